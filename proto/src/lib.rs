@@ -1,0 +1,55 @@
+//! The contracts as Rust types: messages and clients for every target, service traits and
+//! descriptors with the feature `server`.
+//!
+//! Everything under `generated/` is made from the `.proto` files by `cargo xtask codegen` and never
+//! edited. This crate knows the wire and nothing of who uses it.
+
+#[cfg(feature = "server")]
+mod encoded;
+
+#[cfg(feature = "server")]
+pub use self::encoded::EncodedSubscribeResponse;
+
+/// Package `helloworld`: gRPC's quick-start Greeter. Documented in `helloworld.proto`.
+#[allow(
+    missing_docs,
+    unreachable_pub,
+    missing_debug_implementations,
+    clippy::all,
+    reason = "generated; the documentation is in the .proto file"
+)]
+pub mod helloworld {
+    include!("generated/helloworld.rs");
+
+    /// The service trait and its server.
+    #[cfg(feature = "server")]
+    pub mod server {
+        include!("generated/server/helloworld.rs");
+    }
+}
+
+/// Package `chat.v1`: the chat's log protocol. Documented in `chat/v1/chat.proto`.
+pub mod chat {
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        missing_debug_implementations,
+        clippy::all,
+        reason = "generated; the documentation is in the .proto file"
+    )]
+    pub mod v1 {
+        include!("generated/chat.v1.rs");
+
+        /// The service trait and its server. `Subscribe` answers with
+        /// [`EncodedSubscribeResponse`](crate::EncodedSubscribeResponse), which on the wire is a
+        /// `SubscribeResponse`.
+        #[cfg(feature = "server")]
+        pub mod server {
+            include!("generated/server/chat.v1.rs");
+        }
+    }
+}
+
+/// All contracts as a serialised `google.protobuf.FileDescriptorSet`, comments left out, for server
+/// reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/descriptors.bin");
