@@ -1,1 +1,50 @@
-//! Empty for now.
+//! A gRPC channel for the browser, and with the same interface for native programs.
+//!
+//! [`Channel`] stands between a client that `tonic` generated and the network. In the browser it
+//! speaks gRPC-Web over `fetch`; elsewhere it is `tonic`'s own HTTP/2 channel. Around both it puts
+//! what a page needs and they lack: a deadline that also ends the call on this side, errors with a
+//! code that can be acted on, and an observer that sees every call. [`Subscription`] keeps a server
+//! stream alive over failures.
+//!
+//! ```
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use std::time::Duration;
+//!
+//! let channel = channel::Channel::builder("http://127.0.0.1:50051")
+//!     .deadline(Duration::from_secs(20))
+//!     .build()?;
+//! // Any generated client takes it: `GreeterClient::new(channel.clone())`.
+//! # Ok(())
+//! # }
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(example()).unwrap();
+//! ```
+//!
+//! It knows no service of anybody's.
+//!
+//! # `Send`
+//!
+//! On native targets everything here is `Send`. In the browser, values of JavaScript cannot leave
+//! their thread: the futures are not `Send` there, so spawn them with `spawn_local`. Response bodies
+//! are `Send` on every target, because generated clients ask for it; on wasm they panic when they are
+//! polled on another thread than the one that made the call.
+
+mod backoff;
+mod body;
+mod channel;
+mod deadline;
+mod maybe_send;
+mod observe;
+mod status;
+mod subscription;
+mod timer;
+mod transport;
+
+pub use self::backoff::{Backoff, Delays};
+pub use self::body::ResponseBody;
+pub use self::channel::{BuildError, Builder, Channel};
+pub use self::deadline::no_deadline;
+pub use self::maybe_send::{MaybeSend, MaybeSync};
+pub use self::observe::{CallEvent, CallEventKind};
+pub use self::status::is_transient;
+pub use self::subscription::{State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
+pub use self::timer::sleep;

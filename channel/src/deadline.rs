@@ -1,0 +1,145 @@
+//! The deadline of a call: read from `grpc-timeout`, or the channel's default put there.
+//!
+//! Format: the gRPC protocol over HTTP/2, "Timeout": at most eight digits and a unit.
+
+use std::time::Duration;
+
+use http::{HeaderMap, HeaderValue};
+use tonic::Status;
+
+const GRPC_TIMEOUT: &str = "grpc-timeout";
+/// The largest number that fits the format's eight digits.
+const LARGEST_VALUE: u128 = 99_999_999;
+
+/// Marks a request that the channel's default deadline does not apply to.
+#[derive(Clone, Copy, Debug)]
+struct NoDeadline;
+
+/// Exempts `request` from the channel's default deadline: for a stream that is meant to stay open.
+pub fn no_deadline<T>(request: &mut tonic::Request<T>) {
+    request.extensions_mut().insert(NoDeadline);
+}
+
+/// How long the call may take, `None` for ever. Makes the headers say the same.
+///
+/// Its own `grpc-timeout` wins over `default`.
+pub(crate) fn apply<B>(
+    request: &mut http::Request<B>,
+    default: Option<Duration>,
+) -> Result<Option<Duration>, Status> {
+    if let Some(value) = request.headers().get(GRPC_TIMEOUT) {
+        let timeout = value.to_str().ok().and_then(parse);
+        return timeout.map(Some).ok_or_else(|| {
+            Status::invalid_argument(
+                "the metadata grpc-timeout must be one to eight digits and a unit (HMSmun)",
+            )
+        });
+    }
+    if request.extensions().get::<NoDeadline>().is_some() {
+        return Ok(None);
+    }
+    if let Some(timeout) = default {
+        write(request.headers_mut(), timeout);
+    }
+    Ok(default)
+}
+
+/// Sends `timeout` in the finest unit that holds it, rounded up.
+fn write(headers: &mut HeaderMap, timeout: Duration) {
+    let units = [(1_000_000, 'm'), (1_000_000_000, 'S'), (60_000_000_000, 'M'), (3_600_000_000_000, 'H')];
+    let nanos = timeout.as_nanos();
+    let value = units
+        .iter()
+        .map(|(unit_nanos, unit)| (nanos.div_ceil(*unit_nanos), unit))
+        .find(|(value, _)| *value <= LARGEST_VALUE);
+    // More than eleven thousand years: as good as none.
+    let Some((value, unit)) = value else { return };
+    if let Ok(value) = HeaderValue::try_from(format!("{value}{unit}")) {
+        headers.insert(GRPC_TIMEOUT, value);
+    }
+}
+
+fn parse(value: &str) -> Option<Duration> {
+    let unit = value.chars().next_back()?;
+    let digits = value.strip_suffix(unit)?;
+    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let number: u64 = digits.parse().ok()?;
+    match unit {
+        'H' => Some(Duration::from_secs(number * 3_600)),
+        'M' => Some(Duration::from_secs(number * 60)),
+        'S' => Some(Duration::from_secs(number)),
+        'm' => Some(Duration::from_millis(number)),
+        'u' => Some(Duration::from_micros(number)),
+        'n' => Some(Duration::from_nanos(number)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(timeout: Option<&str>) -> http::Request<()> {
+        let mut request = http::Request::new(());
+        if let Some(timeout) = timeout {
+            request.headers_mut().insert(GRPC_TIMEOUT, timeout.parse().unwrap());
+        }
+        request
+    }
+
+    #[test]
+    fn a_call_s_own_timeout_is_read_in_every_unit() {
+        let cases = [
+            ("2H", Duration::from_secs(7_200)),
+            ("3M", Duration::from_secs(180)),
+            ("4S", Duration::from_secs(4)),
+            ("5m", Duration::from_millis(5)),
+            ("6u", Duration::from_micros(6)),
+            ("99999999n", Duration::from_nanos(99_999_999)),
+        ];
+        for (text, expected) in cases {
+            let applied = apply(&mut request(Some(text)), Some(Duration::from_secs(1))).unwrap();
+            assert_eq!(applied, Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_timeout_is_refused_by_name() {
+        for text in ["", "5", "m", "-1S", "1 S", "123456789S", "5x", "+5S"] {
+            let status = apply(&mut request(Some(text)), None).unwrap_err();
+            assert_eq!(status.code(), tonic::Code::InvalidArgument, "{text:?}");
+            assert!(status.message().contains("grpc-timeout"));
+        }
+    }
+
+    #[test]
+    fn the_default_is_sent_in_a_unit_that_holds_it() {
+        let cases = [
+            (Duration::from_micros(1), "1m"),
+            (Duration::from_secs(20), "20000m"),
+            (Duration::from_secs(100_000), "100000S"),
+            (Duration::from_secs(60 * 100_000_000), "100000000M"),
+        ];
+        for (timeout, expected) in &cases[..3] {
+            let mut request = request(None);
+            assert_eq!(apply(&mut request, Some(*timeout)).unwrap(), Some(*timeout));
+            assert_eq!(request.headers()[GRPC_TIMEOUT], *expected);
+        }
+        // One more minute than eight digits hold goes to hours.
+        let mut request = request(None);
+        apply(&mut request, Some(cases[3].0)).unwrap();
+        assert_eq!(request.headers()[GRPC_TIMEOUT], "1666667H");
+    }
+
+    #[test]
+    fn an_exempt_request_has_no_deadline() {
+        let mut exempt = tonic::Request::new(());
+        no_deadline(&mut exempt);
+        let mut request = request(None);
+        *request.extensions_mut() = exempt.extensions().clone().into();
+        assert_eq!(apply(&mut request, Some(Duration::from_secs(1))).unwrap(), None);
+        assert!(request.headers().get(GRPC_TIMEOUT).is_none());
+    }
+}

@@ -1,0 +1,172 @@
+//! Seeing calls: what an observer is told, and the bookkeeping that tells it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use http::HeaderMap;
+use tonic::{Code, Status};
+
+/// Something that happened to a call.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct CallEvent {
+    /// Which call; unique in this program.
+    pub call: u64,
+    /// When it happened.
+    pub at: web_time::Instant,
+    /// What happened.
+    pub kind: CallEventKind,
+}
+
+/// What happened to a call. `Started` comes first and `Ended` last, each once.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum CallEventKind {
+    /// The call was handed to the channel.
+    Started {
+        /// `/package.Service/Method`.
+        path: String,
+        /// The request's metadata, the deadline included.
+        metadata: HeaderMap,
+    },
+    /// A message was read from the caller for sending.
+    MessageSent {
+        /// Its length without the frame's prefix.
+        bytes: usize,
+    },
+    /// The response's headers came.
+    Headers {
+        /// The response's metadata.
+        metadata: HeaderMap,
+    },
+    /// A message came, whole.
+    MessageReceived {
+        /// Its length without the frame's prefix.
+        bytes: usize,
+    },
+    /// The call is over. `CANCELLED` when the caller dropped it.
+    Ended {
+        /// How it ended, without details.
+        status: Status,
+        /// The trailers, empty where none came.
+        trailers: HeaderMap,
+    },
+}
+
+pub(crate) type Observer = Arc<dyn Fn(&CallEvent) + Send + Sync>;
+
+static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
+
+/// Tells the observer, when there is one, about one call.
+#[derive(Clone)]
+pub(crate) struct Reporter {
+    call: u64,
+    observer: Option<Observer>,
+}
+
+impl Reporter {
+    pub(crate) fn report(&self, kind: impl FnOnce() -> CallEventKind) {
+        if let Some(observer) = &self.observer {
+            observer(&CallEvent { call: self.call, at: web_time::Instant::now(), kind: kind() });
+        }
+    }
+}
+
+/// A call that has started and not ended. Dropped, it reports that it was cancelled.
+pub(crate) struct OpenCall {
+    reporter: Reporter,
+    ended: bool,
+}
+
+impl OpenCall {
+    pub(crate) fn start(observer: Option<Observer>, path: &str, metadata: &HeaderMap) -> Self {
+        let reporter = Reporter { call: NEXT_CALL.fetch_add(1, Ordering::Relaxed), observer };
+        reporter.report(|| CallEventKind::Started { path: path.to_owned(), metadata: metadata.clone() });
+        Self { reporter, ended: false }
+    }
+
+    pub(crate) fn reporter(&self) -> Reporter {
+        self.reporter.clone()
+    }
+
+    pub(crate) fn headers(&self, metadata: &HeaderMap) {
+        self.reporter.report(|| CallEventKind::Headers { metadata: metadata.clone() });
+    }
+
+    pub(crate) fn message_received(&self, bytes: usize) {
+        self.reporter.report(|| CallEventKind::MessageReceived { bytes });
+    }
+
+    pub(crate) fn end(&mut self, code: Code, message: &str, trailers: HeaderMap) {
+        if !std::mem::replace(&mut self.ended, true) {
+            self.reporter.report(|| CallEventKind::Ended { status: Status::new(code, message), trailers });
+        }
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.end(Code::Cancelled, "the caller dropped the call", HeaderMap::new());
+    }
+}
+
+/// Finds the ends of messages in a stream of gRPC frames that is cut anywhere.
+///
+/// Format: the gRPC protocol over HTTP/2, "Length-Prefixed-Message": one byte of flags, four of
+/// length, the message.
+#[derive(Debug, Default)]
+pub(crate) struct MessageCounter {
+    prefix: [u8; 5],
+    prefix_len: usize,
+    length: usize,
+    missing: usize,
+}
+
+impl MessageCounter {
+    /// Calls `complete` with the length of each message whose last byte is in `chunk`.
+    pub(crate) fn count(&mut self, mut chunk: &[u8], mut complete: impl FnMut(usize)) {
+        while !chunk.is_empty() {
+            if self.prefix_len < self.prefix.len() {
+                let taken = chunk.len().min(self.prefix.len() - self.prefix_len);
+                self.prefix[self.prefix_len..self.prefix_len + taken].copy_from_slice(&chunk[..taken]);
+                self.prefix_len += taken;
+                chunk = &chunk[taken..];
+                if self.prefix_len < self.prefix.len() {
+                    return;
+                }
+                let [_, a, b, c, d] = self.prefix;
+                self.length = u32::from_be_bytes([a, b, c, d]) as usize;
+                self.missing = self.length;
+            }
+            let taken = chunk.len().min(self.missing);
+            self.missing -= taken;
+            chunk = &chunk[taken..];
+            if self.missing == 0 {
+                self.prefix_len = 0;
+                complete(self.length);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_are_counted_however_their_bytes_are_cut() {
+        let mut bytes = Vec::new();
+        for length in [3_u8, 0, 7] {
+            bytes.extend([0, 0, 0, 0, length]);
+            bytes.extend(std::iter::repeat_n(9, usize::from(length)));
+        }
+        for size in 1..=bytes.len() {
+            let mut counter = MessageCounter::default();
+            let mut lengths = Vec::new();
+            for chunk in bytes.chunks(size) {
+                counter.count(chunk, |length| lengths.push(length));
+            }
+            assert_eq!(lengths, [3, 0, 7], "in chunks of {size}");
+        }
+    }
+}

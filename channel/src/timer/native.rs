@@ -1,0 +1,25 @@
+//! `tokio`'s timer, which tests can pause.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+pub(crate) use tokio::time::Instant;
+
+#[derive(Debug)]
+pub(crate) struct Sleep(Pin<Box<tokio::time::Sleep>>);
+
+impl Sleep {
+    pub(crate) fn new(duration: Duration) -> Self {
+        Self(Box::pin(tokio::time::sleep(duration)))
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.as_mut().poll(cx)
+    }
+}
