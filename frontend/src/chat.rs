@@ -1,0 +1,7 @@
+//! The chat's page.
+
+use leptos::prelude::*;
+
+/// The chat.
+#[component]
+pub fn ChatPage() -> impl IntoView {}

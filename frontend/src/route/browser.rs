@@ -1,0 +1,89 @@
+//! The current route as a signal, kept in step with the browser's history.
+
+use leptos::{ev, prelude::*};
+use wasm_bindgen::JsCast;
+
+use super::Route;
+
+thread_local! {
+    // The page has one address bar. Not a context, so that tasks that outlive their component can
+    // navigate too.
+    static CURRENT: ArcRwSignal<Route> = ArcRwSignal::new(Route::Home);
+}
+
+/// The route that is shown.
+pub fn use_route() -> Signal<Route> {
+    CURRENT.with(|current| current.clone().into())
+}
+
+/// Goes to a route: a new entry in the history, or in place of the current one.
+pub fn navigate(route: &Route, replace: bool) {
+    let path = route.path();
+    if let Ok(history) = window().history() {
+        let nothing = wasm_bindgen::JsValue::NULL;
+        let moved = match replace {
+            true => history.replace_state_with_url(&nothing, "", Some(&path)),
+            false => history.push_state_with_url(&nothing, "", Some(&path)),
+        };
+        // Browsers refuse only floods of entries; the page still shows the route.
+        moved.ok();
+    }
+    show(route.clone());
+}
+
+/// Reads the address bar and follows it, and the page's links, from here on. Call once, in the
+/// application's root.
+pub(crate) fn provide_route() {
+    show_address();
+    let popstate = window_event_listener(ev::popstate, |_| show_address());
+    let click = document_click_listener();
+    on_cleanup(move || {
+        popstate.remove();
+        click.remove();
+    });
+}
+
+fn document_click_listener() -> WindowListenerHandle {
+    window_event_listener(ev::click, |event| {
+        if let Some(route) = linked_route(&event) {
+            event.prevent_default();
+            let stays = CURRENT.with(|current| current.get_untracked() == route);
+            navigate(&route, stays);
+        }
+    })
+}
+
+/// The route that a click on a link asks this page to show; none when the click is meant for the
+/// browser.
+fn linked_route(event: &web_sys::MouseEvent) -> Option<Route> {
+    let plain = event.button() == 0
+        && !(event.meta_key() || event.ctrl_key() || event.shift_key() || event.alt_key());
+    if !plain || event.default_prevented() {
+        return None;
+    }
+    let element = event.target()?.dyn_into::<web_sys::Element>().ok()?;
+    let link = element.closest("a[href]").ok()??.dyn_into::<web_sys::HtmlAnchorElement>().ok()?;
+    let for_browser = link.has_attribute("download")
+        || !matches!(link.target().as_str(), "" | "_self")
+        || !link.hash().is_empty()
+        || !link.search().is_empty()
+        || link.origin() != window().location().origin().ok()?;
+    if for_browser {
+        return None;
+    }
+    let route = Route::parse(&link.pathname());
+    (route != Route::NotFound).then_some(route)
+}
+
+fn show_address() {
+    let path = window().location().pathname().unwrap_or_default();
+    show(Route::parse(&path));
+}
+
+fn show(route: Route) {
+    CURRENT.with(|current| {
+        if current.get_untracked() != route {
+            current.set(route);
+        }
+    });
+}

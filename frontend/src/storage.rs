@@ -1,0 +1,24 @@
+//! Small choices kept in the browser. Where storing is forbidden (private windows, blocked
+//! cookies) nothing is kept and nothing fails.
+
+fn local_storage() -> Option<web_sys::Storage> {
+    web_sys::window()?.local_storage().ok()?
+}
+
+/// What was kept under this key.
+pub fn get(key: &str) -> Option<String> {
+    local_storage()?.get_item(key).ok()?
+}
+
+/// Keeps a value under a key; whether it was kept.
+pub fn set(key: &str, value: &str) -> bool {
+    local_storage().is_some_and(|storage| storage.set_item(key, value).is_ok())
+}
+
+/// Forgets what was kept under a key.
+pub fn remove(key: &str) {
+    if let Some(storage) = local_storage() {
+        // Removing fails only where nothing could be kept.
+        storage.remove_item(key).ok();
+    }
+}
