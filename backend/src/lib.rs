@@ -1,1 +1,12 @@
-//! Empty for now.
+//! The server: Greeter, chat and page on one port.
+//!
+//! The HTTP side is `edge`'s; here is what is served, and in which order it starts and stops.
+
+pub mod config;
+pub mod greeter;
+mod server;
+pub mod shutdown;
+pub mod telemetry;
+
+pub use self::config::Config;
+pub use self::server::{Server, serve};

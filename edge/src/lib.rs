@@ -1,1 +1,13 @@
-//! Empty for now.
+//! The HTTP side of a gRPC server that browsers can call: one port for native gRPC (HTTP/2 by prior
+//! knowledge), gRPC-Web (HTTP/1.1 and HTTP/2, binary and text) and a page with its assets.
+//!
+//! Knows HTTP and the gRPC protocols; names no service and no type of any application.
+
+mod app;
+mod connection;
+mod options;
+mod serve;
+
+pub use self::app::App;
+pub use self::options::ServeOptions;
+pub use self::serve::serve;

@@ -1,0 +1,169 @@
+//! The Greeter of gRPC's quick starts, all four kinds of call. Documented in `helloworld.proto`.
+
+use std::time::Duration;
+
+use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use proto::helloworld::server::greeter_server::Greeter;
+use proto::helloworld::{HelloReply, HelloRequest};
+use tokio::time::{Instant, sleep_until};
+use tonic::metadata::MetadataMap;
+use tonic::{Request, Response, Status, Streaming};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// Longest name, in characters (Unicode scalar values). Longer: INVALID_ARGUMENT.
+pub const MAX_NAME_CHARS: usize = 1_000;
+
+/// Most names in one `SayHelloClientStream`. More: RESOURCE_EXHAUSTED.
+pub const MAX_NAMES: usize = 1_000;
+
+/// Request metadata: how many greetings `SayHelloStreamReply` sends.
+pub const COUNT_KEY: &str = "x-greeter-count";
+
+/// Request metadata: milliseconds between two greetings of `SayHelloStreamReply`.
+pub const INTERVAL_KEY: &str = "x-greeter-interval-ms";
+
+/// Most greetings that can be asked for by [`COUNT_KEY`]. More: INVALID_ARGUMENT.
+pub const MAX_COUNT: u64 = 100_000;
+
+/// Longest interval that can be asked for by [`INTERVAL_KEY`]. Longer: INVALID_ARGUMENT.
+pub const MAX_INTERVAL_MS: u64 = 60_000;
+
+/// The interval when none is asked for.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The Greeter. Holds nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct GreeterService;
+
+#[tonic::async_trait]
+impl Greeter for GreeterService {
+    type SayHelloStreamReplyStream = BoxStream<'static, Result<HelloReply, Status>>;
+    type SayHelloBidiStreamStream = BoxStream<'static, Result<HelloReply, Status>>;
+
+    async fn say_hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
+        greet(&request.into_inner()).map(Response::new)
+    }
+
+    async fn say_hello_stream_reply(
+        &self,
+        request: Request<HelloRequest>,
+    ) -> Result<Response<Self::SayHelloStreamReplyStream>, Status> {
+        let pace = Pace::from_metadata(request.metadata())?;
+        let reply = greet(request.get_ref())?;
+        Ok(Response::new(pace.repeat(reply).map(Ok).boxed()))
+    }
+
+    async fn say_hello_bidi_stream(
+        &self,
+        request: Request<Streaming<HelloRequest>>,
+    ) -> Result<Response<Self::SayHelloBidiStreamStream>, Status> {
+        let replies = request.into_inner().and_then(|request| async move { greet(&request) });
+        Ok(Response::new(replies.boxed()))
+    }
+
+    async fn say_hello_client_stream(
+        &self,
+        request: Request<Streaming<HelloRequest>>,
+    ) -> Result<Response<HelloReply>, Status> {
+        let mut requests = request.into_inner();
+        let mut names = Vec::new();
+        while let Some(request) = requests.message().await? {
+            check_name(&request.name)?;
+            if names.len() == MAX_NAMES {
+                return Err(Status::resource_exhausted(format!(
+                    "at most {MAX_NAMES} names can be greeted at once"
+                )));
+            }
+            names.push(request.name);
+        }
+        if names.is_empty() {
+            return Err(Status::invalid_argument("no name was sent, so there is nobody to greet"));
+        }
+        Ok(Response::new(hello(&enumerate(&names))))
+    }
+}
+
+fn greet(request: &HelloRequest) -> Result<HelloReply, Status> {
+    check_name(&request.name)?;
+    Ok(hello(&request.name))
+}
+
+fn hello(whom: &str) -> HelloReply {
+    HelloReply { message: format!("Hello, {whom}!") }
+}
+
+/// "Ada", "Ada and Grace", "Ada, Grace and Edsger".
+fn enumerate(names: &[String]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => only.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn check_name(name: &str) -> Result<(), Status> {
+    // Bytes first: a name of that few bytes cannot have too many characters.
+    if name.len() <= MAX_NAME_CHARS || name.chars().count() <= MAX_NAME_CHARS {
+        return Ok(());
+    }
+    let sentence = format!("the name is longer than {MAX_NAME_CHARS} characters");
+    Err(invalid("name", sentence))
+}
+
+fn invalid(field: &str, sentence: String) -> Status {
+    let details = ErrorDetails::with_bad_request_violation(field, sentence.clone());
+    Status::with_error_details(tonic::Code::InvalidArgument, sentence, details)
+}
+
+/// How often and how many times `SayHelloStreamReply` greets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pace {
+    /// None: without end.
+    count: Option<u64>,
+    interval: Duration,
+}
+
+impl Pace {
+    fn from_metadata(metadata: &MetadataMap) -> Result<Self, Status> {
+        let count = number(metadata, COUNT_KEY, 1, MAX_COUNT)?;
+        let interval = number(metadata, INTERVAL_KEY, 0, MAX_INTERVAL_MS)?.map(Duration::from_millis);
+        if count.is_none() && interval == Some(Duration::ZERO) {
+            return Err(invalid(
+                INTERVAL_KEY,
+                format!("{INTERVAL_KEY} can only be 0 together with {COUNT_KEY}"),
+            ));
+        }
+        Ok(Self { count, interval: interval.unwrap_or(DEFAULT_INTERVAL) })
+    }
+
+    /// `reply` at once and then once per interval.
+    fn repeat(self, reply: HelloReply) -> impl futures_util::Stream<Item = HelloReply> {
+        let start = Instant::now();
+        stream::unfold((0, start), move |(sent, at)| {
+            let reply = reply.clone();
+            async move {
+                if self.count == Some(sent) {
+                    return None;
+                }
+                if sent > 0 && !self.interval.is_zero() {
+                    sleep_until(at).await;
+                }
+                // After a reader that was slow the next greeting waits a whole interval again.
+                let next = at.max(Instant::now()) + self.interval;
+                Some((reply, (sent + 1, next)))
+            }
+        })
+    }
+}
+
+/// The number that the metadata `key` holds, `None` when it is absent.
+fn number(metadata: &MetadataMap, key: &str, min: u64, max: u64) -> Result<Option<u64>, Status> {
+    let Some(value) = metadata.get(key) else { return Ok(None) };
+    value
+        .to_str()
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .filter(|number| (min..=max).contains(number))
+        .map(Some)
+        .ok_or_else(|| invalid(key, format!("{key} has to be a number from {min} to {max}")))
+}

@@ -1,0 +1,188 @@
+//! Servers for the tests: in this process, or as a child process that can be killed and started again.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use backend::Config;
+use clap::Parser as _;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::net::TcpListener;
+use tokio::process::{Child, Command};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tonic::transport::{Channel, Endpoint};
+
+/// How long anything in a test may take before the test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A server in this process, on a free port, with directories of its own that are deleted with it.
+#[derive(Debug)]
+pub(crate) struct TestServer {
+    pub(crate) addr: SocketAddr,
+    dir: TempDir,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl TestServer {
+    /// Starts with the defaults.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(|_| {}).await
+    }
+
+    /// Starts with a configuration that `change` has changed. The page's directory exists and is empty.
+    pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut config = Config::parse_from(["backend"]);
+        config.data = dir.path().join("data");
+        config.page = dir.path().join("page");
+        std::fs::create_dir(&config.page).unwrap();
+        change(&mut config);
+
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async move {
+            // A dropped sender stops the server too.
+            stopped.await.ok();
+        };
+        let task = tokio::spawn(backend::serve(listener, config, shutdown));
+        Self { addr, dir, stop, task }
+    }
+
+    /// Where the page is looked for.
+    pub(crate) fn page_dir(&self) -> PathBuf {
+        self.dir.path().join("page")
+    }
+
+    /// Where the database is.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// The server's address for a client.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// A new native connection, made at the first call.
+    pub(crate) fn channel(&self) -> Channel {
+        Endpoint::from_shared(self.url()).unwrap().connect_lazy()
+    }
+
+    /// Stops the server and waits until it has. The directories are deleted.
+    pub(crate) async fn shutdown(self) {
+        self.shutdown_keeping_data().await;
+    }
+
+    /// Stops the server and waits until it has; its directories live as long as what is returned.
+    pub(crate) async fn shutdown_keeping_data(self) -> TempDir {
+        let Self { dir, stop, task, .. } = self;
+        drop(stop);
+        timeout(PATIENCE, task).await.expect("the server did not stop in time").unwrap().unwrap();
+        dir
+    }
+}
+
+/// The real program as a child process. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct ChildServer {
+    pub(crate) addr: SocketAddr,
+    dir: TempDir,
+    child: Child,
+}
+
+impl ChildServer {
+    /// Starts on a free port with a directory of its own, and waits until it listens.
+    pub(crate) async fn start() -> Self {
+        let dir = TempDir::new().unwrap();
+        let (child, addr) = spawn(dir.path(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
+        Self { addr, dir, child }
+    }
+
+    /// The server's address for a client.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// A new native connection, made at the first call. It connects again by itself after a restart.
+    pub(crate) fn channel(&self) -> Channel {
+        Endpoint::from_shared(self.url()).unwrap().connect_lazy()
+    }
+
+    /// Where the database is.
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// SIGKILL: the process gets no chance to do anything. Waits until it is gone.
+    pub(crate) async fn kill(&mut self) {
+        self.child.kill().await.unwrap();
+    }
+
+    /// SIGTERM, and the exit status that follows.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        self.send(Signal::TERM);
+        self.exit_status().await
+    }
+
+    /// Sends a signal.
+    pub(crate) fn send(&self, signal: Signal) {
+        let pid = self.child.id().expect("the server has ended already");
+        let pid = Pid::from_raw(pid.try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits until the process has ended.
+    pub(crate) async fn exit_status(&mut self) -> ExitStatus {
+        timeout(PATIENCE, self.child.wait()).await.expect("the server did not end in time").unwrap()
+    }
+
+    /// Starts again on the same data and the same port, after [`Self::kill`] or [`Self::terminate`], and
+    /// waits until it listens.
+    pub(crate) async fn restart(&mut self) {
+        let (child, addr) = spawn(self.dir.path(), self.addr).await;
+        assert_eq!(addr, self.addr);
+        self.child = child;
+    }
+}
+
+async fn spawn(dir: &Path, addr: SocketAddr) -> (Child, SocketAddr) {
+    let mut child = command()
+        .arg(format!("--listen={addr}"))
+        .arg("--data")
+        .arg(dir.join("data"))
+        .arg("--page")
+        .arg(dir.join("page"))
+        .args(["--log", "warn"])
+        .spawn()
+        .unwrap();
+    let addr = listening_address(&mut child).await;
+    (child, addr)
+}
+
+/// The real program with an empty environment of its own, its output piped.
+pub(crate) fn command() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_backend"));
+    for (key, _) in std::env::vars_os() {
+        if key.to_string_lossy().starts_with("CHINWAG_") {
+            command.env_remove(key);
+        }
+    }
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    command
+}
+
+/// Waits for the line that says where a program made by [`command`] listens.
+pub(crate) async fn listening_address(child: &mut Child) -> SocketAddr {
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let line =
+        timeout(PATIENCE, lines.next_line()).await.expect("the server did not listen in time").unwrap();
+    let line = line.expect("the server ended without listening");
+    line.strip_prefix("listening on http://").expect("an unknown first line").parse().unwrap()
+}

@@ -1,0 +1,98 @@
+//! The limits of the server's HTTP side, each with what happens when it is reached.
+
+use std::time::Duration;
+
+use hyper_util::rt::TokioTimer;
+use hyper_util::server::conn::auto;
+
+/// Limits of one listening port. The defaults suit a server that faces the internet.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ServeOptions {
+    /// How many connections may be open at once. At the limit nothing more is accepted: new ones wait
+    /// in the kernel's backlog until one closes. Default 10,000.
+    pub max_connections: usize,
+    /// How many calls one HTTP/2 connection may have open at once; the client holds back the rest, as
+    /// HTTP/2 says. Default 256.
+    pub max_concurrent_streams: u32,
+    /// How long a new connection may take to say which HTTP it speaks; then it is closed. Default 10 s.
+    pub handshake_timeout: Duration,
+    /// How long an HTTP/1.1 connection may take to send the head of a request, and how long it may stay
+    /// open between two requests; then it is closed. Default 30 s.
+    pub header_read_timeout: Duration,
+    /// How long an HTTP/2 connection may stay open without a call; then it is told to go away. Default
+    /// 5 min.
+    pub idle_timeout: Duration,
+    /// How often an HTTP/2 connection is pinged, so that a peer that vanished is noticed. Default 20 s.
+    pub keep_alive_interval: Duration,
+    /// How long the answer to such a ping may take; then the connection is closed. Default 20 s.
+    pub keep_alive_timeout: Duration,
+    /// How long data may stay unacknowledged on a socket before the kernel gives the connection up (where
+    /// the system offers it). Default 60 s.
+    pub unacknowledged_timeout: Duration,
+    /// Bytes of request headers, as HTTP/2 counts them (name, value and 32 for each); more is refused
+    /// with 431. Default 16 KiB.
+    pub max_header_list_size: u32,
+    /// Bytes that HTTP/1.1 buffers to find the end of a request's head, and holds of a response that the
+    /// socket does not take; a longer head is refused with 431. Default 64 KiB.
+    pub max_http1_buffer: usize,
+    /// Bytes of a response that HTTP/2 holds per stream beyond what the client's window takes. Above it
+    /// the handler is not asked for more, so a slow reader holds its own stream and costs at most this.
+    /// Default 32 KiB.
+    pub max_send_buffer: usize,
+    /// Bytes of request that a client may send on one HTTP/2 stream before a handler has read any.
+    /// Default 256 KiB.
+    pub stream_window: u32,
+    /// The same for all streams of a connection together. Default 1 MiB.
+    pub connection_window: u32,
+    /// At shutdown: how long calls may go on before they are ended with UNAVAILABLE. Default 3 s.
+    pub call_grace: Duration,
+    /// At shutdown: how long the whole drain may take before the connections that are left are cut.
+    /// Default 8 s.
+    pub drain_timeout: Duration,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            max_connections: 10_000,
+            max_concurrent_streams: 256,
+            handshake_timeout: Duration::from_secs(10),
+            header_read_timeout: Duration::from_secs(30),
+            idle_timeout: Duration::from_secs(5 * 60),
+            keep_alive_interval: Duration::from_secs(20),
+            keep_alive_timeout: Duration::from_secs(20),
+            unacknowledged_timeout: Duration::from_secs(60),
+            max_header_list_size: 16 * 1024,
+            max_http1_buffer: 64 * 1024,
+            max_send_buffer: 32 * 1024,
+            stream_window: 256 * 1024,
+            connection_window: 1024 * 1024,
+            call_grace: Duration::from_secs(3),
+            drain_timeout: Duration::from_secs(8),
+        }
+    }
+}
+
+impl ServeOptions {
+    /// A builder of HTTP connections with these limits, running its tasks on `executor`.
+    pub(crate) fn http<E>(&self, executor: E) -> auto::Builder<E> {
+        let mut builder = auto::Builder::new(executor);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.header_read_timeout)
+            .max_buf_size(self.max_http1_buffer);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.max_concurrent_streams)
+            .keep_alive_interval(self.keep_alive_interval)
+            .keep_alive_timeout(self.keep_alive_timeout)
+            .max_header_list_size(self.max_header_list_size)
+            .max_send_buf_size(self.max_send_buffer)
+            .initial_stream_window_size(self.stream_window)
+            .initial_connection_window_size(self.connection_window);
+        builder
+    }
+}

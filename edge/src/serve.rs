@@ -1,0 +1,129 @@
+//! Accepting connections until told to stop, then draining them in bounded time.
+//!
+//! Owns the listener and the count of connections; what happens on one is `connection`'s.
+
+use std::future::Future;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::app::App;
+use crate::connection::{Connections, Tracked};
+use crate::options::ServeOptions;
+
+/// How long accepting pauses when the system refuses a connection for want of something (file
+/// descriptors, memory): trying again at once would only burn the processor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// After the connections were cut: how long their tasks may take to notice.
+const CUT_GRACE: Duration = Duration::from_secs(1);
+
+/// Serves `app` on `listener` until `shutdown` resolves, then drains.
+///
+/// Draining closes the listener first, asks every connection to finish, ends the calls that still run
+/// after [`ServeOptions::call_grace`] with UNAVAILABLE, and cuts what is left after
+/// [`ServeOptions::drain_timeout`].
+pub async fn serve(
+    listener: TcpListener,
+    app: App,
+    options: ServeOptions,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let tasks = TaskTracker::new();
+    let stop_calls = CancellationToken::new();
+    let connections = Connections {
+        http: Arc::new(options.http(Tracked(tasks.clone()))),
+        service: app.into_service(stop_calls.clone()),
+        options: Arc::new(options.clone()),
+        draining: CancellationToken::new(),
+        cut: CancellationToken::new(),
+    };
+    let slots = Arc::new(Semaphore::new(options.max_connections));
+    let mut shutdown = pin!(shutdown);
+
+    loop {
+        let (stream, slot) = tokio::select! {
+            biased;
+            () = &mut shutdown => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        tune(&stream, &options);
+        let connection = connections.clone().run(stream);
+        tasks.spawn(async move {
+            connection.await;
+            drop(slot);
+        });
+    }
+
+    drop(listener);
+    tasks.close();
+    connections.draining.cancel();
+    drain(&tasks, &stop_calls, &connections.cut, &options).await;
+    Ok(())
+}
+
+/// The next connection, once there is room for one. Never fails: what the system refuses is logged, and
+/// accepting goes on.
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+    let slot = Arc::clone(slots).acquire_owned().await.ok();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _peer)) => return (stream, slot),
+            Err(error) if is_the_peers_fault(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+fn is_the_peers_fault(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionRefused
+    )
+}
+
+/// Small frames leave at once, and a peer that vanished is noticed by the kernel too. A socket that
+/// refuses an option still works.
+fn tune(stream: &TcpStream, options: &ServeOptions) {
+    let keepalive =
+        TcpKeepalive::new().with_time(options.keep_alive_interval).with_interval(options.keep_alive_interval);
+    let socket = SockRef::from(stream);
+    let tuned = stream.set_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let tuned = tuned.and_then(|()| socket.set_tcp_user_timeout(Some(options.unacknowledged_timeout)));
+    if let Err(error) = tuned {
+        tracing::debug!(%error, "cannot set an option of a socket");
+    }
+}
+
+async fn drain(
+    tasks: &TaskTracker,
+    stop_calls: &CancellationToken,
+    cut: &CancellationToken,
+    options: &ServeOptions,
+) {
+    let call_grace = options.call_grace.min(options.drain_timeout);
+    if tokio::time::timeout(call_grace, tasks.wait()).await.is_ok() {
+        return;
+    }
+    tracing::info!(tasks = tasks.len(), "ending the calls that still run");
+    stop_calls.cancel();
+    if tokio::time::timeout(options.drain_timeout - call_grace, tasks.wait()).await.is_ok() {
+        return;
+    }
+    tracing::warn!(tasks = tasks.len(), "cutting the connections that did not finish in time");
+    cut.cancel();
+    if tokio::time::timeout(CUT_GRACE, tasks.wait()).await.is_err() {
+        tracing::warn!(tasks = tasks.len(), "leaving tasks that did not end");
+    }
+}
