@@ -91,9 +91,11 @@ async fn send(
     let request = request.map(|body| Body::new(CountedBody::new(body, reporter)));
     let response = pin!(transport.call(request));
     let Some(timeout) = timeout else { return Ok((response.await?, None)) };
-    match select(response, Sleep::new(timeout)).await {
-        Either::Left((response, deadline)) => Ok((response?, Some(deadline))),
-        Either::Right(((), _)) => Err(status::deadline_exceeded()),
+    // The deadline is asked first: when others notice it in the same moment, what they call it
+    // (`tonic` says CANCELLED) does not win.
+    match select(Sleep::new(timeout), response).await {
+        Either::Left(((), _)) => Err(status::deadline_exceeded()),
+        Either::Right((response, deadline)) => Ok((response?, Some(deadline))),
     }
 }
 

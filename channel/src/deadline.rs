@@ -138,7 +138,7 @@ mod tests {
         let mut exempt = tonic::Request::new(());
         no_deadline(&mut exempt);
         let mut request = request(None);
-        *request.extensions_mut() = exempt.extensions().clone().into();
+        *request.extensions_mut() = exempt.extensions().clone();
         assert_eq!(apply(&mut request, Some(Duration::from_secs(1))).unwrap(), None);
         assert!(request.headers().get(GRPC_TIMEOUT).is_none());
     }

@@ -1,0 +1,166 @@
+//! Deadlines, cancellation, errors and observation of single calls.
+
+use std::time::Duration;
+
+use channel::{Channel, no_deadline};
+use futures_util::StreamExt as _;
+use tokio::net::TcpListener;
+use tonic::{Code, Request};
+use tonic_health::pb::health_client::HealthClient;
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+
+use crate::support::{Seen, TestServer};
+
+fn ask(service: &str) -> Request<HealthCheckRequest> {
+    Request::new(HealthCheckRequest { service: service.to_owned() })
+}
+
+#[tokio::test]
+async fn a_stock_client_calls_through_it() {
+    let server = TestServer::start().await;
+    let channel = Channel::builder(server.uri()).build().unwrap();
+
+    let reply = HealthClient::new(channel).check(ask("any")).await.unwrap();
+
+    assert_eq!(reply.get_ref().status, 1);
+}
+
+#[tokio::test]
+async fn the_default_deadline_is_sent_and_ends_a_call_that_hangs() {
+    let mut server = TestServer::start().await;
+    let channel = Channel::builder(server.uri()).deadline(Duration::from_millis(150)).build().unwrap();
+
+    let status = HealthClient::new(channel).check(ask("hang")).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert_eq!(server.calls.recv().await.unwrap().get("grpc-timeout").unwrap(), "150m");
+}
+
+#[tokio::test]
+async fn a_call_s_own_deadline_wins_over_the_default() {
+    let server = TestServer::start().await;
+    let channel = Channel::builder(server.uri()).deadline(Duration::from_secs(3_600)).build().unwrap();
+    let mut request = ask("hang");
+    request.set_timeout(Duration::from_millis(100));
+
+    let status = HealthClient::new(channel).check(request).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn a_stream_ends_at_its_deadline_although_messages_came() {
+    let mut server = TestServer::start().await;
+    let channel = Channel::builder(server.uri()).build().unwrap();
+    let mut request = ask("any");
+    request.set_timeout(Duration::from_millis(300));
+
+    let mut stream = HealthClient::new(channel).watch(request).await.unwrap().into_inner();
+    let answers = server.watched.recv().await.unwrap();
+    answers.send(Ok(HealthCheckResponse { status: 1 })).await.unwrap();
+
+    assert_eq!(stream.next().await.unwrap().unwrap().status, 1);
+    assert_eq!(stream.next().await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);
+}
+
+#[tokio::test]
+async fn an_exempt_stream_has_no_deadline() {
+    let mut server = TestServer::start().await;
+    let channel = Channel::builder(server.uri()).deadline(Duration::from_secs(1)).build().unwrap();
+    let mut request = ask("any");
+    no_deadline(&mut request);
+
+    HealthClient::new(channel).watch(request).await.unwrap();
+
+    assert!(server.calls.recv().await.unwrap().get("grpc-timeout").is_none());
+}
+
+#[tokio::test]
+async fn dropping_a_stream_cancels_it_on_the_server() {
+    let mut server = TestServer::start().await;
+    let seen = Seen::default();
+    let channel = Channel::builder(server.uri()).observer(seen.observer()).build().unwrap();
+
+    let stream = HealthClient::new(channel).watch(ask("any")).await.unwrap();
+    let answers = server.watched.recv().await.unwrap();
+    drop(stream);
+
+    // Ends when the server has dropped its side.
+    answers.closed().await;
+    assert_eq!(seen.lines().last().unwrap(), "ended Cancelled");
+}
+
+#[tokio::test]
+async fn dropping_a_call_s_future_reports_that_it_was_cancelled() {
+    let mut server = TestServer::start().await;
+    let seen = Seen::default();
+    let channel = Channel::builder(server.uri()).observer(seen.observer()).build().unwrap();
+
+    let mut client = HealthClient::new(channel);
+    tokio::select! {
+        _ = client.check(ask("hang")) => panic!("it hangs"),
+        _ = server.calls.recv() => {}
+    }
+
+    assert_eq!(seen.lines().last().unwrap(), "ended Cancelled");
+}
+
+#[tokio::test]
+async fn an_observer_sees_every_step_of_a_call() {
+    let mut server = TestServer::start().await;
+    let seen = Seen::default();
+    let channel = Channel::builder(server.uri()).observer(seen.observer()).build().unwrap();
+    let mut client = HealthClient::new(channel);
+
+    client.check(ask("abc")).await.unwrap();
+    client.check(ask("missing")).await.unwrap_err();
+    let mut stream = client.watch(ask("")).await.unwrap().into_inner();
+    let answers = server.watched.recv().await.unwrap();
+    answers.send(Ok(HealthCheckResponse { status: 2 })).await.unwrap();
+    drop(answers);
+    stream.next().await.unwrap().unwrap();
+    assert!(stream.next().await.is_none());
+
+    assert_eq!(
+        seen.lines(),
+        [
+            // Tag, length and three letters; tag and enum value.
+            "started /grpc.health.v1.Health/Check",
+            "sent 5",
+            "headers",
+            "received 2",
+            "ended Ok",
+            // The status came in the headers, as it does when there is no body.
+            "started /grpc.health.v1.Health/Check",
+            "sent 9",
+            "headers",
+            "ended NotFound",
+            "started /grpc.health.v1.Health/Watch",
+            "sent 0",
+            "headers",
+            "received 2",
+            "ended Ok",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_is_unavailable() {
+    // Bound and dropped: nobody listens on this port.
+    let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let seen = Seen::default();
+    let channel = Channel::builder(format!("http://{addr}")).observer(seen.observer()).build().unwrap();
+
+    let status = HealthClient::new(channel).check(ask("any")).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::Unavailable);
+    assert_eq!(seen.lines().last().unwrap(), "ended Unavailable");
+}
+
+#[tokio::test]
+async fn an_address_that_cannot_be_called_is_refused_by_name() {
+    for uri in ["", "not a uri", "/only/a/path", "127.0.0.1:50051", "ftp://127.0.0.1"] {
+        let error = Channel::builder(uri).build().unwrap_err();
+        assert!(error.to_string().contains(uri), "{error}");
+    }
+}

@@ -1,0 +1,7 @@
+//! The channel against a real server, by a client that `tonic` generated (`grpc.health.v1`).
+#![cfg(not(target_arch = "wasm32"))]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod calls;
+mod subscription;
+mod support;

@@ -1,0 +1,226 @@
+//! A subscription on paused time: every connection is one that the test scripts.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use channel::{Backoff, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
+use futures_util::StreamExt as _;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Response, Status};
+
+type Message = Result<u32, Status>;
+
+const SILENCE: Duration = Duration::from_secs(45);
+
+/// What becomes of one attempt to connect.
+enum Attempt {
+    Refused(Status),
+    /// Stays open for as long as the test holds the sender.
+    Accepted(mpsc::Receiver<Message>),
+    NoAnswer,
+}
+
+fn accepted() -> (mpsc::Sender<Message>, Attempt) {
+    let (sender, receiver) = mpsc::channel(16);
+    (sender, Attempt::Accepted(receiver))
+}
+
+fn unavailable() -> Attempt {
+    Attempt::Refused(Status::unavailable("down"))
+}
+
+/// A subscription whose connections are `attempts`, one after the other; then it gets no answer.
+fn subscribe(attempts: Vec<Attempt>) -> (Subscription<u32>, SubscriptionHandle) {
+    let attempts = Arc::new(Mutex::new(VecDeque::from(attempts)));
+    let mut options = SubscriptionOptions::default();
+    options.backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(5) };
+    options.silence_timeout = SILENCE;
+    options.healthy_after = Duration::from_secs(10);
+    Subscription::new(options, move || {
+        let attempt = attempts.lock().unwrap().pop_front().unwrap_or(Attempt::NoAnswer);
+        async move {
+            match attempt {
+                Attempt::Refused(status) => Err(status),
+                Attempt::Accepted(messages) => Ok(Response::new(ReceiverStream::new(messages))),
+                Attempt::NoAnswer => std::future::pending().await,
+            }
+        }
+    })
+}
+
+/// The next update in a word.
+async fn next(subscription: &mut Subscription<u32>) -> String {
+    match subscription.next().await {
+        None => "end".to_owned(),
+        Some(Update::Message(number)) => number.to_string(),
+        Some(Update::State(State::Connecting)) => "connecting".to_owned(),
+        Some(Update::State(State::Ready)) => "ready".to_owned(),
+        Some(Update::State(State::Waiting { attempt, status, .. })) => {
+            format!("waiting {attempt} {:?}", status.code())
+        }
+        Some(Update::State(State::Failed { status })) => format!("failed {:?}", status.code()),
+    }
+}
+
+async fn expect(subscription: &mut Subscription<u32>, updates: &[&str]) {
+    for expected in updates {
+        assert_eq!(next(subscription).await, *expected);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn it_carries_messages_and_comes_back_after_each_failure() {
+    let (first, first_attempt) = accepted();
+    let (second, second_attempt) = accepted();
+    let (mut updates, _handle) = subscribe(vec![first_attempt, unavailable(), unavailable(), second_attempt]);
+
+    first.send(Ok(1)).await.unwrap();
+    first.send(Err(Status::internal("cut"))).await.unwrap();
+    second.send(Ok(2)).await.unwrap();
+    expect(
+        &mut updates,
+        &[
+            "connecting",
+            "ready",
+            "1",
+            "waiting 1 Internal",
+            "connecting",
+            "waiting 2 Unavailable",
+            "connecting",
+            "waiting 3 Unavailable",
+            "connecting",
+            "ready",
+            "2",
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_wait_is_longer_than_the_backoff_allows_and_long_failure_waits_long() {
+    let (mut updates, _handle) = subscribe((0..40).map(|_| unavailable()).collect());
+    let mut longest = Duration::ZERO;
+    for attempt in 0..40_u32 {
+        expect(&mut updates, &["connecting"]).await;
+        let Some(Update::State(State::Waiting { retry_in, .. })) = updates.next().await else {
+            panic!("it was refused");
+        };
+        let ceiling = Duration::from_millis(100 << attempt.min(10)).min(Duration::from_secs(5));
+        assert!(retry_in <= ceiling, "attempt {attempt}: {retry_in:?}");
+        longest = longest.max(retry_in);
+    }
+    assert!(longest > Duration::from_secs(2), "{longest:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_stays_ends_it() {
+    let (mut updates, _handle) = subscribe(vec![Attempt::Refused(Status::unauthenticated("no session"))]);
+
+    expect(&mut updates, &["connecting", "failed Unauthenticated", "end", "end"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_end_of_the_stream_is_a_loss_that_it_comes_back_from() {
+    let (first, attempt) = accepted();
+    let (mut updates, _handle) = subscribe(vec![attempt]);
+    expect(&mut updates, &["connecting", "ready"]).await;
+
+    drop(first);
+
+    expect(&mut updates, &["waiting 1 Unavailable", "connecting"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_healthy_time_resets_the_count_of_failures() {
+    let (healthy, attempt) = accepted();
+    let (mut updates, _handle) = subscribe(vec![unavailable(), unavailable(), attempt]);
+    expect(
+        &mut updates,
+        &[
+            "connecting",
+            "waiting 1 Unavailable",
+            "connecting",
+            "waiting 2 Unavailable",
+            "connecting",
+            "ready",
+        ],
+    )
+    .await;
+
+    tokio::time::advance(Duration::from_secs(11)).await;
+    drop(healthy);
+
+    expect(&mut updates, &["waiting 1 Unavailable"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_ends_a_connection_and_messages_keep_it() {
+    let (messages, attempt) = accepted();
+    let (mut updates, _handle) = subscribe(vec![attempt]);
+    expect(&mut updates, &["connecting", "ready"]).await;
+    for number in 0..5 {
+        tokio::time::advance(SILENCE - Duration::from_secs(1)).await;
+        messages.send(Ok(number)).await.unwrap();
+        expect(&mut updates, &[&number.to_string()]).await;
+    }
+
+    let last = Instant::now();
+    expect(&mut updates, &["waiting 1 Unavailable"]).await;
+    assert_eq!(last.elapsed().as_secs(), SILENCE.as_secs());
+    // The server is told, too: its side is dropped with the connection.
+    messages.closed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_never_answers_is_given_up_on() {
+    let (mut updates, _handle) = subscribe(vec![Attempt::NoAnswer]);
+    let start = Instant::now();
+
+    expect(&mut updates, &["connecting", "waiting 1 Unavailable"]).await;
+    assert_eq!(start.elapsed().as_secs(), SILENCE.as_secs());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_probe_finds_a_dead_connection_soon_and_leaves_a_living_one() {
+    let (living, attempt) = accepted();
+    let (mut updates, handle) = subscribe(vec![attempt]);
+    expect(&mut updates, &["connecting", "ready"]).await;
+
+    handle.probe(Duration::from_secs(5));
+    living.send(Ok(1)).await.unwrap();
+    expect(&mut updates, &["1"]).await;
+
+    let probed = Instant::now();
+    handle.probe(Duration::from_secs(5));
+    expect(&mut updates, &["waiting 1 Unavailable"]).await;
+    assert_eq!(probed.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn try_now_ends_the_wait_at_once() {
+    let attempts: Vec<_> = (0..12).map(|_| unavailable()).collect();
+    let (mut updates, handle) = subscribe(attempts);
+    let start = Instant::now();
+    for attempt in 1..=12 {
+        expect(&mut updates, &["connecting", &format!("waiting {attempt} Unavailable")]).await;
+        handle.retry_now();
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_says_goodbye_is_left_and_visited_when_it_asked_for() {
+    let (messages, attempt) = accepted();
+    let (mut updates, handle) = subscribe(vec![attempt]);
+    expect(&mut updates, &["connecting", "ready"]).await;
+
+    handle.reconnect_after(Duration::from_secs(3));
+    let left = Instant::now();
+    expect(&mut updates, &["waiting 0 Unavailable", "connecting"]).await;
+
+    assert_eq!(left.elapsed().as_secs(), 3);
+    messages.closed().await;
+}
