@@ -1,0 +1,140 @@
+//! Durable sends against `SayHello`: the same client, the same number of callers.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use futures_util::future::try_join_all;
+use proto::chat::v1::chat_service_client::ChatServiceClient;
+use proto::helloworld::HelloRequest;
+use proto::helloworld::greeter_client::GreeterClient;
+use tokio::time::sleep_until;
+use tonic::transport::Channel;
+
+use crate::ROUNDS;
+use crate::people::{Guest, connect, join};
+use crate::process::Server;
+use crate::report::{Samples, Table};
+
+/// How long one measurement lasts.
+const MEASURED: Duration = Duration::from_secs(3);
+/// HTTP/2 connections that the callers share.
+const CONNECTIONS: usize = 8;
+/// About as long as a chat message is.
+const TEXT: &str = "The quick brown fox jumps over the lazy dog, twice a day.";
+
+pub(crate) async fn run(table: &mut Table) -> Result<()> {
+    let data = tempfile::tempdir()?;
+    let server = Server::backend(data.path()).await?;
+    let channels = connect(&server.uri(), CONNECTIONS).await?;
+    let guests = join(&channels[0], 256).await?;
+
+    for (senders, goal) in [(1, "-"), (256, ">= 0.5")] {
+        let (mut sends, mut hellos) = (Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            hellos.push(per_second(senders, |index| hello(channels[index % CONNECTIONS].clone())).await?);
+            sends.push(
+                per_second(senders, |index| {
+                    send(channels[index % CONNECTIONS].clone(), guests[index].clone())
+                })
+                .await?,
+            );
+        }
+        table.row(
+            &format!("durable sends, {senders} concurrent"),
+            Samples::ratios(&sends, &hellos).show(),
+            &format!(
+                "x SayHello ({} against {} per second)",
+                Samples::new(sends.clone()).show(),
+                Samples::new(hellos).show()
+            ),
+            goal,
+        );
+        if senders > 1 {
+            acknowledgements(table, &channels, &guests, Samples::new(sends).median() / 2.0).await?;
+        }
+    }
+    Ok(())
+}
+
+fn hello(channel: Channel) -> impl AsyncFnMut() -> Result<()> {
+    let mut client = GreeterClient::new(channel);
+    async move || {
+        client.say_hello(HelloRequest { name: TEXT.to_owned() }).await?;
+        Ok(())
+    }
+}
+
+fn send(channel: Channel, guest: Guest) -> impl AsyncFnMut() -> Result<()> {
+    let mut client = ChatServiceClient::new(channel);
+    async move || {
+        client.send_message(guest.message(TEXT)).await?;
+        Ok(())
+    }
+}
+
+/// `callers` call one after the other until the time is over.
+async fn per_second<Call>(callers: usize, caller: impl Fn(usize) -> Call) -> Result<f64>
+where
+    Call: AsyncFnMut() -> Result<()>,
+{
+    let start = Instant::now();
+    let counts = try_join_all((0..callers).map(|index| {
+        let mut call = caller(index);
+        async move {
+            let mut count = 0_u32;
+            while start.elapsed() < MEASURED {
+                call().await?;
+                count += 1;
+            }
+            anyhow::Ok(count)
+        }
+    }))
+    .await?;
+    Ok(f64::from(counts.iter().sum::<u32>()) / start.elapsed().as_secs_f64())
+}
+
+/// How long acknowledgements take at `rate` sends per second, whatever the server does: a send that
+/// has to wait for the one before it counts from when it was due.
+async fn acknowledgements(
+    table: &mut Table,
+    channels: &[Channel],
+    guests: &[Guest],
+    rate: f64,
+) -> Result<()> {
+    let pause = Duration::from_secs_f64(guests.len() as f64 / rate);
+    let mut p99 = Vec::new();
+    for _ in 0..ROUNDS {
+        let start = tokio::time::Instant::now();
+        let latencies = try_join_all(guests.iter().enumerate().map(|(index, guest)| {
+            let client = ChatServiceClient::new(channels[index % channels.len()].clone());
+            let first = start + pause.mul_f64(index as f64 / guests.len() as f64);
+            paced(client, guest, first, pause)
+        }))
+        .await?;
+        p99.push(Samples::new(latencies.concat()).quantile(0.99));
+    }
+    table.row(
+        &format!("p99 of the acknowledgement at {rate:.0} sends per second, ms"),
+        Samples::new(p99).show(),
+        "half of that load",
+        "-",
+    );
+    Ok(())
+}
+
+async fn paced(
+    mut client: ChatServiceClient<Channel>,
+    guest: &Guest,
+    first: tokio::time::Instant,
+    pause: Duration,
+) -> Result<Vec<f64>> {
+    let mut latencies = Vec::new();
+    let mut due = first;
+    while due < first + MEASURED {
+        sleep_until(due).await;
+        client.send_message(guest.message(TEXT)).await?;
+        latencies.push(due.elapsed().as_secs_f64() * 1_000.0);
+        due += pause;
+    }
+    Ok(latencies)
+}
