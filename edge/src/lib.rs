@@ -5,9 +5,16 @@
 
 mod app;
 mod connection;
+mod cors;
+mod deadline;
+mod guard;
 mod options;
+mod page;
+mod protocol;
 mod serve;
 
 pub use self::app::App;
+pub use self::cors::{CorsOptions, Origin, OriginError};
 pub use self::options::ServeOptions;
+pub use self::page::Page;
 pub use self::serve::serve;

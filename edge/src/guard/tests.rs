@@ -1,0 +1,172 @@
+//! Calls that end from outside, under paused time.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{Stream, StreamExt as _, stream};
+use http_body_util::{BodyExt as _, StreamBody};
+use tower::{ServiceExt as _, service_fn};
+
+use super::*;
+
+type Answer = Result<Response<Body>, Infallible>;
+type Body = tonic::body::Body;
+
+/// What the client sees of a call: its messages, then the code it ended with, and when.
+#[derive(Debug, PartialEq, Eq)]
+struct Seen {
+    messages: usize,
+    code: Option<tonic::Code>,
+    after: Duration,
+}
+
+fn call(timeout: Option<&str>) -> Request<()> {
+    let mut request = Request::new(());
+    if let Some(timeout) = timeout {
+        request.headers_mut().insert(deadline::GRPC_TIMEOUT, timeout.parse().unwrap());
+    }
+    request
+}
+
+async fn see<F>(stop: CancellationToken, timeout: Option<&str>, service: impl Fn() -> F + Clone) -> Seen
+where
+    F: Future<Output = Answer>,
+{
+    let start = Instant::now();
+    let service = GuardLayer::new(stop).layer(service_fn(move |_: Request<()>| service()));
+    let response = service.oneshot(call(timeout)).await.unwrap();
+    let mut code = Status::from_header_map(response.headers()).map(|status| status.code());
+    let mut body = response.into_body();
+    let mut messages = 0;
+    while let Some(frame) = body.frame().await {
+        match frame.unwrap().into_trailers() {
+            Ok(trailers) => code = Status::from_header_map(&trailers).map(|status| status.code()),
+            Err(_message) => messages += 1,
+        }
+    }
+    Seen { messages, code, after: start.elapsed() }
+}
+
+fn streaming(frames: impl Stream<Item = Frame<Bytes>> + Send + 'static) -> Answer {
+    Ok(Response::new(Body::new(StreamBody::new(frames.map(Ok::<_, Infallible>)))))
+}
+
+fn message() -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(b"message"))
+}
+
+/// A message per second, for ever, holding `held` as long as it lives.
+fn ticking(held: Arc<()>) -> impl Stream<Item = Frame<Bytes>> {
+    stream::unfold(held, |held| async move {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        Some((message(), held))
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_never_answers_ends_at_its_deadline() {
+    let seen = see(CancellationToken::new(), Some("1500m"), std::future::pending::<Answer>).await;
+
+    assert_eq!(seen.code, Some(tonic::Code::DeadlineExceeded));
+    assert_eq!(seen.after, Duration::from_millis(1500));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_is_dropped_at_its_deadline_and_ends_with_trailers() {
+    let held = Arc::new(());
+    let service = {
+        let held = Arc::clone(&held);
+        move || std::future::ready(streaming(ticking(Arc::clone(&held))))
+    };
+
+    let seen = see(CancellationToken::new(), Some("3500m"), service.clone()).await;
+
+    let after = Duration::from_millis(3500);
+    assert_eq!(seen, Seen { messages: 3, code: Some(tonic::Code::DeadlineExceeded), after });
+    drop(service);
+    assert_eq!(Arc::strong_count(&held), 1, "the stream is still alive");
+}
+
+#[tokio::test]
+async fn a_stream_that_never_waits_ends_at_its_deadline_too() {
+    let service = || std::future::ready(streaming(stream::repeat_with(message)));
+
+    // In real time: this stream gives a paused clock no moment to move.
+    let seen = see(CancellationToken::new(), Some("20m"), service).await;
+
+    assert_eq!(seen.code, Some(tonic::Code::DeadlineExceeded));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_ends_before_its_deadline_is_left_alone() {
+    let ended = || {
+        let mut trailers = HeaderMap::new();
+        Status::not_found("nobody").add_header(&mut trailers).unwrap();
+        streaming(stream::iter([message(), Frame::trailers(trailers)]))
+    };
+
+    let seen = see(CancellationToken::new(), Some("1S"), move || std::future::ready(ended())).await;
+
+    assert_eq!(seen, Seen { messages: 1, code: Some(tonic::Code::NotFound), after: Duration::ZERO });
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_deadline_a_stream_goes_on() {
+    let service = || std::future::ready(streaming(ticking(Arc::new(())).take(5000)));
+
+    let seen = see(CancellationToken::new(), None, service).await;
+
+    assert_eq!(seen, Seen { messages: 5000, code: None, after: Duration::from_secs(5000) });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_of_hundreds_of_years_is_kept() {
+    let service = || std::future::ready(streaming(ticking(Arc::new(())).take(10)));
+
+    let seen = see(CancellationToken::new(), Some("99999999H"), service).await;
+
+    assert_eq!(seen.messages, 10);
+}
+
+#[tokio::test]
+async fn a_malformed_timeout_is_refused_before_the_call() {
+    let seen = see(CancellationToken::new(), Some("soon"), || async { panic!("called") }).await;
+
+    assert_eq!(seen.code, Some(tonic::Code::InvalidArgument));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stopping_server_ends_calls_with_unavailable() {
+    let stop = CancellationToken::new();
+    let ticks = || std::future::ready(streaming(ticking(Arc::new(()))));
+    let (unanswered, streamed, ()) = tokio::join!(
+        see(stop.clone(), None, std::future::pending::<Answer>),
+        see(stop.clone(), Some("1H"), ticks),
+        async {
+            tokio::time::sleep(Duration::from_millis(2500)).await;
+            stop.cancel();
+        }
+    );
+
+    let after = Duration::from_millis(2500);
+    let code = Some(tonic::Code::Unavailable);
+    assert_eq!(unanswered, Seen { messages: 0, code, after });
+    assert_eq!(streamed, Seen { messages: 2, code, after });
+}
+
+#[tokio::test]
+async fn a_panic_is_the_end_of_its_own_call() {
+    let head = see(CancellationToken::new(), None, || async { panic!("in the head, on purpose") }).await;
+    let body = see(CancellationToken::new(), None, || {
+        let frames = stream::iter([0, 1]).map(|number| match number {
+            0 => message(),
+            _ => panic!("in the body, on purpose"),
+        });
+        std::future::ready(streaming(frames))
+    })
+    .await;
+
+    assert_eq!(head.code, Some(tonic::Code::Internal));
+    assert_eq!((body.messages, body.code), (1, Some(tonic::Code::Internal)));
+}

@@ -1,0 +1,164 @@
+//! Which protocol a request speaks, and its headers in the one spelling that the layers below know.
+//!
+//! `tonic-web` compares content types byte by byte; parameters, upper case and a missing `accept` are
+//! settled here.
+
+use http::header::{ACCEPT, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
+
+const GRPC: &str = "application/grpc";
+const WEB: &str = "application/grpc-web";
+const WEB_PROTO: &str = "application/grpc-web+proto";
+const WEB_TEXT: &str = "application/grpc-web-text";
+const WEB_TEXT_PROTO: &str = "application/grpc-web-text+proto";
+
+/// What a request speaks, by its content type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// gRPC over HTTP/2.
+    Grpc,
+    /// gRPC-Web with binary frames.
+    Web,
+    /// gRPC-Web in base64.
+    WebText,
+    /// Some gRPC, with a codec that is not Protobuf.
+    Unsupported,
+}
+
+impl Protocol {
+    /// `None`: no gRPC at all.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(CONTENT_TYPE)?.as_bytes();
+        if !value.get(..GRPC.len())?.eq_ignore_ascii_case(GRPC.as_bytes()) {
+            return None;
+        }
+        Some(Self::of_media_type(value))
+    }
+
+    fn of_media_type(value: &[u8]) -> Self {
+        let media_type = value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+        let is = |name: &str| media_type.eq_ignore_ascii_case(name.as_bytes());
+        if is(GRPC) || is("application/grpc+proto") {
+            Self::Grpc
+        } else if is(WEB) || is(WEB_PROTO) {
+            Self::Web
+        } else if is(WEB_TEXT) || is(WEB_TEXT_PROTO) {
+            Self::WebText
+        } else {
+            Self::Unsupported
+        }
+    }
+}
+
+/// Why a request is no call, whatever its path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Refusal {
+    pub(crate) status: StatusCode,
+    pub(crate) reason: &'static str,
+}
+
+/// Brings the headers of a request that speaks `protocol` into the spelling that `tonic-web` knows.
+pub(crate) fn normalise<B>(protocol: Protocol, request: &mut Request<B>) -> Result<(), Refusal> {
+    if request.method() != Method::POST {
+        let reason = "gRPC calls are POST requests\n";
+        return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, reason });
+    }
+    let (content_type, text) = match protocol {
+        Protocol::Grpc if request.version() == Version::HTTP_2 => return Ok(()),
+        Protocol::Grpc => {
+            let reason = "gRPC needs HTTP/2; over HTTP/1.1 this server speaks gRPC-Web\n";
+            return Err(Refusal { status: StatusCode::HTTP_VERSION_NOT_SUPPORTED, reason });
+        }
+        Protocol::Unsupported => {
+            let reason = "of the gRPC content types this server knows those for Protobuf\n";
+            return Err(Refusal { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, reason });
+        }
+        Protocol::Web => (WEB_PROTO, false),
+        Protocol::WebText => (WEB_TEXT_PROTO, true),
+    };
+    // The answer is in text when that is asked for, or when the call is in text and nothing is said.
+    let accept = match accepted(request.headers()) {
+        Some(Protocol::WebText) => WEB_TEXT_PROTO,
+        None if text => WEB_TEXT_PROTO,
+        _ => WEB_PROTO,
+    };
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    Ok(())
+}
+
+/// The first gRPC-Web form that `accept` names.
+fn accepted(headers: &HeaderMap) -> Option<Protocol> {
+    headers
+        .get_all(ACCEPT)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .map(|media_type| Protocol::of_media_type(media_type.trim_ascii()))
+        .find(|protocol| matches!(protocol, Protocol::Web | Protocol::WebText))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(content_type: &str) -> Option<Protocol> {
+        let mut headers = HeaderMap::new();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_str(content_type).unwrap());
+        Protocol::of(&headers)
+    }
+
+    fn normalised(content_type: &str, accept: Option<&str>) -> (String, String) {
+        let mut request = Request::post("/").header(CONTENT_TYPE, content_type);
+        if let Some(accept) = accept {
+            request = request.header(ACCEPT, accept);
+        }
+        let mut request = request.body(()).unwrap();
+        let protocol = Protocol::of(request.headers()).unwrap();
+        normalise(protocol, &mut request).unwrap();
+        let header = |name| request.headers()[name].to_str().unwrap().to_owned();
+        (header(CONTENT_TYPE), header(ACCEPT))
+    }
+
+    #[test]
+    fn content_types_are_told_apart_whatever_their_case_and_parameters() {
+        assert_eq!(of("application/grpc"), Some(Protocol::Grpc));
+        assert_eq!(of("application/grpc+proto"), Some(Protocol::Grpc));
+        assert_eq!(of("Application/gRPC-Web+Proto; charset=utf-8"), Some(Protocol::Web));
+        assert_eq!(of("application/grpc-web-text;x=y"), Some(Protocol::WebText));
+        assert_eq!(of("application/grpc+json"), Some(Protocol::Unsupported));
+        assert_eq!(of("application/grpcfoo"), Some(Protocol::Unsupported));
+        assert_eq!(of("application/json"), None);
+        assert_eq!(of("app"), None);
+        assert_eq!(Protocol::of(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn web_headers_get_the_spelling_that_is_known_below() {
+        let binary = (WEB_PROTO.to_owned(), WEB_PROTO.to_owned());
+        assert_eq!(normalised("APPLICATION/GRPC-WEB;charset=utf-8", None), binary);
+        assert_eq!(normalised("application/grpc-web+proto", Some("*/*")), binary);
+    }
+
+    #[test]
+    fn a_call_in_text_is_answered_in_text_unless_it_asks_for_binary() {
+        let text = WEB_TEXT_PROTO;
+        assert_eq!(normalised("application/grpc-web-text", None).1, text);
+        assert_eq!(normalised("application/grpc-web-text", Some("*/*")).1, text);
+        assert_eq!(normalised("application/grpc-web-text", Some("application/grpc-web+proto")).1, WEB_PROTO);
+        assert_eq!(normalised("application/grpc-web", Some("Application/grpc-web-text, */*")).1, text);
+    }
+
+    #[test]
+    fn what_cannot_be_a_call_is_refused_with_its_own_http_status() {
+        let refused = |method: Method, protocol, version| {
+            let mut request = Request::builder().method(method).version(version).body(()).unwrap();
+            normalise(protocol, &mut request).unwrap_err().status
+        };
+        let h2 = Version::HTTP_2;
+        assert_eq!(refused(Method::GET, Protocol::Web, h2), StatusCode::METHOD_NOT_ALLOWED);
+        assert_eq!(refused(Method::POST, Protocol::Unsupported, h2), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        let h1 = Version::HTTP_11;
+        assert_eq!(refused(Method::POST, Protocol::Grpc, h1), StatusCode::HTTP_VERSION_NOT_SUPPORTED);
+    }
+}
