@@ -9,6 +9,7 @@ mod percent;
 
 pub(crate) use self::browser::provide_route;
 pub use self::browser::{navigate, use_route};
+pub(crate) use self::percent::decode as percent_decode;
 
 /// A place in the page.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ pub(super) fn encode(segment: &str) -> String {
 }
 
 /// The segment with its escapes undone; none when an escape is cut short or the bytes are no UTF-8.
-pub(super) fn decode(segment: &str) -> Option<String> {
+pub(crate) fn decode(segment: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(segment.len());
     let mut rest = segment.bytes();
     while let Some(byte) = rest.next() {

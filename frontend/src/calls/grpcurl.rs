@@ -1,0 +1,178 @@
+//! A call as the command line that repeats it.
+
+use super::{CallRecord, Value};
+
+/// Keys that `grpcurl` sets by itself, has a flag for, or that only a browser has.
+const OWN_KEYS: [&str; 8] =
+    ["accept", "content-type", "cookie", "grpc-timeout", "te", "user-agent", "x-grpc-web", "x-user-agent"];
+
+/// The command that makes this call against the server at an origin. A hidden value becomes a
+/// placeholder; the session, which a page's scripts never see, does too.
+pub(super) fn command(record: &CallRecord, origin: &str, needs_session: bool) -> String {
+    let mut line = String::from("grpcurl");
+    if origin.starts_with("http:") {
+        line.push_str(" -plaintext");
+    }
+    let mut has_session = false;
+    for entry in record.request_metadata.iter() {
+        if OWN_KEYS.contains(&entry.key.as_str()) {
+            continue;
+        }
+        let value = match &entry.value {
+            Value::Text(value) => value,
+            Value::Hidden => "<hidden>",
+        };
+        has_session |= entry.key == "authorization";
+        argument(&mut line, "-H", &[&entry.key, ": ", value].concat());
+    }
+    if needs_session && !has_session {
+        argument(&mut line, "-H", "authorization: Bearer <token>");
+    }
+    if let Some(seconds) = timeout_seconds(record) {
+        line.push_str(" -max-time ");
+        line.push_str(&seconds);
+    }
+    argument(&mut line, "-d", record.request.as_deref().unwrap_or("{}"));
+    line.push(' ');
+    line.push_str(&host(origin));
+    line.push(' ');
+    line.push_str(record.path.trim_start_matches('/'));
+    line
+}
+
+/// The command that makes a call with these messages.
+pub(crate) fn native_command(method: &str, messages: &str, origin: &str) -> String {
+    let plaintext = if origin.starts_with("http:") { " -plaintext" } else { "" };
+    ["grpcurl", plaintext, " -d ", &quoted(messages), " ", &host(origin), " ", method].concat()
+}
+
+/// `host:port`, the port always written because `grpcurl` asks for one.
+fn host(origin: &str) -> String {
+    let (scheme, host) = origin.split_once("://").unwrap_or(("https", origin));
+    // A colon after the closing bracket of an IPv6 address, or the only one.
+    let has_port = host.rsplit_once(']').map_or(host, |(_, rest)| rest).contains(':');
+    match scheme {
+        _ if has_port => host.to_owned(),
+        "http" => [host, ":80"].concat(),
+        _ => [host, ":443"].concat(),
+    }
+}
+
+/// A text as one argument of a shell.
+fn quoted(value: &str) -> String {
+    ["'", &value.replace('\'', r"'\''"), "'"].concat()
+}
+
+fn argument(line: &mut String, flag: &str, value: &str) {
+    line.push(' ');
+    line.push_str(flag);
+    line.push(' ');
+    line.push_str(&quoted(value));
+}
+
+/// The call's deadline as the decimal seconds that `-max-time` takes.
+fn timeout_seconds(record: &CallRecord) -> Option<String> {
+    let entry = record.request_metadata.iter().find(|entry| entry.key == "grpc-timeout")?;
+    let Value::Text(value) = &entry.value else { return None };
+    let unit = value.chars().last()?;
+    let amount: u64 = value.strip_suffix(unit)?.parse().ok()?;
+    let nanos = u128::from(amount)
+        * match unit {
+            'H' => 3_600_000_000_000,
+            'M' => 60_000_000_000,
+            'S' => 1_000_000_000,
+            'm' => 1_000_000,
+            'u' => 1_000,
+            'n' => 1,
+            _ => return None,
+        };
+    let fraction = (nanos % 1_000_000_000).to_string();
+    let fraction = ["0".repeat(9 - fraction.len()), fraction].concat();
+    let whole = (nanos / 1_000_000_000).to_string();
+    Some(match fraction.trim_end_matches('0') {
+        "" => whole,
+        fraction => [&whole, ".", fraction].concat(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use channel::CallEventKind;
+    use http::{HeaderMap, HeaderValue};
+    use web_time::Instant;
+
+    use super::*;
+    use crate::calls::CallLog;
+
+    fn record(path: &str, metadata: &[(&'static str, &'static str)], request: Option<&str>) -> CallRecord {
+        let mut map = HeaderMap::new();
+        for (key, value) in metadata {
+            map.append(*key, HeaderValue::from_static(value));
+        }
+        let mut log = CallLog::default();
+        log.apply(1, Instant::now(), &CallEventKind::Started { path: path.to_owned(), metadata: map });
+        if let Some(request) = request {
+            log.describe(1, request.into());
+        }
+        log.get(1).unwrap().clone()
+    }
+
+    #[test]
+    fn a_call_becomes_the_line_that_repeats_it() {
+        let record = record(
+            "/helloworld.Greeter/SayHelloStreamReply",
+            &[
+                ("x-greeter-count", "3"),
+                ("grpc-timeout", "1500m"),
+                ("content-type", "application/grpc-web+proto"),
+            ],
+            Some(r#"{"name":"Ada's"}"#),
+        );
+        assert_eq!(
+            command(&record, "http://127.0.0.1:50051", false),
+            r#"grpcurl -plaintext -H 'x-greeter-count: 3' -max-time 1.5 -d '{"name":"Ada'\''s"}' 127.0.0.1:50051 helloworld.Greeter/SayHelloStreamReply"#
+        );
+    }
+
+    #[test]
+    fn a_session_is_a_placeholder() {
+        let record = record("/chat.v1.ChatService/ListRooms", &[], None);
+        assert_eq!(
+            command(&record, "https://chat.example.org", true),
+            "grpcurl -H 'authorization: Bearer <token>' -d '{}' chat.example.org:443 chat.v1.ChatService/ListRooms"
+        );
+    }
+
+    #[test]
+    fn a_host_always_has_its_port() {
+        assert_eq!(host("http://localhost"), "localhost:80");
+        assert_eq!(host("https://[::1]"), "[::1]:443");
+        assert_eq!(host("https://[::1]:8443"), "[::1]:8443");
+    }
+
+    #[test]
+    fn a_token_is_never_copied() {
+        let record = record("/chat.v1.ChatService/ListRooms", &[("authorization", "Bearer secret")], None);
+        let line = command(&record, "http://localhost:1", true);
+        assert!(!line.contains("secret"), "{line}");
+        assert_eq!(line.matches("authorization").count(), 1, "{line}");
+    }
+
+    #[test]
+    fn deadlines_of_every_unit_become_seconds() {
+        for (value, expected) in [
+            ("20S", "20"),
+            ("100m", "0.1"),
+            ("1u", "0.000001"),
+            ("2M", "120"),
+            ("1H", "3600"),
+            ("5n", "0.000000005"),
+        ] {
+            assert_eq!(
+                timeout_seconds(&record("/a.B/C", &[("grpc-timeout", value)], None)).as_deref(),
+                Some(expected)
+            );
+        }
+        assert_eq!(timeout_seconds(&record("/a.B/C", &[("grpc-timeout", "x")], None)), None);
+    }
+}

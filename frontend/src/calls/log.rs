@@ -1,0 +1,265 @@
+//! What is known of each call, reduced from the channel's events. No browser, no signals.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use channel::CallEventKind;
+use tonic::Code;
+use web_time::{Instant, SystemTime, UNIX_EPOCH};
+
+use super::metadata::{Entry, decode};
+
+/// How many calls are kept. When there are more, the oldest that has ended is forgotten, so that a
+/// stream that runs for days stays in sight; when none has ended, the oldest.
+pub const KEPT_CALLS: usize = 200;
+
+/// The page's calls, oldest first.
+#[derive(Debug, Default)]
+pub struct CallLog {
+    records: VecDeque<CallRecord>,
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallRecord {
+    /// Unique in the page.
+    pub id: u64,
+    /// `/package.Service/Method`.
+    pub path: String,
+    /// When it started, for measuring.
+    pub started: Instant,
+    /// When it started, milliseconds since 1970-01-01T00:00:00Z, for reading.
+    pub started_ms: i64,
+    /// When it ended.
+    pub ended: Option<Instant>,
+    /// How far it is.
+    pub state: CallState,
+    /// Messages sent.
+    pub sent: Count,
+    /// Messages received.
+    pub received: Count,
+    /// The request message as JSON, where it is known.
+    pub request: Option<Arc<str>>,
+    /// What was sent beside the message.
+    pub request_metadata: Arc<[Entry]>,
+    /// What came before the answer.
+    pub response_metadata: Arc<[Entry]>,
+    /// What came after it.
+    pub trailers: Arc<[Entry]>,
+}
+
+/// How far a call is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallState {
+    /// Nothing has come back.
+    Waiting,
+    /// Headers came; messages may follow.
+    Open,
+    /// It is over.
+    Ended {
+        /// How.
+        code: Code,
+        /// The status' message, often empty.
+        message: Arc<str>,
+    },
+}
+
+/// Messages in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// How many.
+    pub messages: u64,
+    /// Their length together, without the frames' prefixes.
+    pub bytes: u64,
+}
+
+impl CallLog {
+    /// Takes in one event of a call. Events of a call that is unknown or forgotten change nothing.
+    pub fn apply(&mut self, id: u64, at: Instant, kind: &CallEventKind) {
+        if let CallEventKind::Started { path, metadata } = kind {
+            self.make_room();
+            self.records.push_back(CallRecord::new(id, at, path, decode(metadata)));
+            return;
+        }
+        let Some(record) = self.records.iter_mut().rfind(|record| record.id == id) else {
+            return;
+        };
+        match kind {
+            CallEventKind::MessageSent { bytes } => record.sent.add(*bytes),
+            CallEventKind::MessageReceived { bytes } => record.received.add(*bytes),
+            CallEventKind::Headers { metadata } => {
+                record.response_metadata = decode(metadata);
+                if record.state == CallState::Waiting {
+                    record.state = CallState::Open;
+                }
+            }
+            CallEventKind::Ended { status, trailers } => {
+                record.trailers = decode(trailers);
+                record.ended = Some(at);
+                record.state = CallState::Ended { code: status.code(), message: status.message().into() };
+            }
+            // `Started` was taken above; kinds that later channels add are of no use here.
+            _ => {}
+        }
+    }
+
+    /// Adds what the request message was, as JSON.
+    pub fn describe(&mut self, id: u64, request: Arc<str>) {
+        if let Some(record) = self.records.iter_mut().rfind(|record| record.id == id) {
+            record.request = Some(request);
+        }
+    }
+
+    /// The calls, oldest first.
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = &CallRecord> {
+        self.records.iter()
+    }
+
+    /// One call.
+    pub fn get(&self, id: u64) -> Option<&CallRecord> {
+        self.records.iter().rfind(|record| record.id == id)
+    }
+
+    /// Forgets the calls that have ended.
+    pub fn clear_ended(&mut self) {
+        self.records.retain(|record| record.ended.is_none());
+    }
+
+    fn make_room(&mut self) {
+        while self.records.len() >= KEPT_CALLS {
+            let oldest = self.records.iter().position(|record| record.ended.is_some());
+            self.records.remove(oldest.unwrap_or(0));
+        }
+    }
+}
+
+impl CallRecord {
+    fn new(id: u64, started: Instant, path: &str, request_metadata: Arc<[Entry]>) -> CallRecord {
+        // A clock before 1970 shows as 1970.
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        CallRecord {
+            id,
+            path: path.to_owned(),
+            started,
+            started_ms: since_epoch.as_millis() as i64,
+            ended: None,
+            state: CallState::Waiting,
+            sent: Count::default(),
+            received: Count::default(),
+            request: None,
+            request_metadata,
+            response_metadata: Arc::default(),
+            trailers: Arc::default(),
+        }
+    }
+
+    /// `package.Service` and `Method`.
+    pub fn service_and_method(&self) -> (&str, &str) {
+        let path = self.path.strip_prefix('/').unwrap_or(&self.path);
+        path.rsplit_once('/').unwrap_or(("", path))
+    }
+
+    /// How long it took, or has taken until now.
+    pub fn duration(&self, now: Instant) -> Duration {
+        self.ended.unwrap_or(now).saturating_duration_since(self.started)
+    }
+}
+
+impl Count {
+    fn add(&mut self, bytes: usize) {
+        self.messages += 1;
+        self.bytes += bytes as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderMap;
+    use tonic::Status;
+
+    use super::*;
+
+    fn started(path: &str) -> CallEventKind {
+        CallEventKind::Started { path: path.to_owned(), metadata: HeaderMap::new() }
+    }
+
+    fn ended(status: Status) -> CallEventKind {
+        CallEventKind::Ended { status, trailers: HeaderMap::new() }
+    }
+
+    #[test]
+    fn a_call_is_followed_from_start_to_end() {
+        let mut log = CallLog::default();
+        let start = Instant::now();
+        let mut metadata = HeaderMap::new();
+        metadata.insert("x-served-by", "one".parse().unwrap());
+        log.apply(7, start, &started("/helloworld.Greeter/SayHello"));
+        assert_eq!(log.get(7).unwrap().state, CallState::Waiting);
+        log.apply(7, start, &CallEventKind::MessageSent { bytes: 7 });
+        log.apply(7, start, &CallEventKind::Headers { metadata });
+        assert_eq!(log.get(7).unwrap().state, CallState::Open);
+        log.apply(7, start, &CallEventKind::MessageReceived { bytes: 15 });
+        log.apply(7, start, &CallEventKind::MessageReceived { bytes: 5 });
+        let end = start + Duration::from_millis(12);
+        log.apply(7, end, &ended(Status::deadline_exceeded("too late")));
+
+        let record = log.get(7).unwrap();
+        assert_eq!(record.service_and_method(), ("helloworld.Greeter", "SayHello"));
+        assert_eq!(record.sent, Count { messages: 1, bytes: 7 });
+        assert_eq!(record.received, Count { messages: 2, bytes: 20 });
+        assert_eq!(record.response_metadata[0].key, "x-served-by");
+        assert_eq!(record.duration(end + Duration::from_secs(9)), Duration::from_millis(12));
+        let expected = CallState::Ended { code: Code::DeadlineExceeded, message: "too late".into() };
+        assert_eq!(record.state, expected);
+    }
+
+    #[test]
+    fn events_of_unknown_calls_change_nothing() {
+        let mut log = CallLog::default();
+        log.apply(1, Instant::now(), &CallEventKind::MessageReceived { bytes: 1 });
+        log.apply(1, Instant::now(), &ended(Status::ok("")));
+        assert_eq!(log.records().count(), 0);
+    }
+
+    #[test]
+    fn the_oldest_ended_call_makes_room_and_a_running_stream_stays() {
+        let mut log = CallLog::default();
+        let now = Instant::now();
+        log.apply(0, now, &started("/chat.v1.ChatService/Subscribe"));
+        for id in 1..=1_000 {
+            log.apply(id, now, &started("/helloworld.Greeter/SayHello"));
+            log.apply(id, now, &ended(Status::ok("")));
+        }
+        assert_eq!(log.records().count(), KEPT_CALLS);
+        assert!(log.get(0).is_some(), "the running stream was forgotten");
+        assert!(log.get(1_000).is_some() && log.get(1).is_none());
+    }
+
+    #[test]
+    fn running_calls_alone_are_bounded_too() {
+        let mut log = CallLog::default();
+        for id in 0..1_000 {
+            log.apply(id, Instant::now(), &started("/a.B/C"));
+        }
+        assert_eq!(log.records().count(), KEPT_CALLS);
+        assert!(log.get(799).is_none() && log.get(800).is_some());
+    }
+
+    #[test]
+    fn clearing_keeps_what_runs() {
+        let mut log = CallLog::default();
+        log.apply(1, Instant::now(), &started("/a.B/C"));
+        log.apply(2, Instant::now(), &started("/a.B/D"));
+        log.apply(1, Instant::now(), &ended(Status::ok("")));
+        log.clear_ended();
+        assert_eq!(log.records().map(|record| record.id).collect::<Vec<_>>(), [2]);
+    }
+
+    #[test]
+    fn a_description_belongs_to_its_call() {
+        let mut log = CallLog::default();
+        log.apply(1, Instant::now(), &started("/a.B/C"));
+        log.describe(1, "{}".into());
+        log.describe(2, "{}".into());
+        assert_eq!(log.get(1).unwrap().request.as_deref(), Some("{}"));
+    }
+}

@@ -1,0 +1,89 @@
+//! The Calls panel: a strip at the bottom of either page with every call, newest first.
+
+use leptos::prelude::*;
+
+use super::{row::CallRow, use_calls};
+use crate::{
+    i18n::{plural, use_messages},
+    icon::{Icon, IconKind},
+};
+
+/// The panel. Escape closes it from inside.
+#[component]
+pub(crate) fn CallsPanel() -> impl IntoView {
+    let m = use_messages();
+    let calls = use_calls();
+    let ids = Memo::new(move |_| calls.ids());
+    let close = move || {
+        calls.close();
+        focus_button();
+    };
+    view! {
+        <section
+            class="calls"
+            id="calls"
+            aria-label=move || m.get().calls
+            on:keydown=move |event| {
+                if event.key() == "Escape" && !event.default_prevented() {
+                    event.prevent_default();
+                    close();
+                }
+            }
+        >
+            <header class="calls__header">
+                <h2 class="calls__title">{move || m.get().calls}</h2>
+                <p class="calls__count">
+                    {move || plural(ids.with(Vec::len) as u64, m.get().calls_count_one, m.get().calls_count_other)}
+                </p>
+                <button type="button" class="button button--quiet" on:click=move |_| calls.clear()>
+                    {move || m.get().calls_clear}
+                </button>
+                <button
+                    type="button"
+                    class="button button--icon"
+                    aria-label=move || m.get().close
+                    on:click=move |_| close()
+                >
+                    <Icon kind=IconKind::Close />
+                </button>
+            </header>
+            <Show
+                when=move || !ids.with(Vec::is_empty)
+                fallback=move || view! { <p class="calls__empty">{move || m.get().calls_empty}</p> }
+            >
+                <Columns />
+                <ul class="calls__list">
+                    <For each=move || ids.get() key=|id| *id let:id>
+                        <CallRow id />
+                    </For>
+                </ul>
+            </Show>
+        </section>
+    }
+}
+
+/// The columns' names, for the eye; each row says them to assistive technology itself.
+#[component]
+fn Columns() -> impl IntoView {
+    let m = use_messages();
+    view! {
+        <div class="calls__columns" aria-hidden="true">
+            <span>{move || m.get().calls_started}</span>
+            <span>{move || m.get().calls_method}</span>
+            <span>{move || m.get().calls_state}</span>
+            <span>{move || m.get().calls_duration}</span>
+            <span>{move || m.get().calls_sent}</span>
+            <span>{move || m.get().calls_received}</span>
+        </div>
+    }
+}
+
+/// Gives the focus back to what opened the panel.
+fn focus_button() {
+    use wasm_bindgen::JsCast;
+    let button = document().get_element_by_id("calls-button");
+    if let Some(button) = button.and_then(|button| button.dyn_into::<web_sys::HtmlElement>().ok()) {
+        // A button in the page takes the focus.
+        button.focus().ok();
+    }
+}

@@ -1,0 +1,62 @@
+//! The Greeter page: one card for each of the four kinds of call.
+
+mod fields;
+mod native;
+mod run;
+mod streaming;
+mod unary;
+
+use leptos::prelude::*;
+
+use self::{native::NativeCard, streaming::StreamingCard, unary::UnaryCard};
+use crate::i18n::{Messages, use_messages};
+
+/// The longest deadline that a card offers: an hour.
+const LONGEST_DEADLINE_MS: u32 = 3_600_000;
+
+/// The Greeter.
+#[component]
+pub(crate) fn GreeterPage() -> impl IntoView {
+    let m = use_messages();
+    view! {
+        <article class="page greeter">
+            <h1>{move || m.get().greeter}</h1>
+            <p class="greeter__intro">{move || m.get().greeter_intro}</p>
+            <div class="greeter__cards">
+                <UnaryCard />
+                <StreamingCard />
+                <NativeCard
+                    method="SayHelloClientStream"
+                    mode=|m| m.mode_client
+                    text=|m| m.mode_client_text
+                />
+                <NativeCard
+                    method="SayHelloBidiStream"
+                    mode=|m| m.mode_bidi
+                    text=|m| m.mode_bidi_text
+                />
+            </div>
+        </article>
+    }
+}
+
+/// One text of a card, in whatever language the page has.
+type Text = fn(&Messages) -> &'static str;
+
+/// What stands at the top of every card.
+#[component]
+fn CardTitle(
+    /// The method's name, the same in every language.
+    method: &'static str,
+    /// The kind of call.
+    mode: Text,
+    /// What it does.
+    text: Text,
+) -> impl IntoView {
+    let m = use_messages();
+    view! {
+        <h2 class="card__title">{move || mode(m.get())}</h2>
+        <p class="card__method">{method}</p>
+        <p class="card__text">{move || text(m.get())}</p>
+    }
+}

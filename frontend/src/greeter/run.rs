@@ -1,0 +1,165 @@
+//! One call of a card while it runs and after: it can be cancelled, and ends with the card.
+
+use std::{future::Future, time::Duration};
+
+use futures_util::future::{AbortHandle, abortable};
+use leptos::{prelude::*, task::spawn_local};
+use tonic::{Code, Status};
+use web_time::Instant;
+
+use crate::{
+    calls::duration_text,
+    i18n::use_messages,
+    status::{code_name, field_violations, sentence},
+};
+
+/// How a call ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Outcome {
+    code: Code,
+    /// The server's words, of the field it refused where it names one.
+    message: String,
+    took: Duration,
+}
+
+/// A card's call.
+#[derive(Clone, Copy)]
+pub(super) struct Run {
+    outcome: RwSignal<Option<Outcome>>,
+    is_running: RwSignal<bool>,
+    started: StoredValue<Instant>,
+    abort: StoredValue<Option<AbortHandle>>,
+}
+
+impl Run {
+    pub(super) fn new() -> Run {
+        let run = Run {
+            outcome: RwSignal::new(None),
+            is_running: RwSignal::new(false),
+            started: StoredValue::new(Instant::now()),
+            abort: StoredValue::new(None),
+        };
+        on_cleanup(move || run.abort());
+        run
+    }
+
+    pub(super) fn is_running(self) -> bool {
+        self.is_running.get()
+    }
+
+    /// Whether the last call failed; false while one runs.
+    pub(super) fn code(self) -> Option<Code> {
+        self.outcome.with(|outcome| outcome.as_ref().map(|outcome| outcome.code))
+    }
+
+    /// Makes a call in place of the one that may be running.
+    pub(super) fn start(self, call: impl Future<Output = Result<(), Status>> + 'static) {
+        self.abort();
+        let (call, handle) = abortable(call);
+        self.abort.set_value(Some(handle));
+        self.started.set_value(Instant::now());
+        self.outcome.set(None);
+        self.is_running.set(true);
+        spawn_local(async move {
+            // When it was aborted, whoever did so has said how it ended, or the card is gone.
+            if let Ok(result) = call.await {
+                self.end(result.err().unwrap_or_else(|| Status::ok("")));
+            }
+        });
+    }
+
+    /// Drops the call, which tells the server.
+    pub(super) fn cancel(self) {
+        if self.is_running.get_untracked() {
+            self.abort();
+            self.end(Status::cancelled(""));
+        }
+    }
+
+    fn abort(self) {
+        if let Some(handle) = self.abort.try_update_value(Option::take).flatten() {
+            handle.abort();
+        }
+    }
+
+    fn end(self, status: Status) {
+        let message = match field_violations(&status).into_iter().next() {
+            Some(violation) => violation.description,
+            None => status.message().to_owned(),
+        };
+        let took = self.started.get_value().elapsed();
+        self.outcome.set(Some(Outcome { code: status.code(), message, took }));
+        self.is_running.set(false);
+    }
+}
+
+/// The button that ends a running call; there only while one runs.
+#[component]
+pub(super) fn CancelButton(
+    /// The call.
+    run: Run,
+) -> impl IntoView {
+    let m = use_messages();
+    view! {
+        <Show when=move || run.is_running() fallback=|| ()>
+            <button type="button" class="button" on:click=move |_| run.cancel()>
+                {move || m.get().cancel}
+            </button>
+        </Show>
+    }
+}
+
+/// What happened, when it did not go well, in a sentence; the server's own words behind it.
+#[component]
+pub(super) fn Failure(
+    /// The call.
+    run: Run,
+) -> impl IntoView {
+    let m = use_messages();
+    move || {
+        let outcome = run.outcome.get().filter(|outcome| outcome.code != Code::Ok)?;
+        let quiet = outcome.code == Code::Cancelled;
+        let has_details = !outcome.message.is_empty();
+        Some(view! {
+            <p class=if quiet { "result__quiet" } else { "error" }>{sentence(m.get(), outcome.code)}</p>
+            {has_details
+                .then(|| {
+                    view! {
+                        <details class="result__details">
+                            <summary>{m.get().details}</summary>
+                            <p>{outcome.message}</p>
+                        </details>
+                    }
+                })}
+        })
+    }
+}
+
+/// The status code with its name, and the duration.
+#[component]
+pub(super) fn Facts(
+    /// The call.
+    run: Run,
+) -> impl IntoView {
+    let m = use_messages();
+    let facts = move || match run.outcome.get() {
+        None => (run.is_running().then_some(m.get().running).unwrap_or("–").to_owned(), "–".to_owned()),
+        Some(outcome) => {
+            let number = (outcome.code as i32).to_string();
+            ([&number, " ", code_name(outcome.code)].concat(), duration_text(outcome.took))
+        }
+    };
+    let facts = Memo::new(move |_| facts());
+    view! {
+        <dl class="facts">
+            <div>
+                <dt>{move || m.get().status_code}</dt>
+                <dd>{move || facts.get().0}</dd>
+            </div>
+            <div>
+                <dt>{move || m.get().duration}</dt>
+                <dd>{move || facts.get().1}</dd>
+            </div>
+        </dl>
+    }
+}

@@ -1,0 +1,69 @@
+//! The card of `SayHello`.
+
+use std::time::Duration;
+
+use leptos::prelude::*;
+
+use super::{
+    CardTitle,
+    fields::{Field, TextField, name, number},
+    run::{CancelButton, Facts, Failure, Run},
+};
+use crate::{api::use_api, greeter::LONGEST_DEADLINE_MS, i18n::use_messages};
+
+#[component]
+pub(super) fn UnaryCard() -> impl IntoView {
+    let m = use_messages();
+    let api = use_api();
+    let run = Run::new();
+    let name_field = Field::new("World");
+    let deadline_field = Field::new("");
+    let reply = RwSignal::new(String::new());
+    let say_hello = move || {
+        let name = name_field.read(name)?;
+        let deadline = deadline_field.read(|text| number(text, 1, LONGEST_DEADLINE_MS))?;
+        let deadline = deadline.map(|ms| Duration::from_millis(ms.into()));
+        let api = api.clone();
+        reply.set(String::new());
+        run.start(async move {
+            reply.set(api.say_hello(name, deadline).await?.message);
+            Ok(())
+        });
+        Some(())
+    };
+    view! {
+        <section class="card">
+            <CardTitle method="SayHello" mode=|m| m.mode_unary text=|m| m.mode_unary_text />
+            <form
+                class="card__form"
+                aria-label="SayHello"
+                novalidate
+                on:submit=move |event| {
+                    event.prevent_default();
+                    // None: a field has said why.
+                    let _: Option<()> = say_hello();
+                }
+            >
+                <div class="card__fields">
+                    <TextField id="unary-name" field=name_field label=|m| m.name />
+                    <TextField
+                        id="unary-deadline"
+                        field=deadline_field
+                        label=|m| m.deadline
+                        hint=|m| m.deadline_hint_unary
+                        numeric=true
+                    />
+                </div>
+                <div class="card__buttons">
+                    <button type="submit" class="button button--primary">{move || m.get().say_hello}</button>
+                    <CancelButton run />
+                </div>
+                <div class="result" role="status">
+                    <p class="result__greeting">{reply}</p>
+                    <Failure run />
+                </div>
+                <Facts run />
+            </form>
+        </section>
+    }
+}

@@ -1,0 +1,143 @@
+//! The strip at the top: the product, its pages, the room, the calls and the person's menu.
+
+use leptos::prelude::*;
+
+use crate::{
+    app::{PageTitle, SessionContext},
+    calls::use_calls,
+    choices::Choices,
+    i18n::{fill, use_messages},
+    icon::{Icon, IconKind},
+    keys::{KeysContext, keys},
+    route::{Route, use_route},
+};
+
+/// The header strip.
+#[component]
+pub(crate) fn Header() -> impl IntoView {
+    let m = use_messages();
+    let title = expect_context::<PageTitle>();
+    view! {
+        <header class="header">
+            <a class="header__product" href="/">
+                <Icon kind=IconKind::Mark />
+                <span>{move || m.get().product}</span>
+            </a>
+            <Pages />
+            <p class="header__room" title=move || title.room.get()>{move || title.room.get()}</p>
+            <CallsButton />
+            <PersonMenu />
+        </header>
+    }
+}
+
+#[component]
+fn Pages() -> impl IntoView {
+    let m = use_messages();
+    let route = use_route();
+    let current = move |here: bool| here.then_some("page");
+    view! {
+        <nav class="header__pages" aria-label=move || m.get().pages>
+            <a href="/" aria-current=move || current(route.get().is_chat())>
+                {move || m.get().chat}
+            </a>
+            <a href="/greeter" aria-current=move || current(route.get() == Route::Greeter)>
+                {move || m.get().greeter}
+            </a>
+        </nav>
+    }
+}
+
+#[component]
+fn CallsButton() -> impl IntoView {
+    let m = use_messages();
+    let calls = use_calls();
+    let keys = keys();
+    view! {
+        <button
+            type="button"
+            class="button button--quiet header__button"
+            id="calls-button"
+            aria-expanded=move || calls.is_open().to_string()
+            aria-controls="calls"
+            aria-keyshortcuts=keys.calls_aria
+            title=keys.calls
+            on:click=move |_| calls.toggle()
+        >
+            <Icon kind=IconKind::Calls />
+            <span class="header__label">{move || m.get().calls}</span>
+            <kbd class="header__keys" aria-hidden="true">{keys.calls}</kbd>
+        </button>
+    }
+}
+
+/// Language, theme, keys and signing out. The browser's own popover: it closes by Escape and by a
+/// click elsewhere, and gives the focus back.
+#[component]
+fn PersonMenu() -> impl IntoView {
+    let m = use_messages();
+    let session = expect_context::<SessionContext>();
+    let name = move || session.user.get().map(|user| user.name);
+    let label = move || match name() {
+        Some(name) => [m.get().menu, ": ", &name].concat(),
+        None => m.get().menu.to_owned(),
+    };
+    view! {
+        <button
+            type="button"
+            class="button button--quiet header__button"
+            popovertarget="person-menu"
+            aria-label=label
+        >
+            <Icon kind=IconKind::Person />
+            <span class="header__label">{move || name().unwrap_or_else(|| m.get().menu.to_owned())}</span>
+        </button>
+        <div class="menu" id="person-menu" popover="auto" role="group" aria-label=move || m.get().menu>
+            <Choices place="menu" />
+            <MenuEnd />
+        </div>
+    }
+}
+
+#[component]
+fn MenuEnd() -> impl IntoView {
+    let m = use_messages();
+    let session = expect_context::<SessionContext>();
+    let keys = expect_context::<KeysContext>();
+    let signed_in = move || session.user.get().is_some();
+    view! {
+        <div class="menu__end">
+            <a class="button button--quiet" href="/settings">{move || m.get().settings}</a>
+            <button
+                type="button"
+                class="button button--quiet"
+                popovertarget="person-menu"
+                popovertargetaction="hide"
+                on:click=move |_| keys.open()
+            >
+                {move || m.get().keys_help}
+                <kbd aria-hidden="true">"?"</kbd>
+            </button>
+            <Show when=signed_in fallback=|| ()>
+                <SignOut />
+            </Show>
+        </div>
+    }
+}
+
+/// Who is signed in, and the way out.
+#[component]
+pub(crate) fn SignOut() -> impl IntoView {
+    let m = use_messages();
+    let session = expect_context::<SessionContext>();
+    let name = move || session.user.get().map(|user| user.name).unwrap_or_default();
+    view! {
+        <p class="menu__person">{move || fill(m.get().signed_in_as, &[("name", &name())])}</p>
+        <button type="button" class="button button--quiet" on:click=move |_| session.sign_out.run(())>
+            {move || m.get().sign_out}
+        </button>
+        <p class="error" role="alert">
+            {move || session.sign_out_failed.get().then(|| m.get().sign_out_failed)}
+        </p>
+    }
+}

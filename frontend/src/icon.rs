@@ -1,0 +1,70 @@
+//! The page's icons: small strokes in the colour of the words beside them. They are never the only
+//! label, so assistive technology does not see them.
+
+use leptos::prelude::*;
+
+/// Which icon.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IconKind {
+    /// The product's mark: a bubble with a tail.
+    Mark,
+    /// Two arrows, there and back.
+    Calls,
+    /// A person.
+    Person,
+    /// A cross.
+    Close,
+    /// Two sheets.
+    Copy,
+    /// An arrow to where one came from.
+    Back,
+    /// A plus.
+    Add,
+    /// A clock.
+    Clock,
+    /// An arrow down.
+    Down,
+    /// An arrow up.
+    Up,
+    /// A hash, before a room's name.
+    Room,
+    /// An exclamation mark in a triangle.
+    Warning,
+    /// A tick.
+    Done,
+}
+
+impl IconKind {
+    fn strokes(self) -> &'static str {
+        match self {
+            IconKind::Mark => "M2.5 3h11v7.5H8L5 13v-2.5H2.5z",
+            IconKind::Calls => "M2.5 5.5h10m-3-3 3 3-3 3M13.5 10.5h-10m3-3-3 3 3 3",
+            IconKind::Person => {
+                "M8 8a2.75 2.75 0 1 0 0-5.5A2.75 2.75 0 0 0 8 8Zm-5.5 5.5c.7-2.3 2.8-3.5 5.5-3.5s4.8 1.2 5.5 3.5"
+            }
+            IconKind::Close => "m3.5 3.5 9 9m0-9-9 9",
+            IconKind::Copy => "M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z",
+            IconKind::Back => "M9.5 3 4.5 8l5 5",
+            IconKind::Add => "M8 3v10M3 8h10",
+            IconKind::Clock => "M8 13.5a5.5 5.5 0 1 0 0-11 5.5 5.5 0 0 0 0 11ZM8 5v3.25L10 9.5",
+            IconKind::Down => "M8 3v10m-4-4 4 4 4-4",
+            IconKind::Up => "M8 13V3M4 7l4-4 4 4",
+            IconKind::Room => "M6.5 2.5 5 13.5m6-11-1.5 11M3 6h10.5M2.5 10H13",
+            IconKind::Warning => "M8 2.5 14 13H2zM8 6.5v3m0 1.6v.4",
+            IconKind::Done => "m3 8.5 3.25 3.25L13 5",
+        }
+    }
+}
+
+/// An icon as large as the letters beside it.
+#[component]
+pub fn Icon(
+    /// Which one.
+    kind: IconKind,
+) -> impl IntoView {
+    view! {
+        <svg class="icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
+            <path d=kind.strokes() />
+        </svg>
+    }
+}

@@ -1,0 +1,92 @@
+//! Dates, times and numbers as the page's language writes them, by the browser's `Intl`.
+//!
+//! Only for the browser: on the host these functions panic, as everything of `js_sys` does.
+
+use std::{cell::RefCell, collections::HashMap};
+
+use js_sys::{
+    Array, Date, Function,
+    Intl::{DateTimeFormat, NumberFormat},
+    Object, Reflect,
+};
+use wasm_bindgen::JsValue;
+
+use crate::i18n::Language;
+
+/// How much of a moment is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Moment {
+    /// `14:05`.
+    Time,
+    /// `14:05:09`.
+    TimeWithSeconds,
+    /// `Tuesday, November 24`, without the year.
+    Day,
+    /// `Tuesday, November 24, 2026`.
+    DayWithYear,
+    /// Day, year and time.
+    Full,
+}
+
+thread_local! {
+    // Making a formatter costs a hundred times what using one does.
+    static MOMENTS: RefCell<HashMap<(Language, Moment), Function>> = RefCell::default();
+    static NUMBERS: RefCell<HashMap<Language, Function>> = RefCell::default();
+}
+
+/// A moment, given in milliseconds since 1970-01-01T00:00:00Z, in the reader's time zone.
+pub fn moment(language: Language, moment: Moment, unix_ms: i64) -> String {
+    let format = MOMENTS.with_borrow_mut(|formats| {
+        formats.entry((language, moment)).or_insert_with(|| moment_format(language, moment)).clone()
+    });
+    // Milliseconds of dates that are shown fit a double exactly.
+    call(&format, Date::new(&JsValue::from_f64(unix_ms as f64)).as_ref())
+}
+
+/// A whole number with its groups separated.
+pub fn number(language: Language, value: u64) -> String {
+    let format = NUMBERS.with_borrow_mut(|formats| {
+        formats
+            .entry(language)
+            .or_insert_with(|| NumberFormat::new(&locales(language), &Object::new()).format())
+            .clone()
+    });
+    call(&format, &JsValue::from_f64(value as f64))
+}
+
+/// Now, in milliseconds since 1970-01-01T00:00:00Z, by the browser's clock.
+pub fn now_ms() -> i64 {
+    Date::now() as i64
+}
+
+fn moment_format(language: Language, moment: Moment) -> Function {
+    let options: &[(&str, &str)] = match moment {
+        Moment::Time => &[("hour", "2-digit"), ("minute", "2-digit")],
+        Moment::TimeWithSeconds => &[("hour", "2-digit"), ("minute", "2-digit"), ("second", "2-digit")],
+        Moment::Day => &[("weekday", "long"), ("month", "long"), ("day", "numeric")],
+        Moment::DayWithYear => {
+            &[("weekday", "long"), ("year", "numeric"), ("month", "long"), ("day", "numeric")]
+        }
+        Moment::Full => &[
+            ("year", "numeric"),
+            ("month", "long"),
+            ("day", "numeric"),
+            ("hour", "2-digit"),
+            ("minute", "2-digit"),
+        ],
+    };
+    let object = Object::new();
+    for (key, value) in options.iter().chain(&[("hourCycle", "h23")]) {
+        // Setting a field of a fresh object does not fail.
+        Reflect::set(&object, &JsValue::from_str(key), &JsValue::from_str(value)).ok();
+    }
+    DateTimeFormat::new(&locales(language), &object).format()
+}
+
+fn locales(language: Language) -> Array {
+    Array::of1(&JsValue::from_str(language.tag()))
+}
+
+fn call(format: &Function, value: &JsValue) -> String {
+    format.call1(&JsValue::NULL, value).ok().and_then(|text| text.as_string()).unwrap_or_default()
+}
