@@ -93,9 +93,10 @@ async fn events_per_second(
 fn rows_per_second(data: &Path) -> Result<f64> {
     let database = Connection::open_with_flags(data.join("chinwag.db"), OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     let start = Instant::now();
+    let room: i64 = database.query_row("SELECT key FROM rooms WHERE id = ?1", [ROOM], |row| row.get(0))?;
     let mut statement =
-        database.prepare("SELECT seq, event FROM events WHERE room_id = ?1 AND seq > 0 ORDER BY seq")?;
-    let mut rows = statement.query([ROOM])?;
+        database.prepare("SELECT seq, event FROM events WHERE room = ?1 AND seq > 0 ORDER BY seq")?;
+    let mut rows = statement.query([room])?;
     let (mut count, mut bytes) = (0_u64, 0);
     while let Some(row) = rows.next()? {
         let _seq: i64 = row.get(0)?;
