@@ -1,14 +1,16 @@
 //! What can be configured, from flags and from the environment, and what is refused.
 
-use std::net::{Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser};
-use edge::ServeOptions;
+use clap::{Args, CommandFactory as _, Parser, ValueEnum};
+use edge::{Origin, ServeOptions};
+use tracing_subscriber::EnvFilter;
 
 /// Where the server listens unless told otherwise: the port of gRPC's quick starts, this machine only.
-pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 
 /// Where data is kept unless told otherwise.
 pub const DEFAULT_DATA: &str = "data";
@@ -16,64 +18,138 @@ pub const DEFAULT_DATA: &str = "data";
 /// Where the built page is looked for unless told otherwise: trunk's output.
 pub const DEFAULT_PAGE: &str = "dist";
 
-/// The server's configuration. Every flag can be given as an environment variable too; the flag wins.
+/// What is logged unless told otherwise.
+pub const DEFAULT_LOG: &str = "info";
+
+/// Serves the Greeter, the chat and their page on one port.
+///
+/// Every option can be given as an environment variable too; the option wins.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "backend", version, about = "Serves the Greeter, the chat and their page on one port.")]
+#[command(name = "backend", version)]
 pub struct Config {
     /// Means nothing more: `cargo run backend` is `cargo run`.
     #[arg(value_parser = ["backend"], hide = true)]
     pub command: Option<String>,
 
     /// Address and port to listen on; port 0 takes a free one
-    #[arg(long, env = "CHINWAG_LISTEN", value_name = "ADDRESS:PORT", default_value_t = DEFAULT_LISTEN, value_parser = parse_listen)]
+    #[arg(
+        long,
+        env = "CHINWAG_LISTEN",
+        value_name = "ADDRESS:PORT",
+        default_value_t = DEFAULT_LISTEN,
+        value_parser = parse_listen
+    )]
     pub listen: SocketAddr,
 
     /// Directory of the database; made when it does not exist
     #[arg(long, env = "CHINWAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
     pub data: PathBuf,
 
-    /// Directory of the built page; without one the server says how to build it
+    /// Directory of the built page; while it holds none, the server says how to build it
     #[arg(long, env = "CHINWAG_PAGE", value_name = "DIR", default_value = DEFAULT_PAGE)]
     pub page: PathBuf,
+
+    /// Another origin whose pages may call this server, such as http://localhost:8080; can be given
+    /// several times (in the environment: separated by commas)
+    #[arg(long = "cors-origin", env = "CHINWAG_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub cors_origins: Vec<Origin>,
 
     /// What is logged, and how.
     #[command(flatten)]
     pub log: LogConfig,
 
-    /// Limits of the HTTP side; no flags.
+    /// Limits of the HTTP side. No flags: they suit small and large servers.
     #[arg(skip)]
     pub limits: ServeOptions,
 }
 
-/// What is logged.
+/// What is logged, and how.
 #[derive(Args, Clone, Debug)]
 pub struct LogConfig {
-    /// What to log to standard error: error, warn, info, debug, trace, off, or a filter such as
-    /// `info,backend=debug`
-    #[arg(long = "log", env = "CHINWAG_LOG", value_name = "FILTER", default_value = "info")]
+    /// What to log to standard error: off, error, warn, info, debug, trace, or directives such as
+    /// info,backend=debug
+    #[arg(
+        long = "log",
+        env = "CHINWAG_LOG",
+        value_name = "FILTER",
+        default_value = DEFAULT_LOG,
+        value_parser = parse_filter
+    )]
     pub filter: String,
+
+    /// How to write a line of the log
+    #[arg(long = "log-format", env = "CHINWAG_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
+    pub format: LogFormat,
+}
+
+/// How a line of the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A sentence and its fields, for people.
+    Text,
+    /// One JSON object per line, for programs.
+    Json,
 }
 
 impl Config {
     /// Refuses what can be known to be wrong before anything is opened, naming flag, value and what is
-    /// allowed.
+    /// allowed. Makes the directory of the database.
     pub fn check(&self) -> Result<(), clap::Error> {
+        if let Err(error) = fs::create_dir_all(&self.data) {
+            let reason = format!("it has to be a directory, or a path where one can be made ({error})");
+            return Err(refuse("--data <DIR>", &self.data, &reason));
+        }
         if self.page.exists() && !self.page.is_dir() {
-            return Err(refuse("--page", &self.page.display().to_string(), "a directory"));
+            return Err(refuse("--page <DIR>", &self.page, "it has to be a directory"));
         }
         Ok(())
     }
 }
 
-fn refuse(flag: &str, value: &str, allowed: &str) -> clap::Error {
-    Config::command().error(
-        ErrorKind::ValueValidation,
-        format!("invalid value '{value}' for '{flag}': it has to be {allowed}"),
-    )
+fn refuse(flag: &str, value: &Path, reason: &str) -> clap::Error {
+    let message = format!("invalid value '{}' for '{flag}': {reason}", value.display());
+    Config::command().error(ErrorKind::ValueValidation, message)
 }
 
 fn parse_listen(value: &str) -> Result<SocketAddr, String> {
     value.parse().map_err(|_| {
         "it has to be an IP address and a port, for example 127.0.0.1:50051 or [::]:8080".to_owned()
     })
+}
+
+fn parse_filter(value: &str) -> Result<String, String> {
+    match EnvFilter::try_new(value) {
+        Ok(_) => Ok(value.to_owned()),
+        Err(error) => Err(format!(
+            "it has to be off, error, warn, info, debug, trace or directives such as info,backend=debug ({error})"
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Config::command().debug_assert();
+    }
+
+    #[test]
+    fn the_word_backend_means_nothing_more_and_other_words_are_refused() {
+        assert!(Config::try_parse_from(["backend", "backend"]).is_ok());
+        assert!(Config::try_parse_from(["backend", "frontend"]).is_err());
+    }
+
+    #[test]
+    fn several_origins_can_be_given() {
+        let config = Config::try_parse_from([
+            "backend",
+            "--cors-origin=http://a.example",
+            "--cors-origin=http://b.example,https://c.example/",
+        ]);
+
+        let origins: Vec<_> = config.unwrap().cors_origins.iter().map(ToString::to_string).collect();
+        assert_eq!(origins, ["http://a.example", "http://b.example", "https://c.example"]);
+    }
 }

@@ -18,7 +18,8 @@ fn main() -> ExitCode {
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!("{error:#}");
+            // Not through the log, which may be off: this is why the program did not do what was asked.
+            write_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -26,18 +27,21 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn run(config: Config) -> anyhow::Result<()> {
-    let shutdown = shutdown::signal()?;
+    let shutdown = shutdown::signal().context("cannot listen for signals")?;
     let listener = bind(config.listen).await?;
     let address = listener.local_addr()?;
     let server = Server::open(config).await?;
-    announce(address)?;
+    announce(address).context("cannot write to standard output")?;
     server.serve(listener, shutdown).await
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.with_context(|| match address.port() {
-        port @ 1.. => format!("cannot listen on {address}; choose another port than {port} with --listen"),
-        0 => format!("cannot listen on {address}; choose another address with --listen"),
+    TcpListener::bind(address).await.map_err(|error| {
+        let reason = match error.kind() {
+            io::ErrorKind::AddrInUse => "another program uses the port".to_owned(),
+            _ => error.to_string(),
+        };
+        anyhow::anyhow!("cannot listen on {address}: {reason}; choose another address or port with --listen")
     })
 }
 
@@ -46,4 +50,10 @@ fn announce(address: SocketAddr) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "listening on http://{address}")?;
     out.flush()
+}
+
+fn write_error(error: &anyhow::Error) {
+    if writeln!(io::stderr(), "error: {error:#}").is_err() {
+        tracing::error!("{error:#}");
+    }
 }

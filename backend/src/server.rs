@@ -1,18 +1,27 @@
 //! Puts the services together, starts them and stops them in order.
 
+use anyhow::Context as _;
+use edge::{App, CorsOptions, Page};
+use http::HeaderName;
+use proto::helloworld::server::greeter_server::GreeterServer;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::{HealthReporter, health_reporter};
 
 use crate::config::Config;
-use crate::greeter::GreeterService;
-use edge::App;
-use proto::helloworld::server::greeter_server::GreeterServer;
+use crate::greeter::{self, GreeterService};
+
+/// Largest request that the Greeter reads, bytes; larger ones are refused. The longest name takes 4,000.
+const MAX_GREETER_REQUEST: usize = 64 * 1024;
+
+/// What the page's address shows while there is no page.
+const NO_PAGE: &str = include_str!("server/no_page.html");
 
 /// Everything opened that has to be open before the first connection.
 #[derive(Debug)]
 pub struct Server {
     config: Config,
-    // The chat goes here: `chat: Chat`.
 }
 
 /// Opens what `config` names and serves on `listener` until `shutdown` resolves.
@@ -27,7 +36,8 @@ pub async fn serve(
 impl Server {
     /// Opens what `config` names.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        // `Chat::open` goes here.
+        std::fs::create_dir_all(&config.data)
+            .with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
         Ok(Self { config })
     }
 
@@ -38,14 +48,46 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        // `.add_service(chat.service())` goes here.
-        let routes = Routes::new(GreeterServer::new(GreeterService::default()));
+        let (health, health_service) = health_reporter();
+        health.set_serving::<GreeterServer<GreeterService>>().await;
+        let greeter = GreeterServer::new(GreeterService).max_decoding_message_size(MAX_GREETER_REQUEST);
+        let routes = reflection(Routes::new(greeter).add_service(health_service))?;
+
+        tracing::info!(
+            listen = %listener.local_addr()?,
+            page = self.config.page.join("index.html").exists(),
+            cors.origins = self.config.cors_origins.len(),
+            "serving"
+        );
         let stopping = async move {
             shutdown.await;
-            // `chat.begin_shutdown()` goes here.
+            stop_serving(&health).await;
         };
-        edge::serve(listener, App::new(routes), self.config.limits.clone(), stopping).await?;
-        // `chat.close().await` goes here.
+        edge::serve(listener, self.app(routes), self.config.limits.clone(), stopping).await?;
+        tracing::info!("stopped");
         Ok(())
     }
+
+    fn app(&self, routes: Routes) -> App {
+        let greeter_headers = [greeter::COUNT_KEY, greeter::INTERVAL_KEY].map(HeaderName::from_static);
+        let cors = CorsOptions::new(self.config.cors_origins.iter().cloned()).allow_headers(greeter_headers);
+        App::new(routes).page(Page::new(&self.config.page).when_missing(NO_PAGE)).cors(cors)
+    }
+}
+
+/// Says what can be called: `grpcurl -plaintext localhost:50051 list`. Version 1, and the older v1alpha
+/// that many tools still ask for.
+fn reflection(routes: Routes) -> anyhow::Result<Routes> {
+    let describe = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    Ok(routes.add_service(describe().build_v1()?).add_service(describe().build_v1alpha()?))
+}
+
+/// Tells those who watch the server's health to send nobody here any more.
+async fn stop_serving(health: &HealthReporter) {
+    health.set_service_status("", ServingStatus::NotServing).await;
+    health.set_not_serving::<GreeterServer<GreeterService>>().await;
 }

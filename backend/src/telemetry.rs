@@ -1,16 +1,26 @@
-//! Logs: one line per event on standard error, as a sentence with named fields.
+//! Logs: one line per event on standard error, a sentence with named fields.
 //!
 //! What people write, their names, tokens and addresses are never logged.
 
+use std::io::{IsTerminal as _, stderr};
+
 use tracing_subscriber::EnvFilter;
 
-use crate::config::LogConfig;
+use crate::config::{LogConfig, LogFormat};
+
+/// Libraries that log more than a server wants to read, headers of calls among it: quiet unless they are
+/// named in the filter.
+const QUIET: &str = "h2=warn,hyper=warn,hyper_util=warn,tower=warn,tonic=warn,tonic_web=warn";
 
 /// Starts logging for the whole process. A second call changes nothing.
 pub fn start(config: &LogConfig) {
-    let filter = EnvFilter::new(&config.filter);
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if logs.try_init().is_err() {
+    let filter = EnvFilter::new(format!("{QUIET},{}", config.filter));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr);
+    let started = match config.format {
+        LogFormat::Text => logs.with_ansi(stderr().is_terminal()).with_target(false).try_init(),
+        LogFormat::Json => logs.json().flatten_event(true).try_init(),
+    };
+    if started.is_err() {
         tracing::debug!("logging had been started before");
     }
 }

@@ -145,17 +145,21 @@ where
             let status = Status::invalid_argument("grpc-timeout has to be one to eight digits and a unit");
             return Poll::Ready(Ok(status.into_http()));
         };
-        let status = match catch_unwind(AssertUnwindSafe(|| call.poll(cx))) {
-            Ok(Poll::Ready(Ok(response))) => {
-                let ends = this.ends.take();
-                return Poll::Ready(Ok(response.map(|body| GuardedBody { body: Some(body), ends })));
-            }
-            Ok(Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
-            Ok(Poll::Pending) => match this.ends.as_mut().map(|ends| ends.poll(cx)) {
-                Some(Poll::Ready(status)) => status,
-                Some(Poll::Pending) | None => return Poll::Pending,
+        let passed = this.ends.as_ref().and_then(Ends::passed);
+        let status = match passed {
+            Some(status) => status,
+            None => match catch_unwind(AssertUnwindSafe(|| call.poll(cx))) {
+                Ok(Poll::Ready(Ok(response))) => {
+                    let ends = this.ends.take();
+                    return Poll::Ready(Ok(response.map(|body| GuardedBody { body: Some(body), ends })));
+                }
+                Ok(Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
+                Ok(Poll::Pending) => match this.ends.as_mut().map(|ends| ends.poll(cx)) {
+                    Some(Poll::Ready(status)) => status,
+                    Some(Poll::Pending) | None => return Poll::Pending,
+                },
+                Err(payload) => panicked(payload),
             },
-            Err(payload) => panicked(payload),
         };
         this.call.set(None);
         Poll::Ready(Ok(status.into_http()))

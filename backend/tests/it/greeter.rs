@@ -1,17 +1,173 @@
 //! All four kinds of Greeter call over native gRPC.
 
+use std::time::Duration;
+
 use proto::helloworld::HelloRequest;
 use proto::helloworld::greeter_client::GreeterClient;
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::transport::Channel;
+use tonic::{Code, Request, Status};
+use tonic_types::StatusExt as _;
 
 use crate::support::TestServer;
+
+fn hello(name: impl Into<String>) -> HelloRequest {
+    HelloRequest { name: name.into() }
+}
+
+fn paced(name: &str, metadata: &[(&'static str, &str)]) -> Request<HelloRequest> {
+    let mut request = Request::new(hello(name));
+    for (key, value) in metadata {
+        request.metadata_mut().insert(*key, value.parse().unwrap());
+    }
+    request
+}
+
+async fn client(server: &TestServer) -> GreeterClient<Channel> {
+    GreeterClient::new(server.channel())
+}
+
+/// The field that a refusal names, and its code.
+fn refused(status: &Status) -> (Code, Option<String>) {
+    let violations = status.get_details_bad_request().map(|details| details.field_violations);
+    (status.code(), violations.and_then(|violations| Some(violations.first()?.field.clone())))
+}
 
 #[tokio::test]
 async fn a_name_is_greeted() {
     let server = TestServer::start().await;
-    let mut greeter = GreeterClient::new(server.channel());
+    let mut greeter = client(&server).await;
 
-    let reply = greeter.say_hello(HelloRequest { name: "World".to_owned() }).await.unwrap();
+    for (name, greeting) in [("World", "Hello, World!"), ("", "Hello, !"), ("世界 👋", "Hello, 世界 👋!")]
+    {
+        let reply = greeter.say_hello(hello(name)).await.unwrap();
+        assert_eq!(reply.into_inner().message, greeting);
+    }
+    server.shutdown().await;
+}
 
-    assert_eq!(reply.into_inner().message, "Hello, World!");
+#[tokio::test]
+async fn a_name_may_have_a_thousand_characters_and_no_more() {
+    let server = TestServer::start().await;
+    let mut greeter = client(&server).await;
+
+    let longest = "\u{1f600}".repeat(1000);
+    assert!(greeter.say_hello(hello(longest.clone())).await.is_ok());
+    let status = greeter.say_hello(hello(longest + "x")).await.unwrap_err();
+
+    assert_eq!(refused(&status), (Code::InvalidArgument, Some("name".to_owned())));
+    assert_eq!(status.message(), "the name is longer than 1000 characters");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_streamed_greeting_comes_as_often_as_asked_for() {
+    let server = TestServer::start().await;
+    let mut greeter = client(&server).await;
+
+    let request = paced("World", &[("x-greeter-count", "1000"), ("x-greeter-interval-ms", "0")]);
+    let mut replies = greeter.say_hello_stream_reply(request).await.unwrap().into_inner();
+
+    let mut received = 0;
+    while let Some(reply) = replies.message().await.unwrap() {
+        assert_eq!(reply.message, "Hello, World!");
+        received += 1;
+    }
+    assert_eq!(received, 1000);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_streamed_greeting_goes_on_until_its_deadline() {
+    let server = TestServer::start().await;
+    let mut greeter = client(&server).await;
+
+    let mut request = paced("World", &[("x-greeter-interval-ms", "20")]);
+    request.set_timeout(Duration::from_millis(300));
+    let mut replies = greeter.say_hello_stream_reply(request).await.unwrap().into_inner();
+
+    let mut received = 0;
+    let status = loop {
+        match replies.message().await {
+            Ok(Some(_)) => received += 1,
+            Ok(None) => panic!("the stream ended by itself"),
+            Err(status) => break status,
+        }
+    };
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    assert!((2..=16).contains(&received), "{received} greetings");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_pace_out_of_its_range_is_refused_naming_the_key() {
+    let server = TestServer::start().await;
+    let mut greeter = client(&server).await;
+
+    for (key, value) in [
+        ("x-greeter-count", "0"),
+        ("x-greeter-count", "100001"),
+        ("x-greeter-count", "many"),
+        ("x-greeter-count", "-1"),
+        ("x-greeter-interval-ms", "60001"),
+        ("x-greeter-interval-ms", "1.5"),
+        // Without a count it would never rest.
+        ("x-greeter-interval-ms", "0"),
+    ] {
+        let status = greeter.say_hello_stream_reply(paced("World", &[(key, value)])).await.unwrap_err();
+        assert_eq!(refused(&status), (Code::InvalidArgument, Some(key.to_owned())), "{key}: {value}");
+        assert!(status.message().contains(key), "{}", status.message());
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn each_name_of_a_conversation_is_greeted_as_it_comes() {
+    let server = TestServer::start().await;
+    let mut greeter = client(&server).await;
+    let (names, sent) = mpsc::channel(1);
+
+    let mut replies = greeter.say_hello_bidi_stream(ReceiverStream::new(sent)).await.unwrap().into_inner();
+
+    for name in ["Ada", "Grace", "Edsger"] {
+        names.send(hello(name)).await.unwrap();
+        let reply = replies.message().await.unwrap().unwrap();
+        assert_eq!(reply.message, format!("Hello, {name}!"));
+    }
+    drop(names);
+    assert_eq!(replies.message().await.unwrap(), None);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn many_names_get_one_greeting() {
+    let server = TestServer::start().await;
+    let mut greeter = client(&server).await;
+
+    for (names, greeting) in [
+        (vec!["Ada"], "Hello, Ada!"),
+        (vec!["Ada", "Grace"], "Hello, Ada and Grace!"),
+        (vec!["Ada", "Grace", "Edsger"], "Hello, Ada, Grace and Edsger!"),
+    ] {
+        let names = tokio_stream::iter(names.into_iter().map(hello).collect::<Vec<_>>());
+        let reply = greeter.say_hello_client_stream(names).await.unwrap();
+        assert_eq!(reply.into_inner().message, greeting);
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn no_name_and_too_many_names_are_refused() {
+    let server = TestServer::start().await;
+    let mut greeter = client(&server).await;
+    let count = |count| tokio_stream::iter(vec![hello("x"); count]);
+
+    let nobody = greeter.say_hello_client_stream(count(0)).await.unwrap_err();
+    let crowd = greeter.say_hello_client_stream(count(1001)).await.unwrap_err();
+
+    assert_eq!(nobody.code(), Code::InvalidArgument);
+    assert_eq!(crowd.code(), Code::ResourceExhausted);
+    assert!(greeter.say_hello_client_stream(count(1000)).await.is_ok());
     server.shutdown().await;
 }

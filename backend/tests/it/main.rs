@@ -1,4 +1,10 @@
 //! The server from outside: a real listener, real clients, a real database file.
 
+mod cors;
+mod deadlines;
+mod discovery;
 mod greeter;
+mod grpc_web;
+mod page;
+mod program;
 mod support;

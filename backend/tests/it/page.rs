@@ -1,0 +1,174 @@
+//! The page and its assets over HTTP.
+
+use std::fs;
+use std::io::Write as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{Method, StatusCode};
+use sha2::{Digest as _, Sha256};
+
+use crate::support::TestServer;
+use crate::support::http::{Http, bare, fetch, get};
+
+const INDEX: &str = "<!doctype html><title>Chinwag</title><script type=\"module\">start()</script>";
+const SCRIPT: &str = "/frontend-0123456789abcdef.js";
+const WASM: &str = "/frontend-0123456789abcdef_bg.wasm";
+
+/// A server with a small built page, compressed as `cargo xtask page` does it.
+async fn server() -> TestServer {
+    let server = TestServer::start().await;
+    let dir = server.page_dir();
+    fs::write(dir.join("index.html"), INDEX).unwrap();
+    fs::write(dir.join(&SCRIPT[1..]), "export const plain = 1;").unwrap();
+    fs::write(dir.join(format!("{}.br", &SCRIPT[1..])), "brotli").unwrap();
+    let mut gzip = fs::File::create(dir.join(format!("{}.gz", &SCRIPT[1..]))).unwrap();
+    gzip.write_all(b"gzip").unwrap();
+    fs::write(dir.join(&WASM[1..]), b"\0asm").unwrap();
+    fs::write(dir.join("chat-0123456789abcdef.css"), "p{}").unwrap();
+    fs::write(dir.join("icon.svg"), "<svg/>").unwrap();
+    server
+}
+
+#[tokio::test]
+async fn every_place_in_the_page_is_the_page() {
+    let server = server().await;
+    for path in
+        ["/", "/index.html", "/room/general", "/room/general/12?x=y", "/greeter", "/settings", "/%E4%BD%A0"]
+    {
+        let answer = get(server.addr, path, &[("accept", "text/html")]).await;
+
+        assert_eq!((answer.status, answer.text()), (StatusCode::OK, INDEX), "{path}");
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(answer.header("cache-control"), "no-cache");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn assets_have_their_content_types() {
+    let server = server().await;
+    for (path, content_type) in [
+        (SCRIPT, "text/javascript"),
+        (WASM, "application/wasm"),
+        ("/chat-0123456789abcdef.css", "text/css"),
+        ("/icon.svg", "image/svg+xml"),
+    ] {
+        let answer = get(server.addr, path, &[]).await;
+
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        assert_eq!(answer.header("content-type"), content_type, "{path}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn names_with_a_hash_are_kept_for_ever_and_others_asked_for_again() {
+    let server = server().await;
+    for (path, cache_control) in [
+        (SCRIPT, "public, max-age=31536000, immutable"),
+        (WASM, "public, max-age=31536000, immutable"),
+        ("/chat-0123456789abcdef.css", "public, max-age=31536000, immutable"),
+        ("/icon.svg", "no-cache"),
+    ] {
+        assert_eq!(get(server.addr, path, &[]).await.header("cache-control"), cache_control, "{path}");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn an_unchanged_page_is_not_sent_again() {
+    let server = server().await;
+    for path in ["/", "/room/general", "/icon.svg"] {
+        let etag = get(server.addr, path, &[]).await.header("etag").to_owned();
+        assert!(!etag.is_empty(), "{path}");
+
+        let again = get(server.addr, path, &[("if-none-match", &etag)]).await;
+
+        assert_eq!((again.status, again.body.len()), (StatusCode::NOT_MODIFIED, 0), "{path}");
+        assert_eq!(again.header("cache-control"), "no-cache");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_smallest_form_that_the_browser_accepts_is_sent() {
+    let server = server().await;
+    for (accepted, encoding, body) in [
+        ("gzip, deflate, br, zstd", "br", "brotli"),
+        ("gzip", "gzip", "gzip"),
+        ("br;q=0, gzip", "gzip", "gzip"),
+        ("identity", "", "export const plain = 1;"),
+    ] {
+        let answer = get(server.addr, SCRIPT, &[("accept-encoding", accepted)]).await;
+
+        assert_eq!((answer.header("content-encoding"), answer.text()), (encoding, body), "{accepted}");
+        assert_eq!(answer.header("content-type"), "text/javascript");
+        assert_eq!(answer.header("vary"), "accept-encoding");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_missing_asset_is_missing_and_not_the_page() {
+    let server = server().await;
+    for path in
+        ["/frontend-ffffffffffffffff.js", "/missing.css", "/../Cargo.toml", "/..%2f..%2fetc%2fpasswd.txt"]
+    {
+        let answer = get(server.addr, path, &[]).await;
+
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(answer.header("content-type"), "text/plain; charset=utf-8");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_page_may_run_its_own_scripts_and_no_others() {
+    let server = server().await;
+
+    let answer = get(server.addr, "/room/general", &[]).await;
+
+    let policy = answer.header("content-security-policy");
+    let hash = STANDARD.encode(Sha256::digest("start()"));
+    assert!(policy.contains(&format!("script-src 'self' 'wasm-unsafe-eval' 'sha256-{hash}';")), "{policy}");
+    assert!(policy.starts_with("default-src 'none';"), "{policy}");
+    assert_eq!(answer.header("referrer-policy"), "no-referrer");
+
+    // Built again while the server runs: the policy follows.
+    fs::write(server.page_dir().join("index.html"), "<script>again()</script>").unwrap();
+    let answer = get(server.addr, "/", &[]).await;
+    let hash = STANDARD.encode(Sha256::digest("again()"));
+    assert!(answer.header("content-security-policy").contains(&format!("'sha256-{hash}'")));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn without_a_built_page_the_server_says_how_to_build_it() {
+    let server = TestServer::start_with(|config| config.page = "/nonexistent".into()).await;
+
+    let answer = get(server.addr, "/room/general", &[]).await;
+
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(answer.header("cache-control"), "no-store");
+    assert!(answer.text().contains("cargo xtask page"), "{}", answer.text());
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_page_can_only_be_read() {
+    let server = server().await;
+    for method in [Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
+        for path in ["/", SCRIPT] {
+            let answer = fetch(server.addr, Http::One, bare(method.clone(), path)).await;
+            assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{method} {path}");
+            assert_eq!(answer.header("allow"), "GET, HEAD");
+        }
+    }
+    let head = fetch(server.addr, Http::Two, bare(Method::HEAD, "/greeter")).await;
+    assert_eq!((head.status, head.body.len()), (StatusCode::OK, 0));
+    assert_eq!(head.header("content-length"), INDEX.len().to_string());
+    server.shutdown().await;
+}
