@@ -47,11 +47,6 @@ impl Run {
         self.is_running.get()
     }
 
-    /// Whether the last call failed; false while one runs.
-    pub(super) fn code(self) -> Option<Code> {
-        self.outcome.with(|outcome| outcome.as_ref().map(|outcome| outcome.code))
-    }
-
     /// Makes a call in place of the one that may be running.
     pub(super) fn start(self, call: impl Future<Output = Result<(), Status>> + 'static) {
         self.abort();
