@@ -1,0 +1,208 @@
+//! A server whose service can be watched from inside, and clients close to the wire.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::post;
+use bytes::Bytes;
+use edge::{App, ServeOptions};
+use futures_util::stream;
+use http::{Request, Response};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tonic::service::Routes;
+
+/// How long anything may take before a test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sends 16 KiB at a time for as long as anybody takes them.
+pub(crate) const ENDLESS: &str = "/test.Test/Endless";
+/// Answers with a head and then nothing.
+pub(crate) const SILENT: &str = "/test.Test/Silent";
+/// Answers when [`Watch::release`] is notified.
+pub(crate) const HELD: &str = "/test.Test/Held";
+
+/// The service from inside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch {
+    /// Bytes that the endless streams have produced.
+    pub(crate) produced: Arc<AtomicUsize>,
+    /// Streams that live.
+    pub(crate) streams: Arc<AtomicUsize>,
+    /// Calls to [`HELD`] that have arrived.
+    pub(crate) held: Arc<AtomicUsize>,
+    pub(crate) release: Arc<Notify>,
+}
+
+/// Counts a stream for as long as it lives.
+struct Living(Arc<AtomicUsize>);
+
+impl Living {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Watch {
+    fn routes(&self) -> Routes {
+        let (endless, silent, held) = (self.clone(), self.clone(), self.clone());
+        Router::new()
+            .route(ENDLESS, post(move || endless.endless()))
+            .route(SILENT, post(move || silent.silent()))
+            .route(HELD, post(move || held.held()))
+            .into()
+    }
+
+    async fn endless(self) -> Response<Body> {
+        let living = Living::new(&self.streams);
+        let produced = self.produced;
+        grpc(Body::from_stream(stream::repeat_with(move || {
+            let _living = &living;
+            produced.fetch_add(16 * 1024, Ordering::SeqCst);
+            Ok::<_, Infallible>(Bytes::from(vec![0; 16 * 1024]))
+        })))
+    }
+
+    async fn silent(self) -> Response<Body> {
+        let living = Living::new(&self.streams);
+        grpc(Body::from_stream(stream::once(async move {
+            let _living = living;
+            std::future::pending::<Result<Bytes, Infallible>>().await
+        })))
+    }
+
+    async fn held(self) -> Response<Body> {
+        self.held.fetch_add(1, Ordering::SeqCst);
+        self.release.notified().await;
+        grpc(Body::empty())
+    }
+}
+
+fn grpc(body: Body) -> Response<Body> {
+    Response::builder().header("content-type", "application/grpc").body(body).unwrap()
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
+    pub(crate) watch: Watch,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    pub(crate) async fn start(change: impl FnOnce(&mut ServeOptions)) -> Self {
+        let mut options = ServeOptions::default();
+        change(&mut options);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let watch = Watch::default();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let app = App::new(watch.routes());
+        let shutdown = async move {
+            stopped.await.ok();
+        };
+        let task = tokio::spawn(edge::serve(listener, app, options, shutdown));
+        Self { addr, watch, stop: Some(stop), task }
+    }
+
+    pub(crate) fn begin_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits until `serve` has returned, and says how long that took.
+    pub(crate) async fn stopped(mut self) -> Duration {
+        self.begin_stop();
+        let start = Instant::now();
+        timeout(PATIENCE, self.task).await.expect("the server did not stop in time").unwrap().unwrap();
+        start.elapsed()
+    }
+}
+
+/// A connection with gRPC-Web over HTTP/1.1.
+pub(crate) struct Http1(http1::SendRequest<Empty<Bytes>>);
+
+impl Http1 {
+    pub(crate) async fn open(addr: SocketAddr) -> Self {
+        let io = TokioIo::new(TcpStream::connect(addr).await.unwrap());
+        let (sender, connection) = http1::handshake(io).await.unwrap();
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    pub(crate) async fn call(&mut self, path: &str) -> Response<Incoming> {
+        let request =
+            Request::post(path).header("host", "test").header("content-type", "application/grpc-web");
+        let response = self.0.send_request(request.body(Empty::new()).unwrap());
+        timeout(PATIENCE, response).await.expect("no response in time").unwrap()
+    }
+}
+
+/// A connection with gRPC over HTTP/2. Cloning shares the connection.
+#[derive(Clone)]
+pub(crate) struct Http2(http2::SendRequest<Empty<Bytes>>, Arc<JoinHandle<hyper::Result<()>>>);
+
+impl Http2 {
+    pub(crate) async fn open(addr: SocketAddr) -> Self {
+        let io = TokioIo::new(TcpStream::connect(addr).await.unwrap());
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(64 * 1024)
+            .initial_connection_window_size(1024 * 1024)
+            .handshake(io)
+            .await
+            .unwrap();
+        Self(sender, Arc::new(tokio::spawn(connection)))
+    }
+
+    /// Does not wait for longer than it takes: for calls that may never be answered.
+    pub(crate) async fn send(&mut self, path: &str) -> hyper::Result<Response<Incoming>> {
+        let request = Request::post(format!("http://test{path}")).header("content-type", "application/grpc");
+        self.0.send_request(request.body(Empty::new()).unwrap()).await
+    }
+
+    pub(crate) async fn call(&mut self, path: &str) -> Response<Incoming> {
+        timeout(PATIENCE, self.send(path)).await.expect("no response in time").unwrap()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.1.is_finished()
+    }
+}
+
+/// Reads until the other side closes, and says how long that took.
+pub(crate) async fn closed(stream: &mut TcpStream) -> Duration {
+    let start = Instant::now();
+    let mut rest = Vec::new();
+    let read = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("the connection stays open");
+    // A reset is a way of closing too.
+    read.ok();
+    start.elapsed()
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "in time it did not happen that {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
