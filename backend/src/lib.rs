@@ -2,6 +2,7 @@
 //!
 //! The HTTP side is `edge`'s; here is what is served, and in which order it starts and stops.
 
+pub mod chat;
 pub mod config;
 pub mod greeter;
 mod server;

@@ -1,0 +1,108 @@
+//! What can go wrong in the chat, and the one place that says how gRPC puts it.
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use super::MAX_ROOMS;
+use super::random::RandomError;
+use super::store::StoreError;
+use super::types::InvalidField;
+
+/// Why a request of the chat was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum ChatError {
+    #[error("a field breaks a rule")]
+    Invalid(#[from] InvalidField),
+    #[error("somebody with a live session has this name")]
+    NameInUse,
+    #[error("a room has this name")]
+    RoomNameInUse,
+    #[error("no such room")]
+    NoSuchRoom,
+    #[error("the server has as many rooms as it allows")]
+    TooManyRooms,
+    #[error("the user has as many streams open as allowed")]
+    TooManyStreams { allowed: usize },
+    #[error("no valid session")]
+    NoSession,
+    #[error("the session was ended")]
+    SessionEnded,
+    #[error("the server is shutting down")]
+    ShuttingDown,
+    #[error("the system gave no random numbers")]
+    Random(#[from] RandomError),
+    #[error("the store failed")]
+    Store(#[source] StoreError),
+}
+
+impl From<StoreError> for ChatError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Closed => Self::ShuttingDown,
+            other => Self::Store(other),
+        }
+    }
+}
+
+impl From<ChatError> for Status {
+    fn from(error: ChatError) -> Self {
+        match error {
+            ChatError::Invalid(InvalidField { field, sentence }) => {
+                let details = ErrorDetails::with_bad_request_violation(field, sentence.as_str());
+                Status::with_error_details(Code::InvalidArgument, sentence, details)
+            }
+            ChatError::NameInUse => {
+                Status::already_exists("Somebody here already uses this name. Please choose another.")
+            }
+            ChatError::RoomNameInUse => {
+                Status::already_exists("There already is a room with this name. Please choose another.")
+            }
+            ChatError::NoSuchRoom => Status::not_found("There is no such room."),
+            ChatError::TooManyRooms => Status::resource_exhausted(format!(
+                "This server has as many rooms as it allows ({MAX_ROOMS})."
+            )),
+            ChatError::TooManyStreams { allowed } => Status::resource_exhausted(format!(
+                "You have as many live connections open as allowed ({allowed}). Close another window first."
+            )),
+            ChatError::NoSession => Status::unauthenticated("You are not signed in. Please join first."),
+            ChatError::SessionEnded => Status::unauthenticated("You were signed out. Join again to go on."),
+            ChatError::ShuttingDown => {
+                Status::unavailable("The server is shutting down or restarting. Try again shortly.")
+            }
+            ChatError::Random(error) => {
+                tracing::error!(%error, "the system gave no random numbers");
+                Status::internal("The server could not do this. Try again later.")
+            }
+            ChatError::Store(source) => {
+                // What failed inside is for the log, not for the client.
+                tracing::error!(error = %source, "the chat's store failed");
+                Status::internal("The server could not read or store this. Try again later.")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refused_field_is_named_in_the_details() {
+        let status: Status = ChatError::from(InvalidField::new("text", "A message cannot be empty.")).into();
+
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(status.message(), "A message cannot be empty.");
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(violations.len(), 1);
+        assert_eq!(violations[0].field, "text");
+        assert_eq!(violations[0].description, "A message cannot be empty.");
+    }
+
+    #[test]
+    fn what_failed_inside_is_not_told() {
+        let status: Status = ChatError::from(StoreError::from(rusqlite::Error::InvalidQuery)).into();
+
+        assert_eq!(status.code(), Code::Internal);
+        assert!(!status.message().contains("quer"), "{}", status.message());
+    }
+}

@@ -1,0 +1,42 @@
+//! Random numbers from the system, for what must not be guessed or met twice.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The system gave no random numbers.
+pub(super) type RandomError = getrandom::Error;
+
+/// An epoch of a log.
+pub(super) fn epoch() -> Result<u64, RandomError> {
+    getrandom::u64()
+}
+
+/// A public id: 96 bits, 16 characters that are safe in a URL's path and never begin with a sign.
+pub(super) fn id() -> Result<String, RandomError> {
+    let id = URL_SAFE_NO_PAD.encode(bytes::<12>()?);
+    // A hyphen at the start would look like an option to command-line tools.
+    Ok(if id.starts_with(['-', '_']) { format!("A{}", &id[1..]) } else { id })
+}
+
+/// `N` random bytes.
+pub(super) fn bytes<const N: usize>() -> Result<[u8; N], RandomError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes)?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_safe_in_a_path_and_differ() {
+        let ids: std::collections::HashSet<_> = (0..1_000).map(|_| id().unwrap()).collect();
+        assert_eq!(ids.len(), 1_000);
+        for id in ids {
+            assert_eq!(id.len(), 16);
+            assert!(id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_'), "{id}");
+            assert!(id.starts_with(|c: char| c.is_ascii_alphanumeric()), "{id}");
+        }
+    }
+}

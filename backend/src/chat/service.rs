@@ -1,0 +1,219 @@
+//! The chat as gRPC: checks requests into valid types, calls the core, puts its answers into messages.
+
+use std::collections::HashSet;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::{Stream, StreamExt};
+use proto::EncodedSubscribeResponse;
+use proto::chat::v1 as pb;
+use proto::chat::v1::list_events_request::Range;
+use proto::chat::v1::server::chat_service_server::ChatService;
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Request, Response, Status};
+
+use super::error::ChatError;
+use super::session::{self, Carrier, Session, TokenHash};
+use super::types::{
+    ClientCursor, InvalidField, MessageText, OperationId, PageRange, RoomId, RoomName, RoomView, UserName,
+};
+use super::{Core, DEFAULT_PAGE_EVENTS, MAX_CURSORS, MAX_PAGE_EVENTS, wire};
+
+/// The adapter.
+#[derive(Debug)]
+pub(super) struct Service {
+    core: Arc<Core>,
+}
+
+impl Service {
+    pub(super) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+
+    /// The session of a request to a server that is not shutting down.
+    async fn session(&self, metadata: &MetadataMap) -> Result<Arc<Session>, ChatError> {
+        self.core.check_open()?;
+        let carrier = carrier(metadata).ok_or(ChatError::NoSession)?;
+        self.core.session(&TokenHash::of(carrier.token())).await
+    }
+
+    fn set_cookie<T>(&self, response: &mut Response<T>, token: &str, max_age_s: u64) {
+        let cookie = session::set_cookie(token, max_age_s, self.core.options.secure_cookie);
+        // Tokens that were accepted are plain ASCII; nothing else gets here.
+        if let Ok(value) = MetadataValue::try_from(cookie) {
+            response.metadata_mut().insert("set-cookie", value);
+        }
+    }
+
+    fn keep_cookie<T>(&self, response: &mut Response<T>, token: &str) {
+        self.set_cookie(response, token, self.core.options.session_lifetime.as_secs());
+    }
+}
+
+type FrameStream = Pin<Box<dyn Stream<Item = Result<EncodedSubscribeResponse, Status>> + Send>>;
+
+#[tonic::async_trait]
+impl ChatService for Service {
+    async fn join(&self, request: Request<pb::JoinRequest>) -> Result<Response<pb::JoinResponse>, Status> {
+        self.core.check_open()?;
+        let pb::JoinRequest { name, return_token } = request.into_inner();
+        let name = UserName::parse(&name).map_err(ChatError::from)?;
+        let (user, token) = self.core.join(name).await?;
+        let returned = if return_token { token.as_str().to_owned() } else { String::new() };
+        let mut response = Response::new(pb::JoinResponse { user: Some((&user).into()), token: returned });
+        if !return_token {
+            self.keep_cookie(&mut response, token.as_str());
+        }
+        Ok(response)
+    }
+
+    async fn get_session(
+        &self,
+        request: Request<pb::GetSessionRequest>,
+    ) -> Result<Response<pb::GetSessionResponse>, Status> {
+        let session = self.session(request.metadata()).await?;
+        self.core.prolong(&session).await?;
+        let mut response = Response::new(pb::GetSessionResponse { user: Some((&session.user).into()) });
+        if let Some(Carrier::Cookie(token)) = carrier(request.metadata()) {
+            // The browser's copy lives as long as the session.
+            self.keep_cookie(&mut response, token);
+        }
+        Ok(response)
+    }
+
+    async fn sign_out(
+        &self,
+        request: Request<pb::SignOutRequest>,
+    ) -> Result<Response<pb::SignOutResponse>, Status> {
+        let session = self.session(request.metadata()).await?;
+        self.core.sign_out(&session).await?;
+        let mut response = Response::new(pb::SignOutResponse {});
+        if let Some(Carrier::Cookie(_)) = carrier(request.metadata()) {
+            self.set_cookie(&mut response, "", 0);
+        }
+        Ok(response)
+    }
+
+    async fn create_room(
+        &self,
+        request: Request<pb::CreateRoomRequest>,
+    ) -> Result<Response<pb::CreateRoomResponse>, Status> {
+        let session = self.session(request.metadata()).await?;
+        let pb::CreateRoomRequest { name, operation_id } = request.into_inner();
+        let name = RoomName::parse(&name).map_err(ChatError::from)?;
+        let operation = OperationId::parse(&operation_id).map_err(ChatError::from)?;
+        let view = self.core.create_room(&session.user, name, operation).await?;
+        Ok(Response::new(pb::CreateRoomResponse { room: Some(room_state(&view)) }))
+    }
+
+    async fn list_rooms(
+        &self,
+        request: Request<pb::ListRoomsRequest>,
+    ) -> Result<Response<pb::ListRoomsResponse>, Status> {
+        let session = self.session(request.metadata()).await?;
+        let rooms = self.core.rooms(&session.user).await?;
+        Ok(Response::new(pb::ListRoomsResponse { rooms: rooms.iter().map(room_state).collect() }))
+    }
+
+    async fn send_message(
+        &self,
+        request: Request<pb::SendMessageRequest>,
+    ) -> Result<Response<pb::SendMessageResponse>, Status> {
+        let session = self.session(request.metadata()).await?;
+        let pb::SendMessageRequest { room_id, operation_id, text } = request.into_inner();
+        let operation = OperationId::parse(&operation_id).map_err(ChatError::from)?;
+        let text = MessageText::parse(text).map_err(ChatError::from)?;
+        let room = self.core.room(&room_id)?;
+        let receipt = self.core.send(&session.user, &room, operation, text).await?;
+        Ok(Response::new(pb::SendMessageResponse {
+            seq: receipt.seq,
+            epoch: receipt.epoch,
+            created_at_ms: receipt.created_at_ms,
+            duplicate: receipt.duplicate,
+        }))
+    }
+
+    async fn list_events(
+        &self,
+        request: Request<pb::ListEventsRequest>,
+    ) -> Result<Response<pb::ListEventsResponse>, Status> {
+        self.session(request.metadata()).await?;
+        let pb::ListEventsRequest { room_id, range, limit } = request.into_inner();
+        let limit = page_limit(limit)?;
+        let range = match range {
+            None => PageRange::Newest,
+            Some(Range::BeforeSeq(seq)) => PageRange::Before(seq),
+            Some(Range::AfterSeq(seq)) => PageRange::After(seq),
+            Some(Range::AroundSeq(seq)) => PageRange::Around(seq),
+        };
+        let room = self.core.room(&room_id)?;
+        let page = self.core.page(&room, range, limit).await?;
+        Ok(Response::new(pb::ListEventsResponse {
+            events: page.events,
+            as_of: Some(pb::Cursor { room_id, epoch: room.epoch, seq: page.head }),
+            has_earlier: page.has_earlier,
+            has_later: page.has_later,
+        }))
+    }
+
+    async fn mark_read(
+        &self,
+        request: Request<pb::MarkReadRequest>,
+    ) -> Result<Response<pb::MarkReadResponse>, Status> {
+        let session = self.session(request.metadata()).await?;
+        let pb::MarkReadRequest { room_id, seq } = request.into_inner();
+        let room = self.core.room(&room_id)?;
+        let marker = self.core.mark_read(&session.user, &room, seq).await?;
+        Ok(Response::new(pb::MarkReadResponse { read_seq: marker.read, unread: marker.unread }))
+    }
+
+    type SubscribeStream = FrameStream;
+
+    async fn subscribe(
+        &self,
+        request: Request<pb::SubscribeRequest>,
+    ) -> Result<Response<FrameStream>, Status> {
+        let session = self.session(request.metadata()).await?;
+        let pb::SubscribeRequest { cursors, replay_limit } = request.into_inner();
+        let cursors = client_cursors(cursors)?;
+        let subscriber = self.core.subscribe(session, cursors, replay_limit).await?;
+        let frames = subscriber.into_stream().map(|frame| frame.map_err(Status::from));
+        Ok(Response::new(Box::pin(frames)))
+    }
+}
+
+fn carrier(metadata: &MetadataMap) -> Option<Carrier<'_>> {
+    // A header that is no text carries no token, and must not pass for a missing one.
+    let authorization = metadata.get("authorization").map(|value| value.to_str().unwrap_or_default());
+    let cookies = metadata.get_all("cookie").into_iter().filter_map(|value| value.to_str().ok());
+    Carrier::find(authorization, cookies)
+}
+
+fn page_limit(limit: u32) -> Result<u32, ChatError> {
+    match limit {
+        0 => Ok(DEFAULT_PAGE_EVENTS),
+        1..=MAX_PAGE_EVENTS => Ok(limit),
+        _ => Err(InvalidField::new("limit", format!("A page has at most {MAX_PAGE_EVENTS} events.")).into()),
+    }
+}
+
+fn client_cursors(cursors: Vec<pb::Cursor>) -> Result<Vec<ClientCursor>, ChatError> {
+    let refuse = |sentence: String| Err(InvalidField::new("cursors", sentence).into());
+    if cursors.len() > MAX_CURSORS {
+        return refuse(format!("There can be at most {MAX_CURSORS} cursors."));
+    }
+    let mut rooms = HashSet::with_capacity(cursors.len());
+    if !cursors.iter().all(|cursor| rooms.insert(cursor.room_id.as_str())) {
+        return refuse("There can be one cursor for each room.".to_owned());
+    }
+    let cursors = cursors.into_iter().map(|pb::Cursor { room_id, epoch, seq }| ClientCursor {
+        room: RoomId::named(room_id),
+        epoch,
+        seq,
+    });
+    Ok(cursors.collect())
+}
+
+fn room_state(view: &RoomView) -> pb::RoomState {
+    wire::room_state(view, pb::Recovery::Unspecified, pb::LostReason::Unspecified)
+}

@@ -1,0 +1,345 @@
+//! Reading the database beside the writer: a few connections, each used by one blocking task at a time.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use prost::Message;
+use proto::EncodedSubscribeResponse;
+use proto::chat::v1 as pb;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use tokio::sync::Semaphore;
+
+use super::super::session::TokenHash;
+use super::super::types::{PageRange, RoomId, RoomKey, RoomView, User, UserKey};
+use super::super::wire::{EventsFrame, entry_len};
+use super::{StoreError, open_reader};
+
+/// How many connections read at once. More readers wait in order: each page is read in about a millisecond,
+/// and more connections than cores make none of them faster.
+const READERS: usize = 4;
+
+/// How many bytes of events one reading of a replay takes: enough that the change of threads does not count.
+const REPLAY_READ_BYTES: usize = 192 * 1024;
+
+/// The most bytes that the events of a page take, leaving room below 1 MiB for the rest of the answer.
+const PAGE_BYTES: usize = 1024 * 1024 - 1024;
+
+/// The connections that read.
+#[derive(Debug)]
+pub(in crate::chat) struct Readers {
+    path: PathBuf,
+    permits: Arc<Semaphore>,
+    idle: Mutex<Vec<Connection>>,
+}
+
+impl Readers {
+    /// Connections are opened when they are first needed.
+    pub(in crate::chat) fn new(path: PathBuf) -> Arc<Self> {
+        Arc::new(Self { path, permits: Arc::new(Semaphore::new(READERS)), idle: Mutex::default() })
+    }
+
+    /// Runs `query` on a connection of its own, off the runtime's threads.
+    pub(in crate::chat) async fn read<T: Send + 'static>(
+        self: &Arc<Self>,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let permit = self.permits.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
+        let readers = self.clone();
+        let task = tokio::task::spawn_blocking(move || {
+            // The permit goes with the work, not with the caller, who may leave before it is done.
+            let _permit = permit;
+            let connection = readers.take()?;
+            let result = query(&connection);
+            readers.give_back(connection);
+            result
+        });
+        task.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// Refuses new queries, waits for the running ones, and closes all connections.
+    pub(in crate::chat) async fn close(&self) {
+        let all = u32::try_from(READERS).expect("a few");
+        if self.permits.acquire_many(all).await.is_ok() {
+            self.permits.close();
+        }
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        Ok(match idle {
+            Some(connection) => connection,
+            None => open_reader(&self.path)?,
+        })
+    }
+
+    fn give_back(&self, connection: Connection) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
+    }
+}
+
+/// A session as it is stored.
+#[derive(Clone, Debug)]
+pub(in crate::chat) struct SessionRow {
+    pub(in crate::chat) user: User,
+    pub(in crate::chat) expires_at_ms: i64,
+}
+
+/// The session with this token, expired or not.
+pub(in crate::chat) fn session(
+    connection: &Connection,
+    token: &TokenHash,
+) -> Result<Option<SessionRow>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT users.key, users.id, users.name, sessions.expires_at_ms
+         FROM sessions JOIN users ON users.key = sessions.user WHERE sessions.token_hash = ?1",
+    )?;
+    let row = statement.query_row([token.as_bytes()], |row| {
+        let id: String = row.get(1)?;
+        let name: String = row.get(2)?;
+        let user = User { key: UserKey(row.get(0)?), id: id.into(), name: name.into() };
+        Ok(SessionRow { user, expires_at_ms: row.get(3)? })
+    });
+    Ok(row.optional()?)
+}
+
+/// Every room as `user` sees it, by creation, all at one moment.
+pub(in crate::chat) fn rooms(connection: &Connection, user: UserKey) -> Result<Vec<RoomView>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT rooms.key, rooms.id, rooms.name, rooms.created_at_ms, rooms.epoch,
+                last.seq, last.messages,
+                coalesce(markers.read_seq, 0), coalesce(markers.read_messages, 0),
+                coalesce(markers.own_above, 0)
+         FROM rooms
+         JOIN events AS last ON last.room = rooms.key
+              AND last.seq = (SELECT max(seq) FROM events WHERE room = rooms.key)
+         LEFT JOIN markers ON markers.user = ?1 AND markers.room = rooms.key
+         ORDER BY rooms.key",
+    )?;
+    // One statement reads one snapshot.
+    let rooms = statement.query_map([user.0], room_view)?.collect::<Result<_, _>>()?;
+    Ok(rooms)
+}
+
+fn room_view(row: &Row<'_>) -> Result<RoomView, rusqlite::Error> {
+    let id: String = row.get(1)?;
+    let name: String = row.get(2)?;
+    let key: usize = row.get(0)?;
+    Ok(RoomView {
+        key: RoomKey::from_index(key - 1),
+        id: RoomId::named(id),
+        name: name.into(),
+        created_at_ms: row.get(3)?,
+        epoch: row.get::<_, i64>(4)?.cast_unsigned(),
+        head: row.get(5)?,
+        read: row.get(7)?,
+        unread: unread(row.get(6)?, row.get(8)?, row.get(9)?),
+    })
+}
+
+/// A room's messages above a user's marker that somebody else wrote.
+pub(super) fn unread(messages: u64, read_messages: u64, own_above: u64) -> u32 {
+    u32::try_from(messages.saturating_sub(read_messages).saturating_sub(own_above)).unwrap_or(u32::MAX)
+}
+
+/// The next stored events above `after` and up to `head`, as frames, and the last one's number.
+pub(in crate::chat) fn replay_page(
+    connection: &Connection,
+    room: RoomKey,
+    after: u64,
+    head: u64,
+) -> Result<(Vec<EncodedSubscribeResponse>, u64), StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT seq, event FROM events WHERE room = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq",
+    )?;
+    let mut rows = statement.query(params![room.number(), after, head])?;
+    let mut frames = Vec::new();
+    let mut frame = EventsFrame::new();
+    frame.reserve_full();
+    let (mut last, mut bytes) = (after, 0);
+    while let Some(row) = rows.next()? {
+        if row.get::<_, u64>(0)? != last + 1 {
+            break;
+        }
+        let event = blob(row, 1)?;
+        frame.push(event);
+        last += 1;
+        bytes += event.len();
+        if frame.is_full() {
+            frames.push(frame.finish());
+            if bytes >= REPLAY_READ_BYTES {
+                break;
+            }
+            frame.reserve_full();
+        }
+    }
+    if !frame.is_empty() {
+        frames.push(frame.finish());
+    }
+    if last == after && last < head {
+        return Err(StoreError::Hole { room: room.number(), after });
+    }
+    Ok((frames, last))
+}
+
+/// A page of a room's log.
+#[derive(Debug)]
+pub(in crate::chat) struct EventsPage {
+    pub(in crate::chat) events: Vec<pb::Event>,
+    pub(in crate::chat) head: u64,
+    pub(in crate::chat) has_earlier: bool,
+    pub(in crate::chat) has_later: bool,
+}
+
+/// The page of `room` that `range` asks for, at most `limit` events and about 1 MiB.
+pub(in crate::chat) fn page(
+    connection: &Connection,
+    room: RoomKey,
+    range: PageRange,
+    limit: u64,
+) -> Result<EventsPage, StoreError> {
+    let snapshot = connection.unchecked_transaction()?;
+    let head: u64 = snapshot
+        .prepare_cached("SELECT max(seq) FROM events WHERE room = ?1")?
+        .query_row([room.number()], |row| row.get(0))?;
+    let (first, last) = wanted(range, limit, head);
+    let (first, last) = fitting(&snapshot, room, range, first, last)?;
+    let mut statement = snapshot
+        .prepare_cached("SELECT event FROM events WHERE room = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq")?;
+    let mut rows = statement.query(params![room.number(), first, last])?;
+    let mut events = Vec::new();
+    while let Some(row) = rows.next()? {
+        let event = pb::Event::decode(blob(row, 0)?)?;
+        if event.seq != first + events.len() as u64 {
+            return Err(StoreError::Hole { room: room.number(), after: event.seq - 1 });
+        }
+        events.push(event);
+    }
+    Ok(EventsPage { events, head, has_earlier: first > 1, has_later: last < head })
+}
+
+/// The first and the last number of the page when every event is small; the page is empty when the first is
+/// one more than the last.
+fn wanted(range: PageRange, limit: u64, head: u64) -> (u64, u64) {
+    match range {
+        PageRange::Newest => ((head + 1).saturating_sub(limit).max(1), head),
+        PageRange::Before(seq) => {
+            let last = seq.saturating_sub(1).min(head);
+            ((last + 1).saturating_sub(limit).max(1), last)
+        }
+        PageRange::After(seq) => {
+            let first = seq.min(head) + 1;
+            (first, (first - 1).saturating_add(limit).min(head))
+        }
+        PageRange::Around(seq) => {
+            let middle = seq.clamp(1, head);
+            let last = (middle + limit / 2).min(head);
+            let first = (last + 1).saturating_sub(limit).max(1);
+            (first, (first - 1 + limit).min(head))
+        }
+    }
+}
+
+/// The part of `first..=last` that fits [`PAGE_BYTES`], kept from the end that `range` counts from. One event
+/// always fits.
+fn fitting(
+    connection: &Connection,
+    room: RoomKey,
+    range: PageRange,
+    first: u64,
+    last: u64,
+) -> Result<(u64, u64), StoreError> {
+    if first > last {
+        return Ok((first, last));
+    }
+    let mut statement = connection.prepare_cached(
+        "SELECT length(event) FROM events WHERE room = ?1 AND seq BETWEEN ?2 AND ?3 ORDER BY seq",
+    )?;
+    let sizes: Vec<usize> = statement
+        .query_map(params![room.number(), first, last], |row| row.get::<_, usize>(0))?
+        .map(|size| size.map(entry_len))
+        .collect::<Result<_, _>>()?;
+    if sizes.len() as u64 != last - first + 1 {
+        return Err(StoreError::Hole { room: room.number(), after: first + sizes.len() as u64 });
+    }
+    let start = match range {
+        PageRange::After(_) => 0,
+        PageRange::Newest | PageRange::Before(_) => sizes.len() - 1,
+        PageRange::Around(seq) => (seq.clamp(first, last) - first) as usize,
+    };
+    let (from, to) = grow(&sizes, start, PAGE_BYTES);
+    Ok((first + from as u64, first + to as u64))
+}
+
+/// Grows a range from `start` to both sides in turn, until neither neighbour fits `budget`.
+fn grow(sizes: &[usize], start: usize, budget: usize) -> (usize, usize) {
+    let (mut from, mut to) = (start, start);
+    let mut bytes = sizes[start];
+    loop {
+        let before = (from, to);
+        if from > 0 && bytes + sizes[from - 1] <= budget {
+            from -= 1;
+            bytes += sizes[from];
+        }
+        if to + 1 < sizes.len() && bytes + sizes[to + 1] <= budget {
+            to += 1;
+            bytes += sizes[to];
+        }
+        if before == (from, to) {
+            return before;
+        }
+    }
+}
+
+fn blob<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a [u8], StoreError> {
+    let value = row.get_ref(column)?;
+    value.as_blob().map_err(|error| {
+        rusqlite::Error::FromSqlConversionFailure(column, value.data_type(), Box::new(error)).into()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_lies_where_it_was_asked_for_and_inside_the_log() {
+        use PageRange::*;
+        let table = [
+            (Newest, 3, 10, (8, 10)),
+            (Newest, 30, 10, (1, 10)),
+            (Before(8), 3, 10, (5, 7)),
+            (Before(2), 3, 10, (1, 1)),
+            (Before(1), 3, 10, (1, 0)),
+            (Before(0), 3, 10, (1, 0)),
+            (Before(u64::MAX), 3, 10, (8, 10)),
+            (After(0), 3, 10, (1, 3)),
+            (After(8), 3, 10, (9, 10)),
+            (After(10), 3, 10, (11, 10)),
+            (After(u64::MAX), 3, 10, (11, 10)),
+            (Around(5), 3, 10, (4, 6)),
+            (Around(5), 4, 10, (4, 7)),
+            (Around(5), 1, 10, (5, 5)),
+            (Around(1), 3, 10, (1, 3)),
+            (Around(0), 3, 10, (1, 3)),
+            (Around(10), 3, 10, (8, 10)),
+            (Around(99), 3, 10, (8, 10)),
+            (Around(5), 30, 10, (1, 10)),
+        ];
+        for (range, limit, head, expected) in table {
+            assert_eq!(wanted(range, limit, head), expected, "{range:?} limit {limit} head {head}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_is_too_large_is_cut_on_both_sides_and_keeps_its_start() {
+        let sizes = [4, 4, 4, 4, 4];
+        assert_eq!(grow(&sizes, 2, 12), (1, 3));
+        assert_eq!(grow(&sizes, 0, 8), (0, 1));
+        assert_eq!(grow(&sizes, 4, 9), (3, 4));
+        assert_eq!(grow(&sizes, 2, 1), (2, 2));
+        assert_eq!(grow(&sizes, 2, 100), (0, 4));
+        // A large neighbour on one side does not stop the other, and nothing is left out between.
+        assert_eq!(grow(&[4, 100, 4, 4, 4], 2, 12), (2, 4));
+    }
+}

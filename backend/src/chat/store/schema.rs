@@ -1,0 +1,211 @@
+//! The database's tables, how a database of an older version becomes one of this version, and how one of
+//! a newer version is recognised without touching it.
+//!
+//! The log is `events`. All other tables are views of it or of who is there, updated in the transaction
+//! that appends.
+
+use std::fs::File;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::OpenError;
+
+/// The steps from an empty file to the current tables: step `n` leads from version `n` to `n + 1`. A step
+/// that was released is never changed; a new one is added at the end.
+pub(super) const MIGRATIONS: &[&str] = &[V1];
+
+/// What `PRAGMA application_id` says of our files: "CHIN".
+const APPLICATION_ID: i32 = 0x4348_494E;
+
+const V1: &str = "
+-- People. A name belongs to one live user at a time.
+CREATE TABLE users (
+    key           INTEGER PRIMARY KEY,
+    id            TEXT NOT NULL UNIQUE,
+    name          TEXT NOT NULL,
+    name_key      TEXT NOT NULL,
+    live          INTEGER NOT NULL,
+    created_at_ms INTEGER NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX users_live_name ON users (name_key) WHERE live = 1;
+
+-- Sessions by the SHA-256 of their tokens.
+CREATE TABLE sessions (
+    token_hash    BLOB PRIMARY KEY,
+    user          INTEGER NOT NULL REFERENCES users (key),
+    expires_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_of_user ON sessions (user);
+
+CREATE TABLE rooms (
+    key           INTEGER PRIMARY KEY,
+    id            TEXT NOT NULL UNIQUE,
+    name          TEXT NOT NULL,
+    name_key      TEXT NOT NULL UNIQUE,
+    epoch         INTEGER NOT NULL,
+    created_at_ms INTEGER NOT NULL
+) STRICT;
+
+-- The log. `event` is the encoded chat.v1.Event, as it goes over the wire; `messages` counts the messages
+-- of the room up to and including this event; `message_author` is the user who wrote the message, 0 for any
+-- other event.
+CREATE TABLE events (
+    room           INTEGER NOT NULL REFERENCES rooms (key),
+    seq            INTEGER NOT NULL,
+    messages       INTEGER NOT NULL,
+    message_author INTEGER NOT NULL,
+    event          BLOB NOT NULL,
+    PRIMARY KEY (room, seq)
+) STRICT, WITHOUT ROWID;
+
+-- Which event an author's action became. The id comes first in the key: ids are made in order of time, so
+-- that the newest lie together and a group of sends touches few pages.
+CREATE TABLE operations (
+    operation_id BLOB NOT NULL,
+    author       INTEGER NOT NULL,
+    room         INTEGER NOT NULL,
+    seq          INTEGER NOT NULL,
+    PRIMARY KEY (operation_id, author)
+) STRICT, WITHOUT ROWID;
+
+-- How far each user has read: `read_messages` is `events.messages` at `read_seq`, `own_above` counts the
+-- user's own messages above it. Unread is the room's messages less both.
+CREATE TABLE markers (
+    user          INTEGER NOT NULL,
+    room          INTEGER NOT NULL,
+    read_seq      INTEGER NOT NULL,
+    read_messages INTEGER NOT NULL,
+    own_above     INTEGER NOT NULL,
+    PRIMARY KEY (user, room)
+) STRICT, WITHOUT ROWID;
+";
+
+/// The version that this program writes.
+pub(super) fn current_version() -> u32 {
+    u32::try_from(MIGRATIONS.len()).expect("few migrations")
+}
+
+/// Refuses a file that this program must not write to: one of a newer version or of another program. Nothing
+/// on disk is changed.
+pub(super) fn check_untouched(path: &Path) -> Result<(), OpenError> {
+    let Some(header) = read_header(path)? else { return Ok(()) };
+    // The main file's header settles most cases without SQLite. The write-ahead log may hold a newer one.
+    refuse_newer(header)?;
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    refuse_newer(user_version(&connection)?)?;
+    let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
+    if tables > 0 && application != APPLICATION_ID {
+        return Err(OpenError::Foreign);
+    }
+    Ok(())
+}
+
+/// Brings the database to the current version, each step in a transaction of its own.
+pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+    migrate_with(connection, MIGRATIONS)
+}
+
+fn migrate_with(connection: &mut Connection, steps: &[&str]) -> Result<(), OpenError> {
+    loop {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let version = user_version(&transaction)?;
+        let Some(step) = steps.get(version as usize) else { return Ok(()) };
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version + 1)?;
+        transaction.commit()?;
+        tracing::info!(schema.version = version + 1, "the database was brought to a newer version");
+    }
+}
+
+fn user_version(connection: &Connection) -> Result<u32, rusqlite::Error> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+fn refuse_newer(found: u32) -> Result<(), OpenError> {
+    let known = current_version();
+    if found > known { Err(OpenError::Newer { found, known }) } else { Ok(()) }
+}
+
+/// `user_version` as it stands in the file's first page (bytes 60 to 63), or nothing for a file that is not
+/// there or empty.
+fn read_header(path: &Path) -> Result<Option<u32>, OpenError> {
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(OpenError::Io { path: path.to_owned(), source }),
+    };
+    let mut header = Vec::with_capacity(100);
+    file.by_ref()
+        .take(100)
+        .read_to_end(&mut header)
+        .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+    if header.is_empty() {
+        return Ok(None);
+    }
+    match (header.starts_with(b"SQLite format 3\0"), header.get(60..64)) {
+        (true, Some(version)) => {
+            Ok(Some(u32::from_be_bytes(version.try_into().expect("four bytes were taken"))))
+        }
+        _ => Err(OpenError::Foreign),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables(connection: &Connection) -> Vec<String> {
+        let mut statement =
+            connection.prepare("SELECT sql FROM sqlite_schema WHERE sql IS NOT NULL ORDER BY name").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+    }
+
+    #[test]
+    fn an_empty_file_becomes_a_database_of_the_current_version() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+
+        assert_eq!(user_version(&connection).unwrap(), current_version());
+        assert!(tables(&connection).iter().any(|sql| sql.contains("CREATE TABLE events")));
+    }
+
+    #[test]
+    fn every_older_version_comes_to_the_same_tables() {
+        let mut fresh = Connection::open_in_memory().unwrap();
+        migrate(&mut fresh).unwrap();
+        for older in 0..MIGRATIONS.len() {
+            let mut connection = Connection::open_in_memory().unwrap();
+            migrate_with(&mut connection, &MIGRATIONS[..older]).unwrap();
+            migrate(&mut connection).unwrap();
+            assert_eq!(tables(&connection), tables(&fresh), "from version {older}");
+        }
+    }
+
+    #[test]
+    fn migrating_twice_changes_nothing() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate(&mut connection).unwrap();
+        let once = tables(&connection);
+        migrate(&mut connection).unwrap();
+        assert_eq!(tables(&connection), once);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_version_before_it() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        let broken = &["CREATE TABLE a (x)", "CREATE TABLE b (x); CREATE TABLE a (x)"];
+        migrate_with(&mut connection, broken).unwrap_err();
+
+        assert_eq!(user_version(&connection).unwrap(), 1);
+        assert_eq!(tables(&connection), ["CREATE TABLE a (x)"]);
+        migrate_with(&mut connection, &["CREATE TABLE a (x)", "CREATE TABLE b (x)"]).unwrap();
+        assert_eq!(user_version(&connection).unwrap(), 2);
+    }
+}

@@ -1,0 +1,337 @@
+//! The statements of the one connection that writes. Each call is part of the transaction that the writer
+//! has begun; what is refused is found out before anything is written.
+
+use prost::Message;
+use proto::chat::v1 as pb;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::super::session::TokenHash;
+use super::super::types::{Marker, OperationId, RoomId, RoomKey, RoomView, User, UserKey};
+use super::StoreError;
+use super::read::unread;
+
+/// The connection that writes.
+#[derive(Debug)]
+pub(in crate::chat) struct WriteStore {
+    connection: Connection,
+}
+
+/// A room as it is stored, and where its log ends.
+#[derive(Clone, Debug)]
+pub(in crate::chat) struct RoomRow {
+    pub(in crate::chat) key: RoomKey,
+    pub(in crate::chat) id: RoomId,
+    pub(in crate::chat) name: String,
+    pub(in crate::chat) epoch: u64,
+    pub(in crate::chat) created_at_ms: i64,
+    pub(in crate::chat) head: u64,
+    pub(in crate::chat) messages: u64,
+    pub(in crate::chat) last_ms: i64,
+}
+
+impl RoomRow {
+    /// A room that has no event yet.
+    pub(in crate::chat) fn new(key: RoomKey, id: RoomId, name: &str, epoch: u64, created_at_ms: i64) -> Self {
+        let name = name.to_owned();
+        Self { key, id, name, epoch, created_at_ms, head: 0, messages: 0, last_ms: created_at_ms }
+    }
+}
+
+/// An event about to be appended.
+#[derive(Debug)]
+pub(in crate::chat) struct Append<'a> {
+    pub(in crate::chat) room: RoomKey,
+    pub(in crate::chat) seq: u64,
+    /// The messages of the room with this event.
+    pub(in crate::chat) messages: u64,
+    /// Who wrote it, when it is a message.
+    pub(in crate::chat) message_author: Option<UserKey>,
+    pub(in crate::chat) event: &'a [u8],
+}
+
+/// The event that an operation became when it was first carried out.
+#[derive(Debug)]
+pub(in crate::chat) struct Appended {
+    pub(in crate::chat) room: RoomKey,
+    pub(in crate::chat) event: pb::Event,
+}
+
+impl WriteStore {
+    pub(in crate::chat) fn new(connection: Connection) -> Self {
+        Self { connection }
+    }
+
+    pub(in crate::chat) fn begin(&self) -> Result<(), StoreError> {
+        self.run("BEGIN IMMEDIATE")
+    }
+
+    /// Returns when everything since [`begin`](Self::begin) is on disk.
+    pub(in crate::chat) fn commit(&self) -> Result<(), StoreError> {
+        self.run("COMMIT")
+    }
+
+    /// Undoes everything since [`begin`](Self::begin). SQLite may have done so by itself.
+    pub(in crate::chat) fn roll_back(&self) -> Result<(), StoreError> {
+        if self.connection.is_autocommit() { Ok(()) } else { self.run("ROLLBACK") }
+    }
+
+    fn run(&self, sql: &str) -> Result<(), StoreError> {
+        self.connection.prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
+
+    /// Copies the write-ahead log into the database file and closes it.
+    pub(in crate::chat) fn close(self) -> Result<(), StoreError> {
+        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        self.connection.close().map_err(|(_, error)| error.into())
+    }
+
+    /// All rooms by creation.
+    pub(in crate::chat) fn rooms(&self) -> Result<Vec<RoomRow>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT rooms.key, rooms.id, rooms.name, rooms.epoch, rooms.created_at_ms,
+                    last.seq, last.messages, last.event
+             FROM rooms JOIN events AS last ON last.room = rooms.key
+                  AND last.seq = (SELECT max(seq) FROM events WHERE room = rooms.key)
+             ORDER BY rooms.key",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut rooms = Vec::new();
+        while let Some(row) = rows.next()? {
+            let last = pb::Event::decode(row.get::<_, Vec<u8>>(7)?.as_slice())?;
+            rooms.push(RoomRow {
+                key: RoomKey::from_index(row.get::<_, usize>(0)? - 1),
+                id: RoomId::named(row.get::<_, String>(1)?),
+                name: row.get(2)?,
+                epoch: row.get::<_, i64>(3)?.cast_unsigned(),
+                created_at_ms: row.get(4)?,
+                head: row.get(5)?,
+                messages: row.get(6)?,
+                last_ms: last.created_at_ms,
+            });
+        }
+        Ok(rooms)
+    }
+
+    /// A room as `user` sees it.
+    pub(in crate::chat) fn view(&self, user: UserKey, room: &RoomRow) -> Result<RoomView, StoreError> {
+        let (read, read_messages, own_above) = self.marker(user, room.key)?;
+        Ok(RoomView {
+            key: room.key,
+            id: room.id.clone(),
+            name: room.name.as_str().into(),
+            created_at_ms: room.created_at_ms,
+            epoch: room.epoch,
+            head: room.head,
+            read,
+            unread: unread(room.messages, read_messages, own_above),
+        })
+    }
+
+    /// Whether a room has this name.
+    pub(in crate::chat) fn room_name_in_use(&self, name_key: &str) -> Result<bool, StoreError> {
+        let mut statement = self.connection.prepare_cached("SELECT 1 FROM rooms WHERE name_key = ?1")?;
+        Ok(statement.exists([name_key])?)
+    }
+
+    pub(in crate::chat) fn insert_room(&self, room: &RoomRow, name_key: &str) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO rooms (key, id, name, name_key, epoch, created_at_ms)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            )?
+            .execute(params![
+                room.key.number(),
+                room.id.as_str(),
+                room.name,
+                name_key,
+                room.epoch.cast_signed(),
+                room.created_at_ms
+            ])?;
+        Ok(())
+    }
+
+    /// Takes the operation id for the event `seq`; false, and nothing written, when the author used it before.
+    pub(in crate::chat) fn claim(
+        &self,
+        operation: OperationId,
+        author: UserKey,
+        room: RoomKey,
+        seq: u64,
+    ) -> Result<bool, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "INSERT INTO operations (operation_id, author, room, seq) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT DO NOTHING",
+        )?;
+        Ok(statement.execute(params![operation.as_bytes(), author.0, room.number(), seq])? == 1)
+    }
+
+    /// What an operation id was used for.
+    pub(in crate::chat) fn appended(
+        &self,
+        operation: OperationId,
+        author: UserKey,
+    ) -> Result<Option<Appended>, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT events.room, events.event FROM operations
+             JOIN events ON events.room = operations.room AND events.seq = operations.seq
+             WHERE operations.operation_id = ?1 AND operations.author = ?2",
+        )?;
+        let found = statement
+            .query_row(params![operation.as_bytes(), author.0], |row| {
+                Ok((row.get::<_, usize>(0)?, row.get::<_, Vec<u8>>(1)?))
+            })
+            .optional()?;
+        found
+            .map(|(room, event)| {
+                Ok(Appended {
+                    room: RoomKey::from_index(room - 1),
+                    event: pb::Event::decode(event.as_slice())?,
+                })
+            })
+            .transpose()
+    }
+
+    /// Appends an event and brings the views that count it up to date.
+    pub(in crate::chat) fn append(&self, append: &Append<'_>) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "INSERT INTO events (room, seq, messages, message_author, event)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?
+            .execute(params![
+                append.room.number(),
+                append.seq,
+                append.messages,
+                append.message_author.map_or(0, |author| author.0),
+                append.event
+            ])?;
+        if let Some(author) = append.message_author {
+            self.connection
+                .prepare_cached(
+                    "INSERT INTO markers (user, room, read_seq, read_messages, own_above)
+                     VALUES (?1, ?2, 0, 0, 1)
+                     ON CONFLICT DO UPDATE SET own_above = own_above + 1",
+                )?
+                .execute(params![author.0, append.room.number()])?;
+        }
+        Ok(())
+    }
+
+    /// Moves a marker forward to `seq`, which the log of `room` has. Says where it stands and whether it
+    /// moved.
+    pub(in crate::chat) fn mark_read(
+        &self,
+        user: UserKey,
+        room: &RoomRow,
+        seq: u64,
+    ) -> Result<(Marker, bool), StoreError> {
+        let (read, read_messages, own_above) = self.marker(user, room.key)?;
+        if seq <= read {
+            return Ok((Marker { read, unread: unread(room.messages, read_messages, own_above) }, false));
+        }
+        let read_messages = self.messages_at(room.key, seq)?;
+        // Nothing needs counting when there is nothing above, or nothing of their own.
+        let own_above = match own_above {
+            0 => 0,
+            _ if seq == room.head => 0,
+            own => own - self.own_between(user, room.key, read, seq)?.min(own),
+        };
+        self.connection
+            .prepare_cached(
+                "INSERT INTO markers (user, room, read_seq, read_messages, own_above)
+                 VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET read_seq = ?3, read_messages = ?4, own_above = ?5",
+            )?
+            .execute(params![user.0, room.key.number(), seq, read_messages, own_above])?;
+        Ok((Marker { read: seq, unread: unread(room.messages, read_messages, own_above) }, true))
+    }
+
+    fn marker(&self, user: UserKey, room: RoomKey) -> Result<(u64, u64, u64), StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT read_seq, read_messages, own_above FROM markers WHERE user = ?1 AND room = ?2",
+        )?;
+        let row = statement
+            .query_row(params![user.0, room.number()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        Ok(row.optional()?.unwrap_or_default())
+    }
+
+    fn messages_at(&self, room: RoomKey, seq: u64) -> Result<u64, StoreError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT messages FROM events WHERE room = ?1 AND seq = ?2")?;
+        Ok(statement.query_row(params![room.number(), seq], |row| row.get(0))?)
+    }
+
+    fn own_between(&self, user: UserKey, room: RoomKey, above: u64, to: u64) -> Result<u64, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT count(*) FROM events
+             WHERE room = ?1 AND seq > ?2 AND seq <= ?3 AND message_author = ?4",
+        )?;
+        Ok(statement.query_row(params![room.number(), above, to, user.0], |row| row.get(0))?)
+    }
+
+    /// Whether a user with a session that lives at `now_ms` has this name. Sessions of that name that have
+    /// expired are removed on the way.
+    pub(in crate::chat) fn user_name_in_use(&self, name_key: &str, now_ms: i64) -> Result<bool, StoreError> {
+        let holder: Option<i64> = self
+            .connection
+            .prepare_cached("SELECT key FROM users WHERE name_key = ?1 AND live = 1")?
+            .query_row([name_key], |row| row.get(0))
+            .optional()?;
+        let Some(holder) = holder else { return Ok(false) };
+        self.connection
+            .prepare_cached("DELETE FROM sessions WHERE user = ?1 AND expires_at_ms <= ?2")?
+            .execute(params![holder, now_ms])?;
+        Ok(!self.free_name_unless_live(UserKey(holder))?)
+    }
+
+    /// Adds a user and their first session.
+    pub(in crate::chat) fn insert_user(
+        &self,
+        user: (&str, &str, &str),
+        token: &TokenHash,
+        now_ms: i64,
+        expires_at_ms: i64,
+    ) -> Result<User, StoreError> {
+        let (id, name, name_key) = user;
+        self.connection
+            .prepare_cached(
+                "INSERT INTO users (id, name, name_key, live, created_at_ms) VALUES (?1, ?2, ?3, 1, ?4)",
+            )?
+            .execute(params![id, name, name_key, now_ms])?;
+        let key = UserKey(self.connection.last_insert_rowid());
+        self.connection
+            .prepare_cached("INSERT INTO sessions (token_hash, user, expires_at_ms) VALUES (?1, ?2, ?3)")?
+            .execute(params![token.as_bytes(), key.0, expires_at_ms])?;
+        Ok(User { key, id: id.into(), name: name.into() })
+    }
+
+    /// Sets when a session ends; false when there is no such session.
+    pub(in crate::chat) fn prolong(&self, token: &TokenHash, expires_at_ms: i64) -> Result<bool, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "UPDATE sessions SET expires_at_ms = max(expires_at_ms, ?2) WHERE token_hash = ?1",
+        )?;
+        Ok(statement.execute(params![token.as_bytes(), expires_at_ms])? == 1)
+    }
+
+    /// Removes a session, and frees its user's name when it was the last.
+    pub(in crate::chat) fn end_session(&self, token: &TokenHash) -> Result<(), StoreError> {
+        let user: Option<i64> = self
+            .connection
+            .prepare_cached("DELETE FROM sessions WHERE token_hash = ?1 RETURNING user")?
+            .query_row([token.as_bytes()], |row| row.get(0))
+            .optional()?;
+        if let Some(user) = user {
+            self.free_name_unless_live(UserKey(user))?;
+        }
+        Ok(())
+    }
+
+    fn free_name_unless_live(&self, user: UserKey) -> Result<bool, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "UPDATE users SET live = 0
+             WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE user = ?1)",
+        )?;
+        Ok(statement.execute([user.0])? == 1)
+    }
+}

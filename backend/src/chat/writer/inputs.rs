@@ -1,0 +1,190 @@
+//! What can be written, each with its rules: what is refused, and what an acknowledged one has changed.
+
+use proto::chat::v1::event::Body;
+
+use super::super::MAX_ROOMS;
+use super::super::error::ChatError;
+use super::super::session::TokenHash;
+use super::super::store::{RoomRow, StoreError};
+use super::super::types::{
+    InvalidField, Marker, MessageText, OperationId, Receipt, RoomId, RoomKey, RoomName, RoomView, User,
+    UserKey, UserName,
+};
+use super::super::wire::EventBody;
+use super::Input;
+use super::group::Group;
+
+/// Makes a user with a session.
+#[derive(Debug)]
+pub(in crate::chat) struct Join {
+    pub(in crate::chat) user_id: String,
+    pub(in crate::chat) name: UserName,
+    pub(in crate::chat) token: TokenHash,
+    pub(in crate::chat) lifetime_ms: i64,
+}
+
+impl Input for Join {
+    type Output = User;
+
+    fn apply(&self, group: &mut Group) -> Result<User, ChatError> {
+        let key = self.name.key();
+        if group.store.user_name_in_use(&key, group.now_ms)? {
+            return Err(ChatError::NameInUse);
+        }
+        let user = (self.user_id.as_str(), self.name.as_str(), key.as_str());
+        Ok(group.store.insert_user(user, &self.token, group.now_ms, group.now_ms + self.lifetime_ms)?)
+    }
+}
+
+/// Moves the end of a session.
+#[derive(Debug)]
+pub(in crate::chat) struct Prolong {
+    pub(in crate::chat) token: TokenHash,
+    pub(in crate::chat) lifetime_ms: i64,
+}
+
+impl Input for Prolong {
+    /// When it ends now, milliseconds since 1970.
+    type Output = i64;
+
+    fn apply(&self, group: &mut Group) -> Result<i64, ChatError> {
+        let expires_at_ms = group.now_ms + self.lifetime_ms;
+        match group.store.prolong(&self.token, expires_at_ms)? {
+            true => Ok(expires_at_ms),
+            false => Err(ChatError::NoSession),
+        }
+    }
+}
+
+/// Ends a session.
+#[derive(Debug)]
+pub(in crate::chat) struct EndSession {
+    pub(in crate::chat) token: TokenHash,
+    pub(in crate::chat) user: UserKey,
+}
+
+impl Input for EndSession {
+    type Output = ();
+
+    fn apply(&self, group: &mut Group) -> Result<(), ChatError> {
+        group.store.end_session(&self.token)?;
+        group.session_ended(self.user, self.token);
+        Ok(())
+    }
+}
+
+/// Makes a room.
+#[derive(Debug)]
+pub(in crate::chat) struct CreateRoom {
+    pub(in crate::chat) author: User,
+    pub(in crate::chat) operation: OperationId,
+    pub(in crate::chat) name: RoomName,
+    /// Used when there is no such room yet.
+    pub(in crate::chat) id: RoomId,
+    pub(in crate::chat) epoch: u64,
+}
+
+impl Input for CreateRoom {
+    type Output = RoomView;
+
+    fn apply(&self, group: &mut Group) -> Result<RoomView, ChatError> {
+        if let Some(first) = group.store.appended(self.operation, self.author.key)? {
+            let same =
+                matches!(&first.event.body, Some(Body::RoomCreated(room)) if room.name == self.name.as_str());
+            if !same {
+                return Err(operation_reused());
+            }
+            return Ok(group.store.view(self.author.key, group.room(first.room)?)?);
+        }
+        let name_key = self.name.key();
+        if group.store.room_name_in_use(&name_key)? {
+            return Err(ChatError::RoomNameInUse);
+        }
+        if group.room_count() >= MAX_ROOMS {
+            return Err(ChatError::TooManyRooms);
+        }
+        let key = RoomKey::from_index(group.room_count());
+        let room = RoomRow::new(key, self.id.clone(), self.name.as_str(), self.epoch, group.now_ms);
+        group.add_room(room, &name_key)?;
+        let body = EventBody::room_created(Some((&self.author, self.operation)), self.name.as_str());
+        let (seq, _) = group.append(key, &body, None)?;
+        group.store.claim(self.operation, self.author.key, key, seq)?;
+        let view = group.store.view(self.author.key, group.room(key)?)?;
+        group.open_room(&view);
+        Ok(view)
+    }
+}
+
+/// Appends a message.
+#[derive(Debug)]
+pub(in crate::chat) struct SendMessage {
+    pub(in crate::chat) author: UserKey,
+    pub(in crate::chat) room: RoomKey,
+    pub(in crate::chat) operation: OperationId,
+    pub(in crate::chat) text: MessageText,
+    pub(in crate::chat) body: EventBody,
+}
+
+impl Input for SendMessage {
+    type Output = Receipt;
+
+    fn apply(&self, group: &mut Group) -> Result<Receipt, ChatError> {
+        let room = group.room(self.room)?;
+        let (epoch, next) = (room.epoch, room.head + 1);
+        if !group.store.claim(self.operation, self.author, self.room, next)? {
+            return self.first_answer(group, epoch);
+        }
+        let (seq, created_at_ms) = group.append(self.room, &self.body, Some(self.author))?;
+        Ok(Receipt { seq, epoch, created_at_ms, duplicate: false })
+    }
+}
+
+impl SendMessage {
+    /// The operation id was used before: the same answer again if it was for the same.
+    fn first_answer(&self, group: &Group, epoch: u64) -> Result<Receipt, ChatError> {
+        let first = group.store.appended(self.operation, self.author)?;
+        // Claimed operations always have their event.
+        let first = first.ok_or(StoreError::Hole { room: self.room.number(), after: 0 })?;
+        let same = first.room == self.room
+            && matches!(&first.event.body, Some(Body::MessagePosted(posted)) if posted.text == self.text.as_str());
+        if !same {
+            return Err(operation_reused());
+        }
+        let event = first.event;
+        Ok(Receipt { seq: event.seq, epoch, created_at_ms: event.created_at_ms, duplicate: true })
+    }
+}
+
+/// Moves a read marker forward.
+#[derive(Debug)]
+pub(in crate::chat) struct MarkRead {
+    pub(in crate::chat) user: UserKey,
+    pub(in crate::chat) room: RoomKey,
+    pub(in crate::chat) seq: u64,
+}
+
+impl Input for MarkRead {
+    type Output = Marker;
+
+    fn apply(&self, group: &mut Group) -> Result<Marker, ChatError> {
+        let room = group.room(self.room)?;
+        if self.seq > room.head {
+            let sentence =
+                format!("The room's last event is {}; there is nothing above to be read.", room.head);
+            return Err(InvalidField::new("seq", sentence).into());
+        }
+        let (marker, moved) = group.store.mark_read(self.user, room, self.seq)?;
+        if moved {
+            group.marker_moved(self.user, self.room, marker);
+        }
+        Ok(marker)
+    }
+}
+
+fn operation_reused() -> ChatError {
+    InvalidField::new(
+        "operation_id",
+        "This operation id was used before for something else. Every action needs one of its own.",
+    )
+    .into()
+}
