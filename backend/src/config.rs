@@ -5,9 +5,11 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
-use clap::{Args, CommandFactory as _, Parser, ValueEnum};
+use clap::{ArgAction, Args, CommandFactory as _, Parser, ValueEnum};
 use edge::{Origin, ServeOptions};
 use tracing_subscriber::EnvFilter;
+
+use crate::chat::ChatOptions;
 
 /// Where the server listens unless told otherwise: the port of gRPC's quick starts, this machine only.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
@@ -54,9 +56,17 @@ pub struct Config {
     #[arg(long = "cors-origin", env = "CHINWAG_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
 
+    /// Mark the session's cookie as Secure: for a server that browsers reach by https only
+    #[arg(long, env = "CHINWAG_SECURE_COOKIE", value_name = "BOOL", default_value_t = false, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
+    pub secure_cookie: bool,
+
     /// What is logged, and how.
     #[command(flatten)]
     pub log: LogConfig,
+
+    /// How the chat is tuned; `data` and `secure_cookie` are taken from above. No flags.
+    #[arg(skip)]
+    pub chat: ChatOptions,
 
     /// Limits of the HTTP side. No flags: they suit small and large servers.
     #[arg(skip)]

@@ -1,14 +1,15 @@
 //! Puts the services together, starts them and stops them in order.
 
-use anyhow::Context as _;
 use edge::{App, CorsOptions, Page};
 use http::HeaderName;
-use proto::helloworld::server::greeter_server::GreeterServer;
+use proto::chat::v1::server::chat_service_server::SERVICE_NAME as CHAT;
+use proto::helloworld::server::greeter_server::{GreeterServer, SERVICE_NAME as GREETER};
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 
+use crate::chat::{Chat, ChatOptions};
 use crate::config::Config;
 use crate::greeter::{self, GreeterService};
 
@@ -18,10 +19,14 @@ const MAX_GREETER_REQUEST: usize = 64 * 1024;
 /// What the page's address shows while there is no page.
 const NO_PAGE: &str = include_str!("server/no_page.html");
 
+/// What health is asked about: the server as a whole, and each service.
+const WATCHED: [&str; 3] = ["", GREETER, CHAT];
+
 /// Everything opened that has to be open before the first connection.
 #[derive(Debug)]
 pub struct Server {
     config: Config,
+    chat: Chat,
 }
 
 /// Opens what `config` names and serves on `listener` until `shutdown` resolves.
@@ -36,9 +41,14 @@ pub async fn serve(
 impl Server {
     /// Opens what `config` names.
     pub async fn open(config: Config) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&config.data)
-            .with_context(|| format!("cannot make the data directory {}", config.data.display()))?;
-        Ok(Self { config })
+        let options = ChatOptions {
+            data: config.data.clone(),
+            secure_cookie: config.secure_cookie,
+            ..config.chat.clone()
+        };
+        // Opening reads and may migrate a database: not on a thread that serves others.
+        let chat = tokio::task::spawn_blocking(|| Chat::open(options)).await??;
+        Ok(Self { config, chat })
     }
 
     /// Serves on `listener` until `shutdown` resolves; then stops in order: no new connections, the
@@ -49,9 +59,10 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
         let (health, health_service) = health_reporter();
-        health.set_serving::<GreeterServer<GreeterService>>().await;
+        report(&health, ServingStatus::Serving).await;
         let greeter = GreeterServer::new(GreeterService).max_decoding_message_size(MAX_GREETER_REQUEST);
-        let routes = reflection(Routes::new(greeter).add_service(health_service))?;
+        let routes = Routes::new(greeter).add_service(self.chat.service()).add_service(health_service);
+        let app = self.app(reflection(routes)?);
 
         tracing::info!(
             listen = %listener.local_addr()?,
@@ -59,11 +70,15 @@ impl Server {
             cors.origins = self.config.cors_origins.len(),
             "serving"
         );
+        let chat = self.chat.clone();
         let stopping = async move {
             shutdown.await;
-            stop_serving(&health).await;
+            chat.begin_shutdown();
+            report(&health, ServingStatus::NotServing).await;
         };
-        edge::serve(listener, self.app(routes), self.config.limits.clone(), stopping).await?;
+        let served = edge::serve(listener, app, self.config.limits, stopping).await;
+        self.chat.close().await;
+        served?;
         tracing::info!("stopped");
         Ok(())
     }
@@ -86,8 +101,9 @@ fn reflection(routes: Routes) -> anyhow::Result<Routes> {
     Ok(routes.add_service(describe().build_v1()?).add_service(describe().build_v1alpha()?))
 }
 
-/// Tells those who watch the server's health to send nobody here any more.
-async fn stop_serving(health: &HealthReporter) {
-    health.set_service_status("", ServingStatus::NotServing).await;
-    health.set_not_serving::<GreeterServer<GreeterService>>().await;
+/// Tells those who ask after the server's health, or watch it, whether to send anybody here.
+async fn report(health: &HealthReporter, status: ServingStatus) {
+    for service in WATCHED {
+        health.set_service_status(service, status).await;
+    }
 }

@@ -27,7 +27,7 @@ async fn the_server_and_each_service_say_that_they_serve() {
     let server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel());
 
-    for service in ["", "helloworld.Greeter"] {
+    for service in ["", "helloworld.Greeter", "chat.v1.ChatService"] {
         let answer = health.check(HealthCheckRequest { service: service.to_owned() }).await.unwrap();
         assert_eq!(answer.into_inner().status(), ServingStatus::Serving, "{service:?}");
     }
@@ -60,7 +60,12 @@ async fn reflection_lists_every_service() {
     };
 
     let names: Vec<_> = list.service.iter().map(|service| service.name.as_str()).collect();
-    for name in ["helloworld.Greeter", "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection"] {
+    for name in [
+        "helloworld.Greeter",
+        "chat.v1.ChatService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+    ] {
         assert!(names.contains(&name), "{name} is not in {names:?}");
     }
     server.shutdown().await;

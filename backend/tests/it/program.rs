@@ -46,10 +46,11 @@ async fn bad_values_are_refused_naming_the_flag_the_value_and_what_is_allowed() 
         ("--log", "CHINWAG_LOG", "backend=loud", "off, error, warn, info, debug, trace"),
         ("--log-format", "CHINWAG_LOG_FORMAT", "xml", "text, json"),
         ("--cors-origin", "CHINWAG_CORS_ORIGIN", "localhost:8080", "http:// or https://"),
+        ("--secure-cookie", "CHINWAG_SECURE_COOKIE", "maybe", "true, false"),
     ] {
         let data = dir.path().join("data");
         let others = [("CHINWAG_DATA", data.to_str().unwrap()), ("CHINWAG_LISTEN", "127.0.0.1:0")];
-        let by_flag = run(&[flag, value], &others).await;
+        let by_flag = run(&[&format!("{flag}={value}")], &others).await;
         let by_variable = run(&[], &[&others[..], &[(variable, value)]].concat()).await;
         for ended in [by_flag, by_variable] {
             assert_eq!(ended.code, Some(2), "{flag}: {}", ended.stderr);
@@ -66,7 +67,8 @@ async fn help_documents_every_flag_with_its_variable() {
     let help = run(&["--help"], &[]).await;
 
     assert_eq!(help.code, Some(0));
-    for flag in ["--listen", "--data", "--page", "--log", "--log-format", "--cors-origin"] {
+    for flag in ["--listen", "--data", "--page", "--log", "--log-format", "--cors-origin", "--secure-cookie"]
+    {
         let variable = format!("CHINWAG_{}", flag[2..].to_uppercase().replace('-', "_"));
         assert!(help.stdout.contains(flag) && help.stdout.contains(&variable), "{flag}: {}", help.stdout);
     }
