@@ -1,5 +1,7 @@
 //! One port with small limits, and clients that do not behave.
 
+#![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
+
 mod limits;
 mod shutdown;
 mod support;
