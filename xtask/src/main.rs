@@ -1,15 +1,87 @@
 //! Every command that a developer needs: `cargo xtask <command>`.
+#![expect(clippy::print_stdout, reason = "these commands talk to the person at the terminal")]
 
+mod bench;
+mod browser;
+mod ci;
+#[cfg(feature = "codegen")]
 mod codegen;
+mod command;
+mod dev;
+mod page;
+mod run;
+mod server;
+mod size;
+mod step;
+mod test;
+mod tools;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
-fn main() -> Result<()> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace");
-    match std::env::args().nth(1).as_deref() {
-        Some("codegen") => codegen::run(root),
-        other => bail!("no such command: {other:?}"),
+const HELP: &str = "\
+cargo xtask <command>
+
+  run [--open] [-- FLAGS]  install what is missing, build the page, start the server and print its
+                           address; --open opens the browser, FLAGS go to the server
+  test                     set up and run every test; ends with `N passed, N failed`
+  dev                      server and page, built again and reloaded on change
+  page                     build the optimised page into dist/, and nothing else
+  size                     what the page weighs, compressed
+  codegen                  make proto/src/generated from the .proto files
+  bench chat               measured comparisons of the chat
+  shots DIR                pictures of the pages in every width, theme and language
+  ci                       format, lints, documentation, licences, and every test
+
+Tools that are not on PATH in the right version are installed into a cache that all clones share;
+CHINWAG_TOOLS names another folder for it. CHROME and CHROMEDRIVER name another browser.
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let result = match arguments.as_slice() {
+        [] | ["help" | "--help" | "-h", ..] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        ["run", rest @ ..] => run::run(rest),
+        ["test"] => test::run(),
+        ["dev"] => dev::run(),
+        ["page"] => page::run(),
+        ["size"] => size::run(),
+        ["codegen"] => generate(),
+        ["bench", rest @ ..] => bench::run(rest),
+        ["shots", dir] => test::shots(dir),
+        ["ci"] => ci::run(),
+        other => {
+            eprintln!("no such command: cargo xtask {}\n\n{HELP}", other.join(" "));
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nerror: {error:#}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+#[cfg(feature = "codegen")]
+fn generate() -> Result<()> {
+    codegen::run(&root())
+}
+
+/// Starts this program again, built with the compiler of the contracts.
+#[cfg(not(feature = "codegen"))]
+fn generate() -> Result<()> {
+    command::cargo(["run", "--quiet", "--package", "xtask", "--features", "codegen", "--", "codegen"]).run()
+}
+
+/// The workspace's root.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("xtask lies in the workspace").to_owned()
 }

@@ -1,0 +1,151 @@
+//! The optimised page in `dist/`: built by trunk, made smaller, and compressed beforehand.
+
+use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+
+use crate::command::program;
+use crate::root;
+use crate::step::{Steps, note};
+use crate::tools::Tools;
+
+/// What the page is made of.
+const INPUTS: [&str; 7] =
+    ["Cargo.lock", "Cargo.toml", "Trunk.toml", "channel", "frontend", "index.html", "proto"];
+/// What is worth compressing.
+const COMPRESSED: [&str; 5] = ["html", "js", "css", "wasm", "svg"];
+/// What of WebAssembly our page uses, and every browser since 2023 has.
+const WASM_FEATURES: [&str; 6] = [
+    "--enable-bulk-memory",
+    "--enable-mutable-globals",
+    "--enable-multivalue",
+    "--enable-nontrapping-float-to-int",
+    "--enable-reference-types",
+    "--enable-sign-ext",
+];
+
+/// `cargo xtask page`.
+pub(crate) fn run() -> Result<()> {
+    let mut steps = Steps::new(2);
+    let tools = steps.step("Tools", Tools::set_up)?;
+    steps.step("Page, optimised", || build(&tools))
+}
+
+/// The folder that the page is built into.
+pub(crate) fn dist() -> PathBuf {
+    root().join("dist")
+}
+
+/// Builds the page, unless `dist/` has it from the same inputs.
+pub(crate) fn build(tools: &Tools) -> Result<()> {
+    let stamp_file = root().join("target/page.stamp");
+    let stamp = stamp(tools)?;
+    if dist().join("index.html").exists() && fs::read_to_string(&stamp_file).ok().as_ref() == Some(&stamp) {
+        note("nothing has changed since it was built");
+        return Ok(());
+    }
+    fs::remove_file(&stamp_file).ok();
+    note("the first time takes one to three minutes");
+    program("trunk", ["build", "--release", "--dist", "dist"]).env("PATH", tools.path()?).run()?;
+    if let Some(wasm_opt) = &tools.wasm_opt {
+        for wasm in files(&dist())?.iter().filter(|file| has_extension(file, &["wasm"])) {
+            shrink(wasm_opt, wasm)?;
+        }
+    }
+    for file in files(&dist())?.iter().filter(|file| has_extension(file, &COMPRESSED)) {
+        compress(file)?;
+    }
+    fs::create_dir_all(root().join("target"))?;
+    fs::write(stamp_file, stamp)?;
+    Ok(())
+}
+
+fn shrink(wasm_opt: &Path, wasm: &Path) -> Result<()> {
+    let file = wasm.display().to_string();
+    let arguments = ["-Oz", file.as_str(), "-o", file.as_str()];
+    program(wasm_opt, arguments.into_iter().chain(WASM_FEATURES)).quiet()
+}
+
+/// Writes `file.br` and `file.gz` beside `file`.
+fn compress(file: &Path) -> Result<()> {
+    let content = fs::read(file)?;
+    fs::write(beside(file, "br"), brotli(&content)?)?;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&content)?;
+    fs::write(beside(file, "gz"), gzip.finish()?)?;
+    Ok(())
+}
+
+fn brotli(content: &[u8]) -> Result<Vec<u8>> {
+    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, ..Default::default() };
+    let mut compressed = Vec::new();
+    brotli::BrotliCompress(&mut &*content, &mut compressed, &parameters).context("cannot compress")?;
+    Ok(compressed)
+}
+
+fn beside(file: &Path, extension: &str) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    name.into()
+}
+
+pub(crate) fn has_extension(file: &Path, extensions: &[&str]) -> bool {
+    file.extension().is_some_and(|own| extensions.iter().any(|one| own == *one))
+}
+
+/// Every file under `folder`, in order.
+pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    let entries = fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Names the inputs: the page is the same as long as this is.
+fn stamp(tools: &Tools) -> Result<String> {
+    let mut hasher = DefaultHasher::new();
+    tools.fingerprint().hash(&mut hasher);
+    for input in INPUTS {
+        let path = root().join(input);
+        let inputs = if path.is_dir() { files(&path)? } else { vec![path] };
+        for file in inputs {
+            file.strip_prefix(root())?.hash(&mut hasher);
+            fs::read(&file)?.hash(&mut hasher);
+        }
+    }
+    Ok(format!("{:016x}", hasher.finish()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compressed_files_lie_beside_the_file_and_hold_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("app-0123.css");
+        let content = "a { color: red } ".repeat(100);
+        fs::write(&file, &content).unwrap();
+
+        compress(&file).unwrap();
+
+        let mut brotli = Vec::new();
+        brotli::BrotliDecompress(&mut &*fs::read(beside(&file, "br")).unwrap(), &mut brotli).unwrap();
+        assert_eq!(brotli, content.as_bytes());
+        let gzip = fs::read(folder.path().join("app-0123.css.gz")).unwrap();
+        let text = std::io::read_to_string(flate2::read::GzDecoder::new(&*gzip)).unwrap();
+        assert_eq!(text, content);
+    }
+}

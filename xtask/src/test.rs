@@ -1,0 +1,121 @@
+//! `cargo xtask test`: every test there is, and one line that counts them.
+
+mod count;
+mod smoke;
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+
+use self::count::Count;
+use crate::browser::Browser;
+use crate::command::{Program, cargo};
+use crate::server::{Server, binary};
+use crate::step::{Steps, note};
+use crate::tools::{Tools, axe};
+use crate::{page, root};
+
+/// What the tests need beside the code.
+struct Setup {
+    path: OsString,
+    tools: Tools,
+    browser: Browser,
+    axe: Option<PathBuf>,
+}
+
+pub(crate) fn run() -> Result<()> {
+    let mut steps = Steps::new(6);
+    let setup = steps.step("Tools and browser", set_up)?;
+    let mut count = Count::default();
+    steps.step("Tests on the host", || host(&mut count))?;
+    steps.step("Page, optimised", || page::build(&setup.tools))?;
+    steps.step("Tests in the browser", || browser(&mut count, &setup))?;
+    steps.step("The commands that the README names", || smoke::run(&mut count, &setup.path))?;
+    steps.step("End to end", || end_to_end(&mut count, &setup))?;
+
+    println!("\nall of it took {}", steps.elapsed());
+    for failure in &count.failures {
+        println!("FAILED: {failure}");
+    }
+    println!("{} passed, {} failed", count.passed, count.failed);
+    if count.failed > 0 {
+        bail!("{} tests failed", count.failed);
+    }
+    Ok(())
+}
+
+/// `cargo xtask shots`: pictures for people to look at.
+pub(crate) fn shots(folder: &str) -> Result<()> {
+    let mut steps = Steps::new(3);
+    let setup = steps.step("Tools and browser", set_up)?;
+    steps.step("Page and server", || {
+        page::build(&setup.tools)?;
+        cargo(["build", "--package", "backend"]).run()
+    })?;
+    steps.step("Pictures", || {
+        let arguments = ["run", "--package", "e2e", "--bin", "shots", "--", folder];
+        end_to_end_environment(cargo(arguments), &setup).run()
+    })
+}
+
+fn set_up() -> Result<Setup> {
+    let tools = Tools::set_up()?;
+    let browser = Browser::set_up()?;
+    let axe = axe()?;
+    if axe.is_none() {
+        note("npm is not there: the accessibility check WILL NOT RUN");
+    }
+    Ok(Setup { path: tools.path()?, tools, browser, axe })
+}
+
+fn host(count: &mut Count) -> Result<()> {
+    let arguments =
+        "test --workspace --exclude e2e --features xtask/codegen,proto/server --no-fail-fast --color=never";
+    count.tests("host", cargo(arguments.split(' ')))
+}
+
+/// `cargo test --target wasm32-unknown-unknown -p frontend`, against a server that lets the test's page call.
+fn browser(count: &mut Count, setup: &Setup) -> Result<()> {
+    let data = root().join("target/browser-test-data");
+    std::fs::remove_dir_all(&data).ok();
+    let data = data.display().to_string();
+    let page_address = format!("127.0.0.1:{}", free_port()?);
+    let origin = format!("http://{page_address}");
+    let flags = ["--listen", "127.0.0.1:0", "--data", &data, "--cors-origin", &origin, "--log", "warn"];
+    let server = Server::start(&binary("debug"), &flags)?;
+
+    let arguments = "test --target wasm32-unknown-unknown --package frontend --color=never";
+    let program = cargo(arguments.split(' '))
+        .env("PATH", &setup.path)
+        .env("CHROMEDRIVER", &setup.browser.driver)
+        .env("WASM_BINDGEN_TEST_ADDRESS", &page_address)
+        .env("CHINWAG_TEST_SERVER", &server.address);
+    count.tests("browser", program)
+}
+
+fn end_to_end(count: &mut Count, setup: &Setup) -> Result<()> {
+    let mut arguments: Vec<&str> = "test --package e2e --color=never --".split(' ').collect();
+    if setup.axe.is_none() {
+        arguments.extend(["--skip", "accessib"]);
+    }
+    count.tests("end to end", end_to_end_environment(cargo(arguments), setup))
+}
+
+fn end_to_end_environment(program: Program, setup: &Setup) -> Program {
+    let program = program
+        .env("CHINWAG_BACKEND", binary("debug"))
+        .env("CHINWAG_DIST", page::dist())
+        .env("CHROME", &setup.browser.chrome)
+        .env("CHROMEDRIVER", &setup.browser.driver);
+    match &setup.axe {
+        Some(script) => program.env("CHINWAG_AXE", script),
+        None => program,
+    }
+}
+
+/// A port that nobody listens on right now.
+fn free_port() -> Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
