@@ -1,1 +1,24 @@
-//! Empty for now.
+//! What the end-to-end scenarios are written with: a server, browsers, and pages read by role and name.
+//!
+//! Knows the page only from outside: roles and accessible names, as people who cannot see it do.
+
+pub mod names;
+pub mod page;
+pub mod part;
+mod process;
+pub mod scenario;
+mod server;
+mod session;
+mod tools;
+pub mod trouble;
+pub mod wait;
+
+pub use names::{CHINESE, ENGLISH, Names};
+pub use page::Page;
+pub use part::{Part, part};
+pub use scenario::{Browser, World, scenario};
+pub use tools::axe;
+pub use wait::{PATIENCE, eventually};
+
+/// What a step gives: a failed step fails the scenario, saying what was waited for.
+pub type Result<T = ()> = anyhow::Result<T>;

@@ -1,0 +1,3 @@
+//! Pictures of the page for people to look at.
+
+fn main() {}

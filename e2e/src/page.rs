@@ -1,0 +1,305 @@
+//! One person's page in one browser.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use anyhow::{Context as _, bail};
+use fantoccini::{
+    Client,
+    actions::{InputSource as _, KeyAction, KeyActions},
+    elements::Element,
+};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::{
+    Names, Part, Result, eventually,
+    names::{CHINESE, ENGLISH},
+    part::{any, beginning, part},
+    session::Extension,
+    trouble::{self, Trouble},
+};
+
+/// What every script of this file can call.
+const PARTS: &str = include_str!("page/parts.js");
+
+/// Keys that have no character, by WebDriver's code points.
+pub mod keys {
+    /// Enter.
+    pub const ENTER: char = '\u{e007}';
+    /// Escape.
+    pub const ESCAPE: char = '\u{e00c}';
+    /// Tab.
+    pub const TAB: char = '\u{e004}';
+    /// Shift.
+    pub const SHIFT: char = '\u{e008}';
+    /// Control.
+    pub const CONTROL: char = '\u{e009}';
+    /// Space.
+    pub const SPACE: char = '\u{e00d}';
+    /// Arrow down.
+    pub const DOWN: char = '\u{e015}';
+}
+
+/// A page in a browser. Cheap to clone: all clones are the same page.
+#[derive(Clone, Debug)]
+pub struct Page {
+    client: Client,
+    base: String,
+    names: &'static Names,
+    forgives_requests: Arc<AtomicBool>,
+}
+
+impl Page {
+    pub(crate) fn new(client: Client, base: String) -> Page {
+        Page { client, base, names: &ENGLISH, forgives_requests: Arc::default() }
+    }
+
+    /// The same page, its parts looked for by their Chinese names.
+    pub fn in_chinese(&self) -> Page {
+        Page { names: &CHINESE, ..self.clone() }
+    }
+
+    /// The names by which parts are looked for.
+    pub fn names(&self) -> &'static Names {
+        self.names
+    }
+
+    /// Goes to a path of the server.
+    pub async fn open(&self, path: &str) -> Result {
+        Ok(self.client.goto(&format!("{}{path}", self.base)).await?)
+    }
+
+    /// Loads the page again.
+    pub async fn reload(&self) -> Result {
+        Ok(self.client.refresh().await?)
+    }
+
+    /// Goes back in the browser's history.
+    pub async fn back(&self) -> Result {
+        Ok(self.client.back().await?)
+    }
+
+    /// Where the page is.
+    pub async fn path(&self) -> Result<String> {
+        Ok(self.client.current_url().await?.path().to_owned())
+    }
+
+    /// The tab's title.
+    pub async fn title(&self) -> Result<String> {
+        Ok(self.client.title().await?)
+    }
+
+    /// Runs a function body in the page; `arguments` are `arguments` there.
+    pub async fn run<T: DeserializeOwned>(&self, body: &str, arguments: Vec<Value>) -> Result<T> {
+        let script = format!("{PARTS}\n{body}");
+        let value = self.client.execute(&script, arguments).await?;
+        Ok(serde_json::from_value(value)?)
+    }
+
+    /// A command of the Chrome DevTools Protocol.
+    pub async fn devtools(&self, command: &str, parameters: Value) -> Result<Value> {
+        Ok(self.client.issue_cmd(Extension::devtools(command, parameters)).await?)
+    }
+
+    /// All parts of the page that are there under this name now.
+    pub async fn parts(&self, wanted: &Part) -> Result<Vec<Element>> {
+        let script = format!("{PARTS}\nreturn find(arguments[0].steps)");
+        let found = self.client.execute(&script, vec![json!(wanted)]).await?;
+        let found: Vec<Value> = serde_json::from_value(found)?;
+        let elements = found.into_iter().map(|element| {
+            let id = element.as_object().and_then(|element| element.values().next()).and_then(Value::as_str);
+            let id = id.context("a script gave something that is no element")?;
+            Ok(Element::from_element_id(self.client.clone(), id.to_owned().into()))
+        });
+        elements.collect()
+    }
+
+    /// Whether exactly one such part is there now; otherwise which ones are.
+    async fn only(&self, wanted: &Part) -> Result<Element> {
+        let mut found = self.parts(wanted).await?;
+        match (found.pop(), found.len()) {
+            (Some(element), 0) => Ok(element),
+            (_, others) => {
+                let names: Vec<String> =
+                    self.run("return namesOf(arguments[0].steps)", vec![json!(wanted)]).await?;
+                let count = if others == 0 { 0 } else { others + 1 };
+                bail!("{count} times {wanted}; of that role: {names:?}")
+            }
+        }
+    }
+
+    /// The one part of this name, when it is there.
+    pub async fn part(&self, wanted: &Part) -> Result<Element> {
+        eventually(&wanted.to_string(), async || self.only(wanted).await).await
+    }
+
+    /// Waits until no such part is there.
+    pub async fn gone(&self, wanted: &Part) -> Result {
+        eventually(&format!("the end of {wanted}"), async || match self.parts(wanted).await?.len() {
+            0 => Ok(()),
+            count => bail!("it is there {count} times"),
+        })
+        .await
+    }
+
+    /// Whether such a part is there now.
+    pub async fn has(&self, wanted: &Part) -> Result<bool> {
+        Ok(!self.parts(wanted).await?.is_empty())
+    }
+
+    /// Clicks a part when it is there and nothing covers it.
+    pub async fn click(&self, wanted: &Part) -> Result {
+        let what = format!("a click on {wanted}");
+        eventually(&what, async || Ok(self.only(wanted).await?.click().await?)).await
+    }
+
+    /// What a part says.
+    pub async fn text(&self, wanted: &Part) -> Result<String> {
+        Ok(self.part(wanted).await?.text().await?)
+    }
+
+    /// Waits until a part says exactly this.
+    pub async fn says(&self, wanted: &Part, text: &str) -> Result {
+        eventually(&format!("{wanted} to say {text:?}"), async || {
+            let said = self.only(wanted).await?.text().await?;
+            if said.trim() == text { Ok(()) } else { bail!("it says {said:?}") }
+        })
+        .await
+    }
+
+    /// Waits until what a part says contains this.
+    pub async fn mentions(&self, wanted: &Part, text: &str) -> Result {
+        eventually(&format!("{wanted} to mention {text:?}"), async || {
+            let said = self.only(wanted).await?.text().await?;
+            if said.contains(text) { Ok(()) } else { bail!("it says {said:?}") }
+        })
+        .await
+    }
+
+    /// Replaces what a field holds, as typing or pasting does.
+    pub async fn fill(&self, field: &Part, text: &str) -> Result {
+        self.click(field).await?;
+        self.run::<()>("document.activeElement.select()", vec![]).await?;
+        match text {
+            "" => self.press('\u{e003}').await,
+            text => self.insert(text).await,
+        }
+    }
+
+    /// Types a text where the focus is. Any script; WebDriver's own typing knows no emoji.
+    pub async fn insert(&self, text: &str) -> Result {
+        self.devtools("Input.insertText", json!({ "text": text })).await?;
+        Ok(())
+    }
+
+    /// Presses one key where the focus is.
+    pub async fn press(&self, key: char) -> Result {
+        self.chord(&[key]).await
+    }
+
+    /// Presses keys together, the last of them last.
+    pub async fn chord(&self, keys: &[char]) -> Result {
+        let mut actions = KeyActions::new("keyboard".to_owned());
+        for value in keys {
+            actions = actions.then(KeyAction::Down { value: *value });
+        }
+        for value in keys.iter().rev() {
+            actions = actions.then(KeyAction::Up { value: *value });
+        }
+        Ok(self.client.perform_actions(actions).await?)
+    }
+
+    /// Types character by character, by keys.
+    pub async fn type_keys(&self, text: &str) -> Result {
+        for key in text.chars() {
+            self.press(key).await?;
+        }
+        Ok(())
+    }
+
+    /// The role and the name of what has the focus.
+    pub async fn focused(&self) -> Result<(String, String)> {
+        self.run("return [role(document.activeElement), name(document.activeElement)]", vec![]).await
+    }
+
+    /// What the browser's accessibility tree has for a part.
+    pub async fn computed(&self, wanted: &Part) -> Result<(String, String)> {
+        let element = self.part(wanted).await?.element_id();
+        let role = self.client.issue_cmd(Extension::computed(&element, "computedrole")).await?;
+        let name = self.client.issue_cmd(Extension::computed(&element, "computedlabel")).await?;
+        Ok((serde_json::from_value(role)?, serde_json::from_value(name)?))
+    }
+
+    /// Makes the view this large, in CSS pixels.
+    pub async fn resize(&self, width: u32, height: u32) -> Result {
+        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
+        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
+        eventually("the new width", async || {
+            let now: u32 = self.run("return innerWidth", vec![]).await?;
+            if now == width { Ok(()) } else { bail!("it is {now}") }
+        })
+        .await
+    }
+
+    /// Takes the network away, or gives it back.
+    pub async fn set_offline(&self, offline: bool) -> Result {
+        let conditions =
+            json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
+        self.devtools("Network.emulateNetworkConditions", conditions).await?;
+        Ok(())
+    }
+
+    /// A picture of what is seen.
+    pub async fn screenshot(&self) -> Result<Vec<u8>> {
+        Ok(self.client.screenshot().await?)
+    }
+
+    /// All text of the page.
+    pub async fn all_text(&self) -> Result<String> {
+        self.run("return document.body.innerText", vec![]).await
+    }
+
+    /// From now on requests may fail: the server is killed, or the network is gone. Errors in the
+    /// console that are no failed requests still count.
+    pub fn forgive_requests(&self) {
+        self.forgives_requests.store(true, Ordering::Relaxed);
+    }
+
+    /// What went wrong since this was last asked.
+    pub async fn troubles(&self) -> Result<Vec<Trouble>> {
+        let console = self.client.issue_cmd(Extension::log("browser")).await?;
+        let network = self.client.issue_cmd(Extension::log("performance")).await?;
+        let mut troubles = trouble::in_console(&console);
+        troubles.extend(trouble::in_network(&network)?);
+        if self.forgives_requests.load(Ordering::Relaxed) {
+            troubles.retain(|trouble| matches!(trouble, Trouble::Console(_)));
+        }
+        Ok(troubles)
+    }
+}
+
+/// The chat, in a person's steps.
+impl Page {
+    /// Fills in the first visit's form.
+    pub async fn join(&self, name: &str) -> Result {
+        let form = part("form", self.names.join);
+        self.fill(&part("textbox", self.names.your_name).within(&form), name).await?;
+        self.click(&part("button", self.names.join).within(&form)).await
+    }
+
+    /// Opens the person's menu.
+    pub async fn open_menu(&self) -> Result {
+        self.click(&beginning("button", self.names.menu)).await
+    }
+
+    /// Chooses a radio button of the person's menu and closes the menu.
+    pub async fn choose(&self, choice: &str) -> Result {
+        self.open_menu().await?;
+        self.click(&part("radio", choice)).await?;
+        self.press(keys::ESCAPE).await?;
+        self.gone(&any("radio")).await
+    }
+}

@@ -1,0 +1,64 @@
+//! The real server as a child process, with data of its own.
+
+use std::{
+    fs::OpenOptions,
+    net::{Ipv4Addr, SocketAddr},
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use crate::{Result, process::Process, tools};
+
+/// A server that serves the page. It can be killed and started again on the same port and data.
+#[derive(Debug)]
+pub(crate) struct Server {
+    /// Where it listens.
+    pub(crate) addr: SocketAddr,
+    folder: PathBuf,
+    process: Process,
+}
+
+impl Server {
+    /// Starts on a free port and waits until it listens. Data and log go into `folder`.
+    pub(crate) fn start(folder: &Path) -> Result<Server> {
+        let (process, addr) = spawn(folder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
+        Ok(Server { addr, folder: folder.to_owned(), process })
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) -> Result {
+        self.process.kill()
+    }
+
+    /// Starts again after [`Self::kill`].
+    pub(crate) fn restart(&mut self) -> Result {
+        (self.process, self.addr) = spawn(&self.folder, self.addr)?;
+        Ok(())
+    }
+
+    /// What it logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(log_file(&self.folder)).unwrap_or_default()
+    }
+}
+
+fn spawn(folder: &Path, addr: SocketAddr) -> Result<(Process, SocketAddr)> {
+    let log = OpenOptions::new().create(true).append(true).open(log_file(folder))?;
+    let mut command = Command::new(tools::backend()?);
+    for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("CHINWAG_")) {
+        command.env_remove(key);
+    }
+    command
+        .arg(format!("--listen={addr}"))
+        .arg("--data")
+        .arg(folder.join("data"))
+        .arg("--page")
+        .arg(tools::dist()?)
+        .args(["--log", "info"])
+        .stderr(log);
+    Process::start(&mut command, |line| line.strip_prefix("listening on http://")?.parse().ok())
+}
+
+fn log_file(folder: &Path) -> PathBuf {
+    folder.join("server.log")
+}

@@ -1,0 +1,113 @@
+//! Browsers, by WebDriver: one chromedriver per scenario, one profile per person.
+
+use std::{path::Path, process::Command};
+
+use anyhow::Context as _;
+use fantoccini::{Client, ClientBuilder, wd::WebDriverCompatibleCommand};
+use http::Method;
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use url::Url;
+
+use crate::{Browser, Result, process::Process, tools};
+
+/// What Chromium is started with: nothing that fetches, asks or waits by itself.
+const ARGUMENTS: [&str; 10] = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--disable-search-engine-choice-screen",
+    "--force-device-scale-factor=1",
+];
+
+/// A running chromedriver. The browsers that it started end with it.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    url: String,
+    _process: Process,
+}
+
+impl Driver {
+    /// Starts one on a free port.
+    pub(crate) fn start() -> Result<Driver> {
+        let mut command = Command::new(tools::chromedriver()?);
+        command.args(["--port=0", "--log-level=SEVERE"]);
+        let (process, port) = Process::start(&mut command, |line| {
+            let (_, port) = line.split_once("started successfully on port ")?;
+            port.trim_end_matches('.').parse::<u16>().ok()
+        })?;
+        Ok(Driver { url: format!("http://127.0.0.1:{port}"), _process: process })
+    }
+
+    /// Opens a browser with a profile in `profile`, which is empty or a person's from before.
+    pub(crate) async fn open(&self, profile: &Path, browser: &Browser) -> Result<Client> {
+        let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).into();
+        arguments.push(format!("--user-data-dir={}", profile.display()));
+        arguments.push(format!("--window-size={},{}", browser.width, browser.height));
+        arguments.push(format!("--lang={}", browser.language));
+        arguments.push(format!("--accept-lang={}", browser.language));
+        let capabilities = json!({
+            "browserName": "chrome",
+            "goog:chromeOptions": {
+                "binary": tools::chrome()?,
+                "args": arguments,
+                "prefs": { "intl.accept_languages": browser.language },
+            },
+            "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
+        });
+        let Value::Object(capabilities) = capabilities else { unreachable!("it is an object") };
+        let client = ClientBuilder::new(HttpConnector::new())
+            .capabilities(capabilities)
+            .connect(&self.url)
+            .await
+            .context("the browser does not start")?;
+        Ok(client)
+    }
+}
+
+/// A command of chromedriver's own.
+#[derive(Debug)]
+pub(crate) struct Extension {
+    path: String,
+    body: Option<Value>,
+}
+
+impl Extension {
+    /// A command of the Chrome DevTools Protocol.
+    pub(crate) fn devtools(command: &str, parameters: Value) -> Extension {
+        let body = json!({ "cmd": command, "params": parameters });
+        Extension { path: "goog/cdp/execute".to_owned(), body: Some(body) }
+    }
+
+    /// What a log holds since it was last asked for.
+    pub(crate) fn log(kind: &str) -> Extension {
+        Extension { path: "se/log".to_owned(), body: Some(json!({ "type": kind })) }
+    }
+
+    /// What the browser itself computed for an element: `computedrole` or `computedlabel`.
+    pub(crate) fn computed(element: &str, what: &str) -> Extension {
+        Extension { path: format!("element/{element}/{what}"), body: None }
+    }
+}
+
+impl WebDriverCompatibleCommand for Extension {
+    fn endpoint(
+        &self,
+        base_url: &Url,
+        session_id: Option<&str>,
+    ) -> std::result::Result<Url, url::ParseError> {
+        base_url.join(&format!("session/{}/{}", session_id.unwrap_or_default(), self.path))
+    }
+
+    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
+        match &self.body {
+            Some(body) => (Method::POST, Some(body.to_string())),
+            None => (Method::GET, None),
+        }
+    }
+}
