@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod chat;
+mod chat_client;
+mod chat_kill;
+mod chat_stream;
 mod cors;
 mod deadlines;
 mod discovery;

@@ -122,6 +122,11 @@ impl ChildServer {
         self.dir.path().join("data")
     }
 
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id().expect("the server has ended already")
+    }
+
     /// SIGKILL: the process gets no chance to do anything. Waits until it is gone.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
