@@ -1,10 +1,15 @@
 //! Running other programs: what was run is named when it fails, and none outlives us.
+//!
+//! What is only waited for shares our terminal, so that Ctrl-C reaches it by itself. What runs beside us has
+//! a process group of its own: Ctrl-C reaches us alone, and we ask it once to end.
 
 use std::ffi::OsStr;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::{Mutex, Once, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
@@ -38,6 +43,11 @@ pub(crate) fn program<I: AsRef<OsStr>>(
 }
 
 impl Program {
+    pub(crate) fn arguments<I: AsRef<OsStr>>(mut self, more: impl IntoIterator<Item = I>) -> Self {
+        self.0.args(more);
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.0.env(name, value);
         self
@@ -75,25 +85,43 @@ impl Program {
     }
 
     /// Starts it with our own output, to be ended by us.
-    pub(crate) fn start(mut self) -> Result<Running> {
-        let child = self.0.stdin(Stdio::null()).spawn().with_context(|| self.cannot_start())?;
-        Ok(Running::new(child))
+    pub(crate) fn start(self) -> Result<Running> {
+        self.spawn()
     }
 
     /// Starts it and calls `line` with each line that it prints, on another thread.
     pub(crate) fn start_reading(
         mut self,
-        mut line: impl FnMut(&str) + Send + 'static,
+        line: impl FnMut(&str) + Send + 'static,
     ) -> Result<(Running, JoinHandle<()>)> {
-        self.0.stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = self.0.spawn().with_context(|| self.cannot_start())?;
-        let stdout = child.stdout.take().context("its output is piped")?;
-        let reader = std::thread::spawn(move || {
-            for text in BufReader::new(stdout).lines().map_while(Result::ok) {
-                line(&text);
-            }
-        });
-        Ok((Running::new(child), reader))
+        let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
+        self.0.stdout(writer);
+        Ok((self.spawn()?, read_lines(reader, line)))
+    }
+
+    /// As [`Self::start_reading`], with what it prints as errors in between, in the order of printing.
+    pub(crate) fn start_reading_all(
+        mut self,
+        line: impl FnMut(&str) + Send + 'static,
+    ) -> Result<(Running, JoinHandle<()>)> {
+        let (reader, writer) = std::io::pipe().context("cannot make a pipe")?;
+        self.0.stdout(writer.try_clone().context("cannot share a pipe")?).stderr(writer);
+        Ok((self.spawn()?, read_lines(reader, line)))
+    }
+
+    fn spawn(mut self) -> Result<Running> {
+        end_with_us();
+        self.0.stdin(Stdio::null());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut self.0, 0);
+        // Under the lock, so that a signal finds it either not started or listed.
+        let mut running = running();
+        if interrupted() {
+            bail!("stopped");
+        }
+        let child = self.0.spawn().with_context(|| self.cannot_start())?;
+        running.push(child.id());
+        Ok(Running(child))
     }
 
     /// As a person would type it.
@@ -108,23 +136,52 @@ impl Program {
     }
 }
 
-/// A program that runs. Ended when this is dropped, or when we are told to end.
+fn read_lines(
+    from: impl Read + Send + 'static,
+    mut line: impl FnMut(&str) + Send + 'static,
+) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut from = BufReader::new(from);
+        let mut bytes = Vec::new();
+        while from.read_until(b'\n', &mut bytes).is_ok_and(|length| length > 0) {
+            line(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']));
+            bytes.clear();
+        }
+    })
+}
+
+/// Whether we were told to end, by Ctrl-C or by a signal.
+pub(crate) fn interrupted() -> bool {
+    INTERRUPTED.load(Ordering::SeqCst)
+}
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The ids of all programs that run beside us, each the leader of its process group.
+static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+
+fn running() -> MutexGuard<'static, Vec<u32>> {
+    RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A program that runs beside us. Ended when this is dropped, or when we are told to end.
 #[derive(Debug)]
 pub(crate) struct Running(Child);
 
-/// The ids of all programs that run.
-static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
-
 impl Running {
-    fn new(child: Child) -> Self {
-        end_with_us();
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).push(child.id());
-        Self(child)
-    }
+    /// How long it may take to end when it is asked to; then it is killed.
+    const PATIENCE: Duration = Duration::from_secs(20);
 
-    /// Waits for its end; whether it was a good one.
+    /// Waits for its end; whether it was a good one. An error when we are told to end meanwhile.
     pub(crate) fn wait(&mut self) -> Result<bool> {
-        Ok(self.0.wait()?.success())
+        let status = self.0.wait()?;
+        // What it left behind would keep its output open.
+        signal(self.0.id(), Urgency::Killed);
+        self.forget();
+        if interrupted() {
+            bail!("stopped");
+        }
+        Ok(status.success())
     }
 
     /// Whether it runs still.
@@ -134,12 +191,22 @@ impl Running {
 
     /// Asks it to end, and waits until it has.
     pub(crate) fn end(&mut self) {
-        if self.is_alive() {
-            terminate(self.0.id());
+        // Whoever told us to end has asked it already; a second time would mean "at once".
+        if self.is_alive() && !interrupted() {
+            signal(self.0.id(), Urgency::Asked);
         }
-        // It may have ended by itself in between.
-        self.0.wait().ok();
-        RUNNING.lock().unwrap_or_else(PoisonError::into_inner).retain(|id| *id != self.0.id());
+        let asked = Instant::now();
+        while self.is_alive() {
+            if asked.elapsed() > Self::PATIENCE {
+                signal(self.0.id(), Urgency::Killed);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.forget();
+    }
+
+    fn forget(&self) {
+        running().retain(|id| *id != self.0.id());
     }
 }
 
@@ -149,17 +216,19 @@ impl Drop for Running {
     }
 }
 
-/// Ctrl-C and SIGTERM end what we started before they end us.
+/// Ctrl-C and SIGTERM end what we started, and then us. The second time at once.
 fn end_with_us() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let installed = ctrlc::set_handler(|| {
-            let running = RUNNING.lock().unwrap_or_else(PoisonError::into_inner);
+            let again = INTERRUPTED.swap(true, Ordering::SeqCst);
+            let running = running();
             for id in running.iter() {
-                terminate(*id);
+                signal(*id, if again { Urgency::Killed } else { Urgency::Asked });
             }
-            if running.is_empty() {
-                std::process::exit(130);
+            // Otherwise whoever waits for one of them goes on, and fails.
+            if again || running.is_empty() {
+                std::process::exit(EXIT_INTERRUPTED.into());
             }
         });
         if let Err(error) = installed {
@@ -168,13 +237,69 @@ fn end_with_us() {
     });
 }
 
-fn terminate(id: u32) {
-    let id = id.to_string();
-    let command = if cfg!(windows) {
-        program("taskkill", ["/T", "/F", "/PID", id.as_str()])
-    } else {
-        program("kill", ["-TERM", id.as_str()])
+/// What a shell reports of a program that Ctrl-C ended.
+pub(crate) const EXIT_INTERRUPTED: u8 = 130;
+
+#[derive(Clone, Copy)]
+enum Urgency {
+    Asked,
+    Killed,
+}
+
+/// Tells the process group that `leader` leads.
+#[cfg(unix)]
+fn signal(leader: u32, urgency: Urgency) {
+    use nix::sys::signal::{Signal, killpg};
+    let signal = match urgency {
+        Urgency::Asked => Signal::SIGTERM,
+        Urgency::Killed => Signal::SIGKILL,
     };
+    if let Ok(leader) = leader.try_into() {
+        // It may have ended already.
+        killpg(nix::unistd::Pid::from_raw(leader), signal).ok();
+    }
+}
+
+/// Ends `leader` and what it started. Windows has no way to ask.
+#[cfg(not(unix))]
+fn signal(leader: u32, _: Urgency) {
     // It may have ended already.
-    command.quiet().ok();
+    program("taskkill", ["/T", "/F", "/PID", &leader.to_string()]).quiet().ok();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[test]
+    fn lines_come_in_the_order_of_printing_whichever_stream_they_are_printed_to() {
+        let (sender, lines) = mpsc::channel();
+        let script = "echo one; echo two >&2; echo three";
+        let (mut running, reader) = program("sh", ["-c", script])
+            .start_reading_all(move |line| sender.send(line.to_owned()).unwrap())
+            .unwrap();
+        assert!(running.wait().unwrap());
+        reader.join().unwrap();
+        assert_eq!(lines.iter().collect::<Vec<_>>(), ["one", "two", "three"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_program_has_started_ends_with_it() {
+        let (sender, lines) = mpsc::channel();
+        // The inner shell would outlive the outer one.
+        let script = "sh -c 'echo $$; exec sleep 600' & wait";
+        let (mut running, _reader) = program("sh", ["-c", script])
+            .start_reading(move |line| sender.send(line.to_owned()).unwrap())
+            .unwrap();
+        let inner = lines.recv_timeout(Duration::from_secs(10)).unwrap();
+        running.end();
+        let started = Instant::now();
+        // A signal that is none asks whether the process is there.
+        while program("kill", ["-0", inner.as_str()]).output().is_some() {
+            assert!(started.elapsed() < Duration::from_secs(10), "process {inner} runs still");
+            std::thread::yield_now();
+        }
+    }
 }

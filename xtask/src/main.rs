@@ -63,6 +63,10 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        Err(_) if command::interrupted() => {
+            eprintln!("\nstopped");
+            ExitCode::from(command::EXIT_INTERRUPTED)
+        }
         Err(error) => {
             eprintln!("\nerror: {error:#}");
             ExitCode::FAILURE

@@ -2,7 +2,7 @@
 
 use anyhow::{Result, bail};
 
-use crate::command::{cargo, program};
+use crate::command::{cargo, interrupted, program};
 use crate::page;
 use crate::server::{Server, binary};
 use crate::step::{Steps, note};
@@ -20,7 +20,9 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     }
     let mut flags: Vec<&str> = arguments.copied().collect();
     let dist = page::dist().display().to_string();
-    flags.extend(["--page", dist.as_str()]);
+    if !flags.iter().any(|flag| *flag == "--page" || flag.starts_with("--page=")) {
+        flags.extend(["--page", dist.as_str()]);
+    }
 
     let mut steps = Steps::new(4);
     let tools = steps.step("Tools", Tools::set_up)?;
@@ -38,10 +40,13 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if open {
         open_browser(&server.address);
     }
-    if !server.running.wait()? {
-        bail!("the server ended by an error; it says why above");
+    match server.running.wait() {
+        Ok(true) => Ok(()),
+        Ok(false) => bail!("the server ended by an error; it says why above"),
+        // This is how it is meant to end.
+        Err(_) if interrupted() => Ok(()),
+        Err(error) => Err(error),
     }
-    Ok(())
 }
 
 fn open_browser(address: &str) {

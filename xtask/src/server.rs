@@ -34,6 +34,7 @@ impl Server {
         match listening.recv_timeout(START_TIMEOUT) {
             Ok(address) => Ok(Self { running, address }),
             Err(mpsc::RecvTimeoutError::Disconnected) => {
+                // However it ended, it should not have.
                 running.wait()?;
                 bail!("the server did not start; it says why above")
             }
@@ -46,6 +47,10 @@ impl Server {
 
 /// Where cargo puts the server's binary.
 pub(crate) fn binary(profile: &str) -> PathBuf {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from);
-    target.join(profile).join(format!("backend{}", std::env::consts::EXE_SUFFIX))
+    target().join(profile).join(format!("backend{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// The folder for everything that is built.
+pub(crate) fn target() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

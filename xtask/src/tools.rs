@@ -1,9 +1,11 @@
 //! The programs that building the page needs: found, or installed once for all clones.
 //!
 //! `<cache>/chinwag/tools/<tool>-<version>/bin` holds each. It is filled in a folder beside it and renamed,
-//! so that an interrupted installation leaves nothing half done and two at once do no harm.
+//! so that an interrupted installation leaves nothing half done; the next one goes on where it stopped. Of
+//! two at once, one waits for the other.
 
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -35,8 +37,15 @@ impl Tools {
         c_compiler()?;
         wasm_target()?;
         let wasm_bindgen = locked_version("wasm-bindgen")?;
-        let folders =
-            vec![tool("trunk", "trunk", TRUNK)?, tool("wasm-bindgen-cli", "wasm-bindgen", &wasm_bindgen)?];
+        let folders = [
+            tool("trunk", &["trunk"], TRUNK, "5 minutes")?,
+            tool(
+                "wasm-bindgen-cli",
+                &["wasm-bindgen", "wasm-bindgen-test-runner"],
+                &wasm_bindgen,
+                "2 minutes",
+            )?,
+        ];
         Ok(Self { folders: folders.into_iter().flatten().collect(), wasm_opt: wasm_opt()? })
     }
 
@@ -63,8 +72,8 @@ fn c_compiler() -> Result<()> {
     let compiler = std::env::var("CC").unwrap_or_else(|_| "cc".to_owned());
     if cfg!(unix) && program(&compiler, ["--version"]).output().is_none() {
         bail!(
-            "there is no C compiler (`{compiler}`): SQLite is built from its source. On Debian and Ubuntu \
-             `apt-get install build-essential` brings one, on macOS `xcode-select --install`"
+            "there is no C compiler (`{compiler}`), which SQLite is built with: install one (Debian and \
+             Ubuntu: `apt-get install build-essential`, macOS: `xcode-select --install`) or name it in CC"
         );
     }
     Ok(())
@@ -77,30 +86,64 @@ pub(crate) fn wasm_target() -> Result<()> {
         note(&format!("{TARGET}: there"));
         return Ok(());
     }
+    if program("rustup", ["--version"]).output().is_none() {
+        bail!(
+            "Rust's target {TARGET} is missing, and there is no rustup to add it: install Rust by \
+             https://rustup.rs, or your system's package for this target"
+        );
+    }
     note(&format!("{TARGET}: adding it by rustup"));
-    program("rustup", ["target", "add", TARGET]).run().with_context(|| {
-        format!("Rust's target {TARGET} is missing and rustup cannot add it; see https://rustup.rs")
-    })
+    program("rustup", ["target", "add", TARGET]).run()
 }
 
-/// The folder of a tool that was installed here; `None` when the one on PATH is right.
-fn tool(package: &str, name: &str, version: &str) -> Result<Option<PathBuf>> {
-    if version_of(Path::new(name)).as_deref() == Some(version) {
+/// The folder of a tool that was installed here; `None` when all of its `programs` on PATH are right.
+fn tool(package: &str, programs: &[&str], version: &str, wait: &str) -> Result<Option<PathBuf>> {
+    let is_right = |folder: &Path| {
+        programs.iter().all(|name| version_of(&folder.join(name)).as_deref() == Some(version))
+    };
+    let name = programs[0];
+    if is_right(Path::new("")) {
         note(&format!("{name} {version}: on PATH"));
         return Ok(None);
     }
     let home = cache()?.join(format!("{package}-{version}"));
     let bin = home.join("bin");
-    if version_of(&bin.join(name)).as_deref() == Some(version) {
+    if is_right(&bin) {
         note(&format!("{name} {version}: in the cache"));
         return Ok(Some(bin));
     }
-    note(&format!("{name} {version}: installing it, once for all clones; this takes some minutes"));
-    install(package, version, &home)?;
-    match version_of(&bin.join(name)) {
-        Some(found) if found == version => Ok(Some(bin)),
-        found => bail!("{} says that it is version {found:?}, not {version}", bin.join(name).display()),
+    let _lock = lock(&home)?;
+    if !is_right(&bin) {
+        note(&format!("{name} {version}: installing it, once for all clones; that takes about {wait}"));
+        install(package, version, &home).with_context(|| format!("cannot install {package} {version}"))?;
     }
+    if !is_right(&bin) {
+        bail!("{} does not say that it is version {version}", bin.join(name).display());
+    }
+    Ok(Some(bin))
+}
+
+/// Keeps others from installing into `home` until it is dropped.
+fn lock(home: &Path) -> Result<File> {
+    let path = beside(home, "lock");
+    fs::create_dir_all(path.parent().context("the folder for the tools has no parent")?)?;
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => {
+            note("another clone is installing it; waiting for that");
+            file.lock()?;
+        }
+        // A file system without locks: two at once only do the work twice.
+        Err(TryLockError::Error(_)) => {}
+    }
+    Ok(file)
+}
+
+/// `tools/.trunk-0.21.14.lock` for `tools/trunk-0.21.14`.
+fn beside(home: &Path, extension: &str) -> PathBuf {
+    let name = home.file_name().unwrap_or_default().to_string_lossy();
+    home.with_file_name(format!(".{name}.{extension}"))
 }
 
 /// `trunk 0.21.14` says its version in the second word, as they all do.
@@ -110,34 +153,38 @@ fn version_of(path: &Path) -> Option<String> {
 }
 
 fn install(package: &str, version: &str, home: &Path) -> Result<()> {
-    let unfinished = home.with_file_name(format!(".{package}-{version}-{}", std::process::id()));
-    let folder = unfinished.display().to_string();
-    let arguments = ["install", package, "--version", version, "--root", folder.as_str()];
-    let build = |locked: bool| {
-        let arguments = arguments.into_iter().chain(locked.then_some("--locked"));
-        // The wait is half as long this way, and the tools are fast enough.
-        cargo(arguments)
+    let (unfinished, build) = (beside(home, "new"), beside(home, "build"));
+    let install = |locked: bool| {
+        let words = ["install", package, "--version", version, "--force"];
+        let program = cargo(words.into_iter().chain(locked.then_some("--locked")));
+        let folders =
+            [OsStr::new("--root"), unfinished.as_os_str(), OsStr::new("--target-dir"), build.as_os_str()];
+        program
+            .arguments(folders)
+            // The wait is half as long this way, and the tools are fast enough.
             .env("CARGO_PROFILE_RELEASE_LTO", "off")
             .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
             .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
-            // A target for the tools would otherwise be the workspace's.
+            // The workspace's configuration is not meant for the tools.
             .in_folder(&std::env::temp_dir())
             .run()
     };
-    let result = build(true).or_else(|error| {
+    install(true).or_else(|error| {
         note(&format!("{error:#}; trying with newer dependencies"));
-        build(false)
-    });
-    let moved = result.and_then(|()| {
-        fs::rename(&unfinished, home).or_else(|error| {
-            // Somebody else was faster.
-            if home.join("bin").exists() { Ok(()) } else { Err(error.into()) }
-        })
-    });
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished).ok();
+        install(false)
+    })?;
+    replace(&unfinished, home)?;
+    // Only kept so that an interrupted installation can go on.
+    fs::remove_dir_all(&build).ok();
+    Ok(())
+}
+
+/// Moves `new` to `home`. What was there before was found wanting.
+fn replace(new: &Path, home: &Path) -> Result<()> {
+    if home.exists() {
+        fs::remove_dir_all(home).with_context(|| format!("cannot remove {}", home.display()))?;
     }
-    moved.with_context(|| format!("cannot install {package} {version}"))
+    fs::rename(new, home).with_context(|| format!("cannot move {} to {}", new.display(), home.display()))
 }
 
 /// `wasm-opt` makes the page smaller; without it, it is larger and works.
@@ -166,27 +213,24 @@ fn npm_package(name: &str, version: &str) -> Result<Option<PathBuf>> {
     if program(npm, ["--version"]).output().is_none() {
         return Ok(None);
     }
+    let _lock = lock(&home)?;
+    if home.join("node_modules").join(name).exists() {
+        return Ok(Some(home));
+    }
     note(&format!("{name} {version}: installing it by npm"));
-    let unfinished = home.with_file_name(format!(".{name}-{version}-{}", std::process::id()));
+    let unfinished = beside(&home, "new");
     fs::create_dir_all(&unfinished)?;
     let wanted = format!("{name}@{version}");
-    let folder = unfinished.display().to_string();
-    let installed = program(
-        npm,
-        ["install", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix", &folder, &wanted],
-    )
-    .in_folder(&unfinished)
-    .quiet();
-    if installed.is_ok() && fs::rename(&unfinished, &home).is_err() && !home.exists() {
-        bail!("cannot move {} to {}", unfinished.display(), home.display());
-    }
-    if unfinished.exists() {
-        fs::remove_dir_all(&unfinished).ok();
-    }
+    let installed =
+        program(npm, ["install", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix"])
+            .arguments([unfinished.as_os_str(), OsStr::new(&wanted)])
+            .in_folder(&unfinished)
+            .quiet();
     if let Err(error) = installed {
         note(&format!("npm cannot install {wanted}: {error:#}"));
         return Ok(None);
     }
+    replace(&unfinished, &home)?;
     Ok(Some(home))
 }
 
