@@ -5,6 +5,7 @@
 pub mod chat;
 pub mod config;
 pub mod greeter;
+pub mod open_files;
 mod server;
 pub mod shutdown;
 pub mod telemetry;

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use backend::{Config, Server, shutdown, telemetry};
+use backend::{Config, Server, open_files, shutdown, telemetry};
 use clap::Parser as _;
 use tokio::net::TcpListener;
 
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         refusal.exit();
     }
     telemetry::start(&config.log);
+    open_files::allow(config.limits.max_connections);
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

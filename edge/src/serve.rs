@@ -11,6 +11,7 @@ use std::time::Duration;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -21,6 +22,9 @@ use crate::options::ServeOptions;
 /// How long accepting pauses when the system refuses a connection for want of something (file
 /// descriptors, memory): trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How often that is said at most.
+const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// After the connections were cut: how long their tasks may take to notice.
 const CUT_GRACE: Duration = Duration::from_secs(1);
@@ -46,13 +50,14 @@ pub async fn serve(
         cut: CancellationToken::new(),
     };
     let slots = Arc::new(Semaphore::new(options.max_connections));
+    let mut door = Door { listener: &listener, slots, warned: None };
     let mut shutdown = pin!(shutdown);
 
     loop {
         let (stream, slot) = tokio::select! {
             biased;
             () = &mut shutdown => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = door.accept() => accepted,
         };
         tune(&stream, &options);
         let connection = connections.clone().run(stream);
@@ -69,18 +74,33 @@ pub async fn serve(
     Ok(())
 }
 
-/// The next connection, once there is room for one. Never fails: what the system refuses is logged, and
-/// accepting goes on.
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-    let slot = Arc::clone(slots).acquire_owned().await.ok();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _peer)) => return (stream, slot),
-            Err(error) if is_the_peers_fault(&error) => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
+/// Accepts connections, never more than there are slots. Never fails: what the system refuses is logged,
+/// and accepting goes on.
+struct Door<'a> {
+    listener: &'a TcpListener,
+    slots: Arc<Semaphore>,
+    warned: Option<Instant>,
+}
+
+impl Door<'_> {
+    async fn accept(&mut self) -> (TcpStream, Option<OwnedSemaphorePermit>) {
+        let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _peer)) => return (stream, slot),
+                Err(error) if is_the_peers_fault(&error) => {}
+                Err(error) => {
+                    self.warn(&error);
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             }
+        }
+    }
+
+    fn warn(&mut self, error: &io::Error) {
+        if self.warned.is_none_or(|warned| warned.elapsed() > ACCEPT_WARNING_INTERVAL) {
+            self.warned = Some(Instant::now());
+            tracing::warn!(%error, "cannot accept a connection");
         }
     }
 }
