@@ -19,7 +19,7 @@ const LONGEST_DEADLINE_MS: u32 = 3_600_000;
 pub(crate) fn GreeterPage() -> impl IntoView {
     let m = use_messages();
     view! {
-        <article class="page greeter">
+        <article class="page">
             <h1>{move || m.get().greeter}</h1>
             <p class="greeter__intro">{move || m.get().greeter_intro}</p>
             <div class="greeter__cards">

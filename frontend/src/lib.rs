@@ -23,3 +23,6 @@ pub mod status;
 pub mod storage;
 pub mod theme;
 mod viewport;
+
+#[cfg(test)]
+mod style_tests;

@@ -35,7 +35,7 @@ impl Route {
     /// The route of a URL's path. A slash at the end changes nothing.
     pub fn parse(path: &str) -> Route {
         let path = path.strip_prefix('/').unwrap_or(path);
-        let path = path.strip_suffix('/').unwrap_or(path);
+        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
         let mut parts = path.split('/');
         let route = match (parts.next(), parts.next(), parts.next()) {
             (Some(""), None, None) => Some(Route::Home),

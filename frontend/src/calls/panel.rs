@@ -31,7 +31,7 @@ pub(crate) fn CallsPanel() -> impl IntoView {
             }
         >
             <header class="calls__header">
-                <h2 class="calls__title">{move || m.get().calls}</h2>
+                <h2>{move || m.get().calls}</h2>
                 <p class="calls__count">
                     {move || plural(ids.with(Vec::len) as u64, m.get().calls_count_one, m.get().calls_count_other)}
                 </p>

@@ -117,7 +117,7 @@ pub(super) fn TextField(
     };
     let error = move || field.refused.get().map(|refused| refused.sentence(m.get()));
     view! {
-        <div class="field" class:field--number=numeric>
+        <div class="field">
             <label class="field__label" for=id>{move || label(m.get())}</label>
             <input
                 class="field__input"
