@@ -1,6 +1,11 @@
 //! gRPC-Web over `fetch` by `tonic-web-wasm-client`.
 
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
 use http::{Request, Response, Uri};
+use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tonic::Status;
 use tonic::body::Body;
@@ -25,7 +30,48 @@ impl Transport {
             *request.uri_mut() = Uri::from(path);
         }
         let response = self.inner.call(request).await.map_err(to_status)?;
-        Ok(response.map(|body| Body::new(body.map_err(to_status))))
+        let complete = response.headers().contains_key("grpc-status");
+        Ok(response.map(|inner| Body::new(Lingering { inner: Some(inner), complete }.map_err(to_status))))
+    }
+}
+
+/// How long a response that has been read to its trailers is kept. The end of its body is on the way.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// A response's body that is not aborted once it is complete.
+///
+/// The client stops reading at the trailers, before it has seen the body's end, and aborts the request
+/// when the body is dropped. Right after the trailers that makes a browser note a call that went well as
+/// a failed request, and close the connection that the next call could use.
+struct Lingering {
+    // None only while it is dropped.
+    inner: Option<tonic_web_wasm_client::ResponseBody>,
+    complete: bool,
+}
+
+impl http_body::Body for Lingering {
+    type Data = bytes::Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Error>>> {
+        let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(inner).poll_frame(cx));
+        self.complete |= matches!(&frame, Some(Ok(frame)) if frame.is_trailers());
+        Poll::Ready(frame)
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        if let Some(inner) = self.inner.take().filter(|_| self.complete) {
+            wasm_bindgen_futures::spawn_local(async move {
+                crate::sleep(LINGER).await;
+                drop(inner);
+            });
+        }
     }
 }
 
