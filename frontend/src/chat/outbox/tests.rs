@@ -1,0 +1,195 @@
+use super::*;
+
+const HOUR_MS: i64 = 60 * 60 * 1_000;
+
+fn me() -> Arc<Author> {
+    Arc::new(Author { id: "me".to_owned(), name: "Me".to_owned() })
+}
+
+fn id(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+fn write(outbox: &mut Outbox, number: u128, room_id: &str) {
+    outbox.add(id(number), me(), room_id, &format!("text {number}"), 0);
+}
+
+fn due(outbox: &mut Outbox) -> Vec<u128> {
+    outbox.take_due(0).iter().map(|pending| pending.operation_id.as_u128()).collect()
+}
+
+fn states(outbox: &Outbox) -> Vec<PendingState> {
+    outbox.all().iter().map(|pending| pending.state.clone()).collect()
+}
+
+fn kept(number: u128, author_id: &str, at_ms: i64) -> Kept {
+    Kept {
+        operation_id: id(number),
+        author: Author { id: author_id.to_owned(), name: "Somebody".to_owned() },
+        room_id: "general".to_owned(),
+        at_ms,
+        text: "text".to_owned(),
+    }
+}
+
+#[test]
+fn one_message_of_a_room_is_sent_at_a_time_in_the_order_of_writing() {
+    let mut outbox = Outbox::new("me");
+    write(&mut outbox, 1, "a");
+    write(&mut outbox, 2, "a");
+    write(&mut outbox, 3, "b");
+    assert_eq!(due(&mut outbox), [1, 3]);
+    assert_eq!(due(&mut outbox), []);
+    outbox.stored(id(1), 7, 5);
+    assert_eq!(due(&mut outbox), [2]);
+}
+
+#[test]
+fn a_failure_that_may_pass_stops_everything_until_the_connection_is_back() {
+    let mut outbox = Outbox::new("me");
+    write(&mut outbox, 1, "a");
+    write(&mut outbox, 2, "a");
+    write(&mut outbox, 3, "b");
+    assert_eq!(due(&mut outbox), [1, 3]);
+    outbox.failed(id(1), &Status::unavailable("gone"));
+    assert_eq!(due(&mut outbox), []);
+    outbox.stored(id(3), 7, 5);
+    outbox.resume();
+    assert_eq!(due(&mut outbox), [1], "the same message with the same id comes first again");
+}
+
+#[test]
+fn every_code_that_may_pass_keeps_the_message_waiting() {
+    for code in
+        [Code::Unavailable, Code::DeadlineExceeded, Code::Unknown, Code::Internal, Code::Unauthenticated]
+    {
+        let mut outbox = Outbox::new("me");
+        write(&mut outbox, 1, "a");
+        due(&mut outbox);
+        outbox.failed(id(1), &Status::new(code, "for now"));
+        assert_eq!(states(&outbox), [PendingState::Waiting], "{code:?}");
+    }
+}
+
+#[test]
+fn a_definite_refusal_is_not_sent_and_lets_the_others_pass() {
+    for code in [Code::InvalidArgument, Code::NotFound, Code::PermissionDenied, Code::Unimplemented] {
+        let mut outbox = Outbox::new("me");
+        write(&mut outbox, 1, "a");
+        write(&mut outbox, 2, "a");
+        due(&mut outbox);
+        outbox.failed(id(1), &Status::new(code, "no"));
+        let refusal = Refusal { code, message: "no".to_owned() };
+        assert_eq!(states(&outbox)[0], PendingState::NotSent(Reason::Refused(refusal)));
+        assert_eq!(due(&mut outbox), [2]);
+    }
+}
+
+#[test]
+fn a_message_that_the_server_cannot_digest_does_not_hold_up_the_others_for_ever() {
+    let mut outbox = Outbox::new("me");
+    write(&mut outbox, 1, "a");
+    write(&mut outbox, 2, "a");
+    for _ in 0..ATTEMPTS_MAX {
+        assert_eq!(due(&mut outbox), [1]);
+        outbox.failed(id(1), &Status::internal("no idea"));
+        outbox.resume();
+    }
+    assert!(matches!(states(&outbox)[0], PendingState::NotSent(_)));
+    assert_eq!(due(&mut outbox), [2]);
+}
+
+#[test]
+fn a_night_without_network_costs_no_message() {
+    let mut outbox = Outbox::new("me");
+    write(&mut outbox, 1, "a");
+    for _ in 0..1_000 {
+        assert_eq!(due(&mut outbox), [1]);
+        outbox.failed(id(1), &Status::unavailable("gone"));
+        outbox.resume();
+    }
+    assert_eq!(states(&outbox), [PendingState::Waiting]);
+}
+
+#[test]
+fn try_again_sends_with_the_same_id_and_discard_forgets() {
+    let mut outbox = Outbox::new("me");
+    for number in [1, 2] {
+        write(&mut outbox, number, "a");
+        due(&mut outbox);
+        outbox.failed(id(number), &Status::invalid_argument("no"));
+    }
+    outbox.take_changes();
+    outbox.try_again(id(1), &me(), 5);
+    assert_eq!(due(&mut outbox), [1]);
+    assert!(matches!(&outbox.take_changes()[..], [Change::Keep(kept)] if kept.operation_id == id(1)));
+    outbox.discard(id(1));
+    assert_eq!(outbox.all().len(), 2, "what is being sent cannot be discarded");
+    outbox.discard(id(2));
+    assert_eq!(outbox.all().len(), 1);
+    assert_eq!(outbox.take_changes(), [Change::Discard { author_id: "me".to_owned(), operation_id: id(2) }]);
+}
+
+#[test]
+fn a_message_is_kept_until_it_is_stored_and_forgotten_once() {
+    let mut outbox = Outbox::new("me");
+    write(&mut outbox, 1, "a");
+    write(&mut outbox, 2, "a");
+    let changes = outbox.take_changes();
+    assert!(changes.iter().all(|change| matches!(change, Change::Keep(_))) && changes.len() == 2);
+    let forget = |number| Change::Forget { author_id: "me".to_owned(), operation_id: id(number) };
+    outbox.settle(id(1));
+    outbox.settle(id(1));
+    assert_eq!(outbox.take_changes(), [forget(1)]);
+    outbox.stored(id(2), 7, 5);
+    outbox.settle(id(2));
+    assert_eq!(outbox.take_changes(), [forget(2)]);
+}
+
+#[test]
+fn what_was_kept_is_sent_after_a_reload_in_its_order() {
+    let mut outbox = Outbox::new("me");
+    write(&mut outbox, 5, "general");
+    outbox.restore([kept(3, "me", 0), kept(1, "me", 0), kept(5, "me", 0)], HOUR_MS);
+    let ids: Vec<u128> = outbox.all().iter().map(|pending| pending.operation_id.as_u128()).collect();
+    assert_eq!(ids, [1, 3, 5]);
+    assert_eq!(due(&mut outbox), [1]);
+    assert!(
+        outbox
+            .take_changes()
+            .iter()
+            .all(|change| matches!(change, Change::Keep(kept) if kept.operation_id == id(5)))
+    );
+}
+
+#[test]
+fn what_is_older_than_a_day_is_shown_and_not_sent() {
+    let mut outbox = Outbox::new("me");
+    outbox.restore([kept(1, "me", 0), kept(2, "me", 2 * HOUR_MS)], 25 * HOUR_MS);
+    assert_eq!(states(&outbox), [PendingState::NotSent(Reason::TooOld), PendingState::Waiting]);
+    assert_eq!(outbox.take_due(27 * HOUR_MS), [], "it grew too old while it waited");
+    outbox.try_again(id(1), &me(), 27 * HOUR_MS);
+    assert_eq!(outbox.take_due(27 * HOUR_MS).len(), 1);
+}
+
+#[test]
+fn what_somebody_else_wrote_here_is_sent_only_when_asked_and_then_as_this_user() {
+    let mut outbox = Outbox::new("me");
+    outbox.restore([kept(1, "old", 0)], 0);
+    assert_eq!(states(&outbox), [PendingState::NotSent(Reason::OtherUser)]);
+    assert_eq!(due(&mut outbox), []);
+    outbox.try_again(id(1), &me(), 0);
+    assert_eq!(outbox.all()[0].author, me());
+    let changes = outbox.take_changes();
+    assert_eq!(changes[0], Change::Forget { author_id: "old".to_owned(), operation_id: id(1) });
+    assert!(matches!(&changes[1], Change::Keep(pending) if pending.author.id == "me"));
+    assert_eq!(due(&mut outbox), [1]);
+}
+
+#[test]
+fn what_another_tab_discarded_is_gone_here_too() {
+    let mut outbox = Outbox::new("me");
+    outbox.restore([kept(1, "me", 0)], 0);
+    outbox.discarded_elsewhere(id(1));
+    assert!(outbox.all().is_empty());
+}
