@@ -1,6 +1,6 @@
 //! The strip at the top: the product, its pages, the room, the calls and the person's menu.
 
-use leptos::prelude::*;
+use leptos::{html, prelude::*};
 
 use crate::{
     app::{PageTitle, SessionContext},
@@ -77,6 +77,15 @@ fn CallsButton() -> impl IntoView {
 fn PersonMenu() -> impl IntoView {
     let m = use_messages();
     let session = expect_context::<SessionContext>();
+    let menu = NodeRef::<html::Div>::new();
+    let route = use_route();
+    Effect::new(move || {
+        route.track();
+        if let Some(menu) = menu.get_untracked() {
+            // One that is hidden already stays so.
+            menu.hide_popover().ok();
+        }
+    });
     let name = move || session.user.get().map(|user| user.name);
     let label = move || match name() {
         Some(name) => [m.get().menu, ": ", &name].concat(),
@@ -92,7 +101,7 @@ fn PersonMenu() -> impl IntoView {
             <Icon kind=IconKind::Person />
             <span class="header__label">{move || name().unwrap_or_else(|| m.get().menu.to_owned())}</span>
         </button>
-        <div class="menu" id="person-menu" popover="auto" role="group" aria-label=move || m.get().menu>
+        <div class="menu" id="person-menu" node_ref=menu popover="auto" role="group" aria-label=move || m.get().menu>
             <Choices place="menu" />
             <MenuEnd />
         </div>
