@@ -14,8 +14,8 @@ pub mod trouble;
 pub mod wait;
 
 pub use names::{CHINESE, ENGLISH, Names};
-pub use page::Page;
-pub use part::{Part, part};
+pub use page::{Page, keys};
+pub use part::{Part, any, beginning, part};
 pub use scenario::{Browser, World, scenario};
 pub use tools::axe;
 pub use wait::{PATIENCE, eventually};

@@ -1,7 +1,7 @@
 //! One person's page in one browser.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -19,7 +19,7 @@ use crate::{
     names::{CHINESE, ENGLISH},
     part::{any, beginning, part},
     session::Extension,
-    trouble::{self, Trouble},
+    trouble::{self, Requests, Trouble},
 };
 
 /// What every script of this file can call.
@@ -50,11 +50,12 @@ pub struct Page {
     base: String,
     names: &'static Names,
     forgives_requests: Arc<AtomicBool>,
+    requests: Arc<Mutex<Requests>>,
 }
 
 impl Page {
     pub(crate) fn new(client: Client, base: String) -> Page {
-        Page { client, base, names: &ENGLISH, forgives_requests: Arc::default() }
+        Page { client, base, names: &ENGLISH, forgives_requests: Arc::default(), requests: Arc::default() }
     }
 
     /// The same page, its parts looked for by their Chinese names.
@@ -273,7 +274,8 @@ impl Page {
         let console = self.client.issue_cmd(Extension::log("browser")).await?;
         let network = self.client.issue_cmd(Extension::log("performance")).await?;
         let mut troubles = trouble::in_console(&console);
-        troubles.extend(trouble::in_network(&network)?);
+        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        troubles.extend(requests.failed(&network)?);
         if self.forgives_requests.load(Ordering::Relaxed) {
             troubles.retain(|trouble| matches!(trouble, Trouble::Console(_)));
         }

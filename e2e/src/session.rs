@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use fantoccini::{Client, ClientBuilder, wd::WebDriverCompatibleCommand};
 use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use url::Url;
 
@@ -25,10 +26,11 @@ const ARGUMENTS: [&str; 10] = [
     "--force-device-scale-factor=1",
 ];
 
-/// A running chromedriver. The browsers that it started end with it.
+/// A running chromedriver. The browsers that it started end with this.
 #[derive(Debug)]
 pub(crate) struct Driver {
     url: String,
+    browsers: Vec<Pid>,
     _process: Process,
 }
 
@@ -41,11 +43,11 @@ impl Driver {
             let (_, port) = line.split_once("started successfully on port ")?;
             port.trim_end_matches('.').parse::<u16>().ok()
         })?;
-        Ok(Driver { url: format!("http://127.0.0.1:{port}"), _process: process })
+        Ok(Driver { url: format!("http://127.0.0.1:{port}"), browsers: Vec::new(), _process: process })
     }
 
     /// Opens a browser with a profile in `profile`, which is empty or a person's from before.
-    pub(crate) async fn open(&self, profile: &Path, browser: &Browser) -> Result<Client> {
+    pub(crate) async fn open(&mut self, profile: &Path, browser: &Browser) -> Result<Client> {
         let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).into();
         arguments.push(format!("--user-data-dir={}", profile.display()));
         arguments.push(format!("--window-size={},{}", browser.width, browser.height));
@@ -66,7 +68,20 @@ impl Driver {
             .connect(&self.url)
             .await
             .context("the browser does not start")?;
+        let pid = client.capabilities().and_then(|of| of.get("goog:processID")).and_then(Value::as_i64);
+        let pid = pid.and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+        self.browsers
+            .push(pid.context("chromedriver does not say which process the browser is: it is too old")?);
         Ok(client)
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        for browser in &self.browsers {
+            // It may have crashed. It is chromedriver's child, so its number is not somebody else's yet.
+            kill_process(*browser, Signal::KILL).ok();
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What goes wrong without anybody seeing it: errors in the console and requests that fail.
 
-use std::fmt;
+use std::{collections::HashMap, fmt};
 
 use serde_json::Value;
 
@@ -37,31 +37,43 @@ pub(crate) fn in_console(log: &Value) -> Vec<Trouble> {
     troubles.collect()
 }
 
-/// The failed requests among the entries of the performance log. One that the page itself cancelled has
-/// not failed.
-pub(crate) fn in_network(log: &Value) -> Result<Vec<Trouble>> {
-    let mut troubles = Vec::new();
-    for entry in entries(log) {
-        let message: Value = serde_json::from_str(&text(&entry["message"]))?;
-        let params = &message["message"]["params"];
-        match message["message"]["method"].as_str() {
-            Some("Network.loadingFailed") if params["canceled"] != true => {
-                troubles.push(Trouble::Request(text(&params["errorText"])));
-            }
-            Some("Network.responseReceived") => {
-                let response = &params["response"];
-                if response["status"].as_u64().is_some_and(|status| status >= 400) {
-                    troubles.push(Trouble::Request(format!(
-                        "{} {}",
-                        response["status"],
-                        text(&response["url"])
-                    )));
+/// What a page has asked for, by the browser's number of the request.
+#[derive(Debug, Default)]
+pub(crate) struct Requests {
+    addresses: HashMap<String, String>,
+}
+
+impl Requests {
+    /// The failed requests among further entries of the performance log. One that the page itself
+    /// cancelled has not failed, and what the browser asks for on its own account is not looked at.
+    pub(crate) fn failed(&mut self, log: &Value) -> Result<Vec<Trouble>> {
+        let mut troubles = Vec::new();
+        for entry in entries(log) {
+            let message: Value = serde_json::from_str(&text(&entry["message"]))?;
+            let params = &message["message"]["params"];
+            let id = text(&params["requestId"]);
+            match message["message"]["method"].as_str() {
+                Some("Network.requestWillBeSent") => {
+                    self.addresses.insert(id, text(&params["request"]["url"]));
                 }
+                Some("Network.responseReceived") => {
+                    let response = &params["response"];
+                    if response["status"].as_u64().is_some_and(|status| status >= 400) {
+                        let trouble = format!("{} {}", response["status"], text(&response["url"]));
+                        troubles.push(Trouble::Request(trouble));
+                    }
+                }
+                Some("Network.loadingFailed") if params["canceled"] != true => {
+                    if let Some(address) = self.addresses.get(&id) {
+                        let trouble = format!("{} {address}", text(&params["errorText"]));
+                        troubles.push(Trouble::Request(trouble));
+                    }
+                }
+                _ => {}
             }
-            _ => {}
         }
+        Ok(troubles)
     }
-    Ok(troubles)
 }
 
 fn entries(log: &Value) -> impl Iterator<Item = &Value> {

@@ -1,11 +1,29 @@
-//! The Greeter's page.
+//! The Greeter's page and the list of calls.
 
-use e2e::{ENGLISH, Part, Result, part, scenario};
+use anyhow::bail;
+use e2e::{ENGLISH, Names, Page, Part, Result, any, eventually, part, scenario};
 
-const N: &e2e::Names = &ENGLISH;
+const N: &Names = &ENGLISH;
 
 fn unary() -> Part {
     part("form", "SayHello")
+}
+
+fn streaming() -> Part {
+    part("form", "SayHelloStreamReply")
+}
+
+fn greetings() -> Part {
+    part("log", N.greetings).within(&streaming())
+}
+
+/// The greetings that are shown.
+async fn shown(page: &Page) -> Result<Vec<String>> {
+    page.run(
+        "return [...find(arguments[0].steps)[0].children].map((p) => p.textContent)",
+        vec![serde_json::to_value(greetings())?],
+    )
+    .await
 }
 
 #[tokio::test]
@@ -15,7 +33,134 @@ async fn somebody_says_hello() -> Result {
         page.open("/greeter").await?;
         page.fill(&part("textbox", N.name).within(&unary()), "世界 🌍").await?;
         page.click(&part("button", N.say_hello)).await?;
-        page.says(&part("status", "").within(&unary()), "Hello, 世界 🌍!").await
+        page.says(&part("status", "").within(&unary()), "Hello, 世界 🌍!").await?;
+        page.mentions(&unary(), "0 OK").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_stream_brings_as_many_greetings_as_asked_for_and_ends() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        page.fill(&part("textbox", N.name).within(&streaming()), "Ada").await?;
+        page.fill(&part("textbox", N.count).within(&streaming()), "25").await?;
+        page.fill(&part("textbox", N.interval).within(&streaming()), "5").await?;
+        page.click(&part("button", N.start)).await?;
+        page.mentions(&streaming(), "0 OK").await?;
+        eventually("25 greetings", async || match shown(&page).await? {
+            all if all == ["Hello, Ada!"; 25] => Ok(()),
+            all => bail!("there are {}: {all:?}", all.len()),
+        })
+        .await?;
+        page.gone(&part("button", N.cancel)).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_stream_is_cancelled_and_nothing_more_comes() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        page.fill(&part("textbox", N.interval).within(&streaming()), "20").await?;
+        page.click(&part("button", N.start)).await?;
+        eventually("three greetings", async || match shown(&page).await?.len() {
+            0..3 => bail!("fewer"),
+            _ => Ok(()),
+        })
+        .await?;
+        page.click(&part("button", N.cancel)).await?;
+        page.mentions(&streaming(), "1 CANCELLED").await?;
+        let then = shown(&page).await?.len();
+        // A whole other call goes by, and the stream that was cancelled stays as it was.
+        page.click(&part("button", N.say_hello)).await?;
+        page.mentions(&unary(), "0 OK").await?;
+        let now = shown(&page).await?.len();
+        // What had come before the click is drawn within 50 ms; that call took longer or nothing was left.
+        if now > then + 3 {
+            bail!("{then} greetings became {now} after the end");
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_deadline_ends_a_call_and_a_stream() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        page.fill(&part("textbox", N.deadline).within(&streaming()), "400").await?;
+        page.fill(&part("textbox", N.interval).within(&streaming()), "50").await?;
+        page.click(&part("button", N.start)).await?;
+        page.mentions(&streaming(), "4 DEADLINE_EXCEEDED").await?;
+        let before = shown(&page).await?.len();
+        if before < 2 {
+            bail!("the deadline came before the greetings");
+        }
+        page.mentions(&part("status", "").within(&streaming()), "deadline").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_field_says_why_it_is_refused_and_nothing_is_sent() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        let deadline = part("textbox", N.deadline).within(&unary());
+        page.fill(&deadline, "soon").await?;
+        page.click(&part("button", N.say_hello)).await?;
+        page.mentions(&unary(), "Enter a whole number from 1 to").await?;
+        let invalid = page.part(&deadline).await?.attr("aria-invalid").await?;
+        assert_eq!(invalid.as_deref(), Some("true"));
+        assert_eq!(page.focused().await?, ("textbox".to_owned(), N.deadline.to_owned()));
+        page.click(&part("button", N.calls)).await?;
+        page.mentions(&part("region", N.calls), "0 calls").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn every_call_is_listed_with_its_method_and_code() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        page.click(&part("button", N.say_hello)).await?;
+        page.mentions(&unary(), "0 OK").await?;
+        page.fill(&part("textbox", N.interval).within(&streaming()), "20").await?;
+        page.click(&part("button", N.start)).await?;
+        eventually("a greeting", async || match shown(&page).await?.len() {
+            0 => bail!("none"),
+            _ => Ok(()),
+        })
+        .await?;
+        page.click(&part("button", N.cancel)).await?;
+        page.mentions(&streaming(), "1 CANCELLED").await?;
+
+        page.click(&part("button", N.calls)).await?;
+        let panel = part("region", N.calls);
+        page.mentions(&panel, "2 calls").await?;
+        let rows: Vec<String> = page
+            .run(
+                "return find(arguments[0].steps).map((row) => tidy(row.innerText))",
+                vec![serde_json::to_value(any("listitem").within(&panel))?],
+            )
+            .await?;
+        // The newest first.
+        assert!(rows[0].contains("SayHelloStreamReply") && rows[0].contains("CANCELLED"), "{rows:?}");
+        assert!(rows[1].contains("SayHello") && rows[1].contains("OK"), "{rows:?}");
+
+        let line = e2e::beginning("button", "").within(&any("listitem").within(&panel));
+        page.parts(&line).await?[1].click().await?;
+        page.mentions(&panel, r#"{"name":"World"}"#).await?;
+        page.mentions(&panel, "grpcurl").await?;
+        page.press(e2e::keys::ESCAPE).await?;
+        page.gone(&panel).await?;
+        assert_eq!(page.focused().await?.1, page.computed(&part("button", N.calls)).await?.1);
+        Ok(())
     })
     .await
 }
