@@ -2,6 +2,7 @@
 //!
 //! Knows the page only from outside: roles and accessible names, as people who cannot see it do.
 
+pub mod guest;
 pub mod names;
 pub mod page;
 pub mod part;
@@ -13,6 +14,7 @@ mod tools;
 pub mod trouble;
 pub mod wait;
 
+pub use guest::Guest;
 pub use names::{CHINESE, ENGLISH, Names};
 pub use page::{Page, keys};
 pub use part::{Part, any, beginning, part};

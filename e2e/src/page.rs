@@ -58,9 +58,14 @@ impl Page {
         Page { client, base, names: &ENGLISH, forgives_requests: Arc::default(), requests: Arc::default() }
     }
 
+    /// The same page, its parts looked for by these names.
+    pub fn by_names(&self, names: &'static Names) -> Page {
+        Page { names, ..self.clone() }
+    }
+
     /// The same page, its parts looked for by their Chinese names.
     pub fn in_chinese(&self) -> Page {
-        Page { names: &CHINESE, ..self.clone() }
+        self.by_names(&CHINESE)
     }
 
     /// The names by which parts are looked for.
@@ -137,6 +142,16 @@ impl Page {
         eventually(&wanted.to_string(), async || self.only(wanted).await).await
     }
 
+    /// One of the parts of this name, when so many are there.
+    pub async fn part_of(&self, wanted: &Part, index: usize) -> Result<Element> {
+        eventually(&wanted.to_string(), async || {
+            let found = self.parts(wanted).await?;
+            let count = found.len();
+            found.into_iter().nth(index).with_context(|| format!("there are {count}"))
+        })
+        .await
+    }
+
     /// Waits until no such part is there.
     pub async fn gone(&self, wanted: &Part) -> Result {
         eventually(&format!("the end of {wanted}"), async || match self.parts(wanted).await?.len() {
@@ -175,6 +190,15 @@ impl Page {
     pub async fn mentions(&self, wanted: &Part, text: &str) -> Result {
         eventually(&format!("{wanted} to mention {text:?}"), async || {
             let said = self.only(wanted).await?.text().await?;
+            if said.contains(text) { Ok(()) } else { bail!("it says {said:?}") }
+        })
+        .await
+    }
+
+    /// Waits until the page says this somewhere.
+    pub async fn says_somewhere(&self, text: &str) -> Result {
+        eventually(&format!("the page to say {text:?}"), async || {
+            let said = self.all_text().await?;
             if said.contains(text) { Ok(()) } else { bail!("it says {said:?}") }
         })
         .await
@@ -245,6 +269,13 @@ impl Page {
         .await
     }
 
+    /// What the system prefers: `light` or `dark`.
+    pub async fn prefer_colours(&self, colours: &str) -> Result {
+        let features = json!([{ "name": "prefers-color-scheme", "value": colours }]);
+        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+        Ok(())
+    }
+
     /// Takes the network away, or gives it back.
     pub async fn set_offline(&self, offline: bool) -> Result {
         let conditions =
@@ -290,6 +321,12 @@ impl Page {
         let form = part("form", self.names.join);
         self.fill(&part("textbox", self.names.your_name).within(&form), name).await?;
         self.click(&part("button", self.names.join).within(&form)).await
+    }
+
+    /// Writes a message in the composer and sends it with Enter.
+    pub async fn write(&self, text: &str) -> Result {
+        self.fill(&part("textbox", self.names.message), text).await?;
+        self.press(keys::ENTER).await
     }
 
     /// Opens the person's menu.
