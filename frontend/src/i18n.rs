@@ -145,6 +145,51 @@ messages! {
     calls_hidden,
 
     // Chat: everything else
+    join_title,
+    join_text,
+    join_again,
+    name_empty,
+    name_too_long,
+    name_taken,
+    name_refused,
+    room_name_hint,
+    room_name_empty,
+    room_name_too_long,
+    room_name_taken,
+    room_unknown_title,
+    room_unknown_text,
+    to_first_room,
+    back_to_rooms,
+    room_start,
+    room_start_by,
+    room_empty,
+    message_to,
+    characters_left_one,
+    characters_left_other,
+    too_long_one,
+    too_long_other,
+    try_again,
+    discard,
+    not_sent_refused,
+    not_sent_too_old,
+    not_sent_other_user,
+    not_kept,
+    connecting,
+    offline,
+    reconnecting,
+    try_now,
+    catching_up,
+    today,
+    yesterday,
+    unread_line,
+    older_loading,
+    history_failed,
+    jump_to_latest_count,
+    arrived,
+    arrived_many,
+    jump_title,
+    jump_filter,
+    jump_none,
 }
 
 /// A language of the page.
@@ -234,18 +279,20 @@ pub fn plural(count: u64, one: &str, other: &str) -> String {
 /// application's root.
 pub(crate) fn provide_language() {
     let stored = crate::storage::get(STORAGE_KEY);
-    let language =
-        RwSignal::new(stored.as_deref().and_then(Language::from_tag).unwrap_or_else(browser_language));
+    let initial = stored.as_deref().and_then(Language::from_tag).unwrap_or_else(browser_language);
+    let language = RwSignal::new(initial);
     provide_context(LanguageContext(language));
-    Effect::new(move |previous: Option<()>| {
-        let tag = language.get().tag();
+    Effect::new(move |previous: Option<Language>| {
+        let language = language.get();
         if let Some(root) = document().document_element() {
             // Setting an attribute with a valid name does not fail.
-            root.set_attribute("lang", tag).ok();
+            root.set_attribute("lang", language.tag()).ok();
         }
-        if previous.is_some() {
-            crate::storage::set(STORAGE_KEY, tag);
+        // What the browser asked for is not the person's choice and may change.
+        if previous.unwrap_or(initial) != language {
+            crate::storage::set(STORAGE_KEY, language.tag());
         }
+        language
     });
 }
 

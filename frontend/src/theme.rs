@@ -43,18 +43,19 @@ impl Theme {
 /// Puts the theme into the page: reads the stored choice, applies it and every later one. Call once,
 /// in the application's root.
 pub(crate) fn provide_theme() {
-    let stored = crate::storage::get(STORAGE_KEY).unwrap_or_default();
-    let theme = RwSignal::new(Theme::from_word(&stored));
+    let initial = Theme::from_word(&crate::storage::get(STORAGE_KEY).unwrap_or_default());
+    let theme = RwSignal::new(initial);
     provide_context(ThemeContext(theme));
-    Effect::new(move |previous: Option<()>| {
-        let word = theme.get().word();
+    Effect::new(move |previous: Option<Theme>| {
+        let theme = theme.get();
         if let Some(root) = document().document_element() {
             // Setting an attribute with a valid name does not fail.
-            root.set_attribute("data-theme", word).ok();
+            root.set_attribute("data-theme", theme.word()).ok();
         }
-        if previous.is_some() {
-            crate::storage::set(STORAGE_KEY, word);
+        if previous.unwrap_or(initial) != theme {
+            crate::storage::set(STORAGE_KEY, theme.word());
         }
+        theme
     });
 }
 
