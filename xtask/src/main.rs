@@ -29,7 +29,7 @@ cargo xtask <command>
   test                     set up and run every test; ends with `N passed, N failed`
   dev                      server and page, built again and reloaded on change
   page                     build the optimised page into dist/, and nothing else
-  size                     what the page weighs, compressed
+  size [--by-crate]        what the page weighs, compressed; or what each crate adds to its code
   codegen                  make proto/src/generated from the .proto files
   bench chat               measured comparisons of the chat
   shots DIR                pictures of the pages in every width, theme and language
@@ -52,6 +52,7 @@ fn main() -> ExitCode {
         ["dev"] => dev::run(),
         ["page"] => page::run(),
         ["size"] => size::run(),
+        ["size", "--by-crate"] => size::by_crate(),
         ["codegen"] => generate(),
         ["bench", rest @ ..] => bench::run(rest),
         ["shots", dir] => test::shots(dir),

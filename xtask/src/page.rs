@@ -1,24 +1,37 @@
 //! The optimised page in `dist/`: built by trunk, made smaller, and compressed beforehand.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 
 use crate::command::program;
 use crate::root;
-use crate::step::{Steps, note};
+use crate::server::target;
+use crate::step::{Steps, note, show};
 use crate::tools::Tools;
 
-/// What the page is made of.
-const INPUTS: [&str; 7] =
-    ["Cargo.lock", "Cargo.toml", "Trunk.toml", "channel", "frontend", "index.html", "proto"];
+/// What the page is made of, and how.
+const INPUTS: [&str; 10] = [
+    ".cargo/config.toml",
+    "Cargo.lock",
+    "Cargo.toml",
+    "Trunk.toml",
+    "channel",
+    "frontend",
+    "index.html",
+    "proto",
+    "rust-toolchain.toml",
+    "xtask/src/page.rs",
+];
 /// What is worth compressing.
 const COMPRESSED: [&str; 5] = ["html", "js", "css", "wasm", "svg"];
 /// What of WebAssembly our page uses, and every browser since 2023 has.
-const WASM_FEATURES: [&str; 6] = [
+pub(crate) const WASM_FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
     "--enable-mutable-globals",
     "--enable-multivalue",
@@ -41,32 +54,40 @@ pub(crate) fn dist() -> PathBuf {
 
 /// Builds the page, unless `dist/` has it from the same inputs.
 pub(crate) fn build(tools: &Tools) -> Result<()> {
-    let stamp_file = root().join("target/page.stamp");
-    let stamp = stamp(tools)?;
-    if dist().join("index.html").exists() && fs::read_to_string(&stamp_file).ok().as_ref() == Some(&stamp) {
+    let inputs = inputs(tools)?;
+    // What lies in dist/ belongs to it: `trunk build` and `trunk serve` put another page there.
+    let stamp = || Ok::<_, anyhow::Error>(format!("{inputs:016x} {:016x}", outputs()?));
+    let stamp_file = target().join("page.stamp");
+    if fs::read_to_string(&stamp_file).is_ok_and(|made| stamp().is_ok_and(|now| now == made)) {
         note("nothing has changed since it was built");
         return Ok(());
     }
-    fs::remove_file(&stamp_file).ok();
-    note("the first time takes one to three minutes");
+    note("the first time takes two to four minutes");
     program("trunk", ["build", "--release", "--dist", "dist"]).env("PATH", tools.path()?).run()?;
+    let started = Instant::now();
     if let Some(wasm_opt) = &tools.wasm_opt {
         for wasm in files(&dist())?.iter().filter(|file| has_extension(file, &["wasm"])) {
-            shrink(wasm_opt, wasm)?;
+            if let Err(error) = shrink(wasm_opt, wasm) {
+                note(&format!("wasm-opt failed, the page is somewhat larger without: {error:#}"));
+            }
         }
+        note(&format!("wasm-opt took {}", show(started.elapsed())));
     }
+    let started = Instant::now();
     for file in files(&dist())?.iter().filter(|file| has_extension(file, &COMPRESSED)) {
         compress(file)?;
     }
-    fs::create_dir_all(root().join("target"))?;
-    fs::write(stamp_file, stamp)?;
+    note(&format!("compressing took {}", show(started.elapsed())));
+    fs::create_dir_all(target())?;
+    fs::write(stamp_file, stamp()?)?;
     Ok(())
 }
 
 fn shrink(wasm_opt: &Path, wasm: &Path) -> Result<()> {
-    let file = wasm.display().to_string();
-    let arguments = ["-Oz", file.as_str(), "-o", file.as_str()];
-    program(wasm_opt, arguments.into_iter().chain(WASM_FEATURES)).quiet()
+    let smaller = beside(wasm, "new");
+    let files = [OsStr::new("-Oz"), wasm.as_os_str(), OsStr::new("-o"), smaller.as_os_str()];
+    program(wasm_opt, files.into_iter().chain(WASM_FEATURES.map(OsStr::new))).quiet()?;
+    Ok(fs::rename(smaller, wasm)?)
 }
 
 /// Writes `file.br` and `file.gz` beside `file`.
@@ -113,8 +134,8 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Names the inputs: the page is the same as long as this is.
-fn stamp(tools: &Tools) -> Result<String> {
+/// Stands for everything that the page is made of.
+fn inputs(tools: &Tools) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
     tools.fingerprint().hash(&mut hasher);
     for input in INPUTS {
@@ -125,7 +146,17 @@ fn stamp(tools: &Tools) -> Result<String> {
             fs::read(&file)?.hash(&mut hasher);
         }
     }
-    Ok(format!("{:016x}", hasher.finish()))
+    Ok(hasher.finish())
+}
+
+/// Stands for the files in `dist/`: their names hold what is in them, or their lengths tell.
+fn outputs() -> Result<u64> {
+    let mut hasher = DefaultHasher::new();
+    for file in files(&dist())? {
+        file.hash(&mut hasher);
+        file.metadata()?.len().hash(&mut hasher);
+    }
+    Ok(hasher.finish())
 }
 
 #[cfg(test)]

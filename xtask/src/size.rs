@@ -1,4 +1,7 @@
-//! `cargo xtask size`: what a visitor downloads.
+//! `cargo xtask size`: what a visitor downloads, and with `--by-crate` which crate it comes from.
+
+#[cfg(feature = "weigh")]
+mod crates;
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +17,7 @@ pub(crate) fn run() -> Result<()> {
     page::run()?;
     let dist = page::dist();
     let (mut total_plain, mut total) = (0, 0);
-    println!("\n| file | bytes | brotli |\n|---|---|---|");
+    println!("\n| file | bytes | brotli |\n|---|---:|---:|");
     for file in files(&dist)? {
         if has_extension(&file, &["br", "gz"]) {
             continue;
@@ -30,5 +33,20 @@ pub(crate) fn run() -> Result<()> {
     println!("| all | {total_plain} | {total} |\n");
     let share = total as f64 / TARGET_BYTES as f64 * 100.0;
     println!("{share:.0} % of the target of {TARGET_BYTES} bytes");
+    if total > TARGET_BYTES {
+        println!("`cargo xtask size --by-crate` says what each dependency costs");
+    }
     Ok(())
+}
+
+#[cfg(feature = "weigh")]
+pub(crate) fn by_crate() -> Result<()> {
+    crates::run()
+}
+
+/// Starts this program again, built with a parser of WebAssembly.
+#[cfg(not(feature = "weigh"))]
+pub(crate) fn by_crate() -> Result<()> {
+    let words = "run --quiet --package xtask --features weigh -- size --by-crate";
+    crate::command::cargo(words.split(' ')).run()
 }
