@@ -52,6 +52,11 @@ pub(crate) fn dist() -> PathBuf {
     root().join("dist")
 }
 
+/// The folder for the page as it is while somebody writes it; the optimised one stays.
+pub(crate) fn for_development() -> PathBuf {
+    target().join("page-dev")
+}
+
 /// Builds the page, unless `dist/` has it from the same inputs.
 pub(crate) fn build(tools: &Tools) -> Result<()> {
     let inputs = inputs(tools)?;

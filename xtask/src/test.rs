@@ -11,11 +11,11 @@ use anyhow::{Result, bail};
 
 use self::count::Count;
 use crate::browser::Browser;
-use crate::command::{Program, cargo};
-use crate::server::{Server, binary};
+use crate::command::{Program, cargo, interrupted};
+use crate::page;
+use crate::server::{Server, binary, target};
 use crate::step::{Steps, note};
 use crate::tools::{Tools, axe};
-use crate::{page, root};
 
 /// What the tests need beside the code.
 struct Setup {
@@ -30,20 +30,43 @@ pub(crate) fn run() -> Result<()> {
     let setup = steps.step("Tools and browser", set_up)?;
     let mut count = Count::default();
     steps.step("Tests on the host", || host(&mut count))?;
-    steps.step("Page, optimised", || page::build(&setup.tools))?;
-    steps.step("Tests in the browser", || browser(&mut count, &setup))?;
-    steps.step("The commands that the README names", || smoke::run(&mut count, &setup.path))?;
+    steps.step("Page, optimised", || {
+        let built = page::build(&setup.tools);
+        stop_if_told()?;
+        count.check("the optimised page is built", built);
+        Ok(())
+    })?;
+    steps.step("Tests in the browser", || {
+        let run = browser(&mut count, &setup);
+        stop_if_told()?;
+        if run.is_err() {
+            count.check("the tests in the browser are run", run);
+        }
+        Ok(())
+    })?;
+    steps.step("The commands that the README names", || {
+        smoke::run(&mut count, &setup.path)?;
+        stop_if_told()
+    })?;
     steps.step("End to end", || end_to_end(&mut count, &setup))?;
 
     println!("\nall of it took {}", steps.elapsed());
     for failure in &count.failures {
         println!("FAILED: {failure}");
     }
+    if setup.axe.is_none() {
+        println!("NOT RUN: the accessibility checks, for which npm has to be there");
+    }
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed > 0 {
         bail!("{} tests failed", count.failed);
     }
     Ok(())
+}
+
+/// Whatever failed because we were told to end has not failed.
+fn stop_if_told() -> Result<()> {
+    if interrupted() { bail!("stopped") } else { Ok(()) }
 }
 
 /// `cargo xtask shots`: pictures for people to look at.
@@ -64,8 +87,9 @@ fn set_up() -> Result<Setup> {
     let tools = Tools::set_up()?;
     let browser = Browser::set_up()?;
     let axe = axe()?;
-    if axe.is_none() {
-        note("npm is not there: the accessibility check WILL NOT RUN");
+    match axe {
+        Some(_) => note("axe-core: in the cache"),
+        None => note("axe-core: npm is not there to fetch it; the accessibility checks WILL NOT RUN"),
     }
     Ok(Setup { path: tools.path()?, tools, browser, axe })
 }
@@ -78,7 +102,7 @@ fn host(count: &mut Count) -> Result<()> {
 
 /// `cargo test --target wasm32-unknown-unknown -p frontend`, against a server that lets the test's page call.
 fn browser(count: &mut Count, setup: &Setup) -> Result<()> {
-    let data = root().join("target/browser-test-data");
+    let data = target().join("browser-test-data");
     std::fs::remove_dir_all(&data).ok();
     let data = data.display().to_string();
     let page_address = format!("127.0.0.1:{}", free_port()?);

@@ -22,6 +22,7 @@ impl Count {
     /// or leaves tests out counts as failed.
     pub(crate) fn tests(&mut self, kind: &str, program: Program) -> Result<()> {
         let shown = program.shown();
+        println!("      {shown}");
         let heard = Arc::new(Mutex::new(Count::default()));
         let listener = heard.clone();
         let (mut running, reader) = program.start_reading_all(move |line| {

@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, bail, ensure};
 use super::count::Count;
 use super::free_port;
 use crate::command::{Program, cargo, program};
-use crate::root;
-use crate::server::{Server, binary};
+use crate::page;
+use crate::server::{Server, binary, target};
 
 /// How long a build on the way may take.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
@@ -22,7 +22,7 @@ const SERVER_PORT: &str = "127.0.0.1:50051";
 const INTERVAL_MS: u32 = 500;
 
 pub(crate) fn run(count: &mut Count, path: &OsStr) -> Result<()> {
-    let data = root().join("target/smoke-data");
+    let data = target().join("smoke-data");
     std::fs::remove_dir_all(&data).ok();
     for words in ["run -p backend --", "run backend"] {
         count.check(&format!("cargo {words} starts the server"), starts(words, &data));
@@ -57,7 +57,7 @@ fn trunk_serve(path: &OsStr, data: &Path) -> Result<()> {
         .with_context(|| format!("the server has to listen on {SERVER_PORT} for this"))?;
     let port = free_port()?;
     let address = format!("127.0.0.1:{port}");
-    let dist = root().join("target/trunk-serve");
+    let dist = page::for_development();
     std::fs::create_dir_all(&dist)?;
     let mut trunk = trunk(port, &dist).env("PATH", path).start()?;
 
