@@ -16,7 +16,7 @@ pub mod wait;
 
 pub use guest::Guest;
 pub use names::{CHINESE, ENGLISH, Names};
-pub use page::{Page, keys};
+pub use page::{Message, Page, keys};
 pub use part::{Part, any, beginning, part};
 pub use scenario::{Browser, World, scenario};
 pub use tools::axe;

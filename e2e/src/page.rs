@@ -11,7 +11,7 @@ use fantoccini::{
     actions::{InputSource as _, KeyAction, KeyActions},
     elements::Element,
 };
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
 use crate::{
@@ -41,6 +41,17 @@ pub mod keys {
     pub const SPACE: char = '\u{e00d}';
     /// Arrow down.
     pub const DOWN: char = '\u{e015}';
+}
+
+/// A message on the screen.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct Message {
+    /// "<author>, <time>".
+    pub name: String,
+    /// All that is said in it.
+    pub said: String,
+    /// Its place in the view, in CSS pixels.
+    pub top: f64,
 }
 
 /// A page in a browser. Cheap to clone: all clones are the same page.
@@ -103,6 +114,12 @@ impl Page {
         let script = format!("{PARTS}\n{body}");
         let value = self.client.execute(&script, arguments).await?;
         Ok(serde_json::from_value(value)?)
+    }
+
+    /// Runs a function body in the page and waits until it calls the last of its `arguments`.
+    pub async fn run_async(&self, body: &str) -> Result {
+        self.client.execute_async(&format!("{PARTS}\n{body}"), vec![]).await?;
+        Ok(())
     }
 
     /// A command of the Chrome DevTools Protocol.
@@ -327,6 +344,36 @@ impl Page {
     pub async fn write(&self, text: &str) -> Result {
         self.fill(&part("textbox", self.names.message), text).await?;
         self.press(keys::ENTER).await
+    }
+
+    /// The messages on the screen.
+    pub async fn messages(&self) -> Result<Vec<Message>> {
+        self.run("return messages()", vec![]).await
+    }
+
+    /// Waits until the screen has exactly these messages: each once, in this order, and no other.
+    pub async fn reads(&self, texts: &[impl AsRef<str>]) -> Result {
+        eventually("the messages of the room, once and in order", async || {
+            let messages = self.messages().await?;
+            let are = messages.len() == texts.len()
+                && messages.iter().zip(texts).all(|(message, text)| message.said.contains(text.as_ref()));
+            let said: Vec<&str> = messages.iter().map(|message| message.said.as_str()).collect();
+            if are { Ok(()) } else { bail!("the screen has {} messages: {said:?}", said.len()) }
+        })
+        .await
+    }
+
+    /// Waits until a message is on the screen, without any mark that it is still on its way.
+    pub async fn has_stored(&self, text: &str) -> Result {
+        eventually(&format!("{text:?} to be stored"), async || {
+            let messages = self.messages().await?;
+            let message =
+                messages.iter().find(|message| message.said.contains(text)).context("it is not there")?;
+            let is_marked =
+                [self.names.waiting, self.names.not_sent].iter().any(|mark| message.said.contains(mark));
+            if is_marked { bail!("it says {:?}", message.said) } else { Ok(()) }
+        })
+        .await
     }
 
     /// Opens the person's menu.

@@ -91,3 +91,13 @@ function namesOf(steps) {
   const last = steps[steps.length - 1];
   return find([...steps.slice(0, -1), { role: last.role, name: null }]).map(name);
 }
+
+// The messages on the screen, in the order of the page.
+function messages() {
+  const articles = find([{ role: "log", name: null }, { role: "article", name: null }]);
+  return articles.map((article) => ({
+    name: name(article),
+    said: tidy(content(article)),
+    top: article.getBoundingClientRect().top,
+  }));
+}

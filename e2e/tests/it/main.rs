@@ -1,3 +1,12 @@
 //! Scenarios: people with browsers of their own, the real server, the real page.
 
+mod accessibility;
+mod chat;
+mod composer;
+mod connection;
 mod greeter;
+mod history;
+mod keyboard;
+mod load;
+mod looks;
+mod rooms;

@@ -1,0 +1,75 @@
+//! What axe-core finds, and what the browser's accessibility tree has.
+
+use anyhow::{Context as _, bail};
+use e2e::{Browser, ENGLISH, Guest, Names, Page, Result, any, axe, part, scenario};
+use serde_json::Value;
+
+const N: &Names = &ENGLISH;
+
+/// Fails when axe finds a violation, naming rules and elements.
+async fn has_no_barriers(page: &Page, place: &str) -> Result {
+    let script = std::fs::read_to_string(axe()?).context("axe-core can not be read")?;
+    page.run::<()>(&format!("if (!window.axe) {{ {script} }}"), vec![]).await?;
+    page.run_async(
+        "const done = arguments[arguments.length - 1];
+         window.axe.run(document, { resultTypes: ['violations'] }).then(
+             (results) => { window.barriers = results.violations; done(); },
+             (error) => { window.barriers = [{ id: String(error), nodes: [] }]; done(); })",
+    )
+    .await?;
+    let violations: Vec<Value> = page.run("return window.barriers", vec![]).await?;
+    let described = violations.iter().map(|violation| {
+        let nodes = violation["nodes"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let nodes: Vec<String> =
+            nodes.iter().map(|node| format!("{} {}", node["html"], node["failureSummary"])).collect();
+        format!("{}: {}", violation["id"], nodes.join("; "))
+    });
+    let described: Vec<String> = described.collect();
+    if described.is_empty() { Ok(()) } else { bail!("{place}: {}", described.join("\n")) }
+}
+
+#[tokio::test]
+async fn axe_finds_no_violation_in_either_theme() -> Result {
+    scenario(async |world| {
+        let grace = Guest::join(&world.url(), "Grace").await?;
+        grace.create_room("Second").await?;
+        let texts =
+            ["Hello", "A [link](https://example.org), `code` and **bold**", "> quoted\n\n```\nblock\n```"];
+        for text in texts {
+            grace.send("general", text).await?;
+        }
+        let page = world.browser("Ada", Browser::default()).await?;
+        for colours in ["light", "dark"] {
+            page.prefer_colours(colours).await?;
+            page.open("/").await?;
+            page.part(&part("form", N.join)).await?;
+            has_no_barriers(&page, &format!("the first visit, {colours}")).await?;
+        }
+        page.join("Ada").await?;
+        page.write("My own").await?;
+        page.has_stored("My own").await?;
+        page.fill(&part("textbox", N.message), "a draft").await?;
+        for colours in ["light", "dark"] {
+            page.prefer_colours(colours).await?;
+            has_no_barriers(&page, &format!("the chat, {colours}")).await?;
+            page.open_menu().await?;
+            page.part(&part("radio", N.dark)).await?;
+            has_no_barriers(&page, &format!("the chat with the menu open, {colours}")).await?;
+            page.press(e2e::keys::ESCAPE).await?;
+            page.gone(&any("radio")).await?;
+        }
+        page.open("/greeter").await?;
+        page.click(&part("button", N.say_hello)).await?;
+        page.mentions(&part("form", "SayHello"), "0 OK").await?;
+        page.click(&part("button", N.calls)).await?;
+        page.part(&part("region", N.calls)).await?;
+        for colours in ["light", "dark"] {
+            page.prefer_colours(colours).await?;
+            has_no_barriers(&page, &format!("the Greeter, {colours}")).await?;
+        }
+        page.open("/settings").await?;
+        page.part(&part("radio", N.dark)).await?;
+        has_no_barriers(&page, "the settings").await
+    })
+    .await
+}

@@ -1,0 +1,165 @@
+//! People who talk in one room.
+
+use anyhow::bail;
+use e2e::{Browser, ENGLISH, Names, Result, eventually, part, scenario};
+
+const N: &Names = &ENGLISH;
+
+#[tokio::test]
+async fn two_people_chat_both_ways_and_a_third_reads_what_was_said_before() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        let grace = world.person("Grace").await?;
+        ada.write("Good morning").await?;
+        grace.reads(&["Good morning"]).await?;
+        grace.write("Morning! 你好 👋").await?;
+        ada.reads(&["Good morning", "Morning! 你好 👋"]).await?;
+        ada.write("How is the log?").await?;
+        grace.write("Dense.").await?;
+        let all = ["Good morning", "Morning! 你好 👋", "How is the log?", "Dense."];
+
+        let edsger = world.person("Edsger").await?;
+        for page in [&ada, &grace, &edsger] {
+            eventually("all four messages", async || match page.messages().await?.len() {
+                4 => Ok(()),
+                count => bail!("{count} of them"),
+            })
+            .await?;
+        }
+        // The last two were written at the same time: any order, but the same on every screen.
+        let order = said(&edsger).await?;
+        assert_eq!(said(&ada).await?, order);
+        assert_eq!(said(&grace).await?, order);
+        for text in all {
+            assert!(order.iter().any(|(_, said)| said.contains(text)), "{text} is missing in {order:?}");
+        }
+        let by =
+            |author: &str| order.iter().filter(|(name, _)| name.starts_with(&format!("{author}, "))).count();
+        assert_eq!((by("Ada"), by("Grace")), (2, 2), "{order:?}");
+        Ok(())
+    })
+    .await
+}
+
+async fn said(page: &e2e::Page) -> Result<Vec<(String, String)>> {
+    Ok(page.messages().await?.into_iter().map(|message| (message.name, message.said)).collect())
+}
+
+#[tokio::test]
+async fn a_name_in_use_is_refused_at_the_field_and_another_is_taken() -> Result {
+    scenario(async |world| {
+        let _ada = world.person("Ada").await?;
+        let other = world.browser("the other Ada", Browser::default()).await?;
+        other.open("/").await?;
+        other.join("ADA").await?;
+        let field = part("textbox", N.your_name);
+        eventually("the field to be marked", async || {
+            match other.part(&field).await?.attr("aria-invalid").await?.as_deref() {
+                Some("true") => Ok(()),
+                mark => bail!("aria-invalid is {mark:?}"),
+            }
+        })
+        .await?;
+        // The reason is tied to the field, so that it is read out with it.
+        let reason: String = other
+            .run(
+                "const ids = find(arguments[0].steps)[0].getAttribute('aria-describedby').split(' ');
+                 return tidy(ids.map((id) => document.getElementById(id)?.innerText ?? '').join(' '))",
+                vec![serde_json::to_value(&field)?],
+            )
+            .await?;
+        assert!(!reason.is_empty(), "no reason is given");
+        assert_eq!(other.focused().await?, ("textbox".to_owned(), N.your_name.to_owned()));
+
+        other.join("Ada the Second").await?;
+        other.write("Hello").await?;
+        other.has_stored("Hello").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_reload_stays_in_the_room_and_signed_in() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.write("Still here").await?;
+        ada.has_stored("Still here").await?;
+        let path = ada.path().await?;
+        assert_eq!(path, "/room/general");
+        ada.reload().await?;
+        ada.reads(&["Still here"]).await?;
+        assert_eq!(ada.path().await?, path);
+        ada.write("And still Ada").await?;
+        ada.reads(&["Still here", "And still Ada"]).await?;
+        let messages = ada.messages().await?;
+        assert!(messages[1].name.starts_with("Ada, "), "{messages:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn signing_out_leads_to_the_first_visit_and_frees_the_name() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.part(&part("textbox", N.message)).await?;
+        ada.open_menu().await?;
+        ada.click(&part("button", "Sign out")).await?;
+        ada.part(&part("form", N.join)).await?;
+        let other = world.person("Ada").await?;
+        other.part(&part("textbox", N.message)).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_people_write_is_text_and_never_html() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        let grace = world.person("Grace").await?;
+        let texts = [
+            "<img src=x onerror=\"document.title='broken'\">",
+            "<script>document.title = 'broken'</script>",
+            "[click](javascript:alert(1))",
+            "&amp; &lt;b&gt;",
+        ];
+        for text in texts {
+            ada.write(text).await?;
+        }
+        grace.reads(&texts).await?;
+        let harm: u32 = grace
+            .run(
+                "const log = find([{ role: 'log', name: null }])[0];
+                 return log.querySelectorAll('img, script, a[href^=\"javascript\" i]').length",
+                vec![],
+            )
+            .await?;
+        assert_eq!(harm, 0);
+        assert!(!grace.title().await?.contains("broken"));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_link_leaves_without_a_trace() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.write("See https://example.org/a?b=c&d=(e) for more.").await?;
+        ada.has_stored("See").await?;
+        let link: (String, String) = ada
+            .run(
+                "const link = find([{ role: 'log', name: null }, { role: 'link', name: null }])[0];
+                 return [link.href, link.rel]",
+                vec![],
+            )
+            .await?;
+        assert_eq!(link.0, "https://example.org/a?b=c&d=(e)");
+        for word in ["noopener", "noreferrer", "nofollow"] {
+            assert!(link.1.contains(word), "rel is {:?}", link.1);
+        }
+        Ok(())
+    })
+    .await
+}

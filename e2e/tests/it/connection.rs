@@ -1,0 +1,159 @@
+//! The server is killed and the network goes away: nothing is lost, and nothing is said twice.
+
+use anyhow::bail;
+use e2e::{ENGLISH, Names, Page, Result, any, eventually, part, scenario};
+
+const N: &Names = &ENGLISH;
+
+/// Waits until the strip under the header says something with this in it.
+async fn strip_says(page: &Page, text: &str) -> Result {
+    eventually(&format!("the strip to say {text:?}"), async || {
+        let said = strip(page).await?;
+        if said.iter().any(|said| said.contains(text)) { Ok(()) } else { bail!("it says {said:?}") }
+    })
+    .await
+}
+
+/// Waits until nothing is said about the connection any more.
+async fn strip_is_empty(page: &Page) -> Result {
+    eventually("the strip to be empty", async || {
+        let said = strip(page).await?;
+        if said.iter().all(String::is_empty) { Ok(()) } else { bail!("it says {said:?}") }
+    })
+    .await
+}
+
+/// What the page's `status` parts say.
+async fn strip(page: &Page) -> Result<Vec<String>> {
+    let status = serde_json::to_value(any("status"))?;
+    page.run("return find(arguments[0].steps).map((part) => tidy(part.innerText))", vec![status]).await
+}
+
+#[tokio::test]
+async fn a_killed_server_loses_nothing_and_repeats_nothing() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        let grace = world.person("Grace").await?;
+        let mut texts: Vec<String> = Vec::new();
+        for number in 1..=3 {
+            texts.push(format!("before {number}"));
+            ada.write(&texts[number - 1]).await?;
+        }
+        grace.reads(&texts).await?;
+        ada.forgive_requests();
+        grace.forgive_requests();
+
+        // Killed right behind a message: it may be stored or not, acknowledged or not.
+        texts.push("at the very moment".to_owned());
+        ada.write("at the very moment").await?;
+        world.kill_server()?;
+        for number in 1..=5 {
+            texts.push(format!("while it is down {number}"));
+            ada.write(&texts[texts.len() - 1]).await?;
+        }
+        eventually("five messages that wait", async || {
+            let waiting =
+                ada.messages().await?.iter().filter(|message| message.said.contains(N.waiting)).count();
+            if waiting >= 5 { Ok(()) } else { bail!("{waiting} wait") }
+        })
+        .await?;
+        ada.reads(&texts).await?;
+
+        world.restart_server()?;
+        grace.reads(&texts).await?;
+        ada.reads(&texts).await?;
+        ada.has_stored(&texts[texts.len() - 1]).await?;
+        strip_is_empty(&ada).await?;
+        strip_is_empty(&grace).await?;
+        grace.write("afterwards").await?;
+        texts.push("afterwards".to_owned());
+        let late = world.person("Edsger").await?;
+        for page in [&ada, &grace, &late] {
+            page.reads(&texts).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn what_waits_survives_a_reload_while_the_server_is_killed() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.write("first").await?;
+        ada.has_stored("first").await?;
+        ada.forgive_requests();
+        world.kill_server()?;
+        ada.write("second").await?;
+        ada.write("third").await?;
+        ada.reads(&["first", "second", "third"]).await?;
+        world.restart_server()?;
+        // Whatever has been sent by now: the new page finds the rest and sends it once.
+        ada.reload().await?;
+        ada.reads(&["first", "second", "third"]).await?;
+        ada.has_stored("third").await?;
+        let grace = world.person("Grace").await?;
+        grace.reads(&["first", "second", "third"]).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_strip_counts_down_and_try_now_does() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.part(&part("textbox", N.message)).await?;
+        strip_is_empty(&ada).await?;
+        ada.forgive_requests();
+        world.kill_server()?;
+        strip_says(&ada, "Reconnecting in").await?;
+        let before = strip(&ada).await?;
+        world.restart_server()?;
+        eventually("the strip to be empty after Try now", async || {
+            if let Some(button) = ada.parts(&part("button", "Try now")).await?.first() {
+                // It may have gone meanwhile.
+                button.click().await.ok();
+            }
+            let said = strip(&ada).await?;
+            if said.iter().all(String::is_empty) {
+                Ok(())
+            } else {
+                bail!("it says {said:?}, before {before:?}")
+            }
+        })
+        .await?;
+        ada.write("back").await?;
+        ada.has_stored("back").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn offline_is_said_and_what_is_written_goes_out_once_afterwards() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        let grace = world.person("Grace").await?;
+        ada.write("online").await?;
+        grace.reads(&["online"]).await?;
+        ada.forgive_requests();
+        ada.set_offline(true).await?;
+        strip_says(&ada, "Offline. What you write is kept and sent later.").await?;
+        ada.write("offline one").await?;
+        ada.write("offline two").await?;
+        eventually("both to wait", async || {
+            let waiting =
+                ada.messages().await?.iter().filter(|message| message.said.contains(N.waiting)).count();
+            if waiting == 2 { Ok(()) } else { bail!("{waiting} wait") }
+        })
+        .await?;
+        grace.write("meanwhile").await?;
+        grace.has_stored("meanwhile").await?;
+        ada.set_offline(false).await?;
+        for page in [&ada, &grace] {
+            page.reads(&["online", "meanwhile", "offline one", "offline two"]).await?;
+            page.has_stored("offline two").await?;
+        }
+        strip_is_empty(&ada).await
+    })
+    .await
+}

@@ -1,0 +1,156 @@
+//! Reading what was said before.
+
+use anyhow::{Context as _, bail};
+use e2e::{ENGLISH, Guest, Names, Page, Result, beginning, eventually, part, scenario};
+
+const N: &Names = &ENGLISH;
+
+/// A scroll step, in CSS pixels.
+const STEP: i32 = 400;
+
+/// The room's log, scrolled by so much.
+async fn scroll_by(page: &Page, pixels: i32) -> Result {
+    page.run(
+        "let part = find([{ role: 'log', name: null }])[0];
+         while (part && part.scrollHeight <= part.clientHeight + 1) part = part.parentElement;
+         part.scrollBy({ top: arguments[0], behavior: 'instant' })",
+        vec![pixels.into()],
+    )
+    .await
+}
+
+async fn fill_room(world: &e2e::World, count: usize) -> Result<Guest> {
+    let guest = Guest::join(&world.url(), "Grace").await?;
+    for number in 1..=count {
+        let lines = "and a line\n".repeat(number % 4);
+        guest.send("general", &format!("message number {number}.\n{lines}")).await?;
+    }
+    Ok(guest)
+}
+
+#[tokio::test]
+async fn scrolling_up_brings_older_messages_and_keeps_the_place_to_the_pixel() -> Result {
+    scenario(async |world| {
+        fill_room(world, 400).await?;
+        let ada = world.person("Ada").await?;
+        eventually("the newest message", async || match ada.messages().await?.last() {
+            Some(last) if last.said.contains("message number 400.") => Ok(()),
+            last => bail!("the last is {last:?}"),
+        })
+        .await?;
+        // Every frame, the place of the message that was highest in view in the frame before: what
+        // moves without having been scrolled has jumped.
+        ada.run::<()>(WATCH, vec![]).await?;
+        for round in 0.. {
+            scroll_by(&ada, -STEP).await?;
+            let messages = ada.messages().await?;
+            let first = messages.first().context("no message is left on the screen")?;
+            if first.said.contains("message number 1.") && first.top > -50.0 {
+                break;
+            }
+            if round > 400 {
+                bail!("after {round} steps the first message is {:?}", first.said);
+            }
+            frame(&ada).await?;
+        }
+        let jumps: Vec<f64> = ada.run("return window.jumps", vec![]).await?;
+        if jumps.iter().any(|jump| jump.abs() > 1.0) {
+            bail!("the text moved under the reader's eyes by {jumps:?}");
+        }
+        let loads: u32 = ada.run("return window.loads", vec![]).await?;
+        assert!(loads > 1, "older messages came {loads} times: nothing was tested");
+        Ok(())
+    })
+    .await
+}
+
+/// Keeps in `window.jumps` by how much the text moved that nobody had scrolled, and in `window.loads` how
+/// often messages came in above.
+const WATCH: &str = "
+    const log = find([{ role: 'log', name: null }])[0];
+    let scroller = log;
+    while (scroller && scroller.scrollHeight <= scroller.clientHeight + 1) scroller = scroller.parentElement;
+    window.jumps = [];
+    window.loads = 0;
+    const move = scroller.scrollBy.bind(scroller);
+    let wanted = 0;
+    scroller.scrollBy = (options) => {
+        // At the very top the browser moves by less.
+        wanted += Math.max(options.top, -scroller.scrollTop);
+        move(options);
+    };
+    let marked = null;
+    let top = 0;
+    let first = null;
+    const look = () => {
+        if (marked?.isConnected) {
+            const moved = marked.getBoundingClientRect().top - top;
+            if (Math.abs(moved + wanted) > 1) window.jumps.push(moved + wanted);
+        }
+        wanted = 0;
+        const articles = [...log.querySelectorAll('article, [role=article]')];
+        if (first && articles[0] !== first) window.loads += 1;
+        first = articles[0];
+        const edge = scroller.getBoundingClientRect();
+        marked = articles.find((article) => article.getBoundingClientRect().top > edge.top + edge.height / 3);
+        top = marked?.getBoundingClientRect().top ?? 0;
+        requestAnimationFrame(look);
+    };
+    look();";
+
+/// Waits until the page has drawn twice.
+async fn frame(page: &Page) -> Result {
+    page.run_async(
+        "const done = arguments[arguments.length - 1];
+         requestAnimationFrame(() => requestAnimationFrame(() => done()))",
+    )
+    .await
+}
+
+#[tokio::test]
+async fn whoever_reads_old_messages_stays_there_and_is_told_of_new_ones() -> Result {
+    scenario(async |world| {
+        let grace = fill_room(world, 120).await?;
+        let ada = world.person("Ada").await?;
+        eventually("the newest message", async || match ada.messages().await?.last() {
+            Some(last) if last.said.contains("message number 120.") => Ok(()),
+            last => bail!("the last is {last:?}"),
+        })
+        .await?;
+        scroll_by(&ada, -3 * STEP).await?;
+        frame(&ada).await?;
+        let in_view = |messages: Vec<e2e::Message>| messages.into_iter().find(|message| message.top > 200.0);
+        let before = in_view(ada.messages().await?).context("nothing is in view")?;
+        grace.send("general", "new one").await?;
+        grace.send("general", "new two").await?;
+        ada.part(&part("button", &format!("{} (2)", N.latest))).await?;
+        let after = ada.messages().await?;
+        let after = after.iter().find(|message| message.said == before.said).context("it is gone")?;
+        if (after.top - before.top).abs() > 1.0 {
+            bail!("it moved from {} to {}", before.top, after.top);
+        }
+        ada.click(&beginning("button", N.latest)).await?;
+        eventually("the newest in view", async || {
+            let height: f64 = ada.run("return innerHeight", vec![]).await?;
+            match ada.messages().await?.last() {
+                Some(last) if last.said.contains("new two") && last.top < height => Ok(()),
+                last => bail!("the last is {last:?}"),
+            }
+        })
+        .await?;
+        ada.gone(&beginning("button", N.latest)).await?;
+        // At the end again, what comes is followed.
+        for number in 0..5 {
+            grace.send("general", &format!("followed {number}\n\n\n")).await?;
+        }
+        eventually("the newest in view", async || {
+            let height: f64 = ada.run("return innerHeight", vec![]).await?;
+            match ada.messages().await?.last() {
+                Some(last) if last.said.contains("followed 4") && last.top < height => Ok(()),
+                last => bail!("the last is {last:?}"),
+            }
+        })
+        .await
+    })
+    .await
+}

@@ -1,0 +1,162 @@
+//! Without a mouse, and by ear.
+
+use anyhow::bail;
+use e2e::{
+    Browser, CHINESE, ENGLISH, Names, Page, Part, Result, any, beginning, eventually, keys, part, scenario,
+};
+
+const N: &Names = &ENGLISH;
+
+/// Presses Tab until the focus is on this part.
+async fn tab_to(page: &Page, role: &str, name: &str) -> Result {
+    let mut seen = Vec::new();
+    for _ in 0..40 {
+        let focused = page.focused().await?;
+        if focused.0 == role && focused.1.starts_with(name) {
+            return is_visible_focus(page).await;
+        }
+        seen.push(focused);
+        page.press(keys::TAB).await?;
+    }
+    bail!("Tab never comes to {role} {name:?}, only to {seen:?}")
+}
+
+/// Fails when nothing shows where the focus is.
+async fn is_visible_focus(page: &Page) -> Result {
+    let shown: bool = page
+        .run(
+            "const style = getComputedStyle(document.activeElement);
+             return (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none'",
+            vec![],
+        )
+        .await?;
+    if shown { Ok(()) } else { bail!("the focus on {:?} can not be seen", page.focused().await?) }
+}
+
+#[tokio::test]
+async fn the_keyboard_alone_joins_writes_and_opens_and_closes_what_floats() -> Result {
+    scenario(async |world| {
+        let page = world.browser("Ada", Browser::default()).await?;
+        page.open("/").await?;
+        page.part(&part("form", N.join)).await?;
+        tab_to(&page, "textbox", N.your_name).await?;
+        page.type_keys("Ada").await?;
+        page.press(keys::ENTER).await?;
+
+        page.part(&part("textbox", N.message)).await?;
+        tab_to(&page, "textbox", N.message).await?;
+        page.type_keys("by keys").await?;
+        page.press(keys::ENTER).await?;
+        page.has_stored("by keys").await?;
+
+        tab_to(&page, "button", N.menu).await?;
+        page.press(keys::ENTER).await?;
+        page.part(&part("radio", N.dark)).await?;
+        tab_to(&page, "radio", "").await?;
+        page.press(keys::ESCAPE).await?;
+        page.gone(&any("radio")).await?;
+        eventually("the focus back at the menu's button", async || {
+            let focused = page.focused().await?;
+            if focused.0 == "button" && focused.1.starts_with(N.menu) {
+                Ok(())
+            } else {
+                bail!("it is at {focused:?}")
+            }
+        })
+        .await?;
+
+        tab_to(&page, "button", N.new_room).await?;
+        page.press(keys::SPACE).await?;
+        page.part(&any("dialog")).await?;
+        eventually("the focus in the dialog's field", async || {
+            let focused = page.focused().await?;
+            if focused.1 == N.room_name { Ok(()) } else { bail!("it is at {focused:?}") }
+        })
+        .await?;
+        page.press(keys::ESCAPE).await?;
+        page.gone(&any("dialog")).await?;
+        eventually("the focus back at the button", async || {
+            let focused = page.focused().await?;
+            if focused.1 == N.new_room { Ok(()) } else { bail!("it is at {focused:?}") }
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_question_mark_lists_the_keys_but_not_while_writing() -> Result {
+    scenario(async |world| {
+        let page = world.person("Ada").await?;
+        page.click(&part("textbox", N.message)).await?;
+        page.type_keys("?").await?;
+        assert!(!page.has(&any("dialog")).await?);
+        page.press(keys::ENTER).await?;
+        page.has_stored("?").await?;
+        page.run::<()>("document.activeElement.blur()", vec![]).await?;
+        page.press('?').await?;
+        page.part(&part("dialog", "Keyboard")).await?;
+        page.press(keys::ESCAPE).await?;
+        page.gone(&any("dialog")).await
+    })
+    .await
+}
+
+/// What the browser's own accessibility tree has must be what the scenarios' finder found.
+async fn is_known(page: &Page, role: &str, name: &str) -> Result {
+    let computed = page.computed(&part(role, name)).await?;
+    let role = if role == "textbox" { "textbox" } else { role };
+    if computed == (role.to_owned(), name.to_owned()) {
+        return Ok(());
+    }
+    bail!("{role} {name:?} is {computed:?} to the browser")
+}
+
+async fn names_hold(page: &Page, who: &str) -> Result {
+    let n = page.names();
+    page.open("/").await?;
+    for (role, name) in [("form", n.join), ("textbox", n.your_name), ("button", n.join)] {
+        is_known(page, role, name).await?;
+    }
+    page.join(who).await?;
+    page.write("A message").await?;
+    page.has_stored("A message").await?;
+    let chat = [
+        ("navigation", n.rooms),
+        ("button", n.new_room),
+        ("log", "general"),
+        ("textbox", n.message),
+        ("button", n.send),
+        ("button", n.calls),
+    ];
+    for (role, name) in chat {
+        is_known(page, role, name).await?;
+    }
+    let article: Part = beginning("article", who).within(&part("log", "general"));
+    let (role, name) = page.computed(&article).await?;
+    assert!(role == "article" && name.starts_with(who) && name.len() > who.len() + 2, "{role} {name:?}");
+    page.open("/greeter").await?;
+    for (role, name) in [
+        ("form", "SayHello"),
+        ("form", "SayHelloStreamReply"),
+        ("button", n.say_hello),
+        ("button", n.start),
+        ("log", n.greetings),
+    ] {
+        is_known(page, role, name).await?;
+    }
+    page.click(&part("button", n.calls)).await?;
+    is_known(page, "region", n.calls).await
+}
+
+#[tokio::test]
+async fn the_names_that_hold_are_those_of_the_browsers_accessibility_tree() -> Result {
+    scenario(async |world| {
+        let english = world.browser("Ada", Browser::default()).await?;
+        names_hold(&english, "Ada").await?;
+        let browser = Browser { language: "zh-CN,zh", ..Browser::default() };
+        let chinese = world.browser("小明", browser).await?.by_names(&CHINESE);
+        names_hold(&chinese, "小明").await
+    })
+    .await
+}

@@ -1,0 +1,195 @@
+//! Languages, colours, and narrow windows.
+
+use anyhow::bail;
+use e2e::{Browser, CHINESE, ENGLISH, Guest, Names, Page, Result, any, eventually, part, scenario};
+
+#[tokio::test]
+async fn chinese_is_chosen_in_the_menu_and_stays() -> Result {
+    scenario(async |world| {
+        let page = world.person("小明").await?;
+        page.part(&part("textbox", ENGLISH.message)).await?;
+        page.choose("中文").await?;
+        let page = page.in_chinese();
+        page.part(&part("textbox", CHINESE.message)).await?;
+        page.part(&part("navigation", CHINESE.rooms)).await?;
+        assert_eq!(language(&page).await?, "zh-CN");
+        page.write("你好").await?;
+        page.has_stored("你好").await?;
+        page.reload().await?;
+        page.part(&part("button", CHINESE.send)).await?;
+        page.choose("English").await?;
+        page.part(&part("button", ENGLISH.send)).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_chinese_browser_gets_a_chinese_page() -> Result {
+    scenario(async |world| {
+        let browser = Browser { language: "zh-CN,zh", ..Browser::default() };
+        let page = world.browser("小红", browser).await?.in_chinese();
+        page.open("/").await?;
+        assert_eq!(language(&page).await?, "zh-CN");
+        page.join("小红").await?;
+        page.write("大家好").await?;
+        page.has_stored("大家好").await?;
+        page.open("/greeter").await?;
+        page.click(&part("button", CHINESE.say_hello)).await?;
+        page.mentions(&part("form", "SayHello"), "Hello, World!").await
+    })
+    .await
+}
+
+async fn language(page: &Page) -> Result<String> {
+    page.run("return document.documentElement.lang", vec![]).await
+}
+
+/// How light the page's ground is, from 0 to 1.
+async fn lightness(page: &Page) -> Result<f64> {
+    page.run(
+        "const pixel = new OffscreenCanvas(1, 1).getContext('2d');
+         for (const element of [document.documentElement, document.body]) {
+             pixel.fillStyle = getComputedStyle(element).backgroundColor;
+             pixel.fillRect(0, 0, 1, 1);
+         }
+         const [red, green, blue, opaque] = pixel.getImageData(0, 0, 1, 1).data;
+         return opaque ? (red + green + blue) / 765 : -1",
+        vec![],
+    )
+    .await
+}
+
+async fn is_dark(page: &Page, dark: bool) -> Result {
+    eventually(if dark { "a dark page" } else { "a light page" }, async || match lightness(page).await? {
+        ground if (0.0..0.3).contains(&ground) == dark && ground >= 0.0 => Ok(()),
+        ground => bail!("its ground is {ground}"),
+    })
+    .await
+}
+
+#[tokio::test]
+async fn dark_colours_are_chosen_in_the_menu_and_stay() -> Result {
+    scenario(async |world| {
+        let page = world.person("Ada").await?;
+        page.part(&part("textbox", ENGLISH.message)).await?;
+        is_dark(&page, false).await?;
+        page.choose(ENGLISH.dark).await?;
+        is_dark(&page, true).await?;
+        page.reload().await?;
+        page.part(&part("textbox", ENGLISH.message)).await?;
+        is_dark(&page, true).await?;
+        page.prefer_colours("dark").await?;
+        page.choose(ENGLISH.light).await?;
+        is_dark(&page, false).await?;
+        page.choose("System").await?;
+        is_dark(&page, true).await?;
+        page.prefer_colours("light").await?;
+        is_dark(&page, false).await
+    })
+    .await
+}
+
+/// Fails when the page can be scrolled sideways, naming what sticks out.
+async fn fits(page: &Page, place: &str) -> Result {
+    let (width, view, wide): (f64, f64, Vec<String>) = page
+        .run(
+            "const wide = [...document.querySelectorAll('body *')].filter((element) =>
+                 element.checkVisibility() && element.getBoundingClientRect().right > innerWidth + 0.5);
+             return [document.scrollingElement.scrollWidth, innerWidth,
+                 wide.slice(0, 5).map((element) => element.cloneNode().outerHTML)]",
+            vec![],
+        )
+        .await?;
+    if width > view {
+        bail!("{place} is {width} wide in a window of {view}; {wide:?} stick out");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_needs_a_horizontal_scroll_bar_at_320_pixels() -> Result {
+    scenario(async |world| {
+        let grace = Guest::join(&world.url(), "Grace with a name of forty characters ab").await?;
+        let room = grace.create_room("A room whose name is as long as a room's name may be at all").await?;
+        for room in ["general", &room] {
+            grace.send(room, &"Donaudampfschifffahrt".repeat(20)).await?;
+            grace.send(room, &format!("https://example.org/{}", "path/".repeat(60))).await?;
+            grace
+                .send(room, &format!("```\n{}\n```\n> {}", "let code = ".repeat(20), "q".repeat(300)))
+                .await?;
+            grace.send(room, &"长句子没有空格".repeat(40)).await?;
+        }
+        for (who, names) in [("Ada", &ENGLISH), ("小明", &CHINESE)] {
+            let language = if names == &CHINESE { "zh-CN,zh" } else { "en-US,en" };
+            let page = world.browser(who, Browser { language, ..Browser::default() }).await?.by_names(names);
+            narrow(&page, who, &room).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+async fn narrow(page: &Page, who: &str, room: &str) -> Result {
+    let names: &Names = page.names();
+    page.resize(320, 640).await?;
+    page.open("/").await?;
+    page.part(&part("form", names.join)).await?;
+    fits(page, "the first visit").await?;
+    page.join(who).await?;
+    for room in ["general", room] {
+        page.open(&format!("/room/{room}")).await?;
+        page.part(&part("textbox", names.message)).await?;
+        page.says_somewhere("长句子没有空格").await?;
+        fits(page, "a room").await?;
+    }
+    page.write(&"unbreakable".repeat(30)).await?;
+    page.has_stored("unbreakable").await?;
+    fits(page, "a room with an own message").await?;
+    page.open_menu().await?;
+    page.part(&part("radio", names.dark)).await?;
+    fits(page, "the person's menu").await?;
+    page.press(e2e::keys::ESCAPE).await?;
+
+    page.open("/greeter").await?;
+    let streaming = part("form", "SayHelloStreamReply");
+    page.fill(&part("textbox", names.name).within(&streaming), &"Name".repeat(60)).await?;
+    page.fill(&part("textbox", names.count).within(&streaming), "3").await?;
+    page.fill(&part("textbox", names.interval).within(&streaming), "1").await?;
+    page.click(&part("button", names.start)).await?;
+    page.mentions(&streaming, "0 OK").await?;
+    fits(page, "the Greeter").await?;
+    page.click(&part("button", names.calls)).await?;
+    let line = e2e::beginning("button", "").within(&any("listitem").within(&part("region", names.calls)));
+    page.part_of(&line, 0).await?.click().await?;
+    page.says_somewhere("grpcurl").await?;
+    fits(page, "the calls").await?;
+    page.open("/settings").await?;
+    page.part(&part("radio", names.dark)).await?;
+    fits(page, "the settings").await
+}
+
+#[tokio::test]
+async fn at_320_pixels_one_view_is_shown_at_a_time_and_everything_is_reached() -> Result {
+    scenario(async |world| {
+        let page = world.browser("Ada", Browser::default()).await?;
+        page.resize(320, 640).await?;
+        page.open("/").await?;
+        page.join("Ada").await?;
+        page.part(&part("textbox", ENGLISH.message)).await?;
+        page.gone(&part("button", ENGLISH.new_room)).await?;
+        // Back to the rooms, whichever way it is called: the one control that leads there.
+        let back = e2e::beginning("link", ENGLISH.rooms);
+        let back = if page.has(&back).await? { back } else { e2e::beginning("button", ENGLISH.rooms) };
+        page.click(&back).await?;
+        page.part(&part("button", ENGLISH.new_room)).await?;
+        page.gone(&part("textbox", ENGLISH.message)).await?;
+        page.click(&part("link", "general").within(&part("navigation", ENGLISH.rooms))).await?;
+        page.write("small").await?;
+        page.has_stored("small").await?;
+        page.click(&part("link", ENGLISH.greeter)).await?;
+        page.part(&part("form", "SayHello")).await?;
+        Ok(())
+    })
+    .await
+}
