@@ -1,5 +1,7 @@
 //! The Calls panel: a strip at the bottom of either page with every call, newest first.
 
+use std::time::Duration;
+
 use leptos::prelude::*;
 
 use super::{row::CallRow, use_calls};
@@ -8,12 +10,23 @@ use crate::{
     icon::{Icon, IconKind},
 };
 
+/// How often the durations of running calls are drawn anew.
+const TICK: Duration = Duration::from_secs(1);
+
 /// The panel. Escape closes it from inside.
 #[component]
 pub(crate) fn CallsPanel() -> impl IntoView {
     let m = use_messages();
     let calls = use_calls();
     let ids = Memo::new(move |_| calls.ids());
+    let tick = RwSignal::new(0);
+    let clock = set_interval_with_handle(move || tick.update(|tick| *tick += 1), TICK);
+    on_cleanup(move || {
+        if let Ok(clock) = clock {
+            clock.clear();
+        }
+    });
+    let tick = tick.into();
     let close = move || {
         calls.close();
         focus_button();
@@ -54,7 +67,7 @@ pub(crate) fn CallsPanel() -> impl IntoView {
                 <Columns />
                 <ul class="calls__list">
                     <For each=move || ids.get() key=|id| *id let:id>
-                        <CallRow id />
+                        <CallRow id tick />
                     </For>
                 </ul>
             </Show>

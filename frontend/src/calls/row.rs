@@ -24,6 +24,8 @@ const COPIED_SHOWN: Duration = Duration::from_secs(2);
 pub(super) fn CallRow(
     /// The call's number.
     id: u64,
+    /// Changes every second, so that a running call's duration does.
+    tick: Signal<u64>,
 ) -> impl IntoView {
     let calls = use_calls();
     let m = use_messages();
@@ -32,8 +34,13 @@ pub(super) fn CallRow(
     let is_open = RwSignal::new(false);
     let details_id = ["call-", &id.to_string()].concat();
     // A row whose call was forgotten is about to go.
-    let summary =
-        move || record.get().map(|record| view! { <Summary record language=language.get() m=m.get() /> });
+    let summary = move || {
+        let record = record.get()?;
+        if record.ended.is_none() {
+            tick.track();
+        }
+        Some(view! { <Summary record language=language.get() m=m.get() /> })
+    };
     let details = move || {
         let record = record.get().filter(|_| is_open.get())?;
         Some(view! { <Details record m=m.get() /> })
@@ -68,7 +75,7 @@ fn Summary(record: CallRecord, language: Language, m: &'static Messages) -> impl
         " "
         <span class="call__state">{state_text(m, &record.state)}</span>
         " "
-        <span class="call__duration">{record.ended.is_some().then(|| duration_text(duration))}</span>
+        <span class="call__duration">{duration_text(duration)}</span>
         " "
         <CountCell label=m.calls_sent count=record.sent language m />
         " "

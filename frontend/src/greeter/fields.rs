@@ -22,7 +22,7 @@ impl Refused {
     fn sentence(self, m: &Messages) -> String {
         match self {
             Refused::NotANumber { min, max } => {
-                fill(m.error_number, &[("min", &min.to_string()), ("max", &max.to_string())])
+                fill(m.error_number, &[("min", &grouped(min)), ("max", &grouped(max))])
             }
             Refused::IntervalNeedsCount => m.error_interval_needs_count.to_owned(),
             Refused::NameTooLong(count) => plural(count as u64, m.error_name_long, m.error_name_long),
@@ -47,6 +47,19 @@ pub(super) fn number(text: &str, min: u32, max: u32) -> Result<Option<u32>, Refu
         .collect();
     let value: u32 = digits.ok_or(refused)?.parse().map_err(|_| refused)?;
     if (min..=max).contains(&value) { Ok(Some(value)) } else { Err(refused) }
+}
+
+/// A number with its thousands apart, as both languages write it.
+fn grouped(number: u32) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// A name that the server greets.
@@ -169,9 +182,17 @@ mod tests {
     }
 
     #[test]
+    fn thousands_stand_apart() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(60_000), "60,000");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+    }
+
+    #[test]
     fn a_refusal_says_the_range() {
         let refused = number("soon", 1, 3_600_000).unwrap_err();
         let english = crate::i18n::Language::English.messages();
-        assert_eq!(refused.sentence(english), "Enter a whole number from 1 to 3600000, or leave it empty.");
+        assert_eq!(refused.sentence(english), "Enter a whole number from 1 to 3,600,000, or leave it empty.");
     }
 }
