@@ -8,6 +8,7 @@ pub mod page;
 pub mod part;
 mod process;
 pub mod scenario;
+mod scratch;
 mod server;
 mod session;
 mod tools;

@@ -9,9 +9,8 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use futures_util::FutureExt as _;
-use tempfile::TempDir;
 
-use crate::{Page, Result, server::Server, session::Driver};
+use crate::{Page, Result, scratch::Scratch, server::Server, session::Driver};
 
 /// How long a scenario may take as a whole.
 const SCENARIO_TIMEOUT: Duration = Duration::from_secs(240);
@@ -40,13 +39,13 @@ pub struct World {
     pages: Vec<(String, Page)>,
     driver: Driver,
     server: Server,
-    folder: TempDir,
+    folder: Scratch,
 }
 
 impl World {
     /// Starts a server and a driver.
     pub fn start() -> Result<World> {
-        let folder = TempDir::new()?;
+        let folder = Scratch::new()?;
         let server = Server::start(folder.path())?;
         Ok(World { pages: Vec::new(), driver: Driver::start()?, server, folder })
     }
