@@ -122,6 +122,18 @@ impl Page {
         Ok(())
     }
 
+    /// Waits until nothing moves or fades any more.
+    pub async fn settled(&self) -> Result {
+        self.run_async(
+            "const done = arguments[arguments.length - 1];
+             const frame = () => new Promise(requestAnimationFrame);
+             const ends = (animation) => animation.effect.getComputedTiming().endTime < Infinity;
+             frame().then(frame).then(() => Promise.allSettled(
+                 document.getAnimations().filter(ends).map((animation) => animation.finished))).then(() => done())",
+        )
+        .await
+    }
+
     /// A command of the Chrome DevTools Protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Result<Value> {
         Ok(self.client.issue_cmd(Extension::devtools(command, parameters)).await?)
@@ -290,7 +302,7 @@ impl Page {
     pub async fn prefer_colours(&self, colours: &str) -> Result {
         let features = json!([{ "name": "prefers-color-scheme", "value": colours }]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
-        Ok(())
+        self.settled().await
     }
 
     /// Takes the network away, or gives it back.

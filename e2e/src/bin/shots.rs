@@ -129,6 +129,7 @@ impl Shots<'_> {
     async fn one(&self, name: &str, (width, height): (u32, u32), colours: &str) -> Result {
         self.page.resize(width, height).await?;
         self.page.prefer_colours(colours).await?;
+        self.page.settled().await?;
         let file = self.folder.join(format!("{name}-{}-{width}-{colours}.png", self.language));
         std::fs::write(file, self.page.screenshot().await?)?;
         Ok(())
