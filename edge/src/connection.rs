@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of what the requests on it mean.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -70,12 +71,13 @@ impl Connections {
             })
         };
         let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut turn = LastInLine::default();
 
         let mut closing = false;
         let mut idle = IdleWatch::new(&self.options);
         loop {
             tokio::select! {
-                result = connection.as_mut() => {
+                result = poll_fn(|cx| turn.poll(connection.as_mut(), cx)) => {
                     if let Err(error) = result {
                         tracing::debug!(%error, "a connection ended early");
                     }
@@ -96,6 +98,28 @@ impl Connections {
                 },
             }
         }
+    }
+}
+
+/// Lets the tasks that are ready to run go before the connection.
+///
+/// A stream that has something to send wakes its connection, and tokio would run the connection next: one
+/// write to the socket for every frame. Going to the end of the line once, the connection finds what all
+/// its streams have to send, and writes it together.
+#[derive(Debug, Default)]
+struct LastInLine {
+    waited: bool,
+}
+
+impl LastInLine {
+    fn poll<F: Future>(&mut self, future: Pin<&mut F>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.waited = !self.waited;
+        if self.waited {
+            // A task that wakes itself while it runs is put behind the others.
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        future.poll(cx)
     }
 }
 
@@ -244,5 +268,58 @@ impl AsyncWrite for Metered {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+    use std::task::Waker;
+
+    use super::*;
+
+    /// How often a connection writes when a hundred streams of it have something to send at once.
+    async fn writes(mut turn: Option<LastInLine>) -> usize {
+        const STREAMS: usize = 100;
+        let (waiting, connection) = (Arc::new(AtomicUsize::new(0)), Arc::new(Mutex::new(None::<Waker>)));
+        let streams: Vec<_> = (0..STREAMS)
+            .map(|_| {
+                let (waiting, connection) = (Arc::clone(&waiting), Arc::clone(&connection));
+                async move {
+                    waiting.fetch_add(1, Ordering::Relaxed);
+                    if let Some(waker) = &*connection.lock().unwrap() {
+                        waker.wake_by_ref();
+                    }
+                }
+            })
+            .collect();
+        let (mut writes, mut written) = (0, 0);
+        let mut connection = pin!(poll_fn(move |cx| {
+            *connection.lock().unwrap() = Some(cx.waker().clone());
+            let found = waiting.swap(0, Ordering::Relaxed);
+            writes += usize::from(found > 0);
+            written += found;
+            if written == STREAMS { Poll::Ready(writes) } else { Poll::Pending }
+        }));
+        let mut streams = Some(streams);
+        poll_fn(|cx| {
+            let polled = match &mut turn {
+                Some(turn) => turn.poll(connection.as_mut(), cx),
+                None => connection.as_mut().poll(cx),
+            };
+            for stream in streams.take().into_iter().flatten() {
+                tokio::spawn(stream);
+            }
+            polled
+        })
+        .await
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+    async fn what_many_streams_send_at_once_is_written_together() {
+        let one_by_one = tokio::spawn(writes(None)).await.unwrap();
+        let together = tokio::spawn(writes(Some(LastInLine::default()))).await.unwrap();
+        assert!(one_by_one > 20, "the runtime runs woken tasks first: {one_by_one} writes");
+        assert!(together < 5, "{together} writes");
     }
 }
