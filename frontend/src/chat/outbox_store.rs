@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::outbox::{Change, Kept};
+use super::outbox::{Change, Kept, Pending};
 use super::state::Author;
 use crate::storage;
 
@@ -47,6 +47,11 @@ pub(crate) fn write(changes: &[Change]) -> bool {
         }
     }
     all_kept
+}
+
+/// The server has stored a message.
+pub(crate) fn forget(pending: &Pending) {
+    storage::remove(&key(&pending.author.id, pending.operation_id));
 }
 
 /// What another tab did to an entry.

@@ -38,7 +38,7 @@ struct View {
 
 /// What a frame asks of whoever holds the connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
+pub(crate) enum Demand {
     /// The stream belongs to this user.
     Hello(pb::User),
     /// Every room is at its head.
@@ -104,12 +104,12 @@ impl ChatState {
     }
 
     /// Applies one frame of the stream.
-    pub(crate) fn apply(&mut self, frame: pb::SubscribeResponse) -> Option<Effect> {
+    pub(crate) fn apply(&mut self, frame: pb::SubscribeResponse) -> Option<Demand> {
         match frame.frame? {
             Frame::Hello(hello) => {
                 self.live = false;
                 self.rooms.iter_mut().for_each(RoomLog::doubt);
-                hello.user.map(Effect::Hello)
+                hello.user.map(Demand::Hello)
             }
             Frame::RoomState(state) => {
                 self.apply_room_state(state);
@@ -123,7 +123,7 @@ impl ChatState {
                 self.live = true;
                 self.rooms.retain(RoomLog::is_confirmed);
                 self.rooms.iter_mut().for_each(RoomLog::caught_up);
-                Some(Effect::CaughtUp)
+                Some(Demand::CaughtUp)
             }
             Frame::ReadMarker(marker) => {
                 if let Some(room) = find(&mut self.rooms, &marker.room_id) {
@@ -132,9 +132,9 @@ impl ChatState {
                 None
             }
             Frame::Heartbeat(heartbeat) => {
-                heartbeat.heads.iter().any(|head| self.is_behind(head)).then_some(Effect::Resync)
+                heartbeat.heads.iter().any(|head| self.is_behind(head)).then_some(Demand::Resync)
             }
-            Frame::Goodbye(goodbye) => Some(Effect::Goodbye(goodbye)),
+            Frame::Goodbye(goodbye) => Some(Demand::Goodbye(goodbye)),
         }
     }
 

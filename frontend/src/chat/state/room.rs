@@ -365,17 +365,21 @@ impl RoomLog {
         u32::try_from(unread).unwrap_or(u32::MAX)
     }
 
-    /// The first unread message, where it is loaded and nothing unread is before it.
+    /// The first unread message, where it is loaded and so is everything unread before it.
     pub(crate) fn first_unread(&self) -> Option<u64> {
-        if self.first > self.read_seq + 1 {
-            return None;
-        }
-        let above = usize::try_from(self.read_seq + 1 - self.first).unwrap_or(usize::MAX);
-        self.messages
-            .iter()
-            .skip(above)
-            .find(|message| self.is_unread_kind(message))
-            .map(|message| message.seq)
+        self.first_unread_index().and_then(|above| {
+            let mut above = self.messages.iter().skip(above);
+            above.find(|message| self.is_unread_kind(message)).map(|message| message.seq)
+        })
+    }
+
+    /// Whether [`RoomLog::first_unread`] knows all that there is to know.
+    pub(crate) fn knows_first_unread(&self) -> bool {
+        self.unread == 0 || self.first_unread_index().is_some()
+    }
+
+    fn first_unread_index(&self) -> Option<usize> {
+        usize::try_from((self.read_seq + 1).checked_sub(self.first)?).ok()
     }
 
     /// Whether an entry counts as unread where it is above the marker.

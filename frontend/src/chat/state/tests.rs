@@ -248,7 +248,7 @@ fn a_heartbeat_reveals_a_lost_event() {
         frame(Frame::Heartbeat(pb::Heartbeat { now_ms: 0, heads }))
     };
     assert_eq!(state.apply(heartbeat(3)), None);
-    assert_eq!(state.apply(heartbeat(4)), Some(Effect::Resync));
+    assert_eq!(state.apply(heartbeat(4)), Some(Demand::Resync));
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_room_that_the_server_no_longer_knows_disappears_when_all_are_named() {
     connect(&mut state, Recovery::Fresh, 3, vec![]);
     state.apply(hello());
     assert_eq!(state.rooms().len(), 1);
-    assert_eq!(state.apply(caught_up()), Some(Effect::CaughtUp));
+    assert_eq!(state.apply(caught_up()), Some(Demand::CaughtUp));
     assert_eq!(state.rooms().len(), 0);
 }
 

@@ -1,0 +1,88 @@
+//! The list of rooms.
+
+use leptos::prelude::*;
+
+use super::{
+    new_room::NewRoom,
+    store::{RoomSummary, use_chat},
+};
+use crate::{
+    i18n::{fill, use_messages},
+    icon::{Icon, IconKind},
+    route::Route,
+};
+
+/// The rooms, each a link named by the room and its unread messages.
+#[component]
+pub(crate) fn RoomsNav(
+    /// The room that is shown.
+    current: Signal<Option<String>>,
+    /// Called when a room was chosen, also the one that is shown.
+    chosen: Callback<()>,
+) -> impl IntoView {
+    let m = use_messages();
+    let chat = use_chat();
+    view! {
+        <div class="chat-rooms">
+            <div class="chat-rooms__head">
+                <h2 aria-hidden="true">{move || m.get().rooms}</h2>
+                <NewRoom />
+            </div>
+            <nav class="chat-rooms__nav" aria-label=move || m.get().rooms on:click=move |_| chosen.run(())>
+                <ul>
+                    <For
+                        each=move || chat.rooms.get()
+                        key=|room| room.id.clone()
+                        children=move |room| view! { <RoomLink room current /> }
+                    />
+                </ul>
+            </nav>
+        </div>
+    }
+}
+
+#[component]
+fn RoomLink(room: RoomSummary, current: Signal<Option<String>>) -> impl IntoView {
+    let m = use_messages();
+    let chat = use_chat();
+    let id = room.id.clone();
+    let now = Memo::new(move |_| {
+        chat.rooms
+            .with(|rooms| rooms.iter().find(|known| known.id == id).cloned())
+            .unwrap_or_else(|| room.clone())
+    });
+    let id = now.with_untracked(|room| room.id.clone());
+    let href = Route::Room { id: id.clone(), seq: None }.path();
+    let is_current = move || current.with(|current| current.as_deref() == Some(id.as_str()));
+    let unread = move || now.with(|room| room.unread);
+    let label = move || {
+        now.with(|room| match room.unread {
+            0 => room.name.clone(),
+            unread => fill(m.get().room_unread, &[("room", &room.name), ("count", &unread.to_string())]),
+        })
+    };
+    view! {
+        <li>
+            <a
+                class="chat-rooms__link"
+                href=href
+                aria-label=label
+                aria-current=move || is_current().then_some("page")
+                data-unread=move || (unread() > 0).then_some("")
+            >
+                <Icon kind=IconKind::Room />
+                <span class="chat-rooms__name">{move || now.with(|room| room.name.clone())}</span>
+                <span class="chat-rooms__unread">{move || badge(unread())}</span>
+            </a>
+        </li>
+    }
+}
+
+/// The number beside the name; the link's name has it in full.
+fn badge(unread: u32) -> String {
+    match unread {
+        0 => String::new(),
+        1..=999 => unread.to_string(),
+        _ => "999+".to_owned(),
+    }
+}

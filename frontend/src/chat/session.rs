@@ -1,0 +1,412 @@
+//! Who is signed in, the stream of events while somebody is, and the calls that follow from the
+//! state: sending what waits, moving read markers.
+
+use std::time::Duration;
+
+use channel::{Backoff, State, Subscription, Update};
+use futures_util::{StreamExt as _, future::abortable};
+use leptos::{ev, prelude::*, task::spawn_local};
+use proto::chat::v1 as pb;
+use tonic::{Code, Status};
+
+use super::{
+    connection::Link,
+    outbox::{Outbox, Pending},
+    outbox_store,
+    state::{Author, ChatState, Demand, REPLAY_LIMIT},
+    store::{Chat, Phase, is_online, now},
+};
+use crate::intl;
+
+/// How long a connection has to show that it lives when the page wakes.
+const PROBE: Duration = Duration::from_secs(5);
+
+/// Between two moves of one room's read marker.
+const MARK_READ_EVERY_MS: f64 = 1_000.0;
+
+/// After a move that failed.
+const MARK_READ_AGAIN_MS: f64 = 5_000.0;
+
+/// How long frames are applied before the page may draw.
+const FLUSH_BUDGET_MS: f64 = 10.0;
+
+/// How long frames wait at most where the page draws no frames, as in a tab in the background.
+const FLUSH_WITHIN: Duration = Duration::from_millis(100);
+
+impl Chat {
+    /// Finds out whether there is a session, for as long as it takes.
+    pub(super) fn start(self) {
+        spawn_local(async move {
+            let api = self.core.with_value(|core| core.api.clone());
+            let mut delays = Backoff::default().delays();
+            loop {
+                match api.get_session().await {
+                    Ok(answer) => break self.enter(answer.user.unwrap_or_default()),
+                    Err(status) if status.code() == Code::Unauthenticated => {
+                        break self.phase.set(Phase::Joining { ended: false });
+                    }
+                    Err(_) => {
+                        let delay = delays.next().unwrap_or_default().max(Duration::from_millis(500));
+                        self.link(Link::Waiting { until_ms: now() + delay.as_secs_f64() * 1_000.0 });
+                        channel::sleep(delay).await;
+                        self.link(Link::Connecting);
+                    }
+                }
+            }
+        });
+    }
+
+    /// Somebody is signed in: from here on the stream runs.
+    pub(crate) fn enter(self, user: pb::User) {
+        let mut outbox = Outbox::new(&user.id);
+        outbox.restore(outbox_store::load(), intl::now_ms());
+        let api = self.update(|core| {
+            core.me = Some(Author { id: user.id.clone(), name: user.name.clone() }.into());
+            core.state = ChatState::new(&user, outbox);
+            core.queue.clear();
+            core.loading.clear();
+            core.marked.clear();
+            core.api.clone()
+        });
+        self.ready.set(false);
+        self.link(Link::Connecting);
+        let (subscription, handle) = api.subscribe(move || {
+            // What has arrived must not be asked for again.
+            self.flush(f64::INFINITY);
+            let cursors = self.read(ChatState::cursors);
+            pb::SubscribeRequest { cursors, replay_limit: REPLAY_LIMIT }
+        });
+        let (task, abort) = abortable(self.follow(subscription));
+        self.core.update_value(|core| {
+            core.handle = Some(handle);
+            core.running = Some(abort);
+        });
+        spawn_local(async move {
+            // Aborted when the session ends.
+            task.await.ok();
+        });
+        self.session.user.set(Some(user));
+        self.phase.set(Phase::In);
+    }
+
+    /// Nobody is signed in any more.
+    pub(super) fn leave(self, ended: bool) {
+        if self.phase.get_untracked() != Phase::In {
+            return;
+        }
+        self.phase.set(Phase::Joining { ended });
+        self.ready.set(false);
+        self.update(|core| {
+            if let Some(running) = core.running.take() {
+                running.abort();
+            }
+            core.handle = None;
+            core.me = None;
+            core.queue.clear();
+            core.state = ChatState::default();
+        });
+        self.session.user.set(None);
+    }
+
+    /// Follows what the browser says: network, visibility, other tabs, signing out.
+    pub(super) fn watch_page(self) {
+        // These live as long as the page does.
+        let forget = std::mem::forget::<WindowListenerHandle>;
+        forget(window_event_listener(ev::online, move |_| {
+            self.core.update_value(|core| core.connection.set_online(true, now()));
+            self.wake();
+            self.resume_outbox();
+        }));
+        forget(window_event_listener(ev::offline, move |_| {
+            self.core.update_value(|core| core.connection.set_online(false, now()));
+            self.publish();
+        }));
+        forget(window_event_listener(ev::pageshow, move |_| self.wake()));
+        forget(window_event_listener(ev::focus, move |_| self.publish()));
+        forget(window_event_listener_untyped("visibilitychange", move |_| self.woke()));
+        forget(window_event_listener(ev::storage, move |event| {
+            if let Some(key) = event.key() {
+                self.changed_elsewhere(&key, event.new_value().as_deref());
+            }
+        }));
+        Effect::new(move |_| {
+            let signed_out = self.session.user.with(Option::is_none);
+            if signed_out {
+                self.leave(false);
+            }
+        });
+    }
+
+    /// "Try now".
+    pub(crate) fn retry_now(self) {
+        self.with_handle(|handle| handle.retry_now());
+        self.resume_outbox();
+    }
+
+    fn woke(self) {
+        if !document().hidden() {
+            self.wake();
+        }
+        self.publish();
+    }
+
+    /// The page or the network is back: what waits is tried, and what is open has to prove itself.
+    fn wake(self) {
+        self.core.update_value(|core| core.connection.set_online(is_online(), now()));
+        self.with_handle(|handle| {
+            handle.retry_now();
+            handle.probe(PROBE);
+        });
+        self.publish();
+    }
+
+    fn with_handle(self, act: impl FnOnce(&channel::SubscriptionHandle)) {
+        let handle = self.core.with_value(|core| core.handle.clone());
+        if let Some(handle) = handle {
+            act(&handle);
+        }
+    }
+
+    async fn follow(self, mut subscription: Subscription<pb::SubscribeResponse>) {
+        let mut since = now();
+        while let Some(update) = subscription.next().await {
+            match update {
+                Update::State(state) => self.stream_is(state),
+                Update::Message(frame) => self.take_frame(frame),
+            }
+            // Thousands of frames may be at hand at once; the page must draw and answer meanwhile.
+            if now() - since > FLUSH_BUDGET_MS && !document().hidden() {
+                channel::sleep(Duration::ZERO).await;
+                since = now();
+            }
+        }
+    }
+
+    fn stream_is(self, state: State) {
+        match state {
+            State::Connecting => self.link(Link::Connecting),
+            State::Ready => self.resume_outbox(),
+            State::Waiting { retry_in, .. } => {
+                self.link(Link::Waiting { until_ms: now() + retry_in.as_secs_f64() * 1_000.0 });
+            }
+            State::Failed { status } => self.failed(&status),
+        }
+    }
+
+    fn failed(self, status: &Status) {
+        if status.code() == Code::Unauthenticated {
+            self.leave(true);
+        } else {
+            // Nothing that this page could do better: begin again as after a reload, later.
+            let delay = Backoff::default().max;
+            self.link(Link::Waiting { until_ms: now() + delay.as_secs_f64() * 1_000.0 });
+            spawn_local(async move {
+                channel::sleep(delay).await;
+                if self.phase.get_untracked() == Phase::In {
+                    self.leave(true);
+                    self.start();
+                }
+            });
+        }
+    }
+
+    pub(super) fn link(self, link: Link) {
+        self.core.update_value(|core| core.connection.set_link(link, now()));
+        self.show_strip();
+    }
+
+    fn take_frame(self, frame: pb::SubscribeResponse) {
+        let goodbye = matches!(frame.frame, Some(pb::subscribe_response::Frame::Goodbye(_)));
+        self.core.update_value(|core| core.queue.push_back(frame));
+        if goodbye {
+            // The stream ends right after it.
+            self.flush(f64::INFINITY);
+        } else {
+            self.plan_flush();
+        }
+    }
+
+    /// Applies what has arrived before the next frame is drawn, or soon where none is drawn.
+    fn plan_flush(self) {
+        let planned = self.core.try_update_value(|core| {
+            core.flush.is_none().then(|| {
+                core.flushes = core.flushes.wrapping_add(1);
+                core.flush = Some(core.flushes);
+                core.flushes
+            })
+        });
+        let Some(Some(planned)) = planned else { return };
+        let run = move || {
+            if self.core.with_value(|core| core.flush == Some(planned)) {
+                self.flush(FLUSH_BUDGET_MS);
+            }
+        };
+        request_animation_frame(run);
+        set_timeout(run, FLUSH_WITHIN);
+    }
+
+    /// Applies frames for as long as the budget allows; the rest follows.
+    fn flush(self, budget_ms: f64) {
+        self.core.update_value(|core| core.flush = None);
+        let until = now() + budget_ms;
+        let mut demands = Vec::new();
+        let left = self.update(|core| {
+            while let Some(frame) = core.queue.pop_front() {
+                demands.extend(core.state.apply(frame));
+                if now() > until {
+                    break;
+                }
+            }
+            !core.queue.is_empty()
+        });
+        for demand in demands {
+            self.act(demand);
+        }
+        if left {
+            self.plan_flush();
+        }
+    }
+
+    fn act(self, demand: Demand) {
+        match demand {
+            Demand::Hello(user) => {
+                let other = self.core.with_value(|core| core.me.as_ref().is_some_and(|me| me.id != user.id));
+                if other {
+                    // Another tab joined as somebody else; the cookie is shared.
+                    self.leave(false);
+                    self.enter(user);
+                }
+            }
+            Demand::CaughtUp => {
+                self.ready.set(true);
+                self.link(Link::Live);
+                self.forget_failed_loads();
+                self.resume_outbox();
+            }
+            Demand::Resync => self.with_handle(|handle| handle.reconnect_after(Duration::ZERO)),
+            Demand::Goodbye(goodbye) => {
+                let signed_out = goodbye.reason() == pb::GoodbyeReason::SignedOut;
+                if signed_out || !goodbye.reconnect {
+                    self.leave(signed_out);
+                } else {
+                    let after = Duration::from_millis(goodbye.reconnect_after_ms.into());
+                    self.with_handle(|handle| handle.reconnect_after(after));
+                }
+            }
+        }
+    }
+
+    /// Shows how the connection is, now and when that changes by itself.
+    pub(super) fn show_strip(self) {
+        let at = now();
+        let (strip, changes_in, timer) = self
+            .core
+            .try_update_value(|core| {
+                core.strip_timer = core.strip_timer.wrapping_add(1);
+                let strip = core.connection.strip(core.state.catching_up(), at);
+                (strip, core.connection.changes_in_ms(at), core.strip_timer)
+            })
+            .expect("the chat is never disposed of");
+        if self.strip.get_untracked() != strip {
+            self.strip.set(strip);
+        }
+        if let Some(changes_in) = changes_in {
+            let wait = Duration::from_millis(changes_in.ceil() as u64);
+            set_timeout(
+                move || {
+                    if self.core.with_value(|core| core.strip_timer == timer) {
+                        self.show_strip();
+                    }
+                },
+                wait,
+            );
+        }
+    }
+
+    fn resume_outbox(self) {
+        self.core.update_value(|core| core.state.outbox.resume());
+        self.send_due();
+    }
+
+    /// Sends what is due.
+    pub(super) fn send_due(self) {
+        let due = self.core.try_update_value(|core| {
+            let may = core.connection.may_send() && core.me.is_some();
+            if may { core.state.outbox.take_due(intl::now_ms()) } else { Vec::new() }
+        });
+        for pending in due.unwrap_or_default() {
+            spawn_local(self.send(pending));
+        }
+    }
+
+    async fn send(self, pending: Pending) {
+        let api = self.core.with_value(|core| core.api.clone());
+        let request = pb::SendMessageRequest {
+            room_id: pending.room_id.clone(),
+            operation_id: pending.operation_id.as_bytes().to_vec().into(),
+            text: pending.text.to_string(),
+        };
+        match api.send_message(request).await {
+            Ok(answer) => {
+                self.update(|core| {
+                    core.outbox_delays.reset();
+                    core.state.apply_sent(pending.operation_id, &answer);
+                });
+                // Also when the session ended meanwhile and its outbox is gone.
+                outbox_store::forget(&pending);
+                self.send_due();
+            }
+            Err(status) => {
+                let again_in = self.update(|core| {
+                    core.state.outbox.failed(pending.operation_id, &status);
+                    core.state.outbox.is_waiting().then(|| core.outbox_delays.next()).flatten()
+                });
+                if status.code() == Code::Unauthenticated {
+                    self.leave(true);
+                }
+                self.send_due();
+                if let Some(again_in) = again_in {
+                    set_timeout(move || self.resume_outbox(), again_in);
+                }
+            }
+        }
+    }
+
+    /// Tells the server how far rooms were read, each at most once in a while.
+    pub(super) fn send_read_markers(self) {
+        let at = now();
+        let due: Vec<(String, u64)> = self
+            .core
+            .try_update_value(|core| {
+                let mut due = Vec::new();
+                for room in core.state.rooms() {
+                    let Some(seq) = room.unsent_read_seq() else { continue };
+                    if core.marked.get(room.id()).is_none_or(|next| at >= *next) {
+                        core.marked.insert(room.id().to_owned(), f64::INFINITY);
+                        due.push((room.id().to_owned(), seq));
+                    }
+                }
+                due
+            })
+            .unwrap_or_default();
+        for (room_id, seq) in due {
+            spawn_local(self.send_read_marker(room_id, seq));
+        }
+    }
+
+    async fn send_read_marker(self, room_id: String, seq: u64) {
+        let api = self.core.with_value(|core| core.api.clone());
+        let answer = api.mark_read(pb::MarkReadRequest { room_id: room_id.clone(), seq }).await;
+        let pause = match answer {
+            Ok(answer) => {
+                self.update(|core| core.state.apply_marked(&room_id, answer));
+                MARK_READ_EVERY_MS
+            }
+            Err(_) => MARK_READ_AGAIN_MS,
+        };
+        self.core.update_value(|core| {
+            core.marked.insert(room_id, now() + pause);
+        });
+        set_timeout(move || self.send_read_markers(), Duration::from_millis(pause as u64));
+    }
+}
