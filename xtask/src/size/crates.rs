@@ -1,5 +1,5 @@
-//! What each crate adds to the page's code: the functions in the WebAssembly module, by the crate that their
-//! names begin with.
+//! What each crate adds to the page's code: the functions in the WebAssembly module, by the first crate in
+//! their names.
 //!
 //! The module is built once more, with names in it. A generic function counts for the crate that wrote it,
 //! not for the one that called for it.
@@ -122,24 +122,27 @@ impl Module {
 }
 
 /// The first crate in a function's name that is not Rust's own, or Rust's own.
-fn crate_of(name: &str) -> String {
+///
+/// In a mangled name a crate is `C`, a number in base 62 after `s`, `_`, its length and its name:
+/// `Cs9KMN2VnEzCt_6leptos`.
+fn crate_of(name: &str) -> &str {
     let mut own = None;
-    // `<alloc[3ca5]::vec::Vec<leptos[9e12]::View> as core[c593]::ops::drop::Drop>::drop`
-    for (end, _) in name.match_indices("[") {
-        let is_part = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-        let start = name[..end].rfind(|letter| !is_part(letter)).map_or(0, |before| before + 1);
-        let word = &name[start..end];
-        let is_crate = name[end + 1..]
-            .split_once(']')
-            .is_some_and(|(hash, _)| hash.len() > 8 && hash.chars().all(|digit| digit.is_ascii_hexdigit()));
-        match word {
-            "" => {}
-            "core" | "alloc" | "std" if is_crate => own = own.or(Some("Rust's own")),
-            _ if is_crate => return word.to_owned(),
-            _ => {}
+    for (at, _) in name.match_indices("Cs") {
+        let Some(krate) = crate_at(&name[at + 2..]) else { continue };
+        if !["core", "alloc", "std"].contains(&krate) {
+            return krate;
         }
+        own = Some("Rust's own");
     }
-    own.unwrap_or("other").to_owned()
+    own.unwrap_or("other")
+}
+
+fn crate_at(text: &str) -> Option<&str> {
+    let (number, rest) = text.split_once('_')?;
+    let digits = rest.find(|letter: char| !letter.is_ascii_digit())?;
+    let (length, rest) = rest.split_at(digits);
+    let length = length.parse().ok()?;
+    number.chars().all(|digit| digit.is_ascii_alphanumeric()).then(|| rest.get(..length))?
 }
 
 #[cfg(test)]
@@ -148,11 +151,9 @@ mod tests {
 
     #[test]
     fn a_function_counts_for_the_first_crate_that_is_not_rusts_own() {
-        let drop = "<alloc[3ca501edff3f0c7c]::vec::Vec<leptos[9e120984d1e6c1f2]::View> as \
-                    core[c5930c85a12de822]::ops::drop::Drop>::drop";
+        let drop = "_RINvNtCs9KMN2VnEzCt_4core3ptr13drop_in_placeNtCs1x_6leptos4ViewECs2y_8frontend";
         assert_eq!(crate_of(drop), "leptos");
-        assert_eq!(crate_of("<char>::escape_debug_ext"), "other");
-        assert_eq!(crate_of("core[c5930c85a12de822]::str::slice_error_fail_rt"), "Rust's own");
-        assert_eq!(crate_of("<[u8] as foo_bar[c5930c85a12de822]::Baz>::call"), "foo_bar");
+        assert_eq!(crate_of("_RNvNtCs9KMN2VnEzCt_4core3str20slice_error_fail_rt"), "Rust's own");
+        assert_eq!(crate_of("__wbindgen_malloc"), "other");
     }
 }
