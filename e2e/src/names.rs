@@ -59,6 +59,8 @@ pub struct Names {
     pub try_again: &'static str,
     /// The button that drops a refused message.
     pub discard: &'static str,
+    /// The button that leads a narrow page to the rooms.
+    pub back: &'static str,
 }
 
 impl Names {
@@ -102,6 +104,7 @@ pub static ENGLISH: Names = Names {
     settings: "Settings",
     try_again: "Try again",
     discard: "Discard",
+    back: "Back to rooms",
 };
 
 /// In Chinese.
@@ -134,4 +137,5 @@ pub static CHINESE: Names = Names {
     settings: "设置",
     try_again: "重试",
     discard: "放弃",
+    back: "返回房间列表",
 };

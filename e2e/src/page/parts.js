@@ -97,7 +97,7 @@ function messages() {
   const articles = find([{ role: "log", name: null }, { role: "article", name: null }]);
   return articles.map((article) => ({
     name: name(article),
-    said: tidy(content(article)),
+    said: tidy([...article.childNodes].map(content).join("")),
     top: article.getBoundingClientRect().top,
   }));
 }

@@ -178,10 +178,7 @@ async fn at_320_pixels_one_view_is_shown_at_a_time_and_everything_is_reached() -
         page.join("Ada").await?;
         page.part(&part("textbox", ENGLISH.message)).await?;
         page.gone(&part("button", ENGLISH.new_room)).await?;
-        // Back to the rooms, whichever way it is called: the one control that leads there.
-        let back = e2e::beginning("link", ENGLISH.rooms);
-        let back = if page.has(&back).await? { back } else { e2e::beginning("button", ENGLISH.rooms) };
-        page.click(&back).await?;
+        page.click(&part("button", ENGLISH.back)).await?;
         page.part(&part("button", ENGLISH.new_room)).await?;
         page.gone(&part("textbox", ENGLISH.message)).await?;
         page.click(&part("link", "general").within(&part("navigation", ENGLISH.rooms))).await?;
