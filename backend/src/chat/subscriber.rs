@@ -30,6 +30,17 @@ use super::{Core, now_ms, wire};
 /// together.
 const JITTER: f64 = 0.2;
 
+/// How many bytes of events are read from the store at once for a reader whose pace is not known, and for a slow
+/// one. It is what a reader who stops in the middle holds in memory.
+const SLOW_READ: usize = 64 * 1024;
+
+/// The same for a fast reader, so that the change of threads between two readings does not count.
+const FAST_READ: usize = 1024 * 1024;
+
+/// A reader who has taken what was read before within this time is fast: the next reading is twice as large. For
+/// any other it is half.
+const FAST: Duration = Duration::from_millis(50);
+
 /// An open stream.
 pub(super) struct Subscriber {
     core: Arc<Core>,
@@ -40,8 +51,10 @@ pub(super) struct Subscriber {
     /// By room key.
     rooms: Vec<Followed>,
     phase: Phase,
-    /// Frames read from the store together, about [`FRAME_BYTES`](wire::FRAME_BYTES) each, a few at most.
+    /// Frames read from the store together, [`FAST_READ`] at most, and markers.
     ready: VecDeque<EncodedSubscribeResponse>,
+    last_read: Instant,
+    next_read: usize,
     heartbeat: Pin<Box<Sleep>>,
     last_sent: Instant,
 }
@@ -106,6 +119,8 @@ impl Subscriber {
             rooms: Vec::new(),
             phase: Phase::New(Wish { cursors, replay_limit: replay_limit.into() }),
             ready: VecDeque::new(),
+            last_read: Instant::now(),
+            next_read: SLOW_READ,
             heartbeat,
             last_sent: Instant::now(),
         }
@@ -243,14 +258,24 @@ impl Subscriber {
         if after >= to {
             return Ok(());
         }
-        let page = self.core.readers.read(move |connection| replay_page(connection, room, after, to)).await?;
-        let (frames, last) = page;
+        let budget = self.budget();
+        let page = move |connection: &_| replay_page(connection, room, after, to, budget);
+        let (frames, last) = self.core.readers.read(page).await?;
+        self.last_read = Instant::now();
         self.ready.extend(frames);
         self.rooms[room.index()].last = last;
         if let (true, Phase::CatchingUp(steps)) = (last < to, &mut self.phase) {
             steps.push_front(Step::Replay { room, to });
         }
         Ok(())
+    }
+
+    /// How much to read next.
+    fn budget(&mut self) -> usize {
+        let fast = self.last_read.elapsed() < FAST;
+        self.next_read =
+            if fast { self.next_read * 2 } else { self.next_read / 2 }.clamp(SLOW_READ, FAST_READ);
+        self.next_read
     }
 
     /// The next frame of the running log; nothing when something else is to be done first.

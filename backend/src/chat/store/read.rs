@@ -18,9 +18,6 @@ use super::{StoreError, open_reader};
 /// and more connections than cores make none of them faster.
 const READERS: usize = 4;
 
-/// How many bytes of events one reading of a replay takes: enough that the change of threads does not count.
-const REPLAY_READ_BYTES: usize = 192 * 1024;
-
 /// The most bytes that the events of a page take, leaving room below 1 MiB for the rest of the answer.
 const PAGE_BYTES: usize = 1024 * 1024 - 1024;
 
@@ -142,12 +139,14 @@ pub(super) fn unread(messages: u64, read_messages: u64, own_above: u64) -> u32 {
     u32::try_from(messages.saturating_sub(read_messages).saturating_sub(own_above)).unwrap_or(u32::MAX)
 }
 
-/// The next stored events above `after` and up to `head`, as frames, and the last one's number.
+/// The next stored events above `after` and up to `head`, as frames, and the last one's number; no more than fill
+/// `budget` bytes.
 pub(in crate::chat) fn replay_page(
     connection: &Connection,
     room: RoomKey,
     after: u64,
     head: u64,
+    budget: usize,
 ) -> Result<(Vec<EncodedSubscribeResponse>, u64), StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT seq, event FROM events WHERE room = ?1 AND seq > ?2 AND seq <= ?3 ORDER BY seq",
@@ -167,7 +166,7 @@ pub(in crate::chat) fn replay_page(
         bytes += event.len();
         if frame.is_full() {
             frames.push(frame.finish());
-            if bytes >= REPLAY_READ_BYTES {
+            if bytes >= budget {
                 break;
             }
             frame.reserve_full();
