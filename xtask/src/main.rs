@@ -55,6 +55,7 @@ fn main() -> ExitCode {
         ["size", "--by-crate"] => size::by_crate(),
         ["codegen"] => generate(),
         ["bench", rest @ ..] => bench::run(rest),
+        ["browser-test", rest @ ..] => test::browser::run(rest),
         ["shots", dir] => test::shots(dir),
         ["ci"] => ci::run(),
         other => {

@@ -1,5 +1,6 @@
 //! `cargo xtask test`: every test there is, and one line that counts them.
 
+pub(crate) mod browser;
 mod count;
 mod smoke;
 
@@ -13,7 +14,7 @@ use self::count::Count;
 use crate::browser::Browser;
 use crate::command::{Program, cargo, interrupted};
 use crate::page;
-use crate::server::{Server, binary, target};
+use crate::server::binary;
 use crate::step::{Steps, note};
 use crate::tools::{Tools, axe};
 
@@ -36,14 +37,7 @@ pub(crate) fn run() -> Result<()> {
         count.check("the optimised page is built", built);
         Ok(())
     })?;
-    steps.step("Tests in the browser", || {
-        let run = browser(&mut count, &setup);
-        stop_if_told()?;
-        if run.is_err() {
-            count.check("the tests in the browser are run", run);
-        }
-        Ok(())
-    })?;
+    steps.step("Tests in the browser", || in_the_browser(&mut count, &setup))?;
     steps.step("The commands that the README names", || {
         smoke::run(&mut count, &setup.path)?;
         stop_if_told()
@@ -100,23 +94,11 @@ fn host(count: &mut Count) -> Result<()> {
     count.tests("host", cargo(arguments.split(' ')))
 }
 
-/// `cargo test --target wasm32-unknown-unknown -p frontend`, against a server that lets the test's page call.
-fn browser(count: &mut Count, setup: &Setup) -> Result<()> {
-    let data = target().join("browser-test-data");
-    std::fs::remove_dir_all(&data).ok();
-    let data = data.display().to_string();
-    let page_address = format!("127.0.0.1:{}", free_port()?);
-    let origin = format!("http://{page_address}");
-    let flags = ["--listen", "127.0.0.1:0", "--data", &data, "--cors-origin", &origin, "--log", "warn"];
-    let server = Server::start(&binary("debug"), &flags)?;
-
-    let arguments = "test --target wasm32-unknown-unknown --package frontend --color=never";
-    let program = cargo(arguments.split(' '))
-        .env("PATH", &setup.path)
-        .env("CHROMEDRIVER", &setup.browser.driver)
-        .env("WASM_BINDGEN_TEST_ADDRESS", &page_address)
-        .env("CHINWAG_TEST_SERVER", &server.address);
-    count.tests("browser", program)
+/// As a person would type it; `.cargo/config.toml` brings [`browser`] into it.
+fn in_the_browser(count: &mut Count, setup: &Setup) -> Result<()> {
+    let arguments = "test --target wasm32-unknown-unknown -p frontend --no-fail-fast";
+    let program = cargo(arguments.split(' ')).env("CARGO_TERM_COLOR", "never");
+    count.tests("browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
 }
 
 fn end_to_end(count: &mut Count, setup: &Setup) -> Result<()> {

@@ -62,6 +62,18 @@ impl Tools {
     }
 }
 
+/// What runs browser tests.
+pub(crate) fn test_runner() -> Result<PathBuf> {
+    let name = Path::new("wasm-bindgen-test-runner");
+    Ok(wasm_bindgen()?.map_or_else(|| name.to_owned(), |folder| folder.join(name)))
+}
+
+/// In the version that the page is compiled with.
+fn wasm_bindgen() -> Result<Option<PathBuf>> {
+    let programs = ["wasm-bindgen", "wasm-bindgen-test-runner"];
+    tool("wasm-bindgen-cli", &programs, &locked_version("wasm-bindgen")?, "2 minutes")
+}
+
 /// axe-core's script, where npm is there to fetch it.
 pub(crate) fn axe() -> Result<Option<PathBuf>> {
     let package = npm_package("axe-core", AXE)?;

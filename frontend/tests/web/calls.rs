@@ -19,15 +19,14 @@ use web_time::Instant;
 /// What a test may wait for anything that should happen.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-fn server() -> &'static str {
-    option_env!("CHINWAG_TEST_SERVER").expect(
-        "this test needs a server: run `cargo xtask test`, or start one that allows this page's origin and set \
-         CHINWAG_TEST_SERVER when compiling; frontend/tests/web.rs says how",
-    )
+/// The runner puts a server on the port after the page's.
+fn server() -> String {
+    let port: u16 = web_sys::window().unwrap().location().port().unwrap().parse().unwrap();
+    format!("http://127.0.0.1:{}", port + 1)
 }
 
 fn api() -> Api {
-    Api::new(server(), |_| {}).unwrap()
+    Api::new(&server(), |_| {}).unwrap()
 }
 
 async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
@@ -104,7 +103,7 @@ async fn a_deadline_ends_a_stream() {
 /// only when it sees each one go.
 #[wasm_bindgen_test]
 async fn the_server_sees_that_a_stream_was_dropped() {
-    let channel = Channel::builder(server()).build().unwrap();
+    let channel = Channel::builder(&server()).build().unwrap();
     let mut client = ChatServiceClient::new(channel);
     let name = format!("Dropper {}", Instant::now().elapsed().as_nanos() + js_sys::Date::now() as u128);
     let joined =
@@ -146,7 +145,7 @@ async fn a_server_that_is_not_there_is_unavailable() {
 async fn the_observer_sees_a_call_from_start_to_end() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
-    let api = Api::new(server(), move |event| {
+    let api = Api::new(&server(), move |event| {
         noted.lock().unwrap().push(match &event.kind {
             CallEventKind::Started { path, .. } => path.clone(),
             CallEventKind::MessageSent { bytes } => format!("sent {bytes}"),
