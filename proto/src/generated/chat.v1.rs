@@ -50,7 +50,7 @@ pub struct Event {
     /// less than that of the event before it.
     #[prost(int64, tag = "3")]
     pub created_at_ms: i64,
-    /// Who did it.
+    /// Who did it. Absent for what the server did by itself.
     #[prost(message, optional, tag = "4")]
     pub author: ::core::option::Option<User>,
     /// The author's id for the action: SendMessageRequest.operation_id. Empty for
@@ -97,7 +97,9 @@ pub struct JoinRequest {
     /// What to be called: 1 to 40 characters (Unicode scalar values) after white
     /// space at both ends is cut and runs of it inside become one space; stored in
     /// Unicode normalisation form C. Control, format and line-breaking characters
-    /// are refused. Names are compared without regard to case.
+    /// are refused, but for the joiners U+200C and U+200D between visible characters,
+    /// which scripts and emoji need. Names are compared without regard to case and
+    /// to what cannot be seen.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// For programs that are no browser: answers with `JoinResponse.token` and
@@ -130,8 +132,8 @@ pub struct SignOutResponse {}
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateRoomRequest {
     /// 1 to 60 characters after white space at both ends is cut and runs of it
-    /// inside become one space; stored in Unicode normalisation form C. Control,
-    /// format and line-breaking characters are refused. Unique without regard to case.
+    /// inside become one space; stored in Unicode normalisation form C. The same
+    /// characters are refused, and the same names are one, as in JoinRequest.name.
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// 16 bytes, a UUID (version 7 preferred) made once per user action. A repeat
@@ -602,7 +604,8 @@ pub mod chat_service_client {
             req.extensions_mut().insert(GrpcMethod::new("chat.v1.ChatService", "Join"));
             self.inner.unary(req, path, codec).await
         }
-        /// Who the session belongs to. Prolongs the session.
+        /// Who the session belongs to. Prolongs the session, which lives for 90 days
+        /// after that, and its cookie.
         pub async fn get_session(
             &mut self,
             request: impl tonic::IntoRequest<super::GetSessionRequest>,

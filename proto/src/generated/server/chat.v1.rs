@@ -26,7 +26,8 @@ pub mod chat_service_server {
             tonic::Response<crate::chat::v1::JoinResponse>,
             tonic::Status,
         >;
-        /// Who the session belongs to. Prolongs the session.
+        /// Who the session belongs to. Prolongs the session, which lives for 90 days
+        /// after that, and its cookie.
         async fn get_session(
             &self,
             request: tonic::Request<crate::chat::v1::GetSessionRequest>,
