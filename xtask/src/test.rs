@@ -89,8 +89,7 @@ fn set_up() -> Result<Setup> {
 }
 
 fn host(count: &mut Count) -> Result<()> {
-    let arguments =
-        "test --workspace --exclude e2e --features xtask/codegen,proto/server --no-fail-fast --color=never";
+    let arguments = "test --workspace --exclude e2e --features xtask/codegen,xtask/weigh,proto/server --no-fail-fast --color=never";
     count.tests("host", cargo(arguments.split(' ')))
 }
 
