@@ -211,7 +211,7 @@ async fn rooms_that_break_a_rule_are_refused() {
             "AlreadyExists [] There already is a room with this name. Please choose another.",
         ),
     ] {
-        let request = pb::CreateRoomRequest { name: name.to_owned(), operation_id: id.into() };
+        let request = pb::CreateRoomRequest { name: name.to_owned(), operation_id: id };
         let status = ada.client.create_room(request).await.unwrap_err();
         assert_eq!(refusal(&status), expected);
     }
@@ -291,19 +291,19 @@ async fn history_is_paged_in_every_direction_without_a_gap() {
     }
     let epoch = ada.rooms().await[0].epoch;
     let table = [
-        (None, 0, 1..=30, false, false),
-        (None, 10, 21..=30, true, false),
-        (Some(Range::BeforeSeq(21)), 10, 11..=20, true, true),
-        (Some(Range::BeforeSeq(6)), 10, 1..=5, false, true),
-        (Some(Range::BeforeSeq(1)), 10, 1..=0, false, true),
-        (Some(Range::BeforeSeq(1000)), 10, 21..=30, true, false),
-        (Some(Range::AfterSeq(0)), 10, 1..=10, false, true),
-        (Some(Range::AfterSeq(25)), 10, 26..=30, true, false),
-        (Some(Range::AfterSeq(30)), 10, 31..=30, true, false),
-        (Some(Range::AfterSeq(u64::MAX)), 10, 31..=30, true, false),
-        (Some(Range::AroundSeq(15)), 5, 13..=17, true, true),
-        (Some(Range::AroundSeq(2)), 5, 1..=5, false, true),
-        (Some(Range::AroundSeq(30)), 5, 26..=30, true, false),
+        (None, 0, 1..31, false, false),
+        (None, 10, 21..31, true, false),
+        (Some(Range::BeforeSeq(21)), 10, 11..21, true, true),
+        (Some(Range::BeforeSeq(6)), 10, 1..6, false, true),
+        (Some(Range::BeforeSeq(1)), 10, 1..1, false, true),
+        (Some(Range::BeforeSeq(1000)), 10, 21..31, true, false),
+        (Some(Range::AfterSeq(0)), 10, 1..11, false, true),
+        (Some(Range::AfterSeq(25)), 10, 26..31, true, false),
+        (Some(Range::AfterSeq(30)), 10, 31..31, true, false),
+        (Some(Range::AfterSeq(u64::MAX)), 10, 31..31, true, false),
+        (Some(Range::AroundSeq(15)), 5, 13..18, true, true),
+        (Some(Range::AroundSeq(2)), 5, 1..6, false, true),
+        (Some(Range::AroundSeq(30)), 5, 26..31, true, false),
     ];
     for (range, limit, expected, has_earlier, has_later) in table {
         let page = ada.page("general", range, limit).await.unwrap();

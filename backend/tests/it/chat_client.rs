@@ -71,17 +71,14 @@ impl Person {
         operation_id: Vec<u8>,
         text: &str,
     ) -> Result<pb::SendMessageResponse, Status> {
-        let request = pb::SendMessageRequest {
-            room_id: room.to_owned(),
-            operation_id: operation_id.into(),
-            text: text.to_owned(),
-        };
+        let request =
+            pb::SendMessageRequest { room_id: room.to_owned(), operation_id, text: text.to_owned() };
         Ok(self.client.send_message(request).await?.into_inner())
     }
 
     /// Makes a room.
     pub(crate) async fn create_room(&mut self, name: &str) -> Result<pb::RoomState, Status> {
-        let operation_id = operation_id(name, 0).into();
+        let operation_id = operation_id(name, 0);
         let request = pb::CreateRoomRequest { name: name.to_owned(), operation_id };
         Ok(self.client.create_room(request).await?.into_inner().room.unwrap())
     }

@@ -90,9 +90,9 @@ async fn send(chat: &TestChat, session: &Session, room: &Room, numbers: std::ops
     }
 }
 
-fn states(frames: &[Frame]) -> Vec<&pb::RoomState> {
-    let state = |frame| match frame {
-        &Frame::RoomState(ref state) => Some(state),
+fn states<'a>(frames: &'a [Frame]) -> Vec<&'a pb::RoomState> {
+    let state = |frame: &'a Frame| match frame {
+        Frame::RoomState(state) => Some(state),
         _ => None,
     };
     frames.iter().filter_map(state).collect()
@@ -129,7 +129,8 @@ async fn every_cursor_gets_the_answer_of_the_contract() {
     let general = chat.general();
     send(&chat, &ada, &general, 0..9).await;
     let epoch = general.epoch;
-    let table: &[(u64, u64, u32, pb::Recovery, pb::LostReason, &[u64])] = &[
+    type Row = (u64, u64, u32, pb::Recovery, pb::LostReason, &'static [u64]);
+    let table: &[Row] = &[
         (epoch, 10, 0, pb::Recovery::Full, pb::LostReason::Unspecified, &[]),
         (epoch, 7, 0, pb::Recovery::Full, pb::LostReason::Unspecified, &[8, 9, 10]),
         (epoch, 7, 3, pb::Recovery::Full, pb::LostReason::Unspecified, &[8, 9, 10]),
@@ -339,4 +340,16 @@ async fn a_stream_ends_when_its_session_expires_and_goes_on_when_it_was_prolonge
     assert!(joined.elapsed() >= Duration::from_millis(300));
     assert_eq!((goodbye.reason(), goodbye.reconnect), (pb::GoodbyeReason::SignedOut, false));
     assert!(matches!(stream.0.next().await, Some(Err(ChatError::SessionEnded))));
+}
+
+#[tokio::test]
+async fn an_idle_stream_costs_little() {
+    let chat = TestChat::open();
+    let ada = chat.join("Ada").await;
+    let subscriber = chat.core().subscribe(ada, vec![], 0).await.unwrap();
+    let state = size_of_val(&subscriber);
+    let stream = size_of_val(&subscriber.into_stream());
+    println!("{state} bytes, {stream} as a stream");
+    // Cursors, a mailbox and a timer come to it, each about a hundred bytes.
+    assert!(state <= 512 && stream <= 1_536, "{state} bytes, {stream} as a stream");
 }
