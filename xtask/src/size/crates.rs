@@ -18,6 +18,8 @@ use crate::tools::Tools;
 
 /// Crates smaller than this, in bytes, are one line together.
 const WORTH_A_LINE: usize = 1_000;
+/// What wasm-opt made out of pieces of several functions has no name, and what JavaScript calls has another.
+const UNNAMED: &str = "without a crate's name";
 
 pub(super) fn run() -> Result<()> {
     let mut steps = Steps::new(2);
@@ -134,7 +136,7 @@ fn crate_of(name: &str) -> &str {
         }
         own = Some("Rust's own");
     }
-    own.unwrap_or("other")
+    own.unwrap_or(UNNAMED)
 }
 
 fn crate_at(text: &str) -> Option<&str> {
@@ -154,6 +156,6 @@ mod tests {
         let drop = "_RINvNtCs9KMN2VnEzCt_4core3ptr13drop_in_placeNtCs1x_6leptos4ViewECs2y_8frontend";
         assert_eq!(crate_of(drop), "leptos");
         assert_eq!(crate_of("_RNvNtCs9KMN2VnEzCt_4core3str20slice_error_fail_rt"), "Rust's own");
-        assert_eq!(crate_of("__wbindgen_malloc"), "other");
+        assert_eq!(crate_of("__wbindgen_malloc"), UNNAMED);
     }
 }
