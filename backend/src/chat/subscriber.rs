@@ -7,6 +7,8 @@
 //! taken as position before the store is read, so nothing falls between the two; what comes twice is known by
 //! its number.
 
+mod answer;
+
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,12 +20,13 @@ use proto::chat::v1::{self as pb, subscribe_response::Frame};
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
+use self::answer::{Answer, answer};
 use super::error::ChatError;
 use super::session::Session;
 use super::store::{self, replay_page};
 use super::streams::OpenStream;
 use super::tail::{Entry, Next, Position};
-use super::types::{ClientCursor, RoomKey, RoomView};
+use super::types::{ClientCursor, RoomId, RoomKey, RoomView};
 use super::{Core, now_ms, wire};
 
 /// How much longer or shorter than the interval a heartbeat waits, so that streams opened together do not beat
@@ -87,7 +90,7 @@ enum Phase {
 
 /// What the client asked for.
 struct Wish {
-    cursors: HashMap<super::types::RoomId, ClientCursor>,
+    cursors: HashMap<RoomId, ClientCursor>,
     replay_limit: u64,
 }
 
@@ -410,36 +413,6 @@ impl Subscriber {
         }
         wire::frame(Frame::Heartbeat(pb::Heartbeat { now_ms: now_ms(), heads }))
     }
-}
-
-/// What becomes of a cursor.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Answer {
-    recovery: pb::Recovery,
-    lost: pb::LostReason,
-    /// Events above this one follow.
-    after: u64,
-}
-
-impl Answer {
-    fn fresh(view: &RoomView) -> Self {
-        Self { recovery: pb::Recovery::Fresh, lost: pb::LostReason::Unspecified, after: view.head }
-    }
-}
-
-fn answer(cursor: Option<&ClientCursor>, view: &RoomView, replay_limit: u64) -> Answer {
-    let Some(cursor) = cursor else { return Answer::fresh(view) };
-    let lost = |lost| Answer { recovery: pb::Recovery::Lost, lost, after: view.head };
-    if cursor.epoch != view.epoch {
-        return lost(pb::LostReason::Epoch);
-    }
-    let Some(missed) = view.head.checked_sub(cursor.seq) else { return lost(pb::LostReason::Future) };
-    let (recovery, after) = if replay_limit > 0 && missed > replay_limit {
-        (pb::Recovery::Limited, view.head - replay_limit)
-    } else {
-        (pb::Recovery::Full, cursor.seq)
-    };
-    Answer { recovery, lost: pb::LostReason::Unspecified, after }
 }
 
 fn jittered(interval: Duration) -> Duration {
