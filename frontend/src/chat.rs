@@ -158,6 +158,7 @@ fn UnknownRoom(back: Callback<()>) -> impl IntoView {
 
 /// `/` leads to the room that was shown last, as long as there is one of that id.
 fn go_home_to_a_room(chat: Chat, room_id: Memo<Option<String>>) {
+    let route = use_route();
     Effect::new(move |_| {
         if let Some(id) = room_id.get() {
             if chat.rooms.with(|rooms| rooms.iter().any(|room| room.id == id)) {
@@ -165,7 +166,8 @@ fn go_home_to_a_room(chat: Chat, room_id: Memo<Option<String>>) {
             }
             return;
         }
-        if !chat.ready.get() {
+        // On the way to another page there is no room either, for the moment until the chat is gone.
+        if !chat.ready.get() || route.get_untracked() != Route::Home {
             return;
         }
         let last = storage::get(LAST_ROOM_KEY);
