@@ -9,7 +9,7 @@ use crate::{
     chat::ChatPage,
     greeter::GreeterPage,
     header::Header,
-    i18n::{Messages, provide_language, use_messages},
+    i18n::{Messages, provide_language, text, use_messages},
     keys::{KeysDialog, provide_keys},
     route::{Route, provide_route, use_route},
     settings::{NotFoundPage, SettingsPage},
@@ -55,10 +55,9 @@ pub fn App() -> impl IntoView {
     provide_context(api);
     name_the_tab();
 
-    let m = use_messages();
     view! {
         <div class="frame">
-            <a class="skip-link" href="#main">{move || m.get().skip_to_content}</a>
+            <a class="skip-link" href="#main">{text(|m| m.skip_to_content)}</a>
             <Header />
             <Main />
             <Show when=move || calls.is_open() fallback=|| ()>

@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    i18n::{Language, use_language, use_messages},
+    i18n::{Language, text, use_language},
     theme::{Theme, use_theme},
 };
 
@@ -14,7 +14,6 @@ pub fn Choices(
     /// Where they stand; tells two sets of radio buttons on one page apart.
     place: &'static str,
 ) -> impl IntoView {
-    let m = use_messages();
     let language = use_language();
     let theme = use_theme();
     let languages = Language::ALL.map(|choice| {
@@ -23,22 +22,22 @@ pub fn Choices(
         view! { <Choice group=[place, "-language"].concat() label=choice.name().into() lang=choice.tag() chosen choose /> }
     });
     let themes = Theme::ALL.map(|choice| {
-        let label = Signal::derive(move || match choice {
-            Theme::Light => m.get().theme_light,
-            Theme::Dark => m.get().theme_dark,
-            Theme::System => m.get().theme_system,
-        });
+        let label = match choice {
+            Theme::Light => text(|m| m.theme_light),
+            Theme::Dark => text(|m| m.theme_dark),
+            Theme::System => text(|m| m.theme_system),
+        };
         let chosen = Signal::derive(move || theme.get() == choice);
         let choose = Callback::new(move |()| theme.set(choice));
         view! { <Choice group=[place, "-theme"].concat() label chosen choose /> }
     });
     view! {
         <fieldset class="choices">
-            <legend>{move || m.get().language}</legend>
+            <legend>{text(|m| m.language)}</legend>
             {languages}
         </fieldset>
         <fieldset class="choices">
-            <legend>{move || m.get().theme}</legend>
+            <legend>{text(|m| m.theme)}</legend>
             {themes}
         </fieldset>
     }

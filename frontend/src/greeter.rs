@@ -9,7 +9,7 @@ mod unary;
 use leptos::prelude::*;
 
 use self::{native::NativeCard, streaming::StreamingCard, unary::UnaryCard};
-use crate::i18n::{Messages, use_messages};
+use crate::i18n::{Text, text as words};
 
 /// The longest deadline that a card offers: an hour.
 const LONGEST_DEADLINE_MS: u32 = 3_600_000;
@@ -17,11 +17,10 @@ const LONGEST_DEADLINE_MS: u32 = 3_600_000;
 /// The Greeter.
 #[component]
 pub(crate) fn GreeterPage() -> impl IntoView {
-    let m = use_messages();
     view! {
         <article class="page">
-            <h1>{move || m.get().greeter}</h1>
-            <p class="greeter__intro">{move || m.get().greeter_intro}</p>
+            <h1>{words(|m| m.greeter)}</h1>
+            <p class="greeter__intro">{words(|m| m.greeter_intro)}</p>
             <div class="greeter__cards">
                 <UnaryCard />
                 <StreamingCard />
@@ -40,9 +39,6 @@ pub(crate) fn GreeterPage() -> impl IntoView {
     }
 }
 
-/// One text of a card, in whatever language the page has.
-type Text = fn(&Messages) -> &'static str;
-
 /// What stands at the top of every card.
 #[component]
 fn CardTitle(
@@ -53,10 +49,9 @@ fn CardTitle(
     /// What it does.
     text: Text,
 ) -> impl IntoView {
-    let m = use_messages();
     view! {
-        <h2 class="card__title">{move || mode(m.get())}</h2>
+        <h2 class="card__title">{words(mode)}</h2>
         <p class="card__method">{method}</p>
-        <p class="card__text">{move || text(m.get())}</p>
+        <p class="card__text">{words(text)}</p>
     }
 }

@@ -6,7 +6,7 @@ use crate::{
     app::{PageTitle, SessionContext},
     calls::use_calls,
     choices::Choices,
-    i18n::{fill, use_messages},
+    i18n::{fill, text, use_messages},
     icon::{Icon, IconKind},
     keys::{KeysContext, keys},
     route::{Route, use_route},
@@ -15,16 +15,15 @@ use crate::{
 /// The header strip.
 #[component]
 pub(crate) fn Header() -> impl IntoView {
-    let m = use_messages();
     let title = expect_context::<PageTitle>();
     view! {
         <header class="header">
             <a class="header__product" href="/">
                 <Icon kind=IconKind::Mark />
-                <span>{move || m.get().product}</span>
+                <span>{text(|m| m.product)}</span>
             </a>
             <Pages />
-            <p class="header__room" title=move || title.room.get()>{move || title.room.get()}</p>
+            <p class="header__room" title=title.room>{title.room}</p>
             <CallsButton />
             <PersonMenu />
         </header>
@@ -33,16 +32,16 @@ pub(crate) fn Header() -> impl IntoView {
 
 #[component]
 fn Pages() -> impl IntoView {
-    let m = use_messages();
     let route = use_route();
-    let current = move |here: bool| here.then_some("page");
+    let in_chat = Signal::derive(move || route.get().is_chat().then_some("page"));
+    let in_greeter = Signal::derive(move || (route.get() == Route::Greeter).then_some("page"));
     view! {
-        <nav class="header__pages" aria-label=move || m.get().pages>
-            <a href="/" aria-current=move || current(route.get().is_chat())>
-                {move || m.get().chat}
+        <nav class="header__pages" aria-label=text(|m| m.pages)>
+            <a href="/" aria-current=in_chat>
+                {text(|m| m.chat)}
             </a>
-            <a href="/greeter" aria-current=move || current(route.get() == Route::Greeter)>
-                {move || m.get().greeter}
+            <a href="/greeter" aria-current=in_greeter>
+                {text(|m| m.greeter)}
             </a>
         </nav>
     }
@@ -50,7 +49,6 @@ fn Pages() -> impl IntoView {
 
 #[component]
 fn CallsButton() -> impl IntoView {
-    let m = use_messages();
     let calls = use_calls();
     let keys = keys();
     view! {
@@ -65,7 +63,7 @@ fn CallsButton() -> impl IntoView {
             on:click=move |_| calls.toggle()
         >
             <Icon kind=IconKind::Calls />
-            <span class="header__label">{move || m.get().calls}</span>
+            <span class="header__label">{text(|m| m.calls)}</span>
             <kbd class="header__keys" aria-hidden="true">{keys.calls}</kbd>
         </button>
     }
@@ -87,10 +85,11 @@ fn PersonMenu() -> impl IntoView {
         }
     });
     let name = move || session.user.get().map(|user| user.name);
-    let label = move || match name() {
+    let label = Signal::derive(move || match name() {
         Some(name) => [m.get().menu, ": ", &name].concat(),
         None => m.get().menu.to_owned(),
-    };
+    });
+    let shown = Signal::derive(move || name().unwrap_or_else(|| m.get().menu.to_owned()));
     view! {
         <button
             type="button"
@@ -99,9 +98,9 @@ fn PersonMenu() -> impl IntoView {
             aria-label=label
         >
             <Icon kind=IconKind::Person />
-            <span class="header__label">{move || name().unwrap_or_else(|| m.get().menu.to_owned())}</span>
+            <span class="header__label">{shown}</span>
         </button>
-        <div class="menu" id="person-menu" node_ref=menu popover="auto" role="group" aria-label=move || m.get().menu>
+        <div class="menu" id="person-menu" node_ref=menu popover="auto" role="group" aria-label=text(|m| m.menu)>
             <Choices place="menu" />
             <MenuEnd />
         </div>
@@ -110,13 +109,12 @@ fn PersonMenu() -> impl IntoView {
 
 #[component]
 fn MenuEnd() -> impl IntoView {
-    let m = use_messages();
     let session = expect_context::<SessionContext>();
     let keys = expect_context::<KeysContext>();
     let signed_in = move || session.user.get().is_some();
     view! {
         <div class="menu__end">
-            <a class="button button--quiet" href="/settings">{move || m.get().settings}</a>
+            <a class="button button--quiet" href="/settings">{text(|m| m.settings)}</a>
             <button
                 type="button"
                 class="button button--quiet"
@@ -124,7 +122,7 @@ fn MenuEnd() -> impl IntoView {
                 popovertargetaction="hide"
                 on:click=move |_| keys.open()
             >
-                {move || m.get().keys_help}
+                {text(|m| m.keys_help)}
                 <kbd aria-hidden="true">"?"</kbd>
             </button>
             <Show when=signed_in fallback=|| ()>
@@ -139,14 +137,16 @@ fn MenuEnd() -> impl IntoView {
 pub(crate) fn SignOut() -> impl IntoView {
     let m = use_messages();
     let session = expect_context::<SessionContext>();
-    let name = move || session.user.get().map(|user| user.name).unwrap_or_default();
+    let signed_in = Signal::derive(move || {
+        let name = session.user.get().map(|user| user.name).unwrap_or_default();
+        fill(m.get().signed_in_as, &[("name", &name)])
+    });
+    let failed = Signal::derive(move || session.sign_out_failed.get().then(|| m.get().sign_out_failed));
     view! {
-        <p class="menu__person">{move || fill(m.get().signed_in_as, &[("name", &name())])}</p>
+        <p class="menu__person">{signed_in}</p>
         <button type="button" class="button button--quiet" on:click=move |_| session.sign_out.run(())>
-            {move || m.get().sign_out}
+            {text(|m| m.sign_out)}
         </button>
-        <p class="error" role="alert">
-            {move || session.sign_out_failed.get().then(|| m.get().sign_out_failed)}
-        </p>
+        <p class="error" role="alert">{failed}</p>
     }
 }

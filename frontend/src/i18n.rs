@@ -307,6 +307,15 @@ pub fn use_messages() -> Signal<&'static Messages> {
     Signal::derive(move || language.get().messages())
 }
 
+/// One text in the page's language, for a view: `{text(|m| m.close)}`.
+pub fn text(pick: Text) -> Signal<&'static str> {
+    let language = use_language();
+    Signal::derive(move || pick(language.get().messages()))
+}
+
+/// Which text.
+pub type Text = fn(&'static Messages) -> &'static str;
+
 #[derive(Clone, Copy)]
 struct LanguageContext(RwSignal<Language>);
 

@@ -5,7 +5,7 @@ use wasm_bindgen::JsCast;
 
 use crate::{
     calls::use_calls,
-    i18n::use_messages,
+    i18n::text,
     icon::{Icon, IconKind},
 };
 
@@ -89,7 +89,6 @@ pub(crate) fn provide_keys() -> KeysContext {
 /// The list of keys, closed until it is asked for.
 #[component]
 pub(crate) fn KeysDialog() -> impl IntoView {
-    let m = use_messages();
     let context = expect_context::<KeysContext>();
     let close = move |_| {
         if let Some(dialog) = context.dialog.get_untracked() {
@@ -100,18 +99,18 @@ pub(crate) fn KeysDialog() -> impl IntoView {
     view! {
         <dialog class="dialog" node_ref=context.dialog aria-labelledby="keys-title">
             <header class="dialog__header">
-                <h2 id="keys-title">{move || m.get().keys_help}</h2>
-                <button type="button" class="button button--icon" aria-label=move || m.get().close on:click=close>
+                <h2 id="keys-title">{text(|m| m.keys_help)}</h2>
+                <button type="button" class="button button--icon" aria-label=text(|m| m.close) on:click=close>
                     <Icon kind=IconKind::Close />
                 </button>
             </header>
             <dl class="keys">
-                <Key keys=names.room does=Signal::derive(move || m.get().key_room) />
-                <Key keys=names.calls does=Signal::derive(move || m.get().key_calls) />
-                <Key keys="?" does=Signal::derive(move || m.get().key_help) />
-                <Key keys="Esc" does=Signal::derive(move || m.get().key_escape) />
-                <Key keys="Enter" does=Signal::derive(move || m.get().key_send) />
-                <Key keys="Shift+Enter" does=Signal::derive(move || m.get().key_newline) />
+                <Key keys=names.room does=text(|m| m.key_room) />
+                <Key keys=names.calls does=text(|m| m.key_calls) />
+                <Key keys="?" does=text(|m| m.key_help) />
+                <Key keys="Esc" does=text(|m| m.key_escape) />
+                <Key keys="Enter" does=text(|m| m.key_send) />
+                <Key keys="Shift+Enter" does=text(|m| m.key_newline) />
             </dl>
         </dialog>
     }

@@ -2,16 +2,15 @@
 
 use leptos::prelude::*;
 
-use crate::{app::SessionContext, choices::Choices, header::SignOut, i18n::use_messages};
+use crate::{app::SessionContext, choices::Choices, header::SignOut, i18n::text};
 
 /// The settings.
 #[component]
 pub(crate) fn SettingsPage() -> impl IntoView {
-    let m = use_messages();
     let session = expect_context::<SessionContext>();
     view! {
         <article class="page page--narrow settings">
-            <h1>{move || m.get().settings}</h1>
+            <h1>{text(|m| m.settings)}</h1>
             <Choices place="settings" />
             <Show when=move || session.user.get().is_some() fallback=|| ()>
                 <SignOut />
@@ -23,12 +22,11 @@ pub(crate) fn SettingsPage() -> impl IntoView {
 /// What an address shows that leads nowhere.
 #[component]
 pub(crate) fn NotFoundPage() -> impl IntoView {
-    let m = use_messages();
     view! {
         <article class="page page--narrow">
-            <h1>{move || m.get().not_found_title}</h1>
-            <p>{move || m.get().not_found_text}</p>
-            <p><a href="/">{move || m.get().to_chat}</a></p>
+            <h1>{text(|m| m.not_found_title)}</h1>
+            <p>{text(|m| m.not_found_text)}</p>
+            <p><a href="/">{text(|m| m.to_chat)}</a></p>
         </article>
     }
 }

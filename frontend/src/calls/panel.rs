@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use super::{row::CallRow, use_calls};
 use crate::{
-    i18n::{plural, use_messages},
+    i18n::{plural, text, use_messages},
     icon::{Icon, IconKind},
 };
 
@@ -35,7 +35,7 @@ pub(crate) fn CallsPanel() -> impl IntoView {
         <section
             class="calls"
             id="calls"
-            aria-label=move || m.get().calls
+            aria-label=text(|m| m.calls)
             on:keydown=move |event| {
                 if event.key() == "Escape" && !event.default_prevented() {
                     event.prevent_default();
@@ -44,17 +44,17 @@ pub(crate) fn CallsPanel() -> impl IntoView {
             }
         >
             <header class="calls__header">
-                <h2>{move || m.get().calls}</h2>
+                <h2>{text(|m| m.calls)}</h2>
                 <p class="calls__count">
                     {move || plural(ids.with(Vec::len) as u64, m.get().calls_count_one, m.get().calls_count_other)}
                 </p>
                 <button type="button" class="button button--quiet" on:click=move |_| calls.clear()>
-                    {move || m.get().calls_clear}
+                    {text(|m| m.calls_clear)}
                 </button>
                 <button
                     type="button"
                     class="button button--icon"
-                    aria-label=move || m.get().close
+                    aria-label=text(|m| m.close)
                     on:click=move |_| close()
                 >
                     <Icon kind=IconKind::Close />
@@ -62,7 +62,7 @@ pub(crate) fn CallsPanel() -> impl IntoView {
             </header>
             <Show
                 when=move || !ids.with(Vec::is_empty)
-                fallback=move || view! { <p class="calls__empty">{move || m.get().calls_empty}</p> }
+                fallback=move || view! { <p class="calls__empty">{text(|m| m.calls_empty)}</p> }
             >
                 <Columns />
                 <ul class="calls__list">
@@ -78,15 +78,14 @@ pub(crate) fn CallsPanel() -> impl IntoView {
 /// The columns' names, for the eye; each row says them to assistive technology itself.
 #[component]
 fn Columns() -> impl IntoView {
-    let m = use_messages();
     view! {
         <div class="calls__columns" aria-hidden="true">
-            <span>{move || m.get().calls_started}</span>
-            <span>{move || m.get().calls_method}</span>
-            <span>{move || m.get().calls_state}</span>
-            <span>{move || m.get().calls_duration}</span>
-            <span>{move || m.get().calls_sent}</span>
-            <span>{move || m.get().calls_received}</span>
+            <span>{text(|m| m.calls_started)}</span>
+            <span>{text(|m| m.calls_method)}</span>
+            <span>{text(|m| m.calls_state)}</span>
+            <span>{text(|m| m.calls_duration)}</span>
+            <span>{text(|m| m.calls_sent)}</span>
+            <span>{text(|m| m.calls_received)}</span>
         </div>
     }
 }

@@ -2,7 +2,7 @@
 
 use leptos::{html, prelude::*};
 
-use crate::i18n::{Messages, fill, plural, use_messages};
+use crate::i18n::{Messages, Text, fill, plural, text, use_messages};
 
 /// The longest name that the server greets, in Unicode scalar values; see `helloworld.proto`.
 const LONGEST_NAME: usize = 1_000;
@@ -113,10 +113,10 @@ pub(super) fn TextField(
     /// What it holds.
     field: Field,
     /// Its label.
-    label: super::Text,
+    label: Text,
     /// What may be entered.
     #[prop(optional)]
-    hint: Option<super::Text>,
+    hint: Option<Text>,
     /// Whether it takes a number.
     #[prop(optional)]
     numeric: bool,
@@ -128,10 +128,10 @@ pub(super) fn TextField(
         Some(_) => [&error_id, " ", &hint_id].concat(),
         None => error_id.clone(),
     };
-    let error = move || field.refused.get().map(|refused| refused.sentence(m.get()));
+    let error = Signal::derive(move || field.refused.get().map(|refused| refused.sentence(m.get())));
     view! {
         <div class="field">
-            <label class="field__label" for=id>{move || label(m.get())}</label>
+            <label class="field__label" for=id>{text(label)}</label>
             <input
                 class="field__input"
                 type="text"
@@ -140,7 +140,7 @@ pub(super) fn TextField(
                 autocomplete="off"
                 spellcheck="false"
                 node_ref=field.input
-                aria-invalid=move || field.refused.get().is_some().then_some("true")
+                aria-invalid=Signal::derive(move || field.refused.get().is_some().then_some("true"))
                 aria-describedby=described_by
                 prop:value=field.text
                 on:input:target=move |event| {
@@ -149,7 +149,7 @@ pub(super) fn TextField(
                 }
             />
             <p class="field__error" id=error_id>{error}</p>
-            {hint.map(|hint| view! { <p class="field__hint" id=hint_id>{move || hint(m.get())}</p> })}
+            {hint.map(|hint| view! { <p class="field__hint" id=hint_id>{text(hint)}</p> })}
         </div>
     }
 }

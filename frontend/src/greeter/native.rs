@@ -3,10 +3,10 @@
 
 use leptos::prelude::*;
 
-use super::{CardTitle, Text};
+use super::CardTitle;
 use crate::{
     calls::{CodeToCopy, native_command},
-    i18n::use_messages,
+    i18n::{Text, text as words, use_messages},
 };
 
 /// What the line sends: as many messages as one likes, one JSON object after the other.
@@ -27,7 +27,7 @@ pub(super) fn NativeCard(
     view! {
         <section class="card card--native">
             <CardTitle method mode text />
-            <p class="card__needs">{move || m.get().mode_needs}</p>
+            <p class="card__needs">{words(|m| m.mode_needs)}</p>
             {move || view! { <CodeToCopy text=command.clone() m=m.get() /> }}
         </section>
     }

@@ -9,7 +9,7 @@ use web_time::Instant;
 
 use crate::{
     calls::duration_text,
-    i18n::use_messages,
+    i18n::{text, use_messages},
     status::{code_name, field_violations, sentence},
 };
 
@@ -94,11 +94,10 @@ pub(super) fn CancelButton(
     /// The call.
     run: Run,
 ) -> impl IntoView {
-    let m = use_messages();
     view! {
         <Show when=move || run.is_running() fallback=|| ()>
             <button type="button" class="button" on:click=move |_| run.cancel()>
-                {move || m.get().cancel}
+                {text(|m| m.cancel)}
             </button>
         </Show>
     }
@@ -145,15 +144,17 @@ pub(super) fn Facts(
         }
     };
     let facts = Memo::new(move |_| facts());
+    let code = Signal::derive(move || facts.get().0);
+    let took = Signal::derive(move || facts.get().1);
     view! {
         <dl class="facts">
             <div>
-                <dt>{move || m.get().status_code}</dt>
-                <dd>{move || facts.get().0}</dd>
+                <dt>{text(|m| m.status_code)}</dt>
+                <dd>{code}</dd>
             </div>
             <div>
-                <dt>{move || m.get().duration}</dt>
-                <dd>{move || facts.get().1}</dd>
+                <dt>{text(|m| m.duration)}</dt>
+                <dd>{took}</dd>
             </div>
         </dl>
     }

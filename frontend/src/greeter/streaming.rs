@@ -13,7 +13,7 @@ use super::{
 use crate::{
     api::{StreamOptions, use_api},
     greeter::LONGEST_DEADLINE_MS,
-    i18n::{fill, plural, use_messages},
+    i18n::{fill, plural, text, use_messages},
 };
 use proto::helloworld::HelloReply;
 
@@ -107,9 +107,9 @@ impl Fields {
     /// None when a field is refused, which then says why.
     fn read(self) -> Option<Wish> {
         let name = self.name.read(name)?;
-        let count = self.count.read(|text| number(text, 1, 100_000))?;
-        let interval_ms = self.interval.read(|text| number(text, 0, 60_000))?;
-        let deadline = self.deadline.read(|text| number(text, 1, LONGEST_DEADLINE_MS))?;
+        let count = self.count.read(|input| number(input, 1, 100_000))?;
+        let interval_ms = self.interval.read(|input| number(input, 0, 60_000))?;
+        let deadline = self.deadline.read(|input| number(input, 1, LONGEST_DEADLINE_MS))?;
         if interval_ms == Some(0) && count.is_none() {
             self.count.refuse(Refused::IntervalNeedsCount);
             return None;
@@ -121,7 +121,6 @@ impl Fields {
 
 #[component]
 pub(super) fn StreamingCard() -> impl IntoView {
-    let m = use_messages();
     let api = use_api();
     let run = Run::new();
     let fields = Fields {
@@ -156,7 +155,7 @@ pub(super) fn StreamingCard() -> impl IntoView {
             >
                 <FieldRow fields />
                 <div class="card__buttons">
-                    <button type="submit" class="button button--primary">{move || m.get().start}</button>
+                    <button type="submit" class="button button--primary">{text(|m| m.start)}</button>
                     <CancelButton run />
                 </div>
                 <GreetingLog greetings=screen.drawn />
@@ -217,7 +216,7 @@ fn GreetingLog(greetings: RwSignal<Greetings>) -> impl IntoView {
             at_end.set_value(log.scroll_height() - log.scroll_top() - log.client_height() < 24);
         }
     };
-    let count = move || {
+    let count = Signal::derive(move || {
         let (total, cut) = greetings.with(|all| (all.total, all.total > all.newest.len() as u64));
         let count = plural(total, m.get().greetings_count_one, m.get().greetings_count_other);
         match cut {
@@ -227,12 +226,12 @@ fn GreetingLog(greetings: RwSignal<Greetings>) -> impl IntoView {
                 [&count, " · ", &newest].concat()
             }
         }
-    };
+    });
     view! {
         <div
             class="greetings"
             role="log"
-            aria-label=move || m.get().greetings
+            aria-label=text(|m| m.greetings)
             tabindex="0"
             node_ref=log
             on:scroll=note_place

@@ -9,11 +9,10 @@ use super::{
     fields::{Field, TextField, name, number},
     run::{CancelButton, Facts, Failure, Run},
 };
-use crate::{api::use_api, greeter::LONGEST_DEADLINE_MS, i18n::use_messages};
+use crate::{api::use_api, greeter::LONGEST_DEADLINE_MS, i18n::text};
 
 #[component]
 pub(super) fn UnaryCard() -> impl IntoView {
-    let m = use_messages();
     let api = use_api();
     let run = Run::new();
     let name_field = Field::new("World");
@@ -21,7 +20,7 @@ pub(super) fn UnaryCard() -> impl IntoView {
     let reply = RwSignal::new(String::new());
     let say_hello = move || {
         let name = name_field.read(name)?;
-        let deadline = deadline_field.read(|text| number(text, 1, LONGEST_DEADLINE_MS))?;
+        let deadline = deadline_field.read(|input| number(input, 1, LONGEST_DEADLINE_MS))?;
         let deadline = deadline.map(|ms| Duration::from_millis(ms.into()));
         let api = api.clone();
         reply.set(String::new());
@@ -55,7 +54,7 @@ pub(super) fn UnaryCard() -> impl IntoView {
                     />
                 </div>
                 <div class="card__buttons">
-                    <button type="submit" class="button button--primary">{move || m.get().say_hello}</button>
+                    <button type="submit" class="button button--primary">{text(|m| m.say_hello)}</button>
                     <CancelButton run />
                 </div>
                 <div class="result" role="status">
