@@ -125,7 +125,7 @@ pub static CHINESE: Names = Names {
     start: "开始",
     cancel: "取消",
     greetings: "问候",
-    deadline: "期限（毫秒）",
+    deadline: "超时（毫秒）",
     count: "条数",
     interval: "间隔（毫秒）",
     calls: "调用",

@@ -25,8 +25,10 @@ async fn tab_to(page: &Page, role: &str, name: &str) -> Result {
 async fn is_visible_focus(page: &Page) -> Result {
     let shown: bool = page
         .run(
-            "const style = getComputedStyle(document.activeElement);
-             return (style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) > 0) || style.boxShadow !== 'none'",
+            "// The element's own outline, or that of the box around a field.
+             const around = [document.activeElement, document.activeElement.parentElement];
+             return around.map((element) => getComputedStyle(element)).some(
+                 (style) => style.outlineStyle !== 'none' && parseFloat(style.outlineWidth) >= 2)",
             vec![],
         )
         .await?;

@@ -142,3 +142,32 @@ async fn a_room_that_does_not_exist_says_so_and_leads_back() -> Result {
     })
     .await
 }
+
+#[tokio::test]
+async fn the_headers_links_lead_to_both_pages_and_back_returns() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.write("before").await?;
+        ada.has_stored("before").await?;
+        ada.fill(&part("textbox", N.message), "a draft").await?;
+        ada.click(&part("link", N.greeter)).await?;
+        ada.part(&part("form", "SayHello")).await?;
+        assert_eq!(ada.path().await?, "/greeter");
+        ada.back().await?;
+        ada.reads(&["before"]).await?;
+        assert_eq!(ada.path().await?, "/room/general");
+        ada.click(&part("link", N.greeter)).await?;
+        ada.part(&part("form", "SayHello")).await?;
+        ada.click(&part("link", N.chat)).await?;
+        ada.reads(&["before"]).await?;
+        let draft: String = ada
+            .run(
+                "return find(arguments[0].steps)[0].value",
+                vec![serde_json::to_value(part("textbox", N.message))?],
+            )
+            .await?;
+        assert_eq!(draft, "a draft");
+        Ok(())
+    })
+    .await
+}
