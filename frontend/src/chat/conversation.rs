@@ -91,7 +91,7 @@ fn MessageList(list: ListView) -> impl IntoView {
             aria-live="off"
             tabindex="0"
             node_ref=list.scroller
-            on:scroll=move |_| list.look()
+            on:scroll=move |_| list.scrolled()
             on:wheel=move |_| list.touched()
             on:touchmove=move |_| list.touched()
             on:pointerdown=move |_| list.touched()
@@ -164,15 +164,21 @@ fn JumpToLatest(list: ListView, to_end: Callback<()>) -> impl IntoView {
 #[component]
 fn Announcer(list: ListView) -> impl IntoView {
     let m = use_messages();
+    let times = StoredValue::new(false);
     let sentence = move || {
-        list.heard.with(|heard| match heard.as_slice() {
+        let mut sentence = list.heard.with(|heard| match heard.as_slice() {
             [] => String::new(),
             [.., last] => {
                 let count = heard.len().to_string();
                 let template = if heard.len() == 1 { m.get().arrived } else { m.get().arrived_many };
                 fill(template, &[("author", &last.author.name), ("text", text(last)), ("count", &count)])
             }
-        })
+        });
+        // The same words twice would be no change, and not be read out again.
+        if times.try_update_value(|times| std::mem::replace(times, !*times)) == Some(true) {
+            sentence.push('\u{a0}');
+        }
+        sentence
     };
     view! {
         <p class="visually-hidden" aria-live="polite" data-announcer="">

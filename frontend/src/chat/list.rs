@@ -52,8 +52,12 @@ struct Model {
     touched: bool,
     /// Everything up to here was read out or was there before.
     announced: u64,
+    /// Whether the last look found somebody who reads the end.
+    reading: bool,
     /// Where the list begins on the screen.
     top: f64,
+    /// How high the list and its rows were when they were looked at last.
+    heights: (f64, f64),
 }
 
 /// The list of one room. All copies are the same list.
@@ -87,7 +91,12 @@ struct Plan {
 }
 
 impl ListView {
-    pub(crate) fn new(chat: Chat, room_id: String, room_name: Signal<String>, target: Option<u64>) -> ListView {
+    pub(crate) fn new(
+        chat: Chat,
+        room_id: String,
+        room_name: Signal<String>,
+        target: Option<u64>,
+    ) -> ListView {
         chat.set_view(Some((&room_id, target.is_none())));
         let announced = chat.read_room(&room_id, RoomLog::last).unwrap_or(u64::MAX);
         let model = Model {
@@ -98,7 +107,9 @@ impl ListView {
             unread_from: None,
             touched: false,
             announced,
+            reading: false,
             top: 0.0,
+            heights: (0.0, 0.0),
         };
         ListView {
             chat,
@@ -208,6 +219,16 @@ impl ListView {
         self.model.update_value(|model| model.touched = true);
     }
 
+    /// The list was scrolled: by the reader, or by the browser because its size changed. Who was at
+    /// the end then stays there.
+    pub(crate) fn scrolled(self) {
+        let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
+        let scroll = anchor::scroll(&scroller);
+        let heights = (scroll.view, scroll.content);
+        let same_size = self.model.try_update_value(|model| model.heights == heights).unwrap_or(true);
+        if same_size { self.look() } else { self.resized() }
+    }
+
     /// The list became another size or moved on the screen.
     pub(crate) fn resized(self) {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
@@ -233,6 +254,7 @@ impl ListView {
             return;
         };
         let looked = self.model.try_update_value(|model| {
+            model.heights = (scroll.view, scroll.content);
             let target = model.target.is_some();
             let window = model.window.as_mut()?;
             let moved = window.follow_reader(scroll, bounds);
@@ -284,12 +306,14 @@ impl ListView {
     fn note_read(self, at_end: bool) {
         let room_id = self.room_id();
         let settled = self.model.try_update_value(|model| model.goal.is_none()).unwrap_or(false);
-        let last = self.chat.read_room(&room_id, |room| room.knows_first_unread().then(|| room.last()));
-        if let Some(Some(last)) = last
-            && at_end
-            && settled
-            && !document().hidden()
-        {
+        // Where the line may yet be found and gone to, nothing has been read yet.
+        let last = self.chat.read_room(&room_id, |room| {
+            let line_may_come = wants_line(room) && !room.knows_first_unread();
+            (!line_may_come).then(|| room.last())
+        });
+        let reads = last.flatten().filter(|_| at_end && settled && !document().hidden());
+        self.model.update_value(|model| model.reading = reads.is_some());
+        if let Some(last) = reads {
             self.chat.mark_read(&room_id, last);
         }
         let unread = self.chat.read_room(&room_id, RoomLog::unread).unwrap_or(0);
@@ -315,7 +339,13 @@ impl Model {
         let nothing_yet = room.loaded() == 0 && room.last() > 0;
         if nothing_yet || self.target.is_some() && self.window.is_none() {
             self.window = None;
-            return Some(Plan { rows: Vec::new(), earlier: None, later: Some(Loading::Idle), is_empty: false, heard });
+            return Some(Plan {
+                rows: Vec::new(),
+                earlier: None,
+                later: Some(Loading::Idle),
+                is_empty: false,
+                heard,
+            });
         }
         let window = self.window.get_or_insert_with(|| Window::at_end(bounds));
         window.fit(bounds, follow);
@@ -328,13 +358,11 @@ impl Model {
 
     /// The line stays where it is while somebody reads. It is drawn anew above what arrives unseen.
     fn place_line(&mut self, room: &RoomLog, follow: bool) {
-        let reading = self.window.is_some() && follow && !document().hidden();
         let seen = self.unread_from.is_none_or(|from| from <= room.read_seq());
-        // For somebody who is new everything is unread, and a line at the very beginning says nothing.
         let first_unread = room.first_unread().filter(|_| room.read_seq() > 0);
-        let (Some(from), true, false) = (first_unread, seen, reading) else { return };
+        let (Some(from), true, false) = (first_unread, seen, self.reading) else { return };
         self.unread_from = Some(from);
-        if !self.touched && self.goal.is_none() && room.unread() <= LINE_WITHIN && follow {
+        if !self.touched && self.goal.is_none() && wants_line(room) && follow {
             self.goal = Some(Goal::UnreadLine);
         }
     }
@@ -372,6 +400,12 @@ impl Model {
         self.shown = shown;
         rows
     }
+}
+
+/// Whether a room opens at the line. For somebody who is new everything is unread, and a line at the
+/// very beginning says nothing.
+fn wants_line(room: &RoomLog) -> bool {
+    room.read_seq() > 0 && room.unread() <= LINE_WITHIN
 }
 
 fn bounds(state: &ChatState, room: &RoomLog) -> Bounds {

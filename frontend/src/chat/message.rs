@@ -29,7 +29,7 @@ pub(crate) fn RowView(row: ShownRow, list: ListView) -> impl IntoView {
                 RowBody::Day { at_ms } => day_name(m.get(), language.get(), at_ms, list.today.get()),
                 _ => String::new(),
             };
-            view! { <h3 class="chat-day"><span>{name}</span></h3> }.into_any()
+            view! { <div class="chat-day"><h2>{name}</h2></div> }.into_any()
         }
         RowKey::Unread => {
             view! { <p class="chat-unread"><span>{move || m.get().unread_line}</span></p> }.into_any()
@@ -68,10 +68,12 @@ fn MessageView(row: ShownRow, list: ListView) -> impl IntoView {
     let part = move |part: fn(&MessageRow) -> String| {
         message.with(|message| message.as_ref().map(part).unwrap_or_default())
     };
-    let at_ms = Memo::new(move |_| message.with(|message| message.as_ref().map_or(0, |message| message.at_ms)));
+    let at_ms =
+        Memo::new(move |_| message.with(|message| message.as_ref().map_or(0, |message| message.at_ms)));
     let seq = Memo::new(move |_| message.with(|message| message.as_ref().and_then(|message| message.seq)));
-    let heads_group =
-        Memo::new(move |_| message.with(|message| message.as_ref().is_some_and(|message| message.heads_group)));
+    let heads_group = Memo::new(move |_| {
+        message.with(|message| message.as_ref().is_some_and(|message| message.heads_group))
+    });
     let delivery = Memo::new(move |_| {
         message.with(|message| message.as_ref().map_or(Delivery::Stored, |message| message.delivery.clone()))
     });

@@ -54,7 +54,9 @@ impl Refused {
             Code::AlreadyExists => Refused::Taken,
             Code::InvalidArgument => {
                 let named = status::field_violations(refusal).into_iter().next();
-                Refused::ByServer(named.map_or_else(|| refusal.message().to_owned(), |field| field.description))
+                Refused::ByServer(
+                    named.map_or_else(|| refusal.message().to_owned(), |field| field.description),
+                )
             }
             code => Refused::Failed(code),
         }

@@ -1,5 +1,7 @@
 //! The list of rooms.
 
+use std::collections::HashMap;
+
 use leptos::prelude::*;
 
 use super::{
@@ -22,6 +24,11 @@ pub(crate) fn RoomsNav(
 ) -> impl IntoView {
     let m = use_messages();
     let chat = use_chat();
+    let by_id = Memo::new(move |_| {
+        chat.rooms.with(|rooms| -> HashMap<String, RoomSummary> {
+            rooms.iter().map(|room| (room.id.clone(), room.clone())).collect()
+        })
+    });
     view! {
         <div class="chat-rooms">
             <div class="chat-rooms__head">
@@ -33,7 +40,7 @@ pub(crate) fn RoomsNav(
                     <For
                         each=move || chat.rooms.get()
                         key=|room| room.id.clone()
-                        children=move |room| view! { <RoomLink room current /> }
+                        children=move |room| view! { <RoomLink room current by_id /> }
                     />
                 </ul>
             </nav>
@@ -42,15 +49,14 @@ pub(crate) fn RoomsNav(
 }
 
 #[component]
-fn RoomLink(room: RoomSummary, current: Signal<Option<String>>) -> impl IntoView {
+fn RoomLink(
+    room: RoomSummary,
+    current: Signal<Option<String>>,
+    by_id: Memo<HashMap<String, RoomSummary>>,
+) -> impl IntoView {
     let m = use_messages();
-    let chat = use_chat();
     let id = room.id.clone();
-    let now = Memo::new(move |_| {
-        chat.rooms
-            .with(|rooms| rooms.iter().find(|known| known.id == id).cloned())
-            .unwrap_or_else(|| room.clone())
-    });
+    let now = Memo::new(move |_| by_id.with(|rooms| rooms.get(&id).unwrap_or(&room).clone()));
     let id = now.with_untracked(|room| room.id.clone());
     let href = Route::Room { id: id.clone(), seq: None }.path();
     let is_current = move || current.with(|current| current.as_deref() == Some(id.as_str()));
@@ -72,17 +78,19 @@ fn RoomLink(room: RoomSummary, current: Signal<Option<String>>) -> impl IntoView
             >
                 <Icon kind=IconKind::Room />
                 <span class="chat-rooms__name">{move || now.with(|room| room.name.clone())}</span>
-                <span class="chat-rooms__unread">{move || badge(unread())}</span>
+                <UnreadBadge unread=Signal::derive(unread) />
             </a>
         </li>
     }
 }
 
-/// The number beside the name; the link's name has it in full.
-fn badge(unread: u32) -> String {
-    match unread {
-        0 => String::new(),
-        1..=999 => unread.to_string(),
-        _ => "999+".to_owned(),
-    }
+/// The number beside a room's name. Drawn by the style sheet: the link's name says it in words.
+#[component]
+pub(crate) fn UnreadBadge(unread: Signal<u32>) -> impl IntoView {
+    let badge = move || match unread.get() {
+        0 => None,
+        unread @ 1..=999 => Some(unread.to_string()),
+        _ => Some("999+".to_owned()),
+    };
+    view! { <span class="chat-rooms__unread" data-count=badge aria-hidden="true"></span> }
 }

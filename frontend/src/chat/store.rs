@@ -39,6 +39,16 @@ pub(crate) struct RoomSummary {
     pub(crate) unread: u32,
 }
 
+impl RoomSummary {
+    fn of(room: &RoomLog) -> RoomSummary {
+        RoomSummary { id: room.id().to_owned(), name: room.name().to_owned(), unread: room.unread() }
+    }
+
+    fn is_of(&self, room: &RoomLog) -> bool {
+        self.unread == room.unread() && self.id == room.id() && self.name == room.name()
+    }
+}
+
 /// How loading a side of a room's history goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Loading {
@@ -181,15 +191,14 @@ impl Chat {
 
     /// Brings the signals up to date with the state.
     pub(super) fn publish(self) {
-        let rooms: Vec<RoomSummary> = self.read(|state| {
-            let summary = |room: &RoomLog| RoomSummary {
-                id: room.id().to_owned(),
-                name: room.name().to_owned(),
-                unread: room.unread(),
-            };
-            state.rooms().iter().map(summary).collect()
+        let changed = self.read(|state| {
+            let same = |(known, room): (&RoomSummary, &RoomLog)| known.is_of(room);
+            let known_as_it_is = self.rooms.with_untracked(|known| {
+                known.len() == state.rooms().len() && known.iter().zip(state.rooms()).all(same)
+            });
+            (!known_as_it_is).then(|| state.rooms().iter().map(RoomSummary::of).collect())
         });
-        if self.rooms.with_untracked(|known| *known != rooms) {
+        if let Some(rooms) = changed {
             self.rooms.set(rooms);
         }
         self.version.update(|version| *version = version.wrapping_add(1));

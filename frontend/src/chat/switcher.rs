@@ -2,7 +2,10 @@
 
 use leptos::{ev, html, prelude::*};
 
-use super::store::{RoomSummary, use_chat};
+use super::{
+    rooms_nav::UnreadBadge,
+    store::{RoomSummary, use_chat},
+};
 use crate::{
     i18n::use_messages,
     icon::{Icon, IconKind},
@@ -79,7 +82,8 @@ fn SwitcherForm(close: Callback<()>, chosen: Callback<()>) -> impl IntoView {
     let chat = use_chat();
     let letters = RwSignal::new(String::new());
     let selected = RwSignal::new(0_usize);
-    let offered = Memo::new(move |_| chat.rooms.with(|rooms| letters.with(|letters| matching(rooms, letters))));
+    let offered =
+        Memo::new(move |_| chat.rooms.with(|rooms| letters.with(|letters| matching(rooms, letters))));
     let field = NodeRef::<html::Input>::new();
     field.on_load(|field| {
         // A field in the page takes the focus.
@@ -150,9 +154,7 @@ fn SwitcherForm(close: Callback<()>, chosen: Callback<()>) -> impl IntoView {
                             >
                                 <Icon kind=IconKind::Room />
                                 <span class="chat-rooms__name">{room.name}</span>
-                                <span class="chat-rooms__unread">
-                                    {(room.unread > 0).then(|| room.unread.to_string())}
-                                </span>
+                                <UnreadBadge unread=Signal::stored(room.unread) />
                             </li>
                         }
                     }
