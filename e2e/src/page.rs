@@ -37,6 +37,8 @@ pub mod keys {
     pub const SHIFT: char = '\u{e008}';
     /// Control.
     pub const CONTROL: char = '\u{e009}';
+    /// Alt.
+    pub const ALT: char = '\u{e00a}';
     /// Space.
     pub const SPACE: char = '\u{e00d}';
     /// Arrow down.
@@ -87,6 +89,20 @@ impl Page {
     /// Goes to a path of the server.
     pub async fn open(&self, path: &str) -> Result {
         Ok(self.client.goto(&format!("{}{path}", self.base)).await?)
+    }
+
+    /// Opens another tab of the same browser, with the same profile, and goes to a path there. What is
+    /// asked of the page is asked of that tab from now on.
+    pub async fn open_tab(&self, path: &str) -> Result {
+        let tab = self.client.new_window(true).await?;
+        self.client.switch_to_window(tab.handle).await?;
+        self.open(path).await
+    }
+
+    /// Goes to one of the browser's tabs, counted from 0 in the order in which they were opened.
+    pub async fn switch_to_tab(&self, index: usize) -> Result {
+        let tab = self.client.windows().await?.into_iter().nth(index).context("there is no such tab")?;
+        Ok(self.client.switch_to_window(tab).await?)
     }
 
     /// Loads the page again.

@@ -8,6 +8,7 @@ use std::{
 };
 
 use anyhow::{Context as _, bail};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::{PATIENCE, Result};
 
@@ -45,6 +46,14 @@ impl Process {
             Ok(value) => Ok((process, value)),
             Err(_) => bail!("{program} did not say that it is ready"),
         }
+    }
+
+    /// SIGTERM: the program ends as it wants to. Returns when it is gone, with whether it says that all
+    /// is well.
+    pub(crate) fn terminate(&mut self) -> Result<bool> {
+        let pid = Pid::from_raw(self.child.id().try_into()?).context("a process has a number")?;
+        kill_process(pid, Signal::TERM)?;
+        Ok(self.child.wait()?.success())
     }
 
     /// SIGKILL: the program gets no chance to do anything. Returns when it is gone.

@@ -77,6 +77,11 @@ impl World {
         self.server.kill()
     }
 
+    /// SIGTERM to the server, which says goodbye and ends.
+    pub fn end_server(&mut self) -> Result {
+        self.server.terminate()
+    }
+
     /// Starts the server again on the same port and data.
     pub fn restart_server(&mut self) -> Result {
         self.server.restart()

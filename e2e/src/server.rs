@@ -7,6 +7,8 @@ use std::{
     process::Command,
 };
 
+use anyhow::bail;
+
 use crate::{Result, process::Process, tools};
 
 /// A server that serves the page. It can be killed and started again on the same port and data.
@@ -30,7 +32,15 @@ impl Server {
         self.process.kill()
     }
 
-    /// Starts again after [`Self::kill`].
+    /// SIGTERM, and the end that follows; it fails when the server does not say that all is well.
+    pub(crate) fn terminate(&mut self) -> Result {
+        match self.process.terminate()? {
+            true => Ok(()),
+            false => bail!("the server ended with an error: {}", self.log()),
+        }
+    }
+
+    /// Starts again after [`Self::kill`] or [`Self::terminate`].
     pub(crate) fn restart(&mut self) -> Result {
         (self.process, self.addr) = spawn(&self.folder, self.addr)?;
         Ok(())

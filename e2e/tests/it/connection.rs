@@ -157,3 +157,92 @@ async fn offline_is_said_and_what_is_written_goes_out_once_afterwards() -> Resul
     })
     .await
 }
+
+#[tokio::test]
+async fn two_people_write_while_the_server_is_killed_again_and_again() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        let grace = world.person("Grace").await?;
+        for page in [&ada, &grace] {
+            page.part(&part("textbox", N.message)).await?;
+            page.forgive_requests();
+        }
+        let (mut by_ada, mut by_grace) = (Vec::new(), Vec::new());
+        for round in 1..=4 {
+            for number in 1..=3 {
+                by_ada.push(format!("Ada {round}.{number}"));
+                ada.write(&by_ada[by_ada.len() - 1]).await?;
+                by_grace.push(format!("Grace {round}.{number}"));
+                grace.write(&by_grace[by_grace.len() - 1]).await?;
+                // In each round at another moment.
+                if number == round.min(3) {
+                    world.kill_server()?;
+                }
+            }
+            world.restart_server()?;
+        }
+        let order = eventually("all messages, stored, on both screens", async || {
+            let on_ada: Vec<String> = ada.messages().await?.into_iter().map(|message| message.said).collect();
+            let on_grace: Vec<String> =
+                grace.messages().await?.into_iter().map(|message| message.said).collect();
+            if on_ada.len() == 24 && on_ada == on_grace {
+                Ok(on_ada)
+            } else {
+                bail!("{on_ada:?}, {on_grace:?}")
+            }
+        })
+        .await?;
+        // Each once, and each person's in the order in which they wrote them.
+        let of = |who: &str| order.iter().filter(|said| said.starts_with(who)).cloned().collect::<Vec<_>>();
+        assert_eq!((of("Ada "), of("Grace ")), (by_ada, by_grace));
+        let late = world.person("Edsger").await?;
+        late.reads(&order).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_server_that_is_restarted_says_goodbye_and_is_missed_only_shortly() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.write("before").await?;
+        ada.has_stored("before").await?;
+        ada.forgive_requests();
+        world.end_server()?;
+        ada.write("in between").await?;
+        world.restart_server()?;
+        ada.has_stored("in between").await?;
+        ada.reads(&["before", "in between"]).await?;
+        strip_is_empty(&ada).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn two_tabs_of_one_person_show_the_same_and_send_what_waits_once() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.write("from the first tab").await?;
+        ada.has_stored("from the first tab").await?;
+        ada.open_tab("/").await?;
+        ada.reads(&["from the first tab"]).await?;
+        ada.write("from the second tab").await?;
+        ada.has_stored("from the second tab").await?;
+        ada.forgive_requests();
+        world.kill_server()?;
+        ada.write("waits in the second").await?;
+        ada.switch_to_tab(0).await?;
+        ada.reads(&["from the first tab", "from the second tab", "waits in the second"]).await?;
+        ada.write("waits in the first").await?;
+        world.restart_server()?;
+        let all = ["from the first tab", "from the second tab", "waits in the second", "waits in the first"];
+        ada.has_stored("waits in the first").await?;
+        let grace = world.person("Grace").await?;
+        grace.reads(&all).await?;
+        ada.reads(&all).await?;
+        ada.switch_to_tab(1).await?;
+        ada.reads(&all).await?;
+        ada.has_stored("waits in the second").await
+    })
+    .await
+}

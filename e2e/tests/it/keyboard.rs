@@ -162,3 +162,48 @@ async fn the_names_that_hold_are_those_of_the_browsers_accessibility_tree() -> R
     })
     .await
 }
+
+#[tokio::test]
+async fn control_and_k_jumps_to_a_room() -> Result {
+    scenario(async |world| {
+        let grace = e2e::Guest::join(&world.url(), "Grace").await?;
+        for room in ["Release planning", "Lunch"] {
+            grace.create_room(room).await?;
+        }
+        let page = world.person("Ada").await?;
+        page.click(&part("textbox", N.message)).await?;
+        page.chord(&[keys::CONTROL, 'k']).await?;
+        page.part(&any("combobox")).await?;
+        page.type_keys("lun").await?;
+        page.press(keys::ENTER).await?;
+        page.part(&part("log", "Lunch")).await?;
+        page.gone(&any("dialog")).await?;
+        page.chord(&[keys::CONTROL, 'k']).await?;
+        page.part(&any("combobox")).await?;
+        page.press(keys::ESCAPE).await?;
+        page.gone(&any("dialog")).await?;
+        page.part(&part("log", "Lunch")).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_calls_of_the_chat_are_listed_at_a_key() -> Result {
+    scenario(async |world| {
+        let page = world.person("Ada").await?;
+        page.write("a call").await?;
+        page.has_stored("a call").await?;
+        page.chord(&[keys::ALT, 'c']).await?;
+        let panel = part("region", N.calls);
+        for said in ["Subscribe", "Receiving", "SendMessage", "OK", "Join"] {
+            page.mentions(&panel, said).await?;
+        }
+        // The session is nowhere to be read.
+        let cookie: String = page.run("return document.cookie", vec![]).await?;
+        assert!(!page.all_text().await?.contains("chinwag_session=") && cookie.is_empty(), "{cookie}");
+        page.chord(&[keys::ALT, 'c']).await?;
+        page.gone(&panel).await
+    })
+    .await
+}
