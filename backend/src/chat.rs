@@ -25,7 +25,7 @@ mod writer;
 mod tests;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -131,7 +131,7 @@ impl Default for ChatOptions {
     }
 }
 
-/// What a chat holds in memory for its readers.
+/// How a chat's readers are doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Load {
     /// Open streams.
@@ -140,6 +140,9 @@ pub struct Load {
     pub tail_frames: usize,
     /// Bytes of these frames.
     pub tail_bytes: usize,
+    /// How often a stream found that the tail did not continue it, and read the store instead. Nothing is lost
+    /// by it, and it should never happen.
+    pub holes: u64,
 }
 
 /// A chat that runs. Clones are handles of the same one.
@@ -159,6 +162,7 @@ impl Chat {
             sessions: Sessions::default(),
             streams: Arc::default(),
             closing: AtomicBool::new(false),
+            holes: AtomicU64::new(0),
         });
         let store = WriteStore::new(opened.connection);
         let (writer, thread) = Writer::start(store, opened.lock, shared.clone())?;
@@ -191,10 +195,12 @@ impl Chat {
         }
     }
 
-    /// What it holds in memory for its readers.
+    /// How its readers are doing.
     pub fn load(&self) -> Load {
         let (tail_frames, tail_bytes) = self.core.shared.tail.held();
-        Load { streams: self.core.shared.streams.count(), tail_frames, tail_bytes }
+        let shared = &self.core.shared;
+        let holes = shared.holes.load(Ordering::Relaxed);
+        Load { streams: shared.streams.count(), tail_frames, tail_bytes, holes }
     }
 }
 
@@ -206,6 +212,7 @@ struct Shared {
     sessions: Sessions,
     streams: Arc<Streams>,
     closing: AtomicBool,
+    holes: AtomicU64,
 }
 
 impl Shared {

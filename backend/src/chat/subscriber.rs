@@ -12,6 +12,7 @@ mod answer;
 use std::collections::{HashMap, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::Stream;
@@ -319,6 +320,7 @@ impl Subscriber {
                     entry.first,
                     "the tail does not continue a stream: reading the store"
                 );
+                self.core.shared.holes.fetch_add(1, Ordering::Relaxed);
                 self.phase = Phase::CatchingUp([Step::Replay { room: entry.room, to: entry.last }].into());
                 Ok(None)
             }
@@ -396,7 +398,10 @@ impl Subscriber {
         let due = quiet >= least;
         let pause = if due { interval } else { interval.saturating_sub(quiet) };
         self.heartbeat.as_mut().reset(tokio::time::Instant::now() + pause);
-        Ok(due.then(|| self.heartbeat_frame()))
+        let frame = due.then(|| self.heartbeat_frame());
+        // The numbers show what the tail has left out as soon as more comes; this shows it when nothing does.
+        self.fall_back().await?;
+        Ok(frame)
     }
 
     fn heartbeat_frame(&mut self) -> EncodedSubscribeResponse {

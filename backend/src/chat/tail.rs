@@ -150,6 +150,15 @@ impl Tail {
         }
     }
 
+    /// Forgets the newest entry, as if it had never been published.
+    #[cfg(test)]
+    pub(super) fn forget_last_for_test(&self) {
+        let mut frames = self.lock();
+        if let Some(last) = frames.entries.pop_back() {
+            frames.bytes -= last.frame.as_bytes().len();
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Frames> {
         self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -222,7 +222,9 @@ async fn from_snapshot_to_live_nothing_is_lost_whatever_is_written_meanwhile() {
             assert_eq!(seen, &expected);
         }
     }
-    assert_eq!(chat.chat.load().streams, 0, "nothing outlives its stream");
+    let load = chat.chat.load();
+    assert_eq!(load.streams, 0, "nothing outlives its stream");
+    assert_eq!(load.holes, 0, "the tail continued every stream that had not fallen behind it");
 }
 
 #[tokio::test]
@@ -239,6 +241,23 @@ async fn a_tail_that_does_not_continue_is_noticed_and_the_store_is_read() {
         got.extend(seqs(&[stream.next().await]));
     }
     assert_eq!(got, [2, 3, 4]);
+    assert_eq!(chat.chat.load().holes, 1);
+}
+
+#[tokio::test]
+async fn an_event_that_the_tail_never_had_comes_with_the_next_heartbeat() {
+    let chat = TestChat::open_with(|options| options.heartbeat_interval = Duration::from_millis(30));
+    let ada = chat.join("Ada").await;
+    let mut stream = frames(&chat, &ada, vec![], 0).await;
+    stream.until_caught_up().await;
+    send(&chat, &ada, &chat.general(), 0..1).await;
+    chat.core().shared.tail.forget_last_for_test();
+    loop {
+        match stream.next().await {
+            Frame::Heartbeat(_) => {}
+            frame => break assert_eq!(seqs(&[frame]), [2]),
+        }
+    }
 }
 
 #[tokio::test]
