@@ -15,7 +15,7 @@ pub(crate) fn run() -> Result<()> {
             "--workspace",
             "--all-targets",
             "--features",
-            "xtask/codegen,xtask/weigh",
+            "xtask/codegen,xtask/weigh,proto/server",
             "--",
             "-D",
             "warnings",

@@ -5,6 +5,7 @@ mod count;
 mod smoke;
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
@@ -27,23 +28,25 @@ struct Setup {
 }
 
 pub(crate) fn run() -> Result<()> {
-    let mut steps = Steps::new(6);
+    let mut steps = Steps::new(5);
     let setup = steps.step("Tools and browser", set_up)?;
     let mut count = Count::default();
-    steps.step("Tests on the host", || host(&mut count))?;
     steps.step("Page, optimised", || {
         let built = page::build(&setup.tools);
         stop_if_told()?;
         count.check("the optimised page is built", built);
         Ok(())
     })?;
+    steps.step("Tests on the host, and end to end", || on_the_host(&mut count, &setup))?;
     steps.step("Tests in the browser", || in_the_browser(&mut count, &setup))?;
     steps.step("The commands that the README names", || {
         smoke::run(&mut count, &setup.path)?;
         stop_if_told()
     })?;
-    steps.step("End to end", || end_to_end(&mut count, &setup))?;
 
+    for (kind, (passed, failed)) in &count.kinds {
+        println!("{kind}: {passed} passed, {failed} failed");
+    }
     println!("\nall of it took {}", steps.elapsed());
     for failure in &count.failures {
         println!("FAILED: {failure}");
@@ -88,24 +91,29 @@ fn set_up() -> Result<Setup> {
     Ok(Setup { path: tools.path()?, tools, browser, axe })
 }
 
-fn host(count: &mut Count) -> Result<()> {
-    let arguments = "test --workspace --exclude e2e --features xtask/codegen,xtask/weigh,proto/server --no-fail-fast --color=never";
-    count.tests("host", cargo(arguments.split(' ')))
+/// All in one: each selection of packages would build its own variants of what they share.
+fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
+    let words = "test --workspace --features xtask/codegen,xtask/weigh,proto/server --no-fail-fast";
+    let mut arguments: Vec<&str> = words.split(' ').collect();
+    if std::io::stderr().is_terminal() {
+        // With cargo's own progress.
+        let build = cargo(arguments.iter().copied().chain(["--no-run"])).run();
+        stop_if_told()?;
+        // What does not compile is counted below.
+        build.ok();
+    }
+    if setup.axe.is_none() {
+        arguments.extend(["--", "--skip", "accessibility::"]);
+    }
+    let program = end_to_end_environment(cargo(arguments), setup).env("CARGO_TERM_COLOR", "never");
+    count.tests("on the host", program)
 }
 
 /// As a person would type it; `.cargo/config.toml` brings [`browser`] into it.
 fn in_the_browser(count: &mut Count, setup: &Setup) -> Result<()> {
     let arguments = "test --target wasm32-unknown-unknown -p frontend --no-fail-fast";
     let program = cargo(arguments.split(' ')).env("CARGO_TERM_COLOR", "never");
-    count.tests("browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
-}
-
-fn end_to_end(count: &mut Count, setup: &Setup) -> Result<()> {
-    let mut arguments: Vec<&str> = "test --package e2e --color=never --".split(' ').collect();
-    if setup.axe.is_none() {
-        arguments.extend(["--skip", "accessib"]);
-    }
-    count.tests("end to end", end_to_end_environment(cargo(arguments), setup))
+    count.tests("in the browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
 }
 
 fn end_to_end_environment(program: Program, setup: &Setup) -> Program {

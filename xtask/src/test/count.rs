@@ -1,5 +1,6 @@
 //! Counting what test programs say of themselves, and of what cargo says of them.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Result;
@@ -13,6 +14,10 @@ pub(crate) struct Count {
     pub(crate) failed: usize,
     /// What failed, by name.
     pub(crate) failures: Vec<String>,
+    /// Passed and failed, by what kind of test it is.
+    pub(crate) kinds: BTreeMap<&'static str, (usize, usize)>,
+    /// The kind of what runs now.
+    kind: &'static str,
     /// The test program that runs now, until it has said its result.
     unfinished: Option<String>,
 }
@@ -20,10 +25,10 @@ pub(crate) struct Count {
 impl Count {
     /// Runs test programs, shows what they print and counts it. What does not compile, ends without a result
     /// or leaves tests out counts as failed.
-    pub(crate) fn tests(&mut self, kind: &str, program: Program) -> Result<()> {
+    pub(crate) fn tests(&mut self, kind: &'static str, program: Program) -> Result<()> {
         let shown = program.shown();
         println!("      {shown}");
-        let heard = Arc::new(Mutex::new(Count::default()));
+        let heard = Arc::new(Mutex::new(Count { kind, ..Count::default() }));
         let listener = heard.clone();
         let (mut running, reader) = program.start_reading_all(move |line| {
             println!("{line}");
@@ -34,25 +39,30 @@ impl Count {
         reader.join().ok();
         let mut heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
         heard.finish();
+        heard.kind = kind;
         if !good && heard.failed == 0 {
             heard.fail(format!("`{shown}`"));
         }
         if heard.passed + heard.failed == 0 {
             heard.fail(format!("`{shown}` ran no test"));
         }
-        println!("      {kind}: {} passed, {} failed", heard.passed, heard.failed);
         self.passed += heard.passed;
         self.failed += heard.failed;
         self.failures.append(&mut heard.failures);
+        for (kind, (passed, failed)) in heard.kinds {
+            let of_kind = self.kinds.entry(kind).or_default();
+            *of_kind = (of_kind.0 + passed, of_kind.1 + failed);
+        }
         Ok(())
     }
 
     /// One check of our own.
     pub(crate) fn check(&mut self, name: &str, result: Result<()>) {
+        self.kind = "commands";
         match result {
             Ok(()) => {
                 println!("test {name} ... ok");
-                self.passed += 1;
+                self.add(1, 0);
             }
             Err(error) => {
                 println!("test {name} ... FAILED: {error:#}");
@@ -61,25 +71,35 @@ impl Count {
         }
     }
 
+    fn add(&mut self, passed: usize, failed: usize) {
+        self.passed += passed;
+        self.failed += failed;
+        let kind = self.kinds.entry(self.kind).or_default();
+        *kind = (kind.0 + passed, kind.1 + failed);
+    }
+
     fn fail(&mut self, what: String) {
-        self.failed += 1;
+        self.add(0, 1);
         self.failures.push(what);
     }
 
     fn line(&mut self, line: &str) {
         if let Some(summary) = line.strip_prefix("test result: ") {
             self.unfinished = None;
-            self.passed += number_before(summary, " passed");
-            self.failed += number_before(summary, " failed");
             let ignored = number_before(summary, " ignored");
+            self.add(number_before(summary, " passed"), number_before(summary, " failed") + ignored);
             if ignored > 0 {
-                self.failed += ignored;
                 self.failures.push(format!("{ignored} ignored tests"));
             }
         } else if let Some(name) = line.strip_prefix("test ").and_then(|rest| rest.split_once(" ... FAIL")) {
             self.failures.push(name.0.to_owned());
         } else if let Some(program) = started(line) {
             self.finish();
+            if program.contains("/e2e-") {
+                self.kind = "end to end";
+            } else if self.kind == "end to end" {
+                self.kind = "on the host";
+            }
             self.unfinished = Some(program.to_owned());
         } else if line == NOTHING_TO_RUN {
             self.unfinished = None;
@@ -118,7 +138,7 @@ mod tests {
     use crate::command::program;
 
     fn count(lines: &[&str]) -> Count {
-        let mut count = Count::default();
+        let mut count = Count { kind: "on the host", ..Count::default() };
         for line in lines {
             count.line(line);
         }
@@ -132,11 +152,15 @@ mod tests {
             "     Running unittests src/lib.rs (target/debug/deps/a-1)",
             "test a::works ... ok",
             "test result: ok. 12 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.01s",
+            "     Running tests/it/main.rs (target/debug/deps/e2e-2)",
+            "test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 9.01s",
             "   Doc-tests b",
             "test b::breaks ... FAILED",
             "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out",
         ]);
-        assert_eq!((count.passed, count.failed), (15, 1));
+        assert_eq!(count.kinds["end to end"], (2, 0));
+        assert_eq!(count.kinds["on the host"], (15, 1));
+        assert_eq!((count.passed, count.failed), (17, 1));
         assert_eq!(count.failures, ["b::breaks"]);
     }
 
