@@ -77,12 +77,16 @@ async fn take(page: &Page, folder: &Path, language: &str) -> Result {
 /// Messages that wait, and the strip that says why.
 async fn waiting(shots: &Shots<'_>) -> Result {
     let page = shots.page;
+    // No field stops a control character from being pasted, and the server takes none.
+    page.write("This one is refused. \u{7}").await?;
+    page.says_somewhere(shots.names.discard).await?;
     page.set_offline(true).await?;
     page.write("This one waits for the network.").await?;
     page.write("这一条也在等网络。").await?;
     page.says_somewhere(shots.names.waiting).await?;
     shots.all("offline").await?;
     page.set_offline(false).await?;
+    page.click(&part("button", shots.names.discard)).await?;
     eventually("the messages to be stored", async || {
         let text = page.all_text().await?;
         e2e::wait::holds(!text.contains(shots.names.waiting), || "one waits".to_owned())
@@ -95,6 +99,14 @@ async fn menu(shots: &Shots<'_>) -> Result {
     shots.page.part(&part("radio", "中文")).await?;
     shots.one("menu", SIZES[2], "light").await?;
     shots.one("menu", SIZES[0], "dark").await?;
+    shots.page.press(e2e::keys::ESCAPE).await?;
+    shots.page.resize(SIZES[0].0, SIZES[0].1).await?;
+    shots.page.click(&part("button", shots.names.back)).await?;
+    shots.one("rooms", SIZES[0], "light").await?;
+    shots.one("rooms", SIZES[0], "dark").await?;
+    shots.page.click(&part("button", shots.names.new_room)).await?;
+    shots.one("new-room", SIZES[0], "light").await?;
+    shots.one("new-room", SIZES[1], "dark").await?;
     shots.page.press(e2e::keys::ESCAPE).await
 }
 
