@@ -14,8 +14,7 @@ use tonic::Request;
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::print_stdout, reason = "an example shows what it gets")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let channel =
-        Channel::builder("http://127.0.0.1:50051").deadline(Duration::from_secs(5)).build()?;
+    let channel = Channel::builder("http://127.0.0.1:50051").deadline(Duration::from_secs(5)).build()?;
 
     let mut client = GreeterClient::new(channel.clone());
     let reply = client.say_hello(HelloRequest { name: "World".to_owned() }).await?;
