@@ -40,6 +40,9 @@ pub struct ServeOptions {
     /// the handler is not asked for more, so a slow reader holds its own stream and costs at most this.
     /// Default 32 KiB.
     pub max_send_buffer: usize,
+    /// Bytes that the kernel takes for a connection beyond what the client has room for (where the system
+    /// offers it): without it, some megabytes for each client that does not read. Default 128 KiB.
+    pub max_unsent: u32,
     /// Bytes of request that a client may send on one HTTP/2 stream before a handler has read any.
     /// Default 256 KiB.
     pub stream_window: u32,
@@ -66,6 +69,7 @@ impl Default for ServeOptions {
             max_header_list_size: 16 * 1024,
             max_http1_buffer: 64 * 1024,
             max_send_buffer: 32 * 1024,
+            max_unsent: 128 * 1024,
             stream_window: 256 * 1024,
             connection_window: 1024 * 1024,
             call_grace: Duration::from_secs(3),

@@ -112,15 +112,17 @@ fn is_the_peers_fault(error: &io::Error) -> bool {
     )
 }
 
-/// Small frames leave at once, and a peer that vanished is noticed by the kernel too. A socket that
-/// refuses an option still works.
+/// Small frames leave at once, a peer that vanished is noticed by the kernel too, and what a peer does not
+/// read is not piled up there. A socket that refuses an option still works.
 fn tune(stream: &TcpStream, options: &ServeOptions) {
     let keepalive =
         TcpKeepalive::new().with_time(options.keep_alive_interval).with_interval(options.keep_alive_interval);
     let socket = SockRef::from(stream);
     let tuned = stream.set_nodelay(true).and_then(|()| socket.set_tcp_keepalive(&keepalive));
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    let tuned = tuned.and_then(|()| socket.set_tcp_user_timeout(Some(options.unacknowledged_timeout)));
+    let tuned = tuned
+        .and_then(|()| socket.set_tcp_user_timeout(Some(options.unacknowledged_timeout)))
+        .and_then(|()| socket.set_tcp_notsent_lowat(options.max_unsent));
     if let Err(error) = tuned {
         tracing::debug!(%error, "cannot set an option of a socket");
     }

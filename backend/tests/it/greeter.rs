@@ -84,7 +84,7 @@ async fn a_streamed_greeting_goes_on_until_its_deadline() {
     let mut greeter = client(&server).await;
 
     let mut request = paced("World", &[("x-greeter-interval-ms", "20")]);
-    request.set_timeout(Duration::from_millis(300));
+    request.set_timeout(Duration::from_secs(1));
     let mut replies = greeter.say_hello_stream_reply(request).await.unwrap().into_inner();
 
     let mut received = 0;
@@ -96,7 +96,7 @@ async fn a_streamed_greeting_goes_on_until_its_deadline() {
         }
     };
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    assert!((2..=16).contains(&received), "{received} greetings");
+    assert!((2..=51).contains(&received), "{received} greetings");
     server.shutdown().await;
 }
 

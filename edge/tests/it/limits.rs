@@ -8,7 +8,7 @@ use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use crate::support::{ENDLESS, HELD, Http1, Http2, PATIENCE, SILENT, Server, closed, eventually};
@@ -67,8 +67,9 @@ async fn an_idle_http2_connection_is_told_to_go_and_one_with_a_call_is_not() {
 
     eventually("the idle connection closes", || idle.is_closed()).await;
 
-    assert!(!busy.is_closed());
     assert_eq!(server.watch.streams.load(Ordering::SeqCst), 1);
+    // It still takes new calls.
+    drop(busy.call(SILENT).await);
     drop(body);
     drop(busy);
     server.stopped().await;
@@ -117,6 +118,60 @@ async fn a_reader_that_does_not_read_is_not_written_for() {
     drop(slow);
     drop(connection);
     server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_nobody_reads_costs_little_however_much_it_asks_for() {
+    let server = Server::start(|_| {}).await;
+    let produced = || server.watch.produced.load(Ordering::SeqCst);
+    let socket = TcpSocket::new_v4().unwrap();
+    // What the client's kernel takes is the client's memory; here it is little.
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let mut greedy = socket.connect(server.addr).await.unwrap();
+    greedy.write_all(&greedy_call(ENDLESS)).await.unwrap();
+    eventually("its stream begins", || produced() > 0).await;
+
+    // The same for a client that reads, so that the greedy one has had the time it needs.
+    let mut reading = Http2::open(server.addr).await;
+    let mut body = reading.call(ENDLESS).await.into_body();
+    let mut read = 0;
+    while read < 16 * 1024 * 1024 {
+        let frame = timeout(PATIENCE, body.frame()).await.expect("nothing comes").unwrap().unwrap();
+        read += frame.into_data().unwrap().len();
+    }
+    drop(body);
+    eventually("the reading stream ends", || server.watch.streams.load(Ordering::SeqCst) == 1).await;
+
+    let held = produced() - read;
+    assert!(held <= 384 * 1024, "{held} bytes wait for a client that does not read");
+    drop((greedy, reading));
+    server.stopped().await;
+}
+
+/// The bytes of an HTTP/2 client that opens its windows as far as they go and makes one call.
+fn greedy_call(path: &str) -> Vec<u8> {
+    const WINDOW: u32 = 0x7fff_0000;
+    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+    };
+    let literal = |name: &str, value: &str| {
+        let length = |text: &str| u8::try_from(text.len()).unwrap();
+        [&[0, length(name)], name.as_bytes(), &[length(value)], value.as_bytes()].concat()
+    };
+    // Method and scheme are in HPACK's static table.
+    let mut headers = vec![0x83, 0x86];
+    for (name, value) in [(":path", path), (":authority", "test"), ("content-type", "application/grpc")] {
+        headers.extend(literal(name, value));
+    }
+    let initial_window = [&[0, 4], &WINDOW.to_be_bytes()[..]].concat();
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
+        frame(4, 0, 0, &initial_window),
+        frame(8, 0, 0, &WINDOW.to_be_bytes()),
+        frame(1, 0x5, 1, &headers),
+    ]
+    .concat()
 }
 
 #[tokio::test]

@@ -76,8 +76,10 @@ async fn a_client_that_does_nothing_cannot_hold_the_server() {
     let native_body = native.call(ENDLESS).await.into_body();
     let web_body = web.call(ENDLESS).await.into_body();
 
+    let streams = server.watch.streams.clone();
     let took = server.stopped().await;
 
+    assert_eq!(streams.load(Ordering::SeqCst), 0, "the calls outlived the server");
     assert!(took >= Duration::from_millis(250), "it took only {took:?}");
     assert!(took < Duration::from_secs(2), "it took {took:?}");
     drop((native_body, web_body));
