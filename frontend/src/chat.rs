@@ -36,7 +36,7 @@ use self::{
 use crate::{
     api::use_api,
     app::{PageTitle, SessionContext},
-    i18n::{fill, use_messages},
+    i18n::{fill, text, use_messages},
     icon::{Icon, IconKind},
     route::{Route, navigate, use_route},
     storage,
@@ -136,7 +136,7 @@ fn UnknownRoom(back: Callback<()>) -> impl IntoView {
                 <button
                     type="button"
                     class="button button--icon"
-                    aria-label=move || m.get().back_to_rooms
+                    aria-label=text(|m| m.back_to_rooms)
                     on:click=move |_| back.run(())
                 >
                     <Icon kind=IconKind::Back />
@@ -144,8 +144,8 @@ fn UnknownRoom(back: Callback<()>) -> impl IntoView {
             </header>
             <ConnectionStrip />
             <div class="chat-unknown">
-                <h1>{move || m.get().room_unknown_title}</h1>
-                <p>{move || m.get().room_unknown_text}</p>
+                <h1>{text(|m| m.room_unknown_title)}</h1>
+                <p>{text(|m| m.room_unknown_text)}</p>
                 {move || first().map(|room| view! {
                     <a class="button" href=Route::Room { id: room.id, seq: None }.path()>
                         {move || fill(m.get().to_first_room, &[("room", &room.name)])}

@@ -3,7 +3,7 @@
 use leptos::{ev, html, prelude::*};
 
 use super::{drafts, store::use_chat};
-use crate::i18n::{fill, plural, use_messages};
+use crate::i18n::{fill, plural, text, use_messages};
 
 /// See `SendMessageRequest.text`. Counted in Unicode scalar values.
 const TEXT_MAX: usize = 4_000;
@@ -119,7 +119,7 @@ pub(crate) fn Composer(
                 <textarea
                     class="chat-composer__field"
                     rows="1"
-                    aria-label=move || m.get().message
+                    aria-label=text(|m| m.message)
                     aria-describedby="composer-limit"
                     aria-invalid=move || too_long().to_string()
                     placeholder=placeholder
@@ -129,7 +129,7 @@ pub(crate) fn Composer(
                     on:input=move |_| changed()
                     on:keydown=keydown
                 />
-                <button class="button button--primary chat-composer__send">{move || m.get().send}</button>
+                <button class="button button--primary chat-composer__send">{text(|m| m.send)}</button>
             </div>
         </form>
     }

@@ -68,11 +68,6 @@ impl Connection {
         self.online && !matches!(self.link, Link::Waiting { .. })
     }
 
-    /// Whether the stream is at every room's head.
-    pub(crate) fn is_live(&self) -> bool {
-        self.link == Link::Live
-    }
-
     /// What to show now.
     pub(crate) fn strip(&self, catching_up: u64, now_ms: f64) -> Strip {
         if !self.online {

@@ -12,7 +12,7 @@ use super::{
     strip::ConnectionStrip,
 };
 use crate::{
-    i18n::{fill, use_messages},
+    i18n::{fill, text, use_messages},
     icon::{Icon, IconKind},
     route::{Route, navigate},
 };
@@ -29,7 +29,6 @@ pub(crate) fn Conversation(
     /// Called by the button that leads to the rooms where both have no place side by side.
     back: Callback<()>,
 ) -> impl IntoView {
-    let m = use_messages();
     let chat = use_chat();
     let list = ListView::new(chat, room_id.clone(), name, target.get_untracked());
     Effect::new(move |previous: Option<Option<u64>>| {
@@ -53,7 +52,7 @@ pub(crate) fn Conversation(
                 <button
                     type="button"
                     class="button button--icon"
-                    aria-label=move || m.get().back_to_rooms
+                    aria-label=text(|m| m.back_to_rooms)
                     on:click=move |_| back.run(())
                 >
                     <Icon kind=IconKind::Back />
@@ -73,7 +72,6 @@ pub(crate) fn Conversation(
 
 #[component]
 fn MessageList(list: ListView) -> impl IntoView {
-    let m = use_messages();
     let chat = use_chat();
     let content = NodeRef::<html::Div>::new();
     Effect::new(move |_| {
@@ -105,7 +103,7 @@ fn MessageList(list: ListView) -> impl IntoView {
                     children=move |row| view! { <RowView row list /> }
                 />
                 <Show when=move || list.is_empty.get() fallback=|| ()>
-                    <p class="chat-start">{move || m.get().room_empty}</p>
+                    <p class="chat-start">{text(|m| m.room_empty)}</p>
                 </Show>
                 <HistoryEdge loading=list.later />
             </div>
@@ -116,18 +114,17 @@ fn MessageList(list: ListView) -> impl IntoView {
 /// Where the loaded messages end and there are more.
 #[component]
 fn HistoryEdge(loading: RwSignal<Option<Loading>>) -> impl IntoView {
-    let m = use_messages();
     let chat = use_chat();
     move || {
         loading.get().map(|loading| match loading {
             Loading::Idle | Loading::Running => {
-                view! { <p class="chat-edge">{move || m.get().older_loading}</p> }.into_any()
+                view! { <p class="chat-edge">{text(|m| m.older_loading)}</p> }.into_any()
             }
             Loading::Failed => view! {
                 <p class="chat-edge">
-                    {move || m.get().history_failed}
+                    {text(|m| m.history_failed)}
                     <button type="button" class="button" on:click=move |_| chat.forget_failed_loads()>
-                        {move || m.get().try_again}
+                        {text(|m| m.try_again)}
                     </button>
                 </p>
             }
@@ -171,7 +168,7 @@ fn Announcer(list: ListView) -> impl IntoView {
             [.., last] => {
                 let count = heard.len().to_string();
                 let template = if heard.len() == 1 { m.get().arrived } else { m.get().arrived_many };
-                fill(template, &[("author", &last.author.name), ("text", text(last)), ("count", &count)])
+                fill(template, &[("author", &last.author.name), ("text", said(last)), ("count", &count)])
             }
         });
         // The same words twice would be no change, and not be read out again.
@@ -187,7 +184,7 @@ fn Announcer(list: ListView) -> impl IntoView {
     }
 }
 
-fn text(message: &Message) -> &str {
+fn said(message: &Message) -> &str {
     match &message.body {
         Body::Text(text) => text,
         Body::Created | Body::Unknown => "",

@@ -7,7 +7,10 @@ use super::{
     naming::{Refused, Subject},
     store::use_chat,
 };
-use crate::{api::use_api, i18n::use_messages};
+use crate::{
+    api::use_api,
+    i18n::{text, use_messages},
+};
 
 /// The form "Join".
 #[component]
@@ -52,13 +55,13 @@ pub(crate) fn JoinForm(
     let invalid = move || refused.get().is_some().to_string();
     view! {
         <div class="chat-join">
-            <form class="chat-join__form" aria-label=move || m.get().join novalidate on:submit=submit>
-                <h1>{move || m.get().join_title}</h1>
+            <form class="chat-join__form" aria-label=text(|m| m.join) novalidate on:submit=submit>
+                <h1>{text(|m| m.join_title)}</h1>
                 <p class="chat-join__text">
                     {move || if ended { m.get().join_again } else { m.get().join_text }}
                 </p>
                 <div class="field">
-                    <label class="field__label" for="join-name">{move || m.get().your_name}</label>
+                    <label class="field__label" for="join-name">{text(|m| m.your_name)}</label>
                     <input
                         class="field__input"
                         id="join-name"
@@ -77,7 +80,7 @@ pub(crate) fn JoinForm(
                     </p>
                 </div>
                 <button class="button button--primary" aria-disabled=move || running.get().to_string()>
-                    {move || m.get().join}
+                    {text(|m| m.join)}
                 </button>
             </form>
         </div>

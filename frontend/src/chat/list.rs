@@ -58,6 +58,8 @@ struct Model {
     top: f64,
     /// How high the list and its rows were when they were looked at last.
     heights: (f64, f64),
+    /// Where the reader was then.
+    scrolled_to: f64,
 }
 
 /// The list of one room. All copies are the same list.
@@ -110,6 +112,7 @@ impl ListView {
             reading: false,
             top: 0.0,
             heights: (0.0, 0.0),
+            scrolled_to: 0.0,
         };
         ListView {
             chat,
@@ -162,16 +165,31 @@ impl ListView {
     /// Brings the page up to date with the state, and keeps the reader's place.
     pub(crate) fn refresh(self) {
         let Some(scroller) = self.scroller.get_untracked() else { return };
-        let anchor = Anchor::note(&scroller);
         let follow = self.at_end.get_untracked();
         let room_id = self.room_id();
         let plan = self
             .model
-            .try_update_value(|model| self.chat.read(|state| model.plan(state, &room_id, follow)))
+            .try_update_value(|model| {
+                let plan = self.chat.read(|state| model.plan(state, &room_id, follow))?;
+                let as_it_is = model.goal.is_none() && model.shows(&plan.rows);
+                Some((plan, as_it_is))
+            })
             .flatten();
-        let Some(mut plan) = plan else { return };
+        let Some((mut plan, as_it_is)) = plan else { return };
         plan.earlier = plan.earlier.map(|_| self.chat.loading(&room_id, Side::Earlier));
         plan.later = plan.later.map(|_| self.chat.loading(&room_id, Side::Later));
+        if !plan.heard.is_empty() {
+            self.heard.set(std::mem::take(&mut plan.heard));
+        }
+        if as_it_is
+            && self.earlier.get_untracked() == plan.earlier
+            && self.later.get_untracked() == plan.later
+            && self.is_empty.get_untracked() == plan.is_empty
+        {
+            // It was another room's change, as most are. Measuring is what costs.
+            return self.look_again();
+        }
+        let anchor = Anchor::note(&scroller);
         self.show(plan);
         spawn_local(async move {
             // Effects that draw the rows, and those that they set off.
@@ -193,9 +211,6 @@ impl ListView {
         set_if_changed(self.later, plan.later);
         set_if_changed(self.is_empty, plan.is_empty);
         set_if_changed(self.today, day_of(intl::now_ms()));
-        if !plan.heard.is_empty() {
-            self.heard.set(plan.heard);
-        }
     }
 
     /// After the rows have changed: keeps the reader's place or goes where the reader wanted, then
@@ -233,13 +248,30 @@ impl ListView {
     pub(crate) fn resized(self) {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
         let top = anchor::top(&scroller);
-        let moved = self.model.try_update_value(|model| top - std::mem::replace(&mut model.top, top));
+        let Some((moved, was_hidden, scrolled_to)) = self.model.try_update_value(|model| {
+            let moved = top - std::mem::replace(&mut model.top, top);
+            (moved, model.heights.0 == 0.0, model.scrolled_to)
+        }) else {
+            return;
+        };
         if self.at_end.get_untracked() {
             anchor::show_end(&scroller);
-        } else if let Some(moved) = moved.filter(|moved| *moved != 0.0) {
+        } else if was_hidden {
+            // A list that is not displayed forgets where it was.
+            scroller.scroll_to_with_x_and_y(0.0, scrolled_to);
+        } else if moved != 0.0 {
             scroller.scroll_by_with_x_and_y(0.0, moved);
         }
         self.look();
+    }
+
+    /// Something changed and the rows did not.
+    fn look_again(self) {
+        if self.model.try_update_value(|model| model.window.is_none()).unwrap_or(true) {
+            return self.load_first(&self.room_id());
+        }
+        let attached = self.chat.read_room(&self.room_id(), RoomLog::is_attached).unwrap_or(false);
+        self.note_read(self.at_end.get_untracked() && attached);
     }
 
     /// Looks where the reader is: moves the slice, asks for history, marks what was read.
@@ -247,6 +279,10 @@ impl ListView {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
         let room_id = self.room_id();
         let scroll = anchor::scroll(&scroller);
+        if scroll.view == 0.0 {
+            // A narrow page shows the rooms instead.
+            return self.model.update_value(|model| model.heights.0 = 0.0);
+        }
         let Some((bounds, attached, has_earlier)) = self.chat.read(|state| {
             let room = state.room(&room_id)?;
             Some((bounds(state, room), room.is_attached(), room.has_earlier()))
@@ -255,6 +291,7 @@ impl ListView {
         };
         let looked = self.model.try_update_value(|model| {
             model.heights = (scroll.view, scroll.content);
+            model.scrolled_to = scroll.top;
             let target = model.target.is_some();
             let window = model.window.as_mut()?;
             let moved = window.follow_reader(scroll, bounds);
@@ -311,7 +348,9 @@ impl ListView {
             let line_may_come = wants_line(room) && !room.knows_first_unread();
             (!line_may_come).then(|| room.last())
         });
-        let reads = last.flatten().filter(|_| at_end && settled && !document().hidden());
+        let displayed = self.model.try_update_value(|model| model.heights.0 > 0.0).unwrap_or(false);
+        let sees_end = at_end && settled && displayed && !document().hidden();
+        let reads = last.flatten().filter(|_| sees_end);
         self.model.update_value(|model| model.reading = reads.is_some());
         if let Some(last) = reads {
             self.chat.mark_read(&room_id, last);
@@ -376,6 +415,14 @@ impl Model {
             .filter(|message| matches!(message.body, Body::Text(_)) && room.is_unread_kind(message))
             .cloned()
             .collect()
+    }
+
+    /// Whether these rows are what is in the page.
+    fn shows(&self, rows: &[rows::Row]) -> bool {
+        rows.len() == self.shown.len()
+            && rows
+                .iter()
+                .all(|row| self.shown.get(&row.key).is_some_and(|body| *body.read_untracked() == row.body))
     }
 
     /// Gives every row the signal that it has, and what it shows to the signal.

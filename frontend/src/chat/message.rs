@@ -11,7 +11,7 @@ use super::{
     text_view::text_view,
 };
 use crate::{
-    i18n::{Messages, fill, use_language, use_messages},
+    i18n::{Messages, fill, text, use_language, use_messages},
     icon::{Icon, IconKind},
     intl::{self, Moment},
     route::Route,
@@ -32,7 +32,7 @@ pub(crate) fn RowView(row: ShownRow, list: ListView) -> impl IntoView {
             view! { <div class="chat-day"><h2>{name}</h2></div> }.into_any()
         }
         RowKey::Unread => {
-            view! { <p class="chat-unread"><span>{move || m.get().unread_line}</span></p> }.into_any()
+            view! { <p class="chat-unread"><span>{text(|m| m.unread_line)}</span></p> }.into_any()
         }
         RowKey::Seq(_) | RowKey::Own(_) => view! { <MessageView row list /> }.into_any(),
     }
@@ -64,7 +64,7 @@ fn MessageView(row: ShownRow, list: ListView) -> impl IntoView {
         _ => None,
     });
     // What the author wrote never changes, so it is read once.
-    let text = message.with_untracked(|message| message.as_ref().map(|message| text_view(&message.text)));
+    let said = message.with_untracked(|message| message.as_ref().map(|message| text_view(&message.text)));
     let part = move |part: fn(&MessageRow) -> String| {
         message.with(|message| message.as_ref().map(part).unwrap_or_default())
     };
@@ -111,7 +111,7 @@ fn MessageView(row: ShownRow, list: ListView) -> impl IntoView {
                 {time_link}
             </div>
             <article class="chat-message__body" aria-label=label>
-                {text}
+                {said}
                 <DeliveryView message delivery />
             </article>
         </div>
@@ -127,7 +127,7 @@ fn DeliveryView(message: Signal<Option<MessageRow>>, delivery: Memo<Delivery>) -
     move || match delivery.get() {
         Delivery::Stored => ().into_any(),
         Delivery::Waiting => view! {
-            <span class="visually-hidden">{move || m.get().waiting}</span>
+            <span class="visually-hidden">{text(|m| m.waiting)}</span>
             <span class="chat-message__clock"><Icon kind=IconKind::Clock /></span>
         }
         .into_any(),
@@ -139,7 +139,7 @@ fn DeliveryView(message: Signal<Option<MessageRow>>, delivery: Memo<Delivery>) -
             view! {
                 <div class="chat-message__not-sent">
                     <p>
-                        <strong>{move || m.get().not_sent}</strong>
+                        <strong>{text(|m| m.not_sent)}</strong>
                         " "
                         {why}
                     </p>
@@ -148,14 +148,14 @@ fn DeliveryView(message: Signal<Option<MessageRow>>, delivery: Memo<Delivery>) -
                         class="button"
                         on:click=move |_| operation_id().into_iter().for_each(|id| chat.try_again(id))
                     >
-                        {move || m.get().try_again}
+                        {text(|m| m.try_again)}
                     </button>
                     <button
                         type="button"
-                        class="button button--quiet"
+                        class="button"
                         on:click=move |_| operation_id().into_iter().for_each(|id| chat.discard(id))
                     >
-                        {move || m.get().discard}
+                        {text(|m| m.discard)}
                     </button>
                 </div>
             }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::use_api,
-    i18n::use_messages,
+    i18n::{text, use_messages},
     icon::{Icon, IconKind},
     route::{Route, navigate},
 };
@@ -18,7 +18,6 @@ use crate::{
 /// The button, and the dialog that it opens.
 #[component]
 pub(crate) fn NewRoom() -> impl IntoView {
-    let m = use_messages();
     let dialog = NodeRef::<html::Dialog>::new();
     let open = RwSignal::new(false);
     let show = move |_| {
@@ -37,8 +36,8 @@ pub(crate) fn NewRoom() -> impl IntoView {
         <button
             type="button"
             class="button button--icon"
-            aria-label=move || m.get().new_room
-            title=move || m.get().new_room
+            aria-label=text(|m| m.new_room)
+            title=text(|m| m.new_room)
             on:click=show
         >
             <Icon kind=IconKind::Add />
@@ -92,7 +91,7 @@ fn NewRoomForm(close: Callback<()>) -> impl IntoView {
         let api = api.clone();
         spawn_local(async move {
             let id = operation_id.with_value(|(_, id)| id.as_bytes().to_vec());
-            let answer = api.create_room(pb::CreateRoomRequest { name, operation_id: id.into() }).await;
+            let answer = api.create_room(pb::CreateRoomRequest { name, operation_id: id }).await;
             // The dialog may be closed by now, and its signals gone.
             running.try_set(false);
             match answer {
@@ -112,9 +111,9 @@ fn NewRoomForm(close: Callback<()>) -> impl IntoView {
     };
     view! {
         <form class="chat-new-room" novalidate on:submit=submit>
-            <h2 id="new-room-title">{move || m.get().new_room}</h2>
+            <h2 id="new-room-title">{text(|m| m.new_room)}</h2>
             <div class="field">
-                <label class="field__label" for="room-name">{move || m.get().room_name}</label>
+                <label class="field__label" for="room-name">{text(|m| m.room_name)}</label>
                 <input
                     class="field__input"
                     id="room-name"
@@ -129,14 +128,14 @@ fn NewRoomForm(close: Callback<()>) -> impl IntoView {
                 <p class="field__error" id="room-name-error" role="alert">
                     {move || refused.get().map(|refused| refused.sentence(Subject::Room, m.get()))}
                 </p>
-                <p class="field__hint" id="room-name-hint">{move || m.get().room_name_hint}</p>
+                <p class="field__hint" id="room-name-hint">{text(|m| m.room_name_hint)}</p>
             </div>
             <div class="chat-new-room__buttons">
                 <button type="button" class="button" on:click=move |_| close.run(())>
-                    {move || m.get().cancel}
+                    {text(|m| m.cancel)}
                 </button>
                 <button class="button button--primary" aria-disabled=move || running.get().to_string()>
-                    {move || m.get().create}
+                    {text(|m| m.create)}
                 </button>
             </div>
         </form>

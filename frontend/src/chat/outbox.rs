@@ -151,6 +151,7 @@ impl Outbox {
     }
 
     /// Every message.
+    #[cfg(test)]
     pub(crate) fn all(&self) -> &[Pending] {
         &self.pending
     }

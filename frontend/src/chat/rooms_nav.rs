@@ -9,7 +9,7 @@ use super::{
     store::{RoomSummary, use_chat},
 };
 use crate::{
-    i18n::{fill, use_messages},
+    i18n::{fill, text, use_messages},
     icon::{Icon, IconKind},
     route::Route,
 };
@@ -22,7 +22,6 @@ pub(crate) fn RoomsNav(
     /// Called when a room was chosen, also the one that is shown.
     chosen: Callback<()>,
 ) -> impl IntoView {
-    let m = use_messages();
     let chat = use_chat();
     let by_id = Memo::new(move |_| {
         chat.rooms.with(|rooms| -> HashMap<String, RoomSummary> {
@@ -32,10 +31,10 @@ pub(crate) fn RoomsNav(
     view! {
         <div class="chat-rooms">
             <div class="chat-rooms__head">
-                <h2 aria-hidden="true">{move || m.get().rooms}</h2>
+                <h2 aria-hidden="true">{text(|m| m.rooms)}</h2>
                 <NewRoom />
             </div>
-            <nav class="chat-rooms__nav" aria-label=move || m.get().rooms on:click=move |_| chosen.run(())>
+            <nav class="chat-rooms__nav" aria-label=text(|m| m.rooms) on:click=move |_| chosen.run(())>
                 <ul>
                     <For
                         each=move || chat.rooms.get()

@@ -343,7 +343,7 @@ impl Chat {
         let api = self.core.with_value(|core| core.api.clone());
         let request = pb::SendMessageRequest {
             room_id: pending.room_id.clone(),
-            operation_id: pending.operation_id.as_bytes().to_vec().into(),
+            operation_id: pending.operation_id.as_bytes().to_vec(),
             text: pending.text.to_string(),
         };
         match api.send_message(request).await {

@@ -24,7 +24,6 @@ pub(crate) struct ChatState {
     me: String,
     rooms: Vec<RoomLog>,
     view: Option<View>,
-    live: bool,
     /// What was written here and is not in a log yet.
     pub(crate) outbox: Outbox,
 }
@@ -83,19 +82,9 @@ impl ChatState {
         self.rooms.iter().find(|room| room.id() == id)
     }
 
-    /// Whether the stream has brought every room to its head.
-    pub(crate) fn is_live(&self) -> bool {
-        self.live
-    }
-
     /// How many missed events are still to come.
     pub(crate) fn catching_up(&self) -> u64 {
         self.rooms.iter().map(RoomLog::catching_up).sum()
-    }
-
-    /// Unread messages of all rooms.
-    pub(crate) fn unread(&self) -> u64 {
-        self.rooms.iter().map(|room| u64::from(room.unread())).sum()
     }
 
     /// Where to resume each room.
@@ -107,7 +96,6 @@ impl ChatState {
     pub(crate) fn apply(&mut self, frame: pb::SubscribeResponse) -> Option<Demand> {
         match frame.frame? {
             Frame::Hello(hello) => {
-                self.live = false;
                 self.rooms.iter_mut().for_each(RoomLog::doubt);
                 hello.user.map(Demand::Hello)
             }
@@ -120,7 +108,6 @@ impl ChatState {
                 None
             }
             Frame::CaughtUp(pb::CaughtUp {}) => {
-                self.live = true;
                 self.rooms.retain(RoomLog::is_confirmed);
                 self.rooms.iter_mut().for_each(RoomLog::caught_up);
                 Some(Demand::CaughtUp)

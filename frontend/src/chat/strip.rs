@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use super::{connection::Strip, store::use_chat};
-use crate::i18n::{fill, use_messages};
+use crate::i18n::{fill, text, use_messages};
 
 /// The strip. Empty while all is well.
 #[component]
@@ -26,7 +26,7 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
             <p role="status">{sentence}</p>
             <Show when=move || waits.get() fallback=|| ()>
                 <button type="button" class="chat-strip__button" on:click=move |_| chat.retry_now()>
-                    {move || m.get().try_now}
+                    {text(|m| m.try_now)}
                 </button>
             </Show>
         </div>

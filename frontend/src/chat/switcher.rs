@@ -7,7 +7,7 @@ use super::{
     store::{RoomSummary, use_chat},
 };
 use crate::{
-    i18n::use_messages,
+    i18n::{text, use_messages},
     icon::{Icon, IconKind},
     route::{Route, navigate},
 };
@@ -35,7 +35,6 @@ pub(crate) fn Switcher(
     /// Called when a room was chosen.
     chosen: Callback<()>,
 ) -> impl IntoView {
-    let m = use_messages();
     let dialog = NodeRef::<html::Dialog>::new();
     let open = RwSignal::new(false);
     let listener = window_event_listener(ev::keydown, move |event| {
@@ -65,7 +64,7 @@ pub(crate) fn Switcher(
     view! {
         <dialog
             class="dialog chat-switcher"
-            aria-label=move || m.get().jump_title
+            aria-label=text(|m| m.jump_title)
             node_ref=dialog
             on:close=move |_| open.set(false)
         >
@@ -122,12 +121,12 @@ fn SwitcherForm(close: Callback<()>, chosen: Callback<()>) -> impl IntoView {
             <input
                 class="field__input"
                 role="combobox"
-                aria-label=move || m.get().jump_filter
+                aria-label=text(|m| m.jump_filter)
                 aria-expanded="true"
                 aria-controls="jump-rooms"
                 aria-activedescendant=active
                 aria-autocomplete="list"
-                placeholder=move || m.get().jump_title
+                placeholder=text(|m| m.jump_title)
                 autocomplete="off"
                 spellcheck="false"
                 node_ref=field
@@ -137,7 +136,7 @@ fn SwitcherForm(close: Callback<()>, chosen: Callback<()>) -> impl IntoView {
                     selected.set(0);
                 }
             />
-            <ul class="chat-switcher__rooms" id="jump-rooms" role="listbox" aria-label=move || m.get().rooms>
+            <ul class="chat-switcher__rooms" id="jump-rooms" role="listbox" aria-label=text(|m| m.rooms)>
                 <For
                     each=move || offered.get()
                     key=|room| room.clone()
