@@ -140,7 +140,14 @@ impl Subscriber {
         })
     }
 
-    async fn next(&mut self) -> Option<Result<EncodedSubscribeResponse, ChatError>> {
+    /// Where it is in the tail.
+    #[cfg(test)]
+    pub(super) fn position(&self) -> Position {
+        self.position
+    }
+
+    /// The next frame; nothing when the stream has ended.
+    pub(super) async fn next(&mut self) -> Option<Result<EncodedSubscribeResponse, ChatError>> {
         let result = self.next_frame().await;
         self.last_sent = Instant::now();
         if result.is_err() {

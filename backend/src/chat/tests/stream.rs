@@ -161,6 +161,21 @@ async fn every_cursor_gets_the_answer_of_the_contract() {
     assert_eq!(seqs(&[stream.next().await]), [11], "live begins above the head");
 }
 
+#[tokio::test]
+async fn the_position_is_taken_before_the_store_is_read() {
+    let chat = TestChat::open();
+    let ada = chat.join("Ada").await;
+    let mut subscriber = chat.core().subscribe(ada.clone(), vec![], 0).await.unwrap();
+    let begin = subscriber.position();
+    send(&chat, &ada, &chat.general(), 0..3).await;
+    // Hello, the room, CaughtUp: the store has been read, and what it had is above the position still.
+    for _ in 0..3 {
+        subscriber.next().await.unwrap().unwrap();
+    }
+    assert_eq!(subscriber.position(), begin);
+    assert!(chat.core().shared.tail.end() > begin);
+}
+
 /// Writers in two rooms, rooms that come into being, and readers that begin, stop and resume at any time, all at
 /// once; the tail is so small that everybody falls behind it again and again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
