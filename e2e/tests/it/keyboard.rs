@@ -207,3 +207,38 @@ async fn the_calls_of_the_chat_are_listed_at_a_key() -> Result {
     })
     .await
 }
+
+/// Keeps in `window.heard` everything that the page asks a screen reader to say.
+const LISTEN: &str = "
+    window.heard = [];
+    const region = '[aria-live=polite], [aria-live=assertive], [role=status], [role=alert], [role=log]:not([aria-live=off])';
+    new MutationObserver((changes) => {
+        const said = new Set(changes.map((change) =>
+            (change.target.nodeType === Node.TEXT_NODE ? change.target.parentElement : change.target)?.closest(region)));
+        for (const element of said) if (element && tidy(element.textContent)) window.heard.push(tidy(element.textContent));
+    }).observe(document.body, { subtree: true, childList: true, characterData: true });";
+
+#[tokio::test]
+async fn a_new_message_is_heard_once_author_first_and_an_own_one_never() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.write("an own message").await?;
+        ada.has_stored("an own message").await?;
+        ada.run::<()>(LISTEN, vec![]).await?;
+        ada.write("another own message").await?;
+        ada.has_stored("another own message").await?;
+        let grace = e2e::Guest::join(&world.url(), "Grace").await?;
+        grace.send("general", "something new").await?;
+        ada.reads(&["an own message", "another own message", "something new"]).await?;
+        let heard = eventually("the new message to be heard", async || {
+            let heard: Vec<String> = ada.run("return window.heard", vec![]).await?;
+            let is_heard = heard.iter().any(|said| said.contains("something new"));
+            if is_heard { Ok(heard) } else { bail!("heard was {heard:?}") }
+        })
+        .await?;
+        assert_eq!(heard.len(), 1, "{heard:?}");
+        assert!(heard[0].starts_with("Grace"), "{heard:?}");
+        Ok(())
+    })
+    .await
+}

@@ -90,19 +90,24 @@ async fn dark_colours_are_chosen_in_the_menu_and_stay() -> Result {
     .await
 }
 
-/// Fails when the page can be scrolled sideways, naming what sticks out.
+/// Fails when the page as a whole can be scrolled, naming what sticks out: only its parts are, and none
+/// of them sideways.
 async fn fits(page: &Page, place: &str) -> Result {
-    let (width, view, wide): (f64, f64, Vec<String>) = page
+    let (width, view, wide, below): (f64, f64, Vec<String>, f64) = page
         .run(
             "const wide = [...document.querySelectorAll('body *')].filter((element) =>
                  element.checkVisibility() && element.getBoundingClientRect().right > innerWidth + 0.5);
-             return [document.scrollingElement.scrollWidth, innerWidth,
-                 wide.slice(0, 5).map((element) => element.cloneNode().outerHTML)]",
+             const root = document.scrollingElement;
+             return [root.scrollWidth, innerWidth, wide.slice(0, 5).map((element) => element.cloneNode().outerHTML),
+                 root.scrollHeight - innerHeight]",
             vec![],
         )
         .await?;
     if width > view {
         bail!("{place} is {width} wide in a window of {view}; {wide:?} stick out");
+    }
+    if below > 0.0 {
+        bail!("{place} is {below} higher than the window");
     }
     Ok(())
 }
@@ -164,6 +169,9 @@ async fn narrow(page: &Page, who: &str, room: &str) -> Result {
     page.part_of(&line, 0).await?.click().await?;
     page.says_somewhere("grpcurl").await?;
     fits(page, "the calls").await?;
+    page.resize(768, 500).await?;
+    fits(page, "the calls beside the Greeter").await?;
+    page.resize(320, 640).await?;
     page.open("/settings").await?;
     page.part(&part("radio", names.dark)).await?;
     fits(page, "the settings").await
