@@ -157,6 +157,9 @@ async fn narrow(page: &Page, who: &str, room: &str) -> Result {
     page.press(e2e::keys::ESCAPE).await?;
 
     page.open("/greeter").await?;
+    // The earlier of two calls, below the details of the later one.
+    page.click(&part("button", names.say_hello)).await?;
+    page.mentions(&part("form", "SayHello"), "0 OK").await?;
     let streaming = part("form", "SayHelloStreamReply");
     page.fill(&part("textbox", names.name).within(&streaming), &"Name".repeat(60)).await?;
     page.fill(&part("textbox", names.count).within(&streaming), "3").await?;
@@ -167,9 +170,9 @@ async fn narrow(page: &Page, who: &str, room: &str) -> Result {
     page.click(&part("button", names.calls)).await?;
     let line = e2e::beginning("button", "").within(&any("listitem").within(&part("region", names.calls)));
     page.part_of(&line, 0).await?.click().await?;
-    page.says_somewhere("grpcurl").await?;
+    page.mentions(&part("region", names.calls), "grpcurl").await?;
     fits(page, "the calls").await?;
-    page.resize(768, 500).await?;
+    page.resize(768, 900).await?;
     fits(page, "the calls beside the Greeter").await?;
     page.resize(320, 640).await?;
     page.open("/settings").await?;
