@@ -14,6 +14,7 @@ mod outbox;
 mod outbox_store;
 mod rooms_nav;
 mod rows;
+mod sending;
 mod session;
 mod state;
 mod store;

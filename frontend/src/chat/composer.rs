@@ -129,7 +129,7 @@ pub(crate) fn Composer(
                     on:input=move |_| changed()
                     on:keydown=keydown
                 />
-                <button class="button button--primary chat-composer__send">{text(|m| m.send)}</button>
+                <button class="button button--primary">{text(|m| m.send)}</button>
             </div>
         </form>
     }

@@ -136,7 +136,7 @@ fn SwitcherForm(close: Callback<()>, chosen: Callback<()>) -> impl IntoView {
                     selected.set(0);
                 }
             />
-            <ul class="chat-switcher__rooms" id="jump-rooms" role="listbox" aria-label=text(|m| m.rooms)>
+            <ul id="jump-rooms" role="listbox" aria-label=text(|m| m.rooms)>
                 <For
                     each=move || offered.get()
                     key=|room| room.clone()
