@@ -329,6 +329,11 @@ impl Page {
         Ok(())
     }
 
+    /// Closes the browser with all its tabs.
+    pub(crate) async fn close(&self) -> Result {
+        Ok(self.client.clone().close().await?)
+    }
+
     /// A picture of what is seen.
     pub async fn screenshot(&self) -> Result<Vec<u8>> {
         Ok(self.client.screenshot().await?)

@@ -15,6 +15,9 @@ use crate::{Page, Result, scratch::Scratch, server::Server, session::Driver};
 /// How long a scenario may take as a whole.
 const SCENARIO_TIMEOUT: Duration = Duration::from_secs(240);
 
+/// How long a browser may take to close.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// What a browser is like.
 #[derive(Clone, Debug)]
 pub struct Browser {
@@ -87,6 +90,16 @@ impl World {
         self.server.restart()
     }
 
+    /// Closes the browsers as people do, so that none of their processes still writes when the folder is
+    /// deleted. What does not close is killed.
+    pub async fn close(mut self) {
+        for (index, (_, page)) in self.pages.iter().enumerate() {
+            if let Ok(Ok(())) = tokio::time::timeout(CLOSE_TIMEOUT, page.close()).await {
+                self.driver.forget(index);
+            }
+        }
+    }
+
     /// Fails when something went wrong that nobody saw.
     async fn check_for_troubles(&self) -> Result {
         let mut all = Vec::new();
@@ -128,6 +141,7 @@ pub async fn scenario(body: impl AsyncFnOnce(&mut World) -> Result) -> Result {
     if failed && let Err(error) = world.keep_evidence(&folder).await {
         eprintln!("not all of the evidence could be kept: {error:#}");
     }
+    world.close().await;
     let outcome = match outcome {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) => Err(anyhow!("the scenario took longer than {SCENARIO_TIMEOUT:?}")),

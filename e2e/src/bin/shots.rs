@@ -43,6 +43,7 @@ async fn main() -> Result {
         let page = world.browser(names.join, browser).await?.by_names(names);
         take(&page, &folder, &language[..2]).await?;
     }
+    world.close().await;
     Ok(())
 }
 
