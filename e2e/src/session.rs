@@ -30,7 +30,8 @@ const ARGUMENTS: [&str; 10] = [
 #[derive(Debug)]
 pub(crate) struct Driver {
     url: String,
-    browsers: Vec<Pid>,
+    /// In the order in which they were opened; none for one that has been closed.
+    browsers: Vec<Option<Pid>>,
     _process: Process,
 }
 
@@ -70,16 +71,21 @@ impl Driver {
             .context("the browser does not start")?;
         let pid = client.capabilities().and_then(|of| of.get("goog:processID")).and_then(Value::as_i64);
         let pid = pid.and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
-        self.browsers
-            .push(pid.context("chromedriver does not say which process the browser is: it is too old")?);
+        let pid = pid.context("chromedriver does not say which process the browser is: it is too old")?;
+        self.browsers.push(Some(pid));
         Ok(client)
+    }
+
+    /// The browser of this index has been closed: its process's number may be somebody else's soon.
+    pub(crate) fn forget(&mut self, index: usize) {
+        self.browsers[index] = None;
     }
 }
 
 impl Drop for Driver {
     fn drop(&mut self) {
-        for browser in &self.browsers {
-            // It may have crashed. It is chromedriver's child, so its number is not somebody else's yet.
+        for browser in self.browsers.iter().flatten() {
+            // One that crashed is gone already.
             kill_process(*browser, Signal::KILL).ok();
         }
     }
