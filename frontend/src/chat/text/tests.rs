@@ -95,6 +95,10 @@ fn addresses_become_links_that_lead_where_they_say() {
         paragraph("https://example.org/snake_case_*x*y"),
         [link("https://example.org/snake_case_*x*y")]
     );
+    assert_eq!(
+        paragraph("https://a.org and\nhttps://b.org now"),
+        [link("https://a.org"), text(" and\n"), link("https://b.org"), text(" now")]
+    );
     assert_eq!(paragraph("HTTPS://EXAMPLE.ORG"), [link("HTTPS://EXAMPLE.ORG")]);
 }
 
