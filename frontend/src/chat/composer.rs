@@ -63,6 +63,10 @@ pub(crate) fn Composer(
             field.focus().ok();
         }
     });
+    // Lines break elsewhere where the page becomes wider or narrower.
+    let resized =
+        window_event_listener(ev::resize, move |_| field.get_untracked().iter().for_each(|field| fit(field)));
+    on_cleanup(move || resized.remove());
     let room_id = StoredValue::new(room_id);
     let changed = move || {
         if let Some(field) = field.get_untracked() {
@@ -140,6 +144,10 @@ fn fit(field: &web_sys::HtmlTextAreaElement) {
     let style = web_sys::HtmlElement::style(field);
     // Setting a known property does not fail.
     style.set_property("block-size", "auto").ok();
+    if field.value().is_empty() {
+        // One line, however long the placeholder is.
+        return;
+    }
     let height = field.scroll_height() + field.offset_height() - field.client_height();
     style.set_property("block-size", &[&height.to_string(), "px"].concat()).ok();
 }
