@@ -64,8 +64,7 @@ pub(crate) fn Composer(
         }
     });
     // Lines break elsewhere where the page becomes wider or narrower.
-    let resized =
-        window_event_listener(ev::resize, move |_| field.get_untracked().iter().for_each(|field| fit(field)));
+    let resized = window_event_listener(ev::resize, move |_| field.get_untracked().iter().for_each(fit));
     on_cleanup(move || resized.remove());
     let room_id = StoredValue::new(room_id);
     let changed = move || {
