@@ -137,7 +137,8 @@ pub(super) fn Facts(
 ) -> impl IntoView {
     let m = use_messages();
     let facts = move || match run.outcome.get() {
-        None => (run.is_running().then_some(m.get().running).unwrap_or("–").to_owned(), "–".to_owned()),
+        None if run.is_running() => (m.get().running.to_owned(), "–".to_owned()),
+        None => ("–".to_owned(), "–".to_owned()),
         Some(outcome) => {
             let number = (outcome.code as i32).to_string();
             ([&number, " ", code_name(outcome.code)].concat(), duration_text(outcome.took))

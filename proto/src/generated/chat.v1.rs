@@ -322,7 +322,8 @@ pub struct RoomState {
     /// The last event's number when this was read; events above it follow live.
     #[prost(uint64, tag = "3")]
     pub head_seq: u64,
-    /// The user's read marker.
+    /// The user's read marker. For a new user it stands at the head of every room
+    /// that there is: what was said before is history, not unread.
     #[prost(uint64, tag = "4")]
     pub read_seq: u64,
     /// Messages above the marker that somebody else wrote.

@@ -284,7 +284,7 @@ async fn a_moved_marker_reaches_every_stream_of_its_user_and_nobody_else() {
     let (mut one, mut two) = (frames(&chat, &ada, vec![], 0).await, frames(&chat, &ada, vec![], 0).await);
     let mut other = frames(&chat, &bob, vec![], 0).await;
     let first = one.until_caught_up().await;
-    assert_eq!((states(&first)[0].read_seq, states(&first)[0].unread), (0, 5));
+    assert_eq!((states(&first)[0].read_seq, states(&first)[0].unread), (1, 5));
     two.until_caught_up().await;
     other.until_caught_up().await;
     chat.core().mark_read(&ada.user, &general, 3).await.unwrap();

@@ -137,6 +137,14 @@ impl Group {
         self.rooms.get(key.index()).ok_or(ChatError::NoSuchRoom)
     }
 
+    /// Sets a new user's markers to the heads: what was said before they came is not unread.
+    pub(super) fn read_all(&self, user: UserKey) -> Result<(), StoreError> {
+        for room in &self.rooms {
+            self.store.mark_read(user, room, room.head)?;
+        }
+        Ok(())
+    }
+
     /// How many rooms there are.
     pub(super) fn room_count(&self) -> usize {
         self.rooms.len()

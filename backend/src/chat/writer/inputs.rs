@@ -32,7 +32,10 @@ impl Input for Join {
             return Err(ChatError::NameInUse);
         }
         let user = (self.user_id.as_str(), self.name.as_str(), key.as_str());
-        Ok(group.store.insert_user(user, &self.token, group.now_ms, group.now_ms + self.lifetime_ms)?)
+        let user =
+            group.store.insert_user(user, &self.token, group.now_ms, group.now_ms + self.lifetime_ms)?;
+        group.read_all(user.key)?;
+        Ok(user)
     }
 }
 
