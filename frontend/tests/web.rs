@@ -2,6 +2,7 @@
 //!
 //! `cargo test --target wasm32-unknown-unknown -p frontend` starts browser and server by itself.
 #![cfg(target_arch = "wasm32")]
+#![expect(clippy::unwrap_used, reason = "clippy knows only `#[test]` functions as tests")]
 
 mod web {
     mod calls;

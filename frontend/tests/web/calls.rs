@@ -103,7 +103,7 @@ async fn a_deadline_ends_a_stream() {
 /// only when it sees each one go.
 #[wasm_bindgen_test]
 async fn the_server_sees_that_a_stream_was_dropped() {
-    let channel = Channel::builder(&server()).build().unwrap();
+    let channel = Channel::builder(server()).build().unwrap();
     let mut client = ChatServiceClient::new(channel);
     let name = format!("Dropper {}", Instant::now().elapsed().as_nanos() + js_sys::Date::now() as u128);
     let joined =
