@@ -1,9 +1,10 @@
 //! gRPC-Web over `fetch` by `tonic-web-wasm-client`.
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::future::select;
 use http::{Request, Response, Uri};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
@@ -42,7 +43,8 @@ const LINGER: Duration = Duration::from_secs(1);
 ///
 /// The client stops reading at the trailers, before it has seen the body's end, and aborts the request
 /// when the body is dropped. Right after the trailers that makes a browser note a call that went well as
-/// a failed request, and close the connection that the next call could use.
+/// a failed request, and close the connection that the next call could use. A response of headers alone
+/// is noted as failed, too, when nobody reads its empty body.
 struct Lingering {
     // None only while it is dropped.
     inner: Option<tonic_web_wasm_client::ResponseBody>,
@@ -66,8 +68,10 @@ impl http_body::Body for Lingering {
 
 impl Drop for Lingering {
     fn drop(&mut self) {
-        if let Some(inner) = self.inner.take().filter(|_| self.complete) {
+        if let Some(mut inner) = self.inner.take().filter(|_| self.complete) {
             wasm_bindgen_futures::spawn_local(async move {
+                let end = async { while let Some(Ok(_)) = inner.frame().await {} };
+                select(pin!(end), pin!(crate::sleep(LINGER))).await;
                 crate::sleep(LINGER).await;
                 drop(inner);
             });
