@@ -31,13 +31,11 @@ pub(crate) fn run(count: &mut Count, path: &OsStr) -> Result<()> {
     Ok(())
 }
 
-/// `cargo run backend` takes flags without `--`, which is how people type it.
+/// After the word `backend`, cargo passes everything on, flags too.
 fn starts(words: &str, data: &Path) -> Result<()> {
     let data = data.display().to_string();
     let flags = ["--listen", "127.0.0.1:0", "--data", data.as_str()];
-    let separator = (!words.ends_with("--")).then_some("--");
-    let arguments = words.split(' ').chain(separator).chain(flags);
-    let arguments: Vec<&str> = arguments.collect();
+    let arguments: Vec<&str> = words.split(' ').chain(flags).collect();
     let (sender, listening) = std::sync::mpsc::channel();
     let (mut running, _reader) = cargo(arguments).start_reading(move |line| {
         if line.starts_with("listening on http://127.0.0.1:") {
