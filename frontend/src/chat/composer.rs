@@ -1,6 +1,7 @@
 //! Where messages are written.
 
 use leptos::{ev, html, prelude::*};
+use wasm_bindgen::JsCast;
 
 use super::{drafts, store::use_chat};
 use crate::i18n::{fill, plural, text, use_messages};
@@ -138,17 +139,28 @@ pub(crate) fn Composer(
     }
 }
 
-/// Makes the field as high as its text; the style sheet has the limit.
+/// Makes the field as high as its text; the style sheet has the limit. While the text is measured the
+/// box around keeps its height: the list above must not grow, not even for that moment, or its end goes
+/// out of view.
 fn fit(field: &web_sys::HtmlTextAreaElement) {
-    let style = web_sys::HtmlElement::style(field);
-    // Setting a known property does not fail.
-    style.set_property("block-size", "auto").ok();
-    if field.value().is_empty() {
-        // One line, however long the placeholder is.
-        return;
+    let around = field.parent_element().and_then(|around| around.dyn_into::<web_sys::HtmlElement>().ok());
+    if let Some(around) = &around {
+        set_height(around, &[&around.offset_height().to_string(), "px"].concat());
     }
-    let height = field.scroll_height() + field.offset_height() - field.client_height();
-    style.set_property("block-size", &[&height.to_string(), "px"].concat()).ok();
+    set_height(field, "auto");
+    // Empty, it has one line, however long the placeholder is.
+    if !field.value().is_empty() {
+        let height = field.scroll_height() + field.offset_height() - field.client_height();
+        set_height(field, &[&height.to_string(), "px"].concat());
+    }
+    if let Some(around) = &around {
+        set_height(around, "auto");
+    }
+}
+
+fn set_height(element: &web_sys::HtmlElement, height: &str) {
+    // Setting a known property does not fail.
+    web_sys::HtmlElement::style(element).set_property("block-size", height).ok();
 }
 
 /// Whether taking the focus brings no on-screen keyboard with it.
