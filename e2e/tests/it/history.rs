@@ -149,3 +149,44 @@ async fn whoever_reads_old_messages_stays_there_and_is_told_of_new_ones() -> Res
     })
     .await
 }
+
+#[tokio::test]
+async fn whoever_is_at_the_end_stays_there_while_the_composer_grows_and_shrinks() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        let field = part("textbox", N.message);
+        ada.click(&field).await?;
+        let guest = Guest::join(&world.url(), "Grace").await?;
+        let sender = tokio::spawn(async move {
+            let texts: Vec<String> = (1..=3_000).map(|number| format!("message {number}.")).collect();
+            guest.send_all("general", &texts).await?;
+            guest.send("general", "the very last").await
+        });
+        // Six lines, one more letter, one line: it grows, is measured anew, and shrinks. Nobody does that
+        // between two frames.
+        while !sender.is_finished() {
+            ada.insert("one\ntwo\nthree\nfour\nfive\nsix").await?;
+            for letter in ["a", "b", "c"] {
+                ada.insert(letter).await?;
+            }
+            frame(&ada).await?;
+            ada.run::<()>("document.activeElement.select()", vec![]).await?;
+            ada.insert("one").await?;
+            frame(&ada).await?;
+            ada.run::<()>("document.activeElement.select()", vec![]).await?;
+        }
+        ada.insert("one\ntwo\nthree\nfour\nfive\nsix").await?;
+        ada.insert("a").await?;
+        sender.await??;
+        eventually("the newest in view", async || {
+            let height: f64 = ada.run("return innerHeight", vec![]).await?;
+            match ada.messages().await?.last() {
+                Some(last) if last.said == "the very last" && last.top < height => Ok(()),
+                last => bail!("the last is {last:?}"),
+            }
+        })
+        .await?;
+        ada.gone(&beginning("button", N.latest)).await
+    })
+    .await
+}

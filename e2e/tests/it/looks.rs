@@ -142,6 +142,7 @@ async fn narrow(page: &Page, who: &str, room: &str) -> Result {
     page.part(&part("form", names.join)).await?;
     fits(page, "the first visit").await?;
     page.join(who).await?;
+    page.part(&part("textbox", names.message)).await?;
     for room in ["general", room] {
         page.open(&format!("/room/{room}")).await?;
         page.part(&part("textbox", names.message)).await?;
