@@ -48,7 +48,7 @@ pub mod keys {
 /// A message on the screen.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Message {
-    /// "<author>, <time>".
+    /// `<author>, <time>`.
     pub name: String,
     /// All that is said in it.
     pub said: String,
