@@ -181,6 +181,9 @@ impl Running {
         if interrupted() {
             bail!("stopped");
         }
+        if status.code().is_none() {
+            eprintln!("it did not end by itself: {status}");
+        }
         Ok(status.success())
     }
 
