@@ -96,6 +96,15 @@ impl App {
         self
     }
 
+    /// Compresses the answers of these methods alone (`/package.Service/Method`), of those whose service
+    /// compresses and whose caller takes it: short messages grow by it, and those of a stream that many
+    /// callers share would be compressed for each of them. Default: all.
+    #[must_use]
+    pub fn compress_only<P: Into<String>>(mut self, methods: impl IntoIterator<Item = P>) -> Self {
+        self.contract.compressed = Some(methods.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Ready to be called. When `stop_calls` is cancelled, the calls that still run end with UNAVAILABLE.
     pub(crate) fn into_service(self, stop_calls: CancellationToken) -> AppService {
         let kept = ContractLayer::new(Arc::new(self.contract)).layer(self.grpc.prepare());

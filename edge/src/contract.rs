@@ -3,7 +3,7 @@
 //!
 //! Stands inside the gRPC-Web translation and around the services.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -28,6 +28,8 @@ pub(crate) struct Contract {
     pub(crate) max_message_size: usize,
     /// By the full name of a service.
     pub(crate) max_message_sizes: HashMap<String, usize>,
+    /// By path; `None`: all methods.
+    pub(crate) compressed: Option<HashSet<String>>,
 }
 
 impl Default for Contract {
@@ -36,11 +38,16 @@ impl Default for Contract {
             methods: Methods::default(),
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
             max_message_sizes: HashMap::new(),
+            compressed: None,
         }
     }
 }
 
 impl Contract {
+    fn compresses(&self, path: &str) -> bool {
+        self.compressed.as_ref().is_none_or(|paths| paths.contains(path))
+    }
+
     fn rules(&self, path: &str) -> Rules {
         let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         let own = self.max_message_sizes.get(service).copied();
@@ -50,6 +57,9 @@ impl Contract {
         }
     }
 }
+
+/// Where a caller says how answers may be compressed.
+const GRPC_ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 
 /// Keeps a contract.
 #[derive(Clone, Debug)]
@@ -91,7 +101,10 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+    fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
+        if !self.contract.compresses(request.uri().path()) {
+            request.headers_mut().remove(GRPC_ACCEPT_ENCODING);
+        }
         let rules = self.contract.rules(request.uri().path());
         let finish: Finish<ResBody> = finish;
         self.inner.call(request.map(|body| CheckedBody::new(body, rules))).map_ok(finish)

@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use edge::App;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::{HeaderValue, Method, StatusCode};
@@ -11,7 +12,7 @@ use http_body_util::Full;
 
 use crate::echo::{BIDI, CLIENT_STREAM, MAX_MESSAGE, SERVER_STREAM, TRAILER, UNARY, encoded, frame, request};
 use crate::support::Server;
-use crate::wire::{Answer, Way, call, send};
+use crate::wire::{Answer, Way, call, send, send_for_head};
 
 const UNIMPLEMENTED: &str = "12";
 
@@ -155,6 +156,25 @@ async fn what_a_compressed_message_grows_to_is_limited_too() {
         }
     }
     server.stopped().await;
+}
+
+#[tokio::test]
+async fn only_the_methods_that_are_named_compress_their_answers() {
+    for (app, compressed) in [
+        (&(|app: App| app) as &dyn Fn(App) -> App, [true, true]),
+        (&|app: App| app.compress_only([UNARY]), [true, false]),
+    ] {
+        let server = Server::start_app(|_| {}, app).await;
+        for (path, compressed) in [UNARY, SERVER_STREAM].into_iter().zip(compressed) {
+            let mut call = call(Way::Native, path, &request(&["a"]));
+            call.headers_mut().insert("grpc-accept-encoding", HeaderValue::from_static("gzip"));
+
+            let response = send_for_head(server.addr, call).await;
+
+            assert_eq!(response.headers().contains_key("grpc-encoding"), compressed, "{path}");
+        }
+        server.stopped().await;
+    }
 }
 
 #[tokio::test]

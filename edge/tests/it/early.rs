@@ -122,5 +122,6 @@ async fn a_body_that_the_client_holds_back_is_not_asked_for() {
     let taken = head("POST /test.Echo/Unary", "application/grpc-web", more);
     stream.write_all(taken.as_bytes()).await.unwrap();
     assert!(read_until(&mut stream, "\r\n\r\n").await.unwrap().starts_with("HTTP/1.1 100 "));
+    drop(stream);
     server.stopped().await;
 }

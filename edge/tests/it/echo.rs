@@ -168,6 +168,7 @@ impl Service<HttpRequest<Body>> for EchoServer {
     fn call(&mut self, request: HttpRequest<Body>) -> Self::Future {
         let mut grpc = Grpc::new(ProstCodec::<String, String>::default())
             .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
             .max_decoding_message_size(MAX_MESSAGE);
         Box::pin(async move {
             Ok(match request.uri().path() {

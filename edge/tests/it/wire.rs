@@ -88,6 +88,14 @@ pub(crate) async fn send(addr: SocketAddr, way: Way, request: Request<Full<Bytes
     send_over(TcpStream::connect(addr).await.unwrap(), way, request).await
 }
 
+/// Sends a request over HTTP/2 and waits for the head of the answer.
+pub(crate) async fn send_for_head(addr: SocketAddr, request: Request<Full<Bytes>>) -> Response<Incoming> {
+    let io = TokioIo::new(TcpStream::connect(addr).await.unwrap());
+    let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
+    tokio::spawn(connection);
+    timeout(PATIENCE, sender.send_request(request)).await.expect("no answer in time").unwrap()
+}
+
 /// Sends a request over `io`, a connection on which nothing has been said.
 pub(crate) async fn send_over<S>(io: S, way: Way, request: Request<Full<Bytes>>) -> Answer
 where
