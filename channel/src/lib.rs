@@ -33,6 +33,7 @@ mod body;
 mod channel;
 mod deadline;
 mod error;
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "as `web`"))]
 mod gzip;
 mod maybe_send;
 mod method;
@@ -41,6 +42,11 @@ mod status;
 mod subscription;
 mod timer;
 mod transport;
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(dead_code, unused_imports, reason = "native programs speak gRPC-Web in tests only")
+)]
+mod web;
 
 pub use self::backoff::{Backoff, Delays};
 pub use self::body::ResponseBody;
@@ -54,3 +60,13 @@ pub use self::status::is_transient;
 pub use self::subscription::{State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
 pub use self::timer::sleep;
 pub use self::transport::Transport;
+
+/// What the fuzzer calls. No part of the interface.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Reads `data` as one response of gRPC-Web, and panics when it shows a fault.
+    pub fn web_response(data: &[u8]) {
+        crate::web::fuzzing::check(data);
+    }
+}
