@@ -33,7 +33,7 @@ mod body;
 mod channel;
 mod deadline;
 mod error;
-#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "as `web`"))]
+#[allow(dead_code, reason = "messages are not compressed yet, only the server's trailers are")]
 mod gzip;
 mod maybe_send;
 mod method;
@@ -60,6 +60,10 @@ pub use self::status::is_transient;
 pub use self::subscription::{State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
 pub use self::timer::sleep;
 pub use self::transport::Transport;
+#[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+pub use self::transport::WasmClient;
+#[cfg(target_arch = "wasm32")]
+pub use self::transport::{Credentials, Fetch};
 
 /// What the fuzzer calls. No part of the interface.
 #[cfg(feature = "fuzzing")]
