@@ -33,6 +33,7 @@ mod body;
 mod channel;
 mod deadline;
 mod error;
+mod gzip;
 mod maybe_send;
 mod method;
 mod observe;
