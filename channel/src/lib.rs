@@ -28,23 +28,66 @@
 //! are `Send` on every target, because generated clients ask for it; on wasm they panic when they are
 //! polled on another thread than the one that made the call.
 
+mod attempt;
 mod backoff;
 mod body;
+mod builder;
+mod cancel;
 mod channel;
+mod compression;
+mod credentials;
 mod deadline;
+mod error;
+mod guard;
+mod gzip;
+mod interceptor;
+mod limits;
 mod maybe_send;
+mod messages;
+mod method;
 mod observe;
+mod request_body;
+mod retry;
 mod status;
 mod subscription;
 mod timer;
 mod transport;
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(dead_code, unused_imports, reason = "native programs speak gRPC-Web in tests only")
+)]
+mod web;
 
 pub use self::backoff::{Backoff, Delays};
 pub use self::body::ResponseBody;
-pub use self::channel::{BuildError, Builder, Channel};
+pub use self::builder::{BuildError, Builder};
+pub use self::cancel::cancel_with;
+pub use self::channel::Channel;
+pub use self::compression::Compression;
+pub use self::credentials::TokenSource;
 pub use self::deadline::no_deadline;
-pub use self::maybe_send::{MaybeSend, MaybeSync};
+pub use self::error::Error;
+pub use self::guard::idle_timeout;
+pub use self::interceptor::{Interceptor, Outgoing};
+pub use self::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
+pub use self::method::{Idempotency, Kind, Method};
 pub use self::observe::{CallEvent, CallEventKind};
+pub use self::retry::{RetryPolicy, no_retry};
 pub use self::status::is_transient;
 pub use self::subscription::{State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
 pub use self::timer::sleep;
+pub use self::transport::Transport;
+#[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+pub use self::transport::WasmClient;
+#[cfg(target_arch = "wasm32")]
+pub use self::transport::{Credentials, Fetch};
+
+/// What the fuzzer calls. No part of the interface.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Reads `data` as one response of gRPC-Web, and panics when it shows a fault.
+    pub fn web_response(data: &[u8]) {
+        crate::web::fuzzing::check(data);
+    }
+}

@@ -1,5 +1,7 @@
 //! A real server whose answers a test decides, and an observer that remembers.
 
+pub(crate) mod canned;
+
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -88,9 +90,9 @@ impl Seen {
         move |event| {
             let line = match &event.kind {
                 CallEventKind::Started { path, .. } => format!("started {path}"),
-                CallEventKind::MessageSent { bytes } => format!("sent {bytes}"),
+                CallEventKind::MessageSent { bytes, .. } => format!("sent {bytes}"),
                 CallEventKind::Headers { .. } => "headers".to_owned(),
-                CallEventKind::MessageReceived { bytes } => format!("received {bytes}"),
+                CallEventKind::MessageReceived { bytes, .. } => format!("received {bytes}"),
                 CallEventKind::Ended { status, .. } => format!("ended {:?}", status.code()),
                 other => format!("{other:?}"),
             };
