@@ -38,6 +38,8 @@ pub(crate) struct Head {
     pub(crate) body: Body,
     pub(crate) first: First,
     pub(crate) encoding: Encoding,
+    /// Which of the source's tokens the call was made with.
+    pub(crate) token: Option<u64>,
 }
 
 /// What is known of the first frame of a response's body.
@@ -86,7 +88,7 @@ pub(crate) async fn send(
         First::None if terms.single => no_message(&parts.headers)?,
         _ => {}
     }
-    Ok(Head { parts, body, first, encoding })
+    Ok(Head { parts, body, first, encoding, token: None })
 }
 
 /// The error of a body that ended before anything came.
