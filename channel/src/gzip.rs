@@ -8,20 +8,25 @@ mod native;
 #[cfg(target_arch = "wasm32")]
 mod web;
 
+use std::future::Future;
+use std::pin::Pin;
+
 use bytes::Bytes;
 
 use crate::error::Error;
-use crate::maybe_send::BoxFuture;
 
 #[cfg(not(target_arch = "wasm32"))]
 use self::native as engine;
 #[cfg(target_arch = "wasm32")]
 use self::web as engine;
 
+/// Gzip at work. `Send` on every target, because bodies hold it.
+pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Bytes, Error>> + Send>>;
+
 /// `plain` as one gzip member.
 ///
 /// Fails only where the target has no gzip: [`Error::Protocol`].
-pub(crate) fn compress(plain: Bytes) -> BoxFuture<Result<Bytes, Error>> {
+pub(crate) fn compress(plain: Bytes) -> Work {
     engine::compress(plain)
 }
 
@@ -30,7 +35,7 @@ pub(crate) fn compress(plain: Bytes) -> BoxFuture<Result<Bytes, Error>> {
 /// The limit is watched while it grows, so that a few bytes cannot fill the memory:
 /// [`Error::MessageTooLarge`] above it, whose size is what had come out by then. [`Error::Protocol`] when
 /// `packed` is no gzip, is cut off, or goes on after its end.
-pub(crate) fn decompress(packed: Bytes, limit: usize) -> BoxFuture<Result<Bytes, Error>> {
+pub(crate) fn decompress(packed: Bytes, limit: usize) -> Work {
     engine::decompress(packed, limit)
 }
 

@@ -7,7 +7,7 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use crate::error::Error;
 use crate::gzip;
-use crate::maybe_send::{BoxFuture, Confined};
+
 use crate::messages::{self, COMPRESSED, Message, PREFIX, Rules};
 
 /// Takes bytes in, gives messages out that are not compressed: a prefix, then its message.
@@ -22,7 +22,7 @@ pub(crate) struct Inflater {
     buffer: BytesMut,
     /// The message whose prefix has been read: its flags and its length.
     begun: Option<(u8, usize)>,
-    running: Option<Confined<BoxFuture<Result<Bytes, Error>>>>,
+    running: Option<gzip::Work>,
     /// The message whose prefix was given out.
     message: Option<Bytes>,
 }
@@ -68,7 +68,7 @@ impl Inflater {
                     if flags & COMPRESSED == 0 || message.is_empty() {
                         return Poll::Ready(Some(Ok(self.give(message))));
                     }
-                    self.running = Some(Confined::new(gzip::decompress(message, self.rules.max_size)));
+                    self.running = Some(gzip::decompress(message, self.rules.max_size));
                 }
                 Ok(None) => return Poll::Ready(None),
                 Err(error) => return Poll::Ready(Some(Err(error))),

@@ -7,9 +7,8 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use http_body::{Body, Frame};
 use tonic::Status;
 
-use crate::error::Error;
 use crate::gzip;
-use crate::maybe_send::{BoxFuture, Confined};
+
 use crate::messages::{COMPRESSED, PREFIX};
 
 /// A request's body whose messages are compressed where that makes them smaller.
@@ -23,7 +22,7 @@ pub(crate) struct Deflating {
 
 struct Running {
     plain: Bytes,
-    packed: Confined<BoxFuture<Result<Bytes, Error>>>,
+    packed: gzip::Work,
 }
 
 impl Deflating {
@@ -61,7 +60,7 @@ impl Body for Deflating {
                 return Poll::Ready(Some(Ok(Frame::data(smaller(&plain, &packed)))));
             }
             if let Some(plain) = this.next_message() {
-                let packed = Confined::new(gzip::compress(plain.clone()));
+                let packed = gzip::compress(plain.clone());
                 this.running = Some(Running { plain, packed });
                 continue;
             }

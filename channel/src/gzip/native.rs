@@ -8,15 +8,14 @@ use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 
-use super::{malformed, too_large};
+use super::{Work, malformed, too_large};
 use crate::error::Error;
-use crate::maybe_send::BoxFuture;
 
-pub(super) fn compress(plain: Bytes) -> BoxFuture<Result<Bytes, Error>> {
+pub(super) fn compress(plain: Bytes) -> Work {
     Box::pin(ready(packed(&plain)))
 }
 
-pub(super) fn decompress(packed: Bytes, limit: usize) -> BoxFuture<Result<Bytes, Error>> {
+pub(super) fn decompress(packed: Bytes, limit: usize) -> Work {
     Box::pin(ready(unpacked(&packed, limit)))
 }
 

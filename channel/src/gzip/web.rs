@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use js_sys::{ArrayBuffer, Uint8Array};
+use send_wrapper::SendWrapper;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
@@ -9,9 +10,8 @@ use web_sys::{
     ReadableStream, ReadableStreamDefaultReader, ReadableStreamReadResult, ReadableWritablePair, Response,
 };
 
-use super::{malformed, too_large};
+use super::{Work, malformed, too_large};
 use crate::error::Error;
-use crate::maybe_send::BoxFuture;
 
 // `web-sys` keeps these two behind a flag of the compiler.
 #[wasm_bindgen]
@@ -27,27 +27,29 @@ extern "C" {
     fn new(format: &str) -> Result<DecompressionStream, JsValue>;
 }
 
-pub(super) fn compress(plain: Bytes) -> BoxFuture<Result<Bytes, Error>> {
-    Box::pin(async move { packed(&plain).await.map_err(thrown) })
+pub(super) fn compress(plain: Bytes) -> Work {
+    Box::pin(SendWrapper::new(async move { packed(&plain).await.map_err(thrown) }))
 }
 
-pub(super) fn decompress(packed: Bytes, limit: usize) -> BoxFuture<Result<Bytes, Error>> {
-    Box::pin(async move {
-        let reader = unpacking(&packed).map_err(thrown)?;
-        let mut plain = Vec::new();
-        while let Some(piece) = next(&reader).await.map_err(thrown)? {
-            let size = plain.len() + piece.length() as usize;
-            if size > limit {
-                // Whether the stream agrees to stop is of no interest.
-                drop(reader.cancel());
-                return Err(too_large(size, limit));
-            }
-            let start = plain.len();
-            plain.resize(size, 0);
-            piece.copy_to(&mut plain[start..]);
+pub(super) fn decompress(packed: Bytes, limit: usize) -> Work {
+    Box::pin(SendWrapper::new(unpacked(packed, limit)))
+}
+
+async fn unpacked(packed: Bytes, limit: usize) -> Result<Bytes, Error> {
+    let reader = unpacking(&packed).map_err(thrown)?;
+    let mut plain = Vec::new();
+    while let Some(piece) = next(&reader).await.map_err(thrown)? {
+        let size = plain.len() + piece.length() as usize;
+        if size > limit {
+            // Whether the stream agrees to stop is of no interest.
+            drop(reader.cancel());
+            return Err(too_large(size, limit));
         }
-        Ok(plain.into())
-    })
+        let start = plain.len();
+        plain.resize(size, 0);
+        piece.copy_to(&mut plain[start..]);
+    }
+    Ok(plain.into())
 }
 
 async fn packed(plain: &[u8]) -> Result<Bytes, JsValue> {
