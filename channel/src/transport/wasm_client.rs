@@ -41,6 +41,8 @@ impl Transport for WasmClient {
         if let Some(path) = request.uri().path_and_query().cloned() {
             *request.uri_mut() = Uri::from(path);
         }
+        // A server that compresses may compress the trailers, too, and those it cannot read.
+        request.headers_mut().remove("grpc-accept-encoding");
         Box::pin(async move {
             let response = inner.call(request).await.map_err(to_status)?;
             let complete = response.headers().contains_key("grpc-status");
@@ -74,6 +76,10 @@ impl http_body::Body for Lingering {
     ) -> Poll<Option<Result<Frame<bytes::Bytes>, Error>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(inner).poll_frame(cx));
+        // Its name for a response of headers alone.
+        if self.complete && matches!(&frame, Some(Err(Error::MalformedResponse))) {
+            return Poll::Ready(None);
+        }
         self.complete |= matches!(&frame, Some(Ok(frame)) if frame.is_trailers());
         Poll::Ready(frame)
     }
