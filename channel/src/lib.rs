@@ -108,3 +108,6 @@ pub mod fuzzing {
         crate::web::fuzzing::check(data);
     }
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 mod count;
+mod faults;
 mod smoke;
 
 use std::ffi::OsString;
@@ -112,7 +113,7 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
 
 /// As a person would type it; `.cargo/config.toml` brings [`browser`] into it.
 fn in_the_browser(count: &mut Count, setup: &Setup) -> Result<()> {
-    let arguments = "test --target wasm32-unknown-unknown -p frontend --no-fail-fast";
+    let arguments = "test --target wasm32-unknown-unknown -p frontend -p channel --tests --no-fail-fast";
     let program = cargo(arguments.split(' ')).env("CARGO_TERM_COLOR", "never");
     count.tests("in the browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
 }
