@@ -50,6 +50,8 @@ pub use self::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
 pub use self::method::{Idempotency, Kind, Method};
 pub use self::observe::{CallEvent, CallEventKind};
 pub use self::status::is_transient;
-pub use self::subscription::{State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
+pub use self::subscription::{
+    NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
+};
 pub use self::timer::sleep;
 pub use self::transport::Transport;
