@@ -32,13 +32,19 @@ mod backoff;
 mod body;
 mod channel;
 mod deadline;
+#[cfg(target_arch = "wasm32")]
+pub mod devtools;
 mod error;
+#[cfg(target_arch = "wasm32")]
+mod js;
 mod maybe_send;
 mod method;
 mod observe;
 mod status;
 mod subscription;
 mod timer;
+#[cfg(target_arch = "wasm32")]
+pub mod timing;
 mod transport;
 
 pub use self::backoff::{Backoff, Delays};
@@ -49,9 +55,12 @@ pub use self::error::Error;
 pub use self::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
 pub use self::method::{Idempotency, Kind, Method};
 pub use self::observe::{CallEvent, CallEventKind};
-pub use self::status::is_transient;
+pub use self::status::{code_name, is_transient};
 pub use self::subscription::{
     NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
 };
 pub use self::timer::sleep;
 pub use self::transport::Transport;
+
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
