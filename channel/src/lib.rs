@@ -37,6 +37,8 @@ pub mod devtools;
 mod error;
 #[cfg(target_arch = "wasm32")]
 mod js;
+#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "as `web`"))]
+mod gzip;
 mod maybe_send;
 mod method;
 mod observe;
@@ -46,6 +48,11 @@ mod timer;
 #[cfg(target_arch = "wasm32")]
 pub mod timing;
 mod transport;
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(dead_code, unused_imports, reason = "native programs speak gRPC-Web in tests only")
+)]
+mod web;
 
 pub use self::backoff::{Backoff, Delays};
 pub use self::body::ResponseBody;
@@ -64,3 +71,12 @@ pub use self::transport::Transport;
 
 #[cfg(all(test, target_arch = "wasm32"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
+/// What the fuzzer calls. No part of the interface.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Reads `data` as one response of gRPC-Web, and panics when it shows a fault.
+    pub fn web_response(data: &[u8]) {
+        crate::web::fuzzing::check(data);
+    }
+}
