@@ -35,10 +35,11 @@ mod deadline;
 #[cfg(target_arch = "wasm32")]
 pub mod devtools;
 mod error;
-#[cfg(target_arch = "wasm32")]
-mod js;
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "as `web`"))]
 mod gzip;
+mod in_process;
+#[cfg(target_arch = "wasm32")]
+mod js;
 mod maybe_send;
 mod method;
 mod observe;
@@ -59,6 +60,7 @@ pub use self::body::ResponseBody;
 pub use self::channel::{BuildError, Builder, Channel};
 pub use self::deadline::no_deadline;
 pub use self::error::Error;
+pub use self::in_process::{Fault, InProcess};
 pub use self::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
 pub use self::method::{Idempotency, Kind, Method};
 pub use self::observe::{CallEvent, CallEventKind};
