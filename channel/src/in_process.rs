@@ -211,3 +211,28 @@ impl fmt::Debug for InProcess {
         f.debug_struct("InProcess").field("script", &self.script).finish_non_exhaustive()
     }
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+mod tests {
+    use tonic_health::pb::HealthCheckRequest;
+    use tonic_health::pb::health_client::HealthClient;
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+    use crate::Channel;
+
+    #[wasm_bindgen_test]
+    async fn a_generated_service_runs_inside_the_page() {
+        let (_reporter, service) = tonic_health::server::health_reporter();
+        let network = InProcess::new(service);
+        let channel = Channel::builder("http://in.process").transport(network.clone()).build().unwrap();
+        let mut client = HealthClient::new(channel);
+
+        client.check(HealthCheckRequest::default()).await.unwrap();
+        network.next([Fault::Delay(Duration::from_millis(20)), Fault::CutAt(9)]);
+        let status = client.check(HealthCheckRequest::default()).await.unwrap_err();
+
+        let place = "inside its trailers";
+        assert_eq!(Error::of(&status), Some(&Error::Truncated { place }), "{status:?}");
+    }
+}

@@ -150,12 +150,21 @@ mod tests {
     }
 
     #[wasm_bindgen_test]
-    async fn a_subscription_that_is_dropped_listens_no_more() {
+    fn a_subscription_that_is_dropped_listens_no_more() {
+        let complaints = Rc::new(Cell::new(0));
+        let counted = complaints.clone();
+        // A listener that was dropped and is still called complains to the page.
+        let on_error = Closure::<dyn Fn()>::new(move || counted.set(counted.get() + 1));
+        let window: EventTarget = global().unchecked_into();
+        window.add_event_listener_with_callback("error", on_error.as_ref().unchecked_ref()).unwrap();
         let updates = silent();
         let shared = Arc::downgrade(&updates.shared);
+
         drop(updates);
-        // Its listener is gone, or it would be held and called.
-        assert!(shared.upgrade().is_none());
-        dispatch(&global(), "pageshow");
+
+        assert!(shared.upgrade().is_none(), "the listener is still there");
+        EVENTS.into_iter().for_each(|event| dispatch(&global(), event));
+        window.remove_event_listener_with_callback("error", on_error.as_ref().unchecked_ref()).unwrap();
+        assert_eq!(complaints.get(), 0);
     }
 }
