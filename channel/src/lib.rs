@@ -35,7 +35,7 @@ mod deadline;
 #[cfg(target_arch = "wasm32")]
 pub mod devtools;
 mod error;
-#[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "as `web`"))]
+#[allow(dead_code, reason = "messages are not compressed yet, only the server's trailers are")]
 mod gzip;
 mod in_process;
 #[cfg(target_arch = "wasm32")]
@@ -70,6 +70,10 @@ pub use self::subscription::{
 };
 pub use self::timer::sleep;
 pub use self::transport::Transport;
+#[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+pub use self::transport::WasmClient;
+#[cfg(target_arch = "wasm32")]
+pub use self::transport::{Credentials, Fetch};
 
 #[cfg(all(test, target_arch = "wasm32"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -11,7 +11,7 @@ mod frames;
 pub(crate) mod fuzzing;
 mod head;
 mod request;
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;
 mod text;
 mod trailers;
