@@ -126,7 +126,8 @@ impl InProcess {
     }
 
     /// Orders `faults` for the next call, all of them together. Called again before that, it orders for the
-    /// call after it, and so on; a call without any is one with an empty order.
+    /// call after it, and so on; a call without any is one with an empty order. A call that the channel
+    /// repeats is a call each time.
     pub fn next(&self, faults: impl IntoIterator<Item = Fault>) {
         self.orders(|orders| orders.next.push_back(faults.into_iter().collect()));
     }

@@ -27,6 +27,7 @@ use self::wait::{Step, Wait};
 use crate::backoff::{Backoff, Delays};
 use crate::error::Error;
 use crate::maybe_send::{BoxFactory, BoxFuture, BoxStream, MaybeSend};
+use crate::retry::Failure;
 use crate::status::is_transient;
 use crate::timer::Instant;
 
@@ -75,7 +76,9 @@ pub enum Update<T> {
 /// application has received so far.
 ///
 /// A connection counts as lost when it ends, when it fails, and when nothing came for too long; the next
-/// attempt follows after a delay with jitter, or when the server asked for it
+/// attempt follows after a delay with jitter, or when the server asked for it: by
+/// `grpc-retry-pushback-ms` in its trailers (a negative number ends the subscription), by
+/// `google.rpc.RetryInfo` in its status' details, or in words of the application's own
 /// ([`SubscriptionHandle::reconnect_after`]). While the browser has no network nothing is tried. When the
 /// network comes back, or the page is looked at again, what waits is tried at once, and an open connection
 /// has to show that it lives. Elsewhere than in a browser, say so by the handle.
@@ -194,23 +197,29 @@ impl<T: 'static> Subscription<T> {
     }
 
     fn failed(&mut self, status: Status, online: bool) -> Update<T> {
-        if !is_transient(status.code()) {
-            self.phase = Phase::Ended;
-            return self.changed(State::Shutdown { status });
-        }
         if let Phase::Open { since, .. } = &self.phase
             && since.elapsed() >= self.options.healthy_after
         {
             self.delays.reset();
             self.failures = 0;
         }
-        if !online {
-            // The server is not to blame: the next attempt is due when the network is.
-            return self.wait(Wait::new(Duration::ZERO, false, self.failures, status, online));
+        let failure = Failure::of_status(&status);
+        let asked = failure.server_decides();
+        let delay = is_transient(status.code()).then(|| failure.wait(|| self.drawn(online))).flatten();
+        let Some(delay) = delay else {
+            self.phase = Phase::Ended;
+            return self.changed(State::Shutdown { status });
+        };
+        if online {
+            self.failures = self.failures.saturating_add(1);
         }
-        self.failures = self.failures.saturating_add(1);
-        let delay = self.delays.next().unwrap_or(self.options.backoff.max);
-        self.wait(Wait::new(delay, false, self.failures, status, online))
+        self.wait(Wait::new(delay, asked, self.failures, status, online))
+    }
+
+    /// What the backoff says. Without a network the server is not to blame: the next attempt is due when the
+    /// network is.
+    fn drawn(&mut self, online: bool) -> Duration {
+        if online { self.delays.next().unwrap_or(self.options.backoff.max) } else { Duration::ZERO }
     }
 
     fn wait(&mut self, wait: Wait) -> Update<T> {

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use channel::{Channel, Error, Fault, InProcess};
+use channel::{Channel, Error, Fault, InProcess, Kind, Method, RetryPolicy};
 use futures_util::{Stream, StreamExt as _, stream};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, StatusCode};
@@ -120,10 +120,11 @@ impl tonic::server::StreamingService<Ask> for Bidirectional {
 /// What generated clients are made of.
 type Client = tonic::client::Grpc<Channel>;
 
+/// Nothing is repeated, so that a call sees what was ordered for it.
 fn network() -> (InProcess, Client) {
     let network = InProcess::new(Lengths);
-    let channel = Channel::builder("http://in.process").transport(network.clone()).build().unwrap();
-    (network, Client::new(channel))
+    let channel = Channel::builder("http://in.process").transport(network.clone());
+    (network, Client::new(channel.retry(RetryPolicy::never()).build().unwrap()))
 }
 
 fn ask(text: &str) -> Ask {
@@ -251,6 +252,31 @@ async fn a_message_that_comes_twice_is_seen_twice() {
 
     ended.unwrap();
     assert_eq!(came, [1, 2, 2, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repetition_is_a_call_of_its_own() {
+    let network = InProcess::new(Lengths);
+    let channel = Channel::builder("http://in.process").transport(network.clone()).build().unwrap();
+    network.next([Fault::Fail(Error::Offline)]);
+
+    // The call that never left is repeated by the channel, and then it arrives.
+    assert_eq!(unary(&mut Client::new(channel), "one").await.unwrap(), 3);
+
+    assert_eq!(network.calls(), 2);
+}
+
+#[tokio::test]
+async fn a_second_answer_where_one_is_due_is_an_error() {
+    let network = InProcess::new(Lengths);
+    let method = Method::new("/Lengths/Unary", Kind::Unary);
+    let channel = Channel::builder("http://in.process").transport(network.clone()).methods([method]);
+    let mut client = Client::new(channel.build().unwrap());
+    network.next([Fault::DuplicateMessage(0)]);
+
+    let status = unary(&mut client, "one").await.unwrap_err();
+
+    assert_eq!(Error::of(&status), Some(&Error::Cardinality { found: "more than one" }));
 }
 
 #[tokio::test]

@@ -3,6 +3,10 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calls;
+mod ending;
+mod identity;
 mod in_process;
+mod responses;
+mod retries;
 mod subscription;
 mod support;

@@ -369,3 +369,21 @@ async fn whoever_holds_the_handle_sees_every_state_and_the_end() {
     assert_eq!(seen, ["idle", "connecting", "ready", "waiting 1 Internal", "shutdown Cancelled"]);
     assert_eq!(word(&handle.state()), "shutdown Cancelled");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_names_a_time_in_its_trailers_is_called_again_then_and_not_before() {
+    let mut later = Status::unavailable("busy");
+    later.metadata_mut().insert("grpc-retry-pushback-ms", "90000".parse().unwrap());
+    let mut never = later.clone();
+    never.metadata_mut().insert("grpc-retry-pushback-ms", "-1".parse().unwrap());
+    let (mut updates, handle) = subscribe(vec![Attempt::Refused(later), Attempt::Refused(never)]);
+    expect(&mut updates, &["connecting", "waiting 1 Unavailable"]).await;
+    assert_eq!(seconds_left(&handle.state()), 90);
+
+    let start = Instant::now();
+    handle.wake();
+    expect(&mut updates, &["connecting"]).await;
+    assert_eq!(start.elapsed().as_secs(), 90);
+
+    expect(&mut updates, &["shutdown Unavailable", "end"]).await;
+}
