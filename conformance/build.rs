@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use prost::Message as _;
 use prost_types::method_options::IdempotencyLevel;
 use prost_types::{FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto};
 use tonic_prost_build::Config;
@@ -29,6 +30,7 @@ fn generate(folder: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     let roots = roots.map(|name| format!("connectrpc/conformance/v1/{name}"));
     let files = protox::compile(roots, [folder])?;
     fs::write(out.join("methods.rs"), methods(&files.file)?)?;
+    fs::write(out.join("descriptors.bin"), files.encode_to_vec())?;
 
     let mut messages = Config::new();
     messages.enable_type_names().type_name_domain(["."], "type.googleapis.com");
@@ -51,12 +53,7 @@ fn methods(files: &[FileDescriptorProto]) -> Result<String, std::fmt::Error> {
 }
 
 fn entry(package: &str, service: &ServiceDescriptorProto, method: &MethodDescriptorProto) -> String {
-    let kind = match (method.client_streaming(), method.server_streaming()) {
-        (false, false) => "Unary",
-        (true, false) => "ClientStreaming",
-        (false, true) => "ServerStreaming",
-        (true, true) => "BidiStreaming",
-    };
+    let kind = format!("Kind::of({}, {})", method.client_streaming(), method.server_streaming());
     let level = method.options.as_ref().map(|options| options.idempotency_level()).unwrap_or_default();
     let idempotency = match level {
         IdempotencyLevel::IdempotencyUnknown => "Unknown",
@@ -64,5 +61,5 @@ fn entry(package: &str, service: &ServiceDescriptorProto, method: &MethodDescrip
         IdempotencyLevel::NoSideEffects => "NoSideEffects",
     };
     let path = format!("/{package}.{}/{}", service.name(), method.name());
-    format!("channel::Method::new({path:?}, channel::Kind::{kind}, channel::Idempotency::{idempotency})")
+    format!("Method::new({path:?}, {kind}).with_idempotency(Idempotency::{idempotency})")
 }

@@ -11,6 +11,7 @@ use tonic::{Response, Status, Streaming};
 
 use crate::case::Case;
 use crate::metadata::{from_metadata, from_status};
+use crate::pb;
 use crate::pb::client_compat_response::Result as Outcome;
 use crate::pb::conformance_service_client::ConformanceServiceClient;
 use crate::pb::{
@@ -49,7 +50,7 @@ async fn call(request: ClientCompatRequest) -> Result<ClientResponseResult> {
 }
 
 fn client(case: &Case) -> Result<ConformanceServiceClient<Channel>> {
-    let channel = Channel::builder(case.server()).build()?;
+    let channel = Channel::builder(case.server()).methods(pb::methods()).build()?;
     let mut client = ConformanceServiceClient::new(channel);
     client = client.accept_compressed(tonic::codec::CompressionEncoding::Gzip);
     if case.gzip()? {

@@ -8,3 +8,14 @@
 )]
 
 tonic::include_proto!("connectrpc.conformance.v1");
+
+/// The methods of the service, for the channel.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn methods() -> impl IntoIterator<Item = channel::Method> {
+    use channel::{Idempotency, Kind, Method};
+    include!(concat!(env!("OUT_DIR"), "/methods.rs"))
+}
+
+/// The same for the edge.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

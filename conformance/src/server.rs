@@ -1,7 +1,7 @@
 //! The server's program: told by the suite what to listen with, it serves until it is told to end.
 
-use anyhow::{Context as _, Result, ensure};
-use edge::{App, ServeOptions};
+use anyhow::{Context as _, Result};
+use edge::{App, ClientCertificates, CorsOptions, Methods, ServeOptions, Tls};
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -9,7 +9,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
 use crate::pb::conformance_service_server::ConformanceServiceServer;
-use crate::pb::{ServerCompatRequest, ServerCompatResponse};
+use crate::pb::{DESCRIPTORS, ServerCompatRequest, ServerCompatResponse, TlsCreds};
 use crate::pipe;
 use crate::service::Conformance;
 
@@ -26,16 +26,42 @@ async fn serve() -> Result<()> {
         pipe::read(&mut tokio::io::stdin()).await?.context("the suite asks for nothing")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let listener = TcpListener::bind((HOST, 0)).await.context("cannot listen")?;
-    let app = App::new(routes(&request)?);
-    ensure!(!request.use_tls, "TLS: not yet");
+    let app = App::new(routes(&request)?)
+        .methods(Methods::from_descriptors(DESCRIPTORS)?)
+        .max_message_size(limit(&request)?)
+        .cors(CorsOptions::any_origin().any_header());
+    let (options, pem_cert) = options(&request)?;
 
     let port = listener.local_addr()?.port().into();
-    let response = ServerCompatResponse { host: HOST.to_owned(), port, ..ServerCompatResponse::default() };
+    let response = ServerCompatResponse { host: HOST.to_owned(), port, pem_cert };
     pipe::write(&mut tokio::io::stdout(), &response.encode_to_vec()).await?;
     let shutdown = async move {
         terminate.recv().await;
     };
-    edge::serve(listener, app, ServeOptions::default(), shutdown).await.context("cannot serve")
+    edge::serve(listener, app, options, shutdown).await.context("cannot serve")
+}
+
+/// With the certificate that clients shall trust, where there is one.
+fn options(request: &ServerCompatRequest) -> Result<(ServeOptions, Vec<u8>)> {
+    let mut options = ServeOptions::default();
+    if !request.use_tls {
+        return Ok((options, Vec::new()));
+    }
+    let TlsCreds { cert, key } = request.server_creds.clone().context("there is no certificate")?;
+    let mut tls = Tls::from_pem(&cert, &key)?;
+    if !request.client_tls_cert.is_empty() {
+        tls = tls.verify_clients(&request.client_tls_cert, ClientCertificates::Required)?;
+    }
+    options.tls = Some(tls);
+    Ok((options, cert))
+}
+
+/// Bytes that a message of a client may have.
+fn limit(request: &ServerCompatRequest) -> Result<usize> {
+    match request.message_receive_limit {
+        0 => Ok(usize::MAX),
+        limit => Ok(limit.try_into()?),
+    }
 }
 
 fn routes(request: &ServerCompatRequest) -> Result<Routes> {
@@ -43,8 +69,5 @@ fn routes(request: &ServerCompatRequest) -> Result<Routes> {
     for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Deflate, CompressionEncoding::Zstd] {
         service = service.accept_compressed(encoding).send_compressed(encoding);
     }
-    if request.message_receive_limit > 0 {
-        service = service.max_decoding_message_size(request.message_receive_limit.try_into()?);
-    }
-    Ok(Routes::new(service))
+    Ok(Routes::new(service.max_decoding_message_size(limit(request)?)))
 }

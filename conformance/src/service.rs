@@ -7,6 +7,7 @@ mod seen;
 
 use std::time::Duration;
 
+use edge::TrailingMetadata;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
 use tonic::metadata::MetadataMap;
@@ -130,12 +131,9 @@ async fn single(
     };
     let mut response = Response::new(ConformancePayload { data, request_info: Some(seen.into_info()) });
     *response.metadata_mut() = headers;
-    set_trailers(&mut response, trailers);
+    response.extensions_mut().insert(TrailingMetadata(trailers));
     Ok(response)
 }
-
-/// Has `trailers` sent after the message.
-fn set_trailers<T>(_response: &mut Response<T>, _trailers: MetadataMap) {}
 
 /// What `definition` asks for when the whole request is known: the first payload tells what was seen of it.
 fn payloads(seen: Seen, definition: &StreamResponseDefinition) -> Result<Payloads, Status> {
