@@ -1,0 +1,102 @@
+//! What the suite's runner says of a run.
+
+use std::collections::BTreeMap;
+
+/// How many kinds of failures are shown, of those that only differ in the connection they came over.
+const SHOWN: usize = 200;
+
+/// What was said so far.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    /// How many cases ended.
+    pub(crate) total: usize,
+    pub(crate) passed: usize,
+    pub(crate) failures: Vec<Failure>,
+    /// What belongs to no case: what our programs print, and why a run ended early.
+    pub(crate) other: Vec<String>,
+    /// Whether the lines that come describe the last failure.
+    in_failure: bool,
+}
+
+/// A case that failed.
+#[derive(Debug, Default)]
+pub(crate) struct Failure {
+    pub(crate) name: String,
+    /// What was wanted and what came, in several lines.
+    pub(crate) message: Vec<String>,
+}
+
+impl Outcome {
+    /// Takes the next line of the runner's output.
+    pub(crate) fn line(&mut self, line: &str) {
+        if let Some(name) = line.strip_prefix("FAILED: ") {
+            self.in_failure = true;
+            let name = name.trim_end_matches(':').to_owned();
+            self.failures.push(Failure { name, message: Vec::new() });
+        } else if let Some(text) = line.strip_prefix('\t').filter(|_| self.in_failure) {
+            self.failures.last_mut().map(|failure| failure.message.push(text.trim().to_owned()));
+        } else if let Some(total) = line.strip_prefix("Total cases: ") {
+            self.in_failure = false;
+            self.total = total.parse().unwrap_or(0);
+        } else if let Some((passed, _)) = line.split_once(" passed, ").filter(|_| self.total > 0) {
+            self.passed = passed.parse().unwrap_or(0);
+        } else if !line.trim().is_empty() {
+            self.in_failure = false;
+            self.other.push(line.to_owned());
+        }
+    }
+
+    /// The failures, one line for those that only differ in what they ran over.
+    pub(crate) fn grouped(&self) -> Vec<String> {
+        let mut groups = BTreeMap::<(String, &str), usize>::new();
+        for failure in &self.failures {
+            let message = failure.message.first().map_or("", String::as_str);
+            *groups.entry((without_axes(&failure.name), message)).or_default() += 1;
+        }
+        let shown = groups.iter().take(SHOWN);
+        let mut lines: Vec<_> =
+            shown.map(|((case, message), count)| format!("{count:>4} x {case}: {message}")).collect();
+        if groups.len() > SHOWN {
+            lines.push(format!("and {} more kinds", groups.len() - SHOWN));
+        }
+        lines
+    }
+}
+
+/// `Basic/HTTPVersion:1/TLS:true/(grpc server impl)/unary/success` is `Basic/unary/success`.
+fn without_axes(name: &str) -> String {
+    let is_axis = |part: &str| part.contains(':') || part.starts_with('(');
+    name.split('/').filter(|part| !is_axis(part)).collect::<Vec<_>>().join("/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn outcome(text: &str) -> Outcome {
+        let mut outcome = Outcome::default();
+        text.lines().for_each(|line| outcome.line(line));
+        outcome
+    }
+
+    #[test]
+    fn cases_are_counted_and_failures_keep_their_messages() {
+        let outcome = outcome(
+            "a program's own line\nFAILED: Basic/HTTPVersion:1/TLS:true/unary/success:\n\
+             \tactual response headers missing \"a\"\n\tand another\n\
+             FAILED: Basic/HTTPVersion:2/TLS:true/unary/success:\n\tactual response headers missing \"a\"\n\n\
+             Total cases: 30\n28 passed, 2 failed\n",
+        );
+        assert_eq!((outcome.total, outcome.passed, outcome.failures.len()), (30, 28, 2));
+        assert_eq!(outcome.failures[0].message, ["actual response headers missing \"a\"", "and another"]);
+        assert_eq!(outcome.other, ["a program's own line"]);
+        assert_eq!(outcome.grouped(), ["   2 x Basic/unary/success: actual response headers missing \"a\""]);
+    }
+
+    #[test]
+    fn a_run_that_ended_early_has_no_cases_and_says_why() {
+        let outcome = outcome("error: client process exited\n");
+        assert_eq!((outcome.total, outcome.passed), (0, 0));
+        assert_eq!(outcome.other, ["error: client process exited"]);
+    }
+}
