@@ -8,12 +8,13 @@ use anyhow::{Context as _, Result, bail, ensure};
 use futures_util::future::{Either, select};
 use futures_util::{Stream, StreamExt as _, stream};
 use prost::Message;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
 
 use crate::metadata::to_metadata;
 use crate::pb::client_compat_request::cancel::CancelTiming;
-use crate::pb::{ClientCompatRequest, Codec, Compression, HttpVersion, Protocol};
+use crate::pb::{ClientCompatRequest, Codec, Compression, HttpVersion, Protocol, StreamType};
 
 /// The service that is meant when a case names none.
 const SERVICE: &str = "connectrpc.conformance.v1.ConformanceService";
@@ -27,6 +28,8 @@ pub(crate) struct Case {
     pub(crate) cancel: CancellationToken,
     /// Cancelled when every request message is on its way.
     sent: CancellationToken,
+    /// How many responses have come.
+    responses: watch::Sender<usize>,
 }
 
 /// When a call shall be cancelled.
@@ -48,7 +51,8 @@ impl Case {
         let service = request.service.as_deref().unwrap_or(SERVICE);
         ensure!(service == SERVICE, "there is no service {service}");
         let timing = timing(&request)?;
-        Ok(Self { request, timing, cancel: CancellationToken::new(), sent: CancellationToken::new() })
+        let (cancel, sent) = (CancellationToken::new(), CancellationToken::new());
+        Ok(Self { request, timing, cancel, sent, responses: watch::Sender::new(0) })
     }
 
     pub(crate) fn method(&self) -> &str {
@@ -92,18 +96,37 @@ impl Case {
         Ok(request)
     }
 
-    /// The request of a method that takes a stream.
+    /// The request of a method that takes a stream. In a full-duplex call each message waits for the answer to
+    /// the one before, and the end for the last.
     pub(crate) fn many<Q>(&self) -> Result<Request<impl Stream<Item = Q> + Send + 'static>>
     where
         Q: Message + Default + 'static,
     {
-        let (delay, sent) = (self.delay(), self.sent.clone());
+        let messages = self.messages::<Q>()?;
+        let (delay, sent, count) = (self.delay(), self.sent.clone(), messages.len());
+        let in_step = self.request.stream_type() == StreamType::FullDuplexBidiStream;
         let stays_open = self.timing == Timing::BeforeClose;
-        let messages = stream::iter(self.messages::<Q>()?).then(move |message| async move {
-            channel::sleep(delay).await;
-            message
+        let responses = self.responses.subscribe();
+        let answered = move |requests: usize| {
+            let mut responses = responses.clone();
+            async move {
+                if in_step {
+                    // The end of the call drops this.
+                    responses.wait_for(|count| *count >= requests).await.ok();
+                }
+            }
+        };
+        let (before, at_end) = (answered.clone(), answered(count));
+        let messages = stream::iter(messages.into_iter().enumerate()).then(move |(index, message)| {
+            let turn = before(index);
+            async move {
+                turn.await;
+                channel::sleep(delay).await;
+                message
+            }
         });
         let end = stream::once(async move {
+            at_end.await;
             sent.cancel();
             if stays_open {
                 pending::<()>().await;
@@ -130,8 +153,9 @@ impl Case {
         Duration::from_millis(self.request.request_delay_ms.into())
     }
 
-    /// Cancels after so many responses, when that is what the case asks for.
+    /// To be told how many responses have come, with each.
     pub(crate) fn received(&self, responses: usize) {
+        self.responses.send_replace(responses);
         if self.timing == Timing::AfterResponses(responses) {
             self.cancel.cancel();
         }

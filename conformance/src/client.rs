@@ -6,6 +6,7 @@ use std::future::Future;
 
 use anyhow::{Result, bail};
 use channel::Channel;
+use tonic::codec::CompressionEncoding;
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status, Streaming};
 
@@ -52,9 +53,9 @@ async fn call(request: ClientCompatRequest) -> Result<ClientResponseResult> {
 fn client(case: &Case) -> Result<ConformanceServiceClient<Channel>> {
     let channel = Channel::builder(case.server()).methods(pb::methods()).build()?;
     let mut client = ConformanceServiceClient::new(channel);
-    client = client.accept_compressed(tonic::codec::CompressionEncoding::Gzip);
     if case.gzip()? {
-        client = client.send_compressed(tonic::codec::CompressionEncoding::Gzip);
+        client =
+            client.send_compressed(CompressionEncoding::Gzip).accept_compressed(CompressionEncoding::Gzip);
     }
     if let Some(limit) = case.receive_limit() {
         client = client.max_decoding_message_size(limit);
@@ -62,16 +63,16 @@ fn client(case: &Case) -> Result<ConformanceServiceClient<Channel>> {
     Ok(client)
 }
 
-/// A message that carries what the suite looks at.
+/// A message that carries what the suite looks at. One that carries nothing counts, too.
 trait Payload {
-    fn payload(self) -> Option<ConformancePayload>;
+    fn payload(self) -> ConformancePayload;
 }
 
 macro_rules! payload {
     ($($message:ty)*) => {
         $(impl Payload for $message {
-            fn payload(self) -> Option<ConformancePayload> {
-                self.payload
+            fn payload(self) -> ConformancePayload {
+                self.payload.unwrap_or_default()
             }
         })*
     };
@@ -80,8 +81,8 @@ macro_rules! payload {
 payload!(UnaryResponse IdempotentUnaryResponse ClientStreamResponse ServerStreamResponse BidiStreamResponse);
 
 impl Payload for UnimplementedResponse {
-    fn payload(self) -> Option<ConformancePayload> {
-        None
+    fn payload(self) -> ConformancePayload {
+        ConformancePayload::default()
     }
 }
 
@@ -95,7 +96,7 @@ async fn single<A: Payload>(
     match case.watched(cancellable(case, call)).await {
         Ok(response) => {
             let (metadata, message, _) = response.into_parts();
-            let payloads = message.payload().into_iter().collect();
+            let payloads = vec![message.payload()];
             ClientResponseResult { payloads, ..with_metadata(&metadata, &metadata) }
         }
         Err(status) => failed(&status),
@@ -115,7 +116,7 @@ async fn several<A: Payload>(
         let mut payloads = Vec::new();
         let end = loop {
             match cancellable(case, stream.message()).await {
-                Ok(Some(message)) => payloads.extend(message.payload()),
+                Ok(Some(message)) => payloads.push(message.payload()),
                 Ok(None) => break cancellable(case, stream.trailers()).await,
                 Err(status) => break Err(status),
             }

@@ -5,14 +5,14 @@
 //! crate is empty; `cargo xtask conformance` builds it with them.
 
 #[cfg(suite)]
+mod case;
+#[cfg(suite)]
+mod client;
+#[cfg(suite)]
 mod metadata;
 #[cfg(suite)]
 pub mod pb;
 
-#[cfg(all(suite, target_arch = "wasm32"))]
-mod case;
-#[cfg(all(suite, target_arch = "wasm32"))]
-mod client;
 #[cfg(all(suite, target_arch = "wasm32"))]
 pub mod page;
 
@@ -20,6 +20,8 @@ pub mod page;
 pub mod bridge;
 #[cfg(all(suite, not(target_arch = "wasm32")))]
 mod chromium;
+#[cfg(all(suite, not(target_arch = "wasm32")))]
+pub mod native;
 #[cfg(all(suite, not(target_arch = "wasm32")))]
 mod pipe;
 #[cfg(all(suite, not(target_arch = "wasm32")))]

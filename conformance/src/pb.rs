@@ -10,7 +10,6 @@
 tonic::include_proto!("connectrpc.conformance.v1");
 
 /// The methods of the service, for the channel.
-#[cfg(target_arch = "wasm32")]
 pub(crate) fn methods() -> impl IntoIterator<Item = channel::Method> {
     use channel::{Idempotency, Kind, Method};
     include!(concat!(env!("OUT_DIR"), "/methods.rs"))

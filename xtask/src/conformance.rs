@@ -23,7 +23,7 @@ pub(crate) const RUNS: [Run; 5] = [
     Run { word: "client", name: "browser-client", mode: Mode::Client, cases: 830 },
     Run { word: "server", name: "server", mode: Mode::Server, cases: 1304 },
     Run { word: "server-max", name: "server-max", mode: Mode::Server, cases: 2332 },
-    Run { word: "both", name: "both", mode: Mode::Both, cases: 0 },
+    Run { word: "both", name: "both", mode: Mode::Both, cases: 408 },
 ];
 
 /// One configuration of the suite.
@@ -181,7 +181,7 @@ fn page(suite: &Suite, transport: Transport) -> Result<PathBuf> {
     let wasm_bindgen = wasm_bindgen()?;
     let (name, feature) = match transport {
         Transport::Fetch => ("fetch", None),
-        Transport::WasmClient => ("tonic-web-wasm-client", Some("tonic-web-wasm-client")),
+        Transport::WasmClient => ("tonic-web-wasm-client", None),
     };
     let words = "build --target wasm32-unknown-unknown --package conformance --bin conformance-page";
     let features = feature.into_iter().flat_map(|feature| ["--features", feature]);
