@@ -143,7 +143,7 @@ impl Programs {
         }
         ensure!(outcome.total == run.cases, "{} cases ran, not {}", outcome.total, run.cases);
         if self.transport == Transport::WasmClient && run.mode == Mode::Client {
-            outcome.grouped().iter().for_each(|line| note(line));
+            outcome.by_cause().iter().for_each(|line| note(line));
             return Ok(());
         }
         for failure in &outcome.failures {

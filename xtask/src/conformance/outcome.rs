@@ -1,9 +1,7 @@
 //! What the suite's runner says of a run.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
-
-/// How many kinds of failures are shown, of those that only differ in the connection they came over.
-const SHOWN: usize = 200;
 
 /// What was said so far.
 #[derive(Debug, Default)]
@@ -46,27 +44,39 @@ impl Outcome {
         }
     }
 
-    /// The failures, one line for those that only differ in what they ran over.
-    pub(crate) fn grouped(&self) -> Vec<String> {
-        let mut groups = BTreeMap::<(String, &str), usize>::new();
+    /// The failures by what was wrong, the most frequent first, each with the suites that it is in.
+    pub(crate) fn by_cause(&self) -> Vec<String> {
+        let mut causes = BTreeMap::<&str, BTreeMap<&str, usize>>::new();
         for failure in &self.failures {
-            let message = failure.message.first().map_or("", String::as_str);
-            *groups.entry((without_axes(&failure.name), message)).or_default() += 1;
+            let suite = failure.name.split('/').next().unwrap_or_default();
+            *causes.entry(failure.cause()).or_default().entry(suite).or_default() += 1;
         }
-        let shown = groups.iter().take(SHOWN);
-        let mut lines: Vec<_> =
-            shown.map(|((case, message), count)| format!("{count:>4} x {case}: {message}")).collect();
-        if groups.len() > SHOWN {
-            lines.push(format!("and {} more kinds", groups.len() - SHOWN));
-        }
-        lines
+        let count = |suites: &BTreeMap<&str, usize>| suites.values().sum::<usize>();
+        let mut causes: Vec<_> =
+            causes.into_iter().map(|(cause, suites)| (count(&suites), cause, suites)).collect();
+        causes.sort_by_key(|(count, ..)| Reverse(*count));
+        let line = |(count, cause, suites): (usize, &str, BTreeMap<&str, usize>)| {
+            let suites: Vec<_> = suites.iter().map(|(suite, count)| format!("{suite} {count}")).collect();
+            format!("{count:>4} x {cause} ({})", suites.join(", "))
+        };
+        causes.into_iter().map(line).collect()
     }
 }
 
-/// `Basic/HTTPVersion:1/TLS:true/(grpc server impl)/unary/success` is `Basic/unary/success`.
-fn without_axes(name: &str) -> String {
-    let is_axis = |part: &str| part.contains(':') || part.starts_with('(');
-    name.split('/').filter(|part| !is_axis(part)).collect::<Vec<_>>().join("/")
+impl Failure {
+    /// The message of the status that came, where one did; otherwise what was missed, without its values.
+    fn cause(&self) -> &str {
+        let first = self.message.first().map_or("", String::as_str);
+        let missed = first.split(": expected").next().unwrap_or(first);
+        self.message.iter().find_map(|line| status_message(line)).unwrap_or(missed)
+    }
+}
+
+/// `cut off` in `code: 2 (unknown), message: "cut off"`.
+fn status_message(line: &str) -> Option<&str> {
+    let (_, after) = line.split_once("message:")?;
+    let (text, _) = after.trim_start().strip_prefix('"')?.split_once('"')?;
+    Some(text).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -90,7 +100,6 @@ mod tests {
         assert_eq!((outcome.total, outcome.passed, outcome.failures.len()), (30, 28, 2));
         assert_eq!(outcome.failures[0].message, ["actual response headers missing \"a\"", "and another"]);
         assert_eq!(outcome.other, ["a program's own line"]);
-        assert_eq!(outcome.grouped(), ["   2 x Basic/unary/success: actual response headers missing \"a\""]);
     }
 
     #[test]
