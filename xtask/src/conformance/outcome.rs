@@ -103,6 +103,19 @@ mod tests {
     }
 
     #[test]
+    fn failures_are_grouped_by_what_came_or_was_missed() {
+        let outcome = outcome(
+            "FAILED: Errors/TLS:true/a:\n\tactual error {code: 2 (unknown), message: \"cut off\"} does not match\n\
+             FAILED: Basic/TLS:true/b:\n\treceived an unexpected error:\n\tcode:CODE_UNKNOWN  message:\"cut off\"\n\
+             FAILED: Basic/TLS:true/c:\n\theaders has incorrect values for \"x\": expected [\"1\"], got []\n",
+        );
+        assert_eq!(
+            outcome.by_cause(),
+            ["   2 x cut off (Basic 1, Errors 1)", "   1 x headers has incorrect values for \"x\" (Basic 1)"]
+        );
+    }
+
+    #[test]
     fn a_run_that_ended_early_has_no_cases_and_says_why() {
         let outcome = outcome("error: client process exited\n");
         assert_eq!((outcome.total, outcome.passed), (0, 0));
