@@ -3,8 +3,8 @@
 use anyhow::{Context as _, Result};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message as _;
+use tonic::Status;
 use tonic::metadata::MetadataMap;
-use tonic::{Code, Status};
 
 use crate::pb::{Error, Header};
 
@@ -40,13 +40,14 @@ pub(crate) fn from_status(status: &Status) -> Error {
 }
 
 /// With `metadata` for the trailers.
+#[cfg(not(target_arch = "wasm32"))]
 pub(crate) fn to_status(error: Error, metadata: MetadataMap) -> Status {
     let (code, message) = (error.code, error.message.unwrap_or_default());
     let details = match error.details {
         details if details.is_empty() => Vec::new(),
         details => tonic_types::pb::Status { code, message: message.clone(), details }.encode_to_vec(),
     };
-    Status::with_details_and_metadata(Code::from_i32(code), message, details.into(), metadata)
+    Status::with_details_and_metadata(tonic::Code::from_i32(code), message, details.into(), metadata)
 }
 
 #[cfg(test)]

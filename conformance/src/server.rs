@@ -9,7 +9,7 @@ use tonic::codec::CompressionEncoding;
 use tonic::service::Routes;
 
 use crate::pb::conformance_service_server::ConformanceServiceServer;
-use crate::pb::{DESCRIPTORS, ServerCompatRequest, ServerCompatResponse, TlsCreds};
+use crate::pb::{DESCRIPTORS, HttpVersion, ServerCompatRequest, ServerCompatResponse, TlsCreds};
 use crate::pipe;
 use crate::service::Conformance;
 
@@ -51,6 +51,10 @@ fn options(request: &ServerCompatRequest) -> Result<(ServeOptions, Vec<u8>)> {
     let mut tls = Tls::from_pem(&cert, &key)?;
     if !request.client_tls_cert.is_empty() {
         tls = tls.verify_clients(&request.client_tls_cert, ClientCertificates::Required)?;
+    }
+    if request.http_version() == HttpVersion::HttpVersion1 {
+        // A browser takes HTTP/2 wherever it is offered.
+        tls = tls.http1_only();
     }
     options.tls = Some(tls);
     Ok((options, cert))

@@ -32,7 +32,9 @@ impl Outcome {
             let name = name.trim_end_matches(':').to_owned();
             self.failures.push(Failure { name, message: Vec::new() });
         } else if let Some(text) = line.strip_prefix('\t').filter(|_| self.in_failure) {
-            self.failures.last_mut().map(|failure| failure.message.push(text.trim().to_owned()));
+            if let Some(failure) = self.failures.last_mut() {
+                failure.message.push(text.trim().to_owned());
+            }
         } else if let Some(total) = line.strip_prefix("Total cases: ") {
             self.in_failure = false;
             self.total = total.parse().unwrap_or(0);
