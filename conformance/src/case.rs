@@ -25,7 +25,7 @@ pub(crate) struct Case {
     request: ClientCompatRequest,
     timing: Timing,
     /// Cancelled when the call shall be.
-    pub(crate) cancel: CancellationToken,
+    cancel: CancellationToken,
     /// Cancelled when every request message is on its way.
     sent: CancellationToken,
     /// How many responses have come.
@@ -143,6 +143,7 @@ impl Case {
     fn request_with<T>(&self, message: T) -> Result<Request<T>> {
         let mut request = Request::new(message);
         *request.metadata_mut() = to_metadata(&self.request.request_headers)?;
+        channel::cancel_with(&mut request, self.cancel.clone());
         if let Some(timeout_ms) = self.request.timeout_ms {
             request.set_timeout(Duration::from_millis(timeout_ms.into()));
         }

@@ -181,7 +181,7 @@ fn page(suite: &Suite, transport: Transport) -> Result<PathBuf> {
     let wasm_bindgen = wasm_bindgen()?;
     let (name, feature) = match transport {
         Transport::Fetch => ("fetch", None),
-        Transport::WasmClient => ("tonic-web-wasm-client", None),
+        Transport::WasmClient => ("tonic-web-wasm-client", Some("tonic-web-wasm-client")),
     };
     let words = "build --target wasm32-unknown-unknown --package conformance --bin conformance-page";
     let features = feature.into_iter().flat_map(|feature| ["--features", feature]);
