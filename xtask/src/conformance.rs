@@ -18,12 +18,13 @@ use crate::step::{Steps, note, show};
 use crate::tools::{Suite, wasm_bindgen, wasm_target};
 
 /// What can be run, in the order of `all`.
-pub(crate) const RUNS: [Run; 5] = [
+pub(crate) const RUNS: [Run; 6] = [
     Run { word: "client-core", name: "browser-client-core", mode: Mode::Client, cases: 342 },
     Run { word: "client", name: "browser-client", mode: Mode::Client, cases: 830 },
     Run { word: "server", name: "server", mode: Mode::Server, cases: 1304 },
     Run { word: "server-max", name: "server-max", mode: Mode::Server, cases: 2332 },
     Run { word: "both", name: "both", mode: Mode::Both, cases: 408 },
+    Run { word: "native", name: "native-client", mode: Mode::Native, cases: 409 },
 ];
 
 /// One configuration of the suite.
@@ -47,6 +48,8 @@ enum Mode {
     Server,
     /// Our client against our server.
     Both,
+    /// Our client without a browser, against the suite's servers.
+    Native,
 }
 
 /// What carries the browser's calls.
@@ -95,10 +98,8 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
 
 /// Where one of `runs` needs it.
 fn browser(runs: &[Run]) -> Result<Option<String>> {
-    if runs.iter().all(|run| run.mode == Mode::Server) {
-        return Ok(None);
-    }
-    Ok(Some(Browser::set_up()?.chrome))
+    let any = runs.iter().any(|run| matches!(run.mode, Mode::Client | Mode::Both));
+    any.then(|| Ok(Browser::set_up()?.chrome)).transpose()
 }
 
 /// The suite, and our programs that it starts.
@@ -164,6 +165,7 @@ impl Programs {
             Mode::Client => ("client", client()?.into()),
             Mode::Server => ("server", server().into()),
             Mode::Both => ("both", client()?.into_iter().chain(["----".into()]).chain(server()).collect()),
+            Mode::Native => ("client", vec![built("conformance-native-client")]),
         };
         let config = root().join(format!("conformance/{}.yaml", run.name));
         let flags = ["--conf".as_ref(), config.as_os_str(), "--mode".as_ref(), mode.as_ref(), "--".as_ref()];

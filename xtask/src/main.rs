@@ -33,7 +33,7 @@ cargo xtask <command>
   size [--by-crate]        what the page weighs, compressed; or what each crate adds to its code
   codegen                  make proto/src/generated from the .proto files
   conformance [WHAT]       the public conformance suite, which Go installs; WHAT is client-core, client,
-                           server, server-max, both or all; --transport tonic-web-wasm-client measures
+                           server, server-max, both, native or all; --transport tonic-web-wasm-client measures
                            the other transport
   bench chat               measured comparisons of the chat
   shots DIR                pictures of the pages in every width, theme and language
