@@ -73,7 +73,10 @@ async fn serve(folder: &Path) -> Result<()> {
         }
     };
     chromium.end().await?;
-    result.with_context(|| format!("`{browser}` printed:\n{}", last_lines(&log)))
+    if result.is_err() {
+        eprintln!("`{browser}` printed:\n{}", excerpt(&log));
+    }
+    result
 }
 
 /// Reads cases and writes answers until all that was read has been answered.
@@ -188,8 +191,13 @@ async fn next(State(bridge): State<Arc<Bridge>>, answer: Bytes) -> Response {
     }
 }
 
-fn last_lines(log: &Path) -> String {
+/// What the page wrote to the console first, or else the last that the browser said.
+fn excerpt(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
+    let page: Vec<&str> = text.lines().filter(|line| line.contains(":CONSOLE:")).take(SHOWN_LINES).collect();
+    if !page.is_empty() {
+        return page.join("\n");
+    }
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
 }
