@@ -4,6 +4,7 @@
 mod bench;
 mod browser;
 mod ci;
+mod clients;
 #[cfg(feature = "codegen")]
 mod codegen;
 mod command;
@@ -32,6 +33,8 @@ cargo xtask <command>
   size [--by-crate]        what the page weighs, compressed; or what each crate adds to its code
   codegen                  make proto/src/generated from the .proto files
   bench chat               measured comparisons of the chat
+  bench channel [FLAGS]    our channel against other clients in a browser; --rounds N, --case a,b,
+                           --only ours,fetch for less than all of it
   shots DIR                pictures of the pages in every width, theme and language
   ci                       format, lints, documentation, licences, and every test
 
