@@ -13,6 +13,7 @@ use anyhow::{Result, bail};
 
 use self::count::Count;
 use crate::browser::Browser;
+use crate::clients::Clients;
 use crate::command::{Program, cargo, interrupted};
 use crate::page;
 use crate::server::binary;
@@ -25,6 +26,8 @@ struct Setup {
     tools: Tools,
     browser: Browser,
     axe: Option<PathBuf>,
+    /// The script with gRPC-Web clients of others.
+    js_clients: Option<PathBuf>,
 }
 
 pub(crate) fn run() -> Result<()> {
@@ -53,6 +56,9 @@ pub(crate) fn run() -> Result<()> {
     }
     if setup.axe.is_none() {
         println!("NOT RUN: the accessibility checks, for which npm has to be there");
+    }
+    if setup.js_clients.is_none() {
+        println!("NOT RUN: calls by other gRPC-Web clients, for which npm has to be there");
     }
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed > 0 {
@@ -89,7 +95,12 @@ fn set_up() -> Result<Setup> {
         Some(_) => note("axe-core: in the cache"),
         None => note("axe-core: npm is not there to fetch it; the accessibility checks WILL NOT RUN"),
     }
-    Ok(Setup { path: tools.path()?, tools, browser, axe })
+    let js_clients = Clients::set_up()?.map(|clients| clients.interop()).transpose()?;
+    match js_clients {
+        Some(_) => note("connect-web, grpc-web: in the cache"),
+        None => note("connect-web, grpc-web: npm is not there to fetch them; calls by them WILL NOT RUN"),
+    }
+    Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients })
 }
 
 /// All in one: each selection of packages would build its own variants of what they share.
@@ -103,8 +114,12 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
         // What does not compile is counted below.
         build.ok();
     }
+    arguments.push("--");
     if setup.axe.is_none() {
-        arguments.extend(["--", "--skip", "accessibility::"]);
+        arguments.extend(["--skip", "accessibility::"]);
+    }
+    if setup.js_clients.is_none() {
+        arguments.extend(["--skip", "interop::"]);
     }
     let program = end_to_end_environment(cargo(arguments), setup).env("CARGO_TERM_COLOR", "never");
     count.tests("on the host", program)
@@ -123,10 +138,11 @@ fn end_to_end_environment(program: Program, setup: &Setup) -> Program {
         .env("CHINWAG_DIST", page::dist())
         .env("CHROME", &setup.browser.chrome)
         .env("CHROMEDRIVER", &setup.browser.driver);
-    match &setup.axe {
-        Some(script) => program.env("CHINWAG_AXE", script),
+    let scripts = [("CHINWAG_AXE", &setup.axe), ("CHINWAG_JS_CLIENTS", &setup.js_clients)];
+    scripts.into_iter().fold(program, |program, (name, script)| match script {
+        Some(script) => program.env(name, script),
         None => program,
-    }
+    })
 }
 
 /// A port that nobody listens on right now.
