@@ -76,7 +76,7 @@ export class GreeterClient {
   }
 
   sayHello(request, metadata) {
-    return this.client.thenableCall(this.hostname + sayHello.name, request, metadata, sayHello);
+    return this.client.unaryCall(this.hostname + sayHello.name, request, metadata, sayHello);
   }
 
   sayHelloStreamReply(request, metadata) {

@@ -5,6 +5,7 @@
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcWebTransport } from "@connectrpc/connect-web";
 import { Greeter } from "generated/helloworld_pb.js";
+import { RpcError } from "grpc-web";
 import { GreeterClient, request } from "./greeter_grpc_web.js";
 
 const OK = 0;
@@ -51,8 +52,11 @@ const grpcWeb = {
     try {
       const reply = await client.sayHello(request(name), grpcWebMetadata(options));
       return { greetings: [reply.getMessage()], code: OK, message: "" };
-    } catch ({ code, message }) {
-      return { greetings: [], code, message };
+    } catch (error) {
+      if (!(error instanceof RpcError)) {
+        throw error;
+      }
+      return { greetings: [], code: error.code, message: error.message };
     }
   },
 
