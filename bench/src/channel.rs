@@ -42,6 +42,9 @@ pub(crate) struct Options {
     /// Only these cases.
     #[arg(long = "case", value_enum, value_delimiter = ',')]
     cases: Vec<Case>,
+    /// Only serve the pages' clients, for a profiler, and say where: measure nothing.
+    #[arg(long)]
+    serve: bool,
     /// The browser.
     #[arg(long, env = "CHROME", default_value = "chromium")]
     chrome: PathBuf,
@@ -71,6 +74,10 @@ type Peaks = BTreeMap<Client, Vec<f64>>;
 
 pub(crate) async fn run(options: Options) -> Result<()> {
     let server = Server::start(&options.pages).await?;
+    if options.serve {
+        println!("listening on {}", server.url());
+        return Ok(std::future::pending().await);
+    }
     let times = times(&options, &server).await?;
     let peaks = match options.cases().contains(&Case::Large) {
         true => peaks(&options, &server).await?,

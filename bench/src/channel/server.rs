@@ -50,10 +50,15 @@ impl Server {
         Ok(Self { addr, desks, last: AtomicU32::new(0) })
     }
 
+    /// Where it listens.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
     /// A page that is to be opened.
     pub(crate) fn page(&self, client: Client) -> Page {
         let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let url = format!("http://{}/?client={}&page={number}", self.addr, client.module());
+        let url = format!("{}/?client={}&page={number}", self.url(), client.module());
         let (page, desk) = Page::new(client, url);
         self.desks.lock().unwrap_or_else(PoisonError::into_inner).insert(number, desk);
         page
