@@ -128,7 +128,9 @@ impl Body for CountedBody {
         let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
         if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref) {
             let reporter = &this.reporter;
-            this.sent.count(data, |bytes| reporter.report(|| CallEventKind::MessageSent { bytes }));
+            this.sent.count(data, |bytes| {
+                reporter.report(|| CallEventKind::MessageSent { bytes, flags: 0, content: Bytes::new() })
+            });
         }
         Poll::Ready(frame)
     }

@@ -14,9 +14,10 @@ use tower_service::Service;
 
 use crate::body::{CountedBody, ResponseBody};
 use crate::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
+use crate::method::{Method, Methods};
 use crate::observe::{CallEvent, Observer, OpenCall};
 use crate::timer::Sleep;
-use crate::transport::Transport;
+use crate::transport::{self, Transport};
 use crate::{deadline, status};
 
 /// A connection to one server, for any number of generated clients.
@@ -27,7 +28,7 @@ use crate::{deadline, status};
 /// On native targets it has to be built inside a `tokio` runtime.
 #[derive(Clone)]
 pub struct Channel {
-    transport: Transport,
+    transport: Arc<dyn Transport>,
     deadline: Option<Duration>,
     observer: Option<Observer>,
 }
@@ -36,7 +37,14 @@ impl Channel {
     /// A channel to `uri`: scheme and authority, as in `http://127.0.0.1:50051`. In a page that is
     /// usually its own origin. A path is kept as a prefix of every call's path in the browser.
     pub fn builder(uri: impl Into<String>) -> Builder {
-        Builder { uri: uri.into(), deadline: None, observer: None }
+        Builder {
+            uri: uri.into(),
+            transport: None,
+            methods: Methods::default(),
+            deadline: None,
+            observer: None,
+            capture: 0,
+        }
     }
 }
 
@@ -82,7 +90,7 @@ impl fmt::Debug for Channel {
 
 /// Waits for the response's head, and gives back what is left of the deadline for its body.
 async fn send(
-    transport: Transport,
+    transport: Arc<dyn Transport>,
     request: Request<Body>,
     timeout: Option<Duration>,
     call: &OpenCall,
@@ -113,8 +121,11 @@ fn opened(response: Response<Body>, deadline: Option<Sleep>, mut call: OpenCall)
 #[must_use]
 pub struct Builder {
     uri: String,
+    transport: Option<Arc<dyn Transport>>,
+    methods: Methods,
     deadline: Option<Duration>,
     observer: Option<Observer>,
+    capture: usize,
 }
 
 impl Builder {
@@ -140,6 +151,25 @@ impl Builder {
         self
     }
 
+    /// Gives observers the first `bytes` of every message, beside its length. 0 by default: keeping
+    /// messages for somebody to look at costs a copy of each.
+    pub fn capture(mut self, bytes: usize) -> Self {
+        self.capture = bytes;
+        self
+    }
+
+    /// What may be called, so that the channel knows how many messages are due and what may be repeated.
+    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.methods.extend(methods);
+        self
+    }
+
+    /// Carries the calls by `transport` instead of the target's own.
+    pub fn transport(mut self, transport: impl Transport) -> Self {
+        self.transport = Some(Arc::new(transport));
+        self
+    }
+
     /// The channel. Nothing is connected yet.
     pub fn build(self) -> Result<Channel, BuildError> {
         let uri: Uri =
@@ -147,7 +177,8 @@ impl Builder {
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
             return Err(BuildError::NotAbsolute { uri: self.uri });
         }
-        Ok(Channel { transport: Transport::new(uri), deadline: self.deadline, observer: self.observer })
+        let transport = self.transport.unwrap_or_else(|| transport::default_for(uri));
+        Ok(Channel { transport, deadline: self.deadline, observer: self.observer })
     }
 }
 

@@ -15,7 +15,8 @@ mod bounds {
     pub trait MaybeSync: Sync {}
     impl<T: Sync> MaybeSync for T {}
 
-    pub(crate) type BoxFuture<T> = super::Pin<Box<dyn super::Future<Output = T> + Send>>;
+    /// A future that may be moved between threads where the target has them.
+    pub type BoxFuture<T> = super::Pin<Box<dyn super::Future<Output = T> + Send>>;
     pub(crate) type BoxStream<T> = super::Pin<Box<dyn super::Stream<Item = T> + Send>>;
     pub(crate) type BoxFactory<T> = Box<dyn FnMut() -> T + Send>;
 }
@@ -30,10 +31,11 @@ mod bounds {
     pub trait MaybeSync {}
     impl<T> MaybeSync for T {}
 
-    pub(crate) type BoxFuture<T> = super::Pin<Box<dyn super::Future<Output = T>>>;
+    /// A future that may be moved between threads where the target has them.
+    pub type BoxFuture<T> = super::Pin<Box<dyn super::Future<Output = T>>>;
     pub(crate) type BoxStream<T> = super::Pin<Box<dyn super::Stream<Item = T>>>;
     pub(crate) type BoxFactory<T> = Box<dyn FnMut() -> T>;
 }
 
-pub(crate) use self::bounds::{BoxFactory, BoxFuture, BoxStream};
-pub use self::bounds::{MaybeSend, MaybeSync};
+pub(crate) use self::bounds::{BoxFactory, BoxStream};
+pub use self::bounds::{BoxFuture, MaybeSend, MaybeSync};

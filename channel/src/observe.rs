@@ -2,9 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
 use tonic::{Code, Status};
+
+use crate::method::Kind;
 
 /// Something that happened to a call.
 #[derive(Clone, Debug)]
@@ -26,13 +30,20 @@ pub enum CallEventKind {
     Started {
         /// `/package.Service/Method`.
         path: String,
+        /// What the channel was told of the method.
+        kind: Option<Kind>,
         /// The request's metadata, the deadline included.
         metadata: HeaderMap,
     },
     /// A message was read from the caller for sending.
     MessageSent {
-        /// Its length without the frame's prefix.
+        /// Its length without the frame's prefix, as it is on the wire.
         bytes: usize,
+        /// The frame's first byte: bit 0 says that the message is compressed.
+        flags: u8,
+        /// The message as it is on the wire, or as much of its start as
+        /// [`Builder::capture`](crate::Builder::capture) allows; empty by default.
+        content: Bytes,
     },
     /// The response's headers came.
     Headers {
@@ -41,8 +52,34 @@ pub enum CallEventKind {
     },
     /// A message came, whole.
     MessageReceived {
-        /// Its length without the frame's prefix.
+        /// Its length without the frame's prefix, as it is on the wire.
         bytes: usize,
+        /// The frame's first byte: bit 0 says that the message is compressed.
+        flags: u8,
+        /// The message as it is on the wire, or as much of its start as
+        /// [`Builder::capture`](crate::Builder::capture) allows; empty by default.
+        content: Bytes,
+    },
+    /// The frame of trailers came. Only gRPC-Web has one.
+    TrailersReceived {
+        /// The frame's first byte: bit 7 marks trailers, bit 0 says that they are compressed.
+        flags: u8,
+        /// The block as it is on the wire, limited as messages are.
+        content: Bytes,
+    },
+    /// The attempt failed, and the call is repeated.
+    Retrying {
+        /// How many attempts have failed.
+        attempt: u32,
+        /// How long the channel waits before the next.
+        delay: Duration,
+        /// How this one ended.
+        status: Status,
+    },
+    /// Something that a developer should know of.
+    Warning {
+        /// A sentence.
+        text: String,
     },
     /// The call is over. `CANCELLED` when the caller dropped it.
     Ended {
@@ -81,7 +118,11 @@ pub(crate) struct OpenCall {
 impl OpenCall {
     pub(crate) fn start(observer: Option<Observer>, path: &str, metadata: &HeaderMap) -> Self {
         let reporter = Reporter { call: NEXT_CALL.fetch_add(1, Ordering::Relaxed), observer };
-        reporter.report(|| CallEventKind::Started { path: path.to_owned(), metadata: metadata.clone() });
+        reporter.report(|| CallEventKind::Started {
+            path: path.to_owned(),
+            kind: None,
+            metadata: metadata.clone(),
+        });
         Self { reporter, ended: false }
     }
 
@@ -94,7 +135,7 @@ impl OpenCall {
     }
 
     pub(crate) fn message_received(&self, bytes: usize) {
-        self.reporter.report(|| CallEventKind::MessageReceived { bytes });
+        self.reporter.report(|| CallEventKind::MessageReceived { bytes, flags: 0, content: Bytes::new() });
     }
 
     pub(crate) fn end(&mut self, code: Code, message: &str, trailers: HeaderMap) {

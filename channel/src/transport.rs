@@ -1,11 +1,48 @@
-//! What carries a call: one type per target, with the same two functions.
+//! What carries a call from the channel to a server.
 
+#[cfg(target_arch = "wasm32")]
+mod fetch;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
-#[cfg(target_arch = "wasm32")]
-mod web;
+#[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+mod wasm_client;
 
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) use self::native::Transport;
+use std::fmt;
+use std::sync::Arc;
+
+use http::{Request, Response, Uri};
+use tonic::Status;
+use tonic::body::Body;
+
 #[cfg(target_arch = "wasm32")]
-pub(crate) use self::web::Transport;
+pub use self::fetch::{Credentials, Fetch};
+#[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+pub use self::wasm_client::WasmClient;
+use crate::maybe_send::BoxFuture;
+
+/// Carries calls to one server.
+///
+/// A request comes as `tonic` makes it: its path, its metadata as headers with `grpc-timeout` and
+/// `grpc-encoding` among them, and a body of length-prefixed messages. The response is given back as gRPC
+/// over HTTP/2 would have it:
+///
+/// - the headers are its metadata; `grpc-status` is among them when there is no body,
+/// - the body is length-prefixed messages, cut anywhere, then one frame of trailers. A body that ends without
+///   trailers counts as cut off.
+///
+/// A failure is a [`Status`] made of an [`Error`](crate::Error). Dropping the future or the body aborts the
+/// call. Deadlines, limits, retries, compression of messages and the rest is the channel's business.
+pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Sends one call; resolves when the response's head has come.
+    fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>>;
+}
+
+/// The transport that a channel to `uri` has when it is given no other.
+pub(crate) fn default_for(uri: Uri) -> Arc<dyn Transport> {
+    #[cfg(not(target_arch = "wasm32"))]
+    return Arc::new(self::native::Native::new(uri));
+    #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+    return Arc::new(WasmClient::new(uri));
+    #[cfg(all(target_arch = "wasm32", not(feature = "tonic-web-wasm-client")))]
+    return Arc::new(Fetch::new(uri));
+}

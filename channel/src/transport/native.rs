@@ -7,20 +7,28 @@ use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service as _;
 
-#[derive(Clone, Debug)]
-pub(crate) struct Transport {
+use super::Transport;
+use crate::maybe_send::BoxFuture;
+
+#[derive(Debug)]
+pub(crate) struct Native {
     inner: tonic::transport::Channel,
 }
 
-impl Transport {
+impl Native {
     /// Connects when the first call comes.
     pub(crate) fn new(uri: Uri) -> Self {
         Self { inner: tonic::transport::Endpoint::from(uri).connect_lazy() }
     }
+}
 
-    pub(crate) async fn call(mut self, request: Request<Body>) -> Result<Response<Body>, Status> {
-        poll_fn(|cx| self.inner.poll_ready(cx)).await.map_err(from_transport)?;
-        self.inner.call(request).await.map_err(from_transport)
+impl Transport for Native {
+    fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
+        let mut inner = self.inner.clone();
+        Box::pin(async move {
+            poll_fn(|cx| inner.poll_ready(cx)).await.map_err(from_transport)?;
+            inner.call(request).await.map_err(from_transport)
+        })
     }
 }
 

@@ -88,9 +88,9 @@ impl Seen {
         move |event| {
             let line = match &event.kind {
                 CallEventKind::Started { path, .. } => format!("started {path}"),
-                CallEventKind::MessageSent { bytes } => format!("sent {bytes}"),
+                CallEventKind::MessageSent { bytes, .. } => format!("sent {bytes}"),
                 CallEventKind::Headers { .. } => "headers".to_owned(),
-                CallEventKind::MessageReceived { bytes } => format!("received {bytes}"),
+                CallEventKind::MessageReceived { bytes, .. } => format!("received {bytes}"),
                 CallEventKind::Ended { status, .. } => format!("ended {:?}", status.code()),
                 other => format!("{other:?}"),
             };

@@ -110,7 +110,11 @@ mod tests {
             map.append(*key, HeaderValue::from_static(value));
         }
         let mut log = CallLog::default();
-        log.apply(1, Instant::now(), &CallEventKind::Started { path: path.to_owned(), metadata: map });
+        log.apply(
+            1,
+            Instant::now(),
+            &CallEventKind::Started { path: path.to_owned(), kind: None, metadata: map },
+        );
         if let Some(request) = request {
             log.describe(1, request.into());
         }

@@ -75,7 +75,7 @@ pub struct Count {
 impl CallLog {
     /// Takes in one event of a call. Events of a call that is unknown or forgotten change nothing.
     pub fn apply(&mut self, id: u64, at: Instant, kind: &CallEventKind) {
-        if let CallEventKind::Started { path, metadata } = kind {
+        if let CallEventKind::Started { path, metadata, .. } = kind {
             self.make_room();
             self.records.push_back(CallRecord::new(id, at, path, decode(metadata)));
             return;
@@ -84,8 +84,8 @@ impl CallLog {
             return;
         };
         match kind {
-            CallEventKind::MessageSent { bytes } => record.sent.add(*bytes),
-            CallEventKind::MessageReceived { bytes } => record.received.add(*bytes),
+            CallEventKind::MessageSent { bytes, .. } => record.sent.add(*bytes),
+            CallEventKind::MessageReceived { bytes, .. } => record.received.add(*bytes),
             CallEventKind::Headers { metadata } => {
                 record.response_metadata = decode(metadata);
                 if record.state == CallState::Waiting {
@@ -173,13 +173,14 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use http::HeaderMap;
     use tonic::Status;
 
     use super::*;
 
     fn started(path: &str) -> CallEventKind {
-        CallEventKind::Started { path: path.to_owned(), metadata: HeaderMap::new() }
+        CallEventKind::Started { path: path.to_owned(), kind: None, metadata: HeaderMap::new() }
     }
 
     fn ended(status: Status) -> CallEventKind {
@@ -194,11 +195,11 @@ mod tests {
         metadata.insert("x-served-by", "one".parse().unwrap());
         log.apply(7, start, &started("/helloworld.Greeter/SayHello"));
         assert_eq!(log.get(7).unwrap().state, CallState::Waiting);
-        log.apply(7, start, &CallEventKind::MessageSent { bytes: 7 });
+        log.apply(7, start, &CallEventKind::MessageSent { bytes: 7, flags: 0, content: Bytes::new() });
         log.apply(7, start, &CallEventKind::Headers { metadata });
         assert_eq!(log.get(7).unwrap().state, CallState::Open);
-        log.apply(7, start, &CallEventKind::MessageReceived { bytes: 15 });
-        log.apply(7, start, &CallEventKind::MessageReceived { bytes: 5 });
+        log.apply(7, start, &CallEventKind::MessageReceived { bytes: 15, flags: 0, content: Bytes::new() });
+        log.apply(7, start, &CallEventKind::MessageReceived { bytes: 5, flags: 0, content: Bytes::new() });
         let end = start + Duration::from_millis(12);
         log.apply(7, end, &ended(Status::deadline_exceeded("too late")));
 
@@ -215,7 +216,11 @@ mod tests {
     #[test]
     fn events_of_unknown_calls_change_nothing() {
         let mut log = CallLog::default();
-        log.apply(1, Instant::now(), &CallEventKind::MessageReceived { bytes: 1 });
+        log.apply(
+            1,
+            Instant::now(),
+            &CallEventKind::MessageReceived { bytes: 1, flags: 0, content: Bytes::new() },
+        );
         log.apply(1, Instant::now(), &ended(Status::ok("")));
         assert_eq!(log.records().count(), 0);
     }

@@ -148,9 +148,9 @@ async fn the_observer_sees_a_call_from_start_to_end() {
     let api = Api::new(&server(), move |event| {
         noted.lock().unwrap().push(match &event.kind {
             CallEventKind::Started { path, .. } => path.clone(),
-            CallEventKind::MessageSent { bytes } => format!("sent {bytes}"),
+            CallEventKind::MessageSent { bytes, .. } => format!("sent {bytes}"),
             CallEventKind::Headers { .. } => "headers".to_owned(),
-            CallEventKind::MessageReceived { bytes } => format!("received {bytes}"),
+            CallEventKind::MessageReceived { bytes, .. } => format!("received {bytes}"),
             CallEventKind::Ended { status, .. } => format!("{:?}", status.code()),
             _ => String::new(),
         });

@@ -13,26 +13,39 @@ use tonic::body::Body;
 use tonic_web_wasm_client::{Client, Error};
 use tower_service::Service as _;
 
-#[derive(Clone, Debug)]
-pub(crate) struct Transport {
+use super::Transport;
+use crate::maybe_send::BoxFuture;
+
+/// Carries calls by [`tonic_web_wasm_client`].
+///
+/// Selected by the cargo feature `tonic-web-wasm-client`; it is the default then. [`Fetch`](crate::Fetch) keeps more
+/// of what the specification promises.
+#[derive(Debug)]
+pub struct WasmClient {
     inner: Client,
 }
 
-impl Transport {
-    pub(crate) fn new(uri: Uri) -> Self {
+impl WasmClient {
+    /// Calls go to `uri`: scheme, authority, and perhaps a path that is put before the path of every call.
+    pub fn new(uri: Uri) -> Self {
         // The client appends the call's path to this text.
         let base = uri.to_string();
         Self { inner: Client::new(base.trim_end_matches('/').to_owned()) }
     }
+}
 
-    pub(crate) async fn call(mut self, mut request: Request<Body>) -> Result<Response<Body>, Status> {
+impl Transport for WasmClient {
+    fn call(&self, mut request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
+        let mut inner = self.inner.clone();
         // It appends the whole URI, and would repeat the origin that generated clients put there.
         if let Some(path) = request.uri().path_and_query().cloned() {
             *request.uri_mut() = Uri::from(path);
         }
-        let response = self.inner.call(request).await.map_err(to_status)?;
-        let complete = response.headers().contains_key("grpc-status");
-        Ok(response.map(|inner| Body::new(Lingering { inner: Some(inner), complete }.map_err(to_status))))
+        Box::pin(async move {
+            let response = inner.call(request).await.map_err(to_status)?;
+            let complete = response.headers().contains_key("grpc-status");
+            Ok(response.map(|inner| Body::new(Lingering { inner: Some(inner), complete }.map_err(to_status))))
+        })
     }
 }
 

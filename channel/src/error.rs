@@ -1,0 +1,211 @@
+//! Why a call failed on this side of the network: each reason with its code, and the words that say what to
+//! check.
+//!
+//! A failure that the server reported is no `Error`; its [`Status`] has no such source.
+
+use std::error::Error as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tonic::{Code, Status};
+
+/// Why a call failed before, beside or instead of what the server had to say.
+///
+/// It is the source of the [`Status`] that the call returns; [`Error::of`] finds it there. The codes are
+/// those that gRPC's description of the status codes gives to what a library notices by itself.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The browser says that there is no network. The call has not left. `UNAVAILABLE`.
+    #[error("this machine is offline; check its network connection")]
+    Offline,
+    /// No connection was made, and it is certain that the call has not left. `UNAVAILABLE`.
+    #[error("the server at {origin} cannot be reached ({reason}); check its name, its port and that it runs")]
+    Connect {
+        /// Where it was looked for.
+        origin: String,
+        /// What the system says.
+        reason: String,
+    },
+    /// `fetch` failed. Browsers hide from a page which of the possible reasons it was, and whether the
+    /// server has seen the call. `UNAVAILABLE`.
+    #[error(
+        "the server at {origin} cannot be reached, or it does not allow calls from this page's origin (CORS), \
+         and a browser does not tell a page which; check that the server runs, and the allowed origins"
+    )]
+    Fetch {
+        /// Where it was looked for.
+        origin: String,
+        /// What the browser says.
+        reason: String,
+    },
+    /// The connection broke while the response was read. `UNAVAILABLE`.
+    #[error("the connection to the server was lost before the call was complete ({reason})")]
+    ConnectionLost {
+        /// What the browser or the system says.
+        reason: String,
+    },
+    /// Something answered with an HTTP status and no gRPC: a proxy, or another server. The code is by
+    /// gRPC's table "HTTP to gRPC Status Code Mapping".
+    #[error(
+        "something between here and the server answered with HTTP status {status} instead of gRPC; check the \
+         proxy and the address"
+    )]
+    Http {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// HTTP says that all is well, but the content type is none of gRPC-Web. `UNKNOWN`.
+    #[error(
+        "the answer has content type {found:?} instead of gRPC-Web's; check that the address is the server's"
+    )]
+    ContentType {
+        /// The content type that came; empty for none.
+        found: String,
+    },
+    /// The response ended properly as HTTP, but before its trailers. `INTERNAL`.
+    #[error("the response ended {place}, before its status came; check for a proxy that cuts responses")]
+    Truncated {
+        /// Where it ended, as in `inside a message`.
+        place: &'static str,
+    },
+    /// What came breaks the protocol. `INTERNAL`.
+    #[error("the response breaks the gRPC-Web protocol: {reason}")]
+    Protocol {
+        /// How.
+        reason: String,
+    },
+    /// A message is longer than this channel takes. `RESOURCE_EXHAUSTED`.
+    #[error("a message of {size} bytes came, and this channel takes at most {limit}")]
+    MessageTooLarge {
+        /// Its length, in bytes, as far as it is known.
+        size: u64,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// Headers or trailers are longer than this channel takes. `RESOURCE_EXHAUSTED`.
+    #[error("metadata of more than {limit} bytes came, which is the most that this channel takes")]
+    MetadataTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// As many calls are open as the channel allows. The call has not left. `RESOURCE_EXHAUSTED`.
+    #[error("{limit} calls are open, which is the most that this channel allows at once")]
+    TooManyCalls {
+        /// The limit.
+        limit: usize,
+    },
+    /// One response message is due, and another number came. `UNIMPLEMENTED`.
+    #[error("the method answers with one message, and {found} came")]
+    Cardinality {
+        /// `none` or `more than one`.
+        found: &'static str,
+    },
+    /// The caller's token was cancelled. `CANCELLED`.
+    #[error("the call was cancelled")]
+    Cancelled,
+    /// The deadline passed. `DEADLINE_EXCEEDED`.
+    #[error("the deadline of {} passed before the call was complete", seconds(*.timeout))]
+    Deadline {
+        /// What the call was given.
+        timeout: Duration,
+    },
+    /// Nothing came for longer than the stream's idle timeout. `UNAVAILABLE`.
+    #[error("nothing came from the server for {}", seconds(*.timeout))]
+    Idle {
+        /// How long nothing may come.
+        timeout: Duration,
+    },
+}
+
+impl Error {
+    /// The code that this error has as a [`Status`].
+    pub fn code(&self) -> Code {
+        match self {
+            Self::Offline
+            | Self::Connect { .. }
+            | Self::Fetch { .. }
+            | Self::ConnectionLost { .. }
+            | Self::Idle { .. } => Code::Unavailable,
+            Self::Http { status } => code_of_http(*status),
+            Self::ContentType { .. } => Code::Unknown,
+            Self::Truncated { .. } | Self::Protocol { .. } => Code::Internal,
+            Self::MessageTooLarge { .. } | Self::MetadataTooLarge { .. } | Self::TooManyCalls { .. } => {
+                Code::ResourceExhausted
+            }
+            Self::Cardinality { .. } => Code::Unimplemented,
+            Self::Cancelled => Code::Cancelled,
+            Self::Deadline { .. } => Code::DeadlineExceeded,
+        }
+    }
+
+    /// The error behind `status`, when it was this side that failed.
+    pub fn of(status: &Status) -> Option<&Self> {
+        status.source()?.downcast_ref()
+    }
+
+    /// Whether it is certain that no server has seen the call, so that repeating it is always safe.
+    pub fn never_left(&self) -> bool {
+        matches!(self, Self::Offline | Self::Connect { .. } | Self::TooManyCalls { .. })
+    }
+}
+
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        let mut status = Self::new(error.code(), error.to_string());
+        status.set_source(Arc::new(error));
+        status
+    }
+}
+
+/// gRPC's "HTTP to gRPC Status Code Mapping".
+fn code_of_http(status: u16) -> Code {
+    match status {
+        400 => Code::Internal,
+        401 => Code::Unauthenticated,
+        403 => Code::PermissionDenied,
+        404 => Code::Unimplemented,
+        429 | 502..=504 => Code::Unavailable,
+        _ => Code::Unknown,
+    }
+}
+
+fn seconds(duration: Duration) -> String {
+    format!("{} s", duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_source_of_a_status_is_found_again_and_has_the_same_code() {
+        let error = Error::Http { status: 502 };
+
+        let status = Status::from(error.clone());
+
+        assert_eq!(status.code(), Code::Unavailable);
+        assert_eq!(Error::of(&status), Some(&error));
+        assert_eq!(Error::of(&Status::unavailable("said by the server")), None);
+    }
+
+    #[test]
+    fn http_statuses_have_the_codes_of_the_specification() {
+        let cases = [
+            (400, Code::Internal),
+            (401, Code::Unauthenticated),
+            (403, Code::PermissionDenied),
+            (404, Code::Unimplemented),
+            (429, Code::Unavailable),
+            (502, Code::Unavailable),
+            (503, Code::Unavailable),
+            (504, Code::Unavailable),
+            (200, Code::Unknown),
+            (500, Code::Unknown),
+            (418, Code::Unknown),
+        ];
+        for (http, code) in cases {
+            assert_eq!(Error::Http { status: http }.code(), code, "{http}");
+        }
+    }
+}
