@@ -28,6 +28,7 @@ pub(crate) fn run() -> Result<()> {
             cargo(format!("clippy --target wasm32-unknown-unknown {what} -- -D warnings").split(' ')).run()
         };
         lint("-p proto -p channel -p frontend")?;
+        lint("-p bench-page --lib --examples")?;
         // The others' tests are for the host.
         lint("-p frontend --tests")
     })?;
