@@ -34,21 +34,31 @@ use crate::transport::Transport;
 /// Cloning is cheap, and clones share the connection. It connects when it is first used. Dropping
 /// the future or the stream of a call cancels the call.
 ///
-/// It is a [`Service`] as `tonic`'s clients take it, so layers of `tower` go around it; a client is then made
-/// of what comes out. `tonic`'s own interceptors are one such layer:
+/// It is a [`Service`] as `tonic`'s clients take it, so layers of `tower` and `tonic`'s own interceptors go
+/// around it; a client is then made of what comes out:
 ///
 /// ```
 /// use channel::Channel;
+/// use http::{HeaderValue, Request};
+/// use tonic::body::Body;
 /// use tonic::service::interceptor::InterceptedService;
+/// use tower::ServiceBuilder;
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # let _entered = runtime.enter();
 /// let channel = Channel::builder("http://127.0.0.1:50051").build()?;
-/// let service = InterceptedService::new(channel, |mut request: tonic::Request<()>| {
+/// let layered = ServiceBuilder::new()
+///     .map_request(|mut request: Request<Body>| {
+///         request.headers_mut().insert("x-team", HeaderValue::from_static("red"));
+///         request
+///     })
+///     .service(channel.clone());
+/// // `GreeterClient::new(layered)`, and with an interceptor of `tonic`'s:
+/// let intercepted = InterceptedService::new(channel, |mut request: tonic::Request<()>| {
 ///     request.metadata_mut().insert("x-team", tonic::metadata::MetadataValue::from_static("red"));
 ///     Ok::<_, tonic::Status>(request)
 /// });
-/// // `GreeterClient::new(service)`
+/// # drop((layered, intercepted));
 /// # Ok::<(), channel::BuildError>(())
 /// ```
 ///

@@ -87,9 +87,12 @@ impl Repeatable {
 
     /// The body from its start. The one that was given before ends with an error if it is still read.
     pub(crate) fn body(&self) -> tonic::body::Body {
-        let mut kept = self.lock();
-        kept.sending += 1;
-        tonic::body::Body::new(Sending { kept: self.clone(), sending: kept.sending, next: 0 })
+        let sending = {
+            let mut kept = self.lock();
+            kept.sending += 1;
+            kept.sending
+        };
+        tonic::body::Body::new(Sending { kept: self.clone(), sending, next: 0 })
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
@@ -138,6 +141,11 @@ impl Body for Sending {
             None => kept.ended = true,
         }
         Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let kept = self.kept.lock();
+        self.next == kept.frames.len() && (kept.ended || kept.source.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
