@@ -54,10 +54,15 @@ mod channel;
 mod compression;
 mod credentials;
 mod deadline;
+#[cfg(target_arch = "wasm32")]
+pub mod devtools;
 mod error;
 mod guard;
 mod gzip;
+mod in_process;
 mod interceptor;
+#[cfg(target_arch = "wasm32")]
+mod js;
 mod limits;
 mod maybe_send;
 mod messages;
@@ -68,6 +73,8 @@ mod retry;
 mod status;
 mod subscription;
 mod timer;
+#[cfg(target_arch = "wasm32")]
+pub mod timing;
 mod transport;
 #[cfg_attr(
     not(target_arch = "wasm32"),
@@ -85,13 +92,16 @@ pub use self::credentials::TokenSource;
 pub use self::deadline::no_deadline;
 pub use self::error::Error;
 pub use self::guard::idle_timeout;
+pub use self::in_process::{Fault, InProcess};
 pub use self::interceptor::{Interceptor, Outgoing};
 pub use self::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
 pub use self::method::{Idempotency, Kind, Method};
 pub use self::observe::{CallEvent, CallEventKind};
 pub use self::retry::{RetryPolicy, no_retry};
-pub use self::status::is_transient;
-pub use self::subscription::{State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
+pub use self::status::{code_name, is_transient};
+pub use self::subscription::{
+    NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
+};
 pub use self::timer::sleep;
 pub use self::transport::Transport;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
@@ -99,6 +109,8 @@ pub use self::transport::WasmClient;
 #[cfg(target_arch = "wasm32")]
 pub use self::transport::{Credentials, Fetch};
 
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 /// What the fuzzer calls. No part of the interface.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -108,3 +120,6 @@ pub mod fuzzing {
         crate::web::fuzzing::check(data);
     }
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
