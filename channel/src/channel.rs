@@ -127,10 +127,10 @@ impl Service<Request<Body>> for Channel {
                 Err(status) => Err(status),
             };
             match opened {
-                Ok(Opened { head, guard, permit }) => {
+                Ok(Opened { mut head, guard, permit }) => {
                     let token = head.token.zip(inner.credentials.clone());
                     let token = token.map(|(answer, credentials)| PresentedToken { credentials, answer });
-                    let held = Held { call, permit, token };
+                    let held = Held { call, permit, token, request: head.request.take() };
                     Ok(ResponseBody::new(head, inner.body_limits(method), guard, held))
                 }
                 Err(status) => {

@@ -135,7 +135,7 @@ pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<He
     let mut delays = retry.policy.backoff.delays();
     let mut failed = 0;
     let mut refused = None;
-    loop {
+    let result = loop {
         let token = call.authorize(&mut parts, refused).await?;
         if let Some(end) = call.end.filter(|_| failed > 0) {
             end.write_left(&mut parts.headers);
@@ -147,24 +147,29 @@ pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<He
         }
         let Some(failure) = Failure::of(&result) else {
             retry.well();
-            return result;
+            break result;
         };
         if !repeats {
-            return result;
+            break result;
         }
         failed += 1;
         let delay = match (token, failure.code) {
             (Some(token), Code::Unauthenticated) => call.renewal(token, &mut refused, &body),
             _ => call.delay(&failure, failed, &mut delays, &body),
         };
-        let Some(delay) = delay else { return result };
+        let Some(delay) = delay else { break result };
         drop(result);
         let status = failure.into_status();
         call.terms.reporter.report(|| CallEventKind::Retrying { attempt: failed, delay, status });
         if !delay.is_zero() {
             Sleep::new(delay).await;
         }
-    }
+    };
+    result.map(|mut head| {
+        body.settle();
+        head.request = Some(body);
+        head
+    })
 }
 
 impl Call<'_> {
