@@ -23,12 +23,29 @@
 //!
 //! It knows no service of anybody's.
 //!
+//! # Where to look
+//!
+//! - Options of a channel: [`Builder`]. Options of one call: [`no_deadline`], [`idle_timeout`],
+//!   [`cancel_with`], [`no_retry`], and `tonic::Request::set_timeout`.
+//! - What failed, and with which code: [`Error`].
+//! - What is repeated: [`RetryPolicy`], by what is known of the methods: [`Method`].
+//! - What is done to every call: [`Interceptor`], [`TokenSource`], and layers around the [`Channel`].
+//! - What happens to calls: [`CallEvent`].
+//! - Streams that come back: [`Subscription`].
+//! - Calls carried by something else, in tests for example: [`Transport`].
+//!
 //! # `Send`
 //!
 //! On native targets everything here is `Send`. In the browser, values of JavaScript cannot leave
-//! their thread: the futures are not `Send` there, so spawn them with `spawn_local`. Response bodies
-//! are `Send` on every target, because generated clients ask for it; on wasm they panic when they are
-//! polled on another thread than the one that made the call.
+//! their thread. A [`Channel`] and the bodies of responses are `Send` there all the same, because
+//! generated clients and user interfaces ask for it, and panic when they are used on another thread
+//! than the one that made them. The futures of calls are not `Send` there, so spawn them with
+//! `spawn_local`; what is given to the channel (observers, interceptors, sources of tokens) need not be.
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod attempt;
 mod backoff;
@@ -105,3 +122,6 @@ pub mod fuzzing {
         crate::web::fuzzing::check(data);
     }
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

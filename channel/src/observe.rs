@@ -126,6 +126,12 @@ impl Reporter {
         self.report(|| CallEventKind::MessageReceived { bytes: length, flags, content: start });
     }
 
+    /// Cuts `block` to what an observer is given of it.
+    pub(crate) fn trailers_received(&self, flags: u8, block: &Bytes) {
+        let content = block.slice(..block.len().min(self.capture()));
+        self.report(|| CallEventKind::TrailersReceived { flags, content });
+    }
+
     pub(crate) fn warn(&self, text: impl FnOnce() -> String) {
         self.report(|| CallEventKind::Warning { text: text() });
     }
