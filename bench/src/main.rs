@@ -1,11 +1,12 @@
 //! Measured comparisons, each a ratio against a peer or a limit in the same run.
 //!
-//! `cargo xtask bench chat` builds what it needs and runs it. Everything is on loopback, and client
+//! `cargo xtask bench chat` and `cargo xtask bench channel` build what they need and run it. Everything is on loopback, and client
 //! and server share the machine, so only the ratios mean something. Linux only: the CPU time and the
 //! memory of a process are read from `/proc`.
 #![expect(clippy::print_stdout, reason = "the report is what this program is for")]
 
 mod catch_up;
+mod channel;
 mod fan_out;
 mod people;
 mod process;
@@ -13,6 +14,7 @@ mod report;
 mod sends;
 
 use anyhow::{Result, bail};
+use clap::Parser as _;
 
 /// How often each comparison is run; the report has the median and the range.
 const ROUNDS: usize = 5;
@@ -22,11 +24,12 @@ async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["chat"] => chat().await,
+        ["channel", options @ ..] => channel::run(channel::Options::parse_from(options)).await,
         // Started by the fan-out comparison, as a process of its own.
         ["bare-server", message_bytes, per_second, count] => {
             fan_out::bare_server(message_bytes.parse()?, per_second.parse()?, count.parse()?).await
         }
-        _ => bail!("usage: bench chat"),
+        _ => bail!("usage: bench chat, or bench channel PAGES"),
     }
 }
 

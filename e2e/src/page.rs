@@ -91,6 +91,11 @@ impl Page {
         Ok(self.client.goto(&format!("{}{path}", self.base)).await?)
     }
 
+    /// Goes to an address that may be anybody's.
+    pub async fn visit(&self, url: &str) -> Result {
+        Ok(self.client.goto(url).await?)
+    }
+
     /// Opens another tab of the same browser, with the same profile, and goes to a path there. What is
     /// asked of the page is asked of that tab from now on.
     pub async fn open_tab(&self, path: &str) -> Result {

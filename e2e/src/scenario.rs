@@ -75,6 +75,13 @@ impl World {
         Ok(page)
     }
 
+    /// Starts the server again, on the same port and data, so that pages of `origin` may call it.
+    pub fn allow_origin(&mut self, origin: &str) -> Result {
+        self.server.terminate()?;
+        self.server.add_flag(format!("--cors-origin={origin}"));
+        self.server.restart()
+    }
+
     /// SIGKILL to the server.
     pub fn kill_server(&mut self) -> Result {
         self.server.kill()

@@ -17,14 +17,16 @@ pub(crate) struct Server {
     /// Where it listens.
     pub(crate) addr: SocketAddr,
     folder: PathBuf,
+    /// Beside those that every server gets.
+    flags: Vec<String>,
     process: Process,
 }
 
 impl Server {
     /// Starts on a free port and waits until it listens. Data and log go into `folder`.
     pub(crate) fn start(folder: &Path) -> Result<Server> {
-        let (process, addr) = spawn(folder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
-        Ok(Server { addr, folder: folder.to_owned(), process })
+        let (process, addr) = spawn(folder, SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &[])?;
+        Ok(Server { addr, folder: folder.to_owned(), flags: Vec::new(), process })
     }
 
     /// SIGKILL.
@@ -40,9 +42,14 @@ impl Server {
         }
     }
 
+    /// One more flag from the next start on.
+    pub(crate) fn add_flag(&mut self, flag: String) {
+        self.flags.push(flag);
+    }
+
     /// Starts again after [`Self::kill`] or [`Self::terminate`].
     pub(crate) fn restart(&mut self) -> Result {
-        (self.process, self.addr) = spawn(&self.folder, self.addr)?;
+        (self.process, self.addr) = spawn(&self.folder, self.addr, &self.flags)?;
         Ok(())
     }
 
@@ -52,7 +59,7 @@ impl Server {
     }
 }
 
-fn spawn(folder: &Path, addr: SocketAddr) -> Result<(Process, SocketAddr)> {
+fn spawn(folder: &Path, addr: SocketAddr, flags: &[String]) -> Result<(Process, SocketAddr)> {
     let log = OpenOptions::new().create(true).append(true).open(log_file(folder))?;
     let mut command = Command::new(tools::backend()?);
     for (key, _) in std::env::vars_os().filter(|(key, _)| key.to_string_lossy().starts_with("CHINWAG_")) {
@@ -65,6 +72,7 @@ fn spawn(folder: &Path, addr: SocketAddr) -> Result<(Process, SocketAddr)> {
         .arg("--page")
         .arg(tools::dist()?)
         .args(["--log", "info"])
+        .args(flags)
         .stderr(log);
     Process::start(&mut command, |line| line.strip_prefix("listening on http://")?.parse().ok())
 }

@@ -56,6 +56,13 @@ pub fn axe() -> Result<PathBuf> {
     )
 }
 
+/// The script with gRPC-Web clients of others: `CHINWAG_JS_CLIENTS`.
+pub fn js_clients() -> Result<PathBuf> {
+    given("CHINWAG_JS_CLIENTS")?.context(
+        "the clients in JavaScript are not there: name their script in CHINWAG_JS_CLIENTS (`cargo xtask test` makes it)",
+    )
+}
+
 fn program(variable: &str, names: &[&str]) -> Result<PathBuf> {
     if let Some(path) = given(variable)? {
         return Ok(path);

@@ -32,6 +32,7 @@ pub(crate) fn run() -> Result<()> {
             suite.contracts(cargo(lint.split(' '))).run()
         };
         lint("-p proto -p channel -p conformance -p frontend")?;
+        lint("-p bench-page --lib --examples")?;
         // The others' tests are for the host.
         lint("-p frontend --tests")
     })?;

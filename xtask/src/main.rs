@@ -4,6 +4,7 @@
 mod bench;
 mod browser;
 mod ci;
+mod clients;
 #[cfg(feature = "codegen")]
 mod codegen;
 mod command;
@@ -36,6 +37,8 @@ cargo xtask <command>
                            server, server-max, both, native or all; `--transport tonic-web-wasm-client`
                            measures the other transport, `-- FLAGS` go to the suite (--run, --trace)
   bench chat               measured comparisons of the chat
+  bench channel [FLAGS]    our channel against other clients in a browser; --rounds N, --case a,b,
+                           --only ours,fetch for less than all of it
   shots DIR                pictures of the pages in every width, theme and language
   ci                       format, lints, documentation, licences, and every test
 

@@ -88,7 +88,8 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
     Ok(())
 }
 
-fn shrink(wasm_opt: &Path, wasm: &Path) -> Result<()> {
+/// Makes a module smaller, in its place.
+pub(crate) fn shrink(wasm_opt: &Path, wasm: &Path) -> Result<()> {
     let smaller = beside(wasm, "new");
     let files = [OsStr::new("-Oz"), wasm.as_os_str(), OsStr::new("-o"), smaller.as_os_str()];
     program(wasm_opt, files.into_iter().chain(WASM_FEATURES.map(OsStr::new))).quiet()?;

@@ -14,6 +14,7 @@ use anyhow::{Result, bail};
 
 use self::count::Count;
 use crate::browser::Browser;
+use crate::clients::Clients;
 use crate::command::{Program, cargo, interrupted};
 use crate::conformance::{self, Programs, Transport};
 use crate::page;
@@ -27,6 +28,8 @@ struct Setup {
     tools: Tools,
     browser: Browser,
     axe: Option<PathBuf>,
+    /// The script with gRPC-Web clients of others.
+    js_clients: Option<PathBuf>,
     suite: Option<Suite>,
 }
 
@@ -57,6 +60,9 @@ pub(crate) fn run() -> Result<()> {
     }
     if setup.axe.is_none() {
         println!("NOT RUN: the accessibility checks, for which npm has to be there");
+    }
+    if setup.js_clients.is_none() {
+        println!("NOT RUN: calls by other gRPC-Web clients, for which npm has to be there");
     }
     if setup.suite.is_none() {
         println!("NOT RUN: conformance, for which Go has to be there");
@@ -96,13 +102,18 @@ fn set_up() -> Result<Setup> {
         Some(_) => note("axe-core: in the cache"),
         None => note("axe-core: npm is not there to fetch it; the accessibility checks WILL NOT RUN"),
     }
+    let js_clients = Clients::set_up()?.map(|clients| clients.interop()).transpose()?;
+    match js_clients {
+        Some(_) => note("connect-web, grpc-web: in the cache"),
+        None => note("connect-web, grpc-web: npm is not there to fetch them; calls by them WILL NOT RUN"),
+    }
     let suite = if Suite::is_possible() {
         Some(Suite::set_up()?)
     } else {
         note("Go is not there to install the conformance suite, which WILL NOT RUN");
         None
     };
-    Ok(Setup { path: tools.path()?, tools, browser, axe, suite })
+    Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite })
 }
 
 /// All in one: each selection of packages would build its own variants of what they share.
@@ -117,8 +128,12 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
         // What does not compile is counted below.
         build.ok();
     }
+    arguments.push("--");
     if setup.axe.is_none() {
-        arguments.extend(["--", "--skip", "accessibility::"]);
+        arguments.extend(["--skip", "accessibility::"]);
+    }
+    if setup.js_clients.is_none() {
+        arguments.extend(["--skip", "interop::"]);
     }
     let program = end_to_end_environment(cargo(arguments), setup).env("CARGO_TERM_COLOR", "never");
     count.tests("on the host", program)
@@ -158,10 +173,11 @@ fn end_to_end_environment(program: Program, setup: &Setup) -> Program {
         .env("CHINWAG_DIST", page::dist())
         .env("CHROME", &setup.browser.chrome)
         .env("CHROMEDRIVER", &setup.browser.driver);
-    let program = match &setup.axe {
-        Some(script) => program.env("CHINWAG_AXE", script),
+    let scripts = [("CHINWAG_AXE", &setup.axe), ("CHINWAG_JS_CLIENTS", &setup.js_clients)];
+    let program = scripts.into_iter().fold(program, |program, (name, script)| match script {
+        Some(script) => program.env(name, script),
         None => program,
-    };
+    });
     match &setup.suite {
         Some(suite) => suite.contracts(program),
         None => program,

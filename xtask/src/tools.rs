@@ -6,8 +6,9 @@
 
 mod suite;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -82,6 +83,39 @@ pub(crate) fn wasm_bindgen() -> Result<Option<PathBuf>> {
 pub(crate) fn axe() -> Result<Option<PathBuf>> {
     let package = npm_package("axe-core", AXE)?;
     Ok(package.map(|folder| folder.join("node_modules/axe-core/axe.min.js")))
+}
+
+/// What makes modules for the browser of a crate's WebAssembly.
+#[derive(Debug)]
+pub(crate) struct WasmTools {
+    pub(crate) wasm_bindgen: PathBuf,
+    pub(crate) wasm_opt: Option<PathBuf>,
+}
+
+impl WasmTools {
+    pub(crate) fn set_up() -> Result<Self> {
+        wasm_target()?;
+        let name = Path::new("wasm-bindgen");
+        let wasm_bindgen = wasm_bindgen()?.map_or_else(|| name.to_owned(), |folder| folder.join(name));
+        Ok(Self { wasm_bindgen, wasm_opt: wasm_opt()? })
+    }
+}
+
+/// The folder that npm installed the packages into which `package.json` and `package-lock.json` in `folder`
+/// name; `None` without npm, or when npm cannot fetch them.
+pub(crate) fn js_clients(folder: &Path) -> Result<Option<PathBuf>> {
+    let lists = ["package.json", "package-lock.json"].map(|name| folder.join(name));
+    let mut hasher = DefaultHasher::new();
+    for list in &lists {
+        fs::read(list).with_context(|| format!("cannot read {}", list.display()))?.hash(&mut hasher);
+    }
+    let home = cache()?.join(format!("clients-{:016x}", hasher.finish()));
+    npm(&home, "clients", |unfinished| {
+        for list in &lists {
+            fs::copy(list, unfinished.join(list.file_name().unwrap_or_default()))?;
+        }
+        Ok(vec!["ci".into()])
+    })
 }
 
 fn c_compiler() -> Result<()> {
@@ -221,33 +255,44 @@ fn wasm_opt() -> Result<Option<PathBuf>> {
 
 /// The folder that an npm package was installed into; `None` without npm, or when npm cannot fetch it.
 fn npm_package(name: &str, version: &str) -> Result<Option<PathBuf>> {
+    let wanted = format!("{name}@{version}");
     let home = cache()?.join(format!("{name}-{version}"));
-    if home.join("node_modules").join(name).exists() {
-        return Ok(Some(home));
+    npm(&home, &wanted, |_| Ok(vec!["install".into(), "--no-save".into(), OsString::from(&wanted)]))
+}
+
+/// `home`, when npm has filled it now or before. `prepare` fills a new folder with what npm has to find there,
+/// and gives npm's command.
+fn npm(
+    home: &Path,
+    what: &str,
+    prepare: impl FnOnce(&Path) -> Result<Vec<OsString>>,
+) -> Result<Option<PathBuf>> {
+    let is_filled = || home.join("node_modules").exists();
+    if is_filled() {
+        return Ok(Some(home.to_owned()));
     }
     let npm = if cfg!(windows) { "npm.cmd" } else { "npm" };
     if program(npm, ["--version"]).output().is_none() {
         return Ok(None);
     }
-    let _lock = lock(&home)?;
-    if home.join("node_modules").join(name).exists() {
-        return Ok(Some(home));
+    let _lock = lock(home)?;
+    if is_filled() {
+        return Ok(Some(home.to_owned()));
     }
-    note(&format!("{name} {version}: installing it by npm"));
-    let unfinished = beside(&home, "new");
+    note(&format!("{what}: installing it by npm"));
+    let unfinished = beside(home, "new");
     fs::create_dir_all(&unfinished)?;
-    let wanted = format!("{name}@{version}");
-    let installed =
-        program(npm, ["install", "--no-audit", "--no-fund", "--no-save", "--loglevel=error", "--prefix"])
-            .arguments([unfinished.as_os_str(), OsStr::new(&wanted)])
-            .in_folder(&unfinished)
-            .quiet();
+    let installed = program(npm, prepare(&unfinished)?)
+        .arguments(["--no-audit", "--no-fund", "--loglevel=error", "--prefix"])
+        .arguments([&unfinished])
+        .in_folder(&unfinished)
+        .quiet();
     if let Err(error) = installed {
-        note(&format!("npm cannot install {wanted}: {error:#}"));
+        note(&format!("npm cannot install {what}: {error:#}"));
         return Ok(None);
     }
-    replace(&unfinished, &home)?;
-    Ok(Some(home))
+    replace(&unfinished, home)?;
+    Ok(Some(home.to_owned()))
 }
 
 /// The folder for tools, outside every clone.

@@ -6,6 +6,7 @@ mod composer;
 mod connection;
 mod greeter;
 mod history;
+mod interop;
 mod keyboard;
 mod load;
 mod looks;

@@ -1,0 +1,40 @@
+// The page that measures. It asks for a job, does it, and tells the result by asking for the next one. The
+// one way out that its policy leaves it is a call to its own server.
+
+import { call, replyOf } from "./bytes.js";
+
+const parameters = new URLSearchParams(location.search);
+
+async function next(report) {
+  const metadata = { "x-bench-page": parameters.get("page") };
+  const response = await call(location.origin, "SayHello", JSON.stringify(report), metadata);
+  return JSON.parse(replyOf(new Uint8Array(await response.arrayBuffer())));
+}
+
+async function load() {
+  const client = await import(`/${parameters.get("client")}.js`);
+  // What wasm-bindgen makes has to fetch its module first.
+  await client.default?.();
+  return client;
+}
+
+// The time is that of all calls of the job together: far longer than the clock's resolution.
+async function measure(client, { kind, count, size }) {
+  const start = performance.now();
+  const [messages, bytes] = await client[kind](location.origin, count, size);
+  return { milliseconds: performance.now() - start, messages, bytes };
+}
+
+async function run() {
+  try {
+    const client = await load();
+    let report = { ready: true };
+    for (;;) {
+      report = await measure(client, await next(report));
+    }
+  } catch (error) {
+    await next({ error: `${error} ${error?.stack ?? ""}` });
+  }
+}
+
+run();

@@ -1,0 +1,80 @@
+//! The jobs that a page does with a generated client, the same for every transport under it.
+//!
+//! Knows neither which transport that is nor how long anything takes: the page's script asks the clock.
+#![cfg(target_arch = "wasm32")]
+
+use bytes::Bytes;
+use futures_util::future::try_join_all;
+use http_body::Body as HttpBody;
+use proto::helloworld::HelloRequest;
+use proto::helloworld::greeter_client::GreeterClient;
+use tonic::body::Body;
+use tonic::client::GrpcService;
+use tonic::codegen::StdError;
+use tonic::{Request, Status};
+use wasm_bindgen::JsError;
+
+/// What a generated client asks of its transport.
+pub trait Transport: GrpcService<Body, Error: Into<StdError>, ResponseBody: ReplyBody> + Clone {}
+
+impl<T: GrpcService<Body, Error: Into<StdError>, ResponseBody: ReplyBody> + Clone> Transport for T {}
+
+/// What a generated client asks of a response's body.
+pub trait ReplyBody: HttpBody<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static {}
+
+impl<B: HttpBody<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static> ReplyBody for B {}
+
+/// How many messages came, and how many bytes their texts have: what a page reports.
+pub type Received = Result<Vec<f64>, JsError>;
+
+/// `count` unary calls, one after the other.
+pub async fn unary<T: Transport>(transport: T, count: u32) -> Received {
+    let mut client = GreeterClient::new(transport);
+    let mut bytes = 0;
+    for _ in 0..count {
+        bytes += client.say_hello(world()).await.map_err(failed)?.into_inner().message.len();
+    }
+    Ok(vec![f64::from(count), bytes as f64])
+}
+
+/// `count` unary calls at once.
+pub async fn concurrent<T: Transport>(transport: T, count: u32) -> Received {
+    let client = GreeterClient::new(transport);
+    let calls = (0..count).map(|_| {
+        let mut client = client.clone();
+        async move { client.say_hello(world()).await }
+    });
+    let replies = try_join_all(calls).await.map_err(failed)?;
+    let bytes: usize = replies.iter().map(|reply| reply.get_ref().message.len()).sum();
+    Ok(vec![replies.len() as f64, bytes as f64])
+}
+
+/// One stream of `count` messages whose texts have `size` bytes.
+pub async fn stream<T: Transport>(transport: T, count: u32, size: u32) -> Received {
+    let mut client = GreeterClient::new(transport);
+    let mut request = Request::new(world());
+    request.metadata_mut().insert("x-bench-count", count.into());
+    request.metadata_mut().insert("x-bench-size", size.into());
+    let mut replies = client.say_hello_stream_reply(request).await.map_err(failed)?.into_inner();
+    let (mut messages, mut bytes) = (0.0, 0);
+    while let Some(reply) = replies.message().await.map_err(failed)? {
+        messages += 1.0;
+        bytes += reply.message.len();
+    }
+    Ok(vec![messages, bytes as f64])
+}
+
+/// One unary call: all that a page does which is weighed.
+pub async fn one_call<T: Transport>(transport: T) -> Result<String, JsError> {
+    let reply = GreeterClient::new(transport).say_hello(world()).await;
+    Ok(reply.map_err(failed)?.into_inner().message)
+}
+
+fn world() -> HelloRequest {
+    HelloRequest { name: "World".to_owned() }
+}
+
+fn failed(status: Status) -> JsError {
+    // Not the whole of it by `Debug`, which would weigh more than the call.
+    JsError::new(status.message())
+}

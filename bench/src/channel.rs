@@ -1,0 +1,154 @@
+//! Clients in a real browser: ours, others, and bare `fetch`, in turns against one server.
+//!
+//! Every client has a browser of its own that stays open, so that each is as warm as it gets when the
+//! rounds that count begin. The order within a round moves on by one from round to round. Peak memory is
+//! measured apart, in fresh browsers.
+
+mod browser;
+mod case;
+mod memory;
+mod page;
+mod server;
+mod table;
+mod versions;
+mod weight;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+
+use self::browser::Browser;
+use self::case::{Case, Client};
+use self::page::Page;
+use self::server::Server;
+use crate::{ROUNDS, process};
+
+/// How often the peak of memory is measured.
+const MEMORY_ROUNDS: usize = 3;
+
+#[derive(Debug, Parser)]
+#[command(name = "bench channel", no_binary_name = true)]
+pub(crate) struct Options {
+    /// The folder that `cargo xtask bench channel` builds the pages into.
+    pages: PathBuf,
+    /// How many rounds count. One more is run first, to warm up.
+    #[arg(long, default_value_t = ROUNDS, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100))]
+    rounds: usize,
+    /// Only these clients.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Client>,
+    /// Only these cases.
+    #[arg(long = "case", value_enum, value_delimiter = ',')]
+    cases: Vec<Case>,
+    /// Only serve the pages' clients, for a profiler, and say where: measure nothing.
+    #[arg(long)]
+    serve: bool,
+    /// The browser.
+    #[arg(long, env = "CHROME", default_value = "chromium")]
+    chrome: PathBuf,
+}
+
+impl Options {
+    fn clients(&self) -> Vec<Client> {
+        chosen(&self.only)
+    }
+
+    fn cases(&self) -> Vec<Case> {
+        chosen(&self.cases)
+    }
+}
+
+/// All there are when nobody chose.
+fn chosen<T: clap::ValueEnum + PartialEq>(these: &[T]) -> Vec<T> {
+    let is_chosen = |one: &&T| these.is_empty() || these.contains(one);
+    T::value_variants().iter().filter(is_chosen).map(T::clone).collect()
+}
+
+/// Milliseconds by case and client, in the order of the rounds.
+type Times = BTreeMap<(Case, Client), Vec<f64>>;
+
+/// Bytes by client.
+type Peaks = BTreeMap<Client, Vec<f64>>;
+
+pub(crate) async fn run(options: Options) -> Result<()> {
+    let server = Server::start(&options.pages).await?;
+    if options.serve {
+        println!("listening on {}", server.url());
+        return Ok(std::future::pending().await);
+    }
+    let times = times(&options, &server).await?;
+    let peaks = match options.cases().contains(&Case::Large) {
+        true => peaks(&options, &server).await?,
+        false => Peaks::new(),
+    };
+    let weights = match options.cases().contains(&Case::Weight) {
+        true => weight::of_pages(&options.pages.join("one_call"))?,
+        false => BTreeMap::new(),
+    };
+    println!("{}", process::machine());
+    println!("{}\n", versions::all(&options.chrome)?);
+    println!("{}", table::measured(&options, &times));
+    println!("{}", table::memory_and_weight(&peaks, &weights));
+    println!("{}", table::goals(&times, &peaks, &weights));
+    Ok(())
+}
+
+async fn times(options: &Options, server: &Server) -> Result<Times> {
+    let mut pages = Vec::new();
+    for client in options.clients() {
+        let page = server.page(client);
+        let browser = Browser::open(&options.chrome, &page.url()).await?;
+        pages.push((page, browser));
+    }
+    for (page, _) in &mut pages {
+        page.ready().await?;
+    }
+    let mut times = Times::new();
+    for case in options.cases().into_iter().filter(|case| case.job().is_some()) {
+        for round in 0..=options.rounds {
+            for index in 0..pages.len() {
+                let index = (index + round) % pages.len();
+                let page = &mut pages[index].0;
+                let milliseconds = measure(page, case).await?;
+                let warm_up = if round == 0 { " (to warm up)" } else { "" };
+                eprintln!("{} {}: {milliseconds:.1} ms{warm_up}", case.letter(), page.client.name());
+                if round > 0 {
+                    times.entry((case, page.client)).or_default().push(milliseconds);
+                }
+            }
+        }
+    }
+    for (_, browser) in pages {
+        browser.close().await;
+    }
+    Ok(times)
+}
+
+/// Does the job of a case once; fails when not all of it arrived.
+async fn measure(page: &mut Page, case: Case) -> Result<f64> {
+    let Some(job) = case.job() else { anyhow::bail!("{} is not measured by the clock", case.letter()) };
+    let measured = page.run(job).await?;
+    case.check(page.client, &measured)?;
+    Ok(measured.milliseconds)
+}
+
+/// What the process of the page takes at most, above what it held before, while it reads the large messages.
+async fn peaks(options: &Options, server: &Server) -> Result<Peaks> {
+    let mut peaks = Peaks::new();
+    for _ in 0..MEMORY_ROUNDS.min(options.rounds) {
+        for client in options.clients() {
+            let mut page = server.page(client);
+            let browser = Browser::open(&options.chrome, &page.url()).await?;
+            page.ready().await?;
+            let before = memory::Renderers::of(browser.id()?)?;
+            measure(&mut page, Case::Large).await?;
+            let peak = before.peak_since()?;
+            eprintln!("memory {}: {:.1} MB", client.name(), peak / 1e6);
+            peaks.entry(client).or_default().push(peak);
+            browser.close().await;
+        }
+    }
+    Ok(peaks)
+}

@@ -1,0 +1,112 @@
+//! The tables of the channel's report.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::case::{Case, Client};
+use super::weight::Weight;
+use super::{Options, Peaks, Times};
+use crate::report::Samples;
+
+/// Whom the others are compared with.
+const PEERS: [Client; 3] = [Client::Fetch, Client::ConnectWeb, Client::TonicWebWasmClient];
+
+/// What a goal is called, what was measured, and whether it is met.
+type Goal = (&'static str, Option<Samples>, fn(f64) -> bool);
+
+/// Times, and as ratios of times. Below 1 is faster.
+pub(crate) fn measured(options: &Options, times: &Times) -> String {
+    let mut text = String::new();
+    for case in options.cases() {
+        let of = |client| times.get(&(case, client));
+        let mut rows = String::new();
+        for client in options.clients() {
+            let Some(own) = of(client) else { continue };
+            let ratios = PEERS.map(|peer| ratio(Some(own), of(peer)));
+            let ratios = ratios.map(|ratio| ratio.map_or_else(|| "-".to_owned(), |ratio| ratio.show()));
+            let [fetch, connect, tonic] = ratios;
+            let time = Samples::new(own.clone()).show();
+            write_line(&mut rows, &format!("| {} | {time} | {fetch} | {connect} | {tonic} |", client.name()));
+        }
+        if !rows.is_empty() {
+            write_line(&mut text, &format!("{}:\n", case.title()));
+            write_line(
+                &mut text,
+                "| client | ms, median (range) | x fetch | x connect-web | x tonic-web-wasm-client |",
+            );
+            write_line(&mut text, "|---|---:|---:|---:|---:|");
+            write_line(&mut text, &rows);
+        }
+    }
+    text
+}
+
+pub(crate) fn memory_and_weight(peaks: &Peaks, weights: &BTreeMap<Client, Weight>) -> String {
+    let mut text = String::new();
+    if !peaks.is_empty() {
+        write_line(&mut text, "Peak memory of the page's process in (c), above what it held before:\n");
+        write_line(&mut text, "| client | MB, median (range) |\n|---|---:|");
+        for (client, bytes) in peaks {
+            let megabytes = Samples::new(bytes.iter().map(|bytes| bytes / 1e6).collect());
+            write_line(&mut text, &format!("| {} | {} |", client.name(), megabytes.show()));
+        }
+        text.push('\n');
+    }
+    if !weights.is_empty() {
+        write_line(&mut text, &format!("{}:\n", Case::Weight.title()));
+        write_line(&mut text, "| client | bytes | brotli |\n|---|---:|---:|");
+        for (client, Weight { plain, brotli }) in weights {
+            write_line(&mut text, &format!("| {} | {plain} | {brotli} |", client.name()));
+        }
+    }
+    text
+}
+
+/// What our own channel is meant to reach.
+pub(crate) fn goals(times: &Times, peaks: &Peaks, weights: &BTreeMap<Client, Weight>) -> String {
+    let of = |case, client| times.get(&(case, client));
+    let against = |case, peer| ratio(of(case, Client::Channel), of(case, peer));
+    let speed = |case, peer| ratio(of(case, peer), of(case, Client::Channel));
+    let weight = |client| weights.get(&client).map(|weight| vec![weight.brotli as f64]);
+    let goals: [Goal; 7] = [
+        ("(a) at most 1.05 x the time of fetch", against(Case::Unary, Client::Fetch), |x| x <= 1.05),
+        ("(b) at least 20 x as fast as connect-web", speed(Case::Small, Client::ConnectWeb), |x| x >= 20.0),
+        (
+            "(b) at most the time of tonic-web-wasm-client",
+            against(Case::Small, Client::TonicWebWasmClient),
+            |x| x <= 1.0,
+        ),
+        ("(c) at most 1.15 x the time of fetch", against(Case::Large, Client::Fetch), |x| x <= 1.15),
+        (
+            "(c) at most the memory of fetch and 16 MB",
+            peaks.get(&Client::Channel).zip(peaks.get(&Client::Fetch)).map(|(own, fetch)| {
+                Samples::new(own.iter().zip(fetch).map(|(own, fetch)| (own - fetch) / 1e6).collect())
+            }),
+            |x| x <= 16.0,
+        ),
+        ("(d) at most 1.05 x the time of fetch", against(Case::Concurrent, Client::Fetch), |x| x <= 1.05),
+        (
+            "(e) smaller than with tonic-web-wasm-client",
+            ratio(weight(Client::Channel).as_ref(), weight(Client::TonicWebWasmClient).as_ref()),
+            |x| x < 1.0,
+        ),
+    ];
+    let mut text = "| goal of ours | measured, median (range) | |\n|---|---:|---|\n".to_owned();
+    for (goal, measured, is_met) in goals {
+        if let Some(measured) = measured {
+            let met = if is_met(measured.median()) { "met" } else { "MISSED" };
+            write_line(&mut text, &format!("| {goal} | {} | {met} |", measured.show()));
+        }
+    }
+    text
+}
+
+/// Round by round.
+fn ratio(of: Option<&Vec<f64>>, to: Option<&Vec<f64>>) -> Option<Samples> {
+    Some(Samples::ratios(of?, to?))
+}
+
+fn write_line(text: &mut String, line: &str) {
+    // Writing into a text cannot fail.
+    writeln!(text, "{line}").ok();
+}
