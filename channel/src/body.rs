@@ -11,6 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use tonic::{Code, Status};
 
 use crate::attempt::{First, Head, warn_of_details};
+use crate::channel::PresentedToken;
 use crate::compression::{Encoding, Inflater};
 use crate::error::Error;
 use crate::guard::Guard;
@@ -34,8 +35,14 @@ pub struct ResponseBody {
     guard: Guard,
     http_status: StatusCode,
     limits: BodyLimits,
-    call: OpenCall,
-    permit: Option<Permit>,
+    held: Held,
+}
+
+/// What a response's body holds until the call is over.
+pub(crate) struct Held {
+    pub(crate) call: OpenCall,
+    pub(crate) permit: Option<Permit>,
+    pub(crate) token: Option<PresentedToken>,
 }
 
 /// How messages come.
@@ -59,37 +66,36 @@ pub(crate) struct BodyLimits {
 
 impl ResponseBody {
     /// The body of `head`, and what is left of its headers.
-    pub(crate) fn new(
-        head: Head,
-        limits: BodyLimits,
-        guard: Guard,
-        mut call: OpenCall,
-        permit: Option<Permit>,
-    ) -> http::Response<Self> {
-        let Head { parts, body, first, encoding } = head;
-        call.headers(&parts.headers);
+    pub(crate) fn new(head: Head, limits: BodyLimits, guard: Guard, held: Held) -> http::Response<Self> {
+        let Head { parts, body, first, encoding, .. } = head;
+        held.call.headers(&parts.headers);
         let rules = Rules {
             max_size: limits.max_message,
             single: limits.single,
             compressed: encoding != Encoding::Identity,
         };
-        let capture = call.reporter().capture();
+        let capture = held.call.reporter().capture();
         let reading = match encoding {
             Encoding::Gzip => Reading::Gzip(Box::new(Inflater::new(rules, capture))),
             Encoding::Identity | Encoding::Foreign => Reading::Plain(Messages::new(rules, capture)),
         };
-        let (source, first, permit) = match first {
-            First::Unread => (Some(body), None, permit),
-            First::Frame(frame) => (Some(body), Some(frame), permit),
-            First::None => {
-                // The status is here, and nobody may read the body.
-                let status = status_of(&parts.headers);
-                call.end(status.code(), status.message(), HeaderMap::new());
-                (None, None, None)
-            }
-        };
         let http_status = parts.status;
-        let body = Self { source, first, reading, failure: None, guard, http_status, limits, call, permit };
+        let mut body = Self {
+            source: Some(body),
+            first: None,
+            reading,
+            failure: None,
+            guard,
+            http_status,
+            limits,
+            held,
+        };
+        match first {
+            First::Unread => {}
+            First::Frame(frame) => body.first = Some(frame),
+            // The status is here, and nobody may read the body.
+            First::None => body.end(&status_of(&parts.headers), HeaderMap::new()),
+        }
         http::Response::from_parts(parts, body)
     }
 
@@ -100,13 +106,16 @@ impl ResponseBody {
 
     fn end(&mut self, status: &Status, trailers: HeaderMap) {
         self.source = None;
-        self.permit = None;
-        self.call.end(status.code(), status.message(), trailers);
+        self.held.permit = None;
+        if let Some(token) = self.held.token.take().filter(|_| status.code() == Code::Unauthenticated) {
+            token.was_refused();
+        }
+        self.held.call.end(status.code(), status.message(), trailers);
     }
 
     /// Bytes of messages came. `None` when none of them can be passed on yet.
     fn data(&mut self, mut data: Bytes) -> Option<Bytes> {
-        let reporter = self.call.reporter();
+        let reporter = self.held.call.reporter();
         match &mut self.reading {
             Reading::Plain(messages) => {
                 if let Err(broken) = messages.scan(&data, |message| reporter.message_received(message)) {
@@ -124,7 +133,7 @@ impl ResponseBody {
 
     fn trailers(&mut self, mut trailers: HeaderMap) -> Polled {
         if status::drop_malformed_details(&mut trailers) {
-            warn_of_details(self.call.reporter());
+            warn_of_details(self.held.call.reporter());
         }
         if let Err(error) = self.judge(&trailers) {
             return self.fail(error.into());
@@ -170,7 +179,7 @@ impl ResponseBody {
     /// The next of what is decompressed, `Ready(None)` when more has to come first.
     fn poll_inflater(&mut self, cx: &mut Context<'_>) -> Polled {
         let Reading::Gzip(inflater) = &mut self.reading else { return Poll::Ready(None) };
-        let reporter = self.call.reporter();
+        let reporter = self.held.call.reporter();
         match ready!(inflater.poll(cx, |message| reporter.message_received(message))) {
             Some(Ok(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             Some(Err(error)) => self.fail(error.into()),

@@ -13,12 +13,12 @@ use tonic::body::Body;
 use tower_service::Service;
 
 use crate::attempt::{Head, Terms};
-use crate::body::{BodyLimits, ResponseBody};
+use crate::body::{BodyLimits, Held, ResponseBody};
 use crate::builder::Builder;
 use crate::cancel::Cancellation;
 use crate::compression::{self, Compression, Deflating, Undoing};
 use crate::credentials::Credentials;
-use crate::deadline::{self, Deadline};
+use crate::deadline::{self, Deadline, End};
 use crate::guard::{self, Guard};
 use crate::interceptor::{Outgoing, SharedInterceptor};
 use crate::limits::{OpenCalls, Permit};
@@ -117,7 +117,9 @@ impl Service<Request<Body>> for Channel {
             };
             match opened {
                 Ok(Opened { head, guard, permit }) => {
-                    Ok(ResponseBody::new(head, inner.body_limits(method), guard, call, permit))
+                    let token = head.token.map(|answer| PresentedToken { inner: inner.clone(), answer });
+                    let held = Held { call, permit, token };
+                    Ok(ResponseBody::new(head, inner.body_limits(method), guard, held))
                 }
                 Err(status) => {
                     call.end(status.code(), status.message(), HeaderMap::new());
@@ -136,6 +138,21 @@ impl fmt::Debug for Channel {
             .field("deadline", &inner.deadline)
             .field("observed", &inner.observer.is_some())
             .finish_non_exhaustive()
+    }
+}
+
+/// The token that a call was made with.
+pub(crate) struct PresentedToken {
+    inner: Arc<Inner>,
+    answer: u64,
+}
+
+impl PresentedToken {
+    /// It was refused when the call could not be repeated any more; the next call does not begin with it.
+    pub(crate) fn was_refused(self) {
+        if let Some(credentials) = &self.inner.credentials {
+            credentials.forget(self.answer);
+        }
     }
 }
 
@@ -161,7 +178,7 @@ impl Inner {
             .or(self.idle_timeout.filter(|_| method.is_none_or(|method| method.kind.server_streaming())));
         let end = guard.end();
         let head = {
-            let mut head = pin!(self.head(request, method, end, call));
+            let mut head = pin!(self.head(request, method, end, idle_timeout, call));
             poll_fn(|cx| {
                 guard.check()?;
                 match head.as_mut().poll(cx) {
@@ -179,16 +196,18 @@ impl Inner {
         &self,
         request: Request<Body>,
         method: Option<Method>,
-        end: Option<deadline::End>,
+        end: Option<End>,
+        idle_timeout: Option<Duration>,
         call: &OpenCall,
     ) -> Result<Head, Status> {
-        let mut request = self.intercepted(request, method).await?;
+        let mut request = self.intercepted(request, method, end).await?;
         let (undoing, asked) = self.prepare(&mut request, call);
         let terms = Terms {
             undoing,
             asked,
             max_metadata: self.max_metadata,
             single: is_single(method),
+            idle_timeout,
             peek: false,
             reporter: call.reporter().clone(),
         };
@@ -199,6 +218,7 @@ impl Inner {
         &self,
         request: Request<Body>,
         method: Option<Method>,
+        end: Option<End>,
     ) -> Result<Request<Body>, Status> {
         if self.interceptors.is_empty() {
             return Ok(request);
@@ -208,7 +228,11 @@ impl Inner {
         for interceptor in &self.interceptors {
             outgoing = interceptor(outgoing).await?;
         }
-        Ok(Request::from_parts(outgoing.into_parts(), body))
+        let mut parts = outgoing.into_parts();
+        if let Some(end) = end {
+            end.write_left(&mut parts.headers);
+        }
+        Ok(Request::from_parts(parts, body))
     }
 
     /// Arranges compression, and has the request's messages reported.

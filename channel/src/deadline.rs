@@ -104,6 +104,12 @@ pub(crate) fn apply<B>(
     Ok(default)
 }
 
+/// The timeout in `headers`, when there is one that can be read.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(GRPC_TIMEOUT)?.to_str().ok().and_then(parse)
+}
+
 /// Sends `timeout` in the finest unit that holds it, rounded up.
 fn write(headers: &mut HeaderMap, timeout: Duration) {
     let units = [(1_000_000, 'm'), (1_000_000_000, 'S'), (60_000_000_000, 'M'), (3_600_000_000_000, 'H')];

@@ -15,7 +15,6 @@ pub(crate) const DEFAULT_MAX_METADATA_SIZE: usize = 64 << 10;
 
 /// The limit on metadata, for a transport that can apply it before it has read the whole.
 #[derive(Clone, Copy, Debug)]
-#[allow(dead_code, reason = "the browser's transports read it, and no other")]
 pub(crate) struct MaxMetadata(pub(crate) usize);
 
 /// Refuses `headers` whose names and values are together longer than `limit` bytes.

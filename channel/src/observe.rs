@@ -126,6 +126,12 @@ impl Reporter {
         self.report(|| CallEventKind::MessageReceived { bytes: length, flags, content: start });
     }
 
+    /// Cuts `block` to what an observer is given of it.
+    pub(crate) fn trailers_received(&self, flags: u8, block: &Bytes) {
+        let content = block.slice(..block.len().min(self.capture()));
+        self.report(|| CallEventKind::TrailersReceived { flags, content });
+    }
+
     pub(crate) fn warn(&self, text: impl FnOnce() -> String) {
         self.report(|| CallEventKind::Warning { text: text() });
     }
@@ -179,4 +185,10 @@ impl Drop for OpenCall {
     fn drop(&mut self) {
         self.end(Code::Cancelled, "the caller dropped the call", HeaderMap::new());
     }
+}
+
+/// An event for a test of an observer.
+#[cfg(all(test, target_arch = "wasm32"))]
+pub(crate) fn event(call: u64, kind: CallEventKind) -> CallEvent {
+    CallEvent { call, at: web_time::Instant::now(), kind }
 }

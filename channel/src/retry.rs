@@ -10,7 +10,7 @@ use http::header::AUTHORIZATION;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use self::decision::Failure;
+pub(crate) use self::decision::Failure;
 use crate::attempt::{self, Head, Terms};
 use crate::backoff::{Backoff, Delays};
 use crate::channel::Inner;
@@ -131,8 +131,9 @@ pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<He
     let retry = &call.inner.retry;
     let wanted = parts.extensions.get::<NoRetry>().is_none();
     if !wanted || (retry.policy.max_attempts <= 1 && call.inner.credentials.is_none()) {
-        call.authorize(&mut parts, None).await?;
-        return attempt::send(&*call.inner.transport, Request::from_parts(parts, body), &call.terms).await;
+        let token = call.authorize(&mut parts, None).await?;
+        let request = Request::from_parts(parts, body);
+        return call.send(request, token.as_ref()).await;
     }
     call.terms.peek = call.is_repeatable();
     let body = Repeatable::new(body, call.room());
@@ -141,11 +142,11 @@ pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<He
     let mut refused = None;
     loop {
         let token = call.authorize(&mut parts, refused).await?;
-        if let Some(end) = call.end.filter(|_| failed > 0 || token.is_some()) {
+        if let Some(end) = call.end.filter(|_| failed > 0) {
             end.write_left(&mut parts.headers);
         }
         let request = Request::from_parts(parts.clone(), body.body());
-        let result = attempt::send(&*call.inner.transport, request, &call.terms).await;
+        let result = call.send(request, token.as_ref()).await;
         let Some(failure) = Failure::of(&result) else {
             retry.well();
             return result;
@@ -194,7 +195,16 @@ impl Call<'_> {
             None => credentials.token().await?,
         };
         parts.headers.insert(AUTHORIZATION, token.value.clone());
+        if let Some(end) = self.end {
+            end.write_left(&mut parts.headers);
+        }
         Ok(Some(token))
+    }
+
+    async fn send(&self, request: Request<Body>, token: Option<&Token>) -> Result<Head, Status> {
+        let mut head = attempt::send(&*self.inner.transport, request, &self.terms).await?;
+        head.token = token.map(|token| token.answer);
+        Ok(head)
     }
 
     /// A refused token is renewed once, and the call repeated at once.

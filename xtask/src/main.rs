@@ -8,6 +8,7 @@ mod clients;
 #[cfg(feature = "codegen")]
 mod codegen;
 mod command;
+mod conformance;
 mod dev;
 mod page;
 mod run;
@@ -32,6 +33,9 @@ cargo xtask <command>
   page                     build the optimised page into dist/, and nothing else
   size [--by-crate]        what the page weighs, compressed; or what each crate adds to its code
   codegen                  make proto/src/generated from the .proto files
+  conformance [WHAT]       the public conformance suite, which Go installs; WHAT is client-core, client,
+                           server, server-max, both, native or all; --transport tonic-web-wasm-client measures
+                           the other transport
   bench chat               measured comparisons of the chat
   bench channel [FLAGS]    our channel against other clients in a browser; --rounds N, --case a,b,
                            --only ours,fetch for less than all of it
@@ -57,6 +61,7 @@ fn main() -> ExitCode {
         ["size"] => size::run(),
         ["size", "--by-crate"] => size::by_crate(),
         ["codegen"] => generate(),
+        ["conformance", rest @ ..] => conformance::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["browser-test", rest @ ..] => test::browser::run(rest),
         ["shots", dir] => test::shots(dir),

@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 mod count;
+mod faults;
 mod smoke;
 
 use std::ffi::OsString;
@@ -15,10 +16,11 @@ use self::count::Count;
 use crate::browser::Browser;
 use crate::clients::Clients;
 use crate::command::{Program, cargo, interrupted};
+use crate::conformance::{self, Programs, Transport};
 use crate::page;
 use crate::server::binary;
 use crate::step::{Steps, note};
-use crate::tools::{Tools, axe};
+use crate::tools::{Suite, Tools, axe};
 
 /// What the tests need beside the code.
 struct Setup {
@@ -28,19 +30,21 @@ struct Setup {
     axe: Option<PathBuf>,
     /// The script with gRPC-Web clients of others.
     js_clients: Option<PathBuf>,
+    suite: Option<Suite>,
 }
 
 pub(crate) fn run() -> Result<()> {
-    let mut steps = Steps::new(5);
+    let mut steps = Steps::new(6);
     let setup = steps.step("Tools and browser", set_up)?;
     let mut count = Count::default();
     steps.step("Page, optimised", || {
         let built = page::build(&setup.tools);
         stop_if_told()?;
-        count.check("the optimised page is built", built);
+        count.check("commands", "the optimised page is built", built);
         Ok(())
     })?;
     steps.step("Tests on the host, and end to end", || on_the_host(&mut count, &setup))?;
+    steps.step("The public conformance suite", || conformant(&mut count, &setup))?;
     steps.step("Tests in the browser", || in_the_browser(&mut count, &setup))?;
     steps.step("The commands that the README names", || {
         smoke::run(&mut count, &setup.path)?;
@@ -59,6 +63,9 @@ pub(crate) fn run() -> Result<()> {
     }
     if setup.js_clients.is_none() {
         println!("NOT RUN: calls by other gRPC-Web clients, for which npm has to be there");
+    }
+    if setup.suite.is_none() {
+        println!("NOT RUN: conformance, for which Go has to be there");
     }
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed > 0 {
@@ -100,7 +107,13 @@ fn set_up() -> Result<Setup> {
         Some(_) => note("connect-web, grpc-web: in the cache"),
         None => note("connect-web, grpc-web: npm is not there to fetch them; calls by them WILL NOT RUN"),
     }
-    Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients })
+    let suite = if Suite::is_possible() {
+        Some(Suite::set_up()?)
+    } else {
+        note("Go is not there to install the conformance suite, which WILL NOT RUN");
+        None
+    };
+    Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite })
 }
 
 /// All in one: each selection of packages would build its own variants of what they share.
@@ -125,9 +138,30 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     count.tests("on the host", program)
 }
 
+/// With the programs that the tests on the host have built.
+fn conformant(count: &mut Count, setup: &Setup) -> Result<()> {
+    let Some(suite) = &setup.suite else {
+        note("skipped: Go is not there");
+        return Ok(());
+    };
+    let browser = Some(setup.browser.chrome.clone());
+    let programs = match Programs::build(suite, browser, Transport::Fetch) {
+        Ok(programs) => programs,
+        Err(error) => {
+            count.check("conformance", "the page is built", Err(error));
+            return stop_if_told();
+        }
+    };
+    for run in conformance::RUNS {
+        count.check("conformance", run.name, programs.run(run));
+        stop_if_told()?;
+    }
+    Ok(())
+}
+
 /// As a person would type it; `.cargo/config.toml` brings [`browser`] into it.
 fn in_the_browser(count: &mut Count, setup: &Setup) -> Result<()> {
-    let arguments = "test --target wasm32-unknown-unknown -p frontend --no-fail-fast";
+    let arguments = "test --target wasm32-unknown-unknown -p frontend -p channel --tests --no-fail-fast";
     let program = cargo(arguments.split(' ')).env("CARGO_TERM_COLOR", "never");
     count.tests("in the browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
 }
@@ -139,10 +173,14 @@ fn end_to_end_environment(program: Program, setup: &Setup) -> Program {
         .env("CHROME", &setup.browser.chrome)
         .env("CHROMEDRIVER", &setup.browser.driver);
     let scripts = [("CHINWAG_AXE", &setup.axe), ("CHINWAG_JS_CLIENTS", &setup.js_clients)];
-    scripts.into_iter().fold(program, |program, (name, script)| match script {
+    let program = scripts.into_iter().fold(program, |program, (name, script)| match script {
         Some(script) => program.env(name, script),
         None => program,
-    })
+    });
+    match &setup.suite {
+        Some(suite) => suite.contracts(program),
+        None => program,
+    }
 }
 
 /// A port that nobody listens on right now.

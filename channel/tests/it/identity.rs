@@ -119,6 +119,19 @@ async fn a_call_is_repeated_once_only_when_the_new_token_is_refused_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_stream_that_is_refused_in_its_trailers_has_the_next_call_begin_with_a_new_token() {
+    let fetched = Arc::new(AtomicUsize::new(0));
+    let canned = picky("Bearer 2");
+    let channel = canned.builder().credentials(numbered(&fetched)).build().unwrap();
+    let mut client = HealthClient::new(channel);
+
+    let mut stream = client.watch(ask()).await.unwrap().into_inner();
+    assert_eq!(stream.message().await.unwrap_err().code(), Code::Unauthenticated);
+    let mut stream = client.watch(ask()).await.unwrap().into_inner();
+    assert!(stream.message().await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
 async fn waiting_for_a_token_counts_to_the_deadline() {
     let source = || async { std::future::pending::<Result<String, Status>>().await };
     let canned = picky("");

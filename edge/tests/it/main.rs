@@ -1,4 +1,4 @@
-//! One port with small limits, and clients that do not behave.
+//! One port from outside: what a service behind it gets, and what clients that do not behave cost.
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
