@@ -79,7 +79,8 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     let server = Server::start(&options.pages).await?;
     if options.serve {
         println!("listening on {}", server.url());
-        return Ok(std::future::pending().await);
+        let until_it_is_ended: () = std::future::pending().await;
+        return Ok(until_it_is_ended);
     }
     let times = times(&options, &server).await?;
     let peaks = match options.cases().contains(&Case::Large) {
