@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, ValueEnum};
-use edge::{Origin, ServeOptions};
+use edge::{Origin, ServeOptions, Tls, TlsError};
 use tracing_subscriber::EnvFilter;
 
 use crate::chat::ChatOptions;
@@ -22,6 +22,10 @@ pub const DEFAULT_PAGE: &str = "dist";
 
 /// What is logged unless told otherwise.
 pub const DEFAULT_LOG: &str = "info";
+
+/// The flags as clap writes them in its own errors.
+const TLS_CERTIFICATE: &str = "--tls-certificate <FILE>";
+const TLS_KEY: &str = "--tls-key <FILE>";
 
 /// Serves the Greeter, the chat and their page on one port.
 ///
@@ -56,7 +60,17 @@ pub struct Config {
     #[arg(long = "cors-origin", env = "CHINWAG_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
 
-    /// Mark the session's cookie as Secure: for a server that browsers reach by https only
+    /// PEM file with the server's certificate, followed by those that lead to a known authority; with it,
+    /// the port speaks https and nothing else
+    #[arg(long, env = "CHINWAG_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// PEM file with the private key of the server's certificate
+    #[arg(long, env = "CHINWAG_TLS_KEY", value_name = "FILE", requires = "tls_certificate")]
+    pub tls_key: Option<PathBuf>,
+
+    /// Mark the session's cookie as Secure: for a server that browsers reach by https only; implied by
+    /// --tls-certificate
     #[arg(long, env = "CHINWAG_SECURE_COOKIE", value_name = "BOOL", default_value_t = false, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
     pub secure_cookie: bool,
 
@@ -68,7 +82,7 @@ pub struct Config {
     #[arg(skip)]
     pub chat: ChatOptions,
 
-    /// Limits of the HTTP side. No flags: they suit small and large servers.
+    /// Limits of the HTTP side; `tls` is taken from above. No flags: they suit small and large servers.
     #[arg(skip)]
     pub limits: ServeOptions,
 }
@@ -112,8 +126,32 @@ impl Config {
         if self.page.exists() && !self.page.is_dir() {
             return Err(refuse("--page <DIR>", &self.page, "it has to be a directory"));
         }
-        Ok(())
+        self.tls().map(drop)
     }
+
+    /// Whether the port speaks https.
+    pub fn is_https(&self) -> bool {
+        self.tls_certificate.is_some()
+    }
+
+    /// Reads certificate and key, when they are given.
+    pub fn tls(&self) -> Result<Option<Tls>, clap::Error> {
+        let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) else { return Ok(None) };
+        let tls = Tls::from_pem(&read(TLS_CERTIFICATE, certificate)?, &read(TLS_KEY, key)?);
+        tls.map(Some).map_err(|error| match &error {
+            TlsError::Key(_) => refuse(TLS_KEY, key, &error.to_string()),
+            TlsError::Pair(reason) => {
+                let reason = format!("it is not the key of {} ({reason})", certificate.display());
+                refuse(TLS_KEY, key, &reason)
+            }
+            _ => refuse(TLS_CERTIFICATE, certificate, &error.to_string()),
+        })
+    }
+}
+
+fn read(flag: &str, file: &Path) -> Result<Vec<u8>, clap::Error> {
+    fs::read(file)
+        .map_err(|error| refuse(flag, file, &format!("it has to be a file that can be read ({error})")))
 }
 
 fn refuse(flag: &str, value: &Path, reason: &str) -> clap::Error {

@@ -31,8 +31,9 @@ async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = shutdown::signal().context("cannot listen for signals")?;
     let listener = bind(config.listen).await?;
     let address = listener.local_addr()?;
+    let scheme = if config.is_https() { "https" } else { "http" };
     let server = Server::open(config).await?;
-    announce(address).context("cannot write to standard output")?;
+    announce(scheme, address).context("cannot write to standard output")?;
     server.serve(listener, shutdown).await
 }
 
@@ -47,9 +48,9 @@ async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// The one line on standard output. Programs that start the server wait for it and read the port from it.
-fn announce(address: SocketAddr) -> io::Result<()> {
+fn announce(scheme: &str, address: SocketAddr) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    writeln!(out, "listening on http://{address}")?;
+    writeln!(out, "listening on {scheme}://{address}")?;
     out.flush()
 }
 

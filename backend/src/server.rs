@@ -1,20 +1,25 @@
 //! Puts the services together, starts them and stops them in order.
 
-use edge::{App, CorsOptions, Page};
+use edge::{App, CorsOptions, Methods, Page};
 use http::HeaderName;
 use proto::chat::v1::server::chat_service_server::SERVICE_NAME as CHAT;
 use proto::helloworld::server::greeter_server::{GreeterServer, SERVICE_NAME as GREETER};
 use tokio::net::TcpListener;
+use tonic::codec::CompressionEncoding as Encoding;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 
-use crate::chat::{Chat, ChatOptions};
+use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
 use crate::config::Config;
 use crate::greeter::{self, GreeterService};
 
 /// Largest request that the Greeter reads, bytes; larger ones are refused. The longest name takes 4,000.
 const MAX_GREETER_REQUEST: usize = 64 * 1024;
+
+/// The methods whose answers are compressed for callers that take it: the long ones. A stream's frames are
+/// small and shared by all streams, and compressing each for itself would cost more than it saves.
+const COMPRESSED: [&str; 2] = ["/chat.v1.ChatService/ListEvents", "/chat.v1.ChatService/ListRooms"];
 
 /// What the page's address shows while there is no page.
 const NO_PAGE: &str = include_str!("server/no_page.html");
@@ -40,10 +45,11 @@ pub async fn serve(
 
 impl Server {
     /// Opens what `config` names.
-    pub async fn open(config: Config) -> anyhow::Result<Self> {
+    pub async fn open(mut config: Config) -> anyhow::Result<Self> {
+        config.limits.tls = config.tls()?;
         let options = ChatOptions {
             data: config.data.clone(),
-            secure_cookie: config.secure_cookie,
+            secure_cookie: config.secure_cookie || config.is_https(),
             ..config.chat.clone()
         };
         // Opening reads and may migrate a database: not on a thread that serves others.
@@ -61,11 +67,13 @@ impl Server {
         let (health, health_service) = health_reporter();
         report(&health, ServingStatus::Serving).await;
         let greeter = GreeterServer::new(GreeterService).max_decoding_message_size(MAX_GREETER_REQUEST);
-        let routes = Routes::new(greeter).add_service(self.chat.service()).add_service(health_service);
-        let app = self.app(reflection(routes)?);
+        let chat = self.chat.service().accept_compressed(Encoding::Gzip).send_compressed(Encoding::Gzip);
+        let routes = Routes::new(greeter).add_service(chat).add_service(health_service);
+        let app = self.app(reflection(routes)?)?;
 
         tracing::info!(
             listen = %listener.local_addr()?,
+            tls = self.config.is_https(),
             page = self.config.page.join("index.html").exists(),
             cors.origins = self.config.cors_origins.len(),
             "serving"
@@ -83,11 +91,30 @@ impl Server {
         Ok(())
     }
 
-    fn app(&self, routes: Routes) -> App {
+    fn app(&self, routes: Routes) -> anyhow::Result<App> {
         let greeter_headers = [greeter::COUNT_KEY, greeter::INTERVAL_KEY].map(HeaderName::from_static);
         let cors = CorsOptions::new(self.config.cors_origins.iter().cloned()).allow_headers(greeter_headers);
-        App::new(routes).page(Page::new(&self.config.page).when_missing(NO_PAGE)).cors(cors)
+        Ok(App::new(routes)
+            .page(Page::new(&self.config.page).when_missing(NO_PAGE))
+            .cors(cors)
+            .methods(methods()?)
+            .max_message_size_of(GREETER, MAX_GREETER_REQUEST)
+            .max_message_size_of(CHAT, MAX_REQUEST_BYTES)
+            .compress_only(COMPRESSED))
     }
+}
+
+/// Everything that can be called.
+fn methods() -> anyhow::Result<Methods> {
+    let described = [
+        proto::FILE_DESCRIPTOR_SET,
+        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
+        tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
+    ];
+    described
+        .into_iter()
+        .try_fold(Methods::default(), |all, encoded| Ok(all.and(Methods::from_descriptors(encoded)?)))
 }
 
 /// Says what can be called: `grpcurl -plaintext localhost:50051 list`. Version 1, and the older v1alpha

@@ -33,6 +33,8 @@ mod body;
 mod channel;
 mod deadline;
 mod error;
+#[allow(dead_code, reason = "messages are not compressed yet, only the server's trailers are")]
+mod gzip;
 mod maybe_send;
 mod method;
 mod observe;
@@ -40,6 +42,11 @@ mod status;
 mod subscription;
 mod timer;
 mod transport;
+#[cfg_attr(
+    not(target_arch = "wasm32"),
+    allow(dead_code, unused_imports, reason = "native programs speak gRPC-Web in tests only")
+)]
+mod web;
 
 pub use self::backoff::{Backoff, Delays};
 pub use self::body::ResponseBody;
@@ -53,3 +60,17 @@ pub use self::status::is_transient;
 pub use self::subscription::{State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
 pub use self::timer::sleep;
 pub use self::transport::Transport;
+#[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+pub use self::transport::WasmClient;
+#[cfg(target_arch = "wasm32")]
+pub use self::transport::{Credentials, Fetch};
+
+/// What the fuzzer calls. No part of the interface.
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Reads `data` as one response of gRPC-Web, and panics when it shows a fault.
+    pub fn web_response(data: &[u8]) {
+        crate::web::fuzzing::check(data);
+    }
+}

@@ -1,8 +1,10 @@
 //! What carries a call from the channel to a server.
 
+#[cfg(target_arch = "wasm32")]
+mod fetch;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
-#[cfg(target_arch = "wasm32")]
+#[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 mod wasm_client;
 
 use std::fmt;
@@ -12,6 +14,10 @@ use http::{Request, Response, Uri};
 use tonic::Status;
 use tonic::body::Body;
 
+#[cfg(target_arch = "wasm32")]
+pub use self::fetch::{Credentials, Fetch};
+#[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+pub use self::wasm_client::WasmClient;
 use crate::maybe_send::BoxFuture;
 
 /// Carries calls to one server.
@@ -35,6 +41,8 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 pub(crate) fn default_for(uri: Uri) -> Arc<dyn Transport> {
     #[cfg(not(target_arch = "wasm32"))]
     return Arc::new(self::native::Native::new(uri));
-    #[cfg(target_arch = "wasm32")]
-    return Arc::new(self::wasm_client::WasmClient::new(uri));
+    #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+    return Arc::new(WasmClient::new(uri));
+    #[cfg(all(target_arch = "wasm32", not(feature = "tonic-web-wasm-client")))]
+    return Arc::new(Fetch::new(uri));
 }

@@ -1,44 +1,66 @@
-//! What a port answers with: gRPC in all its forms, or the page. Decides by the request's content type.
+//! What a port answers with: gRPC in all its forms, or something else. Decides by the request's content
+//! type.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::{ACCESS_CONTROL_REQUEST_METHOD, ALLOW, ORIGIN};
+use http::header::ALLOW;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
-use tower::Service;
-use tower_http::cors::Cors;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
 
-use crate::cors::CorsOptions;
+use crate::contract::{Contract, ContractLayer, Kept};
+use crate::cors::{Cors, CorsOptions, is_preflight};
 use crate::guard::{Guard, GuardLayer};
+use crate::methods::Methods;
 use crate::page::{Page, PageService, plain};
 use crate::protocol::{Protocol, normalise};
+use crate::text::BinaryBody;
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What a port answers with.
 #[derive(Debug)]
 pub struct App {
     grpc: Routes,
-    page: Option<Page>,
+    other: Other,
     cors: CorsOptions,
+    contract: Contract,
 }
 
 impl App {
     /// Answers gRPC and gRPC-Web calls with `grpc`; unknown ones with UNIMPLEMENTED.
     pub fn new(grpc: Routes) -> Self {
-        Self { grpc, page: None, cors: CorsOptions::default() }
+        Self { grpc, other: Other::Nothing, cors: CorsOptions::default(), contract: Contract::default() }
     }
 
-    /// Answers everything that is no call with `page`. Without one: 404.
+    /// Answers everything that is no call with `page`. Without one: 404, and 415 for POST.
     #[must_use]
     pub fn page(mut self, page: Page) -> Self {
-        self.page = Some(page);
+        self.other = Other::Page(page.into_service());
+        self
+    }
+
+    /// Answers everything that is no call with `service`, for example an `axum::Router`, instead of a
+    /// page.
+    #[must_use]
+    pub fn http<S, B>(mut self, service: S) -> Self
+    where
+        S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S::Future: Send + 'static,
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let service = service.map_response(|response: Response<B>| response.map(Body::new));
+        self.other = Other::Http(BoxCloneSyncService::new(service));
         self
     }
 
@@ -49,19 +71,58 @@ impl App {
         self
     }
 
+    /// Checks calls against what their methods are.
+    #[must_use]
+    pub fn methods(mut self, methods: Methods) -> Self {
+        self.contract.methods = methods;
+        self
+    }
+
+    /// Largest request message, bytes. A larger one ends its call with RESOURCE_EXHAUSTED as soon as its
+    /// length has come. Default 4 MiB, which is tonic's own limit too.
+    ///
+    /// This measures messages as they are sent. What a compressed one grows to is limited by the generated
+    /// server's `max_decoding_message_size`; give it the same number.
+    #[must_use]
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.contract.max_message_size = bytes;
+        self
+    }
+
+    /// The same for the messages of one service, named as in its path: `package.Service`.
+    #[must_use]
+    pub fn max_message_size_of(mut self, service: impl Into<String>, bytes: usize) -> Self {
+        self.contract.max_message_sizes.insert(service.into(), bytes);
+        self
+    }
+
+    /// Compresses the answers of these methods alone (`/package.Service/Method`), of those whose service
+    /// compresses and whose caller takes it: short messages grow by it, and those of a stream that many
+    /// callers share would be compressed for each of them. Default: all.
+    #[must_use]
+    pub fn compress_only<P: Into<String>>(mut self, methods: impl IntoIterator<Item = P>) -> Self {
+        self.contract.compressed = Some(methods.into_iter().map(Into::into).collect());
+        self
+    }
+
     /// Ready to be called. When `stop_calls` is cancelled, the calls that still run end with UNAVAILABLE.
     pub(crate) fn into_service(self, stop_calls: CancellationToken) -> AppService {
-        let guarded = GuardLayer::new(stop_calls).layer(self.grpc.prepare());
+        let kept = ContractLayer::new(Arc::new(self.contract)).layer(self.grpc.prepare());
+        let guarded = GuardLayer::new(stop_calls).layer(kept);
         let calls = Calls { grpc: GrpcWebLayer::new().layer(guarded) };
-        AppService {
-            cors: self.cors.layer().map(|cors| cors.layer(calls.clone())),
-            calls,
-            page: self.page.map(Page::into_service),
-        }
+        AppService { cors: self.cors.around(calls.clone()), calls, other: self.other }
     }
 }
 
-type AnswerFuture = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+/// What answers a request that is no call.
+#[derive(Clone, Debug)]
+enum Other {
+    Nothing,
+    Page(PageService),
+    Http(BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>),
+}
+
+pub(crate) type AnswerFuture = BoxFuture<'static, Result<Response<Body>, Infallible>>;
 
 /// An [`App`] that is ready to be called.
 #[derive(Clone, Debug)]
@@ -69,14 +130,12 @@ pub(crate) struct AppService {
     calls: Calls,
     /// `calls` for other origins, when there are any.
     cors: Option<Cors<Calls>>,
-    page: Option<PageService>,
+    other: Other,
 }
 
 impl<B> Service<Request<B>> for AppService
 where
-    B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>> + std::fmt::Display>
-        + Send
-        + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -88,37 +147,35 @@ where
 
     fn call(&mut self, request: Request<B>) -> AnswerFuture {
         let is_call = Protocol::of(request.headers()).is_some();
-        match (&mut self.cors, &self.page) {
-            (Some(cors), _) if is_call || is_preflight(&request) => Box::pin(cors.call(request)),
+        match (&mut self.cors, &self.other) {
+            (Some(cors), _) if is_call || is_preflight(&request) => cors.call(request),
             (None, _) if is_call => self.calls.call(request),
-            (_, Some(page)) => {
+            (_, Other::Page(page)) => {
                 let page = page.clone();
                 // The body is dropped here: a page is only read.
                 let request = request.map(drop);
                 Box::pin(async move { Ok(page.respond(request).await) })
             }
-            (_, None) => answer(plain(StatusCode::NOT_FOUND, "there is no page here\n")),
+            (_, Other::Http(service)) => Box::pin(service.clone().oneshot(request.map(Body::new))),
+            (_, Other::Nothing) if request.method() == Method::POST => answer(no_content_type_of_ours()),
+            (_, Other::Nothing) => answer(plain(StatusCode::NOT_FOUND, "there is no page here\n")),
         }
     }
 }
 
-fn is_preflight<B>(request: &Request<B>) -> bool {
-    request.method() == Method::OPTIONS
-        && request.headers().contains_key(ORIGIN)
-        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+fn no_content_type_of_ours() -> Response<Body> {
+    plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "POST is for calls: gRPC or gRPC-Web\n")
 }
 
 /// gRPC in every form that a client may use.
 #[derive(Clone, Debug)]
-struct Calls {
-    grpc: GrpcWebService<Guard<Routes>>,
+pub(crate) struct Calls {
+    grpc: GrpcWebService<Guard<Kept<Routes>>>,
 }
 
 impl<B> Service<Request<B>> for Calls
 where
-    B: HttpBody<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>> + std::fmt::Display>
-        + Send
-        + 'static,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
 {
     type Response = Response<Body>;
     type Error = Infallible;
@@ -137,6 +194,10 @@ where
             }
             return answer(response);
         }
+        let request = request.map(|body| match protocol {
+            Protocol::WebText => BinaryBody::from_text(body),
+            _ => BinaryBody::plain(body),
+        });
         Box::pin(self.grpc.call(request))
     }
 }

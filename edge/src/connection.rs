@@ -1,35 +1,34 @@
-//! One connection from its first byte to its last: HTTP version, idleness, drain.
+//! One connection from its first byte to its last: TLS, HTTP version, idleness, drain.
 //!
 //! Knows nothing of what the requests on it mean.
 
+mod activity;
+
 use std::future::poll_fn;
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http::Request;
-use http_body::{Body, Frame, SizeHint};
+use http::{Extensions, Request};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
-use pin_project_lite::pin_project;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tonic::transport::server::Connected as _;
 use tower::ServiceExt as _;
 
+use self::activity::{Activity, Counted, IdleWatch, Metered, Verdict};
 use crate::app::AppService;
 use crate::options::ServeOptions;
-
-/// Length of the first bytes of HTTP/2, `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`: with them the version is known.
-const PREFACE_LEN: usize = 24;
+use crate::tls::Tls;
+use crate::unread::Drain;
 
 /// Runs the tasks of a connection where the drain can see them.
 #[derive(Clone, Debug)]
@@ -50,6 +49,7 @@ where
 pub(crate) struct Connections {
     pub(crate) http: Arc<auto::Builder<Tracked>>,
     pub(crate) service: AppService,
+    pub(crate) unread: Drain,
     pub(crate) options: Arc<ServeOptions>,
     /// Cancelled when connections shall finish what they have and close.
     pub(crate) draining: CancellationToken,
@@ -60,13 +60,52 @@ pub(crate) struct Connections {
 impl Connections {
     /// Serves one connection to its end.
     pub(crate) async fn run(self, stream: TcpStream) {
+        let accepted = Instant::now();
+        let mut caller = Extensions::new();
+        caller.insert(stream.connect_info());
+        match &self.options.tls {
+            None => self.serve(stream, caller, accepted).await,
+            Some(tls) => {
+                if let Some(stream) = self.handshake(tls, stream).await {
+                    caller.insert(stream.connect_info());
+                    self.serve(stream, caller, accepted).await;
+                }
+            }
+        }
+    }
+
+    /// `None`: it failed, took too long, or the server is stopping.
+    async fn handshake(&self, tls: &Tls, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+        let handshake = timeout(self.options.handshake_timeout, tls.acceptor().accept(stream));
+        tokio::select! {
+            result = handshake => match result {
+                Ok(Ok(stream)) => Some(stream),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "a TLS handshake failed");
+                    None
+                }
+                Err(_elapsed) => {
+                    tracing::debug!("a TLS handshake took too long");
+                    None
+                }
+            },
+            () = self.draining.cancelled() => None,
+        }
+    }
+
+    /// Serves HTTP on `stream`. `caller` is what handlers find out about the other side.
+    async fn serve<S>(&self, stream: S, caller: Extensions, accepted: Instant)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let activity = Arc::new(Activity::default());
         let io = TokioIo::new(Metered { stream, activity: Arc::clone(&activity) });
         let service = {
-            let (service, activity) = (self.service.clone(), Arc::clone(&activity));
-            service_fn(move |request: Request<Incoming>| {
+            let (service, activity, unread) = (self.service.clone(), Arc::clone(&activity), &self.unread);
+            service_fn(move |mut request: Request<Incoming>| {
                 let call = activity.begin();
-                let response = service.clone().oneshot(request);
+                request.extensions_mut().extend(caller.clone());
+                let response = service.clone().oneshot(unread.watch(request));
                 async move { response.await.map(|response| response.map(|body| Counted { body, call })) }
             })
         };
@@ -74,7 +113,7 @@ impl Connections {
         let mut turn = LastInLine::default();
 
         let mut closing = false;
-        let mut idle = IdleWatch::new(&self.options);
+        let mut idle = IdleWatch::new(accepted, &self.options);
         loop {
             tokio::select! {
                 result = poll_fn(|cx| turn.poll(connection.as_mut(), cx)) => {
@@ -123,157 +162,10 @@ impl LastInLine {
     }
 }
 
-/// What a connection has done so far.
-#[derive(Debug, Default)]
-struct Activity {
-    /// Bytes read, counted up to [`PREFACE_LEN`].
-    first_bytes: AtomicUsize,
-    requests: AtomicUsize,
-    in_flight: AtomicUsize,
-}
-
-impl Activity {
-    fn begin(self: &Arc<Self>) -> InFlight {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(Arc::clone(self))
-    }
-}
-
-/// A request whose response has not ended yet.
-#[derive(Debug)]
-struct InFlight(Arc<Activity>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// Looks at a connection from time to time, and knows when it has been silent for too long.
-#[derive(Debug)]
-struct IdleWatch {
-    next: Instant,
-    idle_timeout: std::time::Duration,
-    handshake: bool,
-    requests: usize,
-}
-
-#[derive(Debug, PartialEq, Eq)]
-enum Verdict {
-    Live,
-    /// Not enough came to know which HTTP it speaks.
-    NeverSpoke,
-    /// No call is open and none has been made since the last look.
-    Idle,
-}
-
-impl IdleWatch {
-    fn new(options: &ServeOptions) -> Self {
-        Self {
-            next: Instant::now() + options.handshake_timeout,
-            idle_timeout: options.idle_timeout,
-            handshake: true,
-            requests: 0,
-        }
-    }
-
-    fn check(&mut self, activity: &Activity) -> Verdict {
-        let requests = activity.requests.load(Ordering::Relaxed);
-        let silent = requests == self.requests && activity.in_flight.load(Ordering::Relaxed) == 0;
-        let handshake = std::mem::replace(&mut self.handshake, false);
-        self.requests = requests;
-        self.next = Instant::now() + self.idle_timeout;
-        match (handshake, silent) {
-            (_, false) => Verdict::Live,
-            (false, true) => Verdict::Idle,
-            (true, true) if activity.first_bytes.load(Ordering::Relaxed) < PREFACE_LEN => Verdict::NeverSpoke,
-            (true, true) => Verdict::Live,
-        }
-    }
-}
-
-pin_project! {
-    /// A body that counts as in flight until it is dropped.
-    struct Counted<B> {
-        #[pin]
-        body: B,
-        call: InFlight,
-    }
-}
-
-impl<B: Body<Data = Bytes>> Body for Counted<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.project().body.poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-/// A socket that counts its first bytes.
-#[derive(Debug)]
-struct Metered {
-    stream: TcpStream,
-    activity: Arc<Activity>,
-}
-
-impl AsyncRead for Metered {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let seen = &self.activity.first_bytes;
-        if seen.load(Ordering::Relaxed) < PREFACE_LEN {
-            seen.fetch_add(buf.filled().len() - before, Ordering::Relaxed);
-        }
-        polled
-    }
-}
-
-impl AsyncWrite for Metered {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bufs: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Mutex;
+    use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Waker;
 
     use super::*;

@@ -1,19 +1,37 @@
 //! Which other origins may call this server from a browser: an allow-list, empty unless filled.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use http::header::{
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
+};
 use http::uri::Uri;
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
+use tonic::body::Body;
+use tower::Service;
 use tower_http::cors::{AllowHeaders, AllowMethods, AllowOrigin, CorsLayer, ExposeHeaders};
+use tower_layer::Layer as _;
+
+use crate::app::AnswerFuture;
 
 /// Request headers that every gRPC-Web client may send.
-const REQUEST_HEADERS: [&str; 5] =
-    ["content-type", "x-grpc-web", "x-user-agent", "grpc-timeout", "authorization"];
+const REQUEST_HEADERS: [&str; 7] = [
+    "content-type",
+    "x-grpc-web",
+    "x-user-agent",
+    "grpc-timeout",
+    "grpc-encoding",
+    "grpc-accept-encoding",
+    "authorization",
+];
 
-/// Response headers that a page of another origin may read: the status of a call that ended without a body.
-const RESPONSE_HEADERS: [&str; 3] = ["grpc-status", "grpc-message", "grpc-status-details-bin"];
+/// Response headers that a page of another origin may read: the status of a call that ended without a
+/// body, and how messages are compressed.
+const RESPONSE_HEADERS: [&str; 5] =
+    ["grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-encoding", "grpc-accept-encoding"];
 
 /// How long a browser may remember the answer to a preflight: the longest that Chromium honours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -71,14 +89,35 @@ impl fmt::Display for Origin {
 /// What pages of other origins may do.
 #[derive(Clone, Debug, Default)]
 pub struct CorsOptions {
-    origins: Vec<Origin>,
+    origins: Origins,
     request_headers: Vec<HeaderName>,
+    response_headers: Vec<HeaderName>,
+    any_header: bool,
+}
+
+#[derive(Clone, Debug)]
+enum Origins {
+    /// With cookies.
+    Listed(Vec<Origin>),
+    /// Without.
+    Any,
+}
+
+impl Default for Origins {
+    fn default() -> Self {
+        Self::Listed(Vec::new())
+    }
 }
 
 impl CorsOptions {
     /// Pages of these origins may call, with cookies. None: only pages that this server serves itself.
     pub fn new(origins: impl IntoIterator<Item = Origin>) -> Self {
-        Self { origins: origins.into_iter().collect(), request_headers: Vec::new() }
+        Self { origins: Origins::Listed(origins.into_iter().collect()), ..Self::default() }
+    }
+
+    /// Pages of every origin may call, without cookies: for a server whose answers are for everybody.
+    pub fn any_origin() -> Self {
+        Self { origins: Origins::Any, ..Self::default() }
     }
 
     /// Lets pages send these headers too, beside those of gRPC-Web.
@@ -88,21 +127,81 @@ impl CorsOptions {
         self
     }
 
+    /// Lets pages read these headers of a response too: metadata that comes before the messages. What
+    /// comes after them needs no permission, for it is in the body.
+    #[must_use]
+    pub fn expose_headers(mut self, headers: impl IntoIterator<Item = HeaderName>) -> Self {
+        self.response_headers.extend(headers);
+        self
+    }
+
+    /// Lets pages send whatever headers they ask for, and read whatever headers an answer has. For
+    /// programs that test or measure, whose metadata is anything.
+    #[must_use]
+    pub fn any_header(mut self) -> Self {
+        self.any_header = true;
+        self
+    }
+
     /// `None` when no origin is allowed: then no such header is ever sent.
-    pub(crate) fn layer(&self) -> Option<CorsLayer> {
-        if self.origins.is_empty() {
-            return None;
-        }
-        let request_headers = REQUEST_HEADERS.map(HeaderName::from_static).into_iter();
-        let request_headers = request_headers.chain(self.request_headers.iter().cloned());
-        let layer = CorsLayer::new()
-            .allow_origin(AllowOrigin::list(self.origins.iter().map(|origin| origin.0.clone())))
+    pub(crate) fn around<S: Clone>(&self, inner: S) -> Option<Cors<S>> {
+        let layer = match &self.origins {
+            Origins::Listed(origins) if origins.is_empty() => return None,
+            Origins::Listed(origins) => CorsLayer::new()
+                .allow_origin(AllowOrigin::list(origins.iter().map(|origin| origin.0.clone())))
+                .allow_credentials(true),
+            Origins::Any => CorsLayer::new().allow_origin(AllowOrigin::any()),
+        };
+        let request_headers = names(&REQUEST_HEADERS, &self.request_headers);
+        let allow_headers = match self.any_header {
+            true => AllowHeaders::mirror_request(),
+            false => AllowHeaders::list(request_headers),
+        };
+        let layer = layer
             .allow_methods(AllowMethods::exact(Method::POST))
-            .allow_headers(AllowHeaders::list(request_headers))
-            .expose_headers(ExposeHeaders::list(RESPONSE_HEADERS.map(HeaderName::from_static)))
-            .allow_credentials(true)
+            .allow_headers(allow_headers)
+            .expose_headers(ExposeHeaders::list(names(&RESPONSE_HEADERS, &self.response_headers)))
             .max_age(PREFLIGHT_MAX_AGE);
-        Some(layer)
+        Some(Cors { inner: layer.layer(inner), expose_all: self.any_header })
+    }
+}
+
+fn names<'a>(fixed: &'a [&'static str], own: &'a [HeaderName]) -> impl Iterator<Item = HeaderName> + use<'a> {
+    fixed.iter().map(|name| HeaderName::from_static(name)).chain(own.iter().cloned())
+}
+
+/// Whether a browser asks beforehand what a page may do.
+pub(crate) fn is_preflight<B>(request: &Request<B>) -> bool {
+    request.method() == Method::OPTIONS
+        && request.headers().contains_key(ORIGIN)
+        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// A service that pages of other origins may call.
+#[derive(Clone, Debug)]
+pub(crate) struct Cors<S> {
+    inner: tower_http::cors::Cors<S>,
+    /// Whether each answer exposes whatever headers it has. A wildcard would do, were there no cookies.
+    expose_all: bool,
+}
+
+impl<S> Cors<S> {
+    pub(crate) fn call<B>(&mut self, request: Request<B>) -> AnswerFuture
+    where
+        S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+        S::Future: Send + 'static,
+    {
+        let (answer, expose_all) = (self.inner.call(request), self.expose_all);
+        Box::pin(async move {
+            let mut answer = answer.await?;
+            if expose_all && answer.headers().contains_key(ACCESS_CONTROL_ALLOW_ORIGIN) {
+                let names: Vec<_> = answer.headers().keys().map(HeaderName::as_str).collect();
+                if let Ok(names) = HeaderValue::try_from(names.join(",")) {
+                    answer.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, names);
+                }
+            }
+            Ok(answer)
+        })
     }
 }
 

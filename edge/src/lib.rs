@@ -5,16 +5,26 @@
 
 mod app;
 mod connection;
+mod contract;
 mod cors;
 mod deadline;
 mod guard;
+mod messages;
+mod methods;
 mod options;
 mod page;
 mod protocol;
 mod serve;
+mod text;
+mod tls;
+mod trailers;
+mod unread;
 
 pub use self::app::App;
 pub use self::cors::{CorsOptions, Origin, OriginError};
+pub use self::methods::{DescriptorError, Methods};
 pub use self::options::ServeOptions;
 pub use self::page::Page;
 pub use self::serve::serve;
+pub use self::tls::{AuthorityError, ClientCertificates, Tls, TlsError};
+pub use self::trailers::TrailingMetadata;

@@ -1,21 +1,28 @@
-//! The limits of the server's HTTP side, each with what happens when it is reached.
+//! How a port is served: TLS, and the limits of its HTTP side, each with what happens when it is reached.
 
 use std::time::Duration;
 
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 
-/// Limits of one listening port. The defaults suit a server that faces the internet.
+use crate::tls::Tls;
+
+/// How one listening port is served. The defaults suit a server that faces the internet, or a proxy that
+/// does.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct ServeOptions {
+    /// With it, the port speaks TLS and nothing else. Default: cleartext, for use behind a proxy and on
+    /// one machine; browsers then speak HTTP/1.1, and HTTP/2 is for those who know beforehand.
+    pub tls: Option<Tls>,
     /// How many connections may be open at once. At the limit nothing more is accepted: new ones wait
     /// in the kernel's backlog until one closes. Default 10,000.
     pub max_connections: usize,
     /// How many calls one HTTP/2 connection may have open at once; the client holds back the rest, as
     /// HTTP/2 says. Default 256.
     pub max_concurrent_streams: u32,
-    /// How long a new connection may take to say which HTTP it speaks; then it is closed. Default 10 s.
+    /// How long a new connection may take for the TLS handshake and to say which HTTP it speaks; then it
+    /// is closed. Default 10 s.
     pub handshake_timeout: Duration,
     /// How long an HTTP/1.1 connection may take to send the head of a request, and how long it may stay
     /// open between two requests; then it is closed. Default 30 s.
@@ -48,6 +55,11 @@ pub struct ServeOptions {
     pub stream_window: u32,
     /// The same for all streams of a connection together. Default 1 MiB.
     pub connection_window: u32,
+    /// Bytes of an HTTP/1.1 request that are read and thrown away after it was answered early, so that the
+    /// client gets to the answer. Of what is longer, the connection is closed. Default 16 MiB.
+    pub max_unread_body: u64,
+    /// How long that may take; then the connection is closed. Default 10 s.
+    pub unread_body_timeout: Duration,
     /// At shutdown: how long calls may go on before they are ended with UNAVAILABLE. Default 3 s.
     pub call_grace: Duration,
     /// At shutdown: how long the whole drain may take before the connections that are left are cut.
@@ -58,6 +70,7 @@ pub struct ServeOptions {
 impl Default for ServeOptions {
     fn default() -> Self {
         Self {
+            tls: None,
             max_connections: 10_000,
             max_concurrent_streams: 256,
             handshake_timeout: Duration::from_secs(10),
@@ -72,6 +85,8 @@ impl Default for ServeOptions {
             max_unsent: 128 * 1024,
             stream_window: 256 * 1024,
             connection_window: 1024 * 1024,
+            max_unread_body: 16 * 1024 * 1024,
+            unread_body_timeout: Duration::from_secs(10),
             call_grace: Duration::from_secs(3),
             drain_timeout: Duration::from_secs(8),
         }

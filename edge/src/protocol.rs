@@ -1,7 +1,7 @@
 //! Which protocol a request speaks, and its headers in the one spelling that the layers below know.
 //!
-//! `tonic-web` compares content types byte by byte; parameters, upper case and a missing `accept` are
-//! settled here.
+//! `tonic-web` compares content types byte by byte; parameters, upper case, text and a missing `accept`
+//! are settled here.
 
 use http::header::{ACCEPT, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
@@ -63,7 +63,7 @@ pub(crate) fn normalise<B>(protocol: Protocol, request: &mut Request<B>) -> Resu
         let reason = "gRPC calls are POST requests\n";
         return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, reason });
     }
-    let (content_type, text) = match protocol {
+    let text = match protocol {
         Protocol::Grpc if request.version() == Version::HTTP_2 => return Ok(()),
         Protocol::Grpc => {
             let reason = "gRPC needs HTTP/2; over HTTP/1.1 this server speaks gRPC-Web\n";
@@ -73,8 +73,8 @@ pub(crate) fn normalise<B>(protocol: Protocol, request: &mut Request<B>) -> Resu
             let reason = "of the gRPC content types this server knows those for Protobuf\n";
             return Err(Refusal { status: StatusCode::UNSUPPORTED_MEDIA_TYPE, reason });
         }
-        Protocol::Web => (WEB_PROTO, false),
-        Protocol::WebText => (WEB_TEXT_PROTO, true),
+        Protocol::Web => false,
+        Protocol::WebText => true,
     };
     // The answer is in text when that is asked for, or when the call is in text and nothing is said.
     let accept = match accepted(request.headers()) {
@@ -83,7 +83,8 @@ pub(crate) fn normalise<B>(protocol: Protocol, request: &mut Request<B>) -> Resu
         _ => WEB_PROTO,
     };
     let headers = request.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    // Text is decoded before `tonic-web` sees it.
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(WEB_PROTO));
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
     Ok(())
 }

@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 use crate::app::App;
 use crate::connection::{Connections, Tracked};
 use crate::options::ServeOptions;
+use crate::unread::Drain;
 
 /// How long accepting pauses when the system refuses a connection for want of something (file
 /// descriptors, memory): trying again at once would only burn the processor.
@@ -45,6 +46,7 @@ pub async fn serve(
     let connections = Connections {
         http: Arc::new(options.http(Tracked(tasks.clone()))),
         service: app.into_service(stop_calls.clone()),
+        unread: Drain::new(tasks.clone(), &options),
         options: Arc::new(options.clone()),
         draining: CancellationToken::new(),
         cut: CancellationToken::new(),

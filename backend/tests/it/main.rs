@@ -14,3 +14,4 @@ mod grpc_web;
 mod page;
 mod program;
 mod support;
+mod tls;

@@ -67,8 +67,17 @@ async fn help_documents_every_flag_with_its_variable() {
     let help = run(&["--help"], &[]).await;
 
     assert_eq!(help.code, Some(0));
-    for flag in ["--listen", "--data", "--page", "--log", "--log-format", "--cors-origin", "--secure-cookie"]
-    {
+    for flag in [
+        "--listen",
+        "--data",
+        "--page",
+        "--log",
+        "--log-format",
+        "--cors-origin",
+        "--secure-cookie",
+        "--tls-certificate",
+        "--tls-key",
+    ] {
         let variable = format!("CHINWAG_{}", flag[2..].to_uppercase().replace('-', "_"));
         assert!(help.stdout.contains(flag) && help.stdout.contains(&variable), "{flag}: {}", help.stdout);
     }

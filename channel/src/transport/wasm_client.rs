@@ -16,13 +16,18 @@ use tower_service::Service as _;
 use super::Transport;
 use crate::maybe_send::BoxFuture;
 
+/// Carries calls by [`tonic_web_wasm_client`].
+///
+/// Selected by the cargo feature `tonic-web-wasm-client`; it is the default then. [`Fetch`](crate::Fetch) keeps more
+/// of what the specification promises.
 #[derive(Debug)]
-pub(crate) struct WasmClient {
+pub struct WasmClient {
     inner: Client,
 }
 
 impl WasmClient {
-    pub(crate) fn new(uri: Uri) -> Self {
+    /// Calls go to `uri`: scheme, authority, and perhaps a path that is put before the path of every call.
+    pub fn new(uri: Uri) -> Self {
         // The client appends the call's path to this text.
         let base = uri.to_string();
         Self { inner: Client::new(base.trim_end_matches('/').to_owned()) }

@@ -2,6 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod calls;
+mod cors;
+mod early;
+mod echo;
 mod limits;
 mod shutdown;
 mod support;
+mod tls;
+mod wire;

@@ -1,4 +1,4 @@
-//! A server whose service can be watched from inside, and clients close to the wire.
+//! A server with a service that can be watched from inside, and clients close to the wire.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -23,6 +23,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tonic::service::Routes;
+
+use crate::echo::{self, EchoServer};
 
 /// How long anything may take before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -65,7 +67,8 @@ impl Drop for Living {
 impl Watch {
     fn routes(&self) -> Routes {
         let (endless, silent, held) = (self.clone(), self.clone(), self.clone());
-        Router::new()
+        let other: Router = Routes::default().into_axum_router();
+        other
             .route(ENDLESS, post(move || endless.endless()))
             .route(SILENT, post(move || silent.silent()))
             .route(HELD, post(move || held.held()))
@@ -111,13 +114,25 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(change: impl FnOnce(&mut ServeOptions)) -> Self {
+        Self::start_app(change, |app| app).await
+    }
+
+    /// Also changes what is served.
+    pub(crate) async fn start_app(
+        change: impl FnOnce(&mut ServeOptions),
+        change_app: impl FnOnce(App) -> App,
+    ) -> Self {
         let mut options = ServeOptions::default();
         change(&mut options);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let watch = Watch::default();
         let (stop, stopped) = oneshot::channel::<()>();
-        let app = App::new(watch.routes());
+        let app = change_app(
+            App::new(watch.routes().add_service(EchoServer))
+                .methods(echo::methods())
+                .max_message_size_of("test.Echo", echo::MAX_MESSAGE),
+        );
         let shutdown = async move {
             stopped.await.ok();
         };

@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use prost::Message;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
@@ -44,12 +45,18 @@ impl Answer {
 
 /// Sends on a connection of its own and returns as soon as the head of the response is there. The
 /// connection closes when the response is dropped.
-pub(crate) async fn open(
+pub(crate) async fn open(addr: SocketAddr, http: Http, request: Request<Full<Bytes>>) -> Response<Incoming> {
+    open_over(TcpStream::connect(addr).await.unwrap(), addr, http, request).await
+}
+
+/// The same on `io`, a connection to `addr` on which nothing has been said.
+pub(crate) async fn open_over(
+    io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     addr: SocketAddr,
     http: Http,
     mut request: Request<Full<Bytes>>,
 ) -> Response<Incoming> {
-    let io = TokioIo::new(TcpStream::connect(addr).await.unwrap());
+    let io = TokioIo::new(io);
     let response = match http {
         Http::One => {
             request.headers_mut().entry("host").or_insert(addr.to_string().parse().unwrap());
@@ -70,7 +77,12 @@ pub(crate) async fn open(
 
 /// Sends on a connection of its own and waits for the whole response.
 pub(crate) async fn fetch(addr: SocketAddr, http: Http, request: Request<Full<Bytes>>) -> Answer {
-    let (head, body) = open(addr, http, request).await.into_parts();
+    read(open(addr, http, request).await).await
+}
+
+/// Waits for the rest of a response.
+pub(crate) async fn read(response: Response<Incoming>) -> Answer {
+    let (head, body) = response.into_parts();
     let body = timeout(PATIENCE, body.collect()).await.expect("the response did not end in time").unwrap();
     Answer { status: head.status, headers: head.headers, body: body.to_bytes() }
 }

@@ -102,8 +102,13 @@ pub(crate) struct ChildServer {
 impl ChildServer {
     /// Starts on a free port with a directory of its own, and waits until it listens.
     pub(crate) async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// The same with more flags. A restart is without them.
+    pub(crate) async fn start_with(flags: &[String]) -> Self {
         let dir = TempDir::new().unwrap();
-        let (child, addr) = spawn(dir.path(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).await;
+        let (child, addr) = spawn(dir.path(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), flags).await;
         Self { addr, dir, child }
     }
 
@@ -153,13 +158,13 @@ impl ChildServer {
     /// Starts again on the same data and the same port, after [`Self::kill`] or [`Self::terminate`], and
     /// waits until it listens.
     pub(crate) async fn restart(&mut self) {
-        let (child, addr) = spawn(self.dir.path(), self.addr).await;
+        let (child, addr) = spawn(self.dir.path(), self.addr, &[]).await;
         assert_eq!(addr, self.addr);
         self.child = child;
     }
 }
 
-async fn spawn(dir: &Path, addr: SocketAddr) -> (Child, SocketAddr) {
+async fn spawn(dir: &Path, addr: SocketAddr, flags: &[String]) -> (Child, SocketAddr) {
     let mut child = command()
         .arg(format!("--listen={addr}"))
         .arg("--data")
@@ -167,6 +172,7 @@ async fn spawn(dir: &Path, addr: SocketAddr) -> (Child, SocketAddr) {
         .arg("--page")
         .arg(dir.join("page"))
         .args(["--log", "warn"])
+        .args(flags)
         .spawn()
         .unwrap();
     let addr = listening_address(&mut child).await;
@@ -191,5 +197,6 @@ pub(crate) async fn listening_address(child: &mut Child) -> SocketAddr {
     let line =
         timeout(PATIENCE, lines.next_line()).await.expect("the server did not listen in time").unwrap();
     let line = line.expect("the server ended without listening");
-    line.strip_prefix("listening on http://").expect("an unknown first line").parse().unwrap()
+    let address = line.strip_prefix("listening on http://").or(line.strip_prefix("listening on https://"));
+    address.expect("an unknown first line").parse().unwrap()
 }

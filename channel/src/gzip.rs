@@ -1,0 +1,48 @@
+//! Gzip both ways: by `flate2` on native targets, by the browser's own streams on wasm.
+//!
+//! Whole messages go in and whole messages come out; what is compressed and how that is announced is not known here.
+//! Format: RFC 1952.
+
+#[cfg(not(target_arch = "wasm32"))]
+mod native;
+#[cfg(target_arch = "wasm32")]
+mod web;
+
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+
+use crate::error::Error;
+
+#[cfg(not(target_arch = "wasm32"))]
+use self::native as engine;
+#[cfg(target_arch = "wasm32")]
+use self::web as engine;
+
+/// Gzip at work. `Send` on every target, because bodies hold it.
+pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Bytes, Error>> + Send>>;
+
+/// `plain` as one gzip member.
+///
+/// Fails only where the target has no gzip: [`Error::Protocol`].
+pub(crate) fn compress(plain: Bytes) -> Work {
+    engine::compress(plain)
+}
+
+/// What `packed` holds, which is at most `limit` bytes.
+///
+/// The limit is watched while it grows, so that a few bytes cannot fill the memory:
+/// [`Error::MessageTooLarge`] above it, whose size is what had come out by then. [`Error::Protocol`] when
+/// `packed` is no gzip, is cut off, or goes on after its end.
+pub(crate) fn decompress(packed: Bytes, limit: usize) -> Work {
+    engine::decompress(packed, limit)
+}
+
+fn malformed(reason: impl std::fmt::Display) -> Error {
+    Error::Protocol { reason: format!("what is said to be gzip is not ({reason})") }
+}
+
+fn too_large(size: usize, limit: usize) -> Error {
+    Error::MessageTooLarge { size: size as u64, limit }
+}

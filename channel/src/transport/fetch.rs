@@ -1,0 +1,221 @@
+//! gRPC-Web over the browser's `fetch`, in windows and in workers.
+//!
+//! This is the way between Rust and JavaScript and no more: what the bytes mean is the business of
+//! [`web`](crate::web). Specification of `fetch`: the Fetch Standard.
+
+mod abort;
+mod chunks;
+mod connections;
+mod js;
+
+use std::fmt;
+use std::rc::Rc;
+
+use http::uri::PathAndQuery;
+use http::{HeaderMap, Request, Response, Uri};
+use js_sys::Uint8Array;
+use send_wrapper::SendWrapper;
+use tonic::Status;
+use tonic::body::Body;
+use wasm_bindgen::JsValue;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Headers, RequestCache, RequestCredentials, RequestInit, RequestRedirect};
+
+use self::abort::Abort;
+use self::chunks::Chunks;
+use self::connections::OpenCall;
+use super::Transport;
+use crate::error::Error;
+use crate::maybe_send::BoxFuture;
+use crate::observe::Reporter;
+use crate::web::{self, Form};
+
+/// Whether calls carry the cookies of the server's origin, and whether those that come are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Credentials {
+    /// When the server is of the page's own origin.
+    #[default]
+    SameOrigin,
+    /// Always. The server has to allow it (`access-control-allow-credentials`), and then has to name what it
+    /// allows and exposes: `*` does not count.
+    Include,
+    /// Never.
+    Omit,
+}
+
+/// Carries calls by gRPC-Web over `fetch`.
+///
+/// - A call is one `POST`. A stream of requests is collected to its end and then sent: browsers cannot receive
+///   while they send. Until then nothing has left.
+/// - Dropping the call or its response aborts the request, which the server notices.
+/// - Redirects are not followed: a browser would repeat the call elsewhere as a `GET` without its message, or send
+///   its metadata to whom it was not meant for. The call fails with [`Error::Http`].
+/// - Responses are never taken from a cache nor kept in one.
+/// - Over HTTP/1.1 browsers open six connections to a host, and an open stream holds one. A call that waits because
+///   of that is reported as [`Warning`](crate::CallEventKind::Warning), and once on the console.
+/// - [`Error::Offline`] is what the browser says before a call leaves, except of a server on this machine.
+#[derive(Clone)]
+pub struct Fetch {
+    inner: SendWrapper<Rc<Inner>>,
+}
+
+struct Inner {
+    /// Scheme and authority.
+    origin: String,
+    /// Where every call's path is appended: the origin and a path without a slash at its end.
+    base: String,
+    /// Whether the server is on this machine, which needs no network.
+    loopback: bool,
+    form: Form,
+    /// What is the same for every call. `fetch` reads it while it is called, so calls share it.
+    init: RequestInit,
+}
+
+impl Fetch {
+    /// Calls go to `uri`: scheme, authority, and perhaps a path that is put before the path of every call.
+    pub fn new(uri: Uri) -> Self {
+        let origin = format!(
+            "{}://{}",
+            uri.scheme_str().unwrap_or("https"),
+            uri.authority().map_or("", |it| it.as_str())
+        );
+        let base = format!("{origin}{}", uri.path().trim_end_matches('/'));
+        let loopback = uri.host().is_some_and(is_loopback);
+        Self::of(Inner { origin, base, loopback, form: Form::Binary, init: init(Credentials::default()) })
+    }
+
+    /// Which calls carry cookies: those to the page's own origin by default.
+    #[must_use]
+    pub fn credentials(self, credentials: Credentials) -> Self {
+        let Inner { origin, base, loopback, form, .. } = &**self.inner;
+        let (origin, base) = (origin.clone(), base.clone());
+        Self::of(Inner { origin, base, loopback: *loopback, form: *form, init: init(credentials) })
+    }
+
+    /// Sends and asks for the text form, `application/grpc-web-text`: a third longer, for what is between here and
+    /// the server and lets no binary bodies through. A response is read in the form it comes in, whatever was
+    /// asked for.
+    #[must_use]
+    pub fn text(self) -> Self {
+        let Inner { origin, base, loopback, init, .. } = &**self.inner;
+        let (origin, base) = (origin.clone(), base.clone());
+        Self::of(Inner { origin, base, loopback: *loopback, form: Form::Text, init: init.clone() })
+    }
+
+    fn of(inner: Inner) -> Self {
+        Self { inner: SendWrapper::new(Rc::new(inner)) }
+    }
+}
+
+impl Transport for Fetch {
+    fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
+        let inner = Rc::clone(&self.inner);
+        Box::pin(async move { inner.call(request).await })
+    }
+}
+
+impl fmt::Debug for Fetch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fetch").field("base", &self.inner.base).field("form", &self.inner.form).finish()
+    }
+}
+
+impl Inner {
+    async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+        if !self.loopback && js::offline() {
+            return Err(Error::Offline.into());
+        }
+        let (mut parts, body) = request.into_parts();
+        let body = web::collect(body, self.form).await?;
+        web::prepare(&mut parts.headers, self.form);
+        let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let head = self.send(path, &parts.headers, &body, parts.extensions.get()).await?;
+        Ok(web::response(head, &parts.extensions)?)
+    }
+
+    /// Sends the request, and resolves when the head of its response has come.
+    async fn send(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+        reporter: Option<&Reporter>,
+    ) -> Result<Response<SendWrapper<Chunks>>, Error> {
+        let url = format!("{}{path}", self.base);
+        let open = OpenCall::new(&self.origin);
+        let abort = Abort::new().map_err(|error| self.failed(&error))?;
+        let promise = self.start(&url, headers, body, &abort).map_err(|error| self.failed(&error))?;
+        let response = open.watch(JsFuture::from(promise), reporter).await;
+        let response = response.map_err(|error| self.failed(&error))?;
+        let response: web_sys::Response = response.into();
+        let head = js::head(&response)?;
+        let chunks = Chunks::new(response.body(), abort, open)?;
+        Ok(head.map(|()| SendWrapper::new(chunks)))
+    }
+
+    fn start(
+        &self,
+        url: &str,
+        headers: &HeaderMap,
+        body: &[u8],
+        abort: &Abort,
+    ) -> Result<js_sys::Promise, JsValue> {
+        self.init.set_headers(js_headers(headers)?.as_ref());
+        // The one copy into JavaScript's memory.
+        self.init.set_body(&Uint8Array::from(body));
+        self.init.set_signal(Some(&abort.signal()));
+        let promise = js::fetch(url, &self.init);
+        // So that nobody keeps what was sent.
+        self.init.set_body(&JsValue::UNDEFINED);
+        self.init.set_signal(None);
+        promise
+    }
+
+    /// No response came.
+    fn failed(&self, thrown: &JsValue) -> Error {
+        let (name, reason) = js::name_and_message(thrown);
+        match name.as_str() {
+            "AbortError" => Error::Cancelled,
+            _ => Error::Fetch { origin: self.origin.clone(), reason },
+        }
+    }
+}
+
+/// The parts of a request that every call has in common.
+fn init(credentials: Credentials) -> RequestInit {
+    let init = RequestInit::new();
+    init.set_method("POST");
+    init.set_cache(RequestCache::NoStore);
+    init.set_redirect(RequestRedirect::Manual);
+    init.set_credentials(match credentials {
+        Credentials::SameOrigin => RequestCredentials::SameOrigin,
+        Credentials::Include => RequestCredentials::Include,
+        Credentials::Omit => RequestCredentials::Omit,
+    });
+    init
+}
+
+/// Repeated headers are appended, so that none is lost. `fetch` joins them.
+fn js_headers(headers: &HeaderMap) -> Result<Headers, JsValue> {
+    let all = Headers::new()?;
+    for (name, value) in headers {
+        match value.to_str() {
+            Ok(text) => all.append(name.as_str(), text)?,
+            // JavaScript's headers are bytes, each written as the character of that number.
+            Err(_) => {
+                let text: String = value.as_bytes().iter().copied().map(char::from).collect();
+                all.append(name.as_str(), &text)?;
+            }
+        }
+    }
+    Ok(all)
+}
+
+/// Whether `host` is this machine by its name alone.
+fn is_loopback(host: &str) -> bool {
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}

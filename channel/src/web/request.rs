@@ -1,0 +1,155 @@
+//! The request: the headers of gRPC over HTTP/2 become those of gRPC-Web, and the body becomes one piece.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use http_body::Body as _;
+use std::future::poll_fn;
+use std::pin::Pin;
+use tonic::Status;
+use tonic::body::Body;
+
+use super::head::Form;
+use super::text;
+
+const X_GRPC_WEB: HeaderName = HeaderName::from_static("x-grpc-web");
+const X_USER_AGENT: HeaderName = HeaderName::from_static("x-user-agent");
+
+/// What this library calls itself, in the form that gRPC gives to user agents.
+const OUR_USER_AGENT: HeaderValue =
+    HeaderValue::from_static(concat!("grpc-web-rust-chinwag/", env!("CARGO_PKG_VERSION")));
+
+/// What belongs to HTTP/2, or is the browser's to say.
+const NOT_OURS: [HeaderName; 4] = [TE, USER_AGENT, HOST, CONTENT_LENGTH];
+
+/// Brings the headers that `tonic` wrote into gRPC-Web's form.
+///
+/// What the call's metadata says of `accept` and `x-user-agent` stays.
+pub(crate) fn prepare(headers: &mut HeaderMap, form: Form) {
+    for name in NOT_OURS {
+        headers.remove(name);
+    }
+    let content_type = HeaderValue::from_static(match form {
+        Form::Binary => "application/grpc-web+proto",
+        Form::Text => "application/grpc-web-text+proto",
+    });
+    headers.insert(CONTENT_TYPE, content_type.clone());
+    headers.insert(X_GRPC_WEB, HeaderValue::from_static("1"));
+    headers.entry(ACCEPT).or_insert(content_type);
+    headers.entry(X_USER_AGENT).or_insert(OUR_USER_AGENT);
+}
+
+/// The whole of a request's body, in `form`.
+///
+/// gRPC-Web has no stream of requests that is open while responses come: "Pending on whatwg fetch/streams", says
+/// the specification, and HTTP/1.1 cannot do it. So a stream is read to its end before anything is sent. A stream
+/// that never ends is never sent; the call's deadline and its cancellation hold meanwhile.
+///
+/// Fails with the status that the stream fails with.
+pub(crate) async fn collect(body: Body, form: Form) -> Result<Bytes, Status> {
+    let whole = concatenated(body).await?;
+    Ok(match form {
+        Form::Binary => whole,
+        Form::Text => text::encode(&whole).into(),
+    })
+}
+
+/// A body of one frame, as unary calls have, is not copied.
+async fn concatenated(mut body: Body) -> Result<Bytes, Status> {
+    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
+    let Some(second) = next(&mut body).await? else { return Ok(first) };
+    let mut whole = BytesMut::with_capacity(first.len() + second.len());
+    whole.extend_from_slice(&first);
+    whole.extend_from_slice(&second);
+    while let Some(more) = next(&mut body).await? {
+        whole.extend_from_slice(&more);
+    }
+    Ok(whole.freeze())
+}
+
+/// The next bytes that are no empty ones.
+async fn next(body: &mut Body) -> Result<Option<Bytes>, Status> {
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
+        // Requests have no trailers.
+        if let Ok(data) = frame?.into_data()
+            && data.has_remaining()
+        {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{FutureExt as _, stream};
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    fn body(parts: Vec<Result<&'static str, Status>>) -> Body {
+        let frames = parts.into_iter().map(|part| part.map(|bytes| Frame::data(Bytes::from(bytes))));
+        Body::new(StreamBody::new(stream::iter(frames)))
+    }
+
+    fn collected(parts: Vec<Result<&'static str, Status>>, form: Form) -> Result<Bytes, Status> {
+        collect(body(parts), form).now_or_never().unwrap()
+    }
+
+    #[test]
+    fn headers_of_http_2_become_those_of_grpc_web() {
+        let mut headers = HeaderMap::new();
+        headers.insert("te", HeaderValue::from_static("trailers"));
+        headers.insert("user-agent", HeaderValue::from_static("tonic/0.14"));
+        headers.insert("content-type", HeaderValue::from_static("application/grpc"));
+        headers.append("x-mine", HeaderValue::from_static("one"));
+        headers.append("x-mine", HeaderValue::from_static("two"));
+
+        prepare(&mut headers, Form::Binary);
+
+        assert!(!headers.contains_key("te") && !headers.contains_key("user-agent"));
+        assert_eq!(headers["content-type"], "application/grpc-web+proto");
+        assert_eq!(headers["accept"], "application/grpc-web+proto");
+        assert_eq!(headers["x-grpc-web"], "1");
+        assert!(headers["x-user-agent"].to_str().unwrap().starts_with("grpc-web-rust"));
+        assert_eq!(headers.get_all("x-mine").iter().collect::<Vec<_>>(), ["one", "two"]);
+    }
+
+    #[test]
+    fn a_caller_may_ask_for_the_text_form() {
+        let mut headers = HeaderMap::new();
+        headers.insert("accept", HeaderValue::from_static("application/grpc-web-text"));
+        prepare(&mut headers, Form::Binary);
+        assert_eq!(headers["accept"], "application/grpc-web-text");
+        assert_eq!(headers["content-type"], "application/grpc-web+proto");
+
+        let mut headers = HeaderMap::new();
+        prepare(&mut headers, Form::Text);
+        assert_eq!(headers["accept"], "application/grpc-web-text+proto");
+        assert_eq!(headers["content-type"], "application/grpc-web-text+proto");
+    }
+
+    #[test]
+    fn a_body_becomes_one_piece() {
+        assert_eq!(collected(vec![], Form::Binary).unwrap(), "");
+        assert_eq!(collected(vec![Ok("one")], Form::Binary).unwrap(), "one");
+        assert_eq!(collected(vec![Ok("one"), Ok(""), Ok("two"), Ok("3")], Form::Binary).unwrap(), "onetwo3");
+        assert_eq!(collected(vec![Ok("a"), Ok("b")], Form::Text).unwrap(), "YWI=");
+    }
+
+    #[test]
+    fn a_body_of_one_frame_is_not_copied() {
+        let bytes = Bytes::from(vec![1, 2, 3]);
+        let frame = Ok::<_, Status>(Frame::data(bytes.clone()));
+        let body = Body::new(StreamBody::new(stream::iter([frame])));
+        let whole = collect(body, Form::Binary).now_or_never().unwrap().unwrap();
+        assert_eq!(whole.as_ptr(), bytes.as_ptr());
+    }
+
+    #[test]
+    fn a_stream_of_requests_that_fails_ends_the_call_with_its_status() {
+        let failed = collected(vec![Ok("one"), Err(Status::aborted("changed my mind"))], Form::Binary);
+        assert_eq!(failed.unwrap_err().code(), tonic::Code::Aborted);
+    }
+}

@@ -1,0 +1,181 @@
+//! The messages of a request, counted and measured before anybody buffers them.
+//!
+//! Stands inside the gRPC-Web translation: what passes here are frames of gRPC, a flag and a length
+//! before each message. What breaks a rule becomes an error of the body, which tonic hands to the handler
+//! of a stream, or answers with itself.
+
+use std::error::Error;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tonic::{Code, Status};
+
+/// Bytes before a message: a flag, and the length as a big-endian number of 32 bits.
+const PREFIX: usize = 5;
+
+/// What the messages of a request have to keep to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rules {
+    /// Bytes of one message, as it is sent.
+    pub(crate) max_message_size: usize,
+    /// Whether there has to be exactly one.
+    pub(crate) exactly_one: bool,
+}
+
+pin_project! {
+    /// A request's body that ends where a rule is broken.
+    pub(crate) struct CheckedBody<B> {
+        #[pin]
+        body: B,
+        scan: Scan,
+        // What comes after the bytes that were good.
+        refusal: Option<Status>,
+        ended: bool,
+    }
+}
+
+impl<B> CheckedBody<B> {
+    pub(crate) fn new(body: B, rules: Rules) -> Self {
+        Self { body, scan: Scan::new(rules), refusal: None, ended: false }
+    }
+}
+
+impl<B> Body for CheckedBody<B>
+where
+    B: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>>,
+{
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let this = self.project();
+        if let Some(refusal) = this.refusal.take() {
+            *this.ended = true;
+            return Poll::Ready(Some(Err(refusal)));
+        }
+        if *this.ended {
+            return Poll::Ready(None);
+        }
+        let checked = match ready!(this.body.poll_frame(cx)) {
+            None => this.scan.end().map(|()| None),
+            // Trailers are the end: tonic asks for nothing after them.
+            Some(Ok(frame)) if frame.is_trailers() => this.scan.end().map(|()| Some(frame)),
+            Some(Ok(frame)) => match frame.into_data() {
+                Err(other) => Ok(Some(other)),
+                Ok(mut data) => match this.scan.pass(&data) {
+                    Ok(()) => Ok(Some(Frame::data(data))),
+                    Err((0, refusal)) => Err(refusal),
+                    Err((good, refusal)) => {
+                        data.truncate(good);
+                        *this.refusal = Some(refusal);
+                        Ok(Some(Frame::data(data)))
+                    }
+                },
+            },
+            Some(Err(error)) => Err(lost(error.into())),
+        };
+        *this.ended = !matches!(checked, Ok(Some(_)));
+        Poll::Ready(checked.transpose())
+    }
+
+    fn is_end_stream(&self) -> bool {
+        // The end of the body may still be a fault, so it has to be asked for.
+        self.ended
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::default()
+    }
+}
+
+/// The connection failed, or the client gave the call up.
+fn lost(error: Box<dyn Error + Send + Sync>) -> Status {
+    let status = Status::from_error(error);
+    match status.code() {
+        // tonic would take this for a request that ended as it should.
+        Code::Cancelled => Status::unavailable("the client left before its request had ended"),
+        _ => status,
+    }
+}
+
+/// Where in a request the next byte stands.
+#[derive(Debug)]
+struct Scan {
+    rules: Rules,
+    /// Messages that have begun.
+    messages: u64,
+    /// Bytes of the next prefix that have been seen.
+    prefix: usize,
+    length: u32,
+    /// Bytes that the message still lacks.
+    missing: usize,
+}
+
+impl Scan {
+    fn new(rules: Rules) -> Self {
+        Self { rules, messages: 0, prefix: 0, length: 0, missing: 0 }
+    }
+
+    /// Takes the next bytes; of those that break a rule, says how many before them are good.
+    fn pass(&mut self, bytes: &[u8]) -> Result<(), (usize, Status)> {
+        let mut at = 0;
+        // Where the prefix that is being read begins in these bytes.
+        let mut begin = 0;
+        while at < bytes.len() {
+            if self.missing > 0 {
+                let taken = self.missing.min(bytes.len() - at);
+                self.missing -= taken;
+                at += taken;
+                begin = at;
+                continue;
+            }
+            if self.prefix == 0 {
+                self.may_begin().map_err(|refusal| (begin, refusal))?;
+            } else {
+                self.length = self.length << 8 | u32::from(bytes[at]);
+            }
+            self.prefix += 1;
+            at += 1;
+            if self.prefix == PREFIX {
+                self.begin_message().map_err(|refusal| (begin, refusal))?;
+                begin = at;
+            }
+        }
+        Ok(())
+    }
+
+    fn may_begin(&self) -> Result<(), Status> {
+        if self.rules.exactly_one && self.messages > 0 {
+            return Err(Status::unimplemented("the method takes one request message, and another one came"));
+        }
+        Ok(())
+    }
+
+    fn begin_message(&mut self) -> Result<(), Status> {
+        let length = usize::try_from(self.length).unwrap_or(usize::MAX);
+        let limit = self.rules.max_message_size;
+        if length > limit {
+            let sentence = format!("a request message of {length} bytes is larger than the limit of {limit}");
+            return Err(Status::resource_exhausted(sentence));
+        }
+        self.messages += 1;
+        (self.prefix, self.length, self.missing) = (0, 0, length);
+        Ok(())
+    }
+
+    fn end(&self) -> Result<(), Status> {
+        if self.prefix > 0 || self.missing > 0 {
+            return Err(Status::internal("the request ended inside a message"));
+        }
+        if self.rules.exactly_one && self.messages == 0 {
+            return Err(Status::unimplemented("the method takes one request message, and none came"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

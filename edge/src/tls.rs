@@ -1,0 +1,146 @@
+//! The certificate that a port shows, and which certificates it takes from its callers.
+//!
+//! Knows nothing of HTTP beyond the names by which TLS agrees on its version.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::danger::ClientCertVerifier;
+use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+
+/// What the port speaks inside TLS, the better one first.
+const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+
+/// TLS for a port: versions 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN.
+///
+/// Handlers find the address of a caller by [`tonic::Request::remote_addr`] and its certificates by
+/// [`tonic::Request::peer_certs`].
+#[derive(Clone)]
+pub struct Tls {
+    chain: Vec<CertificateDer<'static>>,
+    key: Arc<PrivateKeyDer<'static>>,
+    clients: Option<ClientCertificates>,
+    config: Arc<ServerConfig>,
+}
+
+/// What happens when a caller shows no certificate. One that is shown has to be good in either case, or
+/// the handshake fails.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientCertificates {
+    /// Callers are asked for a certificate and served without one too.
+    Optional,
+    /// Without a certificate the handshake fails.
+    Required,
+}
+
+/// Why a certificate or a key cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TlsError {
+    /// The certificates' PEM holds no section `CERTIFICATE`.
+    #[error("it holds no certificate in PEM form")]
+    NoCertificate,
+    /// The certificates' PEM is damaged.
+    #[error("it is no valid PEM")]
+    Certificate(#[source] pem::Error),
+    /// The key's PEM is damaged, or holds no private key. Keys with a password are not read.
+    #[error("it holds no private key in PEM form")]
+    Key(#[source] pem::Error),
+    /// The key is not the certificate's, or one of them is of a kind that is not supported.
+    #[error("certificate and key cannot be used together")]
+    Pair(#[source] rustls::Error),
+    /// A certificate authority's certificate is not valid.
+    #[error("it holds no certificate of an authority that can be used")]
+    Authority(#[source] AuthorityError),
+}
+
+/// What is wrong with the certificates of authorities.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct AuthorityError(Box<dyn std::error::Error + Send + Sync>);
+
+impl Tls {
+    /// Shows the first certificate of `certificates`, with the others as its chain, and proves with `key`
+    /// that it is its own. Both are PEM; the key PKCS#8, PKCS#1 or SEC1.
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        let chain = read_certificates(certificates)?;
+        let key = Arc::new(PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?);
+        let config = config(&chain, &key, None)?;
+        Ok(Self { chain, key, clients: None, config })
+    }
+
+    /// Asks callers for a certificate that one of `authorities` (PEM) has signed, or that is among them.
+    pub fn verify_clients(
+        mut self,
+        authorities: &[u8],
+        clients: ClientCertificates,
+    ) -> Result<Self, TlsError> {
+        let mut roots = RootCertStore::empty();
+        for authority in read_certificates(authorities)? {
+            roots.add(authority).map_err(|error| TlsError::Authority(AuthorityError(error.into())))?;
+        }
+        let verifier =
+            verifier(roots, clients).map_err(|error| TlsError::Authority(AuthorityError(error.into())))?;
+        self.config = config(&self.chain, &self.key, Some(verifier))?;
+        self.clients = Some(clients);
+        Ok(self)
+    }
+
+    pub(crate) fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.config))
+    }
+}
+
+impl fmt::Debug for Tls {
+    /// Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls")
+            .field("certificates", &self.chain.len())
+            .field("clients", &self.clients)
+            .finish_non_exhaustive()
+    }
+}
+
+fn read_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let certificates: Vec<_> =
+        CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(TlsError::Certificate)?;
+    if certificates.is_empty() { Err(TlsError::NoCertificate) } else { Ok(certificates) }
+}
+
+/// Named here and not taken from the process, where another library may have chosen differently.
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(ring::default_provider())
+}
+
+fn verifier(
+    roots: RootCertStore,
+    clients: ClientCertificates,
+) -> Result<Arc<dyn ClientCertVerifier>, VerifierBuilderError> {
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider());
+    match clients {
+        ClientCertificates::Optional => builder.allow_unauthenticated().build(),
+        ClientCertificates::Required => builder.build(),
+    }
+}
+
+fn config(
+    chain: &[CertificateDer<'static>],
+    key: &PrivateKeyDer<'static>,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+) -> Result<Arc<ServerConfig>, TlsError> {
+    let builder = ServerConfig::builder_with_provider(provider())
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Pair)?;
+    let builder = match clients {
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_single_cert(chain.to_vec(), key.clone_key()).map_err(TlsError::Pair)?;
+    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
+    Ok(Arc::new(config))
+}
