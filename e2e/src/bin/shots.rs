@@ -75,8 +75,8 @@ async fn take(page: &Page, folder: &Path, language: &str) -> Result {
     page.part_of(&line, 1).await?.click().await?;
     page.mentions(&panel, "0a 05 57 6f 72 6c 64").await?;
     shots.all("calls-message").await?;
-    page.scroll_to_end(&panel).await?;
-    shots.all("calls-trailers").await?;
+    page.run::<()>("document.querySelector('.calls__list').scrollTop = 1e6", vec![]).await?;
+    shots.all("calls-end").await?;
     page.open("/settings").await?;
     page.part(&any("radio")).await.ok();
     shots.all("settings").await

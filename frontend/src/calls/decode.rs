@@ -1,9 +1,10 @@
 //! A message's bytes as protobuf's JSON, by the contracts' tables: for reading, and for `grpcurl`.
 //! Knows no document. Whatever the bytes are, it ends, does not panic, and says what is wrong.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use proto::schema::{Enum, Field, Kind, Message, Shape};
 
-use super::json::{Json, base64};
+use super::json::Json;
 
 /// How deep messages are followed into each other; protobuf's own libraries stop at 100.
 const DEEPEST: usize = 32;
@@ -265,7 +266,7 @@ impl Decoder {
                 }
                 self.json.text(&String::from_utf8_lossy(part.bytes));
             }
-            (_, Wire::Bytes(part)) => self.json.text(&base64(part.bytes)),
+            (_, Wire::Bytes(part)) => self.json.text(&BASE64_STANDARD.encode(part.bytes)),
             (Kind::Bool, Wire::Varint(value)) => self.json.plain(if value == 0 { "false" } else { "true" }),
             (Kind::Enum(names), Wire::Varint(value)) => self.enumeration(names, value as i32),
             (Kind::Int32, Wire::Varint(value)) => self.json.plain(&(value as i32).to_string()),
