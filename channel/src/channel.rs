@@ -1,50 +1,90 @@
-//! The channel: one call's way through deadline, observer and transport.
+//! The channel: one call's way through interceptors, attempts and what may end it, to its response.
 
 use std::fmt;
+use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
-use http::{HeaderMap, Request, Response, Uri};
+use http::{HeaderMap, Request, Response};
 use tonic::Status;
 use tonic::body::Body;
 use tower_service::Service;
 
-use crate::body::{CountedBody, ResponseBody};
-use crate::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
+use crate::attempt::{Head, Terms};
+use crate::body::{BodyLimits, Held, ResponseBody};
+use crate::builder::Builder;
+use crate::cancel::Cancellation;
+use crate::compression::{self, Compression, Deflating, Undoing};
+use crate::credentials::Credentials;
+use crate::deadline::{self, Deadline, End};
+use crate::guard::{self, Guard};
+use crate::interceptor::{Outgoing, SharedInterceptor};
+use crate::limits::{OpenCalls, Permit};
+use crate::maybe_send::BoxFuture;
 use crate::method::{Method, Methods};
-use crate::observe::{CallEvent, Observer, OpenCall};
-use crate::timer::Sleep;
-use crate::transport::{self, Transport};
-use crate::{deadline, status};
+use crate::observe::{Observer, OpenCall};
+use crate::request_body::CountedBody;
+use crate::retry::{self, Retry};
+use crate::transport::Transport;
 
 /// A connection to one server, for any number of generated clients.
 ///
 /// Cloning is cheap, and clones share the connection. It connects when it is first used. Dropping
 /// the future or the stream of a call cancels the call.
 ///
+/// It is a [`Service`] as `tonic`'s clients take it, so layers of `tower` go around it; a client is then made
+/// of what comes out. `tonic`'s own interceptors are one such layer:
+///
+/// ```
+/// use channel::Channel;
+/// use tonic::service::interceptor::InterceptedService;
+///
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # let _entered = runtime.enter();
+/// let channel = Channel::builder("http://127.0.0.1:50051").build()?;
+/// let service = InterceptedService::new(channel, |mut request: tonic::Request<()>| {
+///     request.metadata_mut().insert("x-team", tonic::metadata::MetadataValue::from_static("red"));
+///     Ok::<_, tonic::Status>(request)
+/// });
+/// // `GreeterClient::new(service)`
+/// # Ok::<(), channel::BuildError>(())
+/// ```
+///
 /// On native targets it has to be built inside a `tokio` runtime.
 #[derive(Clone)]
 pub struct Channel {
-    transport: Arc<dyn Transport>,
-    deadline: Option<Duration>,
-    observer: Option<Observer>,
+    inner: Arc<Inner>,
+}
+
+/// What the clones of a channel share.
+pub(crate) struct Inner {
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) methods: Methods,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) max_message: usize,
+    pub(crate) max_metadata: usize,
+    pub(crate) open_calls: Option<OpenCalls>,
+    pub(crate) compress: Option<Compression>,
+    pub(crate) offer_gzip: bool,
+    pub(crate) retry: Retry,
+    pub(crate) interceptors: Vec<SharedInterceptor>,
+    pub(crate) credentials: Option<Credentials>,
+    pub(crate) observer: Option<Observer>,
+    pub(crate) capture: usize,
 }
 
 impl Channel {
     /// A channel to `uri`: scheme and authority, as in `http://127.0.0.1:50051`. In a page that is
     /// usually its own origin. A path is kept as a prefix of every call's path in the browser.
     pub fn builder(uri: impl Into<String>) -> Builder {
-        Builder {
-            uri: uri.into(),
-            transport: None,
-            methods: Methods::default(),
-            deadline: None,
-            observer: None,
-            capture: 0,
-        }
+        Builder::new(uri.into())
+    }
+
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
     }
 }
 
@@ -59,16 +99,28 @@ impl Service<Request<Body>> for Channel {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let timeout = deadline::apply(&mut request, self.deadline);
-        let mut call = OpenCall::start(self.observer.clone(), request.uri().path(), request.headers());
-        let transport = self.transport.clone();
+        let inner = self.inner.clone();
+        let timeout = deadline::apply(&mut request, inner.deadline);
+        let path = request.uri().path();
+        let method = inner.methods.get(path);
+        let mut call = OpenCall::start(
+            inner.observer.clone(),
+            inner.capture,
+            path,
+            method.map(|method| method.kind),
+            request.headers(),
+        );
         Box::pin(async move {
-            let result = match timeout {
-                Ok(timeout) => send(transport, request, timeout, &call).await,
+            let opened = match timeout {
+                Ok(timeout) => inner.open(request, method, timeout, &call).await,
                 Err(status) => Err(status),
             };
-            match result {
-                Ok((response, deadline)) => Ok(opened(response, deadline, call)),
+            match opened {
+                Ok(Opened { head, guard, permit }) => {
+                    let token = head.token.map(|answer| PresentedToken { inner: inner.clone(), answer });
+                    let held = Held { call, permit, token };
+                    Ok(ResponseBody::new(head, inner.body_limits(method), guard, held))
+                }
                 Err(status) => {
                     call.end(status.code(), status.message(), HeaderMap::new());
                     Err(status)
@@ -80,134 +132,137 @@ impl Service<Request<Body>> for Channel {
 
 impl fmt::Debug for Channel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let inner = &self.inner;
         f.debug_struct("Channel")
-            .field("transport", &self.transport)
-            .field("deadline", &self.deadline)
-            .field("observed", &self.observer.is_some())
-            .finish()
+            .field("transport", &inner.transport)
+            .field("deadline", &inner.deadline)
+            .field("observed", &inner.observer.is_some())
+            .finish_non_exhaustive()
     }
 }
 
-/// Waits for the response's head, and gives back what is left of the deadline for its body.
-async fn send(
-    transport: Arc<dyn Transport>,
-    request: Request<Body>,
-    timeout: Option<Duration>,
-    call: &OpenCall,
-) -> Result<(Response<Body>, Option<Sleep>), Status> {
-    let reporter = call.reporter();
-    let request = request.map(|body| Body::new(CountedBody::new(body, reporter)));
-    let response = pin!(transport.call(request));
-    let Some(timeout) = timeout else { return Ok((response.await?, None)) };
-    // The deadline is asked first: when others notice it in the same moment, what they call it
-    // (`tonic` says CANCELLED) does not win.
-    match select(Sleep::new(timeout), response).await {
-        Either::Left(((), _)) => Err(status::deadline_exceeded()),
-        Either::Right((response, deadline)) => Ok((response?, Some(deadline))),
-    }
+/// The token that a call was made with.
+pub(crate) struct PresentedToken {
+    inner: Arc<Inner>,
+    answer: u64,
 }
 
-fn opened(response: Response<Body>, deadline: Option<Sleep>, mut call: OpenCall) -> Response<ResponseBody> {
-    call.headers(response.headers());
-    // A response without a body has its status here, and nobody may read its body.
-    if let Some(status) = status::of_headers(response.headers()) {
-        call.end(status.code(), status.message(), HeaderMap::new());
-    }
-    let http_status = response.status();
-    response.map(|body| ResponseBody::new(body, http_status, deadline, call))
-}
-
-/// Makes a [`Channel`].
-#[must_use]
-pub struct Builder {
-    uri: String,
-    transport: Option<Arc<dyn Transport>>,
-    methods: Methods,
-    deadline: Option<Duration>,
-    observer: Option<Observer>,
-    capture: usize,
-}
-
-impl Builder {
-    /// How long a call may take that sets no deadline of its own (`tonic::Request::set_timeout`).
-    ///
-    /// Sent to the server as `grpc-timeout` and enforced here: the call, a stream included, ends with
-    /// `DEADLINE_EXCEEDED`. None by default. Exempt a stream that is meant to stay open with
-    /// [`no_deadline`](crate::no_deadline).
-    pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = Some(deadline);
-        self
-    }
-
-    /// Tells `observer` what happens to every call. It is called in the course of the call, so it
-    /// should return soon.
-    pub fn observer(mut self, observer: impl Fn(&CallEvent) + MaybeSend + MaybeSync + 'static) -> Self {
-        #[cfg(target_arch = "wasm32")]
-        let observer = {
-            let observer = send_wrapper::SendWrapper::new(observer);
-            move |event: &CallEvent| (*observer)(event)
-        };
-        self.observer = Some(Arc::new(observer));
-        self
-    }
-
-    /// Gives observers the first `bytes` of every message, beside its length. 0 by default: keeping
-    /// messages for somebody to look at costs a copy of each.
-    pub fn capture(mut self, bytes: usize) -> Self {
-        self.capture = bytes;
-        self
-    }
-
-    /// What may be called, so that the channel knows how many messages are due and what may be repeated.
-    pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
-        self.methods.extend(methods);
-        self
-    }
-
-    /// Carries the calls by `transport` instead of the target's own.
-    pub fn transport(mut self, transport: impl Transport) -> Self {
-        self.transport = Some(Arc::new(transport));
-        self
-    }
-
-    /// The channel. Nothing is connected yet.
-    pub fn build(self) -> Result<Channel, BuildError> {
-        let uri: Uri =
-            self.uri.parse().map_err(|source| BuildError::Malformed { uri: self.uri.clone(), source })?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
-            return Err(BuildError::NotAbsolute { uri: self.uri });
+impl PresentedToken {
+    /// It was refused when the call could not be repeated any more; the next call does not begin with it.
+    pub(crate) fn was_refused(self) {
+        if let Some(credentials) = &self.inner.credentials {
+            credentials.forget(self.answer);
         }
-        let transport = self.transport.unwrap_or_else(|| transport::default_for(uri));
-        Ok(Channel { transport, deadline: self.deadline, observer: self.observer })
     }
 }
 
-impl fmt::Debug for Builder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Builder")
-            .field("uri", &self.uri)
-            .field("deadline", &self.deadline)
-            .field("observed", &self.observer.is_some())
-            .finish()
+/// A call whose response's head has come, with all that goes on over its body.
+struct Opened {
+    head: Head,
+    guard: Guard,
+    permit: Option<Permit>,
+}
+
+impl Inner {
+    /// Takes the call as far as its response's head, unless its token or its deadline ends it before.
+    async fn open(
+        &self,
+        request: Request<Body>,
+        method: Option<Method>,
+        timeout: Option<Duration>,
+        call: &OpenCall,
+    ) -> Result<Opened, Status> {
+        let permit = self.open_calls.as_ref().map(OpenCalls::enter).transpose()?;
+        let mut guard = Guard::new(Cancellation::of(request.extensions()), timeout.map(Deadline::new));
+        let idle_timeout = guard::own_idle_timeout(request.extensions())
+            .or(self.idle_timeout.filter(|_| method.is_none_or(|method| method.kind.server_streaming())));
+        let end = guard.end();
+        let head = {
+            let mut head = pin!(self.head(request, method, end, call));
+            poll_fn(|cx| {
+                guard.check()?;
+                match head.as_mut().poll(cx) {
+                    Poll::Pending => guard.poll(cx).map(|error| Err(error.into())),
+                    ready => ready,
+                }
+            })
+            .await?
+        };
+        guard.watch_silence(idle_timeout);
+        Ok(Opened { head, guard, permit })
+    }
+
+    async fn head(
+        &self,
+        request: Request<Body>,
+        method: Option<Method>,
+        end: Option<End>,
+        call: &OpenCall,
+    ) -> Result<Head, Status> {
+        let mut request = self.intercepted(request, method, end).await?;
+        let (undoing, asked) = self.prepare(&mut request, call);
+        let terms = Terms {
+            undoing,
+            asked,
+            max_metadata: self.max_metadata,
+            single: is_single(method),
+            peek: false,
+            reporter: call.reporter().clone(),
+        };
+        retry::run(retry::Call { inner: self, method, end, terms }, request).await
+    }
+
+    async fn intercepted(
+        &self,
+        request: Request<Body>,
+        method: Option<Method>,
+        end: Option<End>,
+    ) -> Result<Request<Body>, Status> {
+        if self.interceptors.is_empty() {
+            return Ok(request);
+        }
+        let (parts, body) = request.into_parts();
+        let mut outgoing = Outgoing::new(parts, method);
+        for interceptor in &self.interceptors {
+            outgoing = interceptor(outgoing).await?;
+        }
+        let mut parts = outgoing.into_parts();
+        if let Some(end) = end {
+            end.write_left(&mut parts.headers);
+        }
+        Ok(Request::from_parts(parts, body))
+    }
+
+    /// Arranges compression, and has the request's messages reported.
+    fn prepare(&self, request: &mut Request<Body>, call: &OpenCall) -> (Undoing, String) {
+        let headers = request.headers_mut();
+        let undoing = compression::offer(headers, self.offer_gzip);
+        let asked = match undoing {
+            Undoing::Here => String::new(),
+            Undoing::Above => compression::asked(headers),
+        };
+        let compressed = self.compress.is_some() && compression::announce(headers);
+        let mut body = std::mem::take(request.body_mut());
+        if compressed {
+            body = Body::new(Deflating::new(body));
+        }
+        if call.reporter().is_heard() {
+            body = Body::new(CountedBody::new(body, call.reporter().clone()));
+        }
+        *request.body_mut() = body;
+        (undoing, asked)
+    }
+
+    fn body_limits(&self, method: Option<Method>) -> BodyLimits {
+        BodyLimits {
+            max_message: self.max_message,
+            max_metadata: self.max_metadata,
+            single: is_single(method),
+        }
     }
 }
 
-/// Why a channel cannot be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The text is no URI.
-    #[error("`{uri}` is no URI")]
-    Malformed {
-        /// The text.
-        uri: String,
-        /// What is wrong with it.
-        source: http::uri::InvalidUri,
-    },
-    /// The URI has no scheme that the channel speaks, or no authority.
-    #[error("`{uri}` needs a scheme, http or https, and an authority, as in http://127.0.0.1:50051")]
-    NotAbsolute {
-        /// The URI.
-        uri: String,
-    },
+/// Whether exactly one message is due.
+fn is_single(method: Option<Method>) -> bool {
+    method.is_some_and(|method| !method.kind.server_streaming())
 }

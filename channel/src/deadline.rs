@@ -1,11 +1,16 @@
-//! The deadline of a call: read from `grpc-timeout`, or the channel's default put there.
+//! The deadline of a call: read from `grpc-timeout`, or the channel's default put there, and kept.
 //!
 //! Format: the gRPC protocol over HTTP/2, "Timeout": at most eight digits and a unit.
 
+use std::future::Future as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use tonic::Status;
+
+use crate::timer::{Instant, Sleep};
 
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// The largest number that fits the format's eight digits.
@@ -18,6 +23,61 @@ struct NoDeadline;
 /// Exempts `request` from the channel's default deadline: for a stream that is meant to stay open.
 pub fn no_deadline<T>(request: &mut tonic::Request<T>) {
     request.extensions_mut().insert(NoDeadline);
+}
+
+/// The deadline of one call, over all its attempts and its response's body.
+#[derive(Debug)]
+pub(crate) struct Deadline {
+    timeout: Duration,
+    end: End,
+    timer: Sleep,
+}
+
+/// The moment when a call's time is over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End(
+    // None lies beyond the clock's end.
+    Option<Instant>,
+);
+
+impl Deadline {
+    /// From now on.
+    pub(crate) fn new(timeout: Duration) -> Self {
+        Self { timeout, end: End(Instant::now().checked_add(timeout)), timer: Sleep::new(timeout) }
+    }
+
+    /// What the call was given.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
+    pub(crate) fn end(&self) -> End {
+        self.end
+    }
+
+    /// Whether it has passed, by the clock: a browser delays the timers of a page that nobody looks at.
+    pub(crate) fn has_passed(&self) -> bool {
+        self.end.left().is_zero()
+    }
+
+    /// Wakes the task when it passes.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.timer).poll(cx)
+    }
+}
+
+impl End {
+    /// How long it is until then; zero afterwards.
+    pub(crate) fn left(self) -> Duration {
+        self.0.map_or(Duration::MAX, |end| end.saturating_duration_since(Instant::now()))
+    }
+
+    /// Tells the server of an attempt how much time it has.
+    pub(crate) fn write_left(self, headers: &mut HeaderMap) {
+        if self.0.is_some() {
+            write(headers, self.left());
+        }
+    }
 }
 
 /// How long the call may take, `None` for ever. Makes the headers say the same.
@@ -42,6 +102,12 @@ pub(crate) fn apply<B>(
         write(request.headers_mut(), timeout);
     }
     Ok(default)
+}
+
+/// The timeout in `headers`, when there is one that can be read.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(GRPC_TIMEOUT)?.to_str().ok().and_then(parse)
 }
 
 /// Sends `timeout` in the finest unit that holds it, rounded up.

@@ -55,9 +55,9 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
     },
-    /// HTTP says that all is well, but the content type is none of gRPC-Web. `UNKNOWN`.
+    /// HTTP says that all is well, but the content type is none of gRPC's. `UNKNOWN`.
     #[error(
-        "the answer has content type {found:?} instead of gRPC-Web's; check that the address is the server's"
+        "the answer has content type {found:?} instead of gRPC's; check that the address is the server's"
     )]
     ContentType {
         /// The content type that came; empty for none.
@@ -70,7 +70,7 @@ pub enum Error {
         place: &'static str,
     },
     /// What came breaks the protocol. `INTERNAL`.
-    #[error("the response breaks the gRPC-Web protocol: {reason}")]
+    #[error("the response breaks the gRPC protocol: {reason}")]
     Protocol {
         /// How.
         reason: String,

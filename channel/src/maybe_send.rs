@@ -7,6 +7,16 @@ use futures_util::Stream;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod bounds {
+    /// A value that has to be `Send` for `tonic`'s sake, and on wasm is used on one thread only.
+    pub(crate) type Confined<T> = super::Plain<T>;
+
+    /// A function that everybody may call who has the channel.
+    pub(crate) type SharedFn<A, T> = Box<dyn Fn(A) -> T + Send + Sync>;
+
+    pub(crate) fn shared_fn<A, T>(function: impl Fn(A) -> T + Send + Sync + 'static) -> SharedFn<A, T> {
+        Box::new(function)
+    }
+
     /// `Send` on native targets, nothing in the browser.
     pub trait MaybeSend: Send {}
     impl<T: Send> MaybeSend for T {}
@@ -23,6 +33,16 @@ mod bounds {
 
 #[cfg(target_arch = "wasm32")]
 mod bounds {
+    /// A value that has to be `Send` for `tonic`'s sake, and on wasm is used on one thread only.
+    pub(crate) type Confined<T> = send_wrapper::SendWrapper<T>;
+
+    /// A function that everybody may call who has the channel.
+    pub(crate) type SharedFn<A, T> = Confined<Box<dyn Fn(A) -> T>>;
+
+    pub(crate) fn shared_fn<A, T>(function: impl Fn(A) -> T + 'static) -> SharedFn<A, T> {
+        Confined::new(Box::new(function))
+    }
+
     /// `Send` on native targets, nothing in the browser.
     pub trait MaybeSend {}
     impl<T> MaybeSend for T {}
@@ -37,5 +57,33 @@ mod bounds {
     pub(crate) type BoxFactory<T> = Box<dyn FnMut() -> T>;
 }
 
-pub(crate) use self::bounds::{BoxFactory, BoxStream};
+pub(crate) use self::bounds::{BoxFactory, BoxStream, Confined, SharedFn, shared_fn};
 pub use self::bounds::{BoxFuture, MaybeSend, MaybeSync};
+
+/// What [`Confined`] is where values may be moved between threads: nothing more than the value.
+#[cfg(not(target_arch = "wasm32"))]
+#[derive(Debug)]
+pub(crate) struct Plain<T>(T);
+
+#[cfg(not(target_arch = "wasm32"))]
+impl<T> Plain<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(value)
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl<T> std::ops::Deref for Plain<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+impl<T> std::ops::DerefMut for Plain<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.0
+    }
+}

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use tonic::{Code, Status};
 
+use crate::messages::Message;
 use crate::method::Kind;
 
 /// Something that happened to a call.
@@ -95,13 +96,46 @@ pub(crate) type Observer = Arc<dyn Fn(&CallEvent) + Send + Sync>;
 static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 
 /// Tells the observer, when there is one, about one call.
+///
+/// A request carries it to its transport as an extension.
 #[derive(Clone)]
 pub(crate) struct Reporter {
     call: u64,
     observer: Option<Observer>,
+    capture: usize,
 }
 
 impl Reporter {
+    /// Whether anybody listens.
+    pub(crate) fn is_heard(&self) -> bool {
+        self.observer.is_some()
+    }
+
+    /// How much of each message the observer is given, in bytes.
+    pub(crate) fn capture(&self) -> usize {
+        if self.is_heard() { self.capture } else { 0 }
+    }
+
+    pub(crate) fn message_sent(&self, message: Message) {
+        let Message { flags, length, start } = message;
+        self.report(|| CallEventKind::MessageSent { bytes: length, flags, content: start });
+    }
+
+    pub(crate) fn message_received(&self, message: Message) {
+        let Message { flags, length, start } = message;
+        self.report(|| CallEventKind::MessageReceived { bytes: length, flags, content: start });
+    }
+
+    /// Cuts `block` to what an observer is given of it.
+    pub(crate) fn trailers_received(&self, flags: u8, block: &Bytes) {
+        let content = block.slice(..block.len().min(self.capture()));
+        self.report(|| CallEventKind::TrailersReceived { flags, content });
+    }
+
+    pub(crate) fn warn(&self, text: impl FnOnce() -> String) {
+        self.report(|| CallEventKind::Warning { text: text() });
+    }
+
     pub(crate) fn report(&self, kind: impl FnOnce() -> CallEventKind) {
         if let Some(observer) = &self.observer {
             observer(&CallEvent { call: self.call, at: web_time::Instant::now(), kind: kind() });
@@ -116,26 +150,28 @@ pub(crate) struct OpenCall {
 }
 
 impl OpenCall {
-    pub(crate) fn start(observer: Option<Observer>, path: &str, metadata: &HeaderMap) -> Self {
-        let reporter = Reporter { call: NEXT_CALL.fetch_add(1, Ordering::Relaxed), observer };
+    pub(crate) fn start(
+        observer: Option<Observer>,
+        capture: usize,
+        path: &str,
+        kind: Option<Kind>,
+        metadata: &HeaderMap,
+    ) -> Self {
+        let reporter = Reporter { call: NEXT_CALL.fetch_add(1, Ordering::Relaxed), observer, capture };
         reporter.report(|| CallEventKind::Started {
             path: path.to_owned(),
-            kind: None,
+            kind,
             metadata: metadata.clone(),
         });
         Self { reporter, ended: false }
     }
 
-    pub(crate) fn reporter(&self) -> Reporter {
-        self.reporter.clone()
+    pub(crate) fn reporter(&self) -> &Reporter {
+        &self.reporter
     }
 
     pub(crate) fn headers(&self, metadata: &HeaderMap) {
         self.reporter.report(|| CallEventKind::Headers { metadata: metadata.clone() });
-    }
-
-    pub(crate) fn message_received(&self, bytes: usize) {
-        self.reporter.report(|| CallEventKind::MessageReceived { bytes, flags: 0, content: Bytes::new() });
     }
 
     pub(crate) fn end(&mut self, code: Code, message: &str, trailers: HeaderMap) {
@@ -148,66 +184,5 @@ impl OpenCall {
 impl Drop for OpenCall {
     fn drop(&mut self) {
         self.end(Code::Cancelled, "the caller dropped the call", HeaderMap::new());
-    }
-}
-
-/// Finds the ends of messages in a stream of gRPC frames that is cut anywhere.
-///
-/// Format: the gRPC protocol over HTTP/2, "Length-Prefixed-Message": one byte of flags, four of
-/// length, the message.
-#[derive(Debug, Default)]
-pub(crate) struct MessageCounter {
-    prefix: [u8; 5],
-    prefix_len: usize,
-    length: usize,
-    missing: usize,
-}
-
-impl MessageCounter {
-    /// Calls `complete` with the length of each message whose last byte is in `chunk`.
-    pub(crate) fn count(&mut self, mut chunk: &[u8], mut complete: impl FnMut(usize)) {
-        while !chunk.is_empty() {
-            if self.prefix_len < self.prefix.len() {
-                let taken = chunk.len().min(self.prefix.len() - self.prefix_len);
-                self.prefix[self.prefix_len..self.prefix_len + taken].copy_from_slice(&chunk[..taken]);
-                self.prefix_len += taken;
-                chunk = &chunk[taken..];
-                if self.prefix_len < self.prefix.len() {
-                    return;
-                }
-                let [_, a, b, c, d] = self.prefix;
-                self.length = u32::from_be_bytes([a, b, c, d]) as usize;
-                self.missing = self.length;
-            }
-            let taken = chunk.len().min(self.missing);
-            self.missing -= taken;
-            chunk = &chunk[taken..];
-            if self.missing == 0 {
-                self.prefix_len = 0;
-                complete(self.length);
-            }
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_are_counted_however_their_bytes_are_cut() {
-        let mut bytes = Vec::new();
-        for length in [3_u8, 0, 7] {
-            bytes.extend([0, 0, 0, 0, length]);
-            bytes.extend(std::iter::repeat_n(9, usize::from(length)));
-        }
-        for size in 1..=bytes.len() {
-            let mut counter = MessageCounter::default();
-            let mut lengths = Vec::new();
-            for chunk in bytes.chunks(size) {
-                counter.count(chunk, |length| lengths.push(length));
-            }
-            assert_eq!(lengths, [3, 0, 7], "in chunks of {size}");
-        }
     }
 }

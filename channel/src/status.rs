@@ -1,7 +1,19 @@
 //! What a status code says about trying again, and statuses read off headers.
 
+use base64::Engine as _;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderMap;
 use tonic::{Code, Status};
+
+pub(crate) const GRPC_STATUS: &str = "grpc-status";
+const GRPC_MESSAGE: &str = "grpc-message";
+pub(crate) const GRPC_STATUS_DETAILS: &str = "grpc-status-details-bin";
+
+/// Base64 as binary metadata has it: padding may be left out.
+pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 /// Whether the same call may succeed later without anybody changing it.
 ///
@@ -36,7 +48,7 @@ pub fn is_transient(code: Code) -> bool {
 /// Details are left out: this is for showing, and malformed ones must not disturb it.
 pub(crate) fn of_headers(headers: &HeaderMap) -> Option<Status> {
     let mut plain = HeaderMap::new();
-    for name in ["grpc-status", "grpc-message"] {
+    for name in [GRPC_STATUS, GRPC_MESSAGE] {
         if let Some(value) = headers.get(name) {
             plain.insert(name, value.clone());
         }
@@ -44,6 +56,46 @@ pub(crate) fn of_headers(headers: &HeaderMap) -> Option<Status> {
     Status::from_header_map(&plain)
 }
 
-pub(crate) fn deadline_exceeded() -> Status {
-    Status::deadline_exceeded("the deadline passed before the call was complete")
+/// Takes a `grpc-status-details-bin` that is no base64 out of `headers`; `tonic` panics on it.
+///
+/// Gives whether there was one.
+pub(crate) fn drop_malformed_details(headers: &mut HeaderMap) -> bool {
+    let Some(value) = headers.get(GRPC_STATUS_DETAILS) else { return false };
+    let malformed = BASE64.decode(value.as_bytes()).is_err();
+    if malformed {
+        headers.remove(GRPC_STATUS_DETAILS);
+    }
+    malformed
+}
+
+/// Takes a status out of `headers` that a body was found to follow, whose trailers have the real one.
+pub(crate) fn strip(headers: &mut HeaderMap) {
+    for name in [GRPC_STATUS, GRPC_MESSAGE, GRPC_STATUS_DETAILS] {
+        headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_are_dropped_only_when_tonic_would_panic_on_them() {
+        for (details, malformed) in [
+            ("CAU", false),
+            ("CAU=", false),
+            ("", false),
+            ("C", true),
+            ("CA U", true),
+            ("CAU, CAU", true),
+            ("CAV", true),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(GRPC_STATUS, "5".parse().unwrap());
+            headers.insert(GRPC_STATUS_DETAILS, details.parse().unwrap());
+
+            assert_eq!(drop_malformed_details(&mut headers), malformed, "{details:?}");
+            assert_eq!(Status::from_header_map(&headers).unwrap().code(), Code::NotFound);
+        }
+    }
 }

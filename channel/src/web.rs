@@ -24,9 +24,7 @@ use tonic::body::Body;
 pub(crate) use self::head::Form;
 pub(crate) use self::request::{collect, prepare};
 use crate::error::Error;
-
-/// The most metadata that is taken where the channel sets no limit, in bytes.
-const DEFAULT_MAX_METADATA: usize = 64 * 1024;
+use crate::limits::{DEFAULT_MAX_METADATA_SIZE, MaxMetadata};
 
 /// What a transport gives back for the head and the body that HTTP brought.
 ///
@@ -46,6 +44,6 @@ where
     Ok(Response::from_parts(parts, Body::new(body)))
 }
 
-fn max_metadata(_call: &Extensions) -> usize {
-    DEFAULT_MAX_METADATA
+fn max_metadata(call: &Extensions) -> usize {
+    call.get().map_or(DEFAULT_MAX_METADATA_SIZE, |MaxMetadata(bytes)| *bytes)
 }

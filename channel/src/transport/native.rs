@@ -1,37 +1,125 @@
-//! gRPC over HTTP/2 by `tonic`'s own channel.
+//! gRPC over HTTP/2 by `tonic`'s own channel, with errors that say what happened.
 
+use std::error::Error as StdError;
 use std::future::poll_fn;
+use std::io;
+use std::time::Duration;
 
-use http::{Request, Response, Uri};
-use tonic::Status;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, Request, Response, Uri};
+use http_body_util::BodyExt as _;
 use tonic::body::Body;
+use tonic::{Code, ConnectError, Status, TimeoutExpired};
 use tower_service::Service as _;
 
 use super::Transport;
+use crate::deadline;
+use crate::error::Error;
 use crate::maybe_send::BoxFuture;
+use crate::status::GRPC_STATUS;
 
 #[derive(Debug)]
 pub(crate) struct Native {
     inner: tonic::transport::Channel,
+    origin: String,
 }
 
 impl Native {
     /// Connects when the first call comes.
     pub(crate) fn new(uri: Uri) -> Self {
-        Self { inner: tonic::transport::Endpoint::from(uri).connect_lazy() }
+        let origin = uri.to_string().trim_end_matches('/').to_owned();
+        Self { inner: tonic::transport::Endpoint::from(uri).connect_lazy(), origin }
     }
 }
 
 impl Transport for Native {
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
         let mut inner = self.inner.clone();
+        let failed = Failed { origin: self.origin.clone(), timeout: deadline::read(request.headers()) };
         Box::pin(async move {
-            poll_fn(|cx| inner.poll_ready(cx)).await.map_err(from_transport)?;
-            inner.call(request).await.map_err(from_transport)
+            let failure = |error: tonic::transport::Error| {
+                failed.name(&error).unwrap_or_else(|| Status::from_error(error.into()))
+            };
+            poll_fn(|cx| inner.poll_ready(cx)).await.map_err(&failure)?;
+            let response = inner.call(request).await.map_err(&failure)?;
+            if response.status().is_success() {
+                check_content_type(response.headers())?;
+            }
+            Ok(response.map(|body| {
+                Body::new(body.map_err(move |status| {
+                    status.source().and_then(|error| failed.name(error)).unwrap_or(status)
+                }))
+            }))
         })
     }
 }
 
-fn from_transport(error: tonic::transport::Error) -> Status {
-    Status::from_error(error.into())
+/// What is known of a call that failed.
+struct Failed {
+    origin: String,
+    timeout: Option<Duration>,
+}
+
+impl Failed {
+    /// What `error` is, by the causes in it that are known. `tonic` says UNKNOWN or CANCELLED for most.
+    fn name(&self, error: &(dyn StdError + 'static)) -> Option<Status> {
+        let causes =
+            || std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source());
+        causes().find_map(|cause| {
+            if cause.is::<ConnectError>() {
+                let reason = causes().last().map(ToString::to_string).unwrap_or_default();
+                return Some(Error::Connect { origin: self.origin.clone(), reason }.into());
+            }
+            if cause.is::<TimeoutExpired>() {
+                return Some(Error::Deadline { timeout: self.timeout.unwrap_or_default() }.into());
+            }
+            if let Some(reset) = cause.downcast_ref::<h2::Error>().filter(|error| error.is_reset()) {
+                let code = reset.reason().map_or(Code::Unknown, code_of_reset);
+                return Some(Status::new(code, format!("the server gave the call up ({reset})")));
+            }
+            is_lost(cause).then(|| Error::ConnectionLost { reason: cause.to_string() }.into())
+        })
+    }
+}
+
+/// Whether `cause` says that the connection is gone.
+fn is_lost(cause: &(dyn StdError + 'static)) -> bool {
+    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
+        return error.is_timeout()
+            || error.is_canceled()
+            || error.is_closed()
+            || error.is_incomplete_message();
+    }
+    cause.is::<h2::Error>() || cause.is::<io::Error>()
+}
+
+/// The gRPC protocol over HTTP/2, "Errors".
+fn code_of_reset(reason: h2::Reason) -> Code {
+    match reason {
+        h2::Reason::NO_ERROR
+        | h2::Reason::PROTOCOL_ERROR
+        | h2::Reason::INTERNAL_ERROR
+        | h2::Reason::FLOW_CONTROL_ERROR
+        | h2::Reason::SETTINGS_TIMEOUT
+        | h2::Reason::FRAME_SIZE_ERROR
+        | h2::Reason::COMPRESSION_ERROR
+        | h2::Reason::CONNECT_ERROR => Code::Internal,
+        h2::Reason::REFUSED_STREAM => Code::Unavailable,
+        h2::Reason::CANCEL => Code::Cancelled,
+        h2::Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
+        h2::Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
+        _ => Code::Unknown,
+    }
+}
+
+/// Something that is no gRPC server answers with another content type.
+fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
+    let found = headers.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
+    let rest = found.to_ascii_lowercase();
+    let rest = rest.strip_prefix(b"application/grpc");
+    let fits = rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')));
+    if fits || headers.contains_key(GRPC_STATUS) {
+        return Ok(());
+    }
+    Err(Error::ContentType { found: String::from_utf8_lossy(found).into_owned() })
 }

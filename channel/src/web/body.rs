@@ -17,7 +17,7 @@ use super::text::Text;
 use super::trailers;
 use crate::error::Error;
 use crate::gzip;
-use crate::observe::{CallEventKind, Reporter};
+use crate::observe::Reporter;
 use crate::timer::Sleep;
 
 /// How long the body's end may take after its trailers.
@@ -105,7 +105,7 @@ where
 
     fn trailers(&mut self, flags: u8, block: Bytes) -> Result<State, Error> {
         if let Some(reporter) = &self.reporter {
-            reporter.report(|| CallEventKind::TrailersReceived { flags, content: block.clone() });
+            reporter.trailers_received(flags, &block);
         }
         if flags & COMPRESSED == 0 {
             return Ok(State::Ending { trailers: trailers::parse(&block)?, grace: None });

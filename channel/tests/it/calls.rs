@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use channel::{Channel, no_deadline};
+use channel::{Channel, Error, RetryPolicy, no_deadline};
 use futures_util::StreamExt as _;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tonic::{Code, Request};
 use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
@@ -163,4 +163,71 @@ async fn an_address_that_cannot_be_called_is_refused_by_name() {
         let error = Channel::builder(uri).build().unwrap_err();
         assert!(error.to_string().contains(uri), "{error}");
     }
+}
+
+#[tokio::test]
+async fn an_address_where_nobody_listens_is_named_and_the_call_has_not_left() {
+    let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    for origin in [format!("http://{addr}"), "http://no-such-name.invalid:80".to_owned()] {
+        let channel = Channel::builder(&origin).retry(RetryPolicy::never()).build().unwrap();
+
+        let status = HealthClient::new(channel).check(ask("any")).await.unwrap_err();
+
+        let error = Error::of(&status).unwrap();
+        assert!(matches!(error, Error::Connect { origin: named, .. } if *named == origin), "{error:?}");
+        assert!(error.never_left());
+        assert_eq!(status.code(), Code::Unavailable);
+    }
+}
+
+/// Passes bytes between a client and the server until it is aborted, which closes both connections.
+async fn proxy_to(server: &TestServer) -> (String, tokio::task::JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    let addr = server.addr;
+    let passing = tokio::spawn(async move {
+        let (mut client, _) = listener.accept().await.unwrap();
+        let mut server = TcpStream::connect(addr).await.unwrap();
+        tokio::io::copy_bidirectional(&mut client, &mut server).await.ok();
+    });
+    (uri, passing)
+}
+
+#[tokio::test]
+async fn a_connection_that_is_lost_is_said_to_be_lost() {
+    let mut server = TestServer::start().await;
+    let (uri, proxy) = proxy_to(&server).await;
+    let channel = Channel::builder(uri).retry(RetryPolicy::never()).build().unwrap();
+    let mut client = HealthClient::new(channel);
+    let mut stream = client.watch(ask("any")).await.unwrap().into_inner();
+    let waiting = tokio::spawn(async move { client.check(ask("hang")).await });
+    server.calls.recv().await.unwrap();
+    server.calls.recv().await.unwrap();
+
+    proxy.abort();
+
+    for status in [stream.next().await.unwrap().unwrap_err(), waiting.await.unwrap().unwrap_err()] {
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert!(matches!(Error::of(&status), Some(Error::ConnectionLost { .. })), "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_grpc_server_is_recognised_by_its_content_type() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(client).await.unwrap();
+        while let Some(Ok((_, mut respond))) = connection.accept().await {
+            let page = http::Response::builder().header("content-type", "text/html").body(()).unwrap();
+            respond.send_response(page, false).unwrap().send_data("<html>".into(), true).unwrap();
+        }
+    });
+
+    let status =
+        HealthClient::new(Channel::builder(uri).build().unwrap()).check(ask("any")).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::Unknown);
+    assert_eq!(Error::of(&status), Some(&Error::ContentType { found: "text/html".to_owned() }));
 }

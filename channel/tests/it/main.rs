@@ -3,5 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod calls;
+mod ending;
+mod identity;
+mod responses;
+mod retries;
 mod subscription;
 mod support;

@@ -1,5 +1,7 @@
 //! A real server whose answers a test decides, and an observer that remembers.
 
+pub(crate) mod canned;
+
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
