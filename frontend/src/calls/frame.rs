@@ -47,6 +47,11 @@ impl Frame {
         self.content.len() == self.length
     }
 
+    /// The same frame as if `content`, what its own unpacks to, had been sent without compression.
+    pub fn unpacked(&self, content: Bytes) -> Frame {
+        Frame { flags: self.flags & !COMPRESSED, length: content.len(), content, ..*self }
+    }
+
     /// The five bytes before the content, as they are on the wire.
     pub fn prefix(&self) -> [u8; PREFIX_LEN] {
         // A frame's length has four bytes, so that a longer one does not exist.

@@ -1,6 +1,6 @@
 //! One frame of a call: a line with its start, that opens to what it says and to its bytes.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
 use proto::schema::Method;
 
 use super::{
@@ -17,6 +17,9 @@ use crate::{
 
 /// How many letters of a message stand in its line; the style sheet shows as many as there is room for.
 const PREVIEW_LENGTH: usize = 160;
+
+/// How many bytes a compressed message may unpack to; a longer one stays compressed.
+const UNPACKED_BYTES: usize = 128 * 1024;
 
 /// What a frame holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +44,14 @@ pub(super) fn FrameRow(
     let m = use_messages();
     let language = use_language();
     let is_open = RwSignal::new(starts_open);
-    let preview: String = one_line(&frame, kind, method).chars().take(PREVIEW_LENGTH).collect();
+    let readable = RwSignal::new(frame.clone());
+    if frame.is_compressed() && frame.is_whole() {
+        unpack(frame.clone(), readable);
+    }
+    let preview = move || {
+        let text = readable.with(|frame| one_line(frame, kind, method));
+        text.chars().take(PREVIEW_LENGTH).collect::<String>()
+    };
     let number = frame.number.to_string();
     let length = frame.length as u64;
     let after = ["+", &duration_text(frame.after)].concat();
@@ -72,7 +82,8 @@ pub(super) fn FrameRow(
                     .get()
                     .then(|| {
                         let frame = frame.clone();
-                        view! { <FrameBody frame kind method m=m.get() language=language.get() /> }
+                        let readable = readable.get();
+                        view! { <FrameBody frame readable kind method m=m.get() language=language.get() /> }
                     })
             }}
         </li>
@@ -81,7 +92,10 @@ pub(super) fn FrameRow(
 
 #[component]
 fn FrameBody(
+    /// As it is on the wire.
     frame: Frame,
+    /// The same with its content unpacked, where it was compressed and that has succeeded.
+    readable: Frame,
     kind: FrameKind,
     method: Option<&'static Method>,
     m: &'static Messages,
@@ -90,8 +104,8 @@ fn FrameBody(
     let says = match kind {
         FrameKind::Trailers => None,
         FrameKind::Message(direction) => {
-            let content = content(method, direction, &frame, Style::Lines);
-            let remarks: Vec<_> = remarks(m, &frame, &content)
+            let content = content(method, direction, &readable, Style::Lines);
+            let remarks: Vec<_> = remarks(m, &readable, &content)
                 .into_iter()
                 .map(|remark| view! { <p class="frame__remark">{remark}</p> })
                 .collect();
@@ -202,6 +216,16 @@ fn part_name(m: &Messages, kind: PartKind) -> &'static str {
 
 fn bytes_text(m: &Messages, language: Language, bytes: u64) -> String {
     fill(m.calls_bytes, &[("count", &intl::number(language, bytes))])
+}
+
+/// Undoes a frame's compression. Where that fails, what is shown stays as it is on the wire.
+fn unpack(frame: Frame, readable: RwSignal<Frame>) {
+    spawn_local(async move {
+        if let Ok(content) = channel::gunzip(frame.content.clone(), UNPACKED_BYTES).await {
+            // The row may be gone meanwhile.
+            readable.try_set(frame.unpacked(content));
+        }
+    });
 }
 
 /// The start of a frame for its line.
