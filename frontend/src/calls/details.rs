@@ -33,7 +33,8 @@ pub(super) fn Details(
 ) -> impl IntoView {
     let calls = use_calls();
     let frames = Memo::new(move |_| calls.frames(id));
-    let path = record.with(|record| record.as_ref().map(|record| record.path.clone())).unwrap_or_default();
+    let path = record.with_untracked(|record| record.as_ref().map(|record| record.path.clone()));
+    let path = path.unwrap_or_default();
     let method = schema::method(&path);
     let message = Memo::new(move |_| match &record.get()?.state {
         CallState::Ended { message, .. } if !message.is_empty() => Some(message.to_string()),
@@ -43,6 +44,8 @@ pub(super) fn Details(
         Memo::new(move |_| record.get().map(pick).unwrap_or_default())
     };
     let trailers = Memo::new(move |_| frames.with(|frames| frames.trailers.clone()));
+    // A call of three frames is shown whole.
+    let starts_open = method.is_some_and(|method| !method.client_streaming && !method.server_streaming);
     view! {
         {move || message.get().map(|message| view! { <p class="call__message">{message}</p> })}
         <Notes frames />
@@ -56,8 +59,8 @@ pub(super) fn Details(
                 .get()
                 .map(|frame| {
                     view! {
-                        <ol class="frames">
-                            <FrameRow frame kind=FrameKind::Trailers method starts_open=false />
+                        <ol class="call-frames">
+                            <FrameRow frame kind=FrameKind::Trailers method starts_open />
                         </ol>
                     }
                 })
@@ -130,8 +133,8 @@ fn MessageList(
     view! {
         <Show when=move || kept.with(|kept| !kept.is_empty()) || dropped.with(Option::is_some) fallback=|| ()>
             <h3>{text(title)}</h3>
-            {move || dropped.get().map(|dropped| view! { <p class="frames__dropped">{dropped}</p> })}
-            <ol class="frames">
+            {move || dropped.get().map(|dropped| view! { <p class="call-frames__dropped">{dropped}</p> })}
+            <ol class="call-frames">
                 <For each=move || kept.get() key=|frame| frame.number let:frame>
                     <FrameRow frame kind=FrameKind::Message(direction) method starts_open />
                 </For>

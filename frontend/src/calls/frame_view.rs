@@ -4,7 +4,7 @@ use leptos::{prelude::*, task::spawn_local};
 use proto::schema::Method;
 
 use super::{
-    Direction, Frame, PREFIX_LEN,
+    Direction, Frame,
     decode::Style,
     hex::{self, Part, PartKind},
     messages::{Content, content, remarks},
@@ -61,21 +61,21 @@ pub(super) fn FrameRow(
     };
     let compressed = frame.is_compressed();
     view! {
-        <li class="frame">
+        <li class="call-frame">
             <button
                 type="button"
-                class="frame__line"
+                class="call-frame__line"
                 aria-expanded=move || is_open.get().to_string()
                 on:click=move |_| is_open.update(|open| *open = !*open)
             >
-                <span class="frame__name">{name}</span>
+                <span class="call-frame__name">{name}</span>
                 " "
-                <span class="frame__after">{after}</span>
+                <span class="call-frame__after">{after}</span>
                 " "
-                <span class="frame__size">{move || bytes_text(m.get(), language.get(), length)}</span>
+                <span class="call-frame__size">{move || bytes_text(m.get(), language.get(), length)}</span>
                 " "
-                {move || compressed.then(|| view! { <span class="frame__mark">{m.get().calls_compressed}</span> " " })}
-                <span class="frame__preview">{preview}</span>
+                {move || compressed.then(|| view! { <span class="call-frame__mark">{m.get().calls_compressed}</span> " " })}
+                <span class="call-frame__preview">{preview}</span>
             </button>
             {move || {
                 is_open
@@ -107,23 +107,23 @@ fn FrameBody(
             let content = content(method, direction, &readable, Style::Lines);
             let remarks: Vec<_> = remarks(m, &readable, &content)
                 .into_iter()
-                .map(|remark| view! { <p class="frame__remark">{remark}</p> })
+                .map(|remark| view! { <p class="call-frame__remark">{remark}</p> })
                 .collect();
             let json = match content {
                 Content::Decoded(decoded) => Some(decoded.json),
                 _ => None,
             };
             Some(view! {
-                <div class="frame__says">
-                    {json.map(|json| view! { <pre class="code frame__json" tabindex="0">{json}</pre> })}
+                <div class="call-frame__says">
+                    {json.map(|json| view! { <pre class="code call-frame__json" tabindex="0">{json}</pre> })}
                     {remarks}
                 </div>
             })
         }
     };
     view! {
-        <div class="frame__body">
-            <div class="frame__columns">
+        <div class="call-frame__body">
+            <div class="call-frame__columns">
                 {says}
                 <HexView frame kind m language />
             </div>
@@ -176,6 +176,8 @@ fn HexView(frame: Frame, kind: FrameKind, m: &'static Messages, language: Langua
 fn Legend(frame: Frame, content: PartKind, m: &'static Messages, language: Language) -> impl IntoView {
     let [flag, length @ ..] = frame.prefix();
     let compression = if frame.is_compressed() { m.calls_compressed } else { m.calls_not_compressed };
+    let holds = if content == PartKind::Trailers { m.calls_flag_trailers } else { m.calls_flag_message };
+    let flag_text = fill(m.calls_flag, &[("content", holds), ("compression", compression)]);
     let (length_in_bytes, kept) = (frame.length as u64, frame.content.len() as u64);
     let length_text = bytes_text(m, language, length_in_bytes);
     let content_text = match frame.is_whole() {
@@ -185,11 +187,10 @@ fn Legend(frame: Frame, content: PartKind, m: &'static Messages, language: Langu
             fill(m.calls_first_bytes, &[("kept", &number(kept)), ("count", &number(length_in_bytes))])
         }
     };
-    let content_place = [&hex::offset_text(PREFIX_LEN), "…"].concat();
     let rows = [
-        (PartKind::Flag, hex::hex(&[flag]), compression.to_owned()),
+        (PartKind::Flag, hex::hex(&[flag]), flag_text),
         (PartKind::Length, hex::hex(&length), length_text),
-        (content, content_place, content_text),
+        (content, String::new(), content_text),
     ];
     let rows: Vec<_> = rows
         .into_iter()
@@ -197,7 +198,7 @@ fn Legend(frame: Frame, content: PartKind, m: &'static Messages, language: Langu
             view! {
                 <div>
                     <dt><span class="hex__part" data-part=kind.slug()>{part_name(m, kind)}</span></dt>
-                    <dd><code>{bytes}</code> " " {meaning}</dd>
+                    <dd><code>{bytes}</code>" "{meaning}</dd>
                 </div>
             }
         })
