@@ -32,9 +32,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     for _ in 0..10 {
         match updates.next().await {
             Some(Update::Message(reply)) => println!("{}", reply.message),
-            Some(Update::State(State::Waiting { retry_in, status, .. })) => {
-                println!("lost ({}), trying again in {retry_in:?}", status.message());
-            }
+            Some(Update::State(State::TransientFailure { next, status, .. })) => match next.left() {
+                Some(left) => println!("lost ({}), trying again in {left:?}", status.message()),
+                None => println!("lost ({}), waiting for the network", status.message()),
+            },
             Some(Update::State(state)) => println!("{state:?}"),
             None => break,
         }

@@ -1,9 +1,11 @@
 //! One attempt at a call: the request handed to the transport, and the response's head judged.
 
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::{Either, select};
 use http::{HeaderMap, Request};
 use http_body::{Body as _, Frame};
 use tonic::Status;
@@ -15,6 +17,7 @@ use crate::error::Error;
 use crate::limits::check_metadata;
 use crate::observe::Reporter;
 use crate::status::{self, GRPC_STATUS};
+use crate::timer::Sleep;
 use crate::transport::Transport;
 
 /// What an attempt has to know of its call.
@@ -27,6 +30,8 @@ pub(crate) struct Terms {
     pub(crate) max_metadata: usize,
     /// Whether one message is due.
     pub(crate) single: bool,
+    /// How long the head may take, apart from the deadline.
+    pub(crate) idle_timeout: Option<Duration>,
     /// Whether to wait for the first frame, so that a failure is known before the response is given out.
     pub(crate) peek: bool,
     pub(crate) reporter: Reporter,
@@ -69,6 +74,15 @@ pub(crate) async fn send(
     request: Request<Body>,
     terms: &Terms,
 ) -> Result<Head, Status> {
+    let head = head(transport, request, terms);
+    let Some(timeout) = terms.idle_timeout else { return head.await };
+    match select(Sleep::new(timeout), pin!(head)).await {
+        Either::Left(((), _)) => Err(Error::Idle { timeout }.into()),
+        Either::Right((head, _)) => head,
+    }
+}
+
+async fn head(transport: &dyn Transport, request: Request<Body>, terms: &Terms) -> Result<Head, Status> {
     let response = transport.call(request).await?;
     let (mut parts, mut body) = response.into_parts();
     check_metadata(&parts.headers, terms.max_metadata)?;

@@ -91,7 +91,7 @@ impl Builder {
         self
     }
 
-    /// How long nothing may come in a stream, from its headers on, before the connection counts as dead.
+    /// How long nothing may come of a stream, its headers included, before the connection counts as dead.
     ///
     /// The stream ends with `UNAVAILABLE` and [`Error::Idle`](crate::Error::Idle). None by default. Methods
     /// that answer with one message by the method table are exempt. A request can have its own:

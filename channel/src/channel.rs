@@ -178,7 +178,7 @@ impl Inner {
             .or(self.idle_timeout.filter(|_| method.is_none_or(|method| method.kind.server_streaming())));
         let end = guard.end();
         let head = {
-            let mut head = pin!(self.head(request, method, end, call));
+            let mut head = pin!(self.head(request, method, end, idle_timeout, call));
             poll_fn(|cx| {
                 guard.check()?;
                 match head.as_mut().poll(cx) {
@@ -197,6 +197,7 @@ impl Inner {
         request: Request<Body>,
         method: Option<Method>,
         end: Option<End>,
+        idle_timeout: Option<Duration>,
         call: &OpenCall,
     ) -> Result<Head, Status> {
         let mut request = self.intercepted(request, method, end).await?;
@@ -206,6 +207,7 @@ impl Inner {
             asked,
             max_metadata: self.max_metadata,
             single: is_single(method),
+            idle_timeout,
             peek: false,
             reporter: call.reporter().clone(),
         };

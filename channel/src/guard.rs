@@ -19,8 +19,8 @@ use crate::timer::{Instant, Sleep};
 #[derive(Clone, Copy, Debug)]
 struct IdleTimeout(Duration);
 
-/// Ends the stream of `request` with `UNAVAILABLE` when nothing has come from the server for `timeout`, the
-/// response's headers counting as the first thing that comes.
+/// Ends the call of `request` with `UNAVAILABLE` when nothing has come from the server for `timeout`: no headers
+/// after it was sent, or nothing more of its stream.
 ///
 /// It is apart from the deadline, which limits the whole. Give it two and a bit of the server's heartbeat
 /// intervals. It wins over [`Builder::idle_timeout`](crate::Builder::idle_timeout).

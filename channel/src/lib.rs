@@ -21,12 +21,29 @@
 //!
 //! It knows no service of anybody's.
 //!
+//! # Where to look
+//!
+//! - Options of a channel: [`Builder`]. Options of one call: [`no_deadline`], [`idle_timeout`],
+//!   [`cancel_with`], [`no_retry`], and `tonic::Request::set_timeout`.
+//! - What failed, and with which code: [`Error`].
+//! - What is repeated: [`RetryPolicy`], by what is known of the methods: [`Method`].
+//! - What is done to every call: [`Interceptor`], [`TokenSource`], and layers around the [`Channel`].
+//! - What happens to calls: [`CallEvent`].
+//! - Streams that come back: [`Subscription`].
+//! - Calls carried by something else, in tests for example: [`Transport`].
+//!
 //! # `Send`
 //!
 //! On native targets everything here is `Send`. In the browser, values of JavaScript cannot leave
-//! their thread: the futures are not `Send` there, so spawn them with `spawn_local`. Response bodies
-//! are `Send` on every target, because generated clients ask for it; on wasm they panic when they are
-//! polled on another thread than the one that made the call.
+//! their thread. A [`Channel`] and the bodies of responses are `Send` there all the same, because
+//! generated clients and user interfaces ask for it, and panic when they are used on another thread
+//! than the one that made them. The futures of calls are not `Send` there, so spawn them with
+//! `spawn_local`; what is given to the channel (observers, interceptors, sources of tokens) need not be.
+
+/// The examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
 
 mod attempt;
 mod backoff;
@@ -37,10 +54,15 @@ mod channel;
 mod compression;
 mod credentials;
 mod deadline;
+#[cfg(target_arch = "wasm32")]
+pub mod devtools;
 mod error;
 mod guard;
 mod gzip;
+mod in_process;
 mod interceptor;
+#[cfg(target_arch = "wasm32")]
+mod js;
 mod limits;
 mod maybe_send;
 mod messages;
@@ -51,6 +73,8 @@ mod retry;
 mod status;
 mod subscription;
 mod timer;
+#[cfg(target_arch = "wasm32")]
+pub mod timing;
 mod transport;
 #[cfg_attr(
     not(target_arch = "wasm32"),
@@ -68,14 +92,20 @@ pub use self::credentials::TokenSource;
 pub use self::deadline::no_deadline;
 pub use self::error::Error;
 pub use self::guard::idle_timeout;
+<<<<<<< HEAD
 pub use self::gzip::gunzip;
+=======
+pub use self::in_process::{Fault, InProcess};
+>>>>>>> main
 pub use self::interceptor::{Interceptor, Outgoing};
 pub use self::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
 pub use self::method::{Idempotency, Kind, Method};
 pub use self::observe::{CallEvent, CallEventKind};
 pub use self::retry::{RetryPolicy, no_retry};
-pub use self::status::is_transient;
-pub use self::subscription::{State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
+pub use self::status::{code_name, is_transient};
+pub use self::subscription::{
+    NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
+};
 pub use self::timer::sleep;
 pub use self::transport::Transport;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
@@ -83,6 +113,8 @@ pub use self::transport::WasmClient;
 #[cfg(target_arch = "wasm32")]
 pub use self::transport::{Credentials, Fetch};
 
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 /// What the fuzzer calls. No part of the interface.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -92,3 +124,6 @@ pub mod fuzzing {
         crate::web::fuzzing::check(data);
     }
 }
+
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -10,7 +10,7 @@ use http::header::AUTHORIZATION;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use self::decision::Failure;
+pub(crate) use self::decision::Failure;
 use crate::attempt::{self, Head, Terms};
 use crate::backoff::{Backoff, Delays};
 use crate::channel::Inner;

@@ -1,20 +1,35 @@
 //! A server stream that survives: it reconnects, notices silence, and says how it is.
 
+mod handle;
+#[cfg(target_arch = "wasm32")]
+mod page;
+mod silence;
+mod state;
+mod wait;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::Stream;
-use futures_util::task::AtomicWaker;
 use tonic::Status;
 
+pub use self::handle::SubscriptionHandle;
+pub use self::state::{NextAttempt, State};
+
+use self::handle::{Shared, Wishes};
+use self::silence::Silence;
+use self::state::Publisher;
+use self::wait::{Step, Wait};
 use crate::backoff::{Backoff, Delays};
+use crate::error::Error;
 use crate::maybe_send::{BoxFactory, BoxFuture, BoxStream, MaybeSend};
+use crate::retry::Failure;
 use crate::status::is_transient;
-use crate::timer::{Instant, Sleep};
+use crate::timer::Instant;
 
 /// How a [`Subscription`] behaves.
 #[derive(Clone, Copy, Debug)]
@@ -25,6 +40,9 @@ pub struct SubscriptionOptions {
     /// How long nothing may come, the response's headers included, before the connection counts as
     /// dead. Two and a bit of the server's heartbeat intervals; 45 s by default.
     pub silence_timeout: Duration,
+    /// How long an open connection has to show that it lives, by any message, after the network came back
+    /// or the page woke; 5 s by default.
+    pub probe_within: Duration,
     /// How long a connection must have been open for the backoff to start from its shortest delay
     /// again; 10 s by default. Without it a server that accepts and fails at once would be called
     /// without a pause.
@@ -36,6 +54,7 @@ impl Default for SubscriptionOptions {
         Self {
             backoff: Backoff::default(),
             silence_timeout: Duration::from_secs(45),
+            probe_within: Duration::from_secs(5),
             healthy_after: Duration::from_secs(10),
         }
     }
@@ -50,34 +69,19 @@ pub enum Update<T> {
     Message(T),
 }
 
-/// How the connection of a [`Subscription`] is; gRPC's connectivity states, for one stream.
-#[derive(Clone, Debug)]
-pub enum State {
-    /// The call was started.
-    Connecting,
-    /// The response's headers came.
-    Ready,
-    /// The connection was lost or could not be made; the next attempt comes by itself.
-    Waiting {
-        /// When, from now. Zero for at once.
-        retry_in: Duration,
-        /// How many attempts failed in a row.
-        attempt: u32,
-        /// Why.
-        status: Status,
-    },
-    /// The server refused in a way that trying again does not change. The stream ends.
-    Failed {
-        /// Why.
-        status: Status,
-    },
-}
-
 /// A server stream that reconnects by itself.
 ///
-/// It is a [`Stream`] of [`Update`]s that ends only after [`State::Failed`]. Dropping it cancels the
+/// It is a [`Stream`] of [`Update`]s that ends only after [`State::Shutdown`]. Dropping it cancels the
 /// call. To resume without loss, the function that opens the call builds each request from what the
 /// application has received so far.
+///
+/// A connection counts as lost when it ends, when it fails, and when nothing came for too long; the next
+/// attempt follows after a delay with jitter, or when the server asked for it: by
+/// `grpc-retry-pushback-ms` in its trailers (a negative number ends the subscription), by
+/// `google.rpc.RetryInfo` in its status' details, or in words of the application's own
+/// ([`SubscriptionHandle::reconnect_after`]). While the browser has no network nothing is tried. When the
+/// network comes back, or the page is looked at again, what waits is tried at once, and an open connection
+/// has to show that it lives. Elsewhere than in a browser, say so by the handle.
 ///
 /// ```
 /// # use std::time::Duration;
@@ -96,12 +100,16 @@ pub enum State {
 /// while let Some(update) = updates.next().await {
 ///     match update {
 ///         Update::Message(number) => last.store(number, std::sync::atomic::Ordering::Relaxed),
-///         Update::State(State::Waiting { .. }) => break,
+///         Update::State(State::TransientFailure { .. }) => break,
 ///         Update::State(_) => {}
 ///     }
 /// }
-/// # drop(handle);
 /// # assert_eq!(last.load(std::sync::atomic::Ordering::Relaxed), 2);
+/// // Whoever holds the handle sees how it is, now and as it changes.
+/// assert!(matches!(handle.state(), State::TransientFailure { attempt: 1, .. }));
+/// drop(updates);
+/// let states: Vec<State> = handle.states().collect().await;
+/// assert!(matches!(states[..], [State::Shutdown { .. }]));
 /// # });
 /// ```
 pub struct Subscription<T> {
@@ -111,6 +119,9 @@ pub struct Subscription<T> {
     failures: u32,
     phase: Phase<T>,
     shared: Arc<Shared>,
+    states: Publisher,
+    #[cfg(target_arch = "wasm32")]
+    _page: page::PageEvents,
 }
 
 type Opening<T> = BoxFuture<Result<BoxStream<Result<T, Status>>, Status>>;
@@ -119,8 +130,14 @@ enum Phase<T> {
     Idle,
     Opening { call: Opening<T>, silence: Silence },
     Open { stream: BoxStream<Result<T, Status>>, silence: Silence, since: Instant },
-    Waiting { timer: Sleep },
+    Waiting(Wait),
     Ended,
+}
+
+/// Why an open connection is left.
+enum End {
+    Lost(Status),
+    Asked(Duration),
 }
 
 impl<T: 'static> Subscription<T> {
@@ -132,7 +149,8 @@ impl<T: 'static> Subscription<T> {
         Call: Future<Output = Result<tonic::Response<S>, Status>> + MaybeSend + 'static,
         S: Stream<Item = Result<T, Status>> + MaybeSend + 'static,
     {
-        let shared = Arc::new(Shared::default());
+        let shared = Arc::new(Shared::new());
+        let (states, watched) = Publisher::new();
         let subscription = Self {
             open: Box::new(move || {
                 let call = open();
@@ -146,31 +164,73 @@ impl<T: 'static> Subscription<T> {
             failures: 0,
             phase: Phase::Idle,
             shared: shared.clone(),
+            states,
+            #[cfg(target_arch = "wasm32")]
+            _page: page::PageEvents::new(shared.clone()),
         };
-        (subscription, SubscriptionHandle { shared })
+        (subscription, SubscriptionHandle::new(shared, watched))
     }
 
-    /// Leaves the connection for `delay`, because of `status`.
-    fn wait(&mut self, delay: Duration, status: Status) -> Poll<Option<Update<T>>> {
-        self.phase = Phase::Waiting { timer: Sleep::new(delay) };
-        let attempt = self.failures;
-        Poll::Ready(Some(Update::State(State::Waiting { retry_in: delay, attempt, status })))
+    fn attempt(&mut self) -> Update<T> {
+        let silence = Silence::new(self.options.silence_timeout);
+        self.phase = Phase::Opening { call: (self.open)(), silence };
+        self.changed(State::Connecting)
     }
 
-    fn fail(&mut self, status: Status) -> Poll<Option<Update<T>>> {
-        if !is_transient(status.code()) {
-            self.phase = Phase::Ended;
-            return Poll::Ready(Some(Update::State(State::Failed { status })));
+    fn opened(&mut self, stream: BoxStream<Result<T, Status>>) -> Update<T> {
+        let silence = Silence::new(self.options.silence_timeout);
+        self.phase = Phase::Open { stream, silence, since: Instant::now() };
+        self.changed(State::Ready)
+    }
+
+    fn ended(&mut self, end: End, online: bool) -> Update<T> {
+        match end {
+            End::Lost(status) => self.failed(status, online),
+            End::Asked(delay) => {
+                // The server asked for it, so it is no failure.
+                self.delays.reset();
+                self.failures = 0;
+                let status = Status::unavailable("the server asked to come back later");
+                self.wait(Wait::new(delay, true, 0, status, online))
+            }
         }
+    }
+
+    fn failed(&mut self, status: Status, online: bool) -> Update<T> {
         if let Phase::Open { since, .. } = &self.phase
             && since.elapsed() >= self.options.healthy_after
         {
             self.delays.reset();
             self.failures = 0;
         }
-        self.failures = self.failures.saturating_add(1);
-        let delay = self.delays.next().unwrap_or(self.options.backoff.max);
-        self.wait(delay, status)
+        let failure = Failure::of_status(&status);
+        let asked = failure.server_decides();
+        let delay = is_transient(status.code()).then(|| failure.wait(|| self.drawn(online))).flatten();
+        let Some(delay) = delay else {
+            self.phase = Phase::Ended;
+            return self.changed(State::Shutdown { status });
+        };
+        if online {
+            self.failures = self.failures.saturating_add(1);
+        }
+        self.wait(Wait::new(delay, asked, self.failures, status, online))
+    }
+
+    /// What the backoff says. Without a network the server is not to blame: the next attempt is due when the
+    /// network is.
+    fn drawn(&mut self, online: bool) -> Duration {
+        if online { self.delays.next().unwrap_or(self.options.backoff.max) } else { Duration::ZERO }
+    }
+
+    fn wait(&mut self, wait: Wait) -> Update<T> {
+        let state = wait.state();
+        self.phase = Phase::Waiting(wait);
+        self.changed(state)
+    }
+
+    fn changed(&mut self, state: State) -> Update<T> {
+        self.states.publish(&state);
+        Update::State(state)
     }
 }
 
@@ -179,172 +239,92 @@ impl<T: 'static> Stream for Subscription<T> {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Update<T>>> {
         let this = &mut *self;
-        this.shared.waker.register(cx.waker());
-        loop {
-            let wishes = this.shared.take();
-            match &mut this.phase {
-                Phase::Idle => {
-                    let silence = Silence::new(this.options.silence_timeout);
-                    this.phase = Phase::Opening { call: (this.open)(), silence };
-                    return Poll::Ready(Some(Update::State(State::Connecting)));
+        this.shared.register(cx.waker());
+        let wishes = this.shared.take();
+        let update = match &mut this.phase {
+            Phase::Idle if wishes.online => this.attempt(),
+            Phase::Idle => this.failed(Error::Offline.into(), false),
+            Phase::Opening { call, silence } => {
+                match ready!(poll_opening(call, silence, wishes, this.options, cx)) {
+                    Ok(stream) => this.opened(stream),
+                    Err(status) => this.failed(status, wishes.online),
                 }
-                Phase::Opening { call, silence } => {
-                    if let Some(within) = wishes.probe {
-                        silence.probe(within);
-                    }
-                    match call.as_mut().poll(cx) {
-                        Poll::Ready(Ok(stream)) => {
-                            let silence = Silence::new(this.options.silence_timeout);
-                            this.phase = Phase::Open { stream, silence, since: Instant::now() };
-                            return Poll::Ready(Some(Update::State(State::Ready)));
-                        }
-                        Poll::Ready(Err(status)) => return this.fail(status),
-                        Poll::Pending => {}
-                    }
-                    if silence.poll(cx).is_ready() {
-                        return this.fail(Status::unavailable("the server did not answer"));
-                    }
-                    return Poll::Pending;
-                }
-                Phase::Open { stream, silence, .. } => {
-                    if let Some(delay) = wishes.reconnect_after {
-                        // The server asked for it, so it is no failure.
-                        this.delays.reset();
-                        this.failures = 0;
-                        return this.wait(delay, Status::unavailable("the server asked to come back later"));
-                    }
-                    if let Some(within) = wishes.probe {
-                        silence.probe(within);
-                    }
-                    match stream.as_mut().poll_next(cx) {
-                        Poll::Ready(Some(Ok(message))) => {
-                            silence.heard();
-                            return Poll::Ready(Some(Update::Message(message)));
-                        }
-                        Poll::Ready(Some(Err(status))) => return this.fail(status),
-                        Poll::Ready(None) => {
-                            return this.fail(Status::unavailable("the server ended the stream"));
-                        }
-                        Poll::Pending => {}
-                    }
-                    if silence.poll(cx).is_ready() {
-                        return this.fail(Status::unavailable("nothing came from the server for too long"));
-                    }
-                    return Poll::Pending;
-                }
-                Phase::Waiting { timer } => {
-                    if let Some(delay) = wishes.reconnect_after {
-                        *timer = Sleep::new(delay);
-                    }
-                    if !wishes.retry_now && Pin::new(timer).poll(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                    this.phase = Phase::Idle;
-                }
-                Phase::Ended => return Poll::Ready(None),
             }
+            Phase::Open { stream, silence, .. } => {
+                match ready!(poll_open(stream, silence, wishes, this.options, cx)) {
+                    Ok(message) => Update::Message(message),
+                    Err(end) => this.ended(end, wishes.online),
+                }
+            }
+            Phase::Waiting(wait) => match ready!(wait.poll(cx, wishes)) {
+                Step::Attempt => this.attempt(),
+                Step::Changed => {
+                    let state = wait.state();
+                    this.changed(state)
+                }
+            },
+            Phase::Ended => return Poll::Ready(None),
+        };
+        Poll::Ready(Some(update))
+    }
+}
+
+fn poll_opening<T>(
+    call: &mut Opening<T>,
+    silence: &mut Silence,
+    wishes: Wishes,
+    options: SubscriptionOptions,
+    cx: &mut Context<'_>,
+) -> Poll<Result<BoxStream<Result<T, Status>>, Status>> {
+    probe(silence, wishes, options);
+    if let Poll::Ready(opened) = call.as_mut().poll(cx) {
+        return Poll::Ready(opened);
+    }
+    ready!(silence.poll(cx));
+    Poll::Ready(Err(Status::unavailable("the server did not answer")))
+}
+
+fn poll_open<T>(
+    stream: &mut BoxStream<Result<T, Status>>,
+    silence: &mut Silence,
+    wishes: Wishes,
+    options: SubscriptionOptions,
+    cx: &mut Context<'_>,
+) -> Poll<Result<T, End>> {
+    if let Some(delay) = wishes.reconnect_after {
+        return Poll::Ready(Err(End::Asked(delay)));
+    }
+    probe(silence, wishes, options);
+    let lost = match stream.as_mut().poll_next(cx) {
+        Poll::Ready(Some(Ok(message))) => {
+            silence.heard();
+            return Poll::Ready(Ok(message));
         }
+        Poll::Ready(Some(Err(status))) => status,
+        Poll::Ready(None) => Status::unavailable("the server ended the stream"),
+        Poll::Pending => {
+            ready!(silence.poll(cx));
+            Status::unavailable("nothing came from the server for too long")
+        }
+    };
+    Poll::Ready(Err(End::Lost(lost)))
+}
+
+/// Without a network there is nothing to be heard, and nothing better to be had.
+fn probe(silence: &mut Silence, wishes: Wishes, options: SubscriptionOptions) {
+    if let Some(within) = wishes.probe {
+        silence.probe(within);
+    }
+    if wishes.wake && wishes.online {
+        silence.probe(options.probe_within);
     }
 }
 
 impl<T> fmt::Debug for Subscription<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let phase = match &self.phase {
-            Phase::Idle => "idle",
-            Phase::Opening { .. } => "opening",
-            Phase::Open { .. } => "open",
-            Phase::Waiting { .. } => "waiting",
-            Phase::Ended => "ended",
-        };
-        f.debug_struct("Subscription").field("phase", &phase).field("options", &self.options).finish()
-    }
-}
-
-/// Steers a [`Subscription`] from outside. Cheap to clone; does nothing once the subscription is gone.
-#[derive(Clone, Debug)]
-pub struct SubscriptionHandle {
-    shared: Arc<Shared>,
-}
-
-impl SubscriptionHandle {
-    /// Ends a wait for the next attempt. For a button "Try now", and for when the network or the page
-    /// comes back. Without effect on a connection that is open or being opened.
-    pub fn retry_now(&self) {
-        self.shared.wish(|wishes| wishes.retry_now = true);
-    }
-
-    /// Gives an open connection `within` to show that it lives, by any message, and reconnects
-    /// otherwise. For when a page wakes: its connection may have died unnoticed.
-    pub fn probe(&self, within: Duration) {
-        self.shared.wish(|wishes| wishes.probe = Some(within));
-    }
-
-    /// Closes the connection and comes back after `delay`. For a server that said goodbye.
-    pub fn reconnect_after(&self, delay: Duration) {
-        self.shared.wish(|wishes| wishes.reconnect_after = Some(delay));
-    }
-}
-
-#[derive(Debug, Default)]
-struct Shared {
-    wishes: Mutex<Wishes>,
-    waker: AtomicWaker,
-}
-
-/// What was asked of a subscription since it last looked.
-#[derive(Debug, Default)]
-struct Wishes {
-    retry_now: bool,
-    probe: Option<Duration>,
-    reconnect_after: Option<Duration>,
-}
-
-impl Shared {
-    fn wish(&self, wish: impl FnOnce(&mut Wishes)) {
-        wish(&mut self.wishes.lock().unwrap_or_else(PoisonError::into_inner));
-        self.waker.wake();
-    }
-
-    fn take(&self) -> Wishes {
-        std::mem::take(&mut self.wishes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
-
-/// Notices that nothing was heard for too long.
-///
-/// The timer is not moved for every message; when it ends it is set again for what is left.
-struct Silence {
-    allowed: Duration,
-    until: Instant,
-    timer: Sleep,
-}
-
-impl Silence {
-    fn new(allowed: Duration) -> Self {
-        Self { allowed, until: Instant::now() + allowed, timer: Sleep::new(allowed) }
-    }
-
-    fn heard(&mut self) {
-        self.until = Instant::now() + self.allowed;
-    }
-
-    /// Ends the silence `within` from now, unless something is heard before.
-    fn probe(&mut self, within: Duration) {
-        let until = Instant::now() + within;
-        if until < self.until {
-            self.until = until;
-            self.timer = Sleep::new(within);
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while Pin::new(&mut self.timer).poll(cx).is_ready() {
-            let left = self.until.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                return Poll::Ready(());
-            }
-            self.timer = Sleep::new(left);
-        }
-        Poll::Pending
+        f.debug_struct("Subscription")
+            .field("state", &self.states.current())
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }

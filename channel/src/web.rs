@@ -7,11 +7,11 @@
 
 mod body;
 mod frames;
-#[cfg(any(test, feature = "fuzzing"))]
+#[cfg(any(all(test, not(target_arch = "wasm32")), feature = "fuzzing"))]
 pub(crate) mod fuzzing;
 mod head;
 mod request;
-#[cfg(test)]
+#[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests;
 mod text;
 mod trailers;

@@ -2,14 +2,15 @@
 //! stop, and a panic in it is its own end and nobody else's.
 //!
 //! Stands inside the gRPC-Web translation, so that a browser can read each of these endings: they are
-//! trailers like any other. A body that the client does not read is not polled, so such a stream is
-//! given up when the client reads again or leaves, not at the deadline itself.
+//! trailers like any other. A body that the client does not read is not polled; at the deadline its
+//! handler is dropped all the same, and the client finds the status when it reads again.
 
 use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -18,6 +19,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 use tower::Service;
 use tower_layer::Layer;
@@ -55,7 +57,7 @@ pub(crate) struct Guard<S> {
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Guard<S>
 where
     S: Service<Request<ReqBody>, Response = Response<ResBody>>,
-    ResBody: Body<Data = Bytes>,
+    ResBody: Body<Data = Bytes> + Unpin + Send + 'static,
 {
     type Response = Response<GuardedBody<ResBody>>;
     type Error = S::Error;
@@ -135,7 +137,7 @@ pin_project! {
 impl<F, B, E> Future for GuardedCall<F>
 where
     F: Future<Output = Result<Response<B>, E>>,
-    B: Body<Data = Bytes>,
+    B: Body<Data = Bytes> + Send + 'static,
 {
     type Output = Result<Response<GuardedBody<B>>, E>;
 
@@ -151,7 +153,7 @@ where
             None => match catch_unwind(AssertUnwindSafe(|| call.poll(cx))) {
                 Ok(Poll::Ready(Ok(response))) => {
                     let ends = this.ends.take();
-                    return Poll::Ready(Ok(response.map(|body| GuardedBody { body: Some(body), ends })));
+                    return Poll::Ready(Ok(response.map(|body| GuardedBody::new(body, ends))));
                 }
                 Ok(Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
                 Ok(Poll::Pending) => match this.ends.as_mut().map(|ends| ends.poll(cx)) {
@@ -166,54 +168,100 @@ where
     }
 }
 
-pin_project! {
-    /// The body of a guarded call's response.
-    pub(crate) struct GuardedBody<B> {
-        #[pin]
-        body: Option<B>,
-        ends: Option<Ends>,
+/// The body of a guarded call's response.
+pub(crate) struct GuardedBody<B> {
+    /// Taken at the deadline, also while nobody polls.
+    body: Arc<Mutex<Option<B>>>,
+    ends: Option<Ends>,
+    /// Everything has been said.
+    ended: bool,
+    /// Takes the body at the deadline.
+    _watch: Option<AbortOnDropHandle<()>>,
+}
+
+impl<B: Send + 'static> GuardedBody<B> {
+    fn new(body: B, ends: Option<Ends>) -> Self {
+        let body = Arc::new(Mutex::new(Some(body)));
+        let watch = ends.as_ref().and_then(|ends| ends.deadline).map(|deadline| {
+            let body = Arc::clone(&body);
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                sleep_until(deadline).await;
+                take(&body);
+            }))
+        });
+        Self { body, ends, ended: false, _watch: watch }
     }
 }
 
 impl<B> Default for GuardedBody<B> {
     fn default() -> Self {
-        Self { body: None, ends: None }
+        Self { body: Arc::default(), ends: None, ended: true, _watch: None }
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for GuardedBody<B> {
+fn lock<B>(body: &Mutex<Option<B>>) -> MutexGuard<'_, Option<B>> {
+    body.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Drops a body, outside of its lock.
+fn take<B>(body: &Mutex<Option<B>>) {
+    let taken = lock(body).take();
+    drop(taken);
+}
+
+impl<B: Body<Data = Bytes> + Unpin> GuardedBody<B> {
+    /// The next frame, or how the call ends from outside.
+    fn poll_body(&mut self, cx: &mut Context<'_>) -> Poll<Result<Polled<B::Error>, Status>> {
+        if let Some(status) = self.ends.as_ref().and_then(Ends::passed) {
+            return Poll::Ready(Err(status));
+        }
+        let mut slot = lock(&self.body);
+        let Some(body) = slot.as_mut() else { return Poll::Ready(Err(deadline_exceeded())) };
+        match catch_unwind(AssertUnwindSafe(|| Pin::new(body).poll_frame(cx))) {
+            Ok(Poll::Ready(polled)) => Poll::Ready(Ok(polled)),
+            Ok(Poll::Pending) => match self.ends.as_mut() {
+                Some(ends) => ends.poll(cx).map(Err),
+                None => Poll::Pending,
+            },
+            Err(payload) => Poll::Ready(Err(panicked(payload))),
+        }
+    }
+}
+
+type Polled<E> = Option<Result<Frame<Bytes>, E>>;
+
+impl<B: Body<Data = Bytes> + Unpin> Body for GuardedBody<B> {
     type Data = Bytes;
     type Error = B::Error;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        let mut this = self.project();
-        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        let passed = this.ends.as_ref().and_then(Ends::passed);
-        let status = match passed {
-            Some(status) => status,
-            None => match catch_unwind(AssertUnwindSafe(|| body.poll_frame(cx))) {
-                Ok(Poll::Ready(frame)) => return Poll::Ready(frame),
-                Ok(Poll::Pending) => match this.ends.as_mut().map(|ends| ends.poll(cx)) {
-                    Some(Poll::Ready(status)) => status,
-                    Some(Poll::Pending) | None => return Poll::Pending,
-                },
-                Err(payload) => panicked(payload),
-            },
-        };
-        this.body.set(None);
-        Poll::Ready(Some(Ok(Frame::trailers(trailers(&status)))))
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match ready!(self.poll_body(cx)) {
+            Ok(polled) => {
+                self.ended = polled.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
+                Poll::Ready(polled)
+            }
+            Err(status) => {
+                self.ended = true;
+                take(&self.body);
+                Poll::Ready(Some(Ok(Frame::trailers(trailers(&status)))))
+            }
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        // Of a body that was taken, the status has not been read yet.
+        self.ended || lock(&self.body).as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
         // The call may end early: nothing is promised.
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), |_| SizeHint::default())
+        if self.ended { SizeHint::with_exact(0) } else { SizeHint::default() }
     }
 }
 

@@ -1,7 +1,8 @@
-//! The HTTP side of a gRPC server that browsers can call: one port for native gRPC (HTTP/2 by prior
-//! knowledge), gRPC-Web (HTTP/1.1 and HTTP/2, binary and text) and a page with its assets.
+//! The HTTP side of a gRPC server that browsers can call: one port for native gRPC (HTTP/2), gRPC-Web
+//! (HTTP/1.1 and HTTP/2, binary and text) and a page with its assets, in cleartext or TLS.
 //!
 //! Knows HTTP and the gRPC protocols; names no service and no type of any application.
+#![doc = include_str!("../README.md")]
 
 mod app;
 mod connection;

@@ -13,13 +13,19 @@ use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
 
-/// What the port speaks inside TLS, the better one first.
-const ALPN: [&[u8]; 2] = [b"h2", b"http/1.1"];
+/// What the port speaks inside TLS, as ALPN names it.
+const HTTP2: &[u8] = b"h2";
+const HTTP1: &[u8] = b"http/1.1";
 
 /// TLS for a port: versions 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN.
 ///
+/// A handshake takes place in the task of its connection and has [`ServeOptions::handshake_timeout`], so
+/// one that does not come holds up nobody.
+///
 /// Handlers find the address of a caller by [`tonic::Request::remote_addr`] and its certificates by
 /// [`tonic::Request::peer_certs`].
+///
+/// [`ServeOptions::handshake_timeout`]: crate::ServeOptions::handshake_timeout
 #[derive(Clone)]
 pub struct Tls {
     chain: Vec<CertificateDer<'static>>,
@@ -70,7 +76,7 @@ impl Tls {
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         let chain = read_certificates(certificates)?;
         let key = Arc::new(PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?);
-        let config = config(&chain, &key, None)?;
+        let config = Arc::new(config(&chain, &key, None)?);
         Ok(Self { chain, key, clients: None, config })
     }
 
@@ -86,9 +92,20 @@ impl Tls {
         }
         let verifier =
             verifier(roots, clients).map_err(|error| TlsError::Authority(AuthorityError(error.into())))?;
-        self.config = config(&self.chain, &self.key, Some(verifier))?;
+        let alpn_protocols = self.config.alpn_protocols.clone();
+        let mut config = config(&self.chain, &self.key, Some(verifier))?;
+        config.alpn_protocols = alpn_protocols;
+        self.config = Arc::new(config);
         self.clients = Some(clients);
         Ok(self)
+    }
+
+    /// Offers HTTP/1.1 alone, as a server behind an old proxy has to, or one that is tested. Browsers take
+    /// HTTP/2 whenever it is offered. Native gRPC is not possible then.
+    #[must_use]
+    pub fn http1_only(mut self) -> Self {
+        Arc::make_mut(&mut self.config).alpn_protocols = vec![HTTP1.to_vec()];
+        self
     }
 
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
@@ -132,7 +149,7 @@ fn config(
     chain: &[CertificateDer<'static>],
     key: &PrivateKeyDer<'static>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
-) -> Result<Arc<ServerConfig>, TlsError> {
+) -> Result<ServerConfig, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(TlsError::Pair)?;
@@ -141,6 +158,7 @@ fn config(
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_single_cert(chain.to_vec(), key.clone_key()).map_err(TlsError::Pair)?;
-    config.alpn_protocols = ALPN.map(<[u8]>::to_vec).to_vec();
-    Ok(Arc::new(config))
+    // The better one first.
+    config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
+    Ok(config)
 }

@@ -1,5 +1,6 @@
 //! The frame: header strip, routes, and what the whole page shares through contexts.
 
+use channel::CallEvent;
 use leptos::{html, prelude::*, task::spawn_local};
 use proto::chat::v1::User;
 
@@ -49,8 +50,12 @@ pub fn App() -> impl IntoView {
     let calls = provide_calls();
     provide_keys();
     let origin = window().location().origin().unwrap_or_default();
-    let api =
-        Api::new(&origin, move |event| calls.observe(event)).expect("a page's own origin is a valid address");
+    let tools = browser_tools();
+    let api = Api::new(&origin, move |event| {
+        calls.observe(event);
+        tools(event);
+    })
+    .expect("a page's own origin is a valid address");
     provide_session(api.clone());
     provide_context(api);
     name_the_tab();
@@ -66,6 +71,23 @@ pub fn App() -> impl IntoView {
             <KeysDialog />
         </div>
     }
+}
+
+/// Shows calls where a browser's own tools look: on its timeline, and in an extension for gRPC-Web when
+/// there is one.
+#[cfg(target_arch = "wasm32")]
+fn browser_tools() -> impl Fn(&CallEvent) + 'static {
+    let timing = channel::timing::observer();
+    let devtools = channel::devtools::observer(channel::devtools::base64);
+    move |event| {
+        timing(event);
+        devtools(event);
+    }
+}
+
+#[cfg(not(target_arch = "wasm32"))]
+fn browser_tools() -> impl Fn(&CallEvent) + Send + Sync + 'static {
+    |_| {}
 }
 
 /// What is shown in the middle. A room's page stays in place when the room changes.

@@ -5,12 +5,15 @@ use anyhow::Result;
 use crate::command::{cargo, program};
 use crate::step::{Steps, note};
 use crate::test;
+use crate::tools::Suite;
 
 pub(crate) fn run() -> Result<()> {
-    let mut steps = Steps::new(5);
+    let mut steps = Steps::new(6);
+    // Here it has to be there.
+    let suite = steps.step("The conformance suite", Suite::set_up)?;
     steps.step("Format", || cargo(["fmt", "--all", "--check"]).run())?;
     steps.step("Lints, host", || {
-        cargo([
+        let lint = cargo([
             "clippy",
             "--workspace",
             "--all-targets",
@@ -19,20 +22,22 @@ pub(crate) fn run() -> Result<()> {
             "--",
             "-D",
             "warnings",
-        ])
-        .run()
+        ]);
+        suite.contracts(lint).run()
     })?;
     steps.step("Lints, wasm", || {
         crate::tools::wasm_target()?;
         let lint = |what: &str| {
-            cargo(format!("clippy --target wasm32-unknown-unknown {what} -- -D warnings").split(' ')).run()
+            let lint = format!("clippy --target wasm32-unknown-unknown {what} -- -D warnings");
+            suite.contracts(cargo(lint.split(' '))).run()
         };
-        lint("-p proto -p channel -p frontend")?;
+        lint("-p proto -p channel -p conformance -p frontend")?;
         // The others' tests are for the host.
         lint("-p frontend --tests")
     })?;
     steps.step("Documentation", || {
-        cargo(["doc", "--workspace", "--no-deps", "--quiet"]).env("RUSTDOCFLAGS", "-D warnings").run()
+        let document = cargo(["doc", "--workspace", "--no-deps", "--quiet"]);
+        suite.contracts(document.env("RUSTDOCFLAGS", "-D warnings")).run()
     })?;
     steps.step("Licences and advisories", || {
         if program("cargo-deny", ["--version"]).output().is_none() {

@@ -7,6 +7,7 @@ mod ci;
 #[cfg(feature = "codegen")]
 mod codegen;
 mod command;
+mod conformance;
 mod dev;
 mod page;
 mod run;
@@ -31,6 +32,9 @@ cargo xtask <command>
   page                     build the optimised page into dist/, and nothing else
   size [--by-crate]        what the page weighs, compressed; or what each crate adds to its code
   codegen                  make proto/src/generated from the .proto files
+  conformance [WHAT]       the public conformance suite, which Go installs; WHAT is client-core, client,
+                           server, server-max, both, native or all; --transport tonic-web-wasm-client measures
+                           the other transport
   bench chat               measured comparisons of the chat
   shots DIR                pictures of the pages in every width, theme and language
   ci                       format, lints, documentation, licences, and every test
@@ -54,6 +58,7 @@ fn main() -> ExitCode {
         ["size"] => size::run(),
         ["size", "--by-crate"] => size::by_crate(),
         ["codegen"] => generate(),
+        ["conformance", rest @ ..] => conformance::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["browser-test", rest @ ..] => test::browser::run(rest),
         ["shots", dir] => test::shots(dir),

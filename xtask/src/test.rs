@@ -2,6 +2,7 @@
 
 pub(crate) mod browser;
 mod count;
+mod faults;
 mod smoke;
 
 use std::ffi::OsString;
@@ -14,10 +15,11 @@ use anyhow::{Result, bail};
 use self::count::Count;
 use crate::browser::Browser;
 use crate::command::{Program, cargo, interrupted};
+use crate::conformance::{self, Programs, Transport};
 use crate::page;
 use crate::server::binary;
 use crate::step::{Steps, note};
-use crate::tools::{Tools, axe};
+use crate::tools::{Suite, Tools, axe};
 
 /// What the tests need beside the code.
 struct Setup {
@@ -25,19 +27,21 @@ struct Setup {
     tools: Tools,
     browser: Browser,
     axe: Option<PathBuf>,
+    suite: Option<Suite>,
 }
 
 pub(crate) fn run() -> Result<()> {
-    let mut steps = Steps::new(5);
+    let mut steps = Steps::new(6);
     let setup = steps.step("Tools and browser", set_up)?;
     let mut count = Count::default();
     steps.step("Page, optimised", || {
         let built = page::build(&setup.tools);
         stop_if_told()?;
-        count.check("the optimised page is built", built);
+        count.check("commands", "the optimised page is built", built);
         Ok(())
     })?;
     steps.step("Tests on the host, and end to end", || on_the_host(&mut count, &setup))?;
+    steps.step("The public conformance suite", || conformant(&mut count, &setup))?;
     steps.step("Tests in the browser", || in_the_browser(&mut count, &setup))?;
     steps.step("The commands that the README names", || {
         smoke::run(&mut count, &setup.path)?;
@@ -53,6 +57,9 @@ pub(crate) fn run() -> Result<()> {
     }
     if setup.axe.is_none() {
         println!("NOT RUN: the accessibility checks, for which npm has to be there");
+    }
+    if setup.suite.is_none() {
+        println!("NOT RUN: conformance, for which Go has to be there");
     }
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed > 0 {
@@ -89,7 +96,13 @@ fn set_up() -> Result<Setup> {
         Some(_) => note("axe-core: in the cache"),
         None => note("axe-core: npm is not there to fetch it; the accessibility checks WILL NOT RUN"),
     }
-    Ok(Setup { path: tools.path()?, tools, browser, axe })
+    let suite = if Suite::is_possible() {
+        Some(Suite::set_up()?)
+    } else {
+        note("Go is not there to install the conformance suite, which WILL NOT RUN");
+        None
+    };
+    Ok(Setup { path: tools.path()?, tools, browser, axe, suite })
 }
 
 /// All in one: each selection of packages would build its own variants of what they share.
@@ -110,9 +123,30 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     count.tests("on the host", program)
 }
 
+/// With the programs that the tests on the host have built.
+fn conformant(count: &mut Count, setup: &Setup) -> Result<()> {
+    let Some(suite) = &setup.suite else {
+        note("skipped: Go is not there");
+        return Ok(());
+    };
+    let browser = Some(setup.browser.chrome.clone());
+    let programs = match Programs::build(suite, browser, Transport::Fetch) {
+        Ok(programs) => programs,
+        Err(error) => {
+            count.check("conformance", "the page is built", Err(error));
+            return stop_if_told();
+        }
+    };
+    for run in conformance::RUNS {
+        count.check("conformance", run.name, programs.run(run));
+        stop_if_told()?;
+    }
+    Ok(())
+}
+
 /// As a person would type it; `.cargo/config.toml` brings [`browser`] into it.
 fn in_the_browser(count: &mut Count, setup: &Setup) -> Result<()> {
-    let arguments = "test --target wasm32-unknown-unknown -p frontend --no-fail-fast";
+    let arguments = "test --target wasm32-unknown-unknown -p frontend -p channel --tests --no-fail-fast";
     let program = cargo(arguments.split(' ')).env("CARGO_TERM_COLOR", "never");
     count.tests("in the browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
 }
@@ -123,8 +157,12 @@ fn end_to_end_environment(program: Program, setup: &Setup) -> Program {
         .env("CHINWAG_DIST", page::dist())
         .env("CHROME", &setup.browser.chrome)
         .env("CHROMEDRIVER", &setup.browser.driver);
-    match &setup.axe {
+    let program = match &setup.axe {
         Some(script) => program.env("CHINWAG_AXE", script),
+        None => program,
+    };
+    match &setup.suite {
+        Some(suite) => suite.contracts(program),
         None => program,
     }
 }

@@ -1,8 +1,10 @@
-//! The programs that building the page needs: found, or installed once for all clones.
+//! The programs that building the page and testing need: found, or installed once for all clones.
 //!
 //! `<cache>/chinwag/tools/<tool>-<version>/bin` holds each. It is filled in a folder beside it and renamed,
 //! so that an interrupted installation leaves nothing half done; the next one goes on where it stopped. Of
 //! two at once, one waits for the other.
+
+mod suite;
 
 use std::ffi::OsStr;
 use std::fs::{self, File, TryLockError};
@@ -13,6 +15,8 @@ use anyhow::{Context as _, Result, bail};
 use crate::command::{cargo, program};
 use crate::root;
 use crate::step::note;
+
+pub(crate) use self::suite::Suite;
 
 /// The newest trunk that our Rust version builds.
 const TRUNK: &str = "0.21.14";
@@ -68,8 +72,8 @@ pub(crate) fn test_runner() -> Result<PathBuf> {
     Ok(wasm_bindgen()?.map_or_else(|| name.to_owned(), |folder| folder.join(name)))
 }
 
-/// In the version that the page is compiled with.
-fn wasm_bindgen() -> Result<Option<PathBuf>> {
+/// The folder of wasm-bindgen, in the version that the page is compiled with; `None` when it is on PATH.
+pub(crate) fn wasm_bindgen() -> Result<Option<PathBuf>> {
     let programs = ["wasm-bindgen", "wasm-bindgen-test-runner"];
     tool("wasm-bindgen-cli", &programs, &locked_version("wasm-bindgen")?, "2 minutes")
 }

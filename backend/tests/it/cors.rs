@@ -49,7 +49,13 @@ async fn a_listed_origin_may_call_and_read_the_status() {
         assert!(answer.header("vary").contains("origin"));
         assert_eq!(
             list(&answer, "access-control-expose-headers"),
-            ["grpc-message", "grpc-status", "grpc-status-details-bin"]
+            [
+                "grpc-accept-encoding",
+                "grpc-encoding",
+                "grpc-message",
+                "grpc-status",
+                "grpc-status-details-bin"
+            ]
         );
     }
     server.shutdown().await;
@@ -70,6 +76,8 @@ async fn a_listed_origins_preflight_is_answered_and_may_be_remembered() {
             [
                 "authorization",
                 "content-type",
+                "grpc-accept-encoding",
+                "grpc-encoding",
                 "grpc-timeout",
                 "x-greeter-count",
                 "x-greeter-interval-ms",

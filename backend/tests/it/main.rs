@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod answers;
 mod chat;
 mod chat_client;
 mod chat_kill;

@@ -7,7 +7,6 @@ use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 
 use crate::error::Error;
 use crate::gzip;
-
 use crate::messages::{self, COMPRESSED, Message, PREFIX, Rules};
 
 /// Takes bytes in, gives messages out that are not compressed: a prefix, then its message.

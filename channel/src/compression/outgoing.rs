@@ -8,7 +8,6 @@ use http_body::{Body, Frame};
 use tonic::Status;
 
 use crate::gzip;
-
 use crate::messages::{COMPRESSED, PREFIX};
 
 /// A request's body whose messages are compressed where that makes them smaller.

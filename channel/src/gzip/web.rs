@@ -81,3 +81,37 @@ fn thrown(error: JsValue) -> Error {
     let error: js_sys::Error = error.unchecked_into();
     malformed(error.message())
 }
+
+#[cfg(test)]
+mod tests {
+    use wasm_bindgen_test::wasm_bindgen_test;
+
+    use super::*;
+
+    #[wasm_bindgen_test]
+    async fn what_was_packed_comes_out_again() {
+        for plain in [&b""[..], b"a", &[7; 100_000]] {
+            let packed = compress(Bytes::from(plain)).await.unwrap();
+            assert_eq!(decompress(packed, plain.len()).await.unwrap(), plain);
+        }
+    }
+
+    #[wasm_bindgen_test]
+    async fn a_bomb_is_stopped_at_the_limit() {
+        let bomb = compress(vec![0; 10_000_000].into()).await.unwrap();
+        assert!(bomb.len() < 20_000);
+        let stopped = decompress(bomb, 1_000).await;
+        let Err(Error::MessageTooLarge { size, limit: 1_000 }) = stopped else { panic!("{stopped:?}") };
+        assert!(size < 1_000_000, "it was unpacked as far as {size} bytes");
+    }
+
+    #[wasm_bindgen_test]
+    async fn what_is_no_gzip_is_an_error_wherever_it_stops_being_one() {
+        let good = compress(Bytes::from_static(b"some text to pack")).await.unwrap();
+        for end in 0..good.len() {
+            assert!(decompress(good.slice(..end), 100).await.is_err(), "cut after {end} bytes");
+        }
+        assert!(decompress([&good[..], b"more"].concat().into(), 100).await.is_err());
+        assert!(decompress(Bytes::from_static(b"plain text"), 100).await.is_err());
+    }
+}

@@ -57,7 +57,8 @@ impl Failure {
         })
     }
 
-    fn of_status(status: &Status) -> Self {
+    /// How a call failed that ended with `status`.
+    pub(crate) fn of_status(status: &Status) -> Self {
         let error = Error::of(status);
         let ours = matches!(
             error,
@@ -87,6 +88,11 @@ impl Failure {
             Some(Pushback::After(delay)) => Some(delay),
             None => Some(drawn().max(self.retry_info.unwrap_or_default())),
         }
+    }
+
+    /// Whether the server said when to come again, or not to.
+    pub(crate) fn server_decides(&self) -> bool {
+        self.pushback.is_some() || self.retry_info.is_some()
     }
 
     pub(crate) fn into_status(self) -> Status {

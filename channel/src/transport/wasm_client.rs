@@ -10,27 +10,32 @@ use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tonic::Status;
 use tonic::body::Body;
-use tonic_web_wasm_client::{Client, Error};
+use tonic_web_wasm_client::Client;
 use tower_service::Service as _;
 
 use super::Transport;
+use crate::error::Error;
 use crate::maybe_send::BoxFuture;
 
 /// Carries calls by [`tonic_web_wasm_client`].
 ///
 /// Selected by the cargo feature `tonic-web-wasm-client`; it is the default then. [`Fetch`](crate::Fetch) keeps more
-/// of what the specification promises.
+/// of what the specification promises. Some of the crate's gaps are closed here: the origin that was sent twice, empty
+/// bodies, complete responses that were aborted. Responses are not compressed, because it cannot read compressed
+/// trailers. Not closed: repeated metadata comes as its last value only, trailers that are cut lose the status, the
+/// HTTP status of what is no gRPC is not known.
 #[derive(Debug)]
 pub struct WasmClient {
     inner: Client,
+    base: String,
 }
 
 impl WasmClient {
     /// Calls go to `uri`: scheme, authority, and perhaps a path that is put before the path of every call.
     pub fn new(uri: Uri) -> Self {
         // The client appends the call's path to this text.
-        let base = uri.to_string();
-        Self { inner: Client::new(base.trim_end_matches('/').to_owned()) }
+        let base = uri.to_string().trim_end_matches('/').to_owned();
+        Self { inner: Client::new(base.clone()), base }
     }
 }
 
@@ -41,10 +46,14 @@ impl Transport for WasmClient {
         if let Some(path) = request.uri().path_and_query().cloned() {
             *request.uri_mut() = Uri::from(path);
         }
+        // A server that may compress messages compresses trailers as well.
+        request.headers_mut().remove("grpc-accept-encoding");
+        let base = self.base.clone();
         Box::pin(async move {
-            let response = inner.call(request).await.map_err(to_status)?;
-            let complete = response.headers().contains_key("grpc-status");
-            Ok(response.map(|inner| Body::new(Lingering { inner: Some(inner), complete }.map_err(to_status))))
+            let unreachable = |reason| Error::Fetch { origin: base, reason };
+            let response = inner.call(request).await.map_err(|error| to_status(error, unreachable))?;
+            let trailers_only = response.headers().contains_key("grpc-status");
+            Ok(response.map(|inner| Body::new(Lingering::new(inner, trailers_only))))
         })
     }
 }
@@ -61,21 +70,34 @@ const LINGER: Duration = Duration::from_secs(1);
 struct Lingering {
     // None only while it is dropped.
     inner: Option<tonic_web_wasm_client::ResponseBody>,
+    /// Whether the status is among the headers, so that the body may be empty.
+    trailers_only: bool,
     complete: bool,
+}
+
+impl Lingering {
+    fn new(inner: tonic_web_wasm_client::ResponseBody, trailers_only: bool) -> Self {
+        Self { inner: Some(inner), trailers_only, complete: trailers_only }
+    }
 }
 
 impl http_body::Body for Lingering {
     type Data = bytes::Bytes;
-    type Error = Error;
+    type Error = Status;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Error>>> {
+    ) -> Poll<Option<Result<Frame<bytes::Bytes>, Status>>> {
         let Some(inner) = &mut self.inner else { return Poll::Ready(None) };
         let frame = ready!(Pin::new(inner).poll_frame(cx));
+        if matches!(frame, Some(Err(tonic_web_wasm_client::Error::MalformedResponse))) && self.trailers_only {
+            return Poll::Ready(None);
+        }
+        self.trailers_only = false;
         self.complete |= matches!(&frame, Some(Ok(frame)) if frame.is_trailers());
-        Poll::Ready(frame)
+        let lost = |reason| Error::ConnectionLost { reason };
+        Poll::Ready(frame.map(|frame| frame.map_err(|error| to_status(error, lost))))
     }
 }
 
@@ -92,24 +114,18 @@ impl Drop for Lingering {
     }
 }
 
-/// The transport knows few codes; these are what a caller can act on.
-fn to_status(error: Error) -> Status {
-    match error {
-        Error::TonicStatusError(status) => status,
-        // What `fetch` and a stream's reader throw. A browser does not say which it was.
-        Error::JsError(reason) if reason.contains("AbortError") => {
-            Status::cancelled("the call was cancelled")
-        }
-        Error::JsError(reason) => Status::unavailable(format!(
-            "the server could not be reached, the connection was lost, or the server does not allow \
-             this page's origin: {reason}"
-        )),
-        Error::MissingContentTypeHeader | Error::InvalidContentType(_) => Status::unavailable(format!(
-            "the answer is not gRPC-Web, so something else than the server answered: {error}"
-        )),
-        Error::MalformedResponse | Error::MissingResponseBody => {
-            Status::unavailable(format!("the response was cut off before its status came: {error}"))
-        }
-        _ => Status::internal(error.to_string()),
-    }
+/// Says what the crate's error means. What was thrown by JavaScript means `thrown`.
+fn to_status(error: tonic_web_wasm_client::Error, thrown: impl FnOnce(String) -> Error) -> Status {
+    use tonic_web_wasm_client::Error as Theirs;
+    let error = match error {
+        Theirs::TonicStatusError(status) => return status,
+        // The crate gives the text of what was thrown and nothing else.
+        Theirs::JsError(reason) if reason.contains("AbortError") => Error::Cancelled,
+        Theirs::JsError(reason) => thrown(reason),
+        Theirs::MissingContentTypeHeader => Error::ContentType { found: String::new() },
+        Theirs::InvalidContentType(found) => Error::ContentType { found },
+        Theirs::MalformedResponse | Theirs::MissingResponseBody => Error::Truncated { place: "early" },
+        other => Error::Protocol { reason: other.to_string() },
+    };
+    error.into()
 }

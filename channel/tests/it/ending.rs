@@ -219,10 +219,26 @@ async fn silence_ends_a_stream_and_whatever_comes_keeps_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn silence_before_the_headers_ends_a_stream_too() {
+    let (canned, mut calls) = silent();
+    let channel = canned.builder().idle_timeout(MINUTE).build().unwrap();
+    let start = Instant::now();
+
+    let status = HealthClient::new(channel).watch(ask()).await.unwrap_err();
+
+    assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: MINUTE }));
+    assert_eq!(start.elapsed().as_secs(), 60);
+    assert!(calls.recv().await.unwrap().await.is_err(), "the transport's future is dropped");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_request_s_own_idle_timeout_wins_and_one_answer_is_exempt_from_the_channel_s() {
     let canned = Canned::new(|sent| async move {
+        if sent.number > 0 {
+            return Ok(reply().hangs().into_response());
+        }
         tokio::time::sleep(2 * MINUTE).await;
-        Ok(if sent.number == 0 { reply().serving().ok() } else { reply().hangs() }.into_response())
+        Ok(reply().serving().ok().into_response())
     });
     let channel = canned.builder().idle_timeout(MINUTE).build().unwrap();
     let mut client = HealthClient::new(channel);

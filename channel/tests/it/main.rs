@@ -5,6 +5,7 @@
 mod calls;
 mod ending;
 mod identity;
+mod in_process;
 mod responses;
 mod retries;
 mod subscription;

@@ -78,9 +78,16 @@ async fn after_the_last_attempt_its_failure_is_the_call_s() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_may_have_been_seen_is_not_repeated_unless_it_is_idempotent() {
-    let seen = failing(1, unavailable);
-    assert_eq!(check_without_table(&seen).await.unwrap_err().code(), Code::Unavailable);
-    assert_eq!(seen.sent().len(), 1);
+    let failures: [fn() -> Result<Reply, Status>; 3] = [
+        unavailable,
+        || Ok(reply().header("grpc-status", "14")),
+        || Err(Error::ConnectionLost { reason: "reset".to_owned() }.into()),
+    ];
+    for failure in failures {
+        let seen = failing(1, failure);
+        assert_eq!(check_without_table(&seen).await.unwrap_err().code(), Code::Unavailable);
+        assert_eq!(seen.sent().len(), 1);
+    }
 
     let never_left = failing(2, || Err(refused()));
     check_without_table(&never_left).await.unwrap();

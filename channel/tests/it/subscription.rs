@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use channel::{Backoff, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
+use channel::{Backoff, NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
 use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
@@ -56,13 +56,29 @@ async fn next(subscription: &mut Subscription<u32>) -> String {
     match subscription.next().await {
         None => "end".to_owned(),
         Some(Update::Message(number)) => number.to_string(),
-        Some(Update::State(State::Connecting)) => "connecting".to_owned(),
-        Some(Update::State(State::Ready)) => "ready".to_owned(),
-        Some(Update::State(State::Waiting { attempt, status, .. })) => {
+        Some(Update::State(state)) => word(&state),
+    }
+}
+
+fn word(state: &State) -> String {
+    match state {
+        State::Idle => "idle".to_owned(),
+        State::Connecting => "connecting".to_owned(),
+        State::Ready => "ready".to_owned(),
+        State::TransientFailure { next: NextAttempt::At(_), attempt, status } => {
             format!("waiting {attempt} {:?}", status.code())
         }
-        Some(Update::State(State::Failed { status })) => format!("failed {:?}", status.code()),
+        State::TransientFailure { next: NextAttempt::WhenOnline, attempt, status } => {
+            format!("paused {attempt} {:?}", status.code())
+        }
+        State::Shutdown { status } => format!("shutdown {:?}", status.code()),
     }
+}
+
+/// How long until the next attempt, in whole seconds.
+fn seconds_left(state: &State) -> u64 {
+    let State::TransientFailure { next, .. } = state else { panic!("it does not wait: {state:?}") };
+    next.left().unwrap().as_secs()
 }
 
 async fn expect(subscription: &mut Subscription<u32>, updates: &[&str]) {
@@ -105,9 +121,13 @@ async fn no_wait_is_longer_than_the_backoff_allows_and_long_failure_waits_long()
     let mut longest = Duration::ZERO;
     for attempt in 0..40_u32 {
         expect(&mut updates, &["connecting"]).await;
-        let Some(Update::State(State::Waiting { retry_in, .. })) = updates.next().await else {
+        let before = Instant::now().into_std();
+        let Some(Update::State(State::TransientFailure { next: NextAttempt::At(at), .. })) =
+            updates.next().await
+        else {
             panic!("it was refused");
         };
+        let retry_in = at - before;
         let ceiling = Duration::from_millis(100 << attempt.min(10)).min(Duration::from_secs(5));
         assert!(retry_in <= ceiling, "attempt {attempt}: {retry_in:?}");
         longest = longest.max(retry_in);
@@ -119,7 +139,7 @@ async fn no_wait_is_longer_than_the_backoff_allows_and_long_failure_waits_long()
 async fn a_refusal_that_stays_ends_it() {
     let (mut updates, _handle) = subscribe(vec![Attempt::Refused(Status::unauthenticated("no session"))]);
 
-    expect(&mut updates, &["connecting", "failed Unauthenticated", "end", "end"]).await;
+    expect(&mut updates, &["connecting", "shutdown Unauthenticated", "end", "end"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -223,4 +243,147 @@ async fn a_server_that_says_goodbye_is_left_and_visited_when_it_asked_for() {
 
     assert_eq!(left.elapsed().as_secs(), 3);
     messages.closed().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_asks_again_while_it_is_waited_for_gets_its_way() {
+    let (mut updates, handle) = subscribe(vec![unavailable()]);
+    expect(&mut updates, &["connecting", "waiting 1 Unavailable"]).await;
+
+    handle.reconnect_after(Duration::from_secs(60));
+
+    expect(&mut updates, &["waiting 1 Unavailable"]).await;
+    assert_eq!(seconds_left(&handle.state()), 60);
+    let start = Instant::now();
+    expect(&mut updates, &["connecting"]).await;
+    assert_eq!(start.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_tried_without_a_network_and_everything_at_once_when_it_is_back() {
+    let (_open, attempt) = accepted();
+    let (mut updates, handle) = subscribe(vec![attempt]);
+    handle.set_online(false);
+    expect(&mut updates, &["paused 0 Unavailable"]).await;
+
+    let start = Instant::now();
+    tokio::select! {
+        biased;
+        update = next(&mut updates) => panic!("{update} came without a network"),
+        () = tokio::time::sleep(Duration::from_secs(3_600)) => handle.set_online(true),
+    }
+
+    expect(&mut updates, &["connecting", "ready"]).await;
+    assert_eq!(start.elapsed().as_secs(), 3_600);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_fails_without_a_network_is_not_counted_against_the_server() {
+    let (first, attempt) = accepted();
+    let (mut updates, handle) = subscribe(vec![attempt, unavailable(), unavailable()]);
+    expect(&mut updates, &["connecting", "ready"]).await;
+
+    handle.set_online(false);
+    drop(first);
+    expect(&mut updates, &["paused 0 Unavailable"]).await;
+    // A person who insists gets an attempt.
+    handle.retry_now();
+    expect(&mut updates, &["connecting", "paused 0 Unavailable"]).await;
+
+    handle.set_online(true);
+    expect(&mut updates, &["connecting", "waiting 1 Unavailable"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_goes_while_it_waits_pauses_it() {
+    let (mut updates, handle) = subscribe(vec![unavailable()]);
+    expect(&mut updates, &["connecting", "waiting 1 Unavailable"]).await;
+
+    handle.set_online(false);
+    expect(&mut updates, &["paused 1 Unavailable"]).await;
+    tokio::time::advance(Duration::from_secs(60)).await;
+    handle.set_online(true);
+
+    expect(&mut updates, &["connecting"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_time_that_a_server_asked_for_holds_over_a_lost_network_and_a_sleep() {
+    let (_open, attempt) = accepted();
+    let (mut updates, handle) = subscribe(vec![attempt]);
+    expect(&mut updates, &["connecting", "ready"]).await;
+    handle.reconnect_after(Duration::from_secs(30));
+    expect(&mut updates, &["waiting 0 Unavailable"]).await;
+
+    handle.set_online(false);
+    expect(&mut updates, &["paused 0 Unavailable"]).await;
+    tokio::time::advance(Duration::from_secs(10)).await;
+    handle.set_online(true);
+    handle.wake();
+    expect(&mut updates, &["waiting 0 Unavailable"]).await;
+    assert_eq!(seconds_left(&handle.state()), 20);
+
+    let start = Instant::now();
+    expect(&mut updates, &["connecting"]).await;
+    assert_eq!(start.elapsed().as_secs(), 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn waking_ends_a_wait_and_makes_an_open_connection_prove_itself() {
+    let (open, attempt) = accepted();
+    let (mut updates, handle) = subscribe(vec![unavailable(), attempt]);
+    expect(&mut updates, &["connecting", "waiting 1 Unavailable"]).await;
+    let start = Instant::now();
+    handle.wake();
+    expect(&mut updates, &["connecting", "ready"]).await;
+    assert_eq!(start.elapsed(), Duration::ZERO);
+
+    handle.wake();
+    open.send(Ok(1)).await.unwrap();
+    expect(&mut updates, &["1"]).await;
+    let woken = Instant::now();
+    handle.wake();
+    expect(&mut updates, &["waiting 2 Unavailable"]).await;
+    assert_eq!(woken.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_holds_the_handle_sees_every_state_and_the_end() {
+    let (open, attempt) = accepted();
+    let (mut updates, handle) = subscribe(vec![attempt]);
+    let mut states = handle.states();
+    let mut seen = Vec::new();
+    for expected in ["connecting", "ready", "waiting 1 Internal"] {
+        seen.push(word(&states.next().await.unwrap()));
+        assert_eq!(next(&mut updates).await, expected);
+        if expected == "ready" {
+            open.send(Err(Status::internal("cut"))).await.unwrap();
+        }
+    }
+    seen.push(word(&states.next().await.unwrap()));
+    assert!(seconds_left(&handle.state()) <= 5);
+
+    drop(updates);
+
+    seen.extend(states.map(|state| word(&state)).collect::<Vec<_>>().await);
+    assert_eq!(seen, ["idle", "connecting", "ready", "waiting 1 Internal", "shutdown Cancelled"]);
+    assert_eq!(word(&handle.state()), "shutdown Cancelled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_names_a_time_in_its_trailers_is_called_again_then_and_not_before() {
+    let mut later = Status::unavailable("busy");
+    later.metadata_mut().insert("grpc-retry-pushback-ms", "90000".parse().unwrap());
+    let mut never = later.clone();
+    never.metadata_mut().insert("grpc-retry-pushback-ms", "-1".parse().unwrap());
+    let (mut updates, handle) = subscribe(vec![Attempt::Refused(later), Attempt::Refused(never)]);
+    expect(&mut updates, &["connecting", "waiting 1 Unavailable"]).await;
+    assert_eq!(seconds_left(&handle.state()), 90);
+
+    let start = Instant::now();
+    handle.wake();
+    expect(&mut updates, &["connecting"]).await;
+    assert_eq!(start.elapsed().as_secs(), 90);
+
+    expect(&mut updates, &["shutdown Unavailable", "end"]).await;
 }

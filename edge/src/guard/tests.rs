@@ -88,6 +88,27 @@ async fn a_stream_is_dropped_at_its_deadline_and_ends_with_trailers() {
     assert_eq!(Arc::strong_count(&held), 1, "the stream is still alive");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_nobody_reads_is_dropped_at_its_deadline_and_can_be_read_later() {
+    let held = Arc::new(());
+    let service = {
+        let held = Arc::clone(&held);
+        service_fn(move |_: Request<()>| std::future::ready(streaming(ticking(Arc::clone(&held)))))
+    };
+    let service = GuardLayer::new(CancellationToken::new()).layer(service);
+
+    let mut body = service.oneshot(call(Some("3S"))).await.unwrap().into_body();
+    assert!(body.frame().await.unwrap().unwrap().is_data());
+    assert_eq!(Arc::strong_count(&held), 2);
+    tokio::time::sleep(Duration::from_secs(3)).await;
+
+    assert_eq!(Arc::strong_count(&held), 1, "the stream is still alive");
+    assert!(!http_body::Body::is_end_stream(&body));
+    let trailers = body.frame().await.unwrap().unwrap().into_trailers().unwrap();
+    assert_eq!(Status::from_header_map(&trailers).unwrap().code(), tonic::Code::DeadlineExceeded);
+    assert!(body.frame().await.is_none());
+}
+
 #[tokio::test]
 async fn a_stream_that_never_waits_ends_at_its_deadline_too() {
     let service = || std::future::ready(streaming(stream::repeat_with(message).take(50_000_000)));

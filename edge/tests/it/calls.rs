@@ -1,6 +1,7 @@
 //! What a stock tonic service promises its callers once it stands behind the edge.
 
 use std::io::Write as _;
+use std::sync::atomic::Ordering;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,7 @@ use http::{HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 
 use crate::echo::{BIDI, CLIENT_STREAM, MAX_MESSAGE, SERVER_STREAM, TRAILER, UNARY, encoded, frame, request};
-use crate::support::Server;
+use crate::support::{ENDLESS, Server, eventually};
 use crate::wire::{Answer, Way, call, send, send_for_head};
 
 const UNIMPLEMENTED: &str = "12";
@@ -222,6 +223,20 @@ async fn a_deadline_ends_a_call_and_a_stream_readably() {
             assert_eq!(answer.header("content-type"), way.content_type(), "{path}");
         }
     }
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_stream_that_nobody_reads_is_dropped_at_its_deadline() {
+    let server = Server::start(|_| {}).await;
+    let mut call = call(Way::Native, ENDLESS, b"");
+    call.headers_mut().insert("grpc-timeout", HeaderValue::from_static("100m"));
+
+    let unread = send_for_head(server.addr, call).await;
+
+    assert_eq!(unread.status(), StatusCode::OK);
+    eventually("the handler is dropped", || server.watch.streams.load(Ordering::SeqCst) == 0).await;
+    drop(unread);
     server.stopped().await;
 }
 

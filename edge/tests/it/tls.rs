@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::crypto::ring;
@@ -108,6 +108,23 @@ async fn both_versions_of_http_are_agreed_on_and_served() {
     // A browser offers both, and is given the better one.
     let browser = connect(&server, &pair, None, &["h2", "http/1.1"]).await.unwrap();
     assert_eq!(browser.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    drop(browser);
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_server_that_offers_http1_alone_is_not_spoken_to_otherwise() {
+    let pair = self_signed();
+    let (authority, _) = authority_and_client();
+    let offering = tls(&pair).http1_only();
+    let offering = offering.verify_clients(authority.as_bytes(), ClientCertificates::Optional).unwrap();
+    let server = Server::start(|options| options.tls = Some(offering)).await;
+
+    let browser = connect(&server, &pair, None, &["h2", "http/1.1"]).await.unwrap();
+    let native = connect(&server, &pair, None, &["h2"]).await;
+
+    assert_eq!(browser.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
+    assert!(native.is_err());
     drop(browser);
     server.stopped().await;
 }
@@ -261,6 +278,45 @@ async fn draining_works_inside_tls_too() {
 
     assert!(took < Duration::from_secs(2), "it took {took:?}");
     drop((open, never_spoke, idle));
+}
+
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_is_given_up_inside_tls_too() {
+    let pair = self_signed();
+    let server = Server::start(|options| {
+        options.tls = Some(tls(&pair));
+        options.keep_alive_interval = SHORT;
+        options.keep_alive_timeout = SHORT;
+    })
+    .await;
+    let mut stream = connect(&server, &pair, None, &["h2"]).await.unwrap();
+    // HTTP/2 and empty settings; from then on nothing.
+    stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+
+    let start = Instant::now();
+    let mut rest = Vec::new();
+    let reading = stream.read_to_end(&mut rest);
+    timeout(PATIENCE, reading).await.expect("the connection stays open").ok();
+
+    assert!(start.elapsed() >= SHORT);
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_too_large_is_refused_inside_tls_too() {
+    let pair = self_signed();
+    let server = Server::start(|options| options.tls = Some(tls(&pair))).await;
+    for (way, alpn, size) in [(Way::Web, "http/1.1", 100 * 1024), (Way::WebOverTwo, "h2", 17 * 1024)] {
+        let stream = connect(&server, &pair, None, &[alpn]).await.unwrap();
+        let mut call = call(way, UNARY, &request(&["a"]));
+        let large = http::HeaderValue::try_from("x".repeat(size)).unwrap();
+        call.headers_mut().insert("x-large", large);
+
+        let answer = send_over(stream, way, call).await;
+
+        assert_eq!(answer.status, http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "{way:?}");
+    }
+    server.stopped().await;
 }
 
 #[tokio::test]

@@ -18,9 +18,6 @@ use super::{
 };
 use crate::intl;
 
-/// How long a connection has to show that it lives when the page wakes.
-const PROBE: Duration = Duration::from_secs(5);
-
 /// How long frames are applied before the page may draw.
 const FLUSH_BUDGET_MS: f64 = 10.0;
 
@@ -102,22 +99,18 @@ impl Chat {
         self.session.user.set(None);
     }
 
-    /// Follows what the browser says: network, visibility, other tabs, signing out.
+    /// Follows what the browser says: network, visibility, other tabs, signing out. The stream follows
+    /// the first two by itself; here they are about the words on the page and the outbox.
     pub(super) fn watch_page(self) {
         // These live as long as the page does.
         let forget = std::mem::forget::<WindowListenerHandle>;
         forget(window_event_listener(ev::online, move |_| {
-            self.core.update_value(|core| core.connection.set_online(true, now()));
-            self.wake();
+            self.look_online();
             self.resume_outbox();
         }));
-        forget(window_event_listener(ev::offline, move |_| {
-            self.core.update_value(|core| core.connection.set_online(false, now()));
-            self.publish();
-        }));
-        forget(window_event_listener(ev::pageshow, move |_| self.wake()));
+        forget(window_event_listener(ev::offline, move |_| self.look_online()));
         forget(window_event_listener(ev::focus, move |_| self.publish()));
-        forget(window_event_listener_untyped("visibilitychange", move |_| self.woke()));
+        forget(window_event_listener_untyped("visibilitychange", move |_| self.look_online()));
         forget(window_event_listener(ev::storage, move |event| {
             if let Some(key) = event.key() {
                 self.changed_elsewhere(&key, event.new_value().as_deref());
@@ -137,20 +130,8 @@ impl Chat {
         self.resume_outbox();
     }
 
-    fn woke(self) {
-        if !document().hidden() {
-            self.wake();
-        }
-        self.publish();
-    }
-
-    /// The page or the network is back: what waits is tried, and what is open has to prove itself.
-    fn wake(self) {
+    fn look_online(self) {
         self.core.update_value(|core| core.connection.set_online(is_online(), now()));
-        self.with_handle(|handle| {
-            handle.retry_now();
-            handle.probe(PROBE);
-        });
         self.publish();
     }
 
@@ -178,12 +159,15 @@ impl Chat {
 
     fn stream_is(self, state: State) {
         match state {
+            State::Idle => {}
             State::Connecting => self.link(Link::Connecting),
             State::Ready => self.resume_outbox(),
-            State::Waiting { retry_in, .. } => {
-                self.link(Link::Waiting { until_ms: now() + retry_in.as_secs_f64() * 1_000.0 });
-            }
-            State::Failed { status } => self.failed(&status),
+            State::TransientFailure { next, .. } => self.link(match next.left() {
+                Some(left) => Link::Waiting { until_ms: now() + left.as_secs_f64() * 1_000.0 },
+                // The strip says that the page is offline, whatever else is the matter.
+                None => Link::Connecting,
+            }),
+            State::Shutdown { status } => self.failed(&status),
         }
     }
 

@@ -1,7 +1,8 @@
-//! What cargo runs browser tests with (see `.cargo/config.toml`): wasm-bindgen's runner, beside a server that
-//! lets the tests' page call.
+//! What cargo runs browser tests with (see `.cargo/config.toml`): wasm-bindgen's runner, beside servers that
+//! let the tests' page call.
 //!
-//! The server listens on the port after the page's, which is how the tests find it.
+//! Our server listens on the port after the page's, and one that answers wrongly on the port after that, which is
+//! how the tests find them.
 
 use std::ffi::OsString;
 use std::fs;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
+use super::faults;
 use crate::browser::Browser;
 use crate::command::{cargo, program};
 use crate::root;
@@ -20,20 +22,29 @@ use crate::tools::test_runner;
 pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     let runner = test_runner()?;
     let browser = Browser::set_up()?;
-    let backend = backend()?;
     let folder = Folder::new()?;
-    let page_port = two_free_ports()?;
+    let page_port = three_free_ports()?;
     let page = format!("127.0.0.1:{page_port}");
-    let listen = format!("127.0.0.1:{}", page_port + 1);
-    let (data, origin) = (folder.0.join("data").display().to_string(), format!("http://{page}"));
-    let flags = ["--listen", &listen, "--data", &data, "--cors-origin", &origin, "--log", "warn"];
-    let _server = Server::start(&backend, &flags)?;
+    let _server = if calls_the_backend() { Some(server(&folder.0, page_port)?) } else { None };
+    faults::start(page_port + 2)?;
     program(runner, arguments)
         .in_folder(&std::env::current_dir()?)
         .env("CHROMEDRIVER", &browser.driver)
         .env("WASM_BINDGEN_TEST_ADDRESS", &page)
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", capabilities(&browser, &folder.0)?)
         .run()
+}
+
+/// The channel knows no service, and its tests need not wait until one is built.
+fn calls_the_backend() -> bool {
+    std::env::var_os("CARGO_PKG_NAME").is_none_or(|package| package != "channel")
+}
+
+fn server(folder: &Path, page_port: u16) -> Result<Server> {
+    let listen = format!("127.0.0.1:{}", page_port + 1);
+    let (data, origin) = (folder.join("data").display().to_string(), format!("http://127.0.0.1:{page_port}"));
+    let flags = ["--listen", &listen, "--data", &data, "--cors-origin", &origin, "--log", "warn"];
+    Server::start(&backend()?, &flags)
 }
 
 /// The server that the other tests use, or one that is built now.
@@ -59,16 +70,17 @@ fn capabilities(browser: &Browser, folder: &Path) -> Result<OsString> {
     Ok(file.into())
 }
 
-/// The first of two ports in a row that nobody listens on right now.
-fn two_free_ports() -> Result<u16> {
+/// The first of three ports in a row that nobody listens on right now.
+fn three_free_ports() -> Result<u16> {
+    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     for _ in 0..100 {
         let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let port = first.local_addr()?.port();
-        if port < u16::MAX && TcpListener::bind((Ipv4Addr::LOCALHOST, port + 1)).is_ok() {
+        if port < u16::MAX - 1 && is_free(port + 1) && is_free(port + 2) {
             return Ok(port);
         }
     }
-    bail!("there are no two free ports in a row")
+    bail!("there are no three free ports in a row")
 }
 
 /// A folder that goes when this is dropped.

@@ -57,8 +57,8 @@ impl Count {
     }
 
     /// One check of our own.
-    pub(crate) fn check(&mut self, name: &str, result: Result<()>) {
-        self.kind = "commands";
+    pub(crate) fn check(&mut self, kind: &'static str, name: &str, result: Result<()>) {
+        self.kind = kind;
         match result {
             Ok(()) => {
                 println!("test {name} ... ok");

@@ -25,9 +25,9 @@ pub(crate) fn run(count: &mut Count, path: &OsStr) -> Result<()> {
     let data = target().join("smoke-data");
     std::fs::remove_dir_all(&data).ok();
     for words in ["run -p backend --", "run backend"] {
-        count.check(&format!("cargo {words} starts the server"), starts(words, &data));
+        count.check("commands", &format!("cargo {words} starts the server"), starts(words, &data));
     }
-    count.check("trunk serve passes calls on and streams as they come", trunk_serve(path, &data));
+    count.check("commands", "trunk serve passes calls on and streams as they come", trunk_serve(path, &data));
     Ok(())
 }
 

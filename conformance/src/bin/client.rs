@@ -1,0 +1,20 @@
+//! The client that the suite starts: it passes each call on to a page in a browser.
+
+use std::process::ExitCode;
+
+#[cfg(all(suite, not(target_arch = "wasm32")))]
+fn main() -> ExitCode {
+    match conformance::bridge::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("conformance-client: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(not(all(suite, not(target_arch = "wasm32"))))]
+fn main() -> ExitCode {
+    eprintln!("{}", conformance::NOT_BUILT);
+    ExitCode::FAILURE
+}

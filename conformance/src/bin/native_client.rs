@@ -1,0 +1,20 @@
+//! A client without a browser, over the channel as native programs have it.
+
+use std::process::ExitCode;
+
+#[cfg(all(suite, not(target_arch = "wasm32")))]
+fn main() -> ExitCode {
+    match conformance::native::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("conformance-native-client: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(not(all(suite, not(target_arch = "wasm32"))))]
+fn main() -> ExitCode {
+    eprintln!("{}", conformance::NOT_BUILT);
+    ExitCode::FAILURE
+}

@@ -1,0 +1,20 @@
+//! The server that the suite calls.
+
+use std::process::ExitCode;
+
+#[cfg(all(suite, not(target_arch = "wasm32")))]
+fn main() -> ExitCode {
+    match conformance::server::run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("conformance-server: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(not(all(suite, not(target_arch = "wasm32"))))]
+fn main() -> ExitCode {
+    eprintln!("{}", conformance::NOT_BUILT);
+    ExitCode::FAILURE
+}

@@ -1,0 +1,203 @@
+//! The client's program: serves a page that makes calls, opens it in a browser, and passes the suite's cases on
+//! to it and its answers back.
+//!
+//! Knows nothing of what a case asks for.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{Html, IntoResponse, Response};
+use axum::routing::{get, post};
+use prost::Message as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+use crate::chromium::Chromium;
+use crate::pb::client_compat_response::Result as Outcome;
+use crate::pb::{ClientCompatRequest, ClientCompatResponse, ClientErrorResult};
+use crate::pipe;
+
+/// Cases that were read and wait for a worker. When it is full, the suite waits.
+const WAITING_CASES: usize = 16;
+/// Answers that wait to be written. When it is full, the workers wait.
+const WAITING_ANSWERS: usize = 16;
+/// How long the page may take to ask for its first case: the suite gives up after 20 s without an answer.
+const START_TIMEOUT: Duration = Duration::from_secs(18);
+/// How long a worker may keep a case. It gives up by itself before that, unless it has died.
+const WORKER_TIMEOUT: Duration = Duration::from_secs(15);
+/// How much of what the browser printed is shown when it fails, in lines.
+const SHOWN_LINES: usize = 20;
+
+const PAGE: &str = "<!doctype html><title>Conformance</title>
+<script type=\"module\">import start from '/conformance-page.js'; start();</script>";
+
+/// `conformance-client FOLDER`: the folder holds the page's program. CHROME names another browser.
+pub fn run() -> Result<()> {
+    let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {
+        bail!("name the folder with the page's program");
+    };
+    let runtime = tokio::runtime::Runtime::new()?;
+    let result = runtime.block_on(serve(&folder));
+    // Not waiting for standard input, which may still be open.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(folder: &Path) -> Result<()> {
+    let browser = std::env::var("CHROME").unwrap_or_else(|_| "chromium".to_owned());
+    let (cases, waiting) = mpsc::channel(WAITING_CASES);
+    let (answers, given) = mpsc::channel(WAITING_ANSWERS);
+    let bridge = Arc::new(Bridge { cases: waiting.into(), answers, open: Mutex::default() });
+    let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;
+    let page = format!("http://{}/", listener.local_addr()?);
+    tokio::spawn(axum::serve(listener, routes(folder)?.with_state(Arc::clone(&bridge))).into_future());
+
+    let log = folder.join("browser.log");
+    let mut chromium = Chromium::start(&browser, &page, &log)?;
+    let result = tokio::select! {
+        result = pass_on(cases, given) => result,
+        error = chromium.ended() => Err(error),
+        error = interrupted() => Err(error),
+        () = never_started(&bridge) => {
+            Err(anyhow::anyhow!("the page did not ask for a case within {START_TIMEOUT:?}"))
+        }
+    };
+    chromium.end().await?;
+    if result.is_err() {
+        eprintln!("`{browser}` printed:\n{}", excerpt(&log));
+    }
+    result
+}
+
+/// Reads cases and writes answers until all that was read has been answered.
+async fn pass_on(
+    cases: mpsc::Sender<ClientCompatRequest>,
+    mut answers: mpsc::Receiver<ClientCompatResponse>,
+) -> Result<()> {
+    let mut reader: JoinHandle<Result<usize>> = tokio::spawn(async move {
+        let (mut stdin, mut read) = (tokio::io::stdin(), 0);
+        while let Some(case) = pipe::read(&mut stdin).await? {
+            read += 1;
+            cases.send(case).await.context("nobody takes cases")?;
+        }
+        Ok(read)
+    });
+    let (mut stdout, mut answered, mut read) = (tokio::io::stdout(), 0, None);
+    while read != Some(answered) {
+        tokio::select! {
+            all = &mut reader, if read.is_none() => read = Some(all??),
+            answer = answers.recv() => {
+                let answer = answer.context("nobody gives answers")?;
+                pipe::write(&mut stdout, &answer.encode_to_vec()).await?;
+                answered += 1;
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn interrupted() -> anyhow::Error {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            terminate.recv().await;
+            anyhow::anyhow!("stopped")
+        }
+        Err(error) => anyhow::Error::from(error).context("cannot wait for SIGTERM"),
+    }
+}
+
+/// What the page and the suite share.
+struct Bridge {
+    cases: tokio::sync::Mutex<mpsc::Receiver<ClientCompatRequest>>,
+    answers: mpsc::Sender<ClientCompatResponse>,
+    /// Whether the page has asked, and the names of the cases that were handed out and have no answer.
+    open: Mutex<Option<HashSet<String>>>,
+}
+
+impl Bridge {
+    fn open<T>(&self, change: impl FnOnce(&mut HashSet<String>) -> T) -> T {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        change(open.get_or_insert_default())
+    }
+
+    /// Gives `answer` to the suite, unless it has one for that case: a second one would end the whole run.
+    async fn answer(&self, answer: ClientCompatResponse) {
+        if self.open(|open| open.remove(&answer.test_name)) {
+            // Nobody listens any more when everything is over.
+            self.answers.send(answer).await.ok();
+        }
+    }
+
+    /// Waits for the next case; `None` when there are no more.
+    async fn next(self: &Arc<Self>) -> Option<ClientCompatRequest> {
+        let case = self.cases.lock().await.recv().await?;
+        self.open(|open| open.insert(case.test_name.clone()));
+        let (bridge, test_name) = (Arc::clone(self), case.test_name.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(WORKER_TIMEOUT).await;
+            let message = format!("the page's worker did not answer within {WORKER_TIMEOUT:?}");
+            let result = Some(Outcome::Error(ClientErrorResult { message }));
+            bridge.answer(ClientCompatResponse { test_name, result }).await;
+        });
+        Some(case)
+    }
+}
+
+/// Ends when the page has not asked in time.
+async fn never_started(bridge: &Bridge) {
+    tokio::time::sleep(START_TIMEOUT).await;
+    let started = bridge.open.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+    if started {
+        std::future::pending().await
+    }
+}
+
+fn routes(folder: &Path) -> Result<Router<Arc<Bridge>>> {
+    let file = |name: &str, content_type: &'static str| {
+        let path = folder.join(name);
+        let content = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let content = Bytes::from(content);
+        Ok::<_, anyhow::Error>(get(async move || ([(CONTENT_TYPE, content_type)], content.clone())))
+    };
+    Ok(Router::new()
+        .route("/", get(async || Html(PAGE)))
+        .route("/conformance-page.js", file("conformance-page.js", "text/javascript")?)
+        .route("/conformance-page_bg.wasm", file("conformance-page_bg.wasm", "application/wasm")?)
+        .route("/next", post(next)))
+}
+
+/// Takes a worker's answer to its last case, none at first, and gives it its next.
+async fn next(State(bridge): State<Arc<Bridge>>, answer: Bytes) -> Response {
+    bridge.open(|_| ());
+    if !answer.is_empty() {
+        match ClientCompatResponse::decode(answer) {
+            Ok(answer) => bridge.answer(answer).await,
+            Err(error) => return (StatusCode::BAD_REQUEST, error.to_string()).into_response(),
+        }
+    }
+    match bridge.next().await {
+        Some(case) => case.encode_to_vec().into_response(),
+        None => StatusCode::NO_CONTENT.into_response(),
+    }
+}
+
+/// What the page wrote to the console first, or else the last that the browser said.
+fn excerpt(log: &Path) -> String {
+    let text = std::fs::read_to_string(log).unwrap_or_default();
+    let page: Vec<&str> = text.lines().filter(|line| line.contains(":CONSOLE:")).take(SHOWN_LINES).collect();
+    if !page.is_empty() {
+        return page.join("\n");
+    }
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(SHOWN_LINES)..].join("\n")
+}

@@ -1,0 +1,56 @@
+//! How the suite talks to its programs: each message is preceded by its length, four bytes, big-endian.
+
+use anyhow::{Context as _, Result, ensure};
+use prost::Message;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+/// Bytes of one message. The suite takes no more either.
+const MAX_MESSAGE: usize = 16 * 1024 * 1024;
+
+/// The next message; `None` at the end.
+pub(crate) async fn read<M: Message + Default>(from: &mut (impl AsyncRead + Unpin)) -> Result<Option<M>> {
+    let mut length = [0; 4];
+    if from.read(&mut length[..1]).await.context("cannot read from the suite")? == 0 {
+        return Ok(None);
+    }
+    from.read_exact(&mut length[1..]).await.context("the suite ended inside a length")?;
+    let length = usize::try_from(u32::from_be_bytes(length))?;
+    ensure!(length <= MAX_MESSAGE, "the suite sends a message of {length} bytes");
+    let mut message = vec![0; length];
+    from.read_exact(&mut message).await.context("the suite ended inside a message")?;
+    M::decode(&*message).context("what the suite sent is no message of its own").map(Some)
+}
+
+/// Writes `message`, already encoded.
+pub(crate) async fn write(to: &mut (impl AsyncWrite + Unpin), message: &[u8]) -> Result<()> {
+    let length = u32::try_from(message.len())?.to_be_bytes();
+    to.write_all(&[&length, message].concat()).await.context("cannot write to the suite")?;
+    to.flush().await.context("cannot write to the suite")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pb::Header;
+
+    #[tokio::test]
+    async fn messages_come_out_as_they_went_in_and_the_end_is_no_error() {
+        let header = Header { name: "x-a".to_owned(), value: vec!["1".to_owned()] };
+        let mut bytes = Vec::new();
+        for message in [&header, &Header::default()] {
+            write(&mut bytes, &message.encode_to_vec()).await.unwrap();
+        }
+        let mut from = &*bytes;
+        assert_eq!(read(&mut from).await.unwrap(), Some(header));
+        assert_eq!(read(&mut from).await.unwrap(), Some(Header::default()));
+        assert_eq!(read::<Header>(&mut from).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn an_end_inside_a_message_is_an_error() {
+        for cut in [&[0, 0][..], &[0, 0, 0, 9, 1]] {
+            let mut from = cut;
+            read::<Header>(&mut from).await.unwrap_err();
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A stream in both directions at once: one answer for each request, as long as there are answers.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream;
+use tonic::{Status, Streaming};
+
+use super::seen::Seen;
+use super::{Payloads, delay, end};
+use crate::pb::{BidiStreamRequest, ConformancePayload, StreamResponseDefinition};
+
+pub(super) struct FullDuplex {
+    requests: Streaming<BidiStreamRequest>,
+    /// The request that was read to know what is asked for.
+    first: Option<BidiStreamRequest>,
+    /// Whether requests may still come.
+    open: bool,
+    /// What came since the last answer.
+    seen: Seen,
+    definition: StreamResponseDefinition,
+    answers: VecDeque<Vec<u8>>,
+    delay: Duration,
+    ended: bool,
+}
+
+impl FullDuplex {
+    pub(super) fn new(
+        requests: Streaming<BidiStreamRequest>,
+        first: BidiStreamRequest,
+        seen: Seen,
+        definition: &StreamResponseDefinition,
+    ) -> Self {
+        Self {
+            requests,
+            first: Some(first),
+            open: true,
+            seen,
+            definition: definition.clone(),
+            answers: definition.response_data.clone().into(),
+            delay: delay(definition.response_delay_ms),
+            ended: false,
+        }
+    }
+
+    pub(super) fn payloads(self) -> Payloads {
+        stream::unfold(self, |mut duplex| async move {
+            let next = duplex.next().await.transpose()?;
+            duplex.ended |= next.is_err();
+            Some((next, duplex))
+        })
+        .boxed()
+    }
+
+    async fn next(&mut self) -> Result<Option<ConformancePayload>, Status> {
+        if self.ended {
+            return Ok(None);
+        }
+        if self.open {
+            match self.request().await? {
+                Some(request) => self.seen.add(&request)?,
+                None => self.open = false,
+            }
+        }
+        let Some(data) = self.answers.pop_front() else {
+            self.ended = true;
+            return end(&self.definition, || self.seen.clone())?.transpose();
+        };
+        tokio::time::sleep(self.delay).await;
+        Ok(Some(ConformancePayload { data, request_info: Some(self.seen.take()) }))
+    }
+
+    async fn request(&mut self) -> Result<Option<BidiStreamRequest>, Status> {
+        match self.first.take() {
+            Some(first) => Ok(Some(first)),
+            None => self.requests.message().await,
+        }
+    }
+}

@@ -1,0 +1,18 @@
+//! Built without the suite's contracts.
+
+use std::process::Command;
+
+#[test]
+fn every_program_says_what_to_run_instead() {
+    let programs = [
+        env!("CARGO_BIN_EXE_conformance-client"),
+        env!("CARGO_BIN_EXE_conformance-page"),
+        env!("CARGO_BIN_EXE_conformance-server"),
+    ];
+    for program in programs {
+        let output = Command::new(program).output().unwrap();
+        assert!(!output.status.success(), "{program}");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(text.contains("cargo xtask conformance"), "{program}: {text}");
+    }
+}

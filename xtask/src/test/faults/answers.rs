@@ -1,0 +1,141 @@
+//! What the server of wrong answers says to which order. Among them are right ones, to compare with.
+
+use super::Request;
+
+/// What is done with a request.
+pub(super) enum Answer<'a> {
+    /// The bytes of a response.
+    Whole(Vec<u8>),
+    /// The same, each written by itself.
+    Pieces(Vec<Vec<u8>>),
+    /// The start of a response, and the connection is closed.
+    ThenCut(Vec<u8>),
+    /// The start of a response, and nothing more until the client goes.
+    ThenHang(&'a str, Vec<u8>),
+    /// The first response once the client of [`ThenHang`](Self::ThenHang) of this name has gone, the second when it
+    /// does not go.
+    WhenGone(&'a str, Vec<u8>, Vec<u8>),
+}
+
+const GRPC_WEB: &str = "content-type: application/grpc-web+proto\r\n";
+const CORS: &str = "access-control-allow-origin: *\r\naccess-control-expose-headers: *\r\n";
+const OK: &[u8] = b"grpc-status: 0\r\n";
+/// `grpc-status: 9` and `grpc-message: no`, by gzip.
+const TRAILERS_GZIP: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03K/*H\xd6-.I,)-\xb6R\xb0\xe4\xe5J\x07\xf1sS\x8b\x8b\x13\xd3S\xad\x14\xf2\xf2y\xb9\x00\x9e\xf4\tV\"\x00\x00\x00";
+
+/// The order is a word, and for some of them a slash and an argument.
+pub(super) fn answer(request: &Request) -> Answer<'_> {
+    let (_, order) = request.path.rsplit_once("/Faults/").unwrap_or_default();
+    if request.method == "OPTIONS" {
+        return Answer::Whole(preflight(order));
+    }
+    let (word, argument) = order.split_once('/').unwrap_or((order, ""));
+    let number: usize = argument.parse().unwrap_or_default();
+    let hello = frame(0, b"hello");
+    let whole = [&hello[..], &frame(0x80, OK)].concat();
+    match word {
+        "good" => Answer::Whole(response(GRPC_WEB, &whole)),
+        "headers" => Answer::Whole(response(GRPC_WEB, &echo(request.headers.join("\n").as_bytes()))),
+        "body" => Answer::Whole(response(GRPC_WEB, &echo(&request.body))),
+        "bytewise" => in_chunks(whole.chunks(1)),
+        "ordinal" => in_chunks([&echo(request.ordinal.to_string().as_bytes())[..]].into_iter()),
+        "trailers-only" => {
+            let head = format!("{GRPC_WEB}grpc-status: 5\r\ngrpc-message: not there\r\n");
+            Answer::Whole(response(&head, b""))
+        }
+        "repeated" => {
+            let head =
+                format!("{GRPC_WEB}k-bin: AA==\r\nk-bin: AQ==\r\nx: one\r\nx: two\r\nlatin: caf\u{e9}\r\n");
+            // In Latin-1, as HTTP has it.
+            let latin = |text: String| text.chars().map(|c| c as u8).collect::<Vec<_>>();
+            let block = frame(0x80, b"grpc-status:0\r\nX: a\r\nx: b\r\nk-bin: AA==, AQ==");
+            let head = latin(head_of("200 OK", &head, Some(block.len()), CORS));
+            Answer::Whole([head, block].concat())
+        }
+        "compressed-trailers" => {
+            let head = format!("{GRPC_WEB}grpc-encoding: gzip\r\n");
+            Answer::Whole(response(&head, &frame(0x81, TRAILERS_GZIP)))
+        }
+        "text" => Answer::Whole(response(
+            "content-type: application/grpc-web-text\r\n",
+            // Two padded parts: the message, and the trailers.
+            b"AAAAAAVoZWxsbw==gAAAABBncnBjLXN0YXR1czogMA0K",
+        )),
+        "bad-gateway" => {
+            Answer::Whole(other("502 Bad Gateway", "content-type: text/html\r\n", b"<h1>502</h1>"))
+        }
+        "status" => Answer::Whole(other(&format!("{number} Whatever"), "", b"")),
+        "page" => Answer::Whole(other("200 OK", "content-type: text/html\r\n", b"<h1>Log in</h1>")),
+        "redirect" => Answer::Whole(other("302 Found", "location: /Faults/page\r\n", b"")),
+        "no-cors" => {
+            Answer::Whole([head_of("200 OK", GRPC_WEB, Some(whole.len()), "").into(), whole].concat())
+        }
+        "hidden-status" => {
+            let head = format!("{GRPC_WEB}grpc-status: 5\r\n");
+            let cors = "access-control-allow-origin: *\r\n";
+            Answer::Whole(head_of("200 OK", &head, Some(0), cors).into())
+        }
+        "nothing" => Answer::Whole(response(GRPC_WEB, b"")),
+        "truncated-message" => Answer::Whole(response(GRPC_WEB, &whole[..8])),
+        "truncated-trailers" => Answer::Whole(response(GRPC_WEB, &whole[..whole.len() - 4])),
+        "cut-message" => Answer::ThenCut(start(&whole[..8])),
+        "cut-trailers" => Answer::ThenCut(start(&whole[..whole.len() - 4])),
+        "refuse" => Answer::ThenCut(Vec::new()),
+        "large-prefix" => Answer::ThenHang("large-prefix", start(b"\0\x7f\xff\xff\xff....")),
+        "hang" => Answer::ThenHang(argument, Vec::new()),
+        "hang-streaming" => Answer::ThenHang(argument, start(&hello)),
+        "gone" => Answer::WhenGone(
+            argument,
+            response(GRPC_WEB, &whole),
+            response(GRPC_WEB, &frame(0x80, b"grpc-status: 4")),
+        ),
+        "small-messages" => Answer::Whole(response(GRPC_WEB, &stream(b"ten bytes.", number))),
+        "large-messages" => Answer::Whole(response(GRPC_WEB, &stream(&[7; 64 * 1024], number))),
+        _ => Answer::Whole(response(GRPC_WEB, &frame(0x80, b"grpc-status: 12\r\n"))),
+    }
+}
+
+/// A message or a frame of trailers.
+fn frame(flags: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    [&[flags], &length.to_be_bytes()[..], payload].concat()
+}
+
+fn stream(message: &[u8], count: usize) -> Vec<u8> {
+    [frame(0, message).repeat(count), frame(0x80, OK)].concat()
+}
+
+fn echo(message: &[u8]) -> Vec<u8> {
+    stream(message, 1)
+}
+
+fn preflight(order: &str) -> Vec<u8> {
+    let allowed = "access-control-allow-methods: POST\r\naccess-control-allow-headers: *\r\naccess-control-max-age: 60\r\n";
+    let cors = if order == "no-cors" { "" } else { CORS };
+    head_of("204 No Content", allowed, None, cors).into()
+}
+
+fn response(headers: &str, body: &[u8]) -> Vec<u8> {
+    other("200 OK", headers, body)
+}
+
+fn other(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    [head_of(status, headers, Some(body.len()), CORS).as_bytes(), body].concat()
+}
+
+/// The start of a response that is longer than what is sent of it.
+fn start(body: &[u8]) -> Vec<u8> {
+    [head_of("200 OK", GRPC_WEB, Some(body.len() + 1_000), CORS).as_bytes(), body].concat()
+}
+
+/// Each chunk is sent by itself, and so is the end.
+fn in_chunks<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Answer<'static> {
+    let head = head_of("200 OK", &format!("{GRPC_WEB}transfer-encoding: chunked\r\n"), None, CORS);
+    let chunks = chunks.map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
+    Answer::Pieces(std::iter::once(head.into()).chain(chunks).chain([b"0\r\n\r\n".to_vec()]).collect())
+}
+
+fn head_of(status: &str, headers: &str, length: Option<usize>, cors: &str) -> String {
+    let length = length.map(|length| format!("content-length: {length}\r\n")).unwrap_or_default();
+    format!("HTTP/1.1 {status}\r\n{cors}{headers}{length}\r\n")
+}

@@ -1,0 +1,104 @@
+//! The public conformance suite, which comes from Go: its runner in the tools' cache, its contracts in Go's.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+
+use super::{beside, cache, lock, replace};
+use crate::command::{Program, program};
+use crate::step::note;
+
+/// The suite, and the one version of it that our figures are of.
+const MODULE: &str = "connectrpc.com/conformance";
+const VERSION: &str = "v1.0.7";
+/// The suite's program.
+const RUNNER: &str = "connectconformance";
+/// What `conformance/build.rs` is told the contracts' folder by.
+const PROTOS: &str = "CHINWAG_CONFORMANCE_PROTOS";
+
+/// The suite on this machine.
+#[derive(Debug)]
+pub(crate) struct Suite {
+    /// The program that runs it.
+    pub(crate) runner: PathBuf,
+    /// The folder that its contracts' imports start from.
+    protos: PathBuf,
+}
+
+impl Suite {
+    /// Whether there is Go to get it with.
+    pub(crate) fn is_possible() -> bool {
+        program("go", ["version"]).output().is_some()
+    }
+
+    /// Finds or installs it.
+    pub(crate) fn set_up() -> Result<Self> {
+        if !Self::is_possible() {
+            bail!(
+                "the conformance suite is installed by Go, and there is no `go`: see https://go.dev/doc/install"
+            );
+        }
+        Ok(Self { runner: runner()?, protos: module()?.join("proto") })
+    }
+
+    /// `program`, building with the suite's contracts.
+    pub(crate) fn contracts(&self, program: Program) -> Program {
+        program.env(PROTOS, &self.protos)
+    }
+}
+
+fn runner() -> Result<PathBuf> {
+    let home = cache()?.join(format!("{RUNNER}-{VERSION}"));
+    let runner = home.join(format!("{RUNNER}{}", std::env::consts::EXE_SUFFIX));
+    if is_right(&runner) {
+        note(&format!("{RUNNER} {VERSION}: in the cache"));
+        return Ok(runner);
+    }
+    let _lock = lock(&home)?;
+    if !is_right(&runner) {
+        note(&format!("{RUNNER} {VERSION}: installing it, once for all clones; that takes about a minute"));
+        let unfinished = beside(&home, "new");
+        std::fs::create_dir_all(&unfinished)?;
+        program("go", ["install", &format!("{MODULE}/cmd/{RUNNER}@{VERSION}")])
+            .env("GOBIN", &unfinished)
+            .in_folder(&std::env::temp_dir())
+            .run()?;
+        replace(&unfinished, &home)?;
+    }
+    if !is_right(&runner) {
+        bail!("{} does not say that it is version {VERSION}", runner.display());
+    }
+    Ok(runner)
+}
+
+fn is_right(runner: &Path) -> bool {
+    super::version_of(runner).as_deref() == Some(VERSION)
+}
+
+/// The folder of its source, which Go keeps for all.
+fn module() -> Result<PathBuf> {
+    let wanted = format!("{MODULE}@{VERSION}");
+    let words = ["mod", "download", "-json", wanted.as_str()];
+    let answer = program("go", words).in_folder(&std::env::temp_dir()).output();
+    let answer = answer.with_context(|| format!("`go {}` fails", words.join(" ")))?;
+    folder(&answer).with_context(|| format!("`go {}` names no folder", words.join(" ")))
+}
+
+/// The member `Dir` of Go's answer, which has one member on each line.
+fn folder(answer: &str) -> Option<PathBuf> {
+    let value = answer.lines().find_map(|line| line.trim().strip_prefix("\"Dir\": \""))?;
+    Some(value.split_once('"')?.0.replace("\\\\", "\\").into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_is_read_off_go_s_answer() {
+        let answer =
+            "{\n\t\"Path\": \"a.b/c\",\n\t\"Dir\": \"/go/pkg/mod/a.b/c@v1\",\n\t\"Sum\": \"h1:x=\"\n}";
+        assert_eq!(folder(answer), Some(PathBuf::from("/go/pkg/mod/a.b/c@v1")));
+        assert_eq!(folder("{\n\t\"Error\": \"no network\"\n}"), None);
+    }
+}
