@@ -23,6 +23,8 @@ pub use self::frame::{
 };
 pub(crate) use self::grpcurl::native_command;
 pub use self::log::{CallLog, CallRecord, CallState, Count, KEPT_BYTES, KEPT_CALLS};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use self::messages::for_devtools;
 pub use self::metadata::{Entry, Value};
 pub(crate) use self::panel::CallsPanel;
 pub(crate) use self::row::duration_text;

@@ -39,6 +39,27 @@ pub(super) fn content(method: Option<&Method>, direction: Direction, frame: &Fra
     Content::Decoded(decode(message, &frame.content, style))
 }
 
+/// A message for the browser's own tools: an object as the panel shows it, or its bytes in base64.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn for_devtools(message: channel::devtools::Message<'_>) -> wasm_bindgen::JsValue {
+    let direction = match message.direction {
+        channel::devtools::Direction::Request => Direction::Sent,
+        channel::devtools::Direction::Response => Direction::Received,
+    };
+    let frame = Frame {
+        number: 1,
+        after: std::time::Duration::ZERO,
+        flags: message.flags,
+        length: message.length,
+        content: message.content.clone(),
+    };
+    match content(proto::schema::method(message.path), direction, &frame, Style::Lines) {
+        // What the decoder writes is always JSON.
+        Content::Decoded(decoded) => js_sys::JSON::parse(&decoded.json).unwrap_or_default(),
+        _ => channel::devtools::base64(message),
+    }
+}
+
 /// What a person should know of a message beside what it says.
 pub(super) fn remarks(m: &Messages, frame: &Frame, content: &Content) -> Vec<String> {
     let Content::Decoded(decoded) = content else {
