@@ -44,6 +44,14 @@ pub(crate) fn decompress(packed: Bytes, limit: usize) -> Work {
     engine::decompress(packed, limit)
 }
 
+/// What a message holds that an observer was given whole and compressed by gzip: at most `limit` bytes.
+///
+/// For showing calls; the channel's callers get their messages unpacked. [`Error::MessageTooLarge`] above the
+/// limit, [`Error::Protocol`] when it is no gzip.
+pub async fn gunzip(packed: Bytes, limit: usize) -> Result<Bytes, Error> {
+    decompress(packed, limit).await
+}
+
 fn malformed(reason: impl std::fmt::Display) -> Error {
     Error::Protocol { reason: format!("what is said to be gzip is not ({reason})") }
 }

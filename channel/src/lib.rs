@@ -94,6 +94,7 @@ pub use self::credentials::TokenSource;
 pub use self::deadline::no_deadline;
 pub use self::error::Error;
 pub use self::guard::idle_timeout;
+pub use self::gzip::gunzip;
 pub use self::in_process::{Fault, InProcess};
 pub use self::interceptor::{Interceptor, Outgoing};
 pub use self::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
