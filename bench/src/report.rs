@@ -32,6 +32,9 @@ impl Samples {
 
     /// Median and range with as many digits as mean something.
     pub(crate) fn show(&self) -> String {
+        if let [once] = self.0[..] {
+            return format!("{} (once)", number(once));
+        }
         format!("{} ({} to {})", number(self.at(0.5)), number(self.at(0.0)), number(self.at(1.0)))
     }
 }

@@ -34,7 +34,7 @@ pub(crate) enum Client {
     ConnectWeb,
     GrpcWeb,
     #[value(name = "twwc")]
-    TonicWebWasmClient,
+    TonicWebWasm,
     /// `channel::Channel`.
     #[value(name = "ours")]
     Channel,
@@ -47,7 +47,7 @@ impl Client {
             Self::Fetch => "fetch, nothing decoded",
             Self::ConnectWeb => "connect-web",
             Self::GrpcWeb => "grpc-web",
-            Self::TonicWebWasmClient => "tonic-web-wasm-client",
+            Self::TonicWebWasm => "tonic-web-wasm-client",
             Self::Channel => "channel (ours)",
         }
     }
@@ -58,7 +58,7 @@ impl Client {
             Self::Fetch => "fetch",
             Self::ConnectWeb => "connect_web",
             Self::GrpcWeb => "grpc_web",
-            Self::TonicWebWasmClient => "tonic_web_wasm_client",
+            Self::TonicWebWasm => "tonic_web_wasm_client",
             Self::Channel => "channel",
         }
     }

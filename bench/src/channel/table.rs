@@ -9,7 +9,7 @@ use super::{Options, Peaks, Times};
 use crate::report::Samples;
 
 /// Whom the others are compared with.
-const PEERS: [Client; 3] = [Client::Fetch, Client::ConnectWeb, Client::TonicWebWasmClient];
+const PEERS: [Client; 3] = [Client::Fetch, Client::ConnectWeb, Client::TonicWebWasm];
 
 /// What a goal is called, what was measured, and whether it is met.
 type Goal = (&'static str, Option<Samples>, fn(f64) -> bool);
@@ -71,11 +71,9 @@ pub(crate) fn goals(times: &Times, peaks: &Peaks, weights: &BTreeMap<Client, Wei
     let goals: [Goal; 7] = [
         ("(a) at most 1.05 x the time of fetch", against(Case::Unary, Client::Fetch), |x| x <= 1.05),
         ("(b) at least 20 x as fast as connect-web", speed(Case::Small, Client::ConnectWeb), |x| x >= 20.0),
-        (
-            "(b) at most the time of tonic-web-wasm-client",
-            against(Case::Small, Client::TonicWebWasmClient),
-            |x| x <= 1.0,
-        ),
+        ("(b) at most the time of tonic-web-wasm-client", against(Case::Small, Client::TonicWebWasm), |x| {
+            x <= 1.0
+        }),
         ("(c) at most 1.15 x the time of fetch", against(Case::Large, Client::Fetch), |x| x <= 1.15),
         (
             "(c) at most the memory of fetch and 16 MB",
@@ -87,7 +85,7 @@ pub(crate) fn goals(times: &Times, peaks: &Peaks, weights: &BTreeMap<Client, Wei
         ("(d) at most 1.05 x the time of fetch", against(Case::Concurrent, Client::Fetch), |x| x <= 1.05),
         (
             "(e) smaller than with tonic-web-wasm-client",
-            ratio(weight(Client::Channel).as_ref(), weight(Client::TonicWebWasmClient).as_ref()),
+            ratio(weight(Client::Channel).as_ref(), weight(Client::TonicWebWasm).as_ref()),
             |x| x < 1.0,
         ),
     ];

@@ -125,12 +125,12 @@ async fn connect_web_learns_why_a_call_is_refused() -> Result {
 
 #[tokio::test]
 async fn connect_web_reads_a_stream_to_its_end() -> Result {
-    from_both_origins("connect", reads_a_long_stream).await
+    from_both_origins("connect", async |caller| reads_a_long_stream(caller).await).await
 }
 
 #[tokio::test]
 async fn connect_web_reads_a_stream_to_its_deadline() -> Result {
-    from_both_origins("connect", ends_at_the_deadline).await
+    from_both_origins("connect", async |caller| ends_at_the_deadline(caller).await).await
 }
 
 #[tokio::test]
@@ -159,10 +159,10 @@ async fn grpc_web_learns_why_a_call_is_refused() -> Result {
 
 #[tokio::test]
 async fn grpc_web_reads_a_stream_to_its_end() -> Result {
-    from_both_origins("grpcWeb", reads_a_long_stream).await
+    from_both_origins("grpcWeb", async |caller| reads_a_long_stream(caller).await).await
 }
 
 #[tokio::test]
 async fn grpc_web_reads_a_stream_to_its_deadline() -> Result {
-    from_both_origins("grpcWeb", ends_at_the_deadline).await
+    from_both_origins("grpcWeb", async |caller| ends_at_the_deadline(caller).await).await
 }
