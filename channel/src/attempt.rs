@@ -16,6 +16,7 @@ use crate::compression::{self, Encoding, Undoing};
 use crate::error::Error;
 use crate::limits::check_metadata;
 use crate::observe::Reporter;
+use crate::request_body::Repeatable;
 use crate::status::{self, GRPC_STATUS};
 use crate::timer::Sleep;
 use crate::transport::Transport;
@@ -45,6 +46,8 @@ pub(crate) struct Head {
     pub(crate) encoding: Encoding,
     /// Which of the source's tokens the call was made with.
     pub(crate) token: Option<u64>,
+    /// What is still being sent, until the call is over.
+    pub(crate) request: Option<Repeatable>,
 }
 
 /// What is known of the first frame of a response's body.
@@ -102,7 +105,7 @@ async fn head(transport: &dyn Transport, request: Request<Body>, terms: &Terms) 
         First::None if terms.single => no_message(&parts.headers)?,
         _ => {}
     }
-    Ok(Head { parts, body, first, encoding, token: None })
+    Ok(Head { parts, body, first, encoding, token: None, request: None })
 }
 
 /// The error of a body that ended before anything came.

@@ -18,6 +18,7 @@ use crate::guard::Guard;
 use crate::limits::{Permit, check_metadata};
 use crate::messages::{Messages, Rules};
 use crate::observe::OpenCall;
+use crate::request_body::Repeatable;
 use crate::status;
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
@@ -43,6 +44,7 @@ pub(crate) struct Held {
     pub(crate) call: OpenCall,
     pub(crate) permit: Option<Permit>,
     pub(crate) token: Option<PresentedToken>,
+    pub(crate) request: Option<Repeatable>,
 }
 
 /// How messages come.
@@ -107,6 +109,7 @@ impl ResponseBody {
     fn end(&mut self, status: &Status, trailers: HeaderMap) {
         self.source = None;
         self.held.permit = None;
+        self.held.request = None;
         if let Some(token) = self.held.token.take().filter(|_| status.code() == Code::Unauthenticated) {
             token.was_refused();
         }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
+use tonic::body::Body;
 
 use crate::channel::{Channel, Inner};
-use crate::compression::Compression;
-use crate::credentials::{Credentials, TokenSource};
+use crate::compression::{Compression, Deflating};
+use crate::credentials::{Credentials, TokenSource, Tokens};
 use crate::interceptor::{Interceptor, SharedInterceptor};
 use crate::limits::{DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_MAX_METADATA_SIZE, OpenCalls};
 use crate::maybe_send::{MaybeSend, MaybeSync, shared_fn};
@@ -48,11 +49,11 @@ pub struct Builder {
     max_message: usize,
     max_metadata: usize,
     max_open_calls: Option<usize>,
-    compress: Option<Compression>,
+    compress: Option<fn(Body) -> Body>,
     offer_gzip: bool,
     retry: RetryPolicy,
     interceptors: Vec<SharedInterceptor>,
-    credentials: Option<Credentials>,
+    credentials: Option<Arc<dyn Tokens>>,
     observers: Vec<Observer>,
     capture: usize,
 }
@@ -146,7 +147,9 @@ impl Builder {
     ///
     /// A client that compresses by itself is left alone.
     pub fn compress_requests(mut self, compression: Compression) -> Self {
-        self.compress = Some(compression);
+        self.compress = Some(match compression {
+            Compression::Gzip => |body| Body::new(Deflating::new(body)),
+        });
         self
     }
 
@@ -174,7 +177,7 @@ impl Builder {
     /// Sends the token of `source` with every call, as the metadata `authorization`; see [`TokenSource`].
     /// None by default; the last one that is given counts.
     pub fn credentials(mut self, source: impl TokenSource) -> Self {
-        self.credentials = Some(Credentials::new(source));
+        self.credentials = Some(Arc::new(Credentials::new(source)));
         self
     }
 

@@ -1,15 +1,17 @@
 //! Cancelling a call by a token of the caller's.
 
-use std::fmt;
+use std::future::Future as _;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::Extensions;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// The token that a request carries to the channel.
-#[derive(Clone, Debug)]
-struct CancelToken(CancellationToken);
+/// The token that a request carries to the channel, as something that can be watched: a program without tokens
+/// does not carry their code.
+#[derive(Clone)]
+struct CancelToken(Arc<dyn Fn() -> Box<dyn Cancellation> + Send + Sync>);
 
 /// Ends the call with `CANCELLED` as soon as `token` is cancelled, wherever the call is by then: waiting for
 /// its head, for the next attempt, or in the middle of a stream.
@@ -30,33 +32,40 @@ struct CancelToken(CancellationToken);
 /// # example();
 /// ```
 pub fn cancel_with<T>(request: &mut tonic::Request<T>, token: CancellationToken) {
-    request.extensions_mut().insert(CancelToken(token));
+    let watch = move || Box::new(Watched::new(token.clone())) as Box<dyn Cancellation>;
+    request.extensions_mut().insert(CancelToken(Arc::new(watch)));
 }
 
 /// Watches the token of one call.
-pub(crate) struct Cancellation {
+pub(crate) trait Cancellation: Send {
+    fn is_cancelled(&self) -> bool;
+
+    /// Wakes the task when it is.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// The token of the call with these `extensions`, when it has one.
+pub(crate) fn of(extensions: &Extensions) -> Option<Box<dyn Cancellation>> {
+    extensions.get::<CancelToken>().map(|CancelToken(watch)| watch())
+}
+
+struct Watched {
     token: CancellationToken,
     waiting: Pin<Box<WaitForCancellationFutureOwned>>,
 }
 
-impl Cancellation {
-    /// Of the call with these `extensions`, when it has a token.
-    pub(crate) fn of(extensions: &Extensions) -> Option<Self> {
-        let CancelToken(token) = extensions.get()?;
-        Some(Self { token: token.clone(), waiting: Box::pin(token.clone().cancelled_owned()) })
-    }
-
-    pub(crate) fn is_cancelled(&self) -> bool {
-        self.token.is_cancelled()
-    }
-
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.waiting.as_mut().poll(cx)
+impl Watched {
+    fn new(token: CancellationToken) -> Self {
+        Self { waiting: Box::pin(token.clone().cancelled_owned()), token }
     }
 }
 
-impl fmt::Debug for Cancellation {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Cancellation").field(&self.token).finish()
+impl Cancellation for Watched {
+    fn is_cancelled(&self) -> bool {
+        self.token.is_cancelled()
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.waiting.as_mut().poll(cx)
     }
 }

@@ -15,9 +15,9 @@ use tower_service::Service;
 use crate::attempt::{Head, Terms};
 use crate::body::{BodyLimits, Held, ResponseBody};
 use crate::builder::Builder;
-use crate::cancel::Cancellation;
-use crate::compression::{self, Compression, Deflating, Undoing};
-use crate::credentials::Credentials;
+use crate::cancel;
+use crate::compression::{self, Undoing};
+use crate::credentials::Tokens;
 use crate::deadline::{self, Deadline, End};
 use crate::guard::{self, Guard};
 use crate::interceptor::{Outgoing, SharedInterceptor};
@@ -34,21 +34,31 @@ use crate::transport::Transport;
 /// Cloning is cheap, and clones share the connection. It connects when it is first used. Dropping
 /// the future or the stream of a call cancels the call.
 ///
-/// It is a [`Service`] as `tonic`'s clients take it, so layers of `tower` go around it; a client is then made
-/// of what comes out. `tonic`'s own interceptors are one such layer:
+/// It is a [`Service`] as `tonic`'s clients take it, so layers of `tower` and `tonic`'s own interceptors go
+/// around it; a client is then made of what comes out:
 ///
 /// ```
 /// use channel::Channel;
+/// use http::{HeaderValue, Request};
+/// use tonic::body::Body;
 /// use tonic::service::interceptor::InterceptedService;
+/// use tower::ServiceBuilder;
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # let _entered = runtime.enter();
 /// let channel = Channel::builder("http://127.0.0.1:50051").build()?;
-/// let service = InterceptedService::new(channel, |mut request: tonic::Request<()>| {
+/// let layered = ServiceBuilder::new()
+///     .map_request(|mut request: Request<Body>| {
+///         request.headers_mut().insert("x-team", HeaderValue::from_static("red"));
+///         request
+///     })
+///     .service(channel.clone());
+/// // `GreeterClient::new(layered)`, and with an interceptor of `tonic`'s:
+/// let intercepted = InterceptedService::new(channel, |mut request: tonic::Request<()>| {
 ///     request.metadata_mut().insert("x-team", tonic::metadata::MetadataValue::from_static("red"));
 ///     Ok::<_, tonic::Status>(request)
 /// });
-/// // `GreeterClient::new(service)`
+/// # drop((layered, intercepted));
 /// # Ok::<(), channel::BuildError>(())
 /// ```
 ///
@@ -67,11 +77,12 @@ pub(crate) struct Inner {
     pub(crate) max_message: usize,
     pub(crate) max_metadata: usize,
     pub(crate) open_calls: Option<OpenCalls>,
-    pub(crate) compress: Option<Compression>,
+    /// Wraps a request's body so that its messages are compressed.
+    pub(crate) compress: Option<fn(Body) -> Body>,
     pub(crate) offer_gzip: bool,
     pub(crate) retry: Retry,
     pub(crate) interceptors: Vec<SharedInterceptor>,
-    pub(crate) credentials: Option<Credentials>,
+    pub(crate) credentials: Option<Arc<dyn Tokens>>,
     pub(crate) observer: Option<Observer>,
     pub(crate) capture: usize,
 }
@@ -116,9 +127,10 @@ impl Service<Request<Body>> for Channel {
                 Err(status) => Err(status),
             };
             match opened {
-                Ok(Opened { head, guard, permit }) => {
-                    let token = head.token.map(|answer| PresentedToken { inner: inner.clone(), answer });
-                    let held = Held { call, permit, token };
+                Ok(Opened { mut head, guard, permit }) => {
+                    let token = head.token.zip(inner.credentials.clone());
+                    let token = token.map(|(answer, credentials)| PresentedToken { credentials, answer });
+                    let held = Held { call, permit, token, request: head.request.take() };
                     Ok(ResponseBody::new(head, inner.body_limits(method), guard, held))
                 }
                 Err(status) => {
@@ -143,16 +155,14 @@ impl fmt::Debug for Channel {
 
 /// The token that a call was made with.
 pub(crate) struct PresentedToken {
-    inner: Arc<Inner>,
+    credentials: Arc<dyn Tokens>,
     answer: u64,
 }
 
 impl PresentedToken {
     /// It was refused when the call could not be repeated any more; the next call does not begin with it.
     pub(crate) fn was_refused(self) {
-        if let Some(credentials) = &self.inner.credentials {
-            credentials.forget(self.answer);
-        }
+        self.credentials.forget(self.answer);
     }
 }
 
@@ -173,7 +183,7 @@ impl Inner {
         call: &OpenCall,
     ) -> Result<Opened, Status> {
         let permit = self.open_calls.as_ref().map(OpenCalls::enter).transpose()?;
-        let mut guard = Guard::new(Cancellation::of(request.extensions()), timeout.map(Deadline::new));
+        let mut guard = Guard::new(cancel::of(request.extensions()), timeout.map(Deadline::new));
         let idle_timeout = guard::own_idle_timeout(request.extensions())
             .or(self.idle_timeout.filter(|_| method.is_none_or(|method| method.kind.server_streaming())));
         let end = guard.end();
@@ -243,10 +253,10 @@ impl Inner {
             Undoing::Here => String::new(),
             Undoing::Above => compression::asked(headers),
         };
-        let compressed = self.compress.is_some() && compression::announce(headers);
+        let compress = self.compress.filter(|_| compression::announce(headers));
         let mut body = std::mem::take(request.body_mut());
-        if compressed {
-            body = Body::new(Deflating::new(body));
+        if let Some(compress) = compress {
+            body = compress(body);
         }
         if call.reporter().is_heard() {
             body = Body::new(CountedBody::new(body, call.reporter().clone()));

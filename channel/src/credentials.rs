@@ -1,8 +1,7 @@
 //! Credentials: a token that all calls share, and that is renewed once however many calls were refused with it.
 
-use std::fmt;
 use std::future::Future;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt as _;
 use futures_util::future::Shared;
@@ -45,6 +44,42 @@ where
     }
 }
 
+/// What a channel asks of its credentials. Behind a trait object, so that a program without any does not carry
+/// their code.
+pub(crate) trait Tokens: Send + Sync {
+    /// The token that is there, or the source's next. With the number of a `refused` one, the token after it: when
+    /// the source has answered since, that answer is it, a failure included.
+    fn token(self: Arc<Self>, refused: Option<u64>) -> BoxFuture<Result<Token, Status>>;
+
+    /// Notes that `refused` is of no use, for the next call.
+    fn forget(&self, refused: u64);
+}
+
+impl Tokens for Credentials {
+    fn token(self: Arc<Self>, refused: Option<u64>) -> BoxFuture<Result<Token, Status>> {
+        Box::pin(async move {
+            let fetching = {
+                let mut state = self.lock();
+                match (&state.last, refused) {
+                    (Some(Ok(value)), None) => return Ok(state.token(value)),
+                    (Some(last), Some(refused)) if state.answers > refused => {
+                        return last.clone().map(|value| state.token(&value));
+                    }
+                    _ => self.fetch(&mut state),
+                }
+            };
+            self.answered(fetching).await
+        })
+    }
+
+    fn forget(&self, refused: u64) {
+        let mut state = self.lock();
+        if state.answers == refused {
+            state.last = None;
+        }
+    }
+}
+
 type Fetching = Shared<BoxFuture<Result<HeaderValue, Status>>>;
 
 /// The token of one channel.
@@ -63,6 +98,12 @@ struct State {
     fetching: Option<Confined<Fetching>>,
 }
 
+impl State {
+    fn token(&self, value: &HeaderValue) -> Token {
+        Token { value: value.clone(), answer: self.answers }
+    }
+}
+
 /// A token, and which of the source's answers it is.
 pub(crate) struct Token {
     pub(crate) value: HeaderValue,
@@ -72,41 +113,6 @@ pub(crate) struct Token {
 impl Credentials {
     pub(crate) fn new(source: impl TokenSource) -> Self {
         Self { source: shared_fn(move |()| source.fetch()), state: Mutex::default() }
-    }
-
-    /// The token that is there, or the source's next.
-    pub(crate) async fn token(&self) -> Result<Token, Status> {
-        let fetching = {
-            let mut state = self.lock();
-            if let Some(Ok(value)) = &state.last {
-                return Ok(Token { value: value.clone(), answer: state.answers });
-            }
-            self.fetch(&mut state)
-        };
-        self.answered(fetching).await
-    }
-
-    /// The token after `refused`. When the source has answered since, that answer is it, a failure included.
-    pub(crate) async fn renew(&self, refused: u64) -> Result<Token, Status> {
-        let fetching = {
-            let mut state = self.lock();
-            if state.answers > refused
-                && let Some(last) = &state.last
-            {
-                let answer = state.answers;
-                return last.clone().map(|value| Token { value, answer });
-            }
-            self.fetch(&mut state)
-        };
-        self.answered(fetching).await
-    }
-
-    /// Notes that `refused` is of no use, for the next call.
-    pub(crate) fn forget(&self, refused: u64) {
-        let mut state = self.lock();
-        if state.answers == refused {
-            state.last = None;
-        }
     }
 
     fn fetch(&self, state: &mut State) -> Fetching {
@@ -127,18 +133,11 @@ impl Credentials {
             state.answers += 1;
             state.last = Some(result.clone());
         }
-        let answer = state.answers;
-        result.map(|value| Token { value, answer })
+        result.map(|value| state.token(&value))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl fmt::Debug for Credentials {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Credentials").finish_non_exhaustive()
     }
 }
 

@@ -218,7 +218,7 @@ mod tests {
             let heard = heard.clone();
             Closure::<dyn Fn(JsValue)>::new(move |event: JsValue| {
                 let data = get(&event, "data");
-                if get(&data, "requestId") == JsValue::from(call_id as f64) {
+                if get(&data, "requestId") == call_id as f64 {
                     heard.borrow_mut().push(String::from(JSON::stringify(&data).unwrap()));
                 }
             })

@@ -170,8 +170,10 @@ fn code_of_http(status: u16) -> Code {
     }
 }
 
+/// Without the formatting of floating-point numbers, which is longer than all the sentences here.
 fn seconds(duration: Duration) -> String {
-    format!("{} s", duration.as_secs_f64())
+    let (whole, ms) = (duration.as_secs(), duration.subsec_millis());
+    if ms == 0 { format!("{whole} s") } else { format!("{whole}.{ms:03} s") }
 }
 
 #[cfg(test)]

@@ -39,15 +39,14 @@ pub(crate) fn own_idle_timeout(extensions: &Extensions) -> Option<Duration> {
 }
 
 /// Watches one call.
-#[derive(Debug)]
 pub(crate) struct Guard {
-    cancellation: Option<Cancellation>,
+    cancellation: Option<Box<dyn Cancellation>>,
     deadline: Option<Deadline>,
     idle: Option<Idle>,
 }
 
 impl Guard {
-    pub(crate) fn new(cancellation: Option<Cancellation>, deadline: Option<Deadline>) -> Self {
+    pub(crate) fn new(cancellation: Option<Box<dyn Cancellation>>, deadline: Option<Deadline>) -> Self {
         Self { cancellation, deadline, idle: None }
     }
 
@@ -59,7 +58,7 @@ impl Guard {
     /// Whether the call has to end now. Asked before each step, so that this wins over what others call the
     /// same moment (`tonic` says CANCELLED for a deadline).
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.cancellation.as_ref().is_some_and(Cancellation::is_cancelled) {
+        if self.cancellation.as_ref().is_some_and(|cancellation| cancellation.is_cancelled()) {
             return Err(Error::Cancelled);
         }
         match &self.deadline {

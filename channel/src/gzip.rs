@@ -2,6 +2,11 @@
 //!
 //! Whole messages go in and whole messages come out; what is compressed and how that is announced is not known here.
 //! Format: RFC 1952.
+//!
+//! In the page, `flate2` would add 43 KB to what every visitor downloads, and its unpacking half alone 7 KB
+//! (brotli, after wasm-opt). It would save time: in Chromium, unpacking 1 KB takes the browser's stream 0.5 ms and
+//! `flate2` 0.05 ms, 100 KB 2.2 ms and 0.2 ms; packing 1 KB 0.7 ms and 0.15 ms, and from 10 KB on there is no
+//! difference. Servers compress what is large or nothing at all, so the bytes decided.
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
@@ -37,6 +42,14 @@ pub(crate) fn compress(plain: Bytes) -> Work {
 /// `packed` is no gzip, is cut off, or goes on after its end.
 pub(crate) fn decompress(packed: Bytes, limit: usize) -> Work {
     engine::decompress(packed, limit)
+}
+
+/// What a message holds that an observer was given whole and compressed by gzip: at most `limit` bytes.
+///
+/// For showing calls; the channel's callers get their messages unpacked. [`Error::MessageTooLarge`] above the
+/// limit, [`Error::Protocol`] when it is no gzip.
+pub async fn gunzip(packed: Bytes, limit: usize) -> Result<Bytes, Error> {
+    decompress(packed, limit).await
 }
 
 fn malformed(reason: impl std::fmt::Display) -> Error {

@@ -4,7 +4,9 @@
 //! speaks gRPC-Web over `fetch`; elsewhere it is `tonic`'s own HTTP/2 channel. Around both it puts
 //! what a page needs and they lack: a deadline that also ends the call on this side, errors with a
 //! code that can be acted on, and an observer that sees every call. [`Subscription`] keeps a server
-//! stream alive over failures.
+//! stream alive over failures, and [`InProcess`] lets tests of all that stands on a channel run without
+//! a network. In the browser, `timing` and `devtools` are observers that show calls where its own tools
+//! look.
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -92,6 +94,7 @@ pub use self::credentials::TokenSource;
 pub use self::deadline::no_deadline;
 pub use self::error::Error;
 pub use self::guard::idle_timeout;
+pub use self::gzip::gunzip;
 pub use self::in_process::{Fault, InProcess};
 pub use self::interceptor::{Interceptor, Outgoing};
 pub use self::maybe_send::{BoxFuture, MaybeSend, MaybeSync};

@@ -4,8 +4,6 @@
 //! Format: the gRPC protocol over HTTP/2, "Length-Prefixed-Message": one byte of flags, four of length, the
 //! message.
 
-use bytes::Bytes;
-
 use crate::error::Error;
 
 /// How long a message's prefix is, in bytes.
@@ -58,7 +56,7 @@ pub(crate) struct Message {
     /// Its length without the prefix.
     pub(crate) length: usize,
     /// As much of its start as was asked for.
-    pub(crate) start: Bytes,
+    pub(crate) start: Vec<u8>,
 }
 
 /// A rule that was broken.
@@ -114,10 +112,7 @@ impl Messages {
         let mut good = 0;
         while !rest.is_empty() {
             if self.prefix_len < PREFIX {
-                let taken = rest.len().min(PREFIX - self.prefix_len);
-                self.prefix[self.prefix_len..self.prefix_len + taken].copy_from_slice(&rest[..taken]);
-                self.prefix_len += taken;
-                rest = &rest[taken..];
+                rest = self.read_prefix(rest);
                 if self.prefix_len < PREFIX {
                     break;
                 }
@@ -136,11 +131,24 @@ impl Messages {
                 whole(Message {
                     flags: self.prefix[0],
                     length: self.length,
-                    start: std::mem::take(&mut self.start).into(),
+                    start: std::mem::take(&mut self.start),
                 });
             }
         }
         Ok(())
+    }
+
+    /// Takes as much of a prefix as there is; gives what follows.
+    fn read_prefix<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if let (0, Some((prefix, rest))) = (self.prefix_len, bytes.split_first_chunk()) {
+            self.prefix = *prefix;
+            self.prefix_len = PREFIX;
+            return rest;
+        }
+        let (taken, rest) = bytes.split_at(bytes.len().min(PREFIX - self.prefix_len));
+        self.prefix[self.prefix_len..self.prefix_len + taken.len()].copy_from_slice(taken);
+        self.prefix_len += taken.len();
+        rest
     }
 
     fn keep(&mut self, body: &[u8]) {
@@ -180,7 +188,7 @@ mod tests {
             for chunk in bytes.chunks(size) {
                 messages.scan(chunk, |message| found.push((message.length, message.start))).unwrap();
             }
-            let expected = [(3, "abc".into()), (0, "".into()), (7, Bytes::from("defg"))];
+            let expected = [(3, b"abc".to_vec()), (0, Vec::new()), (7, b"defg".to_vec())];
             assert_eq!(found, expected, "in chunks of {size}");
             assert_eq!(messages.place(), "after a message");
         }

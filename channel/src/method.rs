@@ -1,7 +1,5 @@
 //! What the channel is told of the methods that are called through it.
 
-use std::collections::BTreeMap;
-
 /// One RPC method, as its descriptor has it.
 ///
 /// With it the channel knows how many messages are due in each direction and what may be repeated. A
@@ -76,18 +74,23 @@ pub enum Idempotency {
     Idempotent,
 }
 
-/// The methods that a channel was told of, by path.
+/// The methods that a channel was told of.
+///
+/// They are few, and compared by their lengths first, so they are looked through one by one.
 #[derive(Debug, Default)]
-pub(crate) struct Methods(BTreeMap<&'static str, Method>);
+pub(crate) struct Methods(Vec<Method>);
 
 impl Methods {
     pub(crate) fn get(&self, path: &str) -> Option<Method> {
-        self.0.get(path).copied()
+        self.0.iter().find(|method| method.path == path).copied()
     }
 }
 
 impl Extend<Method> for Methods {
     fn extend<T: IntoIterator<Item = Method>>(&mut self, methods: T) {
-        self.0.extend(methods.into_iter().map(|method| (method.path, method)));
+        for method in methods {
+            self.0.retain(|known| known.path != method.path);
+            self.0.push(method);
+        }
     }
 }

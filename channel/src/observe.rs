@@ -118,12 +118,12 @@ impl Reporter {
 
     pub(crate) fn message_sent(&self, message: Message) {
         let Message { flags, length, start } = message;
-        self.report(|| CallEventKind::MessageSent { bytes: length, flags, content: start });
+        self.report(|| CallEventKind::MessageSent { bytes: length, flags, content: start.into() });
     }
 
     pub(crate) fn message_received(&self, message: Message) {
         let Message { flags, length, start } = message;
-        self.report(|| CallEventKind::MessageReceived { bytes: length, flags, content: start });
+        self.report(|| CallEventKind::MessageReceived { bytes: length, flags, content: start.into() });
     }
 
     /// Cuts `block` to what an observer is given of it.

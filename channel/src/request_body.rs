@@ -2,10 +2,12 @@
 //! again.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
+use futures_util::task::AtomicWaker;
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
@@ -59,94 +61,133 @@ impl Body for CountedBody {
 pub(crate) const MAX_KEPT: usize = 256 << 10;
 
 /// A request's body that can be sent more than once.
-#[derive(Clone)]
-pub(crate) struct Repeatable(Arc<Mutex<Kept>>);
+///
+/// Dropped, it ends what is still being sent with an error, so that the transport resets its stream: a server
+/// would wait for ever for the rest of a request whose call is over.
+pub(crate) struct Repeatable(Arc<Shared>);
+
+struct Shared {
+    kept: Mutex<Kept>,
+    /// Which sending may read.
+    current: AtomicU32,
+    reader: AtomicWaker,
+}
 
 struct Kept {
     source: tonic::body::Body,
     ended: bool,
     frames: Vec<Bytes>,
+    /// Which frame the current sending reads next.
+    next: usize,
     room: usize,
     /// Some of it has been sent and not been kept.
     lost: bool,
-    /// Which sending reads from the source.
-    sending: u32,
 }
 
 impl Repeatable {
     /// Keeps at most `room` bytes of `source`. With 0 it can be sent again only while nobody has read from it.
     pub(crate) fn new(source: tonic::body::Body, room: usize) -> Self {
-        let kept = Kept { source, ended: false, frames: Vec::new(), room, lost: false, sending: 0 };
-        Self(Arc::new(Mutex::new(kept)))
+        let kept = Kept { source, ended: false, frames: Vec::new(), next: 0, room, lost: false };
+        Self(Arc::new(Shared {
+            kept: Mutex::new(kept),
+            current: AtomicU32::new(0),
+            reader: AtomicWaker::new(),
+        }))
     }
 
     /// Whether all of it that was sent is still here.
     pub(crate) fn can_be_sent(&self) -> bool {
-        !self.lock().lost
+        !self.0.lock().lost
     }
 
     /// The body from its start. The one that was given before ends with an error if it is still read.
     pub(crate) fn body(&self) -> tonic::body::Body {
-        let mut kept = self.lock();
-        kept.sending += 1;
-        tonic::body::Body::new(Sending { kept: self.clone(), sending: kept.sending, next: 0 })
+        let sending = self.0.turn();
+        self.0.lock().next = 0;
+        tonic::body::Body::new(Sending { shared: self.0.clone(), sending })
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// It will not be sent again, so nothing has to be kept that was sent.
+    pub(crate) fn settle(&self) {
+        let mut kept = self.0.lock();
+        if kept.is_read() {
+            kept.ended = true;
+            kept.next = 0;
+            kept.frames = Vec::new();
+        }
+    }
+}
+
+impl Drop for Repeatable {
+    fn drop(&mut self) {
+        self.0.turn();
+    }
+}
+
+impl Shared {
+    /// The turn of the next sending, whose number is given. Takes no lock: the source may be what drops the call.
+    fn turn(&self) -> u32 {
+        let sending = self.current.fetch_add(1, Ordering::AcqRel).wrapping_add(1);
+        self.reader.wake();
+        sending
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Kept> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// One sending of a [`Repeatable`].
 struct Sending {
-    kept: Repeatable,
+    shared: Arc<Shared>,
     sending: u32,
-    next: usize,
 }
 
 impl Body for Sending {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let kept = self.kept.clone();
-        let mut kept = kept.lock();
-        if kept.sending != self.sending {
-            return Poll::Ready(Some(Err(Status::cancelled("the attempt was given up"))));
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.shared.reader.register(cx.waker());
+        if self.shared.current.load(Ordering::Acquire) != self.sending {
+            return Poll::Ready(Some(Err(given_up())));
         }
-        if let Some(frame) = kept.frames.get(self.next) {
-            let frame = frame.clone();
-            self.next += 1;
-            return Poll::Ready(Some(Ok(Frame::data(frame))));
-        }
-        if kept.ended {
-            return Poll::Ready(None);
-        }
-        let frame = ready!(Pin::new(&mut kept.source).poll_frame(cx));
-        match &frame {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref() {
-                    kept.keep(data);
-                    self.next = kept.frames.len();
-                }
-            }
-            // Nobody can send the rest.
-            Some(Err(_)) => kept.lost = true,
-            None => kept.ended = true,
-        }
-        Poll::Ready(frame)
+        self.shared.lock().poll(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.shared.lock().is_read()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let kept = self.kept.lock();
-        if self.next == 0 && kept.frames.is_empty() { kept.source.size_hint() } else { SizeHint::default() }
+        let kept = self.shared.lock();
+        if kept.frames.is_empty() { kept.source.size_hint() } else { SizeHint::default() }
     }
 }
 
 impl Kept {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(frame) = self.frames.get(self.next) {
+            self.next += 1;
+            return Poll::Ready(Some(Ok(Frame::data(frame.clone()))));
+        }
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        let frame = ready!(Pin::new(&mut self.source).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref() {
+                    self.keep(data);
+                }
+            }
+            // Nobody can send the rest.
+            Some(Err(_)) => self.lost = true,
+            None => self.ended = true,
+        }
+        Poll::Ready(frame)
+    }
+
     fn keep(&mut self, data: &Bytes) {
         match self.room.checked_sub(data.len()) {
             Some(room) if !self.lost => {
@@ -158,7 +199,22 @@ impl Kept {
                 self.frames = Vec::new();
             }
         }
+        self.next = self.frames.len();
     }
+
+    /// Whether the current sending has read all there is.
+    fn is_read(&self) -> bool {
+        self.next == self.frames.len() && (self.ended || self.source.is_end_stream())
+    }
+}
+
+/// What a sending ends with that nobody waits for. Over HTTP/2 it resets the stream with CANCEL.
+fn given_up() -> Status {
+    #[cfg_attr(target_arch = "wasm32", expect(unused_mut, reason = "there is no HTTP/2 to speak to"))]
+    let mut status = Status::cancelled("the attempt was given up");
+    #[cfg(not(target_arch = "wasm32"))]
+    status.set_source(Arc::new(h2::Error::from(h2::Reason::CANCEL)));
+    status
 }
 
 #[cfg(test)]
@@ -191,6 +247,31 @@ mod tests {
         // The attempt that was given up does not take what the others need.
         let status = first.frame().now_or_never().unwrap().unwrap().unwrap_err();
         assert_eq!(status.code(), tonic::Code::Cancelled);
+    }
+
+    #[test]
+    fn what_is_still_sent_when_the_call_is_over_ends_with_an_error() {
+        let pending = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, Status>>());
+        let request = Repeatable::new(tonic::body::Body::new(pending), 0);
+        let mut sending = request.body();
+        assert!(sending.frame().now_or_never().is_none());
+
+        drop(request);
+
+        let status = sending.frame().now_or_never().unwrap().unwrap().unwrap_err();
+        assert_eq!(status.code(), tonic::Code::Cancelled);
+    }
+
+    #[test]
+    fn a_settled_request_is_still_sent_to_its_end() {
+        let request = Repeatable::new(source(&["abc", "def"]), 100);
+        let mut sending = request.body();
+        sending.frame().now_or_never().unwrap().unwrap().unwrap();
+        request.settle();
+        assert_eq!(all(sending), "def");
+        let again = request.body();
+        request.settle();
+        assert_eq!(all(again), "abcdef");
     }
 
     #[test]

@@ -14,7 +14,6 @@ pub(crate) use self::decision::Failure;
 use crate::attempt::{self, Head, Terms};
 use crate::backoff::{Backoff, Delays};
 use crate::channel::Inner;
-use crate::credentials::Token;
 use crate::deadline::End;
 use crate::limits::MaxMetadata;
 use crate::method::{Idempotency, Method};
@@ -129,41 +128,48 @@ pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<He
     parts.extensions.insert(call.terms.reporter.clone());
     parts.extensions.insert(MaxMetadata(call.terms.max_metadata));
     let retry = &call.inner.retry;
-    let wanted = parts.extensions.get::<NoRetry>().is_none();
-    if !wanted || (retry.policy.max_attempts <= 1 && call.inner.credentials.is_none()) {
-        let token = call.authorize(&mut parts, None).await?;
-        let request = Request::from_parts(parts, body);
-        return call.send(request, token.as_ref()).await;
-    }
-    call.terms.peek = call.is_repeatable();
-    let body = Repeatable::new(body, call.room());
+    let repeats = parts.extensions.get::<NoRetry>().is_none()
+        && (retry.policy.max_attempts > 1 || call.inner.credentials.is_some());
+    call.terms.peek = repeats && call.is_repeatable();
+    let body = Repeatable::new(body, if repeats { call.room() } else { 0 });
     let mut delays = retry.policy.backoff.delays();
     let mut failed = 0;
     let mut refused = None;
-    loop {
+    let result = loop {
         let token = call.authorize(&mut parts, refused).await?;
         if let Some(end) = call.end.filter(|_| failed > 0) {
             end.write_left(&mut parts.headers);
         }
         let request = Request::from_parts(parts.clone(), body.body());
-        let result = call.send(request, token.as_ref()).await;
+        let mut result = attempt::send(&*call.inner.transport, request, &call.terms).await;
+        if let Ok(head) = &mut result {
+            head.token = token;
+        }
         let Some(failure) = Failure::of(&result) else {
             retry.well();
-            return result;
+            break result;
         };
+        if !repeats {
+            break result;
+        }
         failed += 1;
-        let delay = match (&token, failure.code) {
+        let delay = match (token, failure.code) {
             (Some(token), Code::Unauthenticated) => call.renewal(token, &mut refused, &body),
             _ => call.delay(&failure, failed, &mut delays, &body),
         };
-        let Some(delay) = delay else { return result };
+        let Some(delay) = delay else { break result };
         drop(result);
         let status = failure.into_status();
         call.terms.reporter.report(|| CallEventKind::Retrying { attempt: failed, delay, status });
         if !delay.is_zero() {
             Sleep::new(delay).await;
         }
-    }
+    };
+    result.map(|mut head| {
+        body.settle();
+        head.request = Some(body);
+        head
+    })
 }
 
 impl Call<'_> {
@@ -183,40 +189,31 @@ impl Call<'_> {
         if self.method.is_some_and(|method| method.kind.client_streaming()) { 0 } else { MAX_KEPT }
     }
 
-    /// Puts the token into the request: the one after `refused`, when there was one.
+    /// Puts the token into the request: the one after `refused`, when there was one. Gives its number.
     async fn authorize(
         &self,
         parts: &mut http::request::Parts,
         refused: Option<u64>,
-    ) -> Result<Option<Token>, Status> {
+    ) -> Result<Option<u64>, Status> {
         let Some(credentials) = &self.inner.credentials else { return Ok(None) };
-        let token = match refused {
-            Some(refused) => credentials.renew(refused).await?,
-            None => credentials.token().await?,
-        };
-        parts.headers.insert(AUTHORIZATION, token.value.clone());
+        let token = credentials.clone().token(refused).await?;
+        parts.headers.insert(AUTHORIZATION, token.value);
         if let Some(end) = self.end {
             end.write_left(&mut parts.headers);
         }
-        Ok(Some(token))
-    }
-
-    async fn send(&self, request: Request<Body>, token: Option<&Token>) -> Result<Head, Status> {
-        let mut head = attempt::send(&*self.inner.transport, request, &self.terms).await?;
-        head.token = token.map(|token| token.answer);
-        Ok(head)
+        Ok(Some(token.answer))
     }
 
     /// A refused token is renewed once, and the call repeated at once.
-    fn renewal(&self, token: &Token, refused: &mut Option<u64>, body: &Repeatable) -> Option<Duration> {
+    fn renewal(&self, token: u64, refused: &mut Option<u64>, body: &Repeatable) -> Option<Duration> {
         if refused.is_some() || !body.can_be_sent() {
             // The next call does not begin with it.
             if let Some(credentials) = &self.inner.credentials {
-                credentials.forget(token.answer);
+                credentials.forget(token);
             }
             return None;
         }
-        *refused = Some(token.answer);
+        *refused = Some(token);
         Some(Duration::ZERO)
     }
 

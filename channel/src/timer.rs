@@ -8,9 +8,9 @@ mod web;
 use std::time::Duration;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use self::native::{Instant, Sleep};
+pub(crate) use self::native::{Instant, Sleep, public};
 #[cfg(target_arch = "wasm32")]
-pub(crate) use self::web::{Instant, Sleep};
+pub(crate) use self::web::{Instant, Sleep, public};
 
 /// Waits for `duration`: by `tokio`'s timer on native targets, by `setTimeout` in the browser.
 ///

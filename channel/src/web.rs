@@ -11,7 +11,8 @@ mod frames;
 pub(crate) mod fuzzing;
 mod head;
 mod request;
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests;
 mod text;
 mod trailers;

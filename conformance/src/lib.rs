@@ -16,17 +16,17 @@ pub mod pb;
 #[cfg(all(suite, target_arch = "wasm32"))]
 pub mod page;
 
-#[cfg(all(suite, not(target_arch = "wasm32")))]
+#[cfg(all(suite, unix))]
 pub mod bridge;
-#[cfg(all(suite, not(target_arch = "wasm32")))]
+#[cfg(all(suite, unix))]
 mod chromium;
-#[cfg(all(suite, not(target_arch = "wasm32")))]
+#[cfg(all(suite, unix))]
 pub mod native;
-#[cfg(all(suite, not(target_arch = "wasm32")))]
+#[cfg(all(suite, unix))]
 mod pipe;
-#[cfg(all(suite, not(target_arch = "wasm32")))]
+#[cfg(all(suite, unix))]
 pub mod server;
-#[cfg(all(suite, not(target_arch = "wasm32")))]
+#[cfg(all(suite, unix))]
 mod service;
 
 /// What the programs say when they were built without the suite's contracts.

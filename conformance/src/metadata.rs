@@ -40,7 +40,7 @@ pub(crate) fn from_status(status: &Status) -> Error {
 }
 
 /// With `metadata` for the trailers.
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(unix)]
 pub(crate) fn to_status(error: Error, metadata: MetadataMap) -> Status {
     let (code, message) = (error.code, error.message.unwrap_or_default());
     let details = match error.details {

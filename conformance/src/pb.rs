@@ -16,5 +16,5 @@ pub(crate) fn methods() -> impl IntoIterator<Item = channel::Method> {
 }
 
 /// The same for the edge.
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(unix)]
 pub(crate) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -5,15 +5,16 @@
 
 use std::time::Duration;
 
-use channel::{Channel, Subscription, SubscriptionHandle, SubscriptionOptions};
+use channel::{Channel, Idempotency, Kind, Method, Subscription, SubscriptionHandle, SubscriptionOptions};
 use leptos::prelude::*;
 use proto::{
-    chat::v1::{self as pb, chat_service_client::ChatServiceClient, list_events_request::Range},
+    chat::v1::{self as pb, chat_service_client::ChatServiceClient},
     helloworld::{HelloReply, HelloRequest, greeter_client::GreeterClient},
+    schema,
 };
 use tonic::{Request, Status, Streaming};
 
-use crate::calls::{Json, describe_next};
+use crate::calls::KEPT_FRAME_BYTES;
 
 /// How long a call may take that was given no deadline of its own. Long enough for a slow network,
 /// short enough that a person is told.
@@ -41,7 +42,12 @@ impl Api {
         origin: &str,
         observer: impl Fn(&channel::CallEvent) + channel::MaybeSend + channel::MaybeSync + 'static,
     ) -> Result<Api, channel::BuildError> {
-        let channel = Channel::builder(origin).deadline(DEFAULT_DEADLINE).observer(observer).build()?;
+        let channel = Channel::builder(origin)
+            .methods(methods())
+            .deadline(DEFAULT_DEADLINE)
+            .capture(KEPT_FRAME_BYTES)
+            .observer(observer)
+            .build()?;
         Ok(Api { channel })
     }
 
@@ -51,7 +57,6 @@ impl Api {
         if let Some(deadline) = deadline {
             request.set_timeout(deadline);
         }
-        describe_next("/helloworld.Greeter/SayHello", Json::default().text("name", &request.get_ref().name));
         Ok(self.greeter().say_hello(request).await?.into_inner())
     }
 
@@ -73,19 +78,11 @@ impl Api {
             Some(deadline) => request.set_timeout(deadline),
             None => channel::no_deadline(&mut request),
         }
-        describe_next(
-            "/helloworld.Greeter/SayHelloStreamReply",
-            Json::default().text("name", &request.get_ref().name),
-        );
         Ok(self.greeter().say_hello_stream_reply(request).await?.into_inner())
     }
 
     /// `chat.v1.ChatService/Join`; the browser keeps the session's cookie.
     pub async fn join(&self, request: pb::JoinRequest) -> Result<pb::JoinResponse, Status> {
-        describe_next(
-            "/chat.v1.ChatService/Join",
-            Json::default().text("name", &request.name).flag("returnToken", request.return_token),
-        );
         Ok(self.chat().join(request).await?.into_inner())
     }
 
@@ -104,10 +101,6 @@ impl Api {
         &self,
         request: pb::CreateRoomRequest,
     ) -> Result<pb::CreateRoomResponse, Status> {
-        describe_next(
-            "/chat.v1.ChatService/CreateRoom",
-            Json::default().text("name", &request.name).bytes("operationId", &request.operation_id),
-        );
         Ok(self.chat().create_room(request).await?.into_inner())
     }
 
@@ -121,13 +114,6 @@ impl Api {
         &self,
         request: pb::SendMessageRequest,
     ) -> Result<pb::SendMessageResponse, Status> {
-        describe_next(
-            "/chat.v1.ChatService/SendMessage",
-            Json::default()
-                .text("roomId", &request.room_id)
-                .bytes("operationId", &request.operation_id)
-                .text("text", &request.text),
-        );
         Ok(self.chat().send_message(request).await?.into_inner())
     }
 
@@ -136,23 +122,11 @@ impl Api {
         &self,
         request: pb::ListEventsRequest,
     ) -> Result<pb::ListEventsResponse, Status> {
-        let json = Json::default().text("roomId", &request.room_id);
-        let json = match request.range {
-            None => json,
-            Some(Range::BeforeSeq(seq)) => json.long("beforeSeq", seq),
-            Some(Range::AfterSeq(seq)) => json.long("afterSeq", seq),
-            Some(Range::AroundSeq(seq)) => json.long("aroundSeq", seq),
-        };
-        describe_next("/chat.v1.ChatService/ListEvents", json.number("limit", request.limit));
         Ok(self.chat().list_events(request).await?.into_inner())
     }
 
     /// `chat.v1.ChatService/MarkRead`.
     pub async fn mark_read(&self, request: pb::MarkReadRequest) -> Result<pb::MarkReadResponse, Status> {
-        describe_next(
-            "/chat.v1.ChatService/MarkRead",
-            Json::default().text("roomId", &request.room_id).long("seq", request.seq),
-        );
         Ok(self.chat().mark_read(request).await?.into_inner())
     }
 
@@ -178,6 +152,19 @@ impl Api {
     fn chat(&self) -> ChatServiceClient<Channel> {
         ChatServiceClient::new(self.channel.clone())
     }
+}
+
+/// What the channel has to know of the contracts' methods.
+fn methods() -> impl Iterator<Item = Method> {
+    schema::METHODS.iter().map(|method| {
+        let idempotency = match method.idempotency {
+            schema::Idempotency::Unknown => Idempotency::Unknown,
+            schema::Idempotency::NoSideEffects => Idempotency::NoSideEffects,
+            schema::Idempotency::Idempotent => Idempotency::Idempotent,
+        };
+        let kind = Kind::of(method.client_streaming, method.server_streaming);
+        Method::new(method.path, kind).with_idempotency(idempotency)
+    })
 }
 
 /// Where a native client finds the server: at the page's own origin, except when a development

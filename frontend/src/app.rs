@@ -78,7 +78,7 @@ pub fn App() -> impl IntoView {
 #[cfg(target_arch = "wasm32")]
 fn browser_tools() -> impl Fn(&CallEvent) + 'static {
     let timing = channel::timing::observer();
-    let devtools = channel::devtools::observer(channel::devtools::base64);
+    let devtools = channel::devtools::observer(crate::calls::for_devtools);
     move |event| {
         timing(event);
         devtools(event);

@@ -1,8 +1,15 @@
 //! Every call of the page: collected here as the channel reports them, shown by the Calls panel.
 
+mod copy;
+mod decode;
+mod details;
+mod frame;
+mod frame_view;
 mod grpcurl;
+mod hex;
 mod json;
 mod log;
+mod messages;
 mod metadata;
 mod panel;
 mod row;
@@ -10,12 +17,17 @@ mod row;
 use leptos::prelude::*;
 use std::time::Duration;
 
+pub(crate) use self::copy::CodeToCopy;
+pub use self::frame::{
+    Direction, Frame, Frames, KEPT_FRAME_BYTES, KEPT_FRAMES, KEPT_NOTES, Note, PREFIX_LEN,
+};
 pub(crate) use self::grpcurl::native_command;
-pub(crate) use self::json::{Json, describe_next};
-pub use self::log::{CallLog, CallRecord, CallState, Count, KEPT_CALLS};
+pub use self::log::{CallLog, CallRecord, CallState, Count, KEPT_BYTES, KEPT_CALLS};
+#[cfg(target_arch = "wasm32")]
+pub(crate) use self::messages::for_devtools;
 pub use self::metadata::{Entry, Value};
 pub(crate) use self::panel::CallsPanel;
-pub(crate) use self::row::{CodeToCopy, duration_text};
+pub(crate) use self::row::duration_text;
 
 /// How often the open panel is drawn anew at most. Calls may report thousands of messages a second.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
@@ -41,16 +53,7 @@ impl Calls {
 
     /// Takes note of what the channel reports.
     pub fn observe(self, event: &channel::CallEvent) {
-        let body = match &event.kind {
-            channel::CallEventKind::Started { path, .. } => json::take_description(path),
-            _ => None,
-        };
-        self.log.update_value(|log| {
-            log.apply(event.call, event.at, &event.kind);
-            if let Some(body) = body {
-                log.describe(event.call, body);
-            }
-        });
+        self.log.update_value(|log| log.apply(event.call, event.at, &event.kind));
         self.redraw();
     }
 
@@ -84,6 +87,11 @@ impl Calls {
     fn record(self, id: u64) -> Option<CallRecord> {
         self.version.track();
         self.log.with_value(|log| log.get(id).cloned())
+    }
+
+    fn frames(self, id: u64) -> Frames {
+        self.version.track();
+        self.log.with_value(|log| log.frames(id).cloned()).unwrap_or_default()
     }
 
     fn redraw(self) {

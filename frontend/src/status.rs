@@ -1,11 +1,12 @@
 //! What a failed call says: its code's name, a sentence for a person, and the fields that were
 //! refused.
 
+use channel::Error;
 pub use channel::code_name;
 use prost::Message as _;
 use tonic::{Code, Status};
 
-use crate::i18n::Messages;
+use crate::i18n::{Messages, fill};
 
 /// What happened and what to do, in the reader's language.
 pub fn sentence(m: &Messages, code: Code) -> &'static str {
@@ -24,6 +25,51 @@ pub fn sentence(m: &Messages, code: Code) -> &'static str {
         Code::Unknown | Code::Internal | Code::DataLoss | Code::Aborted | Code::FailedPrecondition => {
             m.status_internal
         }
+    }
+}
+
+/// Why a call failed, as far as the page tells reasons apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The code.
+    pub code: Code,
+    /// What went wrong on this side of the network; none when the server said so.
+    error: Option<Error>,
+}
+
+impl Failure {
+    /// What happened, whether the work is safe and what to do, in the reader's language.
+    pub fn sentence(&self, m: &Messages) -> String {
+        let Some(error) = &self.error else { return sentence(m, self.code).to_owned() };
+        let seconds = |duration: &std::time::Duration| duration.as_secs_f64().to_string();
+        let (template, argument) = match error {
+            Error::Offline => (m.error_offline, String::new()),
+            Error::Connect { .. } => (m.status_unavailable, String::new()),
+            Error::Fetch { .. } => (m.error_fetch, String::new()),
+            Error::ConnectionLost { .. } => (m.error_lost, String::new()),
+            Error::Http { status } => (m.error_http, status.to_string()),
+            Error::ContentType { found } if found.is_empty() => (m.error_no_content_type, String::new()),
+            Error::ContentType { found } => (m.error_content_type, found.clone()),
+            Error::Truncated { .. } => (m.error_truncated, String::new()),
+            Error::Protocol { .. } => (m.error_protocol, String::new()),
+            Error::MessageTooLarge { limit, .. } | Error::MetadataTooLarge { limit } => {
+                (m.error_too_large, limit.to_string())
+            }
+            Error::TooManyCalls { limit } => (m.error_too_many_calls, limit.to_string()),
+            Error::Cardinality { .. } => (m.status_unimplemented, String::new()),
+            Error::Cancelled => (m.status_cancelled, String::new()),
+            Error::Deadline { timeout } => (m.error_deadline, seconds(timeout)),
+            Error::Idle { timeout } => (m.error_idle, seconds(timeout)),
+            // What later channels tell apart has the words of its code until it has its own.
+            _ => (sentence(m, self.code), String::new()),
+        };
+        fill(template, &[("value", &argument)])
+    }
+}
+
+impl From<&Status> for Failure {
+    fn from(status: &Status) -> Failure {
+        Failure { code: status.code(), error: Error::of(status).cloned() }
     }
 }
 
@@ -86,6 +132,8 @@ struct BadRequest {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::i18n::Language;
 
@@ -112,6 +160,52 @@ mod tests {
         assert!(field_violations_in(&[]).is_empty());
         assert!(field_violations_in(&[0xff, 0xff, 0xff]).is_empty());
         assert!(detail_types(b"\x1a\x02").is_empty());
+    }
+
+    /// One of each, with what its sentence has to name.
+    fn errors() -> Vec<(Error, &'static str)> {
+        let reason = "x".to_owned();
+        let origin = "http://a:1".to_owned();
+        let limit = 4_096;
+        let timeout = Duration::from_millis(1_500);
+        vec![
+            (Error::Offline, ""),
+            (Error::Connect { origin: origin.clone(), reason: reason.clone() }, ""),
+            (Error::Fetch { origin, reason: reason.clone() }, "CORS"),
+            (Error::ConnectionLost { reason: reason.clone() }, ""),
+            (Error::Http { status: 502 }, "502"),
+            (Error::ContentType { found: "text/html".to_owned() }, "text/html"),
+            (Error::ContentType { found: String::new() }, ""),
+            (Error::Truncated { place: "inside a message" }, ""),
+            (Error::Protocol { reason }, "gRPC-Web"),
+            (Error::MessageTooLarge { size: 5_000, limit }, "4096"),
+            (Error::TooManyCalls { limit: 6 }, "6"),
+            (Error::Cardinality { found: "none" }, ""),
+            (Error::Cancelled, ""),
+            (Error::Deadline { timeout }, "1.5"),
+            (Error::Idle { timeout }, "1.5"),
+        ]
+    }
+
+    #[test]
+    fn every_failure_on_this_side_has_a_sentence_of_its_own_that_names_what_is_to_be_checked() {
+        for language in Language::ALL {
+            let m = language.messages();
+            let mut sentences = std::collections::BTreeSet::new();
+            for (error, named) in errors() {
+                let sentence = Failure::from(&Status::from(error.clone())).sentence(m);
+                assert!(sentence.contains(named), "{error:?}: {sentence}");
+                assert!(!sentence.contains('{'), "{sentence}");
+                assert!(sentences.insert(sentence), "{error:?} has the sentence of another");
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_server_says_has_the_sentence_of_its_code() {
+        let m = Language::English.messages();
+        let failure = Failure::from(&Status::unavailable("shutting down"));
+        assert_eq!(failure.sentence(m), m.status_unavailable);
     }
 
     #[test]

@@ -1,14 +1,16 @@
 //! The contracts as Rust types: messages and clients for every target, service traits and
-//! descriptors with the feature `server`.
+//! descriptors with the feature `server`, and static tables that describe methods and messages.
 //!
 //! Everything under `generated/` is made from the `.proto` files by `cargo xtask codegen` and never
 //! edited. This crate knows the wire and nothing of who uses it.
 
 #[cfg(feature = "server")]
 mod encoded;
+pub mod schema;
 
 #[cfg(feature = "server")]
 pub use self::encoded::EncodedSubscribeResponse;
+pub use self::schema::METHODS;
 
 /// Package `helloworld`: gRPC's quick-start Greeter. Documented in `helloworld.proto`.
 #[allow(

@@ -1,7 +1,9 @@
 //! Compiles the contracts into `proto/src/generated`.
 //!
 //! `protox` parses them, so that no protoc is needed, and one parse serves the messages, the
-//! services and the descriptors for reflection.
+//! services, the tables of methods and messages, and the descriptors for reflection.
+
+mod schema;
 
 use std::fs;
 use std::path::Path;
@@ -46,6 +48,8 @@ fn generate(contracts: &Path, out: &Path) -> Result<()> {
         .out_dir(&server_out)
         .compile_fds(files.clone())
         .context("cannot generate the services")?;
+
+    fs::write(out.join("methods.rs"), schema::tables(&files)?).context("cannot write the methods")?;
 
     let descriptors = without_comments(files).encode_to_vec();
     fs::write(out.join("descriptors.bin"), descriptors).context("cannot write the descriptors")

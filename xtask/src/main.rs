@@ -34,8 +34,8 @@ cargo xtask <command>
   size [--by-crate]        what the page weighs, compressed; or what each crate adds to its code
   codegen                  make proto/src/generated from the .proto files
   conformance [WHAT]       the public conformance suite, which Go installs; WHAT is client-core, client,
-                           server, server-max, both, native or all; --transport tonic-web-wasm-client measures
-                           the other transport
+                           server, server-max, both, native or all; `--transport tonic-web-wasm-client`
+                           measures the other transport, `-- FLAGS` go to the suite (--run, --trace)
   bench chat               measured comparisons of the chat
   bench channel [FLAGS]    our channel against other clients in a browser; --rounds N, --case a,b,
                            --only ours,fetch for less than all of it

@@ -122,7 +122,8 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     let mut arguments: Vec<&str> = words.split(' ').collect();
     if std::io::stderr().is_terminal() {
         // With cargo's own progress.
-        let build = cargo(arguments.iter().copied().chain(["--no-run"])).run();
+        let build = cargo(arguments.iter().copied().chain(["--no-run"]));
+        let build = end_to_end_environment(build, setup).run();
         stop_if_told()?;
         // What does not compile is counted below.
         build.ok();

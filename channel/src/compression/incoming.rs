@@ -62,7 +62,7 @@ impl Inflater {
             }
             match self.next_message() {
                 Ok(Some((flags, message))) => {
-                    let start = Bytes::copy_from_slice(&message[..message.len().min(self.capture)]);
+                    let start = message[..message.len().min(self.capture)].to_vec();
                     whole(Message { flags, length: message.len(), start });
                     if flags & COMPRESSED == 0 || message.is_empty() {
                         return Poll::Ready(Some(Ok(self.give(message))));

@@ -95,8 +95,8 @@ mod tests {
 
     /// A subscription whose every call is open, silent, and counts as healthy at once.
     fn silent() -> Subscription<u32> {
-        let mut options = SubscriptionOptions::default();
-        options.probe_within = Duration::from_millis(20);
+        let options =
+            SubscriptionOptions { probe_within: Duration::from_millis(20), ..SubscriptionOptions::default() };
         Subscription::new(options, || async { Ok(Response::new(stream::pending())) }).0
     }
 

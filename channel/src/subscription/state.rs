@@ -50,7 +50,7 @@ impl NextAttempt {
     /// How long until then, as it is now; `None` when that depends on the network.
     pub fn left(self) -> Option<Duration> {
         match self {
-            Self::At(at) => Some(at.saturating_duration_since(timer::Instant::now().into())),
+            Self::At(at) => Some(at.saturating_duration_since(timer::public(timer::Instant::now()))),
             Self::WhenOnline => None,
         }
     }

@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::handle::Wishes;
 use super::state::{NextAttempt, State};
-use crate::timer::{Instant, Sleep};
+use crate::timer::{self, Instant, Sleep};
 
 /// No wait is longer, whatever a server asks for.
 const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
@@ -43,7 +43,8 @@ impl Wait {
     }
 
     pub(super) fn state(&self) -> State {
-        let next = if self.paused { NextAttempt::WhenOnline } else { NextAttempt::At(self.until.into()) };
+        let next =
+            if self.paused { NextAttempt::WhenOnline } else { NextAttempt::At(timer::public(self.until)) };
         State::TransientFailure { next, attempt: self.attempt, status: self.status.clone() }
     }
 

@@ -7,6 +7,11 @@ use std::time::Duration;
 
 pub(crate) use tokio::time::Instant;
 
+/// The same time by the clock that everybody has.
+pub(crate) fn public(instant: Instant) -> web_time::Instant {
+    instant.into_std()
+}
+
 #[derive(Debug)]
 pub(crate) struct Sleep(Pin<Box<tokio::time::Sleep>>);
 

@@ -12,6 +12,11 @@ pub(crate) use web_time::Instant;
 /// `setTimeout` takes a signed 32-bit number of milliseconds (24.8 days) and ends at once above it.
 const LONGEST_TIMEOUT_MS: u32 = i32::MAX as u32;
 
+/// The same time by the clock that everybody has.
+pub(crate) fn public(instant: Instant) -> Instant {
+    instant
+}
+
 #[derive(Debug)]
 pub(crate) struct Sleep {
     until: Option<Instant>,

@@ -23,7 +23,7 @@ use web_sys::{Headers, RequestCache, RequestCredentials, RequestInit, RequestRed
 
 use self::abort::Abort;
 use self::chunks::Chunks;
-use self::connections::OpenCall;
+use self::connections::{Connections, OpenCall};
 use super::Transport;
 use crate::error::Error;
 use crate::maybe_send::BoxFuture;
@@ -60,9 +60,10 @@ pub struct Fetch {
     inner: SendWrapper<Rc<Inner>>,
 }
 
+#[derive(Clone)]
 struct Inner {
-    /// Scheme and authority.
-    origin: String,
+    /// Those to the server's origin.
+    connections: Rc<Connections>,
     /// Where every call's path is appended: the origin and a path without a slash at its end.
     base: String,
     /// Whether the server is on this machine, which needs no network.
@@ -75,22 +76,21 @@ struct Inner {
 impl Fetch {
     /// Calls go to `uri`: scheme, authority, and perhaps a path that is put before the path of every call.
     pub fn new(uri: Uri) -> Self {
-        let origin = format!(
-            "{}://{}",
-            uri.scheme_str().unwrap_or("https"),
-            uri.authority().map_or("", |it| it.as_str())
-        );
-        let base = format!("{origin}{}", uri.path().trim_end_matches('/'));
-        let loopback = uri.host().is_some_and(is_loopback);
-        Self::of(Inner { origin, base, loopback, form: Form::Binary, init: init(Credentials::default()) })
+        let authority = uri.authority().map_or("", |authority| authority.as_str());
+        let origin = format!("{}://{authority}", uri.scheme_str().unwrap_or("https"));
+        Self::of(Inner {
+            base: format!("{origin}{}", uri.path().trim_end_matches('/')),
+            connections: Connections::to(&origin),
+            loopback: uri.host().is_some_and(is_loopback),
+            form: Form::Binary,
+            init: init(Credentials::default()),
+        })
     }
 
     /// Which calls carry cookies: those to the page's own origin by default.
     #[must_use]
     pub fn credentials(self, credentials: Credentials) -> Self {
-        let Inner { origin, base, loopback, form, .. } = &**self.inner;
-        let (origin, base) = (origin.clone(), base.clone());
-        Self::of(Inner { origin, base, loopback: *loopback, form: *form, init: init(credentials) })
+        Self::of(Inner { init: init(credentials), ..(**self.inner).clone() })
     }
 
     /// Sends and asks for the text form, `application/grpc-web-text`: a third longer, for what is between here and
@@ -98,9 +98,7 @@ impl Fetch {
     /// asked for.
     #[must_use]
     pub fn text(self) -> Self {
-        let Inner { origin, base, loopback, init, .. } = &**self.inner;
-        let (origin, base) = (origin.clone(), base.clone());
-        Self::of(Inner { origin, base, loopback: *loopback, form: Form::Text, init: init.clone() })
+        Self::of(Inner { form: Form::Text, ..(**self.inner).clone() })
     }
 
     fn of(inner: Inner) -> Self {
@@ -143,7 +141,7 @@ impl Inner {
         reporter: Option<&Reporter>,
     ) -> Result<Response<SendWrapper<Chunks>>, Error> {
         let url = format!("{}{path}", self.base);
-        let open = OpenCall::new(&self.origin);
+        let open = OpenCall::new(&self.connections);
         let abort = Abort::new().map_err(|error| self.failed(&error))?;
         let promise = self.start(&url, headers, body, &abort).map_err(|error| self.failed(&error))?;
         let response = open.watch(JsFuture::from(promise), reporter).await;
@@ -177,7 +175,7 @@ impl Inner {
         let (name, reason) = js::name_and_message(thrown);
         match name.as_str() {
             "AbortError" => Error::Cancelled,
-            _ => Error::Fetch { origin: self.origin.clone(), reason },
+            _ => Error::Fetch { origin: self.connections.origin().to_owned(), reason },
         }
     }
 }
@@ -212,10 +210,7 @@ fn js_headers(headers: &HeaderMap) -> Result<Headers, JsValue> {
     Ok(all)
 }
 
-/// Whether `host` is this machine by its name alone.
+/// Whether `host` is this machine by its name alone. Not by parsing addresses, which weighs more than it is worth.
 fn is_loopback(host: &str) -> bool {
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]"
 }

@@ -17,6 +17,10 @@ const TRAILERS: u8 = 0b1000_0000;
 /// Bytes of a frame's length.
 const LENGTH_BYTES: u8 = 4;
 
+/// Where an empty body ends. It has a cause of its own: a status among the headers that CORS hides from the page.
+pub(super) const NOTHING: &str =
+    "with nothing in it (a server of another origin has to expose `grpc-status` by CORS)";
+
 /// What comes out of a body.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -91,7 +95,7 @@ impl Frames {
     pub(super) fn cut(&self) -> Option<&'static str> {
         match self.state {
             State::Between if self.begun => Some("after a message"),
-            State::Between => Some("before anything came"),
+            State::Between => Some(NOTHING),
             State::Prefix { .. } => Some("inside the prefix of a message"),
             State::Message { .. } => Some("inside a message"),
             State::TrailersPrefix { .. } | State::Trailers { .. } => Some("inside its trailers"),
@@ -282,7 +286,7 @@ mod tests {
     #[test]
     fn a_body_that_ends_early_says_where() {
         let places = [
-            (&b""[..], "before anything came"),
+            (&b""[..], NOTHING),
             (b"\0\0", "inside the prefix of a message"),
             (b"\0\0\0\0\x02h", "inside a message"),
             (b"\0\0\0\0\x02hi", "after a message"),

@@ -10,6 +10,7 @@ use http::{Extensions, HeaderMap, Response};
 use proptest::prelude::*;
 use tonic::body::Body;
 
+use super::frames::NOTHING;
 use super::fuzzing::{self, Outcome, outcome};
 use super::text;
 use crate::error::Error;
@@ -104,7 +105,7 @@ fn a_body_beside_a_status_in_the_headers_still_has_to_end_with_trailers() {
 #[test]
 fn a_body_that_ends_without_trailers_says_where_it_was_cut() {
     for (body, place) in [
-        (&b""[..], "before anything came"),
+        (&b""[..], NOTHING),
         (&frame(0, b"whole"), "after a message"),
         (b"\0\0\0\0\x05cut", "inside a message"),
         (b"\x80\0\0\0\x05grpc", "inside its trailers"),

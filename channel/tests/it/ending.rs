@@ -192,6 +192,54 @@ async fn a_token_is_noticed_by_a_real_server() {
     answers.closed().await;
 }
 
+/// Answers one call with a message, then tells how its request ends.
+async fn answering_early() -> (String, oneshot::Receiver<Option<h2::Reason>>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    let (end_in, end) = oneshot::channel();
+    tokio::spawn(async move {
+        let (client, _) = listener.accept().await.unwrap();
+        let mut connection = h2::server::handshake(client).await.unwrap();
+        let (request, mut respond) = connection.accept().await.unwrap().unwrap();
+        let head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
+        let mut response = respond.send_response(head, false).unwrap();
+        response.send_data(framed(0, &[8, 1]).into(), false).unwrap();
+        let mut body = request.into_body();
+        tokio::spawn(async move {
+            let end = loop {
+                match body.data().await {
+                    Some(Ok(_)) => {}
+                    Some(Err(error)) => break error.reason(),
+                    None => break None,
+                }
+            };
+            end_in.send(end).unwrap();
+        });
+        // Drives the connection.
+        connection.accept().await;
+    });
+    (uri, end)
+}
+
+#[tokio::test]
+async fn a_request_that_is_still_open_is_reset_when_its_call_is_over() {
+    let (uri, end) = answering_early().await;
+    let token = CancellationToken::new();
+    let mut request = Request::new(futures_util::stream::pending::<HealthCheckRequest>());
+    cancel_with(&mut request, token.clone());
+    let mut client = tonic::client::Grpc::new(Channel::builder(uri).build().unwrap());
+    client.ready().await.unwrap();
+    let codec = tonic_prost::ProstCodec::<_, tonic_health::pb::HealthCheckResponse>::default();
+    let path = http::uri::PathAndQuery::from_static("/x.Y/Z");
+    let mut stream = client.streaming(request, path, codec).await.unwrap().into_inner();
+    assert_eq!(stream.next().await.unwrap().unwrap().status, 1);
+
+    token.cancel();
+
+    assert_eq!(stream.next().await.unwrap().unwrap_err().code(), Code::Cancelled);
+    assert_eq!(end.await.unwrap(), Some(h2::Reason::CANCEL));
+}
+
 #[tokio::test(start_paused = true)]
 async fn silence_ends_a_stream_and_whatever_comes_keeps_it() {
     let (canned, mut streams) = fed();

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-#[cfg(all(suite, not(target_arch = "wasm32")))]
+#[cfg(all(suite, unix))]
 fn main() -> ExitCode {
     match conformance::native::run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     }
 }
 
-#[cfg(not(all(suite, not(target_arch = "wasm32"))))]
+#[cfg(not(all(suite, unix)))]
 fn main() -> ExitCode {
     eprintln!("{}", conformance::NOT_BUILT);
     ExitCode::FAILURE

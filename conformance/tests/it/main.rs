@@ -2,9 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-#[cfg(suite)]
+#[cfg(all(suite, unix))]
 mod client;
 #[cfg(not(suite))]
 mod not_built;
-#[cfg(suite)]
+#[cfg(all(suite, unix))]
 mod server;

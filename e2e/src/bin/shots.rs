@@ -70,6 +70,13 @@ async fn take(page: &Page, folder: &Path, language: &str) -> Result {
     let line = beginning("button", "").within(&any("listitem").within(&panel));
     page.part_of(&line, 0).await?.click().await?;
     shots.all("calls").await?;
+    // The unary call, both of whose messages open with it.
+    page.part_of(&line, 0).await?.click().await?;
+    page.part_of(&line, 1).await?.click().await?;
+    page.mentions(&panel, "0a 05 57 6f 72 6c 64").await?;
+    shots.all("calls-message").await?;
+    page.run::<()>("document.querySelector('.calls__list').scrollTop = 1e6", vec![]).await?;
+    shots.all("calls-end").await?;
     page.open("/settings").await?;
     page.part(&any("radio")).await.ok();
     shots.all("settings").await

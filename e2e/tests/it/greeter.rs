@@ -155,8 +155,15 @@ async fn every_call_is_listed_with_its_method_and_code() -> Result {
 
         let line = e2e::beginning("button", "").within(&any("listitem").within(&panel));
         page.parts(&line).await?[1].click().await?;
-        page.mentions(&panel, r#"{"name":"World"}"#).await?;
+        // What was sent and what came, decoded and as bytes, and the command that sends it again.
+        page.mentions(&panel, r#""name": "World""#).await?;
+        page.mentions(&panel, r#""message": "Hello, World!""#).await?;
+        page.mentions(&panel, "0a 05 57 6f 72 6c 64").await?;
+        let read_out: String =
+            page.run("return tidy(document.querySelector('.hex__bytes').textContent)", vec![]).await?;
+        assert_eq!(read_out, "Flag: 00 Length: 00 00 00 07 Message: 0a 05 57 6f 72 6c 64");
         page.mentions(&panel, "grpcurl").await?;
+        page.mentions(&panel, r#"-d '{"name":"World"}'"#).await?;
         page.press(e2e::keys::ESCAPE).await?;
         page.gone(&panel).await?;
         assert_eq!(page.focused().await?.1, page.computed(&part("button", N.calls)).await?.1);

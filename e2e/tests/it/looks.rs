@@ -173,6 +173,20 @@ async fn narrow(page: &Page, who: &str, room: &str) -> Result {
     page.part_of(&line, 0).await?.click().await?;
     page.mentions(&part("region", names.calls), "grpcurl").await?;
     fits(page, "the calls").await?;
+    // The bytes of the long name that was sent, eight in a row: nothing of it is cut off.
+    let row: Vec<f64> = page
+        .run(
+            "const dump = document.querySelector('.hex__dump');
+             const rows = (part) => part.getBoundingClientRect().height /
+                 parseFloat(getComputedStyle(part).lineHeight);
+             const [offsets, , bytes, letters] = dump.children;
+             return [dump.scrollWidth - dump.clientWidth, rows(offsets), rows(bytes), rows(letters)]
+                 .map(Math.round)",
+            vec![],
+        )
+        .await?;
+    // Five bytes of prefix, three of tag and length, 240 of name.
+    assert_eq!(row, [0.0, 31.0, 31.0, 31.0], "offsets, bytes and letters of a frame");
     page.resize(768, 900).await?;
     fits(page, "the calls beside the Greeter").await?;
     page.resize(320, 640).await?;

@@ -6,9 +6,9 @@ use super::{CallRecord, Value};
 const OWN_KEYS: [&str; 8] =
     ["accept", "content-type", "cookie", "grpc-timeout", "te", "user-agent", "x-grpc-web", "x-user-agent"];
 
-/// The command that makes this call against the server at an origin. A hidden value becomes a
-/// placeholder; the session, which a page's scripts never see, does too.
-pub(super) fn command(record: &CallRecord, origin: &str, needs_session: bool) -> String {
+/// The command that makes this call against the server at an origin, with these messages as JSON. A
+/// hidden value becomes a placeholder; the session, which a page's scripts never see, does too.
+pub(super) fn command(record: &CallRecord, messages: &str, origin: &str, needs_session: bool) -> String {
     let mut line = String::from("grpcurl");
     if origin.starts_with("http:") {
         line.push_str(" -plaintext");
@@ -32,7 +32,7 @@ pub(super) fn command(record: &CallRecord, origin: &str, needs_session: bool) ->
         line.push_str(" -max-time ");
         line.push_str(&seconds);
     }
-    argument(&mut line, "-d", record.request.as_deref().unwrap_or("{}"));
+    argument(&mut line, "-d", messages);
     line.push(' ');
     line.push_str(&host(origin));
     line.push(' ');
@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::calls::CallLog;
 
-    fn record(path: &str, metadata: &[(&'static str, &'static str)], request: Option<&str>) -> CallRecord {
+    fn record(path: &str, metadata: &[(&'static str, &'static str)]) -> CallRecord {
         let mut map = HeaderMap::new();
         for (key, value) in metadata {
             map.append(*key, HeaderValue::from_static(value));
@@ -115,9 +115,6 @@ mod tests {
             Instant::now(),
             &CallEventKind::Started { path: path.to_owned(), kind: None, metadata: map },
         );
-        if let Some(request) = request {
-            log.describe(1, request.into());
-        }
         log.get(1).unwrap().clone()
     }
 
@@ -130,19 +127,18 @@ mod tests {
                 ("grpc-timeout", "1500m"),
                 ("content-type", "application/grpc-web+proto"),
             ],
-            Some(r#"{"name":"Ada's"}"#),
         );
         assert_eq!(
-            command(&record, "http://127.0.0.1:50051", false),
+            command(&record, r#"{"name":"Ada's"}"#, "http://127.0.0.1:50051", false),
             r#"grpcurl -plaintext -H 'x-greeter-count: 3' -max-time 1.5 -d '{"name":"Ada'\''s"}' 127.0.0.1:50051 helloworld.Greeter/SayHelloStreamReply"#
         );
     }
 
     #[test]
     fn a_session_is_a_placeholder() {
-        let record = record("/chat.v1.ChatService/ListRooms", &[], None);
+        let record = record("/chat.v1.ChatService/ListRooms", &[]);
         assert_eq!(
-            command(&record, "https://chat.example.org", true),
+            command(&record, "{}", "https://chat.example.org", true),
             "grpcurl -H 'authorization: Bearer <token>' -d '{}' chat.example.org:443 chat.v1.ChatService/ListRooms"
         );
     }
@@ -156,8 +152,8 @@ mod tests {
 
     #[test]
     fn a_token_is_never_copied() {
-        let record = record("/chat.v1.ChatService/ListRooms", &[("authorization", "Bearer secret")], None);
-        let line = command(&record, "http://localhost:1", true);
+        let record = record("/chat.v1.ChatService/ListRooms", &[("authorization", "Bearer secret")]);
+        let line = command(&record, "{}", "http://localhost:1", true);
         assert!(!line.contains("secret"), "{line}");
         assert_eq!(line.matches("authorization").count(), 1, "{line}");
     }
@@ -173,10 +169,10 @@ mod tests {
             ("5n", "0.000000005"),
         ] {
             assert_eq!(
-                timeout_seconds(&record("/a.B/C", &[("grpc-timeout", value)], None)).as_deref(),
+                timeout_seconds(&record("/a.B/C", &[("grpc-timeout", value)])).as_deref(),
                 Some(expected)
             );
         }
-        assert_eq!(timeout_seconds(&record("/a.B/C", &[("grpc-timeout", "x")], None)), None);
+        assert_eq!(timeout_seconds(&record("/a.B/C", &[("grpc-timeout", "x")])), None);
     }
 }

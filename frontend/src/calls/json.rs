@@ -1,176 +1,144 @@
-//! Request messages as protobuf's JSON, for reading and for `grpcurl`. Written by hand: the page
-//! has a dozen flat messages, and a JSON library would weigh more than the whole panel.
+//! JSON as it is written, piece by piece. A library would weigh more than the whole panel.
 
-use std::{cell::RefCell, sync::Arc};
-
-/// Longer descriptions are not kept.
-const KEPT_LENGTH: usize = 16 * 1024;
-
-thread_local! {
-    // The channel's observer sees bytes, not messages. A description waits here from just before a
-    // call to its `Started`, which follows within the same turn of the event loop.
-    static NEXT: RefCell<Option<(&'static str, String)>> = const { RefCell::new(None) };
-}
-
-/// Says what the next call to a path (`/package.Service/Method`) sends.
-pub(crate) fn describe_next(path: &'static str, message: Json) {
-    let message = message.finish();
-    NEXT.set((message.len() <= KEPT_LENGTH).then_some((path, message)));
-}
-
-/// What was said about a call to this path, once.
-pub(super) fn take_description(path: &str) -> Option<Arc<str>> {
-    NEXT.with_borrow_mut(|next| {
-        let (_, message) = next.take_if(|(described, _)| *described == path)?;
-        Some(message.into())
-    })
-}
-
-/// A JSON object under construction. Fields with their default value are left out, as protobuf does.
-#[derive(Debug, Default)]
-pub(crate) struct Json {
+/// JSON under construction: in lines for a person, or in one line.
+#[derive(Debug)]
+pub(super) struct Json {
     text: String,
+    in_lines: bool,
+    depth: usize,
+    /// Whether what was opened last has nothing in it.
+    is_empty: bool,
 }
 
 impl Json {
-    pub(crate) fn text(mut self, key: &str, value: &str) -> Json {
-        if !value.is_empty() {
-            self.key(key);
-            quote(value, &mut self.text);
+    pub(super) fn new(in_lines: bool) -> Json {
+        Json { text: String::new(), in_lines, depth: 0, is_empty: true }
+    }
+
+    /// Opens an object or a list, `{` or `[`.
+    pub(super) fn open(&mut self, bracket: char) {
+        self.text.push(bracket);
+        self.depth += 1;
+        self.is_empty = true;
+    }
+
+    /// Closes it, with `}` or `]`.
+    pub(super) fn close(&mut self, bracket: char) {
+        self.depth -= 1;
+        if !self.is_empty {
+            self.new_line();
         }
-        self
+        self.text.push(bracket);
+        self.is_empty = false;
     }
 
-    /// A 32 bit number.
-    pub(crate) fn number(mut self, key: &str, value: u32) -> Json {
-        if value != 0 {
-            self.key(key);
-            self.text.push_str(&value.to_string());
-        }
-        self
-    }
-
-    /// A 64 bit number, which JSON's numbers do not hold: written as text.
-    pub(crate) fn long(self, key: &str, value: u64) -> Json {
-        match value {
-            0 => self,
-            value => self.text(key, &value.to_string()),
-        }
-    }
-
-    pub(crate) fn flag(mut self, key: &str, value: bool) -> Json {
-        if value {
-            self.key(key);
-            self.text.push_str("true");
-        }
-        self
-    }
-
-    /// Bytes, as base64.
-    pub(crate) fn bytes(self, key: &str, value: &[u8]) -> Json {
-        self.text(key, &base64(value))
-    }
-
-    fn finish(self) -> String {
-        ["{", &self.text, "}"].concat()
-    }
-
-    fn key(&mut self, key: &str) {
-        if !self.text.is_empty() {
+    /// Goes to the next place of a list.
+    pub(super) fn item(&mut self) {
+        if !self.is_empty {
             self.text.push(',');
         }
-        quote(key, &mut self.text);
-        self.text.push(':');
+        self.is_empty = false;
+        self.new_line();
     }
-}
 
-fn quote(value: &str, into: &mut String) {
-    into.push('"');
-    for letter in value.chars() {
-        match letter {
-            '"' => into.push_str("\\\""),
-            '\\' => into.push_str("\\\\"),
-            '\n' => into.push_str("\\n"),
-            '\t' => into.push_str("\\t"),
-            '\r' => into.push_str("\\r"),
-            control if u32::from(control) < 0x20 => {
-                into.push_str("\\u00");
-                into.push(if u32::from(control) < 0x10 { '0' } else { '1' });
-                into.push(char::from(b"0123456789abcdef"[(u32::from(control) & 15) as usize]));
+    /// Begins the next field of an object.
+    pub(super) fn key(&mut self, key: &str) {
+        self.item();
+        self.text(key);
+        self.colon();
+    }
+
+    /// The same with a key that is in quotes already.
+    pub(super) fn quoted_key(&mut self, key: &str) {
+        self.item();
+        self.text.push_str(key);
+        self.colon();
+    }
+
+    /// A number, `true` or `false`, as it stands.
+    pub(super) fn plain(&mut self, value: &str) {
+        self.text.push_str(value);
+    }
+
+    /// A text, in quotes.
+    pub(super) fn text(&mut self, value: &str) {
+        self.text.push('"');
+        for letter in value.chars() {
+            match letter {
+                '"' => self.text.push_str("\\\""),
+                '\\' => self.text.push_str("\\\\"),
+                '\n' => self.text.push_str("\\n"),
+                '\t' => self.text.push_str("\\t"),
+                '\r' => self.text.push_str("\\r"),
+                control if u32::from(control) < 0x20 => {
+                    self.text.push_str("\\u00");
+                    push_hex(control as u8, &mut self.text);
+                }
+                other => self.text.push(other),
             }
-            other => into.push(other),
+        }
+        self.text.push('"');
+    }
+
+    pub(super) fn finish(self) -> String {
+        self.text
+    }
+
+    fn colon(&mut self) {
+        self.text.push_str(if self.in_lines { ": " } else { ":" });
+    }
+
+    fn new_line(&mut self) {
+        if self.in_lines {
+            self.text.push('\n');
+            for _ in 0..self.depth {
+                self.text.push_str("  ");
+            }
         }
     }
-    into.push('"');
 }
 
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let at = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
-        let group = at(0) << 16 | at(1) << 8 | at(2);
-        for place in 0..4 {
-            let digit = (group >> (18 - 6 * place) & 63) as usize;
-            text.push(if place <= chunk.len() { char::from(ALPHABET[digit]) } else { '=' });
-        }
+/// A byte as two digits.
+pub(super) fn push_hex(byte: u8, into: &mut String) {
+    for digit in [byte >> 4, byte & 15] {
+        into.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
     }
-    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn example(in_lines: bool) -> String {
+        let mut json = Json::new(in_lines);
+        json.open('{');
+        json.key("a");
+        json.text("x");
+        json.key("b");
+        json.open('[');
+        json.item();
+        json.plain("1");
+        json.item();
+        json.open('{');
+        json.close('}');
+        json.close(']');
+        json.key("c");
+        json.open('[');
+        json.close(']');
+        json.close('}');
+        json.finish()
+    }
+
     #[test]
-    fn messages_are_written_as_protobuf_writes_them() {
-        let json = Json::default()
-            .text("roomId", "general")
-            .bytes("operationId", &[1, 2, 3, 4])
-            .long("beforeSeq", 1 << 60)
-            .number("limit", 50)
-            .flag("returnToken", true)
-            .text("empty", "")
-            .finish();
-        assert_eq!(
-            json,
-            r#"{"roomId":"general","operationId":"AQIDBA==","beforeSeq":"1152921504606846976","limit":50,"returnToken":true}"#
-        );
-        assert_eq!(Json::default().finish(), "{}");
+    fn objects_and_lists_are_written_in_one_line_or_in_many() {
+        assert_eq!(example(false), r#"{"a":"x","b":[1,{}],"c":[]}"#);
+        assert_eq!(example(true), "{\n  \"a\": \"x\",\n  \"b\": [\n    1,\n    {}\n  ],\n  \"c\": []\n}");
     }
 
     #[test]
     fn letters_that_json_reserves_are_escaped() {
-        let json = Json::default().text("t", "a\"b\\c\nd\te\u{1}\u{1f}é房").finish();
-        assert_eq!(json, r#"{"t":"a\"b\\c\nd\te\u0001\u001fé房"}"#);
-    }
-
-    #[test]
-    fn base64_pads_every_length() {
-        // The examples of RFC 4648, section 10.
-        for (bytes, expected) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg=="),
-            ("fooba", "Zm9vYmE="),
-        ] {
-            assert_eq!(base64(bytes.as_bytes()), expected);
-        }
-    }
-
-    #[test]
-    fn a_description_is_taken_once_and_only_by_its_own_path() {
-        describe_next("/a.B/C", Json::default().text("name", "x"));
-        assert_eq!(take_description("/a.B/Other"), None);
-        assert_eq!(take_description("/a.B/C").as_deref(), Some(r#"{"name":"x"}"#));
-        assert_eq!(take_description("/a.B/C"), None);
-    }
-
-    #[test]
-    fn a_huge_description_is_not_kept() {
-        describe_next("/a.B/C", Json::default().text("name", &"x".repeat(KEPT_LENGTH)));
-        assert_eq!(take_description("/a.B/C"), None);
+        let mut json = Json::new(false);
+        json.text("a\"b\\c\nd\te\u{1}\u{1f}é房");
+        assert_eq!(json.finish(), r#""a\"b\\c\nd\te\u0001\u001fé房""#);
     }
 }

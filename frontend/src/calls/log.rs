@@ -2,20 +2,35 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use channel::CallEventKind;
 use tonic::Code;
 use web_time::{Instant, SystemTime, UNIX_EPOCH};
 
-use super::metadata::{Entry, decode};
+use super::{
+    frame::{Direction, Frame, Frames, Note},
+    metadata::{Entry, decode},
+};
 
 /// How many calls are kept. When there are more, the oldest that has ended is forgotten, so that a
 /// stream that runs for days stays in sight; when none has ended, the oldest.
 pub const KEPT_CALLS: usize = 200;
 
+/// How many bytes of frames are kept of all calls together, so that a page that is open for days does
+/// not grow. When there are more, those of the oldest calls are forgotten first.
+pub const KEPT_BYTES: usize = 4 * 1024 * 1024;
+
 /// The page's calls, oldest first.
 #[derive(Debug, Default)]
 pub struct CallLog {
-    records: VecDeque<CallRecord>,
+    calls: VecDeque<Call>,
+    kept_bytes: usize,
+}
+
+#[derive(Debug)]
+struct Call {
+    record: CallRecord,
+    frames: Frames,
 }
 
 /// One call.
@@ -37,8 +52,6 @@ pub struct CallRecord {
     pub sent: Count,
     /// Messages received.
     pub received: Count,
-    /// The request message as JSON, where it is known.
-    pub request: Option<Arc<str>>,
     /// What was sent beside the message.
     pub request_metadata: Arc<[Entry]>,
     /// What came before the answer.
@@ -77,15 +90,86 @@ impl CallLog {
     pub fn apply(&mut self, id: u64, at: Instant, kind: &CallEventKind) {
         if let CallEventKind::Started { path, metadata, .. } = kind {
             self.make_room();
-            self.records.push_back(CallRecord::new(id, at, path, decode(metadata)));
+            let record = CallRecord::new(id, at, path, decode(metadata));
+            self.calls.push_back(Call { record, frames: Frames::default() });
             return;
         }
-        let Some(record) = self.records.iter_mut().rfind(|record| record.id == id) else {
+        let Some(call) = self.calls.iter_mut().rfind(|call| call.record.id == id) else {
             return;
         };
+        self.kept_bytes -= call.frames.bytes();
+        call.apply(at, kind);
+        self.kept_bytes += call.frames.bytes();
+        self.forget_frames();
+    }
+
+    /// The calls, oldest first.
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = &CallRecord> {
+        self.calls.iter().map(|call| &call.record)
+    }
+
+    /// One call.
+    pub fn get(&self, id: u64) -> Option<&CallRecord> {
+        self.records().rfind(|record| record.id == id)
+    }
+
+    /// What is kept of a call's frames.
+    pub fn frames(&self, id: u64) -> Option<&Frames> {
+        self.calls.iter().rfind(|call| call.record.id == id).map(|call| &call.frames)
+    }
+
+    /// Forgets the calls that have ended.
+    pub fn clear_ended(&mut self) {
+        self.calls.retain(|call| call.record.ended.is_none());
+        self.kept_bytes = self.calls.iter().map(|call| call.frames.bytes()).sum();
+    }
+
+    fn make_room(&mut self) {
+        while self.calls.len() >= KEPT_CALLS {
+            let oldest = self.calls.iter().position(|call| call.record.ended.is_some());
+            if let Some(call) = self.calls.remove(oldest.unwrap_or(0)) {
+                self.kept_bytes -= call.frames.bytes();
+            }
+        }
+    }
+
+    fn forget_frames(&mut self) {
+        while self.kept_bytes > KEPT_BYTES {
+            let Some(call) = self.calls.iter_mut().find(|call| call.frames.bytes() > 0) else { return };
+            self.kept_bytes -= call.frames.bytes();
+            call.frames.forget_oldest();
+            self.kept_bytes += call.frames.bytes();
+        }
+    }
+}
+
+impl Call {
+    fn apply(&mut self, at: Instant, kind: &CallEventKind) {
+        let Call { record, frames } = self;
+        let after = record.duration(at);
+        let frame = |number, flags, length, content: &Bytes| Frame {
+            number,
+            after,
+            flags,
+            length,
+            content: content.clone(),
+        };
         match kind {
-            CallEventKind::MessageSent { bytes, .. } => record.sent.add(*bytes),
-            CallEventKind::MessageReceived { bytes, .. } => record.received.add(*bytes),
+            CallEventKind::MessageSent { bytes, flags, content } => {
+                record.sent.add(*bytes);
+                frames.push(Direction::Sent, frame(record.sent.messages, *flags, *bytes, content));
+            }
+            CallEventKind::MessageReceived { bytes, flags, content } => {
+                record.received.add(*bytes);
+                frames.push(Direction::Received, frame(record.received.messages, *flags, *bytes, content));
+            }
+            CallEventKind::TrailersReceived { flags, content } => {
+                frames.set_trailers(frame(1, *flags, content.len(), content));
+            }
+            CallEventKind::Retrying { attempt, delay, status } => {
+                frames.note(Note::Retry { attempt: *attempt, delay: *delay, code: status.code() });
+            }
+            CallEventKind::Warning { text } => frames.note(Note::Warning(text.as_str().into())),
             CallEventKind::Headers { metadata } => {
                 record.response_metadata = decode(metadata);
                 if record.state == CallState::Waiting {
@@ -97,37 +181,8 @@ impl CallLog {
                 record.ended = Some(at);
                 record.state = CallState::Ended { code: status.code(), message: status.message().into() };
             }
-            // `Started` was taken above; kinds that later channels add are of no use here.
+            // `Started` was taken before; kinds that later channels add are of no use here.
             _ => {}
-        }
-    }
-
-    /// Adds what the request message was, as JSON.
-    pub fn describe(&mut self, id: u64, request: Arc<str>) {
-        if let Some(record) = self.records.iter_mut().rfind(|record| record.id == id) {
-            record.request = Some(request);
-        }
-    }
-
-    /// The calls, oldest first.
-    pub fn records(&self) -> impl DoubleEndedIterator<Item = &CallRecord> {
-        self.records.iter()
-    }
-
-    /// One call.
-    pub fn get(&self, id: u64) -> Option<&CallRecord> {
-        self.records.iter().rfind(|record| record.id == id)
-    }
-
-    /// Forgets the calls that have ended.
-    pub fn clear_ended(&mut self) {
-        self.records.retain(|record| record.ended.is_none());
-    }
-
-    fn make_room(&mut self) {
-        while self.records.len() >= KEPT_CALLS {
-            let oldest = self.records.iter().position(|record| record.ended.is_some());
-            self.records.remove(oldest.unwrap_or(0));
         }
     }
 }
@@ -145,7 +200,6 @@ impl CallRecord {
             state: CallState::Waiting,
             sent: Count::default(),
             received: Count::default(),
-            request: None,
             request_metadata,
             response_metadata: Arc::default(),
             trailers: Arc::default(),
@@ -173,11 +227,11 @@ impl Count {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use http::HeaderMap;
     use tonic::Status;
 
     use super::*;
+    use crate::calls::frame::{KEPT_FRAME_BYTES, KEPT_FRAMES};
 
     fn started(path: &str) -> CallEventKind {
         CallEventKind::Started { path: path.to_owned(), kind: None, metadata: HeaderMap::new() }
@@ -260,11 +314,54 @@ mod tests {
     }
 
     #[test]
-    fn a_description_belongs_to_its_call() {
+    fn what_is_kept_of_the_frames_of_all_calls_is_bounded_and_the_newest_stays() {
         let mut log = CallLog::default();
-        log.apply(1, Instant::now(), &started("/a.B/C"));
-        log.describe(1, "{}".into());
-        log.describe(2, "{}".into());
-        assert_eq!(log.get(1).unwrap().request.as_deref(), Some("{}"));
+        let now = Instant::now();
+        let content = Bytes::from(vec![1; KEPT_FRAME_BYTES]);
+        for id in 0..100 {
+            log.apply(id, now, &started("/a.B/C"));
+            for _ in 0..KEPT_FRAMES {
+                let (bytes, content) = (content.len(), content.clone());
+                log.apply(id, now, &CallEventKind::MessageReceived { bytes, flags: 0, content });
+            }
+        }
+        let kept = |id: u64| log.frames(id).unwrap().bytes();
+        assert!((0..100).map(kept).sum::<usize>() <= KEPT_BYTES);
+        assert_eq!(log.kept_bytes, (0..100).map(kept).sum::<usize>());
+        assert_eq!(kept(0), 0);
+        assert_eq!(kept(99), KEPT_FRAMES * KEPT_FRAME_BYTES);
+        assert_eq!(log.get(0).unwrap().received.messages, KEPT_FRAMES as u64);
+    }
+
+    #[test]
+    fn the_bytes_of_forgotten_calls_are_free_again() {
+        let mut log = CallLog::default();
+        let now = Instant::now();
+        for id in 0..KEPT_CALLS as u64 + 50 {
+            log.apply(id, now, &started("/a.B/C"));
+            let content = Bytes::from_static(b"abc");
+            log.apply(id, now, &CallEventKind::MessageSent { bytes: 3, flags: 0, content });
+            log.apply(id, now, &ended(Status::ok("")));
+        }
+        assert_eq!(log.kept_bytes, 3 * KEPT_CALLS);
+        log.clear_ended();
+        assert_eq!(log.kept_bytes, 0);
+    }
+
+    #[test]
+    fn retries_and_warnings_are_notes_of_their_call() {
+        let mut log = CallLog::default();
+        let now = Instant::now();
+        log.apply(1, now, &started("/a.B/C"));
+        let delay = Duration::from_millis(5);
+        log.apply(1, now, &CallEventKind::Retrying { attempt: 1, delay, status: Status::unavailable("") });
+        log.apply(1, now, &CallEventKind::Warning { text: "six streams are open".to_owned() });
+        assert_eq!(
+            log.frames(1).unwrap().notes,
+            [
+                Note::Retry { attempt: 1, delay, code: Code::Unavailable },
+                Note::Warning("six streams are open".into())
+            ]
+        );
     }
 }

@@ -1,24 +1,17 @@
 //! One call in the panel: a line that opens to everything known of it.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 use tonic::Code;
 use web_time::Instant;
 
-use super::{CallRecord, CallState, Count, Entry, Value, grpcurl, use_calls};
+use super::{CallRecord, CallState, Count, details::Details, use_calls};
 use crate::{
     i18n::{Language, Messages, fill, plural, use_language, use_messages},
-    icon::{Icon, IconKind},
     intl,
     status::code_name,
 };
-
-/// The prefix of the methods that ask for a session.
-const CHAT_SERVICE: &str = "/chat.v1.ChatService/";
-
-/// How long the copy button says that it has copied.
-const COPIED_SHOWN: Duration = Duration::from_secs(2);
 
 #[component]
 pub(super) fn CallRow(
@@ -41,10 +34,8 @@ pub(super) fn CallRow(
         }
         Some(view! { <Summary record language=language.get() m=m.get() /> })
     };
-    let details = move || {
-        let record = record.get().filter(|_| is_open.get())?;
-        Some(view! { <Details record m=m.get() /> })
-    };
+    // What is open in the details stays so while the call goes on.
+    let details = move || is_open.get().then(|| view! { <Details id record /> });
     view! {
         <li class="call" data-code=move || record.with(|record| record.as_ref().map(|record| tone(&record.state)))>
             <button
@@ -94,93 +85,6 @@ fn CountCell(label: &'static str, count: Count, language: Language, m: &'static 
             <span class="call__messages" aria-hidden="true">{messages}</span>
             <span class="call__bytes">{bytes}</span>
         </span>
-    }
-}
-
-#[component]
-fn Details(record: CallRecord, m: &'static Messages) -> impl IntoView {
-    let message = match &record.state {
-        CallState::Ended { message, .. } if !message.is_empty() => Some(message.to_string()),
-        _ => None,
-    };
-    let needs_session = record.path.starts_with(CHAT_SERVICE) && !record.path.ends_with("/Join");
-    let command = grpcurl::command(&record, &crate::api::native_origin(), needs_session);
-    let request = record.request.as_deref().map(str::to_owned);
-    view! {
-        {message.map(|message| view! { <p class="call__message">{message}</p> })}
-        {request
-            .map(|request| {
-                view! {
-                    <h3>{m.calls_request_message}</h3>
-                    <pre class="code">{request}</pre>
-                }
-            })}
-        <Metadata title=m.calls_request_metadata entries=record.request_metadata m />
-        <Metadata title=m.calls_response_metadata entries=record.response_metadata m />
-        <Metadata title=m.calls_trailers entries=record.trailers m />
-        <h3>"grpcurl"</h3>
-        <CodeToCopy text=command m />
-    }
-}
-
-#[component]
-fn Metadata(title: &'static str, entries: Arc<[Entry]>, m: &'static Messages) -> impl IntoView {
-    if entries.is_empty() {
-        return None;
-    }
-    let rows: Vec<_> = entries
-        .iter()
-        .map(|entry| {
-            let (value, hidden) = match &entry.value {
-                Value::Text(value) => (value.clone(), false),
-                Value::Hidden => (m.calls_hidden.to_owned(), true),
-            };
-            view! {
-                <div>
-                    <dt>{entry.key.clone()}</dt>
-                    <dd data-hidden=hidden.then_some("")>{value}</dd>
-                </div>
-            }
-        })
-        .collect();
-    Some(view! {
-        <h3>{title}</h3>
-        <dl class="metadata">{rows}</dl>
-    })
-}
-
-/// A text for a shell with a button that copies it.
-#[component]
-pub(crate) fn CodeToCopy(
-    /// The text.
-    text: String,
-    /// The page's words.
-    m: &'static Messages,
-) -> impl IntoView {
-    let copied = RwSignal::new(false);
-    let for_clipboard = text.clone();
-    let copy = move |_| {
-        let written = window().navigator().clipboard().write_text(&for_clipboard);
-        spawn_local(async move {
-            // Where the browser forbids it, the text stands there to be selected.
-            if wasm_bindgen_futures::JsFuture::from(written).await.is_ok() {
-                copied.try_set(true);
-                channel::sleep(COPIED_SHOWN).await;
-                copied.try_set(false);
-            }
-        });
-    };
-    view! {
-        <div class="code-to-copy">
-            <pre class="code" tabindex="0">{text}</pre>
-            <button type="button" class="button" on:click=copy>
-                {move || {
-                    let kind = if copied.get() { IconKind::Done } else { IconKind::Copy };
-                    view! { <Icon kind /> }
-                }}
-                <span aria-live="polite">{move || if copied.get() { m.copied } else { m.copy }}</span>
-            </button>
-        </div>
     }
 }
 

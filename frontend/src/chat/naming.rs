@@ -5,7 +5,7 @@ use tonic::{Code, Status};
 
 use crate::{
     i18n::{Messages, fill},
-    status,
+    status::{self, Failure},
 };
 
 /// What is being named.
@@ -35,7 +35,7 @@ pub(crate) enum Refused {
     /// In the server's words.
     ByServer(String),
     /// The call failed for another reason.
-    Failed(Code),
+    Failed(Failure),
 }
 
 impl Refused {
@@ -58,7 +58,7 @@ impl Refused {
                     named.map_or_else(|| refusal.message().to_owned(), |field| field.description),
                 )
             }
-            code => Refused::Failed(code),
+            _ => Refused::Failed(refusal.into()),
         }
     }
 
@@ -72,7 +72,7 @@ impl Refused {
             (Refused::Taken, Subject::Person) => m.name_taken,
             (Refused::Taken, Subject::Room) => m.room_name_taken,
             (Refused::ByServer(reason), _) => return fill(m.name_refused, &[("reason", reason)]),
-            (Refused::Failed(code), _) => status::sentence(m, *code),
+            (Refused::Failed(failure), _) => return failure.sentence(m),
         };
         plain.to_owned()
     }

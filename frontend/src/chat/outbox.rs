@@ -68,7 +68,12 @@ pub(crate) struct Refusal {
 
 impl From<&Status> for Refusal {
     fn from(status: &Status) -> Refusal {
-        Refusal { code: status.code(), message: status.message().to_owned() }
+        // What this side of the network has to say is in English; the code has words in both languages.
+        let message = match channel::Error::of(status) {
+            Some(_) => String::new(),
+            None => status.message().to_owned(),
+        };
+        Refusal { code: status.code(), message }
     }
 }
 

@@ -10,14 +10,14 @@ use web_time::Instant;
 use crate::{
     calls::duration_text,
     i18n::{text, use_messages},
-    status::{code_name, field_violations, sentence},
+    status::{Failure as Reason, code_name, field_violations},
 };
 
 /// How a call ended.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outcome {
-    code: Code,
-    /// The server's words, of the field it refused where it names one.
+    reason: Reason,
+    /// The server's or the channel's words, of the field that was refused where one is named.
     message: String,
     took: Duration,
 }
@@ -83,7 +83,7 @@ impl Run {
             None => status.message().to_owned(),
         };
         let took = self.started.get_value().elapsed();
-        self.outcome.set(Some(Outcome { code: status.code(), message, took }));
+        self.outcome.set(Some(Outcome { reason: Reason::from(&status), message, took }));
         self.is_running.set(false);
     }
 }
@@ -111,11 +111,11 @@ pub(super) fn Failure(
 ) -> impl IntoView {
     let m = use_messages();
     move || {
-        let outcome = run.outcome.get().filter(|outcome| outcome.code != Code::Ok)?;
-        let quiet = outcome.code == Code::Cancelled;
+        let outcome = run.outcome.get().filter(|outcome| outcome.reason.code != Code::Ok)?;
+        let quiet = outcome.reason.code == Code::Cancelled;
         let has_details = !outcome.message.is_empty();
         Some(view! {
-            <p class=if quiet { "result__quiet" } else { "error" }>{sentence(m.get(), outcome.code)}</p>
+            <p class=if quiet { "result__quiet" } else { "error" }>{outcome.reason.sentence(m.get())}</p>
             {has_details
                 .then(|| {
                     view! {
@@ -140,8 +140,8 @@ pub(super) fn Facts(
         None if run.is_running() => (m.get().running.to_owned(), "–".to_owned()),
         None => ("–".to_owned(), "–".to_owned()),
         Some(outcome) => {
-            let number = (outcome.code as i32).to_string();
-            ([&number, " ", code_name(outcome.code)].concat(), duration_text(outcome.took))
+            let number = (outcome.reason.code as i32).to_string();
+            ([&number, " ", code_name(outcome.reason.code)].concat(), duration_text(outcome.took))
         }
     };
     let facts = Memo::new(move |_| facts());

@@ -8,7 +8,8 @@ use std::{
 use channel::{CallEventKind, Channel};
 use frontend::{
     api::{Api, StreamOptions},
-    status::field_violations,
+    i18n::Language,
+    status::{Failure, field_violations},
 };
 use futures_util::future::{Either, select};
 use proto::chat::v1::{JoinRequest, SubscribeRequest, chat_service_client::ChatServiceClient};
@@ -139,18 +140,35 @@ async fn a_server_that_is_not_there_is_unavailable() {
     let api = Api::new("http://127.0.0.1:9", |_| {}).unwrap();
     let status = within(PATIENCE, api.say_hello("World".to_owned(), None)).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+    // The two reasons that a browser does not tell apart are named as such.
+    let m = Language::English.messages();
+    assert_eq!(Failure::from(&status).sentence(m), m.error_fetch, "{status:?}");
 }
 
 #[wasm_bindgen_test]
-async fn the_observer_sees_a_call_from_start_to_end() {
+async fn an_answer_that_is_no_grpc_says_where_to_look() {
+    // The tests' own page answers every path that it does not know with an HTTP status.
+    let origin = web_sys::window().unwrap().location().origin().unwrap();
+    let api = Api::new(&origin, |_| {}).unwrap();
+    let status = within(PATIENCE, api.say_hello("World".to_owned(), None)).await.unwrap_err();
+    let Some(channel::Error::Http { status: http }) = channel::Error::of(&status) else {
+        panic!("{status:?}")
+    };
+    let sentence = Failure::from(&status).sentence(Language::Chinese.messages());
+    assert!(sentence.contains(&http.to_string()), "{sentence}");
+}
+
+#[wasm_bindgen_test]
+async fn the_observer_sees_a_call_from_start_to_end_with_its_bytes() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
     let api = Api::new(&server(), move |event| {
         noted.lock().unwrap().push(match &event.kind {
             CallEventKind::Started { path, .. } => path.clone(),
-            CallEventKind::MessageSent { bytes, .. } => format!("sent {bytes}"),
+            CallEventKind::MessageSent { bytes, content, .. } => format!("sent {bytes} {content:?}"),
             CallEventKind::Headers { .. } => "headers".to_owned(),
-            CallEventKind::MessageReceived { bytes, .. } => format!("received {bytes}"),
+            CallEventKind::MessageReceived { bytes, content, .. } => format!("received {bytes} {content:?}"),
+            CallEventKind::TrailersReceived { flags, .. } => format!("trailers {flags:02x}"),
             CallEventKind::Ended { status, .. } => format!("{:?}", status.code()),
             _ => String::new(),
         });
@@ -159,5 +177,8 @@ async fn the_observer_sees_a_call_from_start_to_end() {
     let result: Result<_, Status> = within(PATIENCE, api.say_hello("World".to_owned(), None)).await;
     result.unwrap();
     let seen = seen.lock().unwrap().join(", ");
-    assert_eq!(seen, "/helloworld.Greeter/SayHello, sent 7, headers, received 15, Ok");
+    assert_eq!(
+        seen,
+        r#"/helloworld.Greeter/SayHello, sent 7 b"\n\x05World", headers, received 15 b"\n\rHello, World!", trailers 80, Ok"#
+    );
 }

@@ -587,6 +587,9 @@ pub mod chat_service_client {
         ///
         /// ALREADY_EXISTS: somebody with a live session has this name.
         /// INVALID_ARGUMENT: the name breaks a rule (see JoinRequest.name).
+        ///
+        /// Not idempotent: a repeat finds the name taken by the session that the first
+        /// call may have started.
         pub async fn join(
             &mut self,
             request: impl tonic::IntoRequest<super::JoinRequest>,
@@ -606,7 +609,7 @@ pub mod chat_service_client {
             self.inner.unary(req, path, codec).await
         }
         /// Who the session belongs to. Prolongs the session, which lives for 90 days
-        /// after that, and its cookie.
+        /// after that, and its cookie; that is why it is not free of side effects.
         pub async fn get_session(
             &mut self,
             request: impl tonic::IntoRequest<super::GetSessionRequest>,
@@ -807,6 +810,9 @@ pub mod chat_service_client {
         /// RESOURCE_EXHAUSTED: the user has as many streams open as allowed (16).
         /// INVALID_ARGUMENT: two cursors for one room, or more than 1,000 cursors.
         /// UNAUTHENTICATED also ends a running stream whose session was ended.
+        ///
+        /// It reads and changes nothing: neither the log nor the read marker, and a
+        /// stream leaves nothing behind when it ends.
         pub async fn subscribe(
             &mut self,
             request: impl tonic::IntoRequest<super::SubscribeRequest>,

@@ -74,11 +74,12 @@ impl Failure {
     }
 }
 
-/// `cut off` in `code: 2 (unknown), message: "cut off"`.
+/// `cut off` in `code: 2 (unknown), message: "cut off"`. Quotation marks in it are behind backslashes.
 fn status_message(line: &str) -> Option<&str> {
     let (_, after) = line.split_once("message:")?;
-    let (text, _) = after.trim_start().strip_prefix('"')?.split_once('"')?;
-    Some(text).filter(|text| !text.is_empty())
+    let quoted = after.trim_start().strip_prefix('"')?;
+    let end = quoted.match_indices('"').find(|(at, _)| !quoted[..*at].ends_with('\\'))?.0;
+    Some(&quoted[..end]).filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]
@@ -107,13 +108,16 @@ mod tests {
     #[test]
     fn failures_are_grouped_by_what_came_or_was_missed() {
         let outcome = outcome(
-            "FAILED: Errors/TLS:true/a:\n\tactual error {code: 2 (unknown), message: \"cut off\"} does not match\n\
-             FAILED: Basic/TLS:true/b:\n\treceived an unexpected error:\n\tcode:CODE_UNKNOWN  message:\"cut off\"\n\
+            "FAILED: Errors/TLS:true/a:\n\tactual error {code: 2 (unknown), message: \"a \\\"b\\\"\"} does not match\n\
+             FAILED: Basic/TLS:true/b:\n\treceived an unexpected error:\n\tcode:CODE_UNKNOWN  message:\"a \\\"b\\\"\"\n\
              FAILED: Basic/TLS:true/c:\n\theaders has incorrect values for \"x\": expected [\"1\"], got []\n",
         );
         assert_eq!(
             outcome.by_cause(),
-            ["   2 x cut off (Basic 1, Errors 1)", "   1 x headers has incorrect values for \"x\" (Basic 1)"]
+            [
+                "   2 x a \\\"b\\\" (Basic 1, Errors 1)",
+                "   1 x headers has incorrect values for \"x\" (Basic 1)"
+            ]
         );
     }
 

@@ -26,9 +26,9 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// Whether there is Go to get it with.
+    /// Whether there is Go to get it with. Our programs ask for Unix.
     pub(crate) fn is_possible() -> bool {
-        program("go", ["version"]).output().is_some()
+        cfg!(unix) && program("go", ["version"]).output().is_some()
     }
 
     /// Finds or installs it.

@@ -3,9 +3,9 @@
 //! Over HTTP/1.1 a browser opens [`PER_HOST`] connections to a host, and every open response holds one. A seventh
 //! call is not refused, it waits, and nothing says why.
 
-use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::{Cell, RefCell};
 use std::pin::pin;
+use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
@@ -23,24 +23,61 @@ const PER_HOST: usize = 6;
 const PATIENCE: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// How many calls are open, by origin.
-    static OPEN: RefCell<BTreeMap<String, usize>> = RefCell::default();
-    /// The origins that the console has been told of.
-    static TOLD: RefCell<BTreeSet<String>> = RefCell::default();
+    /// One for each origin: a page has one or two. They stay as long as the page does.
+    static ALL: RefCell<Vec<Rc<Connections>>> = RefCell::default();
+}
+
+/// What this thread has open to one origin, whichever channel opened it.
+pub(super) struct Connections {
+    origin: String,
+    /// Calls whose responses have not ended.
+    open: Cell<usize>,
+    /// Whether the console has been told.
+    told: Cell<bool>,
+}
+
+impl Connections {
+    pub(super) fn to(origin: &str) -> Rc<Self> {
+        ALL.with_borrow_mut(|all| {
+            if let Some(known) = all.iter().find(|one| one.origin == origin) {
+                return Rc::clone(known);
+            }
+            let new = Rc::new(Self { origin: origin.to_owned(), open: Cell::new(0), told: Cell::new(false) });
+            all.push(Rc::clone(&new));
+            new
+        })
+    }
+
+    /// Scheme and authority.
+    pub(super) fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    fn warn(&self, others: usize, reporter: Option<&Reporter>) {
+        let text = format!(
+            "a call to {} waits because {others} others are open: browsers allow {PER_HOST} HTTP/1.1 connections \
+             per host, and an open stream holds one; serve it over HTTP/2, for which browsers need TLS, or keep \
+             fewer streams open",
+            self.origin,
+        );
+        if !self.told.replace(true) {
+            web_sys::console::warn_1(&JsValue::from_str(&text));
+        }
+        if let Some(reporter) = reporter {
+            reporter.report(|| CallEventKind::Warning { text });
+        }
+    }
 }
 
 /// A call that holds a connection, or waits for one, until this is dropped.
 pub(super) struct OpenCall {
-    origin: String,
+    connections: Rc<Connections>,
 }
 
 impl OpenCall {
-    pub(super) fn new(origin: &str) -> Self {
-        OPEN.with_borrow_mut(|open| match open.get_mut(origin) {
-            Some(count) => *count += 1,
-            None => drop(open.insert(origin.to_owned(), 1)),
-        });
-        Self { origin: origin.to_owned() }
+    pub(super) fn new(connections: &Rc<Connections>) -> Self {
+        connections.open.set(connections.open.get() + 1);
+        Self { connections: Rc::clone(connections) }
     }
 
     /// Waits for `response`, and warns when it is likely that it waits for a connection.
@@ -55,8 +92,9 @@ impl OpenCall {
         match select(response, pin!(sleep(PATIENCE))).await {
             Either::Left((response, _)) => response,
             Either::Right(((), response)) => {
-                if self.others() >= PER_HOST && is_http_1(&self.origin) {
-                    self.warn(reporter);
+                let others = self.others();
+                if others >= PER_HOST && is_http_1(&self.connections.origin) {
+                    self.connections.warn(others, reporter);
                 }
                 response.await
             }
@@ -64,36 +102,13 @@ impl OpenCall {
     }
 
     fn others(&self) -> usize {
-        OPEN.with_borrow(|open| open.get(&self.origin).copied().unwrap_or_default().saturating_sub(1))
-    }
-
-    fn warn(&self, reporter: Option<&Reporter>) {
-        let text = format!(
-            "a call to {} waits because {} others are open: browsers allow {PER_HOST} HTTP/1.1 connections per \
-             host, and an open stream holds one; serve it over HTTP/2, for which browsers need TLS, or keep \
-             fewer streams open",
-            self.origin,
-            self.others()
-        );
-        if TOLD.with_borrow_mut(|told| told.insert(self.origin.clone())) {
-            web_sys::console::warn_1(&JsValue::from_str(&text));
-        }
-        if let Some(reporter) = reporter {
-            reporter.report(|| CallEventKind::Warning { text });
-        }
+        self.connections.open.get() - 1
     }
 }
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        OPEN.with_borrow_mut(|open| {
-            if let Some(count) = open.get_mut(&self.origin) {
-                *count -= 1;
-                if *count == 0 {
-                    open.remove(&self.origin);
-                }
-            }
-        });
+        self.connections.open.set(self.others());
     }
 }
 

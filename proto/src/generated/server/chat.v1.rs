@@ -19,6 +19,9 @@ pub mod chat_service_server {
         ///
         /// ALREADY_EXISTS: somebody with a live session has this name.
         /// INVALID_ARGUMENT: the name breaks a rule (see JoinRequest.name).
+        ///
+        /// Not idempotent: a repeat finds the name taken by the session that the first
+        /// call may have started.
         async fn join(
             &self,
             request: tonic::Request<crate::chat::v1::JoinRequest>,
@@ -27,7 +30,7 @@ pub mod chat_service_server {
             tonic::Status,
         >;
         /// Who the session belongs to. Prolongs the session, which lives for 90 days
-        /// after that, and its cookie.
+        /// after that, and its cookie; that is why it is not free of side effects.
         async fn get_session(
             &self,
             request: tonic::Request<crate::chat::v1::GetSessionRequest>,
@@ -118,6 +121,9 @@ pub mod chat_service_server {
         /// RESOURCE_EXHAUSTED: the user has as many streams open as allowed (16).
         /// INVALID_ARGUMENT: two cursors for one room, or more than 1,000 cursors.
         /// UNAUTHENTICATED also ends a running stream whose session was ended.
+        ///
+        /// It reads and changes nothing: neither the log nor the read marker, and a
+        /// stream leaves nothing behind when it ends.
         async fn subscribe(
             &self,
             request: tonic::Request<crate::chat::v1::SubscribeRequest>,
