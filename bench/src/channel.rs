@@ -6,8 +6,8 @@
 
 mod browser;
 mod case;
-mod memory;
 mod page;
+mod processes;
 mod server;
 mod table;
 mod versions;
@@ -69,8 +69,25 @@ fn chosen<T: clap::ValueEnum + PartialEq>(these: &[T]) -> Vec<T> {
     T::value_variants().iter().filter(is_chosen).map(T::clone).collect()
 }
 
-/// Milliseconds by case and client, in the order of the rounds.
-type Times = BTreeMap<(Case, Client), Vec<f64>>;
+/// What every round has brought, by case and client.
+type Times = BTreeMap<(Case, Client), Rounds>;
+
+/// In the order of the rounds.
+#[derive(Debug, Default)]
+struct Rounds {
+    /// Milliseconds, by the page's clock.
+    clock: Vec<f64>,
+    /// Milliseconds of CPU time of the browser's processes together. Unlike the clock it does not count what
+    /// else the machine does, and so it shows what a client costs on a busy one, too.
+    cpu: Vec<f64>,
+}
+
+impl Rounds {
+    /// Whether one round has to be enough.
+    fn are_slow(&self) -> bool {
+        self.clock.iter().any(|milliseconds| *milliseconds > SLOW)
+    }
+}
 
 /// Bytes by client.
 type Peaks = BTreeMap<Client, Vec<f64>>;
@@ -114,7 +131,8 @@ async fn times(options: &Options, server: &Server) -> Result<Times> {
         for round in 0..=options.rounds {
             for index in 0..pages.len() {
                 let index = (index + round) % pages.len();
-                take_turn(&mut pages[index].0, case, round, &mut times).await?;
+                let (page, browser) = &mut pages[index];
+                take_turn(page, browser, case, round, &mut times).await?;
             }
         }
     }
@@ -125,17 +143,26 @@ async fn times(options: &Options, server: &Server) -> Result<Times> {
 }
 
 /// Round 0 is there to warm up.
-async fn take_turn(page: &mut Page, case: Case, round: usize, times: &mut Times) -> Result<()> {
+async fn take_turn(
+    page: &mut Page,
+    browser: &Browser,
+    case: Case,
+    round: usize,
+    times: &mut Times,
+) -> Result<()> {
     let own = times.entry((case, page.client)).or_default();
-    if own.first().is_some_and(|milliseconds| *milliseconds > SLOW) {
+    if own.are_slow() {
         return Ok(());
     }
-    let milliseconds = measure(page, case).await?;
-    let warms_up = round == 0 && milliseconds <= SLOW;
+    let before = processes::cpu(browser.id()?)?;
+    let clock = measure(page, case).await?;
+    let cpu = (processes::cpu(browser.id()?)?.saturating_sub(before)).as_secs_f64() * 1_000.0;
+    let warms_up = round == 0 && clock <= SLOW;
     let note = if warms_up { " (to warm up)" } else { "" };
-    eprintln!("{} {}: {milliseconds:.1} ms{note}", case.letter(), page.client.name());
+    eprintln!("{} {}: {clock:.1} ms, CPU {cpu} ms{note}", case.letter(), page.client.name());
     if !warms_up {
-        own.push(milliseconds);
+        own.clock.push(clock);
+        own.cpu.push(cpu);
     }
     Ok(())
 }
@@ -154,13 +181,13 @@ async fn peaks(options: &Options, server: &Server, times: &Times) -> Result<Peak
     for round in 0..MEMORY_ROUNDS.min(options.rounds) {
         for client in options.clients() {
             let times = times.get(&(Case::Large, client));
-            if round > 0 && times.is_some_and(|times| times.iter().any(|time| *time > SLOW)) {
+            if round > 0 && times.is_some_and(Rounds::are_slow) {
                 continue;
             }
             let mut page = server.page(client);
             let browser = Browser::open(&options.chrome, &page.url()).await?;
             page.ready().await?;
-            let before = memory::Renderers::of(browser.id()?)?;
+            let before = processes::Renderers::of(browser.id()?)?;
             measure(&mut page, Case::Large).await?;
             let peak = before.peak_since()?;
             eprintln!("memory {}: {:.1} MB", client.name(), peak / 1e6);

@@ -53,12 +53,7 @@ impl Server {
 
     /// The CPU time that it has used, user and system.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let stat = self.proc("stat")?;
-        // The second field is the program's name in brackets, and may hold anything.
-        let (_, fields) = stat.rsplit_once(") ").context("malformed /proc stat")?;
-        let fields: Vec<&str> = fields.split(' ').collect();
-        let ticks: u32 = fields[11].parse::<u32>()? + fields[12].parse::<u32>()?;
-        Ok(TICK * ticks)
+        cpu_in_stat(&self.proc("stat")?).context("malformed /proc stat")
     }
 
     /// The memory that it holds, bytes.
@@ -73,6 +68,14 @@ impl Server {
         let id = self.child.id().context("the server ended")?;
         fs::read_to_string(format!("/proc/{id}/{file}")).context("cannot read /proc")
     }
+}
+
+/// The CPU time that a process has used, by its `stat` in `/proc`.
+pub(crate) fn cpu_in_stat(stat: &str) -> Option<Duration> {
+    // The second field is the program's name in brackets, and may hold anything.
+    let (_, fields) = stat.rsplit_once(") ")?;
+    let fields: Vec<&str> = fields.split(' ').collect();
+    Some(TICK * (fields.get(11)?.parse::<u32>().ok()? + fields.get(12)?.parse::<u32>().ok()?))
 }
 
 fn beside_this_program(name: &str) -> Result<PathBuf> {

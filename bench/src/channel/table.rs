@@ -22,19 +22,21 @@ pub(crate) fn measured(options: &Options, times: &Times) -> String {
         let mut rows = String::new();
         for client in options.clients() {
             let Some(own) = of(client) else { continue };
-            let ratios = PEERS.map(|peer| ratio(Some(own), of(peer)));
+            let ratios = PEERS.map(|peer| ratio(Some(&own.clock), of(peer).map(|peer| &peer.clock)));
             let ratios = ratios.map(|ratio| ratio.map_or_else(|| "-".to_owned(), |ratio| ratio.show()));
             let [fetch, connect, tonic] = ratios;
-            let time = Samples::new(own.clone()).show();
-            write_line(&mut rows, &format!("| {} | {time} | {fetch} | {connect} | {tonic} |", client.name()));
+            let [clock, cpu] = [&own.clock, &own.cpu].map(|times| Samples::new(times.clone()).show());
+            let name = client.name();
+            write_line(&mut rows, &format!("| {name} | {clock} | {fetch} | {connect} | {tonic} | {cpu} |"));
         }
         if !rows.is_empty() {
             write_line(&mut text, &format!("{}:\n", case.title()));
             write_line(
                 &mut text,
-                "| client | ms, median (range) | x fetch | x connect-web | x tonic-web-wasm-client |",
+                "| client | ms, median (range) | x fetch | x connect-web | x tonic-web-wasm-client | CPU of the \
+                 browser, ms |",
             );
-            write_line(&mut text, "|---|---:|---:|---:|---:|");
+            write_line(&mut text, "|---|---:|---:|---:|---:|---:|");
             write_line(&mut text, &rows);
         }
     }
@@ -64,7 +66,7 @@ pub(crate) fn memory_and_weight(peaks: &Peaks, weights: &BTreeMap<Client, Weight
 
 /// What our own channel is meant to reach.
 pub(crate) fn goals(times: &Times, peaks: &Peaks, weights: &BTreeMap<Client, Weight>) -> String {
-    let of = |case, client| times.get(&(case, client));
+    let of = |case, client| times.get(&(case, client)).map(|rounds| &rounds.clock);
     let against = |case, peer| ratio(of(case, Client::Channel), of(case, peer));
     let speed = |case, peer| ratio(of(case, peer), of(case, Client::Channel));
     let weight = |client| weights.get(&client).map(|weight| vec![weight.brotli as f64]);

@@ -1,12 +1,24 @@
-//! What the system says that a browser's pages take.
+//! What the system says that a browser's processes take.
 
 use std::collections::HashMap;
 use std::fs;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
+use crate::process::cpu_in_stat;
+
 /// Asks Linux to forget the highest size that a process has had.
 const FORGET_PEAK: &str = "5";
+
+/// The CPU time that a browser has used: the process of this number, and all that it has started and that
+/// still run.
+pub(crate) fn cpu(browser: u32) -> Result<Duration> {
+    let parents = parents()?;
+    let own = parents.keys().filter(|id| descends(**id, browser, &parents));
+    // Any of them may end at any time.
+    Ok(own.filter_map(|id| cpu_in_stat(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)).sum())
+}
 
 /// The processes in which a browser runs pages, with what each of them holds now, bytes.
 pub(crate) struct Renderers(HashMap<u32, f64>);
