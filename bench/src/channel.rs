@@ -159,7 +159,7 @@ async fn take_turn(
     let cpu = (processes::cpu(browser.id()?)?.saturating_sub(before)).as_secs_f64() * 1_000.0;
     let warms_up = round == 0 && clock <= SLOW;
     let note = if warms_up { " (to warm up)" } else { "" };
-    eprintln!("{} {}: {clock:.1} ms, CPU {cpu} ms{note}", case.letter(), page.client.name());
+    eprintln!("{} {}: {clock:.1} ms, CPU {cpu:.0} ms{note}", case.letter(), page.client.name());
     if !warms_up {
         own.clock.push(clock);
         own.cpu.push(cpu);
