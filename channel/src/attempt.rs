@@ -26,7 +26,7 @@ pub(crate) struct Terms {
     /// Who undoes compression.
     pub(crate) undoing: Undoing,
     /// What was offered in `grpc-accept-encoding`.
-    pub(crate) asked: String,
+    pub(crate) asked: Vec<u8>,
     /// The most metadata, in bytes.
     pub(crate) max_metadata: usize,
     /// Whether one message is due.

@@ -65,7 +65,8 @@ impl Iterator for Delays {
     fn next(&mut self) -> Option<Duration> {
         let ceiling = self.backoff.ceiling(self.attempt);
         self.attempt = self.attempt.saturating_add(1);
-        let ceiling_ms = u64::try_from(ceiling.as_millis()).unwrap_or(u64::MAX);
+        let ceiling_ms =
+            ceiling.as_secs().saturating_mul(1_000).saturating_add(ceiling.subsec_millis().into());
         Some(Duration::from_millis(self.rng.u64(0..=ceiling_ms)))
     }
 }

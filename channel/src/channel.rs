@@ -25,7 +25,6 @@ use crate::limits::{OpenCalls, Permit};
 use crate::maybe_send::BoxFuture;
 use crate::method::{Method, Methods};
 use crate::observe::{Observer, OpenCall};
-use crate::request_body::CountedBody;
 use crate::retry::{self, Retry};
 use crate::transport::Transport;
 
@@ -211,7 +210,7 @@ impl Inner {
         call: &OpenCall,
     ) -> Result<Head, Status> {
         let mut request = self.intercepted(request, method, end).await?;
-        let (undoing, asked) = self.prepare(&mut request, call);
+        let (undoing, asked) = self.prepare(&mut request);
         let terms = Terms {
             undoing,
             asked,
@@ -245,23 +244,19 @@ impl Inner {
         Ok(Request::from_parts(parts, body))
     }
 
-    /// Arranges compression, and has the request's messages reported.
-    fn prepare(&self, request: &mut Request<Body>, call: &OpenCall) -> (Undoing, String) {
+    /// Arranges compression.
+    fn prepare(&self, request: &mut Request<Body>) -> (Undoing, Vec<u8>) {
         let headers = request.headers_mut();
         let undoing = compression::offer(headers, self.offer_gzip);
         let asked = match undoing {
-            Undoing::Here => String::new(),
+            Undoing::Here => Vec::new(),
             Undoing::Above => compression::asked(headers),
         };
         let compress = self.compress.filter(|_| compression::announce(headers));
-        let mut body = std::mem::take(request.body_mut());
         if let Some(compress) = compress {
-            body = compress(body);
+            let body = std::mem::take(request.body_mut());
+            *request.body_mut() = compress(body);
         }
-        if call.reporter().is_heard() {
-            body = Body::new(CountedBody::new(body, call.reporter().clone()));
-        }
-        *request.body_mut() = body;
         (undoing, asked)
     }
 

@@ -62,7 +62,11 @@ pub(crate) enum Encoding {
 }
 
 /// Reads the encoding off a response's `headers`, and takes it out when it is undone here.
-pub(crate) fn of_response(headers: &mut HeaderMap, undoing: Undoing, asked: &str) -> Result<Encoding, Error> {
+pub(crate) fn of_response(
+    headers: &mut HeaderMap,
+    undoing: Undoing,
+    asked: &[u8],
+) -> Result<Encoding, Error> {
     let Some(encoding) = headers.get(GRPC_ENCODING) else { return Ok(Encoding::Identity) };
     let name = encoding.as_bytes();
     if name == b"identity" {
@@ -73,7 +77,7 @@ pub(crate) fn of_response(headers: &mut HeaderMap, undoing: Undoing, asked: &str
             headers.remove(GRPC_ENCODING);
             Ok(Encoding::Gzip)
         }
-        Undoing::Above if asked.split(',').any(|offered| offered.trim().as_bytes() == name) => {
+        Undoing::Above if asked.split(|byte| *byte == b',').any(|offered| offered.trim_ascii() == name) => {
             Ok(Encoding::Foreign)
         }
         _ => Err(Error::Protocol {
@@ -83,9 +87,8 @@ pub(crate) fn of_response(headers: &mut HeaderMap, undoing: Undoing, asked: &str
 }
 
 /// What the client above has offered by itself.
-pub(crate) fn asked(headers: &HeaderMap) -> String {
-    let value = headers.get(GRPC_ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
-    value.unwrap_or_default().to_owned()
+pub(crate) fn asked(headers: &HeaderMap) -> Vec<u8> {
+    headers.get(GRPC_ACCEPT_ENCODING).map(|value| value.as_bytes().to_vec()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -113,8 +116,8 @@ mod tests {
 
     #[test]
     fn an_encoding_that_nobody_asked_for_is_an_error() {
-        let answer = |encoding, undoing, asked| {
-            of_response(&mut headers(&[(GRPC_ENCODING, encoding)]), undoing, asked)
+        let answer = |encoding, undoing, asked: &str| {
+            of_response(&mut headers(&[(GRPC_ENCODING, encoding)]), undoing, asked.as_bytes())
         };
 
         assert_eq!(answer("gzip", Undoing::Here, "gzip,identity"), Ok(Encoding::Gzip));
@@ -128,6 +131,6 @@ mod tests {
             let error = answer(encoding, undoing, asked).unwrap_err();
             assert!(matches!(error, Error::Protocol { .. }), "{encoding}: {error}");
         }
-        assert_eq!(of_response(&mut HeaderMap::new(), Undoing::Here, ""), Ok(Encoding::Identity));
+        assert_eq!(of_response(&mut HeaderMap::new(), Undoing::Here, b""), Ok(Encoding::Identity));
     }
 }

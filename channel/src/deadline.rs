@@ -14,7 +14,7 @@ use crate::timer::{Instant, Sleep};
 
 const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// The largest number that fits the format's eight digits.
-const LARGEST_VALUE: u128 = 99_999_999;
+const LARGEST_VALUE: u64 = 99_999_999;
 
 /// Marks a request that the channel's default deadline does not apply to.
 #[derive(Clone, Copy, Debug)]
@@ -112,11 +112,12 @@ pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
 
 /// Sends `timeout` in the finest unit that holds it, rounded up.
 fn write(headers: &mut HeaderMap, timeout: Duration) {
-    let units = [(1_000_000, 'm'), (1_000_000_000, 'S'), (60_000_000_000, 'M'), (3_600_000_000_000, 'H')];
-    let nanos = timeout.as_nanos();
+    let part = u64::from(timeout.subsec_nanos().div_ceil(1_000_000));
+    let ms = timeout.as_secs().saturating_mul(1_000).saturating_add(part);
+    let units = [(1, 'm'), (1_000, 'S'), (60_000, 'M'), (3_600_000, 'H')];
     let value = units
         .iter()
-        .map(|(unit_nanos, unit)| (nanos.div_ceil(*unit_nanos), unit))
+        .map(|(unit_ms, unit)| (ms.div_ceil(*unit_ms), unit))
         .find(|(value, _)| *value <= LARGEST_VALUE);
     // More than eleven thousand years: as good as none.
     let Some((value, unit)) = value else { return };
@@ -126,19 +127,18 @@ fn write(headers: &mut HeaderMap, timeout: Duration) {
 }
 
 fn parse(value: &str) -> Option<Duration> {
-    let unit = value.chars().next_back()?;
-    let digits = value.strip_suffix(unit)?;
-    if digits.is_empty() || digits.len() > 8 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
+    let (unit, digits) = value.as_bytes().split_last()?;
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let number: u64 = digits.parse().ok()?;
+    let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
     match unit {
-        'H' => Some(Duration::from_secs(number * 3_600)),
-        'M' => Some(Duration::from_secs(number * 60)),
-        'S' => Some(Duration::from_secs(number)),
-        'm' => Some(Duration::from_millis(number)),
-        'u' => Some(Duration::from_micros(number)),
-        'n' => Some(Duration::from_nanos(number)),
+        b'H' => Some(Duration::from_secs(number * 3_600)),
+        b'M' => Some(Duration::from_secs(number * 60)),
+        b'S' => Some(Duration::from_secs(number)),
+        b'm' => Some(Duration::from_millis(number)),
+        b'u' => Some(Duration::from_micros(number)),
+        b'n' => Some(Duration::from_nanos(number)),
         _ => None,
     }
 }

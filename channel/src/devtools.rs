@@ -53,7 +53,7 @@ pub enum Direction {
 /// An observer for [`Builder::observer`](crate::Builder::observer), in a channel whose
 /// [`Builder::capture`](crate::Builder::capture) is as long as the messages that are to be seen.
 ///
-/// `describe` makes of a message what the extension shows, usually an object; [`base64`] does so for
+/// `describe` makes of a message what the extension shows, usually an object; [`base64()`] does so for
 /// messages that nobody can read.
 ///
 /// ```no_run

@@ -4,6 +4,7 @@
 //! A failure that the server reported is no `Error`; its [`Status`] has no such source.
 
 use std::error::Error as _;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tonic::{Code, Status};
 ///
 /// It is the source of the [`Status`] that the call returns; [`Error::of`] finds it there. The codes are
 /// those that gRPC's description of the status codes gives to what a library notices by itself.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The browser says that there is no network. The call has not left. `UNAVAILABLE`.
@@ -57,7 +58,7 @@ pub enum Error {
     },
     /// HTTP says that all is well, but the content type is none of gRPC's. `UNKNOWN`.
     #[error(
-        "the answer has content type {found:?} instead of gRPC's; check that the address is the server's"
+        "the answer has content type `{found}` instead of gRPC's; check that the address is the server's"
     )]
     ContentType {
         /// The content type that came; empty for none.
@@ -147,6 +148,13 @@ impl Error {
     /// Whether it is certain that no server has seen the call, so that repeating it is always safe.
     pub fn never_left(&self) -> bool {
         matches!(self, Self::Offline | Self::Connect { .. } | Self::TooManyCalls { .. })
+    }
+}
+
+/// The sentence: the fields are in it, and what writes them otherwise is long code for a page.
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self})")
     }
 }
 

@@ -198,7 +198,7 @@ async fn served(
     request: Request<Body>,
 ) -> Result<Response<Body>, Status> {
     let (head, body) = request.into_parts();
-    let body = Body::new(wire::once(web::collect(body, web::Form::Binary).await?));
+    let body = Body::new(wire::once(web::collect(body).await?));
     let mut response = serve(Request::from_parts(head, body)).await?;
     let content_type = response.headers_mut().get_mut(http::header::CONTENT_TYPE);
     if let Some(value) = content_type.filter(|value| value.as_bytes().starts_with(b"application/grpc")) {

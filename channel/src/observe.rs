@@ -106,6 +106,12 @@ pub(crate) struct Reporter {
 }
 
 impl Reporter {
+    /// Nobody listens.
+    #[cfg(test)]
+    pub(crate) fn deaf() -> Self {
+        Self { call: 0, observer: None, capture: 0 }
+    }
+
     /// Whether anybody listens.
     pub(crate) fn is_heard(&self) -> bool {
         self.observer.is_some()

@@ -1,5 +1,5 @@
-//! The body of a request on its way to the transport: its messages are reported, and it is kept for being sent
-//! again.
+//! The body of a request on its way to the transport: its messages are reported, it is kept for being sent again,
+//! and it ends when its call is over.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,48 +13,6 @@ use tonic::Status;
 
 use crate::messages::{Messages, Rules};
 use crate::observe::Reporter;
-
-/// A request's body whose messages are reported as they are read for sending.
-pub(crate) struct CountedBody {
-    inner: tonic::body::Body,
-    sent: Messages,
-    reporter: Reporter,
-}
-
-impl CountedBody {
-    pub(crate) fn new(inner: tonic::body::Body, reporter: Reporter) -> Self {
-        Self { inner, sent: Messages::new(Rules::NONE, reporter.capture()), reporter }
-    }
-}
-
-impl Body for CountedBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let this = &mut *self;
-        let frame = ready!(Pin::new(&mut this.inner).poll_frame(cx));
-        if let Some(data) = frame.as_ref().and_then(|frame| frame.as_ref().ok()).and_then(Frame::data_ref) {
-            let reporter = &this.reporter;
-            // The caller's own client has made the prefixes. A wrong one is the server's to judge.
-            if this.sent.scan(data, |message| reporter.message_sent(message)).is_err() {
-                reporter.warn(|| "the request's messages are not framed as gRPC has it".to_owned());
-            }
-        }
-        Poll::Ready(frame)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
 
 /// How much of a request is kept for being sent again, in bytes: 256 KiB, as in other gRPC libraries. A longer
 /// request is sent once.
@@ -75,6 +33,8 @@ struct Shared {
 
 struct Kept {
     source: tonic::body::Body,
+    sent: Messages,
+    reporter: Reporter,
     ended: bool,
     frames: Vec<Bytes>,
     /// Which frame the current sending reads next.
@@ -86,8 +46,11 @@ struct Kept {
 
 impl Repeatable {
     /// Keeps at most `room` bytes of `source`. With 0 it can be sent again only while nobody has read from it.
-    pub(crate) fn new(source: tonic::body::Body, room: usize) -> Self {
-        let kept = Kept { source, ended: false, frames: Vec::new(), next: 0, room, lost: false };
+    /// Its messages are reported as they are read for the first time.
+    pub(crate) fn new(source: tonic::body::Body, room: usize, reporter: Reporter) -> Self {
+        let sent = Messages::new(Rules::NONE, reporter.capture());
+        let frames = Vec::new();
+        let kept = Kept { source, sent, reporter, ended: false, frames, next: 0, room, lost: false };
         Self(Arc::new(Shared {
             kept: Mutex::new(kept),
             current: AtomicU32::new(0),
@@ -178,6 +141,7 @@ impl Kept {
         match &frame {
             Some(Ok(frame)) => {
                 if let Some(data) = frame.data_ref() {
+                    self.report(data);
                     self.keep(data);
                 }
             }
@@ -186,6 +150,17 @@ impl Kept {
             None => self.ended = true,
         }
         Poll::Ready(frame)
+    }
+
+    fn report(&mut self, data: &[u8]) {
+        let reporter = &self.reporter;
+        if !reporter.is_heard() {
+            return;
+        }
+        // The caller's own client has made the prefixes. A wrong one is the server's to judge.
+        if self.sent.scan(data, |message| reporter.message_sent(message)).is_err() {
+            reporter.warn(|| "the request's messages are not framed as gRPC has it".to_owned());
+        }
     }
 
     fn keep(&mut self, data: &Bytes) {
@@ -236,7 +211,7 @@ mod tests {
 
     #[test]
     fn a_request_is_sent_again_from_its_start_although_it_was_read_half() {
-        let request = Repeatable::new(source(&["abc", "def", "ghi"]), 100);
+        let request = Repeatable::new(source(&["abc", "def", "ghi"]), 100, Reporter::deaf());
 
         let mut first = request.body();
         first.frame().now_or_never().unwrap().unwrap().unwrap();
@@ -252,7 +227,7 @@ mod tests {
     #[test]
     fn what_is_still_sent_when_the_call_is_over_ends_with_an_error() {
         let pending = StreamBody::new(futures_util::stream::pending::<Result<Frame<Bytes>, Status>>());
-        let request = Repeatable::new(tonic::body::Body::new(pending), 0);
+        let request = Repeatable::new(tonic::body::Body::new(pending), 0, Reporter::deaf());
         let mut sending = request.body();
         assert!(sending.frame().now_or_never().is_none());
 
@@ -264,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_settled_request_is_still_sent_to_its_end() {
-        let request = Repeatable::new(source(&["abc", "def"]), 100);
+        let request = Repeatable::new(source(&["abc", "def"]), 100, Reporter::deaf());
         let mut sending = request.body();
         sending.frame().now_or_never().unwrap().unwrap().unwrap();
         request.settle();
@@ -276,11 +251,11 @@ mod tests {
 
     #[test]
     fn a_request_that_is_longer_than_its_room_is_sent_once() {
-        let request = Repeatable::new(source(&["abc", "def", "ghi"]), 6);
+        let request = Repeatable::new(source(&["abc", "def", "ghi"]), 6, Reporter::deaf());
         assert_eq!(all(request.body()), "abcdefghi");
         assert!(!request.can_be_sent());
 
-        let unread = Repeatable::new(source(&["abc"]), 0);
+        let unread = Repeatable::new(source(&["abc"]), 0, Reporter::deaf());
         drop(unread.body());
         assert!(unread.can_be_sent());
         assert_eq!(all(unread.body()), "abc");

@@ -131,7 +131,7 @@ pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<He
     let repeats = parts.extensions.get::<NoRetry>().is_none()
         && (retry.policy.max_attempts > 1 || call.inner.credentials.is_some());
     call.terms.peek = repeats && call.is_repeatable();
-    let body = Repeatable::new(body, if repeats { call.room() } else { 0 });
+    let body = Repeatable::new(body, if repeats { call.room() } else { 0 }, call.terms.reporter.clone());
     let mut delays = retry.policy.backoff.delays();
     let mut failed = 0;
     let mut refused = None;

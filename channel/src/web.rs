@@ -23,7 +23,7 @@ use http::{Extensions, Response};
 use tonic::body::Body;
 
 pub(crate) use self::head::Form;
-pub(crate) use self::request::{collect, prepare};
+pub(crate) use self::request::{collect, prepare, to_text};
 use crate::error::Error;
 use crate::limits::{DEFAULT_MAX_METADATA_SIZE, MaxMetadata};
 

@@ -162,6 +162,11 @@ impl Case {
         }
     }
 
+    /// Whether the call was told to end.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
     /// Does `call`, and beside it cancels when the sent messages say so.
     pub(crate) async fn watched<T>(&self, call: impl Future<Output = T>) -> T {
         let watch = pin!(async {

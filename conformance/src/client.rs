@@ -114,6 +114,8 @@ async fn several<A: Payload>(
         let mut payloads = Vec::new();
         let end = loop {
             match stream.message().await {
+                // `tonic` gives out what came together with the message that the call was cancelled after.
+                Ok(Some(_)) if case.is_cancelled() => continue,
                 Ok(Some(message)) => payloads.push(message.payload()),
                 Ok(None) => break stream.trailers().await,
                 Err(status) => break Err(status),

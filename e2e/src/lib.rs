@@ -3,6 +3,7 @@
 //! Knows the page only from outside: roles and accessible names, as people who cannot see it do.
 
 mod elsewhere;
+mod go_between;
 pub mod guest;
 pub mod names;
 pub mod page;
@@ -17,6 +18,7 @@ pub mod trouble;
 pub mod wait;
 
 pub use elsewhere::Elsewhere;
+pub use go_between::{GoBetween, Spoil};
 pub use guest::Guest;
 pub use names::{CHINESE, ENGLISH, Names};
 pub use page::{Message, Page, keys};

@@ -34,7 +34,8 @@ pub(crate) fn run() -> Result<()> {
         lint("-p proto -p channel -p conformance -p frontend")?;
         lint("-p bench-page --lib --examples")?;
         // The others' tests are for the host.
-        lint("-p frontend --tests")
+        lint("-p channel --features tonic-web-wasm-client")?;
+        lint("-p channel -p frontend --tests")
     })?;
     steps.step("Documentation", || {
         let document = cargo(["doc", "--workspace", "--no-deps", "--quiet"]);

@@ -54,6 +54,8 @@ impl Future for Sleep {
 
 /// A timeout for `duration`, rounded up, or for as long as one timeout can be.
 fn piece(duration: Duration) -> SendWrapper<TimeoutFuture> {
-    let ms = u32::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u32::MAX);
+    let part = u64::from(duration.subsec_micros().div_ceil(1_000));
+    let ms = duration.as_secs().saturating_mul(1_000).saturating_add(part);
+    let ms = u32::try_from(ms).unwrap_or(u32::MAX);
     SendWrapper::new(TimeoutFuture::new(ms.min(LONGEST_TIMEOUT_MS)))
 }

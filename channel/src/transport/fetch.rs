@@ -68,7 +68,8 @@ struct Inner {
     base: String,
     /// Whether the server is on this machine, which needs no network.
     loopback: bool,
-    form: Form,
+    /// What makes the text form of a body, where that is sent. A page that does not send it does not carry it.
+    to_text: Option<fn(&[u8]) -> String>,
     /// What is the same for every call. `fetch` reads it while it is called, so calls share it.
     init: RequestInit,
 }
@@ -82,7 +83,7 @@ impl Fetch {
             base: format!("{origin}{}", uri.path().trim_end_matches('/')),
             connections: Connections::to(&origin),
             loopback: uri.host().is_some_and(is_loopback),
-            form: Form::Binary,
+            to_text: None,
             init: init(Credentials::default()),
         })
     }
@@ -98,7 +99,7 @@ impl Fetch {
     /// asked for.
     #[must_use]
     pub fn text(self) -> Self {
-        Self::of(Inner { form: Form::Text, ..(**self.inner).clone() })
+        Self::of(Inner { to_text: Some(web::to_text), ..(**self.inner).clone() })
     }
 
     fn of(inner: Inner) -> Self {
@@ -115,7 +116,10 @@ impl Transport for Fetch {
 
 impl fmt::Debug for Fetch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Fetch").field("base", &self.inner.base).field("form", &self.inner.form).finish()
+        f.debug_struct("Fetch")
+            .field("base", &self.inner.base)
+            .field("text", &self.inner.to_text.is_some())
+            .finish()
     }
 }
 
@@ -125,8 +129,12 @@ impl Inner {
             return Err(Error::Offline.into());
         }
         let (mut parts, body) = request.into_parts();
-        let body = web::collect(body, self.form).await?;
-        web::prepare(&mut parts.headers, self.form);
+        let mut body = web::collect(body).await?;
+        let mut form = Form::Binary;
+        if let Some(to_text) = self.to_text {
+            (form, body) = (Form::Text, to_text(&body).into());
+        }
+        web::prepare(&mut parts.headers, form);
         let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let head = self.send(path, &parts.headers, &body, parts.extensions.get()).await?;
         Ok(web::response(head, &parts.extensions)?)

@@ -108,15 +108,21 @@ impl Frames {
         let mut at = 0;
         while let Some(&byte) = self.chunk.get(at) {
             match self.state {
-                State::Between if byte & !COMPRESSED == 0 => {
-                    self.state = State::Prefix { missing: LENGTH_BYTES, length: 0 };
-                    at += 1;
-                }
+                State::Between if byte & !COMPRESSED == 0 => match self.chunk[at + 1..].first_chunk() {
+                    // The prefix is seldom cut, and small messages are mostly prefix.
+                    Some(&length) => {
+                        self.state = inside(u32::from_be_bytes(length));
+                        at += 1 + length.len();
+                    }
+                    None => {
+                        self.state = State::Prefix { missing: LENGTH_BYTES, length: 0 };
+                        at += 1;
+                    }
+                },
                 State::Prefix { missing, length } => {
                     let length = length << 8 | u32::from(byte);
-                    self.state = match (missing, length) {
-                        (1, 0) => State::Between,
-                        (1, length) => State::Message { missing: length },
+                    self.state = match missing {
+                        1 => inside(length),
                         _ => State::Prefix { missing: missing - 1, length },
                     };
                     at += 1;
@@ -126,8 +132,7 @@ impl Frames {
                     let taken = here.min(missing as usize);
                     at += taken;
                     // No more than `missing`, so it fits.
-                    let missing = missing - taken as u32;
-                    self.state = if missing == 0 { State::Between } else { State::Message { missing } };
+                    self.state = inside(missing - taken as u32);
                 }
                 _ => break,
             }
@@ -184,6 +189,11 @@ impl Frames {
         self.state = State::Over;
         Piece::Trailers { flags, block }
     }
+}
+
+/// Where a message goes on that has `missing` bytes more.
+fn inside(missing: u32) -> State {
+    if missing == 0 { State::Between } else { State::Message { missing } }
 }
 
 fn protocol(reason: impl Into<String>) -> Error {

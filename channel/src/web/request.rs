@@ -39,23 +39,15 @@ pub(crate) fn prepare(headers: &mut HeaderMap, form: Form) {
     headers.entry(X_USER_AGENT).or_insert(OUR_USER_AGENT);
 }
 
-/// The whole of a request's body, in `form`.
+/// The whole of a request's body.
 ///
 /// gRPC-Web has no stream of requests that is open while responses come: "Pending on whatwg fetch/streams", says
 /// the specification, and HTTP/1.1 cannot do it. So a stream is read to its end before anything is sent. A stream
-/// that never ends is never sent; the call's deadline and its cancellation hold meanwhile.
+/// that never ends is never sent; the call's deadline and its cancellation hold meanwhile. A body of one frame, as
+/// unary calls have, is not copied.
 ///
 /// Fails with the status that the stream fails with.
-pub(crate) async fn collect(body: Body, form: Form) -> Result<Bytes, Status> {
-    let whole = concatenated(body).await?;
-    Ok(match form {
-        Form::Binary => whole,
-        Form::Text => text::encode(&whole).into(),
-    })
-}
-
-/// A body of one frame, as unary calls have, is not copied.
-async fn concatenated(mut body: Body) -> Result<Bytes, Status> {
+pub(crate) async fn collect(mut body: Body) -> Result<Bytes, Status> {
     let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
     let Some(second) = next(&mut body).await? else { return Ok(first) };
     let mut whole = BytesMut::with_capacity(first.len() + second.len());
@@ -65,6 +57,11 @@ async fn concatenated(mut body: Body) -> Result<Bytes, Status> {
         whole.extend_from_slice(&more);
     }
     Ok(whole.freeze())
+}
+
+/// A body in the text form.
+pub(crate) fn to_text(body: &[u8]) -> String {
+    text::encode(body)
 }
 
 /// The next bytes that are no empty ones.
@@ -93,8 +90,8 @@ mod tests {
         Body::new(StreamBody::new(stream::iter(frames)))
     }
 
-    fn collected(parts: Vec<Result<&'static str, Status>>, form: Form) -> Result<Bytes, Status> {
-        collect(body(parts), form).now_or_never().unwrap()
+    fn collected(parts: Vec<Result<&'static str, Status>>) -> Result<Bytes, Status> {
+        collect(body(parts)).now_or_never().unwrap()
     }
 
     #[test]
@@ -132,10 +129,10 @@ mod tests {
 
     #[test]
     fn a_body_becomes_one_piece() {
-        assert_eq!(collected(vec![], Form::Binary).unwrap(), "");
-        assert_eq!(collected(vec![Ok("one")], Form::Binary).unwrap(), "one");
-        assert_eq!(collected(vec![Ok("one"), Ok(""), Ok("two"), Ok("3")], Form::Binary).unwrap(), "onetwo3");
-        assert_eq!(collected(vec![Ok("a"), Ok("b")], Form::Text).unwrap(), "YWI=");
+        assert_eq!(collected(vec![]).unwrap(), "");
+        assert_eq!(collected(vec![Ok("one")]).unwrap(), "one");
+        assert_eq!(collected(vec![Ok("one"), Ok(""), Ok("two"), Ok("3")]).unwrap(), "onetwo3");
+        assert_eq!(to_text(b"ab"), "YWI=");
     }
 
     #[test]
@@ -143,13 +140,13 @@ mod tests {
         let bytes = Bytes::from(vec![1, 2, 3]);
         let frame = Ok::<_, Status>(Frame::data(bytes.clone()));
         let body = Body::new(StreamBody::new(stream::iter([frame])));
-        let whole = collect(body, Form::Binary).now_or_never().unwrap().unwrap();
+        let whole = collect(body).now_or_never().unwrap().unwrap();
         assert_eq!(whole.as_ptr(), bytes.as_ptr());
     }
 
     #[test]
     fn a_stream_of_requests_that_fails_ends_the_call_with_its_status() {
-        let failed = collected(vec![Ok("one"), Err(Status::aborted("changed my mind"))], Form::Binary);
+        let failed = collected(vec![Ok("one"), Err(Status::aborted("changed my mind"))]);
         assert_eq!(failed.unwrap_err().code(), tonic::Code::Aborted);
     }
 }

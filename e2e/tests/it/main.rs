@@ -4,6 +4,7 @@ mod accessibility;
 mod chat;
 mod composer;
 mod connection;
+mod faults;
 mod greeter;
 mod history;
 mod interop;

@@ -53,7 +53,7 @@ pub(super) static MESSAGES: Messages = Messages {
     error_protocol: "The answer is not valid gRPC-Web. What is on this page is kept. Try again; if it stays so, the server or a proxy is at fault.",
     error_too_large: "The answer is larger than this page takes, which is {value} bytes. What is on this page is kept; ask for less.",
     error_too_many_calls: "{value} calls are open already, so this one was not sent. End one of them, then try again.",
-    error_deadline: "The answer was not complete within {value} s. The server may have done its part all the same; what is on this page is kept. Try again, or allow more time.",
+    error_deadline: "The deadline of {value} s passed before the answer was complete. The server may have done its part all the same; what is on this page is kept. Try again, or allow more time.",
     error_idle: "Nothing came from the server for {value} s, so the call was ended. What is on this page is kept; try again.",
     details: "Details",
     copy: "Copy",

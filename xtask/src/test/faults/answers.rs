@@ -36,6 +36,7 @@ pub(super) fn answer(request: &Request) -> Answer<'_> {
     match word {
         "good" => Answer::Whole(response(GRPC_WEB, &whole)),
         "headers" => Answer::Whole(response(GRPC_WEB, &echo(request.headers.join("\n").as_bytes()))),
+        "path" => Answer::Whole(response(GRPC_WEB, &echo(request.path.as_bytes()))),
         "body" => Answer::Whole(response(GRPC_WEB, &echo(&request.body))),
         "bytewise" => in_chunks(whole.chunks(1)),
         "ordinal" => in_chunks([&echo(request.ordinal.to_string().as_bytes())[..]].into_iter()),
