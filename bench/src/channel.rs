@@ -21,7 +21,7 @@ use clap::Parser;
 
 use self::browser::Browser;
 use self::case::{Case, Client};
-use self::page::Page;
+use self::page::{Measured, Page};
 use self::server::Server;
 use crate::{ROUNDS, process};
 
@@ -89,8 +89,17 @@ impl Rounds {
     }
 }
 
-/// Bytes by client.
-type Peaks = BTreeMap<Client, Vec<f64>>;
+/// By client.
+type Peaks = BTreeMap<Client, Memory>;
+
+/// By how many bytes the large messages make it grow, in the order of the rounds.
+#[derive(Debug, Default)]
+struct Memory {
+    /// The peak of the page's process. It holds chunks that JavaScript has not collected yet, whoever reads them.
+    process: Vec<f64>,
+    /// The memory of the WebAssembly module, which is the client's own alone. None without one.
+    module: Vec<f64>,
+}
 
 pub(crate) async fn run(options: Options) -> Result<()> {
     let server = Server::start(&options.pages).await?;
@@ -155,11 +164,11 @@ async fn take_turn(
         return Ok(());
     }
     let before = processes::cpu(browser.id()?)?;
-    let clock = measure(page, case).await?;
+    let clock = measure(page, case).await?.milliseconds;
     let cpu = (processes::cpu(browser.id()?)?.saturating_sub(before)).as_secs_f64() * 1_000.0;
     let warms_up = round == 0 && clock <= SLOW;
     let note = if warms_up { " (to warm up)" } else { "" };
-    eprintln!("{} {}: {clock:.1} ms, CPU {cpu} ms{note}", case.letter(), page.client.name());
+    eprintln!("{} {}: {clock:.1} ms, CPU {cpu:.0} ms{note}", case.letter(), page.client.name());
     if !warms_up {
         own.clock.push(clock);
         own.cpu.push(cpu);
@@ -168,11 +177,11 @@ async fn take_turn(
 }
 
 /// Does the job of a case once; fails when not all of it arrived.
-async fn measure(page: &mut Page, case: Case) -> Result<f64> {
+async fn measure(page: &mut Page, case: Case) -> Result<Measured> {
     let Some(job) = case.job() else { anyhow::bail!("{} is not measured by the clock", case.letter()) };
     let measured = page.run(job).await?;
     case.check(page.client, &measured)?;
-    Ok(measured.milliseconds)
+    Ok(measured)
 }
 
 /// What the process of the page takes at most, above what it held before, while it reads the large messages.
@@ -186,12 +195,14 @@ async fn peaks(options: &Options, server: &Server, times: &Times) -> Result<Peak
             }
             let mut page = server.page(client);
             let browser = Browser::open(&options.chrome, &page.url()).await?;
-            page.ready().await?;
+            let module = page.ready().await?;
             let before = processes::Renderers::of(browser.id()?)?;
-            measure(&mut page, Case::Large).await?;
+            let after = measure(&mut page, Case::Large).await?.memory;
             let peak = before.peak_since()?;
             eprintln!("memory {}: {:.1} MB", client.name(), peak / 1e6);
-            peaks.entry(client).or_default().push(peak);
+            let memory = peaks.entry(client).or_default();
+            memory.process.push(peak);
+            memory.module.extend(module.zip(after).map(|(before, after)| (after - before) as f64));
             browser.close().await;
         }
     }

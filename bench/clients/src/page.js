@@ -13,24 +13,24 @@ async function next(report) {
 
 async function load() {
   const client = await import(`/${parameters.get("client")}.js`);
-  // What wasm-bindgen makes has to fetch its module first.
-  await client.default?.();
-  return client;
+  // What wasm-bindgen makes has to fetch its module first. A module's memory only ever grows.
+  const module = await client.default?.();
+  return { client, memory: () => module?.memory.buffer.byteLength ?? null };
 }
 
 // The time is that of all calls of the job together: far longer than the clock's resolution.
-async function measure(client, { kind, count, size }) {
+async function measure({ client, memory }, { kind, count, size }) {
   const start = performance.now();
   const [messages, bytes] = await client[kind](location.origin, count, size);
-  return { milliseconds: performance.now() - start, messages, bytes };
+  return { milliseconds: performance.now() - start, messages, bytes, memory: memory() };
 }
 
 async function run() {
   try {
-    const client = await load();
-    let report = { ready: true };
+    const loaded = await load();
+    let report = { ready: true, memory: loaded.memory() };
     for (;;) {
-      report = await measure(client, await next(report));
+      report = await measure(loaded, await next(report));
     }
   } catch (error) {
     await next({ error: `${error} ${error?.stack ?? ""}` });

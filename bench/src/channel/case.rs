@@ -18,7 +18,7 @@ const SMALL_MESSAGES: u32 = 100_000;
 /// Messages in (c).
 const LARGE_MESSAGES: u32 = 1_600;
 /// Bytes of the text of a message in (c).
-const LARGE_BYTES: u32 = 64 * 1024;
+pub(crate) const LARGE_BYTES: u32 = 64 * 1024;
 
 /// A frame's prefix.
 const PREFIX: u64 = 5;
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     fn measured(messages: Option<u64>, bytes: u64) -> Measured {
-        Measured { milliseconds: 1.0, messages, bytes }
+        Measured { milliseconds: 1.0, messages, bytes, memory: None }
     }
 
     #[test]

@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Report {
-    Ready { ready: bool },
+    Ready { ready: bool, memory: Option<u64> },
     Measured(Measured),
     Failed { error: String },
 }
@@ -31,6 +31,8 @@ pub(crate) struct Measured {
     pub(crate) messages: Option<u64>,
     /// How many bytes their texts have together; the bytes of whole bodies where nothing is decoded.
     pub(crate) bytes: u64,
+    /// How many bytes the memory of a WebAssembly module has grown to.
+    pub(crate) memory: Option<u64>,
 }
 
 /// A page, as this program sees it.
@@ -61,10 +63,10 @@ impl Page {
         self.url.clone()
     }
 
-    /// Waits until the page has loaded its client.
-    pub(crate) async fn ready(&mut self) -> Result<()> {
+    /// Waits until the page has loaded its client. Says how many bytes of memory a WebAssembly module has then.
+    pub(crate) async fn ready(&mut self) -> Result<Option<u64>> {
         match self.report().await? {
-            Report::Ready { ready: true } => Ok(()),
+            Report::Ready { ready: true, memory } => Ok(memory),
             other => bail!("{}: {other:?} instead of being ready", self.client.name()),
         }
     }
