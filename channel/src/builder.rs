@@ -214,7 +214,7 @@ impl Builder {
             return Err(BuildError::NotAbsolute { uri: self.uri });
         }
         Ok(Channel::new(Inner {
-            transport: self.transport.unwrap_or_else(|| transport::default_for(uri)),
+            transport: self.transport.unwrap_or_else(|| transport::default_for(uri, self.max_metadata)),
             methods: self.methods,
             deadline: self.deadline,
             idle_timeout: self.idle_timeout,

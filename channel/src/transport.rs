@@ -37,10 +37,15 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>>;
 }
 
-/// The transport that a channel to `uri` has when it is given no other.
-pub(crate) fn default_for(uri: Uri) -> Arc<dyn Transport> {
+/// The transport that a channel to `uri` has when it is given no other. In a browser it learns of `max_metadata`
+/// with each call.
+#[cfg_attr(
+    target_arch = "wasm32",
+    expect(unused_variables, reason = "a connection there has no such setting")
+)]
+pub(crate) fn default_for(uri: Uri, max_metadata: usize) -> Arc<dyn Transport> {
     #[cfg(not(target_arch = "wasm32"))]
-    return Arc::new(self::native::Native::new(uri));
+    return Arc::new(self::native::Native::new(uri, max_metadata));
     #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
     return Arc::new(WasmClient::new(uri));
     #[cfg(all(target_arch = "wasm32", not(feature = "tonic-web-wasm-client")))]

@@ -26,9 +26,13 @@ pub(crate) struct Native {
 
 impl Native {
     /// Connects when the first call comes.
-    pub(crate) fn new(uri: Uri) -> Self {
+    pub(crate) fn new(uri: Uri, max_metadata: usize) -> Self {
         let origin = uri.to_string().trim_end_matches('/').to_owned();
-        Self { inner: tonic::transport::Endpoint::from(uri).connect_lazy(), origin }
+        // HTTP/2 counts 32 bytes more for each header, and what is refused there has no reason: so twice as much,
+        // that the channel's own limit is what counts.
+        let max_headers = u32::try_from(max_metadata.saturating_mul(2)).unwrap_or(u32::MAX);
+        let endpoint = tonic::transport::Endpoint::from(uri).http2_max_header_list_size(max_headers);
+        Self { inner: endpoint.connect_lazy(), origin }
     }
 }
 

@@ -231,3 +231,33 @@ async fn a_server_that_is_no_grpc_server_is_recognised_by_its_content_type() {
     assert_eq!(status.code(), Code::Unknown);
     assert_eq!(Error::of(&status), Some(&Error::ContentType { found: "text/html".to_owned() }));
 }
+
+#[tokio::test]
+async fn metadata_may_be_as_long_as_the_channel_allows_also_over_http_2() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (client, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut connection = h2::server::handshake(client).await.unwrap();
+                while let Some(Ok((_, mut respond))) = connection.accept().await {
+                    let head = http::Response::builder()
+                        .header("content-type", "application/grpc")
+                        .header("x-long", "x".repeat(50_000))
+                        .header("grpc-status", "9");
+                    respond.send_response(head.body(()).unwrap(), true).unwrap();
+                }
+            });
+        }
+    });
+    let failure = async |limit: usize| {
+        let channel = Channel::builder(&uri).max_metadata_size(limit).build().unwrap();
+        HealthClient::new(channel).check(ask("any")).await.unwrap_err()
+    };
+
+    let status = failure(64 << 10).await;
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
+    assert_eq!(status.metadata().get("x-long").unwrap().len(), 50_000);
+    assert_eq!(Error::of(&failure(40_000).await), Some(&Error::MetadataTooLarge { limit: 40_000 }));
+}
