@@ -39,8 +39,8 @@
 //! On native targets everything here is `Send`. In the browser, values of JavaScript cannot leave
 //! their thread. A [`Channel`] and the bodies of responses are `Send` there all the same, because
 //! generated clients and user interfaces ask for it, and panic when they are used on another thread
-//! than the one that made them. The futures of calls are not `Send` there, so spawn them with
-//! `spawn_local`; what is given to the channel (observers, interceptors, sources of tokens) need not be.
+//! than the one that made them. The futures of calls and a [`Subscription`] are not `Send` there, so spawn them
+//! with `spawn_local`; what is given to the channel (observers, interceptors, sources of tokens) need not be.
 
 /// The examples of the README.
 #[cfg(doctest)]
@@ -110,10 +110,8 @@ pub use self::transport::Transport;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::transport::WasmClient;
 #[cfg(target_arch = "wasm32")]
-pub use self::transport::{Credentials, Fetch};
+pub use self::transport::{Cookies, Fetch};
 
-#[cfg(all(test, target_arch = "wasm32"))]
-wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);
 /// What the fuzzer calls. No part of the interface.
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]

@@ -15,7 +15,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 #[cfg(target_arch = "wasm32")]
-pub use self::fetch::{Credentials, Fetch};
+pub use self::fetch::{Cookies, Fetch};
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::wasm_client::WasmClient;
 use crate::maybe_send::BoxFuture;

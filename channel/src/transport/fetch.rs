@@ -31,10 +31,11 @@ use crate::maybe_send::BoxFuture;
 use crate::observe::Reporter;
 use crate::web::{self, Form};
 
-/// Whether calls carry the cookies of the server's origin, and whether those that come are kept.
+/// Whether calls carry the cookies of the server's origin, and whether those that come are kept: the mode that
+/// `fetch` calls credentials.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Credentials {
+pub enum Cookies {
     /// When the server is of the page's own origin.
     #[default]
     SameOrigin,
@@ -85,14 +86,14 @@ impl Fetch {
             connections: Connections::to(&origin),
             loopback: uri.host().is_some_and(is_loopback),
             to_text: None,
-            init: init(Credentials::default()),
+            init: init(Cookies::default()),
         })
     }
 
     /// Which calls carry cookies: those to the page's own origin by default.
     #[must_use]
-    pub fn credentials(self, credentials: Credentials) -> Self {
-        Self::of(Inner { init: init(credentials), ..(**self.inner).clone() })
+    pub fn cookies(self, cookies: Cookies) -> Self {
+        Self::of(Inner { init: init(cookies), ..(**self.inner).clone() })
     }
 
     /// Sends and asks for the text form, `application/grpc-web-text`: a third longer, for what is between here and
@@ -187,15 +188,15 @@ impl Inner {
 }
 
 /// The parts of a request that every call has in common.
-fn init(credentials: Credentials) -> RequestInit {
+fn init(cookies: Cookies) -> RequestInit {
     let init = RequestInit::new();
     init.set_method("POST");
     init.set_cache(RequestCache::NoStore);
     init.set_redirect(RequestRedirect::Manual);
-    init.set_credentials(match credentials {
-        Credentials::SameOrigin => RequestCredentials::SameOrigin,
-        Credentials::Include => RequestCredentials::Include,
-        Credentials::Omit => RequestCredentials::Omit,
+    init.set_credentials(match cookies {
+        Cookies::SameOrigin => RequestCredentials::SameOrigin,
+        Cookies::Include => RequestCredentials::Include,
+        Cookies::Omit => RequestCredentials::Omit,
     });
     init
 }

@@ -1,6 +1,6 @@
 //! Answers that are right, in every form that a server may give them.
 
-use channel::{Channel, Credentials, Fetch};
+use channel::{Channel, Cookies, Fetch};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::support::{call, fetch, request, send, server};
@@ -93,14 +93,14 @@ async fn addresses_are_joined_without_a_second_slash_or_a_second_origin() {
 }
 
 #[wasm_bindgen_test]
-async fn calls_with_credentials_need_a_server_that_names_the_origin() {
-    let including = fetch().credentials(Credentials::Include);
+async fn calls_with_cookies_need_a_server_that_names_the_origin() {
+    let including = fetch().cookies(Cookies::Include);
     let channel = Channel::builder(server()).transport(including).build().unwrap();
     // This one says `*`, which browsers do not take for a yes then.
     let status = send(&channel, request("good")).await.unwrap_err();
     assert!(matches!(channel::Error::of(&status), Some(channel::Error::Fetch { .. })), "{status:?}");
 
-    let omitting = fetch().credentials(Credentials::Omit);
+    let omitting = fetch().cookies(Cookies::Omit);
     let channel = Channel::builder(server()).transport(omitting).build().unwrap();
     assert!(send(&channel, request("good")).await.is_ok());
 }
