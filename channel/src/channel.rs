@@ -61,7 +61,8 @@ use crate::transport::Transport;
 /// # Ok::<(), channel::BuildError>(())
 /// ```
 ///
-/// On native targets it has to be built inside a `tokio` runtime.
+/// On native targets it has to be built inside a `tokio` runtime, and speaks HTTP/2 without TLS: for `https` give
+/// [`Builder::transport`] one that can.
 #[derive(Clone)]
 pub struct Channel {
     inner: Arc<Inner>,

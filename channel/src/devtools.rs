@@ -193,7 +193,6 @@ impl Shown {
 mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
-    use std::time::Duration;
 
     use http::HeaderMap;
     use js_sys::{JSON, global};
@@ -214,12 +213,16 @@ mod tests {
     ) -> Vec<String> {
         set(global().unchecked_ref(), GRPC_WEB, &installed.into());
         let heard = Rc::new(RefCell::new(Vec::new()));
+        let last = JsValue::from(format!("the last of {call_id}"));
+        let (told, over) = tokio::sync::oneshot::channel();
         let listener = {
-            let heard = heard.clone();
+            let (heard, last, told) = (heard.clone(), last.clone(), RefCell::new(Some(told)));
             Closure::<dyn Fn(JsValue)>::new(move |event: JsValue| {
                 let data = get(&event, "data");
                 if get(&data, "requestId") == call_id as f64 {
                     heard.borrow_mut().push(String::from(JSON::stringify(&data).unwrap()));
+                } else if data == last {
+                    told.take().unwrap().send(()).unwrap();
                 }
             })
         };
@@ -231,7 +234,9 @@ mod tests {
         for kind in events {
             observer(&event(call_id, kind));
         }
-        crate::sleep(Duration::from_millis(50)).await;
+        // Messages come in the order in which they were sent.
+        call(&global(), "postMessage", [&last, &"/".into()]);
+        over.await.unwrap();
         target.remove_event_listener_with_callback("message", listener.as_ref().unchecked_ref()).unwrap();
         set(global().unchecked_ref(), GRPC_WEB, &JsValue::UNDEFINED);
         heard.take()

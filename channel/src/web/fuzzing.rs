@@ -48,8 +48,10 @@ pub(crate) fn outcome<'a>(head: Response<()>, chunks: impl IntoIterator<Item = &
     let chunks: Vec<_> = chunks.into_iter().map(|chunk| Ok(Bytes::copy_from_slice(chunk))).collect();
     let response = super::response(head.map(|()| stream::iter(chunks).fuse()), &Extensions::new());
     match response {
-        // Nothing has to be waited for.
-        Ok(response) => read(response.into_body()).now_or_never().unwrap_or_default(),
+        Ok(response) => {
+            let read = read(response.into_body()).now_or_never();
+            read.unwrap_or_else(|| panic!("it waits, although everything is there"))
+        }
         Err(error) => Outcome { error: Some(error), ..Outcome::default() },
     }
 }
