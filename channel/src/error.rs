@@ -30,15 +30,15 @@ pub enum Error {
     },
     /// `fetch` failed. Browsers hide from a page which of the possible reasons it was, and whether the
     /// server has seen the call. `UNAVAILABLE`.
-    #[error(
-        "the server at {origin} cannot be reached, or it does not allow calls from this page's origin (CORS), \
-         and a browser does not tell a page which; check that the server runs, and the allowed origins"
-    )]
+    #[error("{}", fetch_failed(.origin, *.offline))]
     Fetch {
         /// Where it was looked for.
         origin: String,
         /// What the browser says.
         reason: String,
+        /// Whether the browser says that there is no network, too: it was lost under way, or the server is on
+        /// this machine, which is called all the same.
+        offline: bool,
     },
     /// The connection broke while the response was read. `UNAVAILABLE`.
     #[error("the connection to the server was lost before the call was complete ({reason})")]
@@ -164,6 +164,18 @@ impl From<Error> for Status {
         status.set_source(Arc::new(error));
         status
     }
+}
+
+fn fetch_failed(origin: &str, offline: bool) -> String {
+    if offline {
+        return format!(
+            "the server at {origin} did not answer, and this machine is offline; check its network connection"
+        );
+    }
+    format!(
+        "the server at {origin} cannot be reached, or it does not allow calls from this page's origin (CORS), \
+         and a browser does not tell a page which; check that the server runs, and the allowed origins"
+    )
 }
 
 /// gRPC's "HTTP to gRPC Status Code Mapping".

@@ -59,12 +59,7 @@ impl GoBetween {
 }
 
 /// One request and its answer: each connection is used once, so that every request is seen.
-fn pass(
-    browser: TcpStream,
-    server: SocketAddr,
-    method: &str,
-    spoil: &Mutex<Spoil>,
-) -> std::io::Result<()> {
+fn pass(browser: TcpStream, server: SocketAddr, method: &str, spoil: &Mutex<Spoil>) -> std::io::Result<()> {
     let mut reader = BufReader::new(browser.try_clone()?);
     let mut head = Vec::new();
     let mut length = 0;
@@ -88,11 +83,8 @@ fn pass(
     reader.read_exact(&mut body)?;
 
     let is_meant = head.starts_with(format!("POST {method} ").as_bytes());
-    let spoil = if is_meant {
-        spoil.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    } else {
-        Spoil::Nothing
-    };
+    let spoil =
+        if is_meant { spoil.lock().unwrap_or_else(PoisonError::into_inner).clone() } else { Spoil::Nothing };
     let mut browser = browser;
     match spoil {
         Spoil::Close => {}

@@ -141,6 +141,8 @@ impl Api {
             let mut client = client.clone();
             let mut request = Request::new(make_request());
             channel::no_deadline(&mut request);
+            // The subscription comes back by itself, and says when.
+            channel::no_retry(&mut request);
             async move { client.subscribe(request).await }
         })
     }

@@ -71,6 +71,7 @@ messages! {
     status_unavailable,
     status_internal,
     error_offline,
+    error_no_network,
     error_fetch,
     error_lost,
     error_http,

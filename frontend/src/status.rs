@@ -45,6 +45,7 @@ impl Failure {
         let (template, argument) = match error {
             Error::Offline => (m.error_offline, String::new()),
             Error::Connect { .. } => (m.status_unavailable, String::new()),
+            Error::Fetch { offline: true, .. } => (m.error_no_network, String::new()),
             Error::Fetch { .. } => (m.error_fetch, String::new()),
             Error::ConnectionLost { .. } => (m.error_lost, String::new()),
             Error::Http { status } => (m.error_http, status.to_string()),
@@ -171,7 +172,8 @@ mod tests {
         vec![
             (Error::Offline, ""),
             (Error::Connect { origin: origin.clone(), reason: reason.clone() }, ""),
-            (Error::Fetch { origin, reason: reason.clone() }, "CORS"),
+            (Error::Fetch { origin: origin.clone(), reason: reason.clone(), offline: true }, ""),
+            (Error::Fetch { origin, reason: reason.clone(), offline: false }, "CORS"),
             (Error::ConnectionLost { reason: reason.clone() }, ""),
             (Error::Http { status: 502 }, "502"),
             (Error::ContentType { found: "text/html".to_owned() }, "text/html"),

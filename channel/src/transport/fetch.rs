@@ -183,7 +183,9 @@ impl Inner {
         let (name, reason) = js::name_and_message(thrown);
         match name.as_str() {
             "AbortError" => Error::Cancelled,
-            _ => Error::Fetch { origin: self.connections.origin().to_owned(), reason },
+            _ => {
+                Error::Fetch { origin: self.connections.origin().to_owned(), reason, offline: js::offline() }
+            }
         }
     }
 }

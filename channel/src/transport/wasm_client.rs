@@ -50,7 +50,7 @@ impl Transport for WasmClient {
         request.headers_mut().remove("grpc-accept-encoding");
         let base = self.base.clone();
         Box::pin(async move {
-            let unreachable = |reason| Error::Fetch { origin: base, reason };
+            let unreachable = |reason| Error::Fetch { origin: base, reason, offline: false };
             let response = inner.call(request).await.map_err(|error| to_status(error, unreachable))?;
             let trailers_only = response.headers().contains_key("grpc-status");
             Ok(response.map(|inner| Body::new(Lingering::new(inner, trailers_only))))

@@ -44,6 +44,7 @@ pub(super) static MESSAGES: Messages = Messages {
     status_unavailable: "The server cannot be reached. Check the connection and that the server runs, then try again.",
     status_internal: "Something went wrong on the server. Trying again may help.",
     error_offline: "This machine is offline, so nothing was sent. What is on this page is kept; try again when the network is back.",
+    error_no_network: "The server did not answer, and this machine is offline. What is on this page is kept; try again when the network is back.",
     error_fetch: "The server cannot be reached, or it does not allow calls from this page (CORS); a browser does not say which. What is on this page is kept. Check that the server runs and which origins it allows, then try again.",
     error_lost: "The connection broke before the answer was complete. The server may have done its part all the same; what is on this page is kept. Try again.",
     error_http: "Something on the way to the server, such as a proxy, answered with HTTP status {value}. What is on this page is kept. Try again in a moment; if it stays so, check the proxy.",
