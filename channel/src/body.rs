@@ -21,6 +21,10 @@ use crate::observe::OpenCall;
 use crate::request_body::Repeatable;
 use crate::status;
 
+/// How much is handed on at once, in bytes. `tonic` copies it into a buffer that grows to what it is given, and a
+/// browser gives megabytes at a time when messages come faster than they are read.
+const PIECE: usize = 64 * 1024;
+
 type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
 
 /// The body of a response: gRPC frames, then trailers.
@@ -31,6 +35,8 @@ pub struct ResponseBody {
     source: Option<tonic::body::Body>,
     first: Option<Frame<Bytes>>,
     reading: Reading,
+    /// Bytes of messages that are good and have not been handed on.
+    rest: Bytes,
     /// What ends the call after the messages that were good.
     failure: Option<Error>,
     guard: Guard,
@@ -86,6 +92,7 @@ impl ResponseBody {
             source: Some(body),
             first: None,
             reading,
+            rest: Bytes::new(),
             failure: None,
             guard,
             http_status,
@@ -116,8 +123,8 @@ impl ResponseBody {
         self.held.call.end(status.code(), status.message(), trailers);
     }
 
-    /// Bytes of messages came. `None` when none of them can be passed on yet.
-    fn data(&mut self, mut data: Bytes) -> Option<Bytes> {
+    /// Bytes of messages came.
+    fn data(&mut self, mut data: Bytes) {
         let reporter = self.held.call.reporter();
         match &mut self.reading {
             Reading::Plain(messages) => {
@@ -125,12 +132,9 @@ impl ResponseBody {
                     self.failure = Some(broken.error);
                     data.truncate(broken.good);
                 }
-                Some(data).filter(|data| !data.is_empty())
+                self.rest = data;
             }
-            Reading::Gzip(inflater) => {
-                inflater.feed(&data);
-                None
-            }
+            Reading::Gzip(inflater) => inflater.feed(&data),
         }
     }
 
@@ -208,6 +212,10 @@ impl Body for ResponseBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = &mut *self;
         while this.source.is_some() {
+            if !this.rest.is_empty() {
+                let piece = this.rest.split_to(this.rest.len().min(PIECE));
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
             if let Some(error) = this.failure.take() {
                 return this.fail(error.into());
             }
@@ -229,11 +237,7 @@ impl Body for ResponseBody {
             };
             this.guard.heard();
             match frame.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(data))) => {
-                    if let Some(data) = this.data(data) {
-                        return Poll::Ready(Some(Ok(Frame::data(data))));
-                    }
-                }
+                Some(Ok(Ok(data))) => this.data(data),
                 Some(Ok(Err(frame))) => return this.trailers(frame.into_trailers().unwrap_or_default()),
                 Some(Err(status)) => return this.fail(status),
                 None => return this.ended_without_trailers(),
