@@ -16,6 +16,8 @@ use tonic::body::Body;
 
 #[cfg(target_arch = "wasm32")]
 pub use self::fetch::{Credentials, Fetch};
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::native::Native;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::wasm_client::WasmClient;
 use crate::maybe_send::BoxFuture;
@@ -40,7 +42,7 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 /// The transport that a channel to `uri` has when it is given no other.
 pub(crate) fn default_for(uri: Uri) -> Arc<dyn Transport> {
     #[cfg(not(target_arch = "wasm32"))]
-    return Arc::new(self::native::Native::new(uri));
+    return Arc::new(Native::cleartext(uri));
     #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
     return Arc::new(WasmClient::new(uri));
     #[cfg(all(target_arch = "wasm32", not(feature = "tonic-web-wasm-client")))]

@@ -18,17 +18,39 @@ use crate::error::Error;
 use crate::maybe_send::BoxFuture;
 use crate::status::GRPC_STATUS;
 
+/// Carries calls by `tonic`'s own channel. Only on native targets.
+///
+/// A [`Channel`](crate::Channel) makes one by itself, in cleartext. Make one of a connection of `tonic`'s where it
+/// takes more than a name and a port: TLS, a Unix socket, a balanced list of servers.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # let _entered = runtime.enter();
+/// use channel::{Channel, Native};
+/// use tonic::transport::Endpoint;
+///
+/// let uri = "http://127.0.0.1:50051";
+/// // With `tonic`'s features for TLS: `.tls_config(ClientTlsConfig::new().with_enabled_roots())?`
+/// let endpoint = Endpoint::from_static(uri).tcp_nodelay(true);
+/// let channel = Channel::builder(uri).transport(Native::new(uri, endpoint.connect_lazy())).build()?;
+/// # Ok::<(), channel::BuildError>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Native {
+pub struct Native {
     inner: tonic::transport::Channel,
     origin: String,
 }
 
 impl Native {
-    /// Connects when the first call comes.
-    pub(crate) fn new(uri: Uri) -> Self {
+    /// Calls go over `inner`. `origin` is where that leads to, for the words of errors.
+    pub fn new(origin: impl Into<String>, inner: tonic::transport::Channel) -> Self {
+        Self { inner, origin: origin.into() }
+    }
+
+    /// Connects to `uri` in cleartext when the first call comes.
+    pub(crate) fn cleartext(uri: Uri) -> Self {
         let origin = uri.to_string().trim_end_matches('/').to_owned();
-        Self { inner: tonic::transport::Endpoint::from(uri).connect_lazy(), origin }
+        Self::new(origin, tonic::transport::Endpoint::from(uri).connect_lazy())
     }
 }
 

@@ -231,3 +231,17 @@ async fn a_server_that_is_no_grpc_server_is_recognised_by_its_content_type() {
     assert_eq!(status.code(), Code::Unknown);
     assert_eq!(Error::of(&status), Some(&Error::ContentType { found: "text/html".to_owned() }));
 }
+
+#[tokio::test]
+async fn a_connection_that_tonic_made_carries_the_calls() {
+    let server = TestServer::start().await;
+    let uri = server.uri();
+    let made = tonic::transport::Endpoint::from_shared(uri).unwrap().connect().await.unwrap();
+    // Nobody listens where the channel itself would look.
+    let channel = Channel::builder("http://127.0.0.1:1");
+    let channel = channel.transport(channel::Native::new("elsewhere", made)).build().unwrap();
+
+    let reply = HealthClient::new(channel).check(ask("any")).await.unwrap();
+
+    assert_eq!(reply.get_ref().status, 1);
+}
