@@ -79,9 +79,10 @@ pub(crate) async fn send(
 ) -> Result<Head, Status> {
     let head = head(transport, request, terms);
     let Some(timeout) = terms.idle_timeout else { return head.await };
-    match select(Sleep::new(timeout), pin!(head)).await {
-        Either::Left(((), _)) => Err(Error::Idle { timeout }.into()),
-        Either::Right((head, _)) => head,
+    // What is there counts, however late it is noticed.
+    match select(pin!(head), Sleep::new(timeout)).await {
+        Either::Left((head, _)) => head,
+        Either::Right(((), _)) => Err(Error::Idle { timeout }.into()),
     }
 }
 

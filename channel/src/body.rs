@@ -226,6 +226,7 @@ impl Body for ResponseBody {
                 Poll::Ready(None) => this.poll_source(cx),
                 inflated => {
                     if inflated.is_ready() {
+                        this.guard.heard();
                         return inflated;
                     }
                     Poll::Pending

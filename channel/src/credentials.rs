@@ -16,7 +16,8 @@ use crate::maybe_send::{BoxFuture, Confined, MaybeSend, MaybeSync, SharedFn, sha
 /// `Bearer abc`, is one. It is asked when the first call is made, and again when a call with the token has
 /// ended with `UNAUTHENTICATED`: once, whatever the number of calls that did. Then each of these is repeated
 /// once, where its request can be (see [`RetryPolicy`](crate::RetryPolicy)). When it fails, the calls that
-/// wait for it end with its status, and the next call asks again.
+/// wait for it end with its status, and the next call asks again. It must not call through the channel that it
+/// is for: that call would wait for the token that it is to bring.
 ///
 /// ```
 /// use channel::Channel;
@@ -61,10 +62,8 @@ impl Tokens for Credentials {
             let fetching = {
                 let mut state = self.lock();
                 match (&state.last, refused) {
-                    (Some(Ok(value)), None) => return Ok(state.token(value)),
-                    (Some(last), Some(refused)) if state.answers > refused => {
-                        return last.clone().map(|value| state.token(&value));
-                    }
+                    (Some(Ok(token)), None) => return Ok(token.clone()),
+                    (Some(last), Some(refused)) if state.answers > refused => return last.clone(),
                     _ => self.fetch(&mut state),
                 }
             };
@@ -80,7 +79,7 @@ impl Tokens for Credentials {
     }
 }
 
-type Fetching = Shared<BoxFuture<Result<HeaderValue, Status>>>;
+type Fetching = Shared<BoxFuture<Result<Token, Status>>>;
 
 /// The token of one channel.
 pub(crate) struct Credentials {
@@ -93,18 +92,13 @@ struct State {
     /// How many times the source has answered.
     answers: u64,
     /// What it answered last; `None` also when that is known to be refused.
-    last: Option<Result<HeaderValue, Status>>,
+    last: Option<Result<Token, Status>>,
     /// The answer that is being waited for.
     fetching: Option<Confined<Fetching>>,
 }
 
-impl State {
-    fn token(&self, value: &HeaderValue) -> Token {
-        Token { value: value.clone(), answer: self.answers }
-    }
-}
-
 /// A token, and which of the source's answers it is.
+#[derive(Clone)]
 pub(crate) struct Token {
     pub(crate) value: HeaderValue,
     pub(crate) answer: u64,
@@ -116,10 +110,12 @@ impl Credentials {
     }
 
     fn fetch(&self, state: &mut State) -> Fetching {
+        let answer = state.answers + 1;
         let fetching = state.fetching.get_or_insert_with(|| {
-            let answer = (self.source)(());
-            let value: BoxFuture<_> = Box::pin(async move { header(&answer.await?) });
-            Confined::new(value.shared())
+            let fetched = (self.source)(());
+            let token: BoxFuture<_> =
+                Box::pin(async move { Ok(Token { value: header(&fetched.await?)?, answer }) });
+            Confined::new(token.shared())
         });
         Fetching::clone(fetching)
     }
@@ -133,7 +129,7 @@ impl Credentials {
             state.answers += 1;
             state.last = Some(result.clone());
         }
-        result.map(|value| state.token(&value))
+        result
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -146,4 +142,59 @@ fn header(token: &str) -> Result<HeaderValue, Status> {
         .map_err(|_| Status::internal("the token has characters that metadata cannot hold"))?;
     value.set_sensitive(true);
     Ok(value)
+}
+
+#[cfg(all(test, not(target_arch = "wasm32")))]
+mod tests {
+    use tokio::sync::Mutex as Gate;
+
+    use super::*;
+
+    fn gated(gate: &Arc<Gate<u32>>) -> Arc<Credentials> {
+        let gate = gate.clone();
+        Arc::new(Credentials::new(move || {
+            let gate = gate.clone();
+            async move {
+                let mut answers = gate.lock().await;
+                *answers += 1;
+                Ok(format!("Bearer {answers}"))
+            }
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_call_that_leaves_while_it_refreshes_does_not_keep_the_others_waiting() {
+        let gate = Arc::new(Gate::new(0));
+        let credentials = gated(&gate);
+        let closed = gate.clone().lock_owned().await;
+        // The first drives the source; the others only wait for it.
+        let mut first = Box::pin(credentials.clone().token(None));
+        assert!((&mut first).now_or_never().is_none());
+        let second = tokio::spawn(credentials.clone().token(None));
+        tokio::task::yield_now().await;
+
+        drop(first);
+        drop(closed);
+
+        assert_eq!(second.await.unwrap().unwrap().value, "Bearer 1");
+    }
+
+    #[tokio::test]
+    async fn a_token_keeps_its_number_although_a_newer_one_has_come_by_the_time_it_is_taken() {
+        let gate = Arc::new(Gate::new(0));
+        let credentials = gated(&gate);
+        let closed = gate.clone().lock_owned().await;
+        let (mut fast, mut slow) = (credentials.clone().token(None), credentials.clone().token(None));
+        assert!((&mut fast).now_or_never().is_none() && (&mut slow).now_or_never().is_none());
+        drop(closed);
+
+        let first = fast.await.unwrap();
+        let renewed = credentials.clone().token(Some(first.answer)).await.unwrap();
+        let late = slow.await.unwrap();
+
+        assert_eq!((late.value, late.answer), (first.value, first.answer));
+        // Refused, it leads to the one that is there, not to another.
+        assert_eq!(credentials.token(Some(late.answer)).await.unwrap().answer, renewed.answer);
+        assert_eq!(*gate.lock().await, 2);
+    }
 }

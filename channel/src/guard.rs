@@ -22,7 +22,8 @@ struct IdleTimeout(Duration);
 /// Ends the call of `request` with `UNAVAILABLE` when nothing has come from the server for `timeout`: no headers
 /// after it was sent, or nothing more of its stream.
 ///
-/// It is apart from the deadline, which limits the whole. Give it two and a bit of the server's heartbeat
+/// It counts while somebody waits for the stream, so one who takes long over a message does not lose the next. It is
+/// apart from the deadline, which limits the whole. Give it two and a bit of the server's heartbeat
 /// intervals. It wins over [`Builder::idle_timeout`](crate::Builder::idle_timeout).
 ///
 /// ```
@@ -91,7 +92,7 @@ impl Guard {
     /// Something came.
     pub(crate) fn heard(&mut self) {
         if let Some(idle) = &mut self.idle {
-            idle.last = Instant::now();
+            idle.waiting = false;
         }
     }
 }
@@ -99,19 +100,24 @@ impl Guard {
 #[derive(Debug)]
 struct Idle {
     timeout: Duration,
-    last: Instant,
+    /// Whether something was asked for that has not come, and since when.
+    waiting: bool,
+    since: Instant,
     timer: Sleep,
 }
 
 impl Idle {
     fn new(timeout: Duration) -> Self {
-        Self { timeout, last: Instant::now(), timer: Sleep::new(timeout) }
+        Self { timeout, waiting: false, since: Instant::now(), timer: Sleep::new(timeout) }
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !std::mem::replace(&mut self.waiting, true) {
+            self.since = Instant::now();
+        }
         // The timer runs on over everything that comes, and is set anew for what was left when it ends.
         while Pin::new(&mut self.timer).poll(cx).is_ready() {
-            let left = self.timeout.saturating_sub(self.last.elapsed());
+            let left = self.timeout.saturating_sub(self.since.elapsed());
             if left.is_zero() {
                 return Poll::Ready(());
             }

@@ -19,6 +19,12 @@ pub(crate) fn call(object: &JsValue, name: &str, arguments: [&JsValue; 2]) -> Op
     get(object, name).dyn_ref::<Function>()?.call2(object, first, second).ok()
 }
 
+/// What an error says, whatever it is that was thrown.
+pub(crate) fn message(thrown: &JsValue) -> String {
+    let message = get(thrown, "message").as_string().or_else(|| thrown.as_string());
+    message.unwrap_or_else(|| "no reason given".into())
+}
+
 /// A plain object.
 pub(crate) fn object<const N: usize>(properties: [(&str, JsValue); N]) -> Object {
     let object = Object::new();

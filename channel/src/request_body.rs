@@ -106,20 +106,30 @@ struct Sending {
     sending: u32,
 }
 
+impl Sending {
+    fn is_current(&self) -> bool {
+        self.shared.current.load(Ordering::Acquire) == self.sending
+    }
+}
+
 impl Body for Sending {
     type Data = Bytes;
     type Error = Status;
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         self.shared.reader.register(cx.waker());
-        if self.shared.current.load(Ordering::Acquire) != self.sending {
+        let mut kept = self.shared.lock();
+        // Under the lock: the next sending may begin on another thread, and must not miss what this one would take.
+        if !self.is_current() {
             return Poll::Ready(Some(Err(given_up())));
         }
-        self.shared.lock().poll(cx)
+        kept.poll(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.shared.lock().is_read()
+        let kept = self.shared.lock();
+        // One that was given up ends with an error, not as if it had been sent whole.
+        self.is_current() && kept.is_read()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -219,7 +229,8 @@ mod tests {
 
         assert_eq!(all(request.body()), "abcdefghi");
         assert_eq!(all(request.body()), "abcdefghi");
-        // The attempt that was given up does not take what the others need.
+        // The attempt that was given up does not take what the others need, nor look as if it had been sent whole.
+        assert!(!first.is_end_stream());
         let status = first.frame().now_or_never().unwrap().unwrap().unwrap_err();
         assert_eq!(status.code(), tonic::Code::Cancelled);
     }

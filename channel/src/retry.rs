@@ -149,12 +149,10 @@ pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<He
             retry.well();
             break result;
         };
-        if !repeats {
-            break result;
-        }
         failed += 1;
         let delay = match (token, failure.code) {
-            (Some(token), Code::Unauthenticated) => call.renewal(token, &mut refused, &body),
+            (Some(token), Code::Unauthenticated) => call.renewal(token, &mut refused, repeats, &body),
+            _ if !repeats => None,
             _ => call.delay(&failure, failed, &mut delays, &body),
         };
         let Some(delay) = delay else { break result };
@@ -205,8 +203,14 @@ impl Call<'_> {
     }
 
     /// A refused token is renewed once, and the call repeated at once.
-    fn renewal(&self, token: u64, refused: &mut Option<u64>, body: &Repeatable) -> Option<Duration> {
-        if refused.is_some() || !body.can_be_sent() {
+    fn renewal(
+        &self,
+        token: u64,
+        refused: &mut Option<u64>,
+        repeats: bool,
+        body: &Repeatable,
+    ) -> Option<Duration> {
+        if !repeats || refused.is_some() || !body.can_be_sent() {
             // The next call does not begin with it.
             if let Some(credentials) = &self.inner.credentials {
                 credentials.forget(token);

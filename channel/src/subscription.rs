@@ -75,8 +75,8 @@ pub enum Update<T> {
 /// call. To resume without loss, the function that opens the call builds each request from what the
 /// application has received so far.
 ///
-/// A connection counts as lost when it ends, when it fails, and when nothing came for too long; the next
-/// attempt follows after a delay with jitter, or when the server asked for it: by
+/// A connection counts as lost when it ends, when it fails, and when nothing came for too long; a token of the
+/// caller's that is cancelled ([`cancel_with`](crate::cancel_with)) ends the subscription. The next attempt follows after a delay with jitter, or when the server asked for it: by
 /// `grpc-retry-pushback-ms` in its trailers (a negative number ends the subscription), by
 /// `google.rpc.RetryInfo` in its status' details, or in words of the application's own
 /// ([`SubscriptionHandle::reconnect_after`]). While the browser has no network nothing is tried. When the
@@ -134,12 +134,6 @@ enum Phase<T> {
     Ended,
 }
 
-/// Why an open connection is left.
-enum End {
-    Lost(Status),
-    Asked(Duration),
-}
-
 impl<T: 'static> Subscription<T> {
     /// A subscription that calls `open` for every attempt, the first when it is first polled, and a
     /// handle to steer it by.
@@ -183,17 +177,12 @@ impl<T: 'static> Subscription<T> {
         self.changed(State::Ready)
     }
 
-    fn ended(&mut self, end: End, online: bool) -> Update<T> {
-        match end {
-            End::Lost(status) => self.failed(status, online),
-            End::Asked(delay) => {
-                // The server asked for it, so it is no failure.
-                self.delays.reset();
-                self.failures = 0;
-                let status = Status::unavailable("the server asked to come back later");
-                self.wait(Wait::new(delay, true, 0, status, online))
-            }
-        }
+    /// The server asked for it, so it is no failure.
+    fn leave(&mut self, delay: Duration, online: bool) -> Update<T> {
+        self.delays.reset();
+        self.failures = 0;
+        let status = Status::unavailable("the server asked to come back later");
+        self.wait(Wait::new(delay, true, 0, status, online))
     }
 
     fn failed(&mut self, status: Status, online: bool) -> Update<T> {
@@ -205,7 +194,8 @@ impl<T: 'static> Subscription<T> {
         }
         let failure = Failure::of_status(&status);
         let asked = failure.server_decides();
-        let delay = is_transient(status.code()).then(|| failure.wait(|| self.drawn(online))).flatten();
+        let stays = !is_transient(status.code()) || Error::of(&status) == Some(&Error::Cancelled);
+        let delay = if stays { None } else { failure.wait(|| self.drawn(online)) };
         let Some(delay) = delay else {
             self.phase = Phase::Ended;
             return self.changed(State::Shutdown { status });
@@ -241,6 +231,11 @@ impl<T: 'static> Stream for Subscription<T> {
         let this = &mut *self;
         this.shared.register(cx.waker());
         let wishes = this.shared.take();
+        if let Some(delay) = wishes.reconnect_after
+            && matches!(this.phase, Phase::Opening { .. } | Phase::Open { .. })
+        {
+            return Poll::Ready(Some(this.leave(delay, wishes.online)));
+        }
         let update = match &mut this.phase {
             Phase::Idle if wishes.online => this.attempt(),
             Phase::Idle => this.failed(Error::Offline.into(), false),
@@ -253,7 +248,7 @@ impl<T: 'static> Stream for Subscription<T> {
             Phase::Open { stream, silence, .. } => {
                 match ready!(poll_open(stream, silence, wishes, this.options, cx)) {
                     Ok(message) => Update::Message(message),
-                    Err(end) => this.ended(end, wishes.online),
+                    Err(status) => this.failed(status, wishes.online),
                 }
             }
             Phase::Waiting(wait) => match ready!(wait.poll(cx, wishes)) {
@@ -290,24 +285,19 @@ fn poll_open<T>(
     wishes: Wishes,
     options: SubscriptionOptions,
     cx: &mut Context<'_>,
-) -> Poll<Result<T, End>> {
-    if let Some(delay) = wishes.reconnect_after {
-        return Poll::Ready(Err(End::Asked(delay)));
-    }
+) -> Poll<Result<T, Status>> {
     probe(silence, wishes, options);
-    let lost = match stream.as_mut().poll_next(cx) {
-        Poll::Ready(Some(Ok(message))) => {
+    Poll::Ready(match stream.as_mut().poll_next(cx) {
+        Poll::Ready(Some(message)) => {
             silence.heard();
-            return Poll::Ready(Ok(message));
+            message
         }
-        Poll::Ready(Some(Err(status))) => status,
-        Poll::Ready(None) => Status::unavailable("the server ended the stream"),
+        Poll::Ready(None) => Err(Status::unavailable("the server ended the stream")),
         Poll::Pending => {
             ready!(silence.poll(cx));
-            Status::unavailable("nothing came from the server for too long")
+            Err(Status::unavailable("nothing came from the server for too long"))
         }
-    };
-    Poll::Ready(Err(End::Lost(lost)))
+    })
 }
 
 /// Without a network there is nothing to be heard, and nothing better to be had.

@@ -12,6 +12,7 @@ use web_sys::{
 
 use super::{Work, malformed, too_large};
 use crate::error::Error;
+use crate::js::message;
 
 // `web-sys` keeps these two behind a flag of the compiler.
 #[wasm_bindgen]
@@ -78,8 +79,7 @@ async fn next(reader: &ReadableStreamDefaultReader) -> Result<Option<Uint8Array>
 }
 
 fn thrown(error: JsValue) -> Error {
-    let error: js_sys::Error = error.unchecked_into();
-    malformed(error.message())
+    malformed(message(&error))
 }
 
 #[cfg(test)]
@@ -113,5 +113,17 @@ mod tests {
         }
         assert!(decompress([&good[..], b"more"].concat().into(), 100).await.is_err());
         assert!(decompress(Bytes::from_static(b"plain text"), 100).await.is_err());
+    }
+
+    #[wasm_bindgen_test]
+    fn whatever_is_thrown_has_a_reason() {
+        for (value, reason) in [
+            (js_sys::Error::new("a sentence").into(), "a sentence"),
+            (JsValue::from_str("a text"), "a text"),
+            (JsValue::UNDEFINED, "no reason given"),
+        ] {
+            let Error::Protocol { reason: said } = thrown(value) else { panic!("{reason}") };
+            assert!(said.ends_with(&format!("({reason})")), "{said}");
+        }
     }
 }

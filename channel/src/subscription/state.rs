@@ -83,13 +83,15 @@ impl Drop for Publisher {
     }
 }
 
-/// The state now, then each that a reader finds changed; ends with the subscription.
+/// The state now, then each that a reader finds changed; the last one says that the subscription is over.
 pub(super) fn changes(states: watch::Receiver<State>) -> impl Stream<Item = State> + Send + Unpin + 'static {
     let mut first = states;
     first.mark_changed();
-    Box::pin(stream::unfold(first, async |mut states| {
+    Box::pin(stream::unfold(Some(first), async |states| {
+        let mut states = states?;
         states.changed().await.ok()?;
         let state = states.borrow_and_update().clone();
-        Some((state, states))
+        let more = (!matches!(state, State::Shutdown { .. })).then_some(states);
+        Some((state, more))
     }))
 }

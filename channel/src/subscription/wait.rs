@@ -11,8 +11,8 @@ use super::handle::Wishes;
 use super::state::{NextAttempt, State};
 use crate::timer::{self, Instant, Sleep};
 
-/// No wait is longer, whatever a server asks for.
-const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+/// No wait is longer, whatever a server or an option asks for.
+pub(super) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// A wait for the next attempt: for a time to come, and for a network.
 pub(super) struct Wait {

@@ -26,6 +26,7 @@ use self::chunks::Chunks;
 use self::connections::{Connections, OpenCall};
 use super::Transport;
 use crate::error::Error;
+use crate::js::message;
 use crate::maybe_send::BoxFuture;
 use crate::observe::Reporter;
 use crate::web::{self, Form};
@@ -180,13 +181,8 @@ impl Inner {
 
     /// No response came.
     fn failed(&self, thrown: &JsValue) -> Error {
-        let (name, reason) = js::name_and_message(thrown);
-        match name.as_str() {
-            "AbortError" => Error::Cancelled,
-            _ => {
-                Error::Fetch { origin: self.connections.origin().to_owned(), reason, offline: js::offline() }
-            }
-        }
+        let origin = self.connections.origin().to_owned();
+        Error::Fetch { origin, reason: message(thrown), offline: js::offline() }
     }
 }
 

@@ -120,7 +120,6 @@ fn to_status(error: tonic_web_wasm_client::Error, thrown: impl FnOnce(String) ->
     let error = match error {
         Theirs::TonicStatusError(status) => return status,
         // The crate gives the text of what was thrown and nothing else.
-        Theirs::JsError(reason) if reason.contains("AbortError") => Error::Cancelled,
         Theirs::JsError(reason) => thrown(reason),
         Theirs::MissingContentTypeHeader => Error::ContentType { found: String::new() },
         Theirs::InvalidContentType(found) => Error::ContentType { found },

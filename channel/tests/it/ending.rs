@@ -1,5 +1,6 @@
 //! What ends a call from this side: deadlines, tokens, silence. The clock stands still and is moved.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -8,7 +9,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use http::Response;
 use http_body::Frame;
 use http_body_util::StreamBody;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
@@ -277,6 +278,49 @@ async fn silence_before_the_headers_ends_a_stream_too() {
     assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: MINUTE }));
     assert_eq!(start.elapsed().as_secs(), 60);
     assert!(calls.recv().await.unwrap().await.is_err(), "the transport's future is dropped");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_reads_late_does_not_find_silence_but_waits_for_it() {
+    let (canned, mut streams) = fed();
+    let channel = canned.builder().idle_timeout(MINUTE).build().unwrap();
+    let mut stream = HealthClient::new(channel).watch(ask()).await.unwrap().into_inner();
+    let chunks = streams.recv().await.unwrap();
+
+    for _ in 0..2 {
+        tokio::time::advance(2 * MINUTE).await;
+        // As from a browser, the first look finds nothing, and then something is there.
+        let mut next = stream.next();
+        assert!((&mut next).now_or_never().is_none());
+        chunks.send(framed(0, &[8, 1]).into()).await.unwrap();
+        assert_eq!(next.await.unwrap().unwrap().status, 1);
+    }
+
+    let start = Instant::now();
+    let status = stream.next().await.unwrap().unwrap_err();
+    assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: MINUTE }));
+    assert_eq!(start.elapsed().as_secs(), 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn headers_that_are_there_count_however_late_they_are_noticed() {
+    let answer = Arc::new(Notify::new());
+    let asked = answer.clone();
+    let canned = Canned::new(move |_| {
+        let asked = asked.clone();
+        async move {
+            asked.notified().await;
+            Ok(reply().serving().ok().into_response())
+        }
+    });
+    let mut client = HealthClient::new(canned.builder().idle_timeout(MINUTE).build().unwrap());
+    let mut opening = Box::pin(client.watch(ask()));
+    assert!((&mut opening).now_or_never().is_none());
+
+    answer.notify_one();
+    tokio::time::advance(2 * MINUTE).await;
+
+    assert_eq!(opening.await.unwrap().into_inner().next().await.unwrap().unwrap().status, 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use channel::{Channel, Error, Outgoing};
+use channel::{Channel, Error, Outgoing, no_retry};
 use futures_util::future::join_all;
 use http::Request as HttpRequest;
 use tonic::body::Body;
@@ -129,6 +129,26 @@ async fn a_stream_that_is_refused_in_its_trailers_has_the_next_call_begin_with_a
     assert_eq!(stream.message().await.unwrap_err().code(), Code::Unauthenticated);
     let mut stream = client.watch(ask()).await.unwrap().into_inner();
     assert!(stream.message().await.unwrap().is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_is_not_repeated_has_the_next_one_begin_with_a_new_token_too() {
+    let fetched = Arc::new(AtomicUsize::new(0));
+    // As a proxy refuses it.
+    let canned = Canned::new(|sent| async move {
+        let good = token(&sent) == "Bearer 2";
+        Ok(if good { reply().serving().ok() } else { reply().http(401) }.into_response())
+    });
+    let channel = canned.builder().credentials(numbered(&fetched)).build().unwrap();
+    let mut client = HealthClient::new(channel);
+    let once = || {
+        let mut request = ask();
+        no_retry(&mut request);
+        request
+    };
+
+    assert_eq!(client.check(once()).await.unwrap_err().code(), Code::Unauthenticated);
+    client.check(once()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,10 +4,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use channel::{Backoff, NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update};
-use futures_util::StreamExt as _;
+use channel::{
+    Backoff, Error, NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
+};
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status};
 
@@ -137,9 +139,23 @@ async fn no_wait_is_longer_than_the_backoff_allows_and_long_failure_waits_long()
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_that_stays_ends_it() {
-    let (mut updates, _handle) = subscribe(vec![Attempt::Refused(Status::unauthenticated("no session"))]);
+    let (mut updates, handle) = subscribe(vec![Attempt::Refused(Status::unauthenticated("no session"))]);
 
     expect(&mut updates, &["connecting", "shutdown Unauthenticated", "end", "end"]).await;
+    // Whoever watches learns of it although the subscription itself is still held.
+    let states = timeout(SILENCE, handle.states().map(|state| word(&state)).collect::<Vec<_>>());
+    assert_eq!(states.await.unwrap(), ["shutdown Unauthenticated"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_caller_s_token_that_is_cancelled_ends_it() {
+    let cancelled = Status::from(Error::Cancelled);
+    let (mut updates, _handle) = subscribe(vec![Attempt::Refused(cancelled)]);
+    expect(&mut updates, &["connecting", "shutdown Cancelled", "end"]).await;
+
+    // What the server calls cancelled may pass.
+    let (mut updates, _handle) = subscribe(vec![Attempt::Refused(Status::cancelled("by the server"))]);
+    expect(&mut updates, &["connecting", "waiting 1 Cancelled", "connecting"]).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -195,6 +211,38 @@ async fn silence_ends_a_connection_and_messages_keep_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_looks_late_does_not_find_silence_but_waits_for_it() {
+    let (messages, attempt) = accepted();
+    let (mut updates, handle) = subscribe(vec![attempt]);
+    expect(&mut updates, &["connecting", "ready"]).await;
+    messages.send(Ok(1)).await.unwrap();
+    expect(&mut updates, &["1"]).await;
+
+    tokio::time::advance(2 * SILENCE).await;
+    // As from a browser, the first look finds nothing, and then something is there.
+    assert!(updates.next().now_or_never().is_none());
+    messages.send(Ok(2)).await.unwrap();
+    expect(&mut updates, &["2"]).await;
+
+    tokio::time::advance(2 * SILENCE).await;
+    let probed = Instant::now();
+    handle.probe(Duration::from_secs(5));
+    expect(&mut updates, &["waiting 1 Unavailable"]).await;
+    assert_eq!(probed.elapsed().as_secs(), 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn silence_may_last_for_ever() {
+    let mut options = SubscriptionOptions::default();
+    options.silence_timeout = Duration::MAX;
+    let (mut updates, handle) =
+        Subscription::<u32>::new(options, || async { Ok(Response::new(futures_util::stream::pending())) });
+    expect(&mut updates, &["connecting", "ready"]).await;
+    handle.probe(Duration::MAX);
+    assert!(updates.next().now_or_never().is_none());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_never_answers_is_given_up_on() {
     let (mut updates, _handle) = subscribe(vec![Attempt::NoAnswer]);
     let start = Instant::now();
@@ -243,6 +291,11 @@ async fn a_server_that_says_goodbye_is_left_and_visited_when_it_asked_for() {
 
     assert_eq!(left.elapsed().as_secs(), 3);
     messages.closed().await;
+
+    // Also when the next connection is on the way by then.
+    handle.reconnect_after(Duration::from_secs(4));
+    expect(&mut updates, &["waiting 0 Unavailable", "connecting"]).await;
+    assert_eq!(left.elapsed().as_secs(), 7);
 }
 
 #[tokio::test(start_paused = true)]

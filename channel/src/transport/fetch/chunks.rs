@@ -15,6 +15,7 @@ use super::abort::Abort;
 use super::connections::OpenCall;
 use super::js::{self, ReadResult};
 use crate::error::Error;
+use crate::js::message;
 
 /// Reads one response. Dropped before its end, it aborts the request.
 pub(super) struct Chunks {
@@ -63,11 +64,8 @@ impl Stream for Chunks {
 }
 
 fn lost(thrown: &JsValue) -> Error {
-    let (name, reason) = js::name_and_message(thrown);
-    match name.as_str() {
-        "AbortError" => Error::Cancelled,
-        _ => Error::ConnectionLost { reason },
-    }
+    // An `AbortError` too: whoever reads has not aborted it, so the browser has, as when the page is left.
+    Error::ConnectionLost { reason: message(thrown) }
 }
 
 /// A chunk, the end, or what was thrown.

@@ -40,12 +40,6 @@ extern "C" {
     fn on_line(this: &Navigator) -> Option<bool>;
     #[wasm_bindgen(thread_local_v2, js_name = navigator)]
     static NAVIGATOR: Option<Navigator>;
-
-    type Thrown;
-    #[wasm_bindgen(method, getter)]
-    fn name(this: &Thrown) -> JsValue;
-    #[wasm_bindgen(method, getter)]
-    fn message(this: &Thrown) -> JsValue;
 }
 
 impl ReadResult {
@@ -83,15 +77,6 @@ pub(super) fn head(response: &web_sys::Response) -> Result<Response<()>, Error> 
         return Err(Error::Protocol { reason: "a header is malformed".into() });
     }
     Ok(head)
-}
-
-/// The name and the message of an error, whatever it is that was thrown.
-pub(super) fn name_and_message(thrown: &JsValue) -> (String, String) {
-    if !thrown.is_object() {
-        return (String::new(), thrown.as_string().unwrap_or_else(|| "no reason given".into()));
-    }
-    let error: &Thrown = thrown.unchecked_ref();
-    (error.name().as_string().unwrap_or_default(), error.message().as_string().unwrap_or_default())
 }
 
 fn status(response: &web_sys::Response) -> Result<StatusCode, Error> {
