@@ -25,7 +25,7 @@ use self::abort::Abort;
 use self::chunks::Chunks;
 use self::connections::{Connections, OpenCall};
 use super::Transport;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::maybe_send::BoxFuture;
 use crate::observe::Reporter;
 use crate::web::{self, Form};
@@ -208,14 +208,8 @@ fn init(credentials: Credentials) -> RequestInit {
 fn js_headers(headers: &HeaderMap) -> Result<Headers, JsValue> {
     let all = Headers::new()?;
     for (name, value) in headers {
-        match value.to_str() {
-            Ok(text) => all.append(name.as_str(), text)?,
-            // JavaScript's headers are bytes, each written as the character of that number.
-            Err(_) => {
-                let text: String = value.as_bytes().iter().copied().map(char::from).collect();
-                all.append(name.as_str(), &text)?;
-            }
-        }
+        // JavaScript's headers are bytes, each written as the character of that number.
+        all.append(name.as_str(), &error::text_of(value.as_bytes()))?;
     }
     Ok(all)
 }
