@@ -15,7 +15,7 @@ use tonic::metadata::MetadataMap;
 use crate::compression::{self, Encoding, Undoing};
 use crate::error::Error;
 use crate::limits::check_metadata;
-use crate::observe::Reporter;
+use crate::observe::{Reporter, Told};
 use crate::request_body::Repeatable;
 use crate::status::{self, GRPC_STATUS};
 use crate::timer::Sleep;
@@ -151,5 +151,6 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 pub(crate) fn warn_of_details(reporter: &Reporter) {
-    reporter.warn(|| "grpc-status-details-bin is no base64; the status is given without details".to_owned());
+    reporter
+        .report(Told::Warning("grpc-status-details-bin is no base64; the status is given without details"));
 }

@@ -14,7 +14,7 @@ use crate::interceptor::{Interceptor, SharedInterceptor};
 use crate::limits::{DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_MAX_METADATA_SIZE, OpenCalls};
 use crate::maybe_send::{MaybeSend, MaybeSync, shared_fn};
 use crate::method::{Method, Methods};
-use crate::observe::{CallEvent, Observer};
+use crate::observe::{self, CallEvent, Listener, Observer};
 use crate::retry::{Retry, RetryPolicy};
 use crate::transport::{self, Transport};
 
@@ -55,6 +55,8 @@ pub struct Builder {
     interceptors: Vec<SharedInterceptor>,
     credentials: Option<Arc<dyn Tokens>>,
     observers: Vec<Observer>,
+    /// Makes one listener of them.
+    listener: fn(Vec<Observer>) -> Option<Listener>,
     capture: usize,
 }
 
@@ -75,6 +77,7 @@ impl Builder {
             interceptors: Vec::new(),
             credentials: None,
             observers: Vec::new(),
+            listener: |_| None,
             capture: 0,
         }
     }
@@ -189,7 +192,8 @@ impl Builder {
             let observer = send_wrapper::SendWrapper::new(observer);
             move |event: &CallEvent| (*observer)(event)
         };
-        self.observers.push(Arc::new(observer));
+        self.observers.push(Box::new(observer));
+        self.listener = |observers| Some(observe::listener(observers));
         self
     }
 
@@ -226,18 +230,10 @@ impl Builder {
             retry: Retry::new(self.retry),
             interceptors: self.interceptors,
             credentials: self.credentials,
-            observer: all_of(self.observers),
+            listener: (self.listener)(self.observers),
             capture: self.capture,
         }))
     }
-}
-
-/// One observer that tells all of them.
-fn all_of(mut observers: Vec<Observer>) -> Option<Observer> {
-    if observers.len() > 1 {
-        return Some(Arc::new(move |event| observers.iter().for_each(|observer| observer(event))));
-    }
-    observers.pop()
 }
 
 impl fmt::Debug for Builder {

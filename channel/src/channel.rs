@@ -24,7 +24,7 @@ use crate::interceptor::{Outgoing, SharedInterceptor};
 use crate::limits::{OpenCalls, Permit};
 use crate::maybe_send::BoxFuture;
 use crate::method::{Method, Methods};
-use crate::observe::{Observer, OpenCall};
+use crate::observe::{Listener, OpenCall};
 use crate::retry::{self, Retry};
 use crate::transport::Transport;
 
@@ -82,7 +82,7 @@ pub(crate) struct Inner {
     pub(crate) retry: Retry,
     pub(crate) interceptors: Vec<SharedInterceptor>,
     pub(crate) credentials: Option<Arc<dyn Tokens>>,
-    pub(crate) observer: Option<Observer>,
+    pub(crate) listener: Option<Listener>,
     pub(crate) capture: usize,
 }
 
@@ -114,7 +114,7 @@ impl Service<Request<Body>> for Channel {
         let path = request.uri().path();
         let method = inner.methods.get(path);
         let mut call = OpenCall::start(
-            inner.observer.clone(),
+            inner.listener.clone(),
             inner.capture,
             path,
             method.map(|method| method.kind),
@@ -133,7 +133,7 @@ impl Service<Request<Body>> for Channel {
                     Ok(ResponseBody::new(head, inner.body_limits(method), guard, held))
                 }
                 Err(status) => {
-                    call.end(status.code(), status.message(), HeaderMap::new());
+                    call.end(status.code(), status.message(), &HeaderMap::new());
                     Err(status)
                 }
             }
@@ -147,7 +147,7 @@ impl fmt::Debug for Channel {
         f.debug_struct("Channel")
             .field("transport", &inner.transport)
             .field("deadline", &inner.deadline)
-            .field("observed", &inner.observer.is_some())
+            .field("observed", &inner.listener.is_some())
             .finish_non_exhaustive()
     }
 }
