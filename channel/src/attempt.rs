@@ -1,11 +1,11 @@
 //! One attempt at a call: the request handed to the transport, and the response's head judged.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 use http::{HeaderMap, Request};
 use http_body::{Body as _, Frame};
 use tonic::Status;
@@ -77,12 +77,15 @@ pub(crate) async fn send(
     request: Request<Body>,
     terms: &Terms,
 ) -> Result<Head, Status> {
-    let head = head(transport, request, terms);
-    let Some(timeout) = terms.idle_timeout else { return head.await };
-    match select(Sleep::new(timeout), pin!(head)).await {
-        Either::Left(((), _)) => Err(Error::Idle { timeout }.into()),
-        Either::Right((head, _)) => head,
-    }
+    let mut head = pin!(head(transport, request, terms));
+    let mut silence = terms.idle_timeout.map(|timeout| (timeout, Sleep::new(timeout)));
+    poll_fn(|cx| match (head.as_mut().poll(cx), &mut silence) {
+        (Poll::Pending, Some((timeout, timer))) => {
+            Pin::new(timer).poll(cx).map(|()| Err(Error::Idle { timeout: *timeout }.into()))
+        }
+        (head, _) => head,
+    })
+    .await
 }
 
 async fn head(transport: &dyn Transport, request: Request<Body>, terms: &Terms) -> Result<Head, Status> {

@@ -10,7 +10,7 @@ use tonic::body::Body;
 use crate::channel::{Channel, Inner};
 use crate::compression::{Compression, Deflating};
 use crate::credentials::{Credentials, TokenSource, Tokens};
-use crate::interceptor::{Interceptor, SharedInterceptor};
+use crate::interceptor::{Chain, Intercept, Interceptor, SharedInterceptor};
 use crate::limits::{DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_MAX_METADATA_SIZE, OpenCalls};
 use crate::maybe_send::{MaybeSend, MaybeSync, shared_fn};
 use crate::method::{Method, Methods};
@@ -53,6 +53,8 @@ pub struct Builder {
     offer_gzip: bool,
     retry: RetryPolicy,
     interceptors: Vec<SharedInterceptor>,
+    /// Makes one of them.
+    chain: fn(Vec<SharedInterceptor>) -> Option<Arc<dyn Intercept>>,
     credentials: Option<Arc<dyn Tokens>>,
     observers: Vec<Observer>,
     /// Makes one listener of them.
@@ -75,6 +77,7 @@ impl Builder {
             offer_gzip: true,
             retry: RetryPolicy::default(),
             interceptors: Vec::new(),
+            chain: |_| None,
             credentials: None,
             observers: Vec::new(),
             listener: |_| None,
@@ -174,6 +177,7 @@ impl Builder {
     /// Adds an [`Interceptor`], after those that were added before. None by default.
     pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
         self.interceptors.push(shared_fn(move |call| interceptor.intercept(call)));
+        self.chain = |interceptors| Some(Arc::new(Chain(interceptors)));
         self
     }
 
@@ -228,7 +232,7 @@ impl Builder {
             compress: self.compress,
             offer_gzip: self.offer_gzip,
             retry: Retry::new(self.retry),
-            interceptors: self.interceptors,
+            interceptors: (self.chain)(self.interceptors),
             credentials: self.credentials,
             listener: (self.listener)(self.observers),
             capture: self.capture,

@@ -20,7 +20,7 @@ use crate::compression::{self, Undoing};
 use crate::credentials::Tokens;
 use crate::deadline::{self, Deadline, End};
 use crate::guard::{self, Guard};
-use crate::interceptor::{Outgoing, SharedInterceptor};
+use crate::interceptor::Intercept;
 use crate::limits::{OpenCalls, Permit};
 use crate::maybe_send::BoxFuture;
 use crate::method::{Method, Methods};
@@ -80,7 +80,7 @@ pub(crate) struct Inner {
     pub(crate) compress: Option<fn(Body) -> Body>,
     pub(crate) offer_gzip: bool,
     pub(crate) retry: Retry,
-    pub(crate) interceptors: Vec<SharedInterceptor>,
+    pub(crate) interceptors: Option<Arc<dyn Intercept>>,
     pub(crate) credentials: Option<Arc<dyn Tokens>>,
     pub(crate) listener: Option<Listener>,
     pub(crate) capture: usize,
@@ -209,7 +209,10 @@ impl Inner {
         idle_timeout: Option<Duration>,
         call: &OpenCall,
     ) -> Result<Head, Status> {
-        let mut request = self.intercepted(request, method, end).await?;
+        let mut request = match self.interceptors.clone() {
+            Some(interceptors) => interceptors.intercepted(request, method, end).await?,
+            None => request,
+        };
         let (undoing, asked) = self.prepare(&mut request);
         let terms = Terms {
             undoing,
@@ -221,27 +224,6 @@ impl Inner {
             reporter: call.reporter().clone(),
         };
         retry::run(retry::Call { inner: self, method, end, terms }, request).await
-    }
-
-    async fn intercepted(
-        &self,
-        request: Request<Body>,
-        method: Option<Method>,
-        end: Option<End>,
-    ) -> Result<Request<Body>, Status> {
-        if self.interceptors.is_empty() {
-            return Ok(request);
-        }
-        let (parts, body) = request.into_parts();
-        let mut outgoing = Outgoing::new(parts, method);
-        for interceptor in &self.interceptors {
-            outgoing = interceptor(outgoing).await?;
-        }
-        let mut parts = outgoing.into_parts();
-        if let Some(end) = end {
-            end.write_left(&mut parts.headers);
-        }
-        Ok(Request::from_parts(parts, body))
     }
 
     /// Arranges compression.

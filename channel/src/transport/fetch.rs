@@ -82,7 +82,7 @@ impl Fetch {
         Self::of(Inner {
             base: format!("{origin}{}", uri.path().trim_end_matches('/')),
             connections: Connections::to(&origin),
-            loopback: uri.host().is_some_and(is_loopback),
+            loopback: is_loopback(authority),
             to_text: None,
             init: init(Credentials::default()),
         })
@@ -214,7 +214,13 @@ fn js_headers(headers: &HeaderMap) -> Result<Headers, JsValue> {
     Ok(all)
 }
 
-/// Whether `host` is this machine by its name alone. Not by parsing addresses, which weighs more than it is worth.
-fn is_loopback(host: &str) -> bool {
+/// Whether a server at `authority` is on this machine, by its name alone. Not by parsing addresses, which weighs
+/// more than it is worth.
+fn is_loopback(authority: &str) -> bool {
+    let port = authority.bytes().rposition(|byte| byte == b':' || byte == b']');
+    let host = match port {
+        Some(at) if authority.as_bytes()[at] == b':' => &authority[..at],
+        _ => authority,
+    };
     host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]"
 }
