@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::guard::Guard;
 use crate::limits::{Permit, check_metadata};
 use crate::messages::{Messages, Rules};
-use crate::observe::OpenCall;
+use crate::observe::{OpenCall, Told};
 use crate::request_body::Repeatable;
 use crate::status;
 
@@ -103,17 +103,17 @@ impl ResponseBody {
             First::Unread => {}
             First::Frame(frame) => body.first = Some(frame),
             // The status is here, and nobody may read the body.
-            First::None => body.end(&status_of(&parts.headers), HeaderMap::new()),
+            First::None => body.end(&status_of(&parts.headers), &HeaderMap::new()),
         }
         http::Response::from_parts(parts, body)
     }
 
     fn fail(&mut self, status: Status) -> Polled {
-        self.end(&status, HeaderMap::new());
+        self.end(&status, &HeaderMap::new());
         Poll::Ready(Some(Err(status)))
     }
 
-    fn end(&mut self, status: &Status, trailers: HeaderMap) {
+    fn end(&mut self, status: &Status, trailers: &HeaderMap) {
         self.source = None;
         self.held.permit = None;
         self.held.request = None;
@@ -128,7 +128,9 @@ impl ResponseBody {
         let reporter = self.held.call.reporter();
         match &mut self.reading {
             Reading::Plain(messages) => {
-                if let Err(broken) = messages.scan(&data, |message| reporter.message_received(message)) {
+                if let Err(broken) =
+                    messages.scan(&data, |message| reporter.report(Told::MessageReceived(message)))
+                {
                     self.failure = Some(broken.error);
                     data.truncate(broken.good);
                 }
@@ -146,7 +148,7 @@ impl ResponseBody {
             return self.fail(error.into());
         }
         let status = status_of(&trailers);
-        self.end(&status, trailers.clone());
+        self.end(&status, &trailers);
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
@@ -187,7 +189,7 @@ impl ResponseBody {
     fn poll_inflater(&mut self, cx: &mut Context<'_>) -> Polled {
         let Reading::Gzip(inflater) = &mut self.reading else { return Poll::Ready(None) };
         let reporter = self.held.call.reporter();
-        match ready!(inflater.poll(cx, |message| reporter.message_received(message))) {
+        match ready!(inflater.poll(cx, |message| reporter.report(Told::MessageReceived(message)))) {
             Some(Ok(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             Some(Err(error)) => self.fail(error.into()),
             None => Poll::Ready(None),

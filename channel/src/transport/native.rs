@@ -14,7 +14,7 @@ use tower_service::Service as _;
 
 use super::Transport;
 use crate::deadline;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::maybe_send::BoxFuture;
 use crate::status::GRPC_STATUS;
 
@@ -143,5 +143,5 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
     if fits || headers.contains_key(GRPC_STATUS) {
         return Ok(());
     }
-    Err(Error::ContentType { found: String::from_utf8_lossy(found).into_owned() })
+    Err(Error::ContentType { found: error::text_of(found) })
 }
