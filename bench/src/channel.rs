@@ -26,7 +26,7 @@ use self::server::Server;
 use crate::{ROUNDS, process};
 
 /// Who takes longer than this to do a job, milliseconds, does it once: the figure says enough.
-const SLOW: f64 = 20_000.0;
+const SLOW: f64 = 10_000.0;
 
 /// How often the peak of memory is measured.
 const MEMORY_ROUNDS: usize = 3;

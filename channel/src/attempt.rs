@@ -1,11 +1,11 @@
 //! One attempt at a call: the request handed to the transport, and the response's head judged.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::pin::{Pin, pin};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 use http::{HeaderMap, Request};
 use http_body::{Body as _, Frame};
 use tonic::Status;
@@ -15,7 +15,7 @@ use tonic::metadata::MetadataMap;
 use crate::compression::{self, Encoding, Undoing};
 use crate::error::Error;
 use crate::limits::check_metadata;
-use crate::observe::Reporter;
+use crate::observe::{Reporter, Told};
 use crate::request_body::Repeatable;
 use crate::status::{self, GRPC_STATUS};
 use crate::timer::Sleep;
@@ -77,13 +77,16 @@ pub(crate) async fn send(
     request: Request<Body>,
     terms: &Terms,
 ) -> Result<Head, Status> {
-    let head = head(transport, request, terms);
-    let Some(timeout) = terms.idle_timeout else { return head.await };
+    let mut head = pin!(head(transport, request, terms));
+    let mut silence = terms.idle_timeout.map(|timeout| (timeout, Sleep::new(timeout)));
     // What is there counts, however late it is noticed.
-    match select(pin!(head), Sleep::new(timeout)).await {
-        Either::Left((head, _)) => head,
-        Either::Right(((), _)) => Err(Error::Idle { timeout }.into()),
-    }
+    poll_fn(|cx| match (head.as_mut().poll(cx), &mut silence) {
+        (Poll::Pending, Some((timeout, timer))) => {
+            Pin::new(timer).poll(cx).map(|()| Err(Error::Idle { timeout: *timeout }.into()))
+        }
+        (head, _) => head,
+    })
+    .await
 }
 
 async fn head(transport: &dyn Transport, request: Request<Body>, terms: &Terms) -> Result<Head, Status> {
@@ -152,5 +155,6 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 }
 
 pub(crate) fn warn_of_details(reporter: &Reporter) {
-    reporter.warn(|| "grpc-status-details-bin is no base64; the status is given without details".to_owned());
+    reporter
+        .report(Told::Warning("grpc-status-details-bin is no base64; the status is given without details"));
 }

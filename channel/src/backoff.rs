@@ -67,7 +67,9 @@ impl Iterator for Delays {
         self.attempt = self.attempt.saturating_add(1);
         let ceiling_ms =
             ceiling.as_secs().saturating_mul(1_000).saturating_add(ceiling.subsec_millis().into());
-        Some(Duration::from_millis(self.rng.u64(0..=ceiling_ms)))
+        // 49 days at most. A number of 64 bits would be drawn with arithmetic of 128.
+        let ceiling_ms = u32::try_from(ceiling_ms).unwrap_or(u32::MAX);
+        Some(Duration::from_millis(self.rng.u32(0..=ceiling_ms).into()))
     }
 }
 

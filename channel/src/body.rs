@@ -17,9 +17,13 @@ use crate::error::Error;
 use crate::guard::Guard;
 use crate::limits::{Permit, check_metadata};
 use crate::messages::{Messages, Rules};
-use crate::observe::OpenCall;
+use crate::observe::{OpenCall, Told};
 use crate::request_body::Repeatable;
 use crate::status;
+
+/// How much is handed on at once, in bytes. `tonic` copies it into a buffer that grows to what it is given, and a
+/// browser gives megabytes at a time when messages come faster than they are read.
+const PIECE: usize = 64 * 1024;
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
 
@@ -31,6 +35,8 @@ pub struct ResponseBody {
     source: Option<tonic::body::Body>,
     first: Option<Frame<Bytes>>,
     reading: Reading,
+    /// Bytes of messages that are good and have not been handed on.
+    rest: Bytes,
     /// What ends the call after the messages that were good.
     failure: Option<Error>,
     guard: Guard,
@@ -86,6 +92,7 @@ impl ResponseBody {
             source: Some(body),
             first: None,
             reading,
+            rest: Bytes::new(),
             failure: None,
             guard,
             http_status,
@@ -96,17 +103,17 @@ impl ResponseBody {
             First::Unread => {}
             First::Frame(frame) => body.first = Some(frame),
             // The status is here, and nobody may read the body.
-            First::None => body.end(&status_of(&parts.headers), HeaderMap::new()),
+            First::None => body.end(&status_of(&parts.headers), &HeaderMap::new()),
         }
         http::Response::from_parts(parts, body)
     }
 
     fn fail(&mut self, status: Status) -> Polled {
-        self.end(&status, HeaderMap::new());
+        self.end(&status, &HeaderMap::new());
         Poll::Ready(Some(Err(status)))
     }
 
-    fn end(&mut self, status: &Status, trailers: HeaderMap) {
+    fn end(&mut self, status: &Status, trailers: &HeaderMap) {
         self.source = None;
         self.held.permit = None;
         self.held.request = None;
@@ -116,21 +123,20 @@ impl ResponseBody {
         self.held.call.end(status.code(), status.message(), trailers);
     }
 
-    /// Bytes of messages came. `None` when none of them can be passed on yet.
-    fn data(&mut self, mut data: Bytes) -> Option<Bytes> {
+    /// Bytes of messages came.
+    fn data(&mut self, mut data: Bytes) {
         let reporter = self.held.call.reporter();
         match &mut self.reading {
             Reading::Plain(messages) => {
-                if let Err(broken) = messages.scan(&data, |message| reporter.message_received(message)) {
+                if let Err(broken) =
+                    messages.scan(&data, |message| reporter.report(Told::MessageReceived(message)))
+                {
                     self.failure = Some(broken.error);
                     data.truncate(broken.good);
                 }
-                Some(data).filter(|data| !data.is_empty())
+                self.rest = data;
             }
-            Reading::Gzip(inflater) => {
-                inflater.feed(&data);
-                None
-            }
+            Reading::Gzip(inflater) => inflater.feed(&data),
         }
     }
 
@@ -142,7 +148,7 @@ impl ResponseBody {
             return self.fail(error.into());
         }
         let status = status_of(&trailers);
-        self.end(&status, trailers.clone());
+        self.end(&status, &trailers);
         Poll::Ready(Some(Ok(Frame::trailers(trailers))))
     }
 
@@ -183,7 +189,7 @@ impl ResponseBody {
     fn poll_inflater(&mut self, cx: &mut Context<'_>) -> Polled {
         let Reading::Gzip(inflater) = &mut self.reading else { return Poll::Ready(None) };
         let reporter = self.held.call.reporter();
-        match ready!(inflater.poll(cx, |message| reporter.message_received(message))) {
+        match ready!(inflater.poll(cx, |message| reporter.report(Told::MessageReceived(message)))) {
             Some(Ok(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             Some(Err(error)) => self.fail(error.into()),
             None => Poll::Ready(None),
@@ -208,6 +214,10 @@ impl Body for ResponseBody {
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = &mut *self;
         while this.source.is_some() {
+            if !this.rest.is_empty() {
+                let piece = this.rest.split_to(this.rest.len().min(PIECE));
+                return Poll::Ready(Some(Ok(Frame::data(piece))));
+            }
             if let Some(error) = this.failure.take() {
                 return this.fail(error.into());
             }
@@ -230,11 +240,7 @@ impl Body for ResponseBody {
             };
             this.guard.heard();
             match frame.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(data))) => {
-                    if let Some(data) = this.data(data) {
-                        return Poll::Ready(Some(Ok(Frame::data(data))));
-                    }
-                }
+                Some(Ok(Ok(data))) => this.data(data),
                 Some(Ok(Err(frame))) => return this.trailers(frame.into_trailers().unwrap_or_default()),
                 Some(Err(status)) => return this.fail(status),
                 None => return this.ended_without_trailers(),

@@ -10,11 +10,11 @@ use tonic::body::Body;
 use crate::channel::{Channel, Inner};
 use crate::compression::{Compression, Deflating};
 use crate::credentials::{Credentials, TokenSource, Tokens};
-use crate::interceptor::{Interceptor, SharedInterceptor};
+use crate::interceptor::{Chain, Intercept, Interceptor, SharedInterceptor};
 use crate::limits::{DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_MAX_METADATA_SIZE, OpenCalls};
 use crate::maybe_send::{MaybeSend, MaybeSync, shared_fn};
 use crate::method::{Method, Methods};
-use crate::observe::{CallEvent, Observer};
+use crate::observe::{self, CallEvent, Listener, Observer};
 use crate::retry::{Retry, RetryPolicy};
 use crate::transport::{self, Transport};
 
@@ -53,8 +53,12 @@ pub struct Builder {
     offer_gzip: bool,
     retry: RetryPolicy,
     interceptors: Vec<SharedInterceptor>,
+    /// Makes one of them.
+    chain: fn(Vec<SharedInterceptor>) -> Option<Arc<dyn Intercept>>,
     credentials: Option<Arc<dyn Tokens>>,
     observers: Vec<Observer>,
+    /// Makes one listener of them.
+    listener: fn(Vec<Observer>) -> Option<Listener>,
     capture: usize,
 }
 
@@ -73,8 +77,10 @@ impl Builder {
             offer_gzip: true,
             retry: RetryPolicy::default(),
             interceptors: Vec::new(),
+            chain: |_| None,
             credentials: None,
             observers: Vec::new(),
+            listener: |_| None,
             capture: 0,
         }
     }
@@ -171,6 +177,7 @@ impl Builder {
     /// Adds an [`Interceptor`], after those that were added before. None by default.
     pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
         self.interceptors.push(shared_fn(move |call| interceptor.intercept(call)));
+        self.chain = |interceptors| Some(Arc::new(Chain(interceptors)));
         self
     }
 
@@ -189,7 +196,8 @@ impl Builder {
             let observer = send_wrapper::SendWrapper::new(observer);
             move |event: &CallEvent| (*observer)(event)
         };
-        self.observers.push(Arc::new(observer));
+        self.observers.push(Box::new(observer));
+        self.listener = |observers| Some(observe::listener(observers));
         self
     }
 
@@ -224,20 +232,12 @@ impl Builder {
             compress: self.compress,
             offer_gzip: self.offer_gzip,
             retry: Retry::new(self.retry),
-            interceptors: self.interceptors,
+            interceptors: (self.chain)(self.interceptors),
             credentials: self.credentials,
-            observer: all_of(self.observers),
+            listener: (self.listener)(self.observers),
             capture: self.capture,
         }))
     }
-}
-
-/// One observer that tells all of them.
-fn all_of(mut observers: Vec<Observer>) -> Option<Observer> {
-    if observers.len() > 1 {
-        return Some(Arc::new(move |event| observers.iter().for_each(|observer| observer(event))));
-    }
-    observers.pop()
 }
 
 impl fmt::Debug for Builder {

@@ -20,11 +20,11 @@ use crate::compression::{self, Undoing};
 use crate::credentials::Tokens;
 use crate::deadline::{self, Deadline, End};
 use crate::guard::{self, Guard};
-use crate::interceptor::{Outgoing, SharedInterceptor};
+use crate::interceptor::Intercept;
 use crate::limits::{OpenCalls, Permit};
 use crate::maybe_send::BoxFuture;
 use crate::method::{Method, Methods};
-use crate::observe::{Observer, OpenCall};
+use crate::observe::{Listener, OpenCall};
 use crate::retry::{self, Retry};
 use crate::transport::Transport;
 
@@ -61,8 +61,8 @@ use crate::transport::Transport;
 /// # Ok::<(), channel::BuildError>(())
 /// ```
 ///
-/// On native targets it has to be built inside a `tokio` runtime, and speaks HTTP/2 without TLS: for `https` give
-/// [`Builder::transport`] one that can.
+/// On native targets it has to be built inside a `tokio` runtime, and by itself speaks HTTP/2 without TLS: for
+/// `https` give [`Builder::transport`] a `Native`.
 #[derive(Clone)]
 pub struct Channel {
     inner: Arc<Inner>,
@@ -81,9 +81,9 @@ pub(crate) struct Inner {
     pub(crate) compress: Option<fn(Body) -> Body>,
     pub(crate) offer_gzip: bool,
     pub(crate) retry: Retry,
-    pub(crate) interceptors: Vec<SharedInterceptor>,
+    pub(crate) interceptors: Option<Arc<dyn Intercept>>,
     pub(crate) credentials: Option<Arc<dyn Tokens>>,
-    pub(crate) observer: Option<Observer>,
+    pub(crate) listener: Option<Listener>,
     pub(crate) capture: usize,
 }
 
@@ -115,7 +115,7 @@ impl Service<Request<Body>> for Channel {
         let path = request.uri().path();
         let method = inner.methods.get(path);
         let mut call = OpenCall::start(
-            inner.observer.clone(),
+            inner.listener.clone(),
             inner.capture,
             path,
             method.map(|method| method.kind),
@@ -134,7 +134,7 @@ impl Service<Request<Body>> for Channel {
                     Ok(ResponseBody::new(head, inner.body_limits(method), guard, held))
                 }
                 Err(status) => {
-                    call.end(status.code(), status.message(), HeaderMap::new());
+                    call.end(status.code(), status.message(), &HeaderMap::new());
                     Err(status)
                 }
             }
@@ -148,7 +148,7 @@ impl fmt::Debug for Channel {
         f.debug_struct("Channel")
             .field("transport", &inner.transport)
             .field("deadline", &inner.deadline)
-            .field("observed", &inner.observer.is_some())
+            .field("observed", &inner.listener.is_some())
             .finish_non_exhaustive()
     }
 }
@@ -210,7 +210,10 @@ impl Inner {
         idle_timeout: Option<Duration>,
         call: &OpenCall,
     ) -> Result<Head, Status> {
-        let mut request = self.intercepted(request, method, end).await?;
+        let mut request = match self.interceptors.clone() {
+            Some(interceptors) => interceptors.intercepted(request, method, end).await?,
+            None => request,
+        };
         let (undoing, asked) = self.prepare(&mut request);
         let terms = Terms {
             undoing,
@@ -222,27 +225,6 @@ impl Inner {
             reporter: call.reporter().clone(),
         };
         retry::run(retry::Call { inner: self, method, end, terms }, request).await
-    }
-
-    async fn intercepted(
-        &self,
-        request: Request<Body>,
-        method: Option<Method>,
-        end: Option<End>,
-    ) -> Result<Request<Body>, Status> {
-        if self.interceptors.is_empty() {
-            return Ok(request);
-        }
-        let (parts, body) = request.into_parts();
-        let mut outgoing = Outgoing::new(parts, method);
-        for interceptor in &self.interceptors {
-            outgoing = interceptor(outgoing).await?;
-        }
-        let mut parts = outgoing.into_parts();
-        if let Some(end) = end {
-            end.write_left(&mut parts.headers);
-        }
-        Ok(Request::from_parts(parts, body))
     }
 
     /// Arranges compression.

@@ -7,7 +7,7 @@ mod outgoing;
 
 use http::{HeaderMap, HeaderValue};
 
-use crate::error::Error;
+use crate::error::{self, Error};
 
 pub(crate) use self::incoming::Inflater;
 pub(crate) use self::outgoing::Deflating;
@@ -81,7 +81,7 @@ pub(crate) fn of_response(
             Ok(Encoding::Foreign)
         }
         _ => Err(Error::Protocol {
-            reason: format!("its encoding {:?} was not asked for", String::from_utf8_lossy(name)),
+            reason: format!("its encoding `{}` was not asked for", error::text_of(name)),
         }),
     }
 }

@@ -166,6 +166,11 @@ impl From<Error> for Status {
     }
 }
 
+/// What somebody sent, for a sentence: each byte as the character of that number, which for ASCII is what it is.
+pub(crate) fn text_of(bytes: &[u8]) -> String {
+    bytes.iter().copied().map(char::from).collect()
+}
+
 fn fetch_failed(origin: &str, offline: bool) -> String {
     if offline {
         return format!(

@@ -1,11 +1,14 @@
 //! Interceptors: what a program does to every call before it is sent, which may take time.
 
 use std::future::Future;
+use std::sync::Arc;
 
-use http::{Extensions, request};
+use http::{Extensions, Request, request};
 use tonic::Status;
+use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 
+use crate::deadline::End;
 use crate::maybe_send::{BoxFuture, MaybeSend, MaybeSync, SharedFn};
 use crate::method::Method;
 
@@ -89,3 +92,40 @@ where
 }
 
 pub(crate) type SharedInterceptor = SharedFn<Outgoing, BoxFuture<Result<Outgoing, Status>>>;
+
+/// What a channel asks of its interceptors. Behind a trait object, so that a program without any does not carry
+/// their code.
+pub(crate) trait Intercept: Send + Sync {
+    /// The request as all of them have left it. Where its time ends at `end`, it says so.
+    fn intercepted(
+        self: Arc<Self>,
+        request: Request<Body>,
+        method: Option<Method>,
+        end: Option<End>,
+    ) -> BoxFuture<Result<Request<Body>, Status>>;
+}
+
+/// One after the other.
+pub(crate) struct Chain(pub(crate) Vec<SharedInterceptor>);
+
+impl Intercept for Chain {
+    fn intercepted(
+        self: Arc<Self>,
+        request: Request<Body>,
+        method: Option<Method>,
+        end: Option<End>,
+    ) -> BoxFuture<Result<Request<Body>, Status>> {
+        Box::pin(async move {
+            let (parts, body) = request.into_parts();
+            let mut outgoing = Outgoing::new(parts, method);
+            for interceptor in &self.0 {
+                outgoing = interceptor(outgoing).await?;
+            }
+            let mut parts = outgoing.into_parts();
+            if let Some(end) = end {
+                end.write_left(&mut parts.headers);
+            }
+            Ok(Request::from_parts(parts, body))
+        })
+    }
+}

@@ -106,6 +106,8 @@ pub use self::subscription::{
     NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
 };
 pub use self::timer::sleep;
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::transport::Native;
 pub use self::transport::Transport;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::transport::WasmClient;

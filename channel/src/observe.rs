@@ -91,7 +91,59 @@ pub enum CallEventKind {
     },
 }
 
-pub(crate) type Observer = Arc<dyn Fn(&CallEvent) + Send + Sync>;
+impl From<Told<'_>> for CallEventKind {
+    fn from(told: Told<'_>) -> Self {
+        match told {
+            Told::Started { path, kind, metadata } => {
+                Self::Started { path: path.to_owned(), kind, metadata: metadata.clone() }
+            }
+            Told::MessageSent(Message { flags, length, start }) => {
+                Self::MessageSent { bytes: length, flags, content: start.into() }
+            }
+            Told::Headers(metadata) => Self::Headers { metadata: metadata.clone() },
+            Told::MessageReceived(Message { flags, length, start }) => {
+                Self::MessageReceived { bytes: length, flags, content: start.into() }
+            }
+            Told::TrailersReceived { flags, content } => {
+                Self::TrailersReceived { flags, content: Bytes::copy_from_slice(content) }
+            }
+            Told::Retrying { attempt, delay, status } => {
+                Self::Retrying { attempt, delay, status: status.clone() }
+            }
+            Told::Warning(text) => Self::Warning { text: text.to_owned() },
+            Told::Ended { code, message, trailers } => {
+                Self::Ended { status: Status::new(code, message), trailers: trailers.clone() }
+            }
+        }
+    }
+}
+
+/// What becomes an event where somebody listens. A program without observers does not carry the code that makes
+/// events.
+pub(crate) enum Told<'a> {
+    Started { path: &'a str, kind: Option<Kind>, metadata: &'a HeaderMap },
+    MessageSent(Message),
+    Headers(&'a HeaderMap),
+    MessageReceived(Message),
+    TrailersReceived { flags: u8, content: &'a [u8] },
+    Retrying { attempt: u32, delay: Duration, status: &'a Status },
+    Warning(&'a str),
+    Ended { code: Code, message: &'a str, trailers: &'a HeaderMap },
+}
+
+/// Hears what happens, with the number of the call it happens to.
+pub(crate) type Listener = Arc<dyn Fn(u64, Told<'_>) + Send + Sync>;
+
+/// What an application gave to be told of events.
+pub(crate) type Observer = Box<dyn Fn(&CallEvent) + Send + Sync>;
+
+/// One listener that tells all of `observers`.
+pub(crate) fn listener(observers: Vec<Observer>) -> Listener {
+    Arc::new(move |call, told| {
+        let event = CallEvent { call, at: web_time::Instant::now(), kind: told.into() };
+        observers.iter().for_each(|observer| observer(&event));
+    })
+}
 
 static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 
@@ -101,7 +153,7 @@ static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 #[derive(Clone)]
 pub(crate) struct Reporter {
     call: u64,
-    observer: Option<Observer>,
+    listener: Option<Listener>,
     capture: usize,
 }
 
@@ -109,12 +161,12 @@ impl Reporter {
     /// Nobody listens.
     #[cfg(test)]
     pub(crate) fn deaf() -> Self {
-        Self { call: 0, observer: None, capture: 0 }
+        Self { call: 0, listener: None, capture: 0 }
     }
 
     /// Whether anybody listens.
     pub(crate) fn is_heard(&self) -> bool {
-        self.observer.is_some()
+        self.listener.is_some()
     }
 
     /// How much of each message the observer is given, in bytes.
@@ -122,29 +174,14 @@ impl Reporter {
         if self.is_heard() { self.capture } else { 0 }
     }
 
-    pub(crate) fn message_sent(&self, message: Message) {
-        let Message { flags, length, start } = message;
-        self.report(|| CallEventKind::MessageSent { bytes: length, flags, content: start.into() });
-    }
-
-    pub(crate) fn message_received(&self, message: Message) {
-        let Message { flags, length, start } = message;
-        self.report(|| CallEventKind::MessageReceived { bytes: length, flags, content: start.into() });
-    }
-
     /// Cuts `block` to what an observer is given of it.
-    pub(crate) fn trailers_received(&self, flags: u8, block: &Bytes) {
-        let content = block.slice(..block.len().min(self.capture()));
-        self.report(|| CallEventKind::TrailersReceived { flags, content });
+    pub(crate) fn trailers_received(&self, flags: u8, block: &[u8]) {
+        self.report(Told::TrailersReceived { flags, content: &block[..block.len().min(self.capture())] });
     }
 
-    pub(crate) fn warn(&self, text: impl FnOnce() -> String) {
-        self.report(|| CallEventKind::Warning { text: text() });
-    }
-
-    pub(crate) fn report(&self, kind: impl FnOnce() -> CallEventKind) {
-        if let Some(observer) = &self.observer {
-            observer(&CallEvent { call: self.call, at: web_time::Instant::now(), kind: kind() });
+    pub(crate) fn report(&self, told: Told<'_>) {
+        if let Some(listener) = &self.listener {
+            listener(self.call, told);
         }
     }
 }
@@ -157,18 +194,14 @@ pub(crate) struct OpenCall {
 
 impl OpenCall {
     pub(crate) fn start(
-        observer: Option<Observer>,
+        listener: Option<Listener>,
         capture: usize,
         path: &str,
         kind: Option<Kind>,
         metadata: &HeaderMap,
     ) -> Self {
-        let reporter = Reporter { call: NEXT_CALL.fetch_add(1, Ordering::Relaxed), observer, capture };
-        reporter.report(|| CallEventKind::Started {
-            path: path.to_owned(),
-            kind,
-            metadata: metadata.clone(),
-        });
+        let reporter = Reporter { call: NEXT_CALL.fetch_add(1, Ordering::Relaxed), listener, capture };
+        reporter.report(Told::Started { path, kind, metadata });
         Self { reporter, ended: false }
     }
 
@@ -177,19 +210,19 @@ impl OpenCall {
     }
 
     pub(crate) fn headers(&self, metadata: &HeaderMap) {
-        self.reporter.report(|| CallEventKind::Headers { metadata: metadata.clone() });
+        self.reporter.report(Told::Headers(metadata));
     }
 
-    pub(crate) fn end(&mut self, code: Code, message: &str, trailers: HeaderMap) {
+    pub(crate) fn end(&mut self, code: Code, message: &str, trailers: &HeaderMap) {
         if !std::mem::replace(&mut self.ended, true) {
-            self.reporter.report(|| CallEventKind::Ended { status: Status::new(code, message), trailers });
+            self.reporter.report(Told::Ended { code, message, trailers });
         }
     }
 }
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        self.end(Code::Cancelled, "the caller dropped the call", HeaderMap::new());
+        self.end(Code::Cancelled, "the caller dropped the call", &HeaderMap::new());
     }
 }
 

@@ -12,7 +12,7 @@ use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
 use crate::messages::{Messages, Rules};
-use crate::observe::Reporter;
+use crate::observe::{Reporter, Told};
 
 /// How much of a request is kept for being sent again, in bytes: 256 KiB, as in other gRPC libraries. A longer
 /// request is sent once.
@@ -168,8 +168,8 @@ impl Kept {
             return;
         }
         // The caller's own client has made the prefixes. A wrong one is the server's to judge.
-        if self.sent.scan(data, |message| reporter.message_sent(message)).is_err() {
-            reporter.warn(|| "the request's messages are not framed as gRPC has it".to_owned());
+        if self.sent.scan(data, |message| reporter.report(Told::MessageSent(message))).is_err() {
+            reporter.report(Told::Warning("the request's messages are not framed as gRPC has it"));
         }
     }
 

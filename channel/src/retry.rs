@@ -10,14 +10,14 @@ use http::header::AUTHORIZATION;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-pub(crate) use self::decision::Failure;
+pub(crate) use self::decision::{Advisor, Failure, advice};
 use crate::attempt::{self, Head, Terms};
 use crate::backoff::{Backoff, Delays};
 use crate::channel::Inner;
 use crate::deadline::End;
 use crate::limits::MaxMetadata;
 use crate::method::{Idempotency, Method};
-use crate::observe::CallEventKind;
+use crate::observe::Told;
 use crate::request_body::{MAX_KEPT, Repeatable};
 use crate::timer::Sleep;
 
@@ -132,7 +132,7 @@ pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<He
         && (retry.policy.max_attempts > 1 || call.inner.credentials.is_some());
     call.terms.peek = repeats && call.is_repeatable();
     let body = Repeatable::new(body, if repeats { call.room() } else { 0 }, call.terms.reporter.clone());
-    let mut delays = retry.policy.backoff.delays();
+    let mut delays = None;
     let mut failed = 0;
     let mut refused = None;
     let result = loop {
@@ -145,7 +145,7 @@ pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<He
         if let Ok(head) = &mut result {
             head.token = token;
         }
-        let Some(failure) = Failure::of(&result) else {
+        let Some(failure) = Failure::of(&result, call.inner.methods.advisor()) else {
             retry.well();
             break result;
         };
@@ -157,8 +157,8 @@ pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<He
         };
         let Some(delay) = delay else { break result };
         drop(result);
-        let status = failure.into_status();
-        call.terms.reporter.report(|| CallEventKind::Retrying { attempt: failed, delay, status });
+        let status = &failure.status;
+        call.terms.reporter.report(Told::Retrying { attempt: failed, delay, status });
         if !delay.is_zero() {
             Sleep::new(delay).await;
         }
@@ -226,7 +226,7 @@ impl Call<'_> {
         &self,
         failure: &Failure,
         failed: u32,
-        delays: &mut Delays,
+        delays: &mut Option<Delays>,
         body: &Repeatable,
     ) -> Option<Duration> {
         let retry = &self.inner.retry;
@@ -236,6 +236,7 @@ impl Call<'_> {
         if !safe || !afforded || failed >= retry.policy.max_attempts || !body.can_be_sent() {
             return None;
         }
+        let delays = delays.get_or_insert_with(|| retry.policy.backoff.delays());
         let delay = failure.wait(|| delays.next().unwrap_or_default())?;
         self.end.is_none_or(|end| delay < end.left()).then_some(delay)
     }

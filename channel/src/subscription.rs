@@ -27,7 +27,7 @@ use self::wait::{Step, Wait};
 use crate::backoff::{Backoff, Delays};
 use crate::error::Error;
 use crate::maybe_send::{BoxFactory, BoxFuture, BoxStream, MaybeSend};
-use crate::retry::Failure;
+use crate::retry::{self, Failure};
 use crate::status::is_transient;
 use crate::timer::Instant;
 
@@ -192,7 +192,7 @@ impl<T: 'static> Subscription<T> {
             self.delays.reset();
             self.failures = 0;
         }
-        let failure = Failure::of_status(&status);
+        let failure = Failure::of_status(&status, Some(retry::advice));
         let asked = failure.server_decides();
         let stays = !is_transient(status.code()) || Error::of(&status) == Some(&Error::Cancelled);
         let delay = if stays { None } else { failure.wait(|| self.drawn(online)) };

@@ -16,6 +16,8 @@ use tonic::body::Body;
 
 #[cfg(target_arch = "wasm32")]
 pub use self::fetch::{Cookies, Fetch};
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::native::Native;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::wasm_client::WasmClient;
 use crate::maybe_send::BoxFuture;
@@ -45,7 +47,7 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 )]
 pub(crate) fn default_for(uri: Uri, max_metadata: usize) -> Arc<dyn Transport> {
     #[cfg(not(target_arch = "wasm32"))]
-    return Arc::new(self::native::Native::new(uri, max_metadata));
+    return Arc::new(Native::cleartext(uri, max_metadata));
     #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
     return Arc::new(WasmClient::new(uri));
     #[cfg(all(target_arch = "wasm32", not(feature = "tonic-web-wasm-client")))]

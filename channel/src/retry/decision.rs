@@ -6,7 +6,8 @@
 use std::time::Duration;
 
 use base64::Engine as _;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
+use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
 use crate::attempt::Head;
@@ -24,9 +25,24 @@ pub(crate) struct Failure {
     pub(crate) never_left: bool,
     /// The same call may succeed later.
     pub(crate) may_pass: bool,
-    status: Status,
+    pub(crate) status: Status,
+    advice: Advice,
+}
+
+/// What the server says about another attempt.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Advice {
     pushback: Option<Pushback>,
     retry_info: Option<Duration>,
+}
+
+/// [`advice`], where it is of interest: a program whose calls are never repeated after a server has seen them does
+/// not carry it.
+pub(crate) type Advisor = fn(Option<&[u8]>, &[u8]) -> Advice;
+
+/// Reads the value of `grpc-retry-pushback-ms` and the details of a status.
+pub(crate) fn advice(pushback_ms: Option<&[u8]>, details: &[u8]) -> Advice {
+    Advice { pushback: pushback_ms.map(pushback), retry_info: retry_delay(details) }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -37,28 +53,35 @@ enum Pushback {
 
 impl Failure {
     /// How `result` failed, `None` when it did not, as far as is known.
-    pub(crate) fn of(result: &Result<Head, Status>) -> Option<Self> {
+    pub(crate) fn of(result: &Result<Head, Status>, advisor: Option<Advisor>) -> Option<Self> {
         match result {
-            Ok(head) => head.known_status().and_then(Self::of_headers),
-            Err(status) => Some(Self::of_status(status)),
+            Ok(head) => head.known_status().and_then(|headers| Self::of_headers(headers, advisor)),
+            Err(status) => Some(Self::of_status(status, advisor)),
         }
     }
 
-    fn of_headers(headers: &HeaderMap) -> Option<Self> {
+    fn of_headers(headers: &HeaderMap, advisor: Option<Advisor>) -> Option<Self> {
         let status = status::of_headers(headers).filter(|status| status.code() != Code::Ok)?;
-        let details = headers.get(GRPC_STATUS_DETAILS).and_then(|value| BASE64.decode(value).ok());
+        let advise = |advisor: Advisor| {
+            let details =
+                headers.get(GRPC_STATUS_DETAILS).and_then(|value| BASE64.decode(value.as_bytes()).ok());
+            advisor(headers.get(PUSHBACK).map(HeaderValue::as_bytes), &details.unwrap_or_default())
+        };
         Some(Self {
             code: status.code(),
             never_left: false,
             may_pass: may_pass(status.code()),
             status,
-            pushback: headers.get(PUSHBACK).map(|value| pushback(value.as_bytes())),
-            retry_info: details.as_deref().and_then(retry_delay),
+            advice: advisor.map(advise).unwrap_or_default(),
         })
     }
 
     /// How a call failed that ended with `status`.
-    pub(crate) fn of_status(status: &Status) -> Self {
+    pub(crate) fn of_status(status: &Status, advisor: Option<Advisor>) -> Self {
+        let advise = |advisor: Advisor| {
+            let pushback = status.metadata().get(PUSHBACK);
+            advisor(pushback.map(MetadataValue::as_encoded_bytes), status.details())
+        };
         let error = Error::of(status);
         let ours = matches!(
             error,
@@ -76,27 +99,22 @@ impl Failure {
             never_left: error.is_some_and(Error::never_left),
             may_pass: ours && may_pass(status.code()),
             status: status.clone(),
-            pushback: status.metadata().get(PUSHBACK).map(|value| pushback(value.as_encoded_bytes())),
-            retry_info: retry_delay(status.details()),
+            advice: advisor.map(advise).unwrap_or_default(),
         }
     }
 
     /// How long to wait: what the server says, or what is `drawn`. `None` when the server forbids it.
     pub(crate) fn wait(&self, drawn: impl FnOnce() -> Duration) -> Option<Duration> {
-        match self.pushback {
+        match self.advice.pushback {
             Some(Pushback::Never) => None,
             Some(Pushback::After(delay)) => Some(delay),
-            None => Some(drawn().max(self.retry_info.unwrap_or_default())),
+            None => Some(drawn().max(self.advice.retry_info.unwrap_or_default())),
         }
     }
 
     /// Whether the server said when to come again, or not to.
     pub(crate) fn server_decides(&self) -> bool {
-        self.pushback.is_some() || self.retry_info.is_some()
-    }
-
-    pub(crate) fn into_status(self) -> Status {
-        self.status
+        self.advice.pushback.is_some() || self.advice.retry_info.is_some()
     }
 }
 
@@ -222,7 +240,7 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-status", "14".parse().unwrap());
             headers.insert(PUSHBACK, value.parse().unwrap());
-            Failure::of_headers(&headers).unwrap()
+            Failure::of_headers(&headers, Some(advice)).unwrap()
         };
         let drawn = || Duration::from_secs(9);
 
@@ -234,14 +252,14 @@ mod tests {
 
     #[test]
     fn what_the_channel_itself_objects_to_does_not_pass() {
-        let passes = |error: Error| Failure::of_status(&error.into()).may_pass;
+        let passes = |error: Error| Failure::of_status(&error.into(), None).may_pass;
 
         assert!(passes(Error::ConnectionLost { reason: String::new() }));
         assert!(passes(Error::Http { status: 503 }));
         assert!(!passes(Error::Http { status: 404 }));
         assert!(!passes(Error::MessageTooLarge { size: 9, limit: 1 }));
         assert!(!passes(Error::Protocol { reason: String::new() }));
-        assert!(Failure::of_status(&Status::unavailable("said by the server")).may_pass);
-        assert!(!Failure::of_status(&Status::deadline_exceeded("said by the server")).may_pass);
+        assert!(Failure::of_status(&Status::unavailable("said by the server"), None).may_pass);
+        assert!(!Failure::of_status(&Status::deadline_exceeded("said by the server"), None).may_pass);
     }
 }

@@ -25,7 +25,7 @@ use self::abort::Abort;
 use self::chunks::Chunks;
 use self::connections::{Connections, OpenCall};
 use super::Transport;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::js::message;
 use crate::maybe_send::BoxFuture;
 use crate::observe::Reporter;
@@ -84,7 +84,7 @@ impl Fetch {
         Self::of(Inner {
             base: format!("{origin}{}", uri.path().trim_end_matches('/')),
             connections: Connections::to(&origin),
-            loopback: uri.host().is_some_and(is_loopback),
+            loopback: is_loopback(authority),
             to_text: None,
             init: init(Cookies::default()),
         })
@@ -205,19 +205,19 @@ fn init(cookies: Cookies) -> RequestInit {
 fn js_headers(headers: &HeaderMap) -> Result<Headers, JsValue> {
     let all = Headers::new()?;
     for (name, value) in headers {
-        match value.to_str() {
-            Ok(text) => all.append(name.as_str(), text)?,
-            // JavaScript's headers are bytes, each written as the character of that number.
-            Err(_) => {
-                let text: String = value.as_bytes().iter().copied().map(char::from).collect();
-                all.append(name.as_str(), &text)?;
-            }
-        }
+        // JavaScript's headers are bytes, each written as the character of that number.
+        all.append(name.as_str(), &error::text_of(value.as_bytes()))?;
     }
     Ok(all)
 }
 
-/// Whether `host` is this machine by its name alone. Not by parsing addresses, which weighs more than it is worth.
-fn is_loopback(host: &str) -> bool {
+/// Whether a server at `authority` is on this machine, by its name alone. Not by parsing addresses, which weighs
+/// more than it is worth.
+fn is_loopback(authority: &str) -> bool {
+    let port = authority.bytes().rposition(|byte| byte == b':' || byte == b']');
+    let host = match port {
+        Some(at) if authority.as_bytes()[at] == b':' => &authority[..at],
+        _ => authority,
+    };
     host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]"
 }

@@ -14,25 +14,50 @@ use tower_service::Service as _;
 
 use super::Transport;
 use crate::deadline;
-use crate::error::Error;
+use crate::error::{self, Error};
 use crate::maybe_send::BoxFuture;
 use crate::status::GRPC_STATUS;
 
+/// Carries calls by `tonic`'s own channel. Only on native targets.
+///
+/// A [`Channel`](crate::Channel) makes one by itself, in cleartext. Make one of a connection of `tonic`'s where it
+/// takes more than a name and a port: TLS, a Unix socket, a balanced list of servers.
+///
+/// ```
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # let _entered = runtime.enter();
+/// use channel::{Channel, Native};
+/// use tonic::transport::Endpoint;
+///
+/// let uri = "http://127.0.0.1:50051";
+/// // With `tonic`'s features for TLS: `.tls_config(ClientTlsConfig::new().with_enabled_roots())?`
+/// let endpoint = Endpoint::from_static(uri).tcp_nodelay(true);
+/// let channel = Channel::builder(uri).transport(Native::new(uri, endpoint.connect_lazy())).build()?;
+/// # Ok::<(), channel::BuildError>(())
+/// ```
 #[derive(Debug)]
-pub(crate) struct Native {
+pub struct Native {
     inner: tonic::transport::Channel,
     origin: String,
 }
 
 impl Native {
-    /// Connects when the first call comes.
-    pub(crate) fn new(uri: Uri, max_metadata: usize) -> Self {
+    /// Calls go over `inner`. `origin` is where that leads to, for the words of errors.
+    ///
+    /// How long the headers of a response may be is `inner`'s own business: 16 KiB, unless it was made with
+    /// `Endpoint::http2_max_header_list_size`. What is longer is `INTERNAL`.
+    pub fn new(origin: impl Into<String>, inner: tonic::transport::Channel) -> Self {
+        Self { inner, origin: origin.into() }
+    }
+
+    /// Connects to `uri` in cleartext when the first call comes.
+    pub(crate) fn cleartext(uri: Uri, max_metadata: usize) -> Self {
         let origin = uri.to_string().trim_end_matches('/').to_owned();
         // HTTP/2 counts 32 bytes more for each header, and what is refused there has no reason: so twice as much,
         // that the channel's own limit is what counts.
         let max_headers = u32::try_from(max_metadata.saturating_mul(2)).unwrap_or(u32::MAX);
         let endpoint = tonic::transport::Endpoint::from(uri).http2_max_header_list_size(max_headers);
-        Self { inner: endpoint.connect_lazy(), origin }
+        Self::new(origin, endpoint.connect_lazy())
     }
 }
 
@@ -125,5 +150,5 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
     if fits || headers.contains_key(GRPC_STATUS) {
         return Ok(());
     }
-    Err(Error::ContentType { found: String::from_utf8_lossy(found).into_owned() })
+    Err(Error::ContentType { found: error::text_of(found) })
 }

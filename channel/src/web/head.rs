@@ -4,10 +4,10 @@
 //! than gRPC "HTTP to gRPC Status Code Mapping".
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::trailers::split_binary;
-use crate::error::Error;
+use crate::error::{self, Error};
 
 /// How a body is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,8 +42,8 @@ pub(super) enum Encoding {
 /// Reads the head, and splits the binary values that `fetch` joined.
 pub(super) fn read(status: StatusCode, headers: &mut HeaderMap) -> Result<Head, Error> {
     let trailers_only = headers.contains_key("grpc-status");
-    let content_type = headers.get(CONTENT_TYPE).map(|value| String::from_utf8_lossy(value.as_bytes()));
-    let form = match content_type.as_deref() {
+    let content_type = headers.get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let form = match content_type {
         // A status in the headers is the server's own word: native gRPC servers and proxies answer so when they
         // refuse a call before anybody looked for its protocol.
         None if trailers_only => Form::Binary,
@@ -51,12 +51,12 @@ pub(super) fn read(status: StatusCode, headers: &mut HeaderMap) -> Result<Head, 
         found => match found.and_then(form_of) {
             Some(form) => form,
             None if status == StatusCode::OK => {
-                return Err(Error::ContentType { found: found.unwrap_or_default().to_owned() });
+                return Err(Error::ContentType { found: error::text_of(found.unwrap_or_default()) });
             }
             None => return Err(Error::Http { status: status.as_u16() }),
         },
     };
-    let encoding = match headers.get("grpc-encoding").map(|value| value.as_bytes()) {
+    let encoding = match headers.get("grpc-encoding").map(HeaderValue::as_bytes) {
         None | Some(b"gzip") => Encoding::GzipOrHidden,
         Some(b"identity") => Encoding::Identity,
         Some(_) => Encoding::Unknown,
@@ -66,30 +66,29 @@ pub(super) fn read(status: StatusCode, headers: &mut HeaderMap) -> Result<Head, 
 }
 
 /// The form that a content type names, when its messages are Protocol Buffers: without a format, or `+proto`.
-fn form_of(content_type: &str) -> Option<Form> {
-    match essence(content_type).as_str() {
-        "application/grpc-web" | "application/grpc-web+proto" => Some(Form::Binary),
-        "application/grpc-web-text"
-        | "application/grpc-web-text+proto"
-        | "application/grpc-web-text-base64" => Some(Form::Text),
-        _ => None,
-    }
+fn form_of(content_type: &[u8]) -> Option<Form> {
+    let known = [
+        ("application/grpc-web", Form::Binary),
+        ("application/grpc-web+proto", Form::Binary),
+        ("application/grpc-web-text", Form::Text),
+        ("application/grpc-web-text+proto", Form::Text),
+        ("application/grpc-web-text-base64", Form::Text),
+    ];
+    known.into_iter().find(|(name, _)| is(content_type, name)).map(|(_, form)| form)
 }
 
-fn is_native(content_type: &str) -> bool {
-    matches!(essence(content_type).as_str(), "application/grpc" | "application/grpc+proto")
+fn is_native(content_type: &[u8]) -> bool {
+    is(content_type, "application/grpc") || is(content_type, "application/grpc+proto")
 }
 
-/// A content type without its parameters.
-fn essence(content_type: &str) -> String {
-    let (essence, _parameters) = content_type.split_once(';').unwrap_or((content_type, ""));
-    essence.trim().to_ascii_lowercase()
+/// Whether a content type without its parameters is `name`.
+fn is(content_type: &[u8], name: &str) -> bool {
+    let essence = content_type.split(|&byte| byte == b';').next().unwrap_or_default();
+    essence.trim_ascii().eq_ignore_ascii_case(name.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn form(status: u16, headers: &[(&'static str, &'static str)]) -> Result<Form, Error> {

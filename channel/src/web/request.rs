@@ -35,8 +35,11 @@ pub(crate) fn prepare(headers: &mut HeaderMap, form: Form) {
     });
     headers.insert(CONTENT_TYPE, content_type.clone());
     headers.insert(X_GRPC_WEB, HeaderValue::from_static("1"));
-    headers.entry(ACCEPT).or_insert(content_type);
-    headers.entry(X_USER_AGENT).or_insert(OUR_USER_AGENT);
+    for (name, value) in [(ACCEPT, content_type), (X_USER_AGENT, OUR_USER_AGENT)] {
+        if !headers.contains_key(&name) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 /// The whole of a request's body.

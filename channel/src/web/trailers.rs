@@ -31,27 +31,28 @@ pub(super) fn parse(block: &[u8]) -> Result<HeaderMap, Error> {
 /// HTTP allows anybody on the way to join them, browsers do, and base64 has no comma. "Implementations must split
 /// Binary-Headers on ','", says `PROTOCOL-HTTP2.md`.
 pub(super) fn split_binary(headers: &mut HeaderMap) {
-    let joined = |name: &&HeaderName| {
-        name.as_str().ends_with("-bin")
-            && headers.get_all(*name).iter().any(|value| value.as_bytes().contains(&b','))
-    };
-    let names: Vec<HeaderName> = headers.keys().filter(joined).cloned().collect();
-    for name in names {
-        let values: Vec<HeaderValue> = headers
-            .get_all(&name)
-            .iter()
-            .flat_map(|value| value.as_bytes().split(|&byte| byte == b','))
-            // A part of a valid value is valid.
-            .filter_map(|part| HeaderValue::from_bytes(part.trim_ascii()).ok())
-            .collect();
-        headers.remove(&name);
-        for value in values {
-            // Where so many do not fit, the rest is left out.
-            if headers.try_append(&name, value).is_err() {
-                return;
+    if !headers.iter().any(|(name, value)| is_joined(name, value)) {
+        return;
+    }
+    let mut split = HeaderMap::new();
+    for (name, value) in &*headers {
+        if !is_joined(name, value) {
+            // There were more places in the table than are needed so far.
+            let _ = split.try_append(name.clone(), value.clone());
+            continue;
+        }
+        for part in value.as_bytes().split(|&byte| byte == b',') {
+            // A part of a valid value is valid. Where so many do not fit, the rest is left out.
+            if let Ok(part) = HeaderValue::from_bytes(part.trim_ascii()) {
+                let _ = split.try_append(name.clone(), part);
             }
         }
     }
+    *headers = split;
+}
+
+fn is_joined(name: &HeaderName, value: &HeaderValue) -> bool {
+    name.as_str().ends_with("-bin") && value.as_bytes().contains(&b',')
 }
 
 fn pair(line: &[u8]) -> Option<(HeaderName, HeaderValue)> {

@@ -261,3 +261,17 @@ async fn metadata_may_be_as_long_as_the_channel_allows_also_over_http_2() {
     assert_eq!(status.metadata().get("x-long").unwrap().len(), 50_000);
     assert_eq!(Error::of(&failure(40_000).await), Some(&Error::MetadataTooLarge { limit: 40_000 }));
 }
+
+#[tokio::test]
+async fn a_connection_that_tonic_made_carries_the_calls() {
+    let server = TestServer::start().await;
+    let uri = server.uri();
+    let made = tonic::transport::Endpoint::from_shared(uri).unwrap().connect().await.unwrap();
+    // Nobody listens where the channel itself would look.
+    let channel = Channel::builder("http://127.0.0.1:1");
+    let channel = channel.transport(channel::Native::new("elsewhere", made)).build().unwrap();
+
+    let reply = HealthClient::new(channel).check(ask("any")).await.unwrap();
+
+    assert_eq!(reply.get_ref().status, 1);
+}

@@ -3,9 +3,11 @@
 use bytes::Bytes;
 use channel::{Compression, Error, Kind, Method};
 use futures_util::StreamExt as _;
+use http_body_util::BodyExt as _;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tower::Service as _;
 
 use crate::support::Seen;
 use crate::support::canned::{Canned, Reply, framed, reply};
@@ -323,4 +325,24 @@ async fn a_client_stream_must_be_answered_with_one_message_too() {
     let status = client.client_streaming(Request::new(requests), path, codec).await.unwrap_err();
 
     assert_eq!(status.code(), Code::Unimplemented);
+}
+
+#[tokio::test]
+async fn megabytes_that_come_at_once_are_handed_on_in_pieces() {
+    let message = framed(0, &[7; 1_000_000]);
+    let expected = message.clone();
+    let mut channel = Canned::always(move || reply().bytes(message.clone()).ok()).builder().build().unwrap();
+    let request =
+        http::Request::post("/grpc.health.v1.Health/Watch").body(tonic::body::Body::empty()).unwrap();
+
+    let mut body = channel.call(request).await.unwrap().into_body();
+
+    let mut received = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(piece) = frame.unwrap().into_data() {
+            assert!(piece.len() <= 64 * 1024, "{} bytes at once", piece.len());
+            received.extend_from_slice(&piece);
+        }
+    }
+    assert!(received == expected);
 }

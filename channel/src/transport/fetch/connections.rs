@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::observe::{CallEventKind, Reporter};
+use crate::observe::{Reporter, Told};
 use crate::timer::sleep;
 
 /// How many HTTP/1.1 connections a browser has to one host. All of today's browsers agree.
@@ -64,7 +64,7 @@ impl Connections {
             web_sys::console::warn_1(&JsValue::from_str(&text));
         }
         if let Some(reporter) = reporter {
-            reporter.report(|| CallEventKind::Warning { text });
+            reporter.report(Told::Warning(&text));
         }
     }
 }

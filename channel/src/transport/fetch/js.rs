@@ -90,9 +90,9 @@ fn status(response: &web_sys::Response) -> Result<StatusCode, Error> {
 
 /// JavaScript has each byte of a value as the character of that number.
 fn header_value(text: &str) -> Option<HeaderValue> {
-    if text.is_ascii() {
-        return HeaderValue::from_str(text).ok();
+    let mut bytes = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        bytes.push(u8::try_from(character).ok()?);
     }
-    let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
-    HeaderValue::from_bytes(&bytes.ok()?).ok()
+    HeaderValue::from_bytes(&bytes).ok()
 }
