@@ -38,13 +38,13 @@ pub(super) fn split_binary(headers: &mut HeaderMap) {
     for (name, value) in &*headers {
         if !is_joined(name, value) {
             // There were more places in the table than are needed so far.
-            let _ = split.try_append(name.clone(), value.clone());
+            split.try_append(name.clone(), value.clone()).ok();
             continue;
         }
         for part in value.as_bytes().split(|&byte| byte == b',') {
             // A part of a valid value is valid. Where so many do not fit, the rest is left out.
             if let Ok(part) = HeaderValue::from_bytes(part.trim_ascii()) {
-                let _ = split.try_append(name.clone(), part);
+                split.try_append(name.clone(), part).ok();
             }
         }
     }
