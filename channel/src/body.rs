@@ -213,15 +213,17 @@ impl Body for ResponseBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = &mut *self;
+        if this.source.is_some()
+            && let Err(error) = this.guard.check()
+        {
+            return this.fail(error.into());
+        }
         while this.source.is_some() {
             if !this.rest.is_empty() {
                 let piece = this.rest.split_to(this.rest.len().min(PIECE));
                 return Poll::Ready(Some(Ok(Frame::data(piece))));
             }
             if let Some(error) = this.failure.take() {
-                return this.fail(error.into());
-            }
-            if let Err(error) = this.guard.check() {
                 return this.fail(error.into());
             }
             let polled = match this.poll_inflater(cx) {

@@ -8,7 +8,7 @@ use channel::{Channel, Error, cancel_with, idle_timeout};
 use futures_util::{FutureExt as _, StreamExt as _};
 use http::Response;
 use http_body::Frame;
-use http_body_util::StreamBody;
+use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
@@ -17,6 +17,7 @@ use tonic::body::Body;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tower::Service as _;
 
 use crate::support::canned::{Canned, framed, reply};
 use crate::support::{Seen, TestServer};
@@ -161,6 +162,25 @@ async fn a_token_ends_a_stream_in_its_middle() {
     assert_eq!(Error::of(&status), Some(&Error::Cancelled));
     chunks.closed().await;
     assert_eq!(seen.lines().last().unwrap(), "ended Cancelled");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_ends_a_stream_also_while_there_is_more_of_what_came_at_once() {
+    let many = framed(0, &[7; 50_000]).repeat(20);
+    let canned = Canned::always(move || reply().bytes(many.clone()).hangs());
+    let token = CancellationToken::new();
+    let mut request = Request::new(());
+    cancel_with(&mut request, token.clone());
+    let mut call = http::Request::new(Body::empty());
+    *call.uri_mut() = "http://canned.test/grpc.health.v1.Health/Watch".parse().unwrap();
+    *call.extensions_mut() = request.into_parts().1;
+    let mut body = canned.builder().build().unwrap().call(call).await.unwrap().into_body();
+    assert!(body.frame().await.unwrap().unwrap().is_data());
+
+    token.cancel();
+
+    assert_eq!(Error::of(&body.frame().await.unwrap().unwrap_err()), Some(&Error::Cancelled));
+    assert!(body.frame().await.is_none());
 }
 
 #[tokio::test(start_paused = true)]
