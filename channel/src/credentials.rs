@@ -16,8 +16,14 @@ use crate::maybe_send::{BoxFuture, Confined, MaybeSend, MaybeSync, SharedFn, sha
 /// `Bearer abc`, is one. It is asked when the first call is made, and again when a call with the token has
 /// ended with `UNAUTHENTICATED`: once, whatever the number of calls that did. Then each of these is repeated
 /// once, where its request can be (see [`RetryPolicy`](crate::RetryPolicy)). When it fails, the calls that
-/// wait for it end with its status, and the next call asks again. It must not call through the channel that it
-/// is for: that call would wait for the token that it is to bring.
+/// wait for it end with its status, and the next call asks again.
+///
+/// A refusal that comes in the body of a response, as its trailers, is seen in time for a repetition only where the
+/// method table says that one message is due ([`Builder::methods`](crate::Builder::methods)). After any other the
+/// next call begins with a new token, and this one ends as it was refused.
+///
+/// The source must not call through the channel that it is for: that call would wait for the token that it is to
+/// bring.
 ///
 /// ```
 /// use channel::Channel;
