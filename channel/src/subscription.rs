@@ -41,7 +41,7 @@ pub struct SubscriptionOptions {
     /// dead. Two and a bit of the server's heartbeat intervals; 45 s by default.
     pub silence_timeout: Duration,
     /// How long an open connection has to show that it lives, by any message, after the network came back
-    /// or the page woke; 5 s by default.
+    /// or the page woke ([`wake`](SubscriptionHandle::wake)); 5 s by default.
     pub probe_within: Duration,
     /// How long a connection must have been open for the backoff to start from its shortest delay
     /// again; 10 s by default. Without it a server that accepts and fails at once would be called
@@ -76,12 +76,14 @@ pub enum Update<T> {
 /// application has received so far.
 ///
 /// A connection counts as lost when it ends, when it fails, and when nothing came for too long; a token of the
-/// caller's that is cancelled ([`cancel_with`](crate::cancel_with)) ends the subscription. The next attempt follows after a delay with jitter, or when the server asked for it: by
+/// caller's that is cancelled ([`cancel_with`](crate::cancel_with)) ends the subscription. The next attempt follows
+/// after a delay with jitter, or when the server asked for it: by
 /// `grpc-retry-pushback-ms` in its trailers (a negative number ends the subscription), by
 /// `google.rpc.RetryInfo` in its status' details, or in words of the application's own
 /// ([`SubscriptionHandle::reconnect_after`]). While the browser has no network nothing is tried. When the
-/// network comes back, or the page is looked at again, what waits is tried at once, and an open connection
-/// has to show that it lives. Elsewhere than in a browser, say so by the handle.
+/// network comes back, or the page is looked at again, what waits is tried at once; an open connection has to show
+/// that it lives when the network was gone or the page was away for long ([`SubscriptionHandle::wake`]). Elsewhere
+/// than in a browser, say so by the handle.
 ///
 /// ```
 /// # use std::time::Duration;

@@ -43,7 +43,9 @@ impl SubscriptionHandle {
 
     /// The machine or the program was asleep: a wait ends, unless the server asked for it, and an open
     /// connection has [`probe_within`](crate::SubscriptionOptions::probe_within) to show that it lives. In
-    /// the browser the subscription does this by itself, on `online`, `visibilitychange` and `pageshow`.
+    /// the browser the subscription does this by itself: when the network is back, when the page was hidden for
+    /// 30 s or longer, and when it comes out of the back/forward cache. A page that is looked at earlier only ends
+    /// its wait.
     pub fn wake(&self) {
         self.shared.wish(|wishes| wishes.wake = true);
     }
@@ -78,6 +80,9 @@ pub(super) struct Shared {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Wishes {
     pub(super) retry_now: bool,
+    /// Ends a wait, unless the server asked for it.
+    pub(super) hurry: bool,
+    /// The same, and an open connection has to show that it lives.
     pub(super) wake: bool,
     pub(super) probe: Option<Duration>,
     pub(super) reconnect_after: Option<Duration>,
@@ -86,7 +91,7 @@ pub(super) struct Wishes {
 
 impl Wishes {
     fn none(online: bool) -> Self {
-        Self { retry_now: false, wake: false, probe: None, reconnect_after: None, online }
+        Self { retry_now: false, hurry: false, wake: false, probe: None, reconnect_after: None, online }
     }
 }
 

@@ -1,8 +1,9 @@
 //! What the browser says: whether there is a network, and that the page woke.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
-use js_sys::global;
+use js_sys::{Date, global};
 use wasm_bindgen::{JsCast as _, JsValue, closure::Closure};
 use web_sys::EventTarget;
 
@@ -13,22 +14,41 @@ use crate::js::{get, of_global};
 /// connection may have died unnoticed. All of them arrive at the global object, in a worker too.
 const EVENTS: [&str; 4] = ["online", "offline", "visibilitychange", "pageshow"];
 
+/// How long a page must have been hidden for its open connection to have to prove itself, in milliseconds.
+///
+/// A machine that slept was away for longer. Whoever only looks at another tab keeps a connection that lives: its
+/// next message may be a heartbeat that is due much later than a probe allows.
+const AWAY_MS: f64 = 30_000.0;
+
 /// Listens for as long as it is kept.
 pub(super) struct PageEvents {
     target: EventTarget,
-    listener: Closure<dyn Fn()>,
+    listener: Closure<dyn Fn(JsValue)>,
 }
 
 impl PageEvents {
     /// Tells the subscription how it is, and then what happens.
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         shared.set_online(is_online());
-        let listener = Closure::<dyn Fn()>::new(move || {
+        // By the clock on the wall, which goes on while the machine sleeps.
+        let hidden_since = Cell::new(is_hidden().then(Date::now));
+        let listener = Closure::<dyn Fn(JsValue)>::new(move |event: JsValue| {
             let online = is_online();
+            // A network that comes back makes an open connection prove itself, too.
             shared.set_online(online);
             // Timers of a hidden page are slow anyway; it is asked about when somebody looks.
-            if online && !is_hidden() {
-                shared.wish(|wishes| wishes.wake = true);
+            if is_hidden() {
+                hidden_since.set(hidden_since.get().or_else(|| Some(Date::now())));
+                return;
+            }
+            let away = hidden_since.take().is_some_and(|since| Date::now() - since >= AWAY_MS);
+            // A page that comes out of the cache of those that were left was frozen there.
+            let asleep = away || get(&event, "persisted") == JsValue::TRUE;
+            if online {
+                shared.wish(|wishes| {
+                    wishes.hurry = true;
+                    wishes.wake |= asleep;
+                });
             }
         });
         let target: EventTarget = global().unchecked_into();
@@ -72,28 +92,49 @@ mod tests {
     use tonic::{Response, Status};
     use wasm_bindgen_test::wasm_bindgen_test;
 
-    use crate::js::{call, object};
+    use crate::js::{call, object, set};
     use crate::{NextAttempt, State, Subscription, SubscriptionOptions, Update};
 
     use super::*;
 
     fn dispatch(target: &JsValue, name: &str) {
+        dispatch_with(target, name, &JsValue::FALSE);
+    }
+
+    fn dispatch_with(target: &JsValue, name: &str, persisted: &JsValue) {
         let event = js_sys::Reflect::construct(
             of_global("Event").unchecked_ref::<Function>(),
             &js_sys::Array::of2(&name.into(), &object([("bubbles", true.into())])),
         );
-        call(target, "dispatchEvent", [&event.unwrap(), &JsValue::UNDEFINED]).unwrap();
+        let event: Object = event.unwrap().unchecked_into();
+        set(&event, "persisted", persisted);
+        call(target, "dispatchEvent", [&event, &JsValue::UNDEFINED]).unwrap();
     }
 
-    /// What the browser says of its network from now on.
+    /// What the browser says from now on.
+    fn say(whose: &str, name: &str, value: JsValue) {
+        let property = object([("value", value), ("configurable", true.into())]);
+        let whose: Object = of_global(whose).unchecked_into();
+        Object::define_property(&whose, &name.into(), &property);
+    }
+
     fn say_online(online: bool) {
-        let property = object([("value", online.into()), ("configurable", true.into())]);
-        let navigator: Object = of_global("navigator").unchecked_into();
-        Object::define_property(&navigator, &"onLine".into(), &property);
+        say("navigator", "onLine", online.into());
         dispatch(&global(), if online { "online" } else { "offline" });
     }
 
-    /// A subscription whose every call is open, silent, and counts as healthy at once.
+    /// The page is hidden, and looked at again after so long by the clock on the wall.
+    fn hide_for(ms: f64) {
+        let clock = get(&of_global("Date"), "now");
+        for (hidden, now) in [(true, 0.0), (false, ms)] {
+            say("Date", "now", Function::new_no_args(&format!("return {now}")).into());
+            say("document", "hidden", hidden.into());
+            dispatch(&of_global("document"), "visibilitychange");
+        }
+        say("Date", "now", clock);
+    }
+
+    /// A subscription whose every call is open and silent, and is given little time to prove itself.
     fn silent() -> Subscription<u32> {
         let options =
             SubscriptionOptions { probe_within: Duration::from_millis(20), ..SubscriptionOptions::default() };
@@ -113,17 +154,49 @@ mod tests {
     }
 
     #[wasm_bindgen_test]
-    async fn looking_at_the_page_makes_an_open_connection_prove_itself() {
-        for (target, event) in [(of_global("document"), "visibilitychange"), (global().into(), "pageshow")] {
+    async fn an_open_connection_has_to_prove_itself_when_the_page_was_away_for_long() {
+        let long: [fn(); 3] = [
+            || hide_for(AWAY_MS),
+            || dispatch_with(&global(), "pageshow", &JsValue::TRUE),
+            || [false, true].into_iter().for_each(say_online),
+        ];
+        for (case, event) in long.into_iter().enumerate() {
             let mut updates = silent();
             ready(&mut updates).await;
-
-            dispatch(&target, event);
-
+            event();
             let state = next_state(&mut updates).await;
-            let State::TransientFailure { next: NextAttempt::At(_), attempt: 1, .. } = state else {
-                panic!("{state:?} after {event}");
-            };
+            assert!(matches!(state, State::TransientFailure { attempt: 1, .. }), "case {case}: {state:?}");
+        }
+    }
+
+    #[wasm_bindgen_test]
+    async fn an_open_connection_is_left_alone_by_a_look_at_another_tab() {
+        let mut updates = silent();
+        ready(&mut updates).await;
+        hide_for(AWAY_MS - 1_000.0);
+        dispatch(&global(), "pageshow");
+        dispatch(&of_global("document"), "visibilitychange");
+        let waited = select(Box::pin(crate::sleep(Duration::from_millis(100))), updates.next()).await;
+        assert!(matches!(waited, Either::Left(_)));
+    }
+
+    #[wasm_bindgen_test]
+    async fn looking_at_the_page_ends_a_wait_however_short_it_was_hidden() {
+        let long = Duration::from_secs(3_600);
+        let options = SubscriptionOptions {
+            backoff: crate::Backoff { base: long, max: long },
+            ..SubscriptionOptions::default()
+        };
+        let events: [fn(); 2] = [|| hide_for(10.0), || dispatch(&global(), "pageshow")];
+        for event in events {
+            let mut updates = Subscription::<u32>::new(options, || async {
+                Err::<Response<stream::Pending<_>>, _>(Status::unavailable("down"))
+            })
+            .0;
+            assert!(matches!(next_state(&mut updates).await, State::Connecting));
+            assert!(matches!(next_state(&mut updates).await, State::TransientFailure { .. }));
+            event();
+            assert!(matches!(next_state(&mut updates).await, State::Connecting));
         }
     }
 

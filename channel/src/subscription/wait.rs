@@ -60,7 +60,7 @@ impl Wait {
             self.timer = None;
         }
         let was_paused = std::mem::replace(&mut self.paused, !wishes.online);
-        let due = self.timer.is_none() || ((was_paused || wishes.wake) && !self.asked);
+        let due = self.timer.is_none() || ((was_paused || wishes.hurry || wishes.wake) && !self.asked);
         if due && !self.paused {
             return Poll::Ready(Step::Attempt);
         }
