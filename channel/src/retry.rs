@@ -35,7 +35,8 @@ use crate::timer::Sleep;
 ///
 /// The wait before an attempt is drawn by [`backoff`](Self::backoff). The server's `grpc-retry-pushback-ms`
 /// replaces it, and forbids the attempt when it is negative; `google.rpc.RetryInfo` in the details makes it
-/// longer. A wait that ends beyond the deadline is not begun.
+/// longer. A wait that the server wants longer than [`longest_wait`](Self::longest_wait), and one that would outlast
+/// the deadline, is not begun: the call ends at once, with the status of the attempt that failed.
 ///
 /// ```
 /// use channel::{Channel, RetryPolicy};
@@ -55,6 +56,10 @@ pub struct RetryPolicy {
     /// How long to wait before each further attempt; by default up to 0.1 s before the second, doubling, at
     /// most 5 s.
     pub backoff: Backoff,
+    /// How long a call waits at most because the server says so; 60 s by default. When it says a longer time,
+    /// the call ends with the server's status, as its caller can do better than wait: a call without a deadline
+    /// would otherwise wait for as long as a server likes.
+    pub longest_wait: Duration,
     /// The budget of the whole channel, as gRPC's retry throttling has it; 10 by default. A failure that
     /// may pass takes 1 from it and a call that goes well gives back 0.1. While half of it or more is gone,
     /// nothing is repeated, so that a server in trouble is not called three times as often.
@@ -64,7 +69,7 @@ pub struct RetryPolicy {
 impl Default for RetryPolicy {
     fn default() -> Self {
         let backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(5) };
-        Self { max_attempts: 3, backoff, budget: 10 }
+        Self { max_attempts: 3, backoff, longest_wait: Duration::from_secs(60), budget: 10 }
     }
 }
 
@@ -237,6 +242,10 @@ impl Call<'_> {
             return None;
         }
         let delays = delays.get_or_insert_with(|| retry.policy.backoff.delays());
+        let asked = failure.wait(|| Duration::ZERO)?;
+        if asked > retry.policy.longest_wait {
+            return None;
+        }
         let delay = failure.wait(|| delays.next().unwrap_or_default())?;
         self.end.is_none_or(|end| delay < end.left()).then_some(delay)
     }

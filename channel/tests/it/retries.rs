@@ -110,6 +110,30 @@ async fn a_failure_that_stays_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_wants_a_longer_wait_than_the_policy_ends_the_call_with_its_status() {
+    let asked = |ms: &'static str| {
+        failing(1, move || Ok(reply().header("grpc-status", "14").header("grpc-retry-pushback-ms", ms)))
+    };
+    let mut retry = RetryPolicy::default();
+    retry.longest_wait = Duration::from_secs(20);
+    let call = async |canned: &Canned| {
+        // Without a deadline, which would end it, too.
+        let mut request = ask();
+        channel::no_deadline(&mut request);
+        HealthClient::new(canned.builder().retry(retry).build().unwrap()).check(request).await
+    };
+
+    let start = Instant::now();
+    let too_long = asked("20001");
+    assert_eq!(call(&too_long).await.unwrap_err().code(), Code::Unavailable);
+    assert_eq!((too_long.sent().len(), start.elapsed()), (1, Duration::ZERO));
+
+    let long = asked("20000");
+    call(&long).await.unwrap();
+    assert_eq!((long.sent().len(), start.elapsed().as_secs()), (2, 20));
+}
+
+#[tokio::test(start_paused = true)]
 async fn nothing_is_repeated_after_the_first_message() {
     let canned = failing(1, || Ok(reply().serving().trailers(&[("grpc-status", "14")])));
     assert_eq!(check(&canned).await.unwrap_err().code(), Code::Unavailable);
