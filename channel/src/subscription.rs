@@ -15,7 +15,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::Stream;
-use tonic::Status;
+use tonic::{Code, Status};
 
 pub use self::handle::SubscriptionHandle;
 pub use self::state::{NextAttempt, State};
@@ -76,7 +76,10 @@ pub enum Update<T> {
 /// application has received so far.
 ///
 /// A connection counts as lost when it ends, when it fails, and when nothing came for too long; a token of the
-/// caller's that is cancelled ([`cancel_with`](crate::cancel_with)) ends the subscription. The next attempt follows
+/// caller's that is cancelled ([`cancel_with`](crate::cancel_with)) ends the subscription. So does a refusal that trying
+/// again does not change; but when a connection that was open ends with `UNAUTHENTICATED`, one more is tried, as its
+/// [`credentials`](crate::Builder::credentials) may only have expired, and a further one not before a connection was
+/// healthy again ([`healthy_after`](SubscriptionOptions::healthy_after)). The next attempt follows
 /// after a delay with jitter, or when the server asked for it: by
 /// `grpc-retry-pushback-ms` in its trailers (a negative number ends the subscription), by
 /// `google.rpc.RetryInfo` in its status' details, or in words of the application's own
@@ -119,6 +122,8 @@ pub struct Subscription<T> {
     options: SubscriptionOptions,
     delays: Delays,
     failures: u32,
+    /// Whether an open connection was refused its credentials since one was healthy.
+    refused: bool,
     phase: Phase<T>,
     shared: Arc<Shared>,
     states: Publisher,
@@ -158,6 +163,7 @@ impl<T: 'static> Subscription<T> {
             options,
             delays: options.backoff.delays(),
             failures: 0,
+            refused: false,
             phase: Phase::Idle,
             shared: shared.clone(),
             states,
@@ -193,10 +199,12 @@ impl<T: 'static> Subscription<T> {
         {
             self.delays.reset();
             self.failures = 0;
+            self.refused = false;
         }
         let failure = Failure::of_status(&status, Some(retry::advice));
         let asked = failure.server_decides();
         let stays = !is_transient(status.code()) || Error::of(&status) == Some(&Error::Cancelled);
+        let stays = stays && !self.may_renew(status.code());
         let delay = if stays { None } else { failure.wait(|| self.drawn(online)) };
         let Some(delay) = delay else {
             self.phase = Phase::Ended;
@@ -206,6 +214,12 @@ impl<T: 'static> Subscription<T> {
             self.failures = self.failures.saturating_add(1);
         }
         self.wait(Wait::new(delay, asked, self.failures, status, online))
+    }
+
+    /// Whether the next attempt may bring credentials that are accepted: these were, and have expired meanwhile.
+    fn may_renew(&mut self, code: Code) -> bool {
+        let expired = code == Code::Unauthenticated && matches!(self.phase, Phase::Open { .. });
+        expired && !std::mem::replace(&mut self.refused, true)
     }
 
     /// What the backoff says. Without a network the server is not to blame: the next attempt is due when the

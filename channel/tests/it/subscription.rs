@@ -148,6 +148,35 @@ async fn a_refusal_that_stays_ends_it() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn credentials_that_expire_while_it_is_open_are_renewed_once() {
+    let expired = || Err(Status::unauthenticated("expired"));
+    let once = ["connecting", "ready", "waiting 1 Unauthenticated", "connecting"];
+    let (first, first_attempt) = accepted();
+    let (second, second_attempt) = accepted();
+    let (third, third_attempt) = accepted();
+    let (mut updates, _handle) = subscribe(vec![first_attempt, second_attempt, third_attempt]);
+
+    first.send(expired()).await.unwrap();
+    expect(&mut updates, &once).await;
+    // The next holds for a while, and its end is a new one.
+    expect(&mut updates, &["ready"]).await;
+    tokio::time::advance(Duration::from_secs(11)).await;
+    second.send(expired()).await.unwrap();
+    expect(&mut updates, &["waiting 1 Unauthenticated", "connecting"]).await;
+    // A server that accepts and refuses is not called for ever.
+    third.send(expired()).await.unwrap();
+    expect(&mut updates, &["ready", "shutdown Unauthenticated", "end"]).await;
+
+    // Neither is one that refuses at once what was renewed.
+    let (first, attempt) = accepted();
+    let refused = Attempt::Refused(Status::unauthenticated("no session"));
+    let (mut updates, _handle) = subscribe(vec![attempt, refused]);
+    first.send(expired()).await.unwrap();
+    expect(&mut updates, &once).await;
+    expect(&mut updates, &["shutdown Unauthenticated", "end"]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_caller_s_token_that_is_cancelled_ends_it() {
     let cancelled = Status::from(Error::Cancelled);
     let (mut updates, _handle) = subscribe(vec![Attempt::Refused(cancelled)]);
