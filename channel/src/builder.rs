@@ -10,6 +10,7 @@ use tonic::body::Body;
 use crate::channel::{Channel, Inner};
 use crate::compression::{Compression, Deflating};
 use crate::credentials::{Credentials, TokenSource, Tokens};
+use crate::gzip;
 use crate::interceptor::{Chain, Intercept, Interceptor, SharedInterceptor};
 use crate::limits::{DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_MAX_METADATA_SIZE, OpenCalls};
 use crate::maybe_send::{MaybeSend, MaybeSync, shared_fn};
@@ -160,7 +161,7 @@ impl Builder {
     }
 
     /// Whether servers are told that they may compress their messages with gzip. They are by default, and it
-    /// is undone here.
+    /// is undone here. A browser that cannot undo it makes no such offer.
     ///
     /// A client that offers encodings by itself is left alone, and undoes them itself.
     pub fn accept_gzip(mut self, accept: bool) -> Self {
@@ -230,7 +231,7 @@ impl Builder {
             max_metadata: self.max_metadata,
             open_calls: self.max_open_calls.map(OpenCalls::at_most),
             compress: self.compress,
-            offer_gzip: self.offer_gzip,
+            offer_gzip: self.offer_gzip && gzip::is_there(),
             retry: Retry::new(self.retry),
             interceptors: (self.chain)(self.interceptors),
             credentials: self.credentials,

@@ -44,6 +44,11 @@ pub(crate) fn decompress(packed: Bytes, limit: usize) -> Work {
     engine::decompress(packed, limit)
 }
 
+/// Whether this target can do it: a browser of before 2023 may not.
+pub(crate) fn is_there() -> bool {
+    engine::is_there()
+}
+
 /// What a message holds that an observer was given whole and compressed by gzip: at most `limit` bytes.
 ///
 /// For showing calls; the channel's callers get their messages unpacked. [`Error::MessageTooLarge`] above the

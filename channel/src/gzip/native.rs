@@ -11,6 +11,10 @@ use flate2::write::GzEncoder;
 use super::{Work, malformed, too_large};
 use crate::error::Error;
 
+pub(super) fn is_there() -> bool {
+    true
+}
+
 pub(super) fn compress(plain: Bytes) -> Work {
     Box::pin(ready(packed(&plain)))
 }

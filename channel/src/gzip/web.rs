@@ -12,7 +12,7 @@ use web_sys::{
 
 use super::{Work, malformed, too_large};
 use crate::error::Error;
-use crate::js::message;
+use crate::js::{message, of_global};
 
 // `web-sys` keeps these two behind a flag of the compiler.
 #[wasm_bindgen]
@@ -26,6 +26,11 @@ extern "C" {
     type DecompressionStream;
     #[wasm_bindgen(constructor, catch)]
     fn new(format: &str) -> Result<DecompressionStream, JsValue>;
+}
+
+/// Browsers that have one of the two have both.
+pub(super) fn is_there() -> bool {
+    !of_global("DecompressionStream").is_undefined()
 }
 
 pub(super) fn compress(plain: Bytes) -> Work {

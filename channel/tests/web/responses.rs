@@ -1,9 +1,11 @@
 //! Answers that are right, in every form that a server may give them.
 
 use channel::{Channel, Cookies, Fetch};
+use js_sys::Reflect;
+use wasm_bindgen::JsValue;
 use wasm_bindgen_test::wasm_bindgen_test;
 
-use super::support::{call, fetch, request, send, server};
+use super::support::{call, channel, fetch, request, send, server};
 
 fn all(headers: &http::HeaderMap, name: &str) -> Vec<String> {
     // Latin-1, as HTTP has it.
@@ -25,6 +27,23 @@ async fn compressed_trailers_are_read_by_the_browsers_own_gzip() {
     let reply = call("compressed-trailers").await.unwrap();
     assert_eq!(reply.trailers["grpc-status"], "9");
     assert_eq!(reply.trailers["grpc-message"], "no");
+}
+
+#[wasm_bindgen_test]
+async fn gzip_is_offered_only_where_the_browser_can_undo_it() {
+    let offers = async |channel| {
+        let headers = send(&channel, request("headers")).await.unwrap().text().to_lowercase();
+        headers.contains("grpc-accept-encoding: gzip")
+    };
+    assert!(offers(channel()).await);
+
+    let (global, name) = (js_sys::global(), "DecompressionStream".into());
+    let can = Reflect::get(&global, &name).unwrap();
+    Reflect::set(&global, &name, &JsValue::UNDEFINED).unwrap();
+    let channel = channel();
+    Reflect::set(&global, &name, &can).unwrap();
+
+    assert!(!offers(channel).await);
 }
 
 #[wasm_bindgen_test]
