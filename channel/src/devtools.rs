@@ -70,14 +70,15 @@ pub enum Direction {
 pub fn observer(describe: impl Fn(Message<'_>) -> JsValue + 'static) -> impl Fn(&CallEvent) + 'static {
     let shown = RefCell::new(HashMap::<u64, Shown>::new());
     move |event| {
-        let mut shown = shown.borrow_mut();
         if let CallEventKind::Started { path, kind, .. } = &event.kind {
             if is_there() {
-                shown.insert(event.call, Shown::new(path.clone(), *kind));
+                shown.borrow_mut().insert(event.call, Shown::new(path.clone(), *kind));
             }
             return;
         }
-        let Some(call) = shown.get_mut(&event.call) else { return };
+        // Taken out, for `describe` may make a call by the same channel.
+        let taken = shown.borrow_mut().remove(&event.call);
+        let Some(mut call) = taken else { return };
         match &event.kind {
             CallEventKind::MessageSent { bytes, flags, content } => {
                 let message = call.message(Direction::Request, *flags, *bytes, content);
@@ -91,10 +92,11 @@ pub fn observer(describe: impl Fn(Message<'_>) -> JsValue + 'static) -> impl Fn(
             }
             CallEventKind::Ended { status, .. } => {
                 call.ended(event.call, status);
-                shown.remove(&event.call);
+                return;
             }
             _ => {}
         }
+        shown.borrow_mut().insert(event.call, call);
     }
 }
 
@@ -191,7 +193,7 @@ impl Shown {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::rc::Rc;
 
     use http::HeaderMap;
@@ -285,6 +287,37 @@ mod tests {
         let expected =
             parts.map(|part| format!(r#"{HEAD},"methodType":"server_streaming","requestId":1003,{part}}}"#));
         assert_eq!(heard, expected);
+    }
+
+    #[wasm_bindgen_test]
+    fn what_describes_a_message_may_make_a_call_itself() {
+        let started = |call_id| {
+            let path = "/test.Devtools/Call".to_owned();
+            event(call_id, CallEventKind::Started { path, kind: None, metadata: HeaderMap::new() })
+        };
+        set(global().unchecked_ref(), GRPC_WEB, &true.into());
+        let own = Rc::new(RefCell::new(None::<Box<dyn Fn(&CallEvent)>>));
+        let inner = own.clone();
+        let described = Rc::new(Cell::new(0));
+        let counted = described.clone();
+        *own.borrow_mut() = Some(Box::new(observer(move |message| {
+            counted.set(counted.get() + 1);
+            let observer = inner.borrow();
+            let observer = observer.as_ref().unwrap();
+            observer(&started(1_006));
+            observer(&event(1_006, ended(Status::ok(""))));
+            base64(message)
+        })));
+        {
+            let observer = own.borrow();
+            let observer = observer.as_ref().unwrap();
+            observer(&started(1_005));
+            observer(&event(1_005, sent(b"one")));
+            observer(&event(1_005, received(b"two")));
+        }
+        own.take();
+        set(global().unchecked_ref(), GRPC_WEB, &JsValue::UNDEFINED);
+        assert_eq!(described.get(), 2);
     }
 
     #[wasm_bindgen_test]
