@@ -90,6 +90,15 @@ pub enum Error {
         /// The limit, in bytes.
         limit: usize,
     },
+    /// The caller's messages are together longer than what a browser's request is collected to. The call has not
+    /// left. `RESOURCE_EXHAUSTED`.
+    #[error(
+        "the request's messages are together longer than {limit} bytes, and a browser sends them in one piece"
+    )]
+    RequestTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// As many calls are open as the channel allows. The call has not left. `RESOURCE_EXHAUSTED`.
     #[error("{limit} calls are open, which is the most that this channel allows at once")]
     TooManyCalls {
@@ -131,9 +140,10 @@ impl Error {
             Self::Http { status } => code_of_http(*status),
             Self::ContentType { .. } => Code::Unknown,
             Self::Truncated { .. } | Self::Protocol { .. } => Code::Internal,
-            Self::MessageTooLarge { .. } | Self::MetadataTooLarge { .. } | Self::TooManyCalls { .. } => {
-                Code::ResourceExhausted
-            }
+            Self::MessageTooLarge { .. }
+            | Self::MetadataTooLarge { .. }
+            | Self::RequestTooLarge { .. }
+            | Self::TooManyCalls { .. } => Code::ResourceExhausted,
             Self::Cardinality { .. } => Code::Unimplemented,
             Self::Cancelled => Code::Cancelled,
             Self::Deadline { .. } => Code::DeadlineExceeded,
@@ -147,7 +157,10 @@ impl Error {
 
     /// Whether it is certain that no server has seen the call, so that repeating it is always safe.
     pub fn never_left(&self) -> bool {
-        matches!(self, Self::Offline | Self::Connect { .. } | Self::TooManyCalls { .. })
+        matches!(
+            self,
+            Self::Offline | Self::Connect { .. } | Self::RequestTooLarge { .. } | Self::TooManyCalls { .. }
+        )
     }
 }
 

@@ -49,7 +49,7 @@ pub enum Cookies {
 /// Carries calls by gRPC-Web over `fetch`.
 ///
 /// - A call is one `POST`. A stream of requests is collected to its end and then sent: browsers cannot receive
-///   while they send. Until then nothing has left.
+///   while they send. Until then nothing has left. More than 64 MiB of it fail with [`Error::RequestTooLarge`].
 /// - Dropping the call or its response aborts the request, which the server notices.
 /// - Redirects are not followed: a browser would repeat the call elsewhere as a `GET` without its message, or send
 ///   its metadata to whom it was not meant for. The call fails with [`Error::Http`].

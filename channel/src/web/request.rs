@@ -11,6 +11,7 @@ use tonic::body::Body;
 
 use super::head::Form;
 use super::text;
+use crate::error::Error;
 
 const X_GRPC_WEB: HeaderName = HeaderName::from_static("x-grpc-web");
 const X_USER_AGENT: HeaderName = HeaderName::from_static("x-user-agent");
@@ -42,22 +43,31 @@ pub(crate) fn prepare(headers: &mut HeaderMap, form: Form) {
     }
 }
 
+/// The longest request of more than one piece, in bytes: 64 MiB. All of it is in memory until it is sent, and a
+/// stream may have no end.
+const MAX_COLLECTED: usize = 64 << 20;
+
 /// The whole of a request's body.
 ///
 /// gRPC-Web has no stream of requests that is open while responses come: "Pending on whatwg fetch/streams", says
 /// the specification, and HTTP/1.1 cannot do it. So a stream is read to its end before anything is sent. A stream
 /// that never ends is never sent; the call's deadline and its cancellation hold meanwhile. A body of one frame, as
-/// unary calls have, is not copied.
+/// unary calls have, is not copied, and may be of any length: its caller has it in memory anyway.
 ///
-/// Fails with the status that the stream fails with.
+/// Fails with the status that the stream fails with, and with [`Error::RequestTooLarge`] when it is longer than
+/// [`MAX_COLLECTED`].
 pub(crate) async fn collect(mut body: Body) -> Result<Bytes, Status> {
     let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
     let Some(second) = next(&mut body).await? else { return Ok(first) };
     let mut whole = BytesMut::with_capacity(first.len() + second.len());
     whole.extend_from_slice(&first);
-    whole.extend_from_slice(&second);
-    while let Some(more) = next(&mut body).await? {
-        whole.extend_from_slice(&more);
+    let mut more = Some(second);
+    while let Some(bytes) = more {
+        if whole.len() + bytes.len() > MAX_COLLECTED {
+            return Err(Error::RequestTooLarge { limit: MAX_COLLECTED }.into());
+        }
+        whole.extend_from_slice(&bytes);
+        more = next(&mut body).await?;
     }
     Ok(whole.freeze())
 }
@@ -145,6 +155,19 @@ mod tests {
         let body = Body::new(StreamBody::new(stream::iter([frame])));
         let whole = collect(body).now_or_never().unwrap().unwrap();
         assert_eq!(whole.as_ptr(), bytes.as_ptr());
+    }
+
+    #[test]
+    fn a_stream_of_requests_without_an_end_is_not_collected_for_ever() {
+        let piece = Bytes::from(vec![0; 1 << 20]);
+        let collected = |pieces| {
+            let piece = piece.clone();
+            let frames = std::iter::repeat_with(move || Ok::<_, Status>(Frame::data(piece.clone())));
+            collect(Body::new(StreamBody::new(stream::iter(frames.take(pieces))))).now_or_never().unwrap()
+        };
+        assert_eq!(collected(64).unwrap().len(), MAX_COLLECTED);
+        let status = collected(usize::MAX).unwrap_err();
+        assert_eq!(Error::of(&status), Some(&Error::RequestTooLarge { limit: MAX_COLLECTED }));
     }
 
     #[test]
