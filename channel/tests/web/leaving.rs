@@ -10,9 +10,18 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::support::{call, channel, fetch, next, opened, request, send, server, unique, within};
 
+/// Whether the server has seen the call `name`.
+async fn has_come(name: &str) -> bool {
+    call_about("come", name).await
+}
+
 /// Whether the server has seen that the call `name` was left.
 async fn was_left(name: &str) -> bool {
-    call(&format!("gone/{name}")).await.unwrap().trailers["grpc-status"] == "0"
+    call_about("gone", name).await
+}
+
+async fn call_about(what: &str, name: &str) -> bool {
+    call(&format!("{what}/{name}")).await.unwrap().trailers["grpc-status"] == "0"
 }
 
 #[wasm_bindgen_test]
@@ -23,7 +32,7 @@ async fn a_call_that_is_dropped_before_its_head_is_aborted() {
         let call = pin!(channel.call(request(&format!("hang/{name}"))));
         // So far that it is sent: the transport's steps until then are all ready.
         assert!(call.poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        channel::sleep(std::time::Duration::from_millis(50)).await;
+        assert!(has_come(&name).await);
     }
     assert!(was_left(&name).await);
 }
@@ -62,6 +71,20 @@ async fn a_complete_response_leaves_its_connection_to_the_next_call() {
         let on_its_connection: usize = call("ordinal").await.unwrap().text().parse().unwrap();
         assert!(call_number == 0 || on_its_connection > 1, "call {call_number} needed a new connection");
     }
+}
+
+#[wasm_bindgen_test]
+async fn a_status_does_not_wait_for_a_body_that_is_not_ended() {
+    let name = unique("complete");
+    let start = js_sys::Date::now();
+
+    let reply = call(&format!("hang-complete/{name}")).await.unwrap();
+
+    assert_eq!(reply.trailers["grpc-status"], "0");
+    // The end has a second to come.
+    let waited = js_sys::Date::now() - start;
+    assert!(waited >= 900.0, "the status came after {waited} ms");
+    assert!(was_left(&name).await);
 }
 
 #[wasm_bindgen_test]

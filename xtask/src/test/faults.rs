@@ -6,7 +6,7 @@
 
 mod answers;
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -16,40 +16,47 @@ use anyhow::{Context as _, Result};
 
 use self::answers::{Answer, answer};
 
-/// How long `/gone/NAME` waits until the client of `/hang/NAME` has gone, or has even come.
+/// How long `/come/NAME` and `/gone/NAME` wait until the client of `/hang/NAME` has come, and has gone.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Listens on `port` until the program ends.
 pub(super) fn start(port: u16) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
         .with_context(|| format!("cannot listen on port {port} for answers that are wrong"))?;
-    let gone = Arc::<Gone>::default();
+    let clients = Arc::<Clients>::default();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            let gone = Arc::clone(&gone);
+            let clients = Arc::clone(&clients);
             // A client that leaves early is part of the play.
-            std::thread::spawn(move || serve(stream, &gone).ok());
+            std::thread::spawn(move || serve(stream, &clients).ok());
         }
     });
     Ok(())
 }
 
-/// The clients that have left a call that was not answered, by the call's name.
+/// The clients whose call is not answered, by the call's name.
 #[derive(Default)]
-struct Gone {
-    count: Mutex<BTreeMap<String, usize>>,
+struct Clients {
+    came: Names,
+    gone: Names,
+}
+
+/// Names that are waited for.
+#[derive(Default)]
+struct Names {
+    known: Mutex<BTreeSet<String>>,
     changed: Condvar,
 }
 
-impl Gone {
+impl Names {
     fn add(&self, name: &str) {
-        *self.count.lock().unwrap_or_else(PoisonError::into_inner).entry(name.to_owned()).or_default() += 1;
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
         self.changed.notify_all();
     }
 
-    fn has_come(&self, name: &str) -> bool {
-        let count = self.count.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(count, PATIENCE, |count| !count.contains_key(name));
+    fn wait_for(&self, name: &str) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.changed.wait_timeout_while(known, PATIENCE, |known| !known.contains(name));
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
@@ -65,7 +72,7 @@ struct Request {
 }
 
 /// Answers requests until the client closes the connection or an answer says that it ends.
-fn serve(mut stream: TcpStream, gone: &Gone) -> Result<()> {
+fn serve(mut stream: TcpStream, clients: &Clients) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     for ordinal in 1.. {
@@ -82,14 +89,18 @@ fn serve(mut stream: TcpStream, gone: &Gone) -> Result<()> {
                 return Ok(());
             }
             Answer::ThenHang(name, bytes) => {
+                clients.came.add(name);
                 stream.write_all(&bytes)?;
                 // Nothing more comes but the end of the connection.
                 reader.read_to_end(&mut Vec::new()).ok();
-                gone.add(name);
+                clients.gone.add(name);
                 return Ok(());
             }
+            Answer::WhenCome(name, yes, no) => {
+                stream.write_all(if clients.came.wait_for(name) { &yes } else { &no })?;
+            }
             Answer::WhenGone(name, yes, no) => {
-                stream.write_all(if gone.has_come(name) { &yes } else { &no })?;
+                stream.write_all(if clients.gone.wait_for(name) { &yes } else { &no })?;
             }
         }
     }

@@ -12,8 +12,10 @@ pub(super) enum Answer<'a> {
     ThenCut(Vec<u8>),
     /// The start of a response, and nothing more until the client goes.
     ThenHang(&'a str, Vec<u8>),
-    /// The first response once the client of [`ThenHang`](Self::ThenHang) of this name has gone, the second when it
-    /// does not go.
+    /// The first response once the client of [`ThenHang`](Self::ThenHang) of this name has come, the second when
+    /// none does.
+    WhenCome(&'a str, Vec<u8>, Vec<u8>),
+    /// The first response once that client has gone, the second when it does not go.
     WhenGone(&'a str, Vec<u8>, Vec<u8>),
 }
 
@@ -33,6 +35,7 @@ pub(super) fn answer(request: &Request) -> Answer<'_> {
     let number: usize = argument.parse().unwrap_or_default();
     let hello = frame(0, b"hello");
     let whole = [&hello[..], &frame(0x80, OK)].concat();
+    let late = response(GRPC_WEB, &frame(0x80, b"grpc-status: 4"));
     match word {
         "good" => Answer::Whole(response(GRPC_WEB, &whole)),
         "headers" => Answer::Whole(response(GRPC_WEB, &echo(request.headers.join("\n").as_bytes()))),
@@ -85,11 +88,9 @@ pub(super) fn answer(request: &Request) -> Answer<'_> {
         "large-prefix" => Answer::ThenHang("large-prefix", start(b"\0\x7f\xff\xff\xff....")),
         "hang" => Answer::ThenHang(argument, Vec::new()),
         "hang-streaming" => Answer::ThenHang(argument, start(&hello)),
-        "gone" => Answer::WhenGone(
-            argument,
-            response(GRPC_WEB, &whole),
-            response(GRPC_WEB, &frame(0x80, b"grpc-status: 4")),
-        ),
+        "hang-complete" => Answer::ThenHang(argument, start(&whole)),
+        "come" => Answer::WhenCome(argument, response(GRPC_WEB, &whole), late),
+        "gone" => Answer::WhenGone(argument, response(GRPC_WEB, &whole), late),
         "small-messages" => Answer::Whole(response(GRPC_WEB, &stream(b"ten bytes.", number))),
         "large-messages" => Answer::Whole(response(GRPC_WEB, &stream(&[7; 64 * 1024], number))),
         _ => Answer::Whole(response(GRPC_WEB, &frame(0x80, b"grpc-status: 12\r\n"))),
