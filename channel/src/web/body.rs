@@ -3,7 +3,6 @@
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _};
@@ -18,15 +17,7 @@ use super::trailers;
 use crate::error::Error;
 use crate::gzip;
 use crate::observe::Reporter;
-use crate::timer::Sleep;
-
-/// How long the body's end may take after its trailers.
-///
-/// The trailers are held back until the body has ended: only then is it known that they are the last, and only a
-/// response that was read to its end counts as complete with a browser, which otherwise notes the call as
-/// failed and closes its connection. The end is usually there in the same moment. A server that does not end the
-/// body must not hold back a status for longer than this.
-const GRACE: Duration = Duration::from_secs(1);
+use crate::timer::Grace;
 
 /// Decodes one response.
 pub(super) struct WebBody<S> {
@@ -46,7 +37,12 @@ enum State {
     /// The trailers came and are being decompressed.
     Unpacking(gzip::Work),
     /// The trailers came; the body has not ended.
-    Ending { trailers: HeaderMap, grace: Option<Sleep> },
+    ///
+    /// The trailers are held back until it has: only then is it known that they are the last, and only a response
+    /// that was read to its end counts as complete with a browser, which otherwise notes the call as failed and
+    /// closes its connection. The end is usually there in the same moment. A server that does not end the body must
+    /// not hold back a status for longer than a grace.
+    Ending { trailers: HeaderMap, grace: Option<Grace> },
     /// Everything has been given out.
     Over,
 }
@@ -148,7 +144,7 @@ where
     /// Nothing is there right now.
     fn poll_grace(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         let State::Ending { trailers, grace } = &mut self.state else { return Poll::Pending };
-        let grace = grace.get_or_insert_with(|| Sleep::new(GRACE));
+        let grace = grace.get_or_insert_default();
         ready!(Pin::new(grace).poll(cx));
         let trailers = std::mem::take(trailers);
         Poll::Ready(Ok(Some(Frame::trailers(trailers))))
