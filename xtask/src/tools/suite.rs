@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{beside, cache, lock, replace};
+use super::{beside, cache, lock_home, replace};
 use crate::command::{Program, program};
 use crate::step::note;
 
@@ -54,7 +54,7 @@ fn runner() -> Result<PathBuf> {
         note(&format!("{RUNNER} {VERSION}: in the cache"));
         return Ok(runner);
     }
-    let _lock = lock(&home)?;
+    let _lock = lock_home(&home)?;
     if !is_right(&runner) {
         note(&format!("{RUNNER} {VERSION}: installing it, once for all clones; that takes about a minute"));
         let unfinished = beside(&home, "new");
