@@ -26,14 +26,12 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// Whether there is Go to get it with. Our programs ask for Unix.
-    pub(crate) fn is_possible() -> bool {
-        cfg!(unix) && program("go", ["version"]).output().is_some()
-    }
-
     /// Finds or installs it.
     pub(crate) fn set_up() -> Result<Self> {
-        if !Self::is_possible() {
+        if !cfg!(unix) {
+            bail!("the programs that the conformance suite runs ask for Unix");
+        }
+        if program("go", ["version"]).output().is_none() {
             bail!(
                 "the conformance suite is installed by Go, and there is no `go`: see https://go.dev/doc/install"
             );
