@@ -182,6 +182,8 @@ pub(crate) struct Running(Child);
 impl Running {
     /// How long it may take to end when it is asked to; then it is killed.
     const PATIENCE: Duration = Duration::from_secs(20);
+    /// How long what it has started may take to end after it, when we are told to end.
+    const LAST_MOMENTS: Duration = Duration::from_secs(5);
 
     /// Waits for its end; whether it was a good one. An error when we are told to end meanwhile.
     pub(crate) fn wait(&mut self) -> Result<bool> {
@@ -194,6 +196,13 @@ impl Running {
 
     fn ended(&mut self) -> Result<ExitStatus> {
         let status = self.0.wait()?;
+        if interrupted() {
+            // What it has started was asked to end, too, and may have others to end: a browser, for one.
+            let asked = Instant::now();
+            while has_members(self.0.id()) && asked.elapsed() < Self::LAST_MOMENTS {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
         // What it left behind would keep its output open.
         signal(self.0.id(), Urgency::Killed);
         self.forget();
@@ -277,6 +286,20 @@ fn signal(leader: u32, urgency: Urgency) {
         // It may have ended already.
         killpg(nix::unistd::Pid::from_raw(leader), signal).ok();
     }
+}
+
+/// Whether anybody is left in the process group that `leader` led.
+#[cfg(unix)]
+fn has_members(leader: u32) -> bool {
+    leader
+        .try_into()
+        .is_ok_and(|leader| nix::sys::signal::killpg(nix::unistd::Pid::from_raw(leader), None).is_ok())
+}
+
+/// On Windows nothing was asked.
+#[cfg(not(unix))]
+fn has_members(_: u32) -> bool {
+    false
 }
 
 /// Ends `leader` and what it started. Windows has no way to ask.

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,36 +12,51 @@ use nix::unistd::Pid;
 /// What a shell reports of a program that Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
-/// Stands for cargo: starts something that would outlive it, and says by which number it can be found.
-const CARGO: &str = "#!/bin/sh\nsh -c 'echo $$; exec sleep 600' &\nwait\n";
+/// Longer than any of it takes.
+const PATIENCE: Duration = Duration::from_secs(10);
 
-fn is_alive(process: Pid) -> bool {
-    kill(process, None).is_ok()
-}
-
-#[test]
-fn a_command_that_is_told_to_end_takes_along_what_its_programs_have_started() {
-    let folder = tempfile::tempdir().unwrap();
-    let cargo = folder.path().join("cargo");
-    std::fs::write(&cargo, CARGO).unwrap();
-    std::fs::set_permissions(&cargo, std::fs::Permissions::from_mode(0o755)).unwrap();
+/// Runs a command whose cargo is the script `cargo`, and tells it to end when that has printed a number.
+fn told_to_end(folder: &Path, cargo: &str) -> Pid {
+    let program = folder.join("cargo");
+    std::fs::write(&program, cargo).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_xtask"))
         .args(["bench", "chat"])
-        .env("CARGO", &cargo)
+        .env("CARGO", &program)
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
     let mut line = String::new();
     BufReader::new(command.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    let started = Pid::from_raw(line.trim().parse().unwrap());
-    assert!(is_alive(started));
 
     kill(Pid::from_raw(command.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
 
     assert_eq!(command.wait().unwrap().code(), Some(INTERRUPTED));
+    Pid::from_raw(line.trim().parse().unwrap())
+}
+
+#[test]
+fn a_command_that_is_told_to_end_takes_along_what_its_programs_have_started() {
+    let folder = tempfile::tempdir().unwrap();
+    // It would outlive what has started it.
+    let started = told_to_end(folder.path(), "#!/bin/sh\nsh -c 'echo $$; exec sleep 60' &\nwait\n");
     let told = Instant::now();
-    while is_alive(started) {
-        assert!(told.elapsed() < Duration::from_secs(10), "process {started} runs still");
+    // A signal that is none asks whether the process is there.
+    while kill(started, None).is_ok() {
+        assert!(told.elapsed() < PATIENCE, "process {started} runs still");
         std::thread::yield_now();
     }
+}
+
+#[test]
+fn what_has_others_to_end_may_do_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let ended = folder.path().join("ended");
+    let tidy = format!(
+        "trap 'sleep 0.3; echo > {}; exit' TERM; echo $$; while :; do sleep 0.1; done",
+        ended.display()
+    );
+    std::fs::write(folder.path().join("tidy"), tidy).unwrap();
+    told_to_end(folder.path(), &format!("#!/bin/sh\nsh {}/tidy &\nwait\n", folder.path().display()));
+    assert!(ended.exists(), "it was killed before it had ended what it had to");
 }
