@@ -1,6 +1,6 @@
 //! The request: the headers of gRPC over HTTP/2 become those of gRPC-Web, and the body becomes one piece.
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Body as _;
@@ -51,33 +51,26 @@ pub(crate) fn prepare(headers: &mut HeaderMap, form: Form) {
 ///
 /// Fails with the status that the stream fails with.
 pub(crate) async fn collect(mut body: Body) -> Result<Bytes, Status> {
-    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
-    let Some(second) = next(&mut body).await? else { return Ok(first) };
-    let mut whole = BytesMut::with_capacity(first.len() + second.len());
-    whole.extend_from_slice(&first);
-    whole.extend_from_slice(&second);
-    while let Some(more) = next(&mut body).await? {
-        whole.extend_from_slice(&more);
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        // Requests have no trailers.
+        let data = frame?.into_data().unwrap_or_default();
+        if first.is_empty() {
+            first = data;
+        } else if !data.is_empty() {
+            if whole.is_empty() {
+                whole.extend_from_slice(&first);
+            }
+            whole.extend_from_slice(&data);
+        }
     }
-    Ok(whole.freeze())
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 /// A body in the text form.
 pub(crate) fn to_text(body: &[u8]) -> String {
     text::encode(body)
-}
-
-/// The next bytes that are no empty ones.
-async fn next(body: &mut Body) -> Result<Option<Bytes>, Status> {
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
-        // Requests have no trailers.
-        if let Ok(data) = frame?.into_data()
-            && data.has_remaining()
-        {
-            return Ok(Some(data));
-        }
-    }
-    Ok(None)
 }
 
 #[cfg(test)]
