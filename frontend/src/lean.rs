@@ -22,6 +22,9 @@ pub fn double(value: f64) -> String {
 /// The fewest digits that stand for `value` among numbers of 32 bits. It is finite.
 #[cfg(target_arch = "wasm32")]
 pub fn float(value: f32) -> String {
+    if value == 0.0 {
+        return double(value.into());
+    }
     let number = js_sys::Number::from(value);
     // Nine are always enough.
     (1..=9)
