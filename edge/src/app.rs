@@ -52,6 +52,9 @@ impl App {
 
     /// Answers everything that is no call with `service`, for example an `axum::Router`, instead of a
     /// page.
+    ///
+    /// What pages of other origins may ask of it is its own business, but for this: where such pages may
+    /// call ([`cors`](Self::cors)), a browser's question whether they may POST is answered as for a call.
     #[must_use]
     pub fn http<S, B>(mut self, service: S) -> Self
     where

@@ -29,9 +29,15 @@ const REQUEST_HEADERS: [&str; 7] = [
 ];
 
 /// Response headers that a page of another origin may read: the status of a call that ended without a
-/// body, and how messages are compressed.
-const RESPONSE_HEADERS: [&str; 5] =
-    ["grpc-status", "grpc-message", "grpc-status-details-bin", "grpc-encoding", "grpc-accept-encoding"];
+/// body, when it may be repeated, and how messages are compressed.
+const RESPONSE_HEADERS: [&str; 6] = [
+    "grpc-status",
+    "grpc-message",
+    "grpc-status-details-bin",
+    "grpc-retry-pushback-ms",
+    "grpc-encoding",
+    "grpc-accept-encoding",
+];
 
 /// How long a browser may remember the answer to a preflight: the longest that Chromium honours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
@@ -170,11 +176,13 @@ fn names<'a>(fixed: &'a [&'static str], own: &'a [HeaderName]) -> impl Iterator<
     fixed.iter().map(|name| HeaderName::from_static(name)).chain(own.iter().cloned())
 }
 
-/// Whether a browser asks beforehand what a page may do.
+/// Whether a browser asks beforehand whether a page may make a call. Other methods than a call's are
+/// somebody else's to allow.
 pub(crate) fn is_preflight<B>(request: &Request<B>) -> bool {
+    let asked = request.headers().get(ACCESS_CONTROL_REQUEST_METHOD);
     request.method() == Method::OPTIONS
         && request.headers().contains_key(ORIGIN)
-        && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD)
+        && asked.is_some_and(|method| method == Method::POST.as_str())
 }
 
 /// A service that pages of other origins may call.

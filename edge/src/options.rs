@@ -55,6 +55,9 @@ pub struct ServeOptions {
     pub stream_window: u32,
     /// The same for all streams of a connection together. Default 1 MiB.
     pub connection_window: u32,
+    /// How long an HTTP/1.1 request may bring nothing of its body while that is waited for; then reading it is
+    /// an error, which ends a call with INTERNAL, and the connection is closed. Default 60 s.
+    pub body_read_timeout: Duration,
     /// Bytes of an HTTP/1.1 request that are read and thrown away after it was answered early, so that the
     /// client gets to the answer. Of what is longer, the connection is closed. Default 16 MiB.
     pub max_unread_body: u64,
@@ -85,6 +88,7 @@ impl Default for ServeOptions {
             max_unsent: 128 * 1024,
             stream_window: 256 * 1024,
             connection_window: 1024 * 1024,
+            body_read_timeout: Duration::from_secs(60),
             max_unread_body: 16 * 1024 * 1024,
             unread_body_timeout: Duration::from_secs(10),
             call_grace: Duration::from_secs(3),

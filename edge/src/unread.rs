@@ -1,11 +1,12 @@
-//! What becomes of a request body that nobody reads to its end.
+//! What becomes of a request body that nobody reads to its end, or that does not come.
 //!
 //! Over HTTP/1.1 a server that answers early and closes loses the answer: what the client goes on sending
 //! is met by a reset, and the client sees that instead. So the rest is read and thrown away, in the
-//! background and within bounds. HTTP/2 has a way of saying that no more is wanted.
+//! background and within bounds. HTTP/2 has a way of saying that no more is wanted; and of finding out that a
+//! client is gone, where over HTTP/1.1 one that keeps silent would hold its connection for ever.
 
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,29 +16,43 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
+use tokio::time::{Sleep, sleep};
 use tokio_util::task::TaskTracker;
 
 use crate::options::ServeOptions;
 
-/// Reads the rest of bodies.
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A body paused for too long.
+#[derive(Debug, thiserror::Error)]
+#[error("nothing more of the request came in time")]
+struct Stalled;
+
+/// Reads the rest of bodies, and knows how long one may pause.
 #[derive(Clone, Debug)]
 pub(crate) struct Drain {
     tasks: TaskTracker,
     max_bytes: u64,
     timeout: Duration,
+    pause: Duration,
 }
 
 impl Drain {
     /// Runs on `tasks`, where the end of the server waits for it.
     pub(crate) fn new(tasks: TaskTracker, options: &ServeOptions) -> Self {
-        Self { tasks, max_bytes: options.max_unread_body, timeout: options.unread_body_timeout }
+        Self {
+            tasks,
+            max_bytes: options.max_unread_body,
+            timeout: options.unread_body_timeout,
+            pause: options.body_read_timeout,
+        }
     }
 
     /// Takes care of the body of `request`.
     pub(crate) fn watch(&self, request: Request<Incoming>) -> Request<RequestBody> {
         let drain = (request.version() < Version::HTTP_2).then(|| self.clone());
         let held_back = request.headers().contains_key(EXPECT);
-        request.map(|body| RequestBody { body: Some(body), drain, held_back })
+        request.map(|body| RequestBody { body: Some(body), drain, held_back, pause: None })
     }
 
     fn read(self, mut body: Incoming) {
@@ -75,23 +90,32 @@ pub(crate) struct RequestBody {
     drain: Option<Drain>,
     /// The client asked whether to send the body (`expect: 100-continue`), and nobody has said yes.
     held_back: bool,
+    /// While more is waited for: until when.
+    pause: Option<Pin<Box<Sleep>>>,
 }
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BoxError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        self.held_back = false;
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        let polled = Pin::new(body).poll_frame(cx);
-        if let Poll::Ready(None | Some(Err(_))) = polled {
-            self.body = None;
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        this.held_back = false;
+        let Some(body) = &mut this.body else { return Poll::Ready(None) };
+        let Poll::Ready(polled) = Pin::new(body).poll_frame(cx) else {
+            let Some(Drain { pause, .. }) = this.drain else { return Poll::Pending };
+            ready!(this.pause.get_or_insert_with(|| Box::pin(sleep(pause))).as_mut().poll(cx));
+            this.body = None;
+            return Poll::Ready(Some(Err(Stalled.into())));
+        };
+        this.pause = None;
+        if let None | Some(Err(_)) = polled {
+            this.body = None;
         }
-        polled
+        Poll::Ready(polled.map(|frame| frame.map_err(Into::into)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -17,6 +17,7 @@ pub mod i18n;
 pub mod icon;
 pub mod intl;
 pub mod keys;
+pub mod lean;
 pub mod route;
 mod settings;
 pub mod status;

@@ -6,7 +6,10 @@ pub use channel::code_name;
 use prost::Message as _;
 use tonic::{Code, Status};
 
-use crate::i18n::{Messages, fill};
+use crate::{
+    i18n::{Messages, fill},
+    lean,
+};
 
 /// What happened and what to do, in the reader's language.
 pub fn sentence(m: &Messages, code: Code) -> &'static str {
@@ -41,7 +44,7 @@ impl Failure {
     /// What happened, whether the work is safe and what to do, in the reader's language.
     pub fn sentence(&self, m: &Messages) -> String {
         let Some(error) = &self.error else { return sentence(m, self.code).to_owned() };
-        let seconds = |duration: &std::time::Duration| duration.as_secs_f64().to_string();
+        let seconds = |duration: &std::time::Duration| lean::double(duration.as_secs_f64());
         let (template, argument) = match error {
             Error::Offline => (m.error_offline, String::new()),
             Error::Connect { .. } => (m.status_unavailable, String::new()),

@@ -6,6 +6,7 @@
 
 mod web {
     mod calls;
+    mod lean;
     mod page;
 
     wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

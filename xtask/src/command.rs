@@ -1,13 +1,13 @@
 //! Running other programs: what was run is named when it fails, and none outlives us.
 //!
-//! What is only waited for shares our terminal, so that Ctrl-C reaches it by itself. What runs beside us has
-//! a process group of its own: Ctrl-C reaches us alone, and we ask it once to end.
+//! Each has a process group of its own: Ctrl-C and SIGTERM reach us alone, and we ask the whole group once to
+//! end, so that nothing goes on that the program has started in its turn.
 
 use std::ffi::OsStr;
 use std::io::{BufRead as _, BufReader, Read};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -59,12 +59,9 @@ impl Program {
     }
 
     /// Runs it with our own output; an error when it fails.
-    pub(crate) fn run(mut self) -> Result<()> {
-        let status = self.0.status().with_context(|| self.cannot_start())?;
-        if !status.success() {
-            bail!("`{}` failed ({status})", self.shown());
-        }
-        Ok(())
+    pub(crate) fn run(self) -> Result<()> {
+        let shown = self.shown();
+        succeeded(&shown, self.spawn()?.ended()?)
     }
 
     /// What it prints, trimmed; `None` when it is not there or fails.
@@ -75,13 +72,20 @@ impl Program {
     }
 
     /// Runs it quietly, and shows what it printed when it fails.
-    pub(crate) fn quiet(mut self) -> Result<()> {
-        let output = self.0.stdin(Stdio::null()).output().with_context(|| self.cannot_start())?;
-        if !output.status.success() {
-            eprint!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-            bail!("`{}` failed ({})", self.shown(), output.status);
+    pub(crate) fn quiet(self) -> Result<()> {
+        let shown = self.shown();
+        let (sender, lines) = mpsc::channel();
+        let (mut running, reader) = self.start_reading_all(move |line| {
+            // Nobody reads any more when we are told to end.
+            sender.send(line.to_owned()).ok();
+        })?;
+        let status = running.ended()?;
+        // It only ends by the end of the output.
+        reader.join().ok();
+        if !status.success() {
+            lines.iter().for_each(|line| eprintln!("{line}"));
         }
-        Ok(())
+        succeeded(&shown, status)
     }
 
     /// Starts it with our own output, to be ended by us.
@@ -136,6 +140,13 @@ impl Program {
     }
 }
 
+fn succeeded(shown: &str, status: ExitStatus) -> Result<()> {
+    if !status.success() {
+        bail!("`{shown}` failed ({status})");
+    }
+    Ok(())
+}
+
 fn read_lines(
     from: impl Read + Send + 'static,
     mut line: impl FnMut(&str) + Send + 'static,
@@ -157,34 +168,48 @@ pub(crate) fn interrupted() -> bool {
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// The ids of all programs that run beside us, each the leader of its process group.
+/// The ids of all programs that we have started and that run still, each the leader of its process group.
 static RUNNING: Mutex<Vec<u32>> = Mutex::new(Vec::new());
 
 fn running() -> MutexGuard<'static, Vec<u32>> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A program that runs beside us. Ended when this is dropped, or when we are told to end.
+/// A program that we have started. Ended when this is dropped, or when we are told to end.
 #[derive(Debug)]
 pub(crate) struct Running(Child);
 
 impl Running {
     /// How long it may take to end when it is asked to; then it is killed.
     const PATIENCE: Duration = Duration::from_secs(20);
+    /// How long what it has started may take to end after it, when we are told to end.
+    const LAST_MOMENTS: Duration = Duration::from_secs(5);
 
     /// Waits for its end; whether it was a good one. An error when we are told to end meanwhile.
     pub(crate) fn wait(&mut self) -> Result<bool> {
+        let status = self.ended()?;
+        if status.code().is_none() {
+            eprintln!("it did not end by itself: {status}");
+        }
+        Ok(status.success())
+    }
+
+    fn ended(&mut self) -> Result<ExitStatus> {
         let status = self.0.wait()?;
+        if interrupted() {
+            // What it has started was asked to end, too, and may have others to end: a browser, for one.
+            let asked = Instant::now();
+            while has_members(self.0.id()) && asked.elapsed() < Self::LAST_MOMENTS {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
         // What it left behind would keep its output open.
         signal(self.0.id(), Urgency::Killed);
         self.forget();
         if interrupted() {
             bail!("stopped");
         }
-        if status.code().is_none() {
-            eprintln!("it did not end by itself: {status}");
-        }
-        Ok(status.success())
+        Ok(status)
     }
 
     /// Whether it runs still.
@@ -263,11 +288,25 @@ fn signal(leader: u32, urgency: Urgency) {
     }
 }
 
+/// Whether anybody is left in the process group that `leader` led.
+#[cfg(unix)]
+fn has_members(leader: u32) -> bool {
+    leader
+        .try_into()
+        .is_ok_and(|leader| nix::sys::signal::killpg(nix::unistd::Pid::from_raw(leader), None).is_ok())
+}
+
+/// On Windows nothing was asked.
+#[cfg(not(unix))]
+fn has_members(_: u32) -> bool {
+    false
+}
+
 /// Ends `leader` and what it started. Windows has no way to ask.
 #[cfg(not(unix))]
 fn signal(leader: u32, _: Urgency) {
     // It may have ended already.
-    program("taskkill", ["/T", "/F", "/PID", &leader.to_string()]).quiet().ok();
+    program("taskkill", ["/T", "/F", "/PID", &leader.to_string()]).output();
 }
 
 #[cfg(test)]

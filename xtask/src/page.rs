@@ -13,7 +13,7 @@ use crate::command::program;
 use crate::root;
 use crate::server::target;
 use crate::step::{Steps, note, show};
-use crate::tools::Tools;
+use crate::tools::{Tools, lock};
 
 /// What the page is made of, and how.
 const INPUTS: [&str; 10] = [
@@ -57,8 +57,11 @@ pub(crate) fn for_development() -> PathBuf {
     target().join("page-dev")
 }
 
-/// Builds the page, unless `dist/` has it from the same inputs.
+/// Builds the page, unless `dist/` has it from the same inputs. Of two at once in one checkout, one waits for the
+/// other: trunk empties the folder that it builds into.
 pub(crate) fn build(tools: &Tools) -> Result<()> {
+    fs::create_dir_all(target())?;
+    let _lock = lock(&target().join("page.lock"), "the page is being built already; waiting for that")?;
     let inputs = inputs(tools)?;
     // What lies in dist/ belongs to it: `trunk build` and `trunk serve` put another page there.
     let stamp = || Ok::<_, anyhow::Error>(format!("{inputs:016x} {:016x}", outputs()?));
@@ -83,7 +86,6 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
         compress(file)?;
     }
     note(&format!("compressing took {}", show(started.elapsed())));
-    fs::create_dir_all(target())?;
     fs::write(stamp_file, stamp()?)?;
     Ok(())
 }

@@ -58,7 +58,8 @@ fn open_browser(address: &str) {
         &["xdg-open"]
     };
     let arguments = opener[1..].iter().copied().chain([address]);
-    if program(opener[0], arguments).quiet().is_err() {
+    // The browser may be what the opener leaves behind: its group is not ours to end.
+    if program(opener[0], arguments).output().is_none() {
         note("no browser could be opened; open the address yourself");
     }
 }

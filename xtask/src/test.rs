@@ -65,7 +65,7 @@ pub(crate) fn run() -> Result<()> {
         println!("NOT RUN: calls by other gRPC-Web clients, for which npm has to be there");
     }
     if setup.suite.is_none() {
-        println!("NOT RUN: conformance, for which Go has to be there");
+        println!("NOT RUN: conformance, for which Go has to be there and to reach its modules");
     }
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed > 0 {
@@ -107,13 +107,15 @@ fn set_up() -> Result<Setup> {
         Some(_) => note("connect-web, grpc-web: in the cache"),
         None => note("connect-web, grpc-web: npm is not there to fetch them; calls by them WILL NOT RUN"),
     }
-    let suite = if Suite::is_possible() {
-        Some(Suite::set_up()?)
-    } else {
-        note("Go is not there to install the conformance suite, which WILL NOT RUN");
-        None
-    };
+    let suite = suite()?;
     Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite })
+}
+
+/// `None` where Go is not there or cannot install it: a machine without network, or an old Go.
+fn suite() -> Result<Option<Suite>> {
+    let suite = Suite::set_up();
+    stop_if_told()?;
+    Ok(suite.inspect_err(|error| note(&format!("{error:#}; conformance WILL NOT RUN"))).ok())
 }
 
 /// All in one: each selection of packages would build its own variants of what they share.
@@ -142,7 +144,7 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
 /// With the programs that the tests on the host have built.
 fn conformant(count: &mut Count, setup: &Setup) -> Result<()> {
     let Some(suite) = &setup.suite else {
-        note("skipped: Go is not there");
+        note("skipped: the suite is not there");
         return Ok(());
     };
     let browser = Some(setup.browser.chrome.clone());

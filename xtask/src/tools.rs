@@ -162,7 +162,7 @@ fn tool(package: &str, programs: &[&str], version: &str, wait: &str) -> Result<O
         note(&format!("{name} {version}: in the cache"));
         return Ok(Some(bin));
     }
-    let _lock = lock(&home)?;
+    let _lock = lock_home(&home)?;
     if !is_right(&bin) {
         note(&format!("{name} {version}: installing it, once for all clones; that takes about {wait}"));
         install(package, version, &home).with_context(|| format!("cannot install {package} {version}"))?;
@@ -174,14 +174,19 @@ fn tool(package: &str, programs: &[&str], version: &str, wait: &str) -> Result<O
 }
 
 /// Keeps others from installing into `home` until it is dropped.
-fn lock(home: &Path) -> Result<File> {
+fn lock_home(home: &Path) -> Result<File> {
     let path = beside(home, "lock");
     fs::create_dir_all(path.parent().context("the folder for the tools has no parent")?)?;
-    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    lock(&path, "another clone is installing it; waiting for that")
+}
+
+/// Keeps others from what the file at `path` stands for until it is dropped. Says `waiting` when one has it.
+pub(crate) fn lock(path: &Path, waiting: &str) -> Result<File> {
+    let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            note("another clone is installing it; waiting for that");
+            note(waiting);
             file.lock()?;
         }
         // A file system without locks: two at once only do the work twice.
@@ -275,7 +280,7 @@ fn npm(
     if program(npm, ["--version"]).output().is_none() {
         return Ok(None);
     }
-    let _lock = lock(home)?;
+    let _lock = lock_home(home)?;
     if is_filled() {
         return Ok(Some(home.to_owned()));
     }
@@ -327,6 +332,17 @@ fn version_in_lock(lock: &str, package: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn nobody_else_has_a_lock_until_it_is_dropped() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("page.lock");
+        let held = lock(&path, "").unwrap();
+        let other = File::create(&path).unwrap();
+        assert!(matches!(other.try_lock(), Err(TryLockError::WouldBlock)));
+        drop(held);
+        other.try_lock().unwrap();
+    }
 
     #[test]
     fn the_locked_version_is_that_of_the_package_itself() {

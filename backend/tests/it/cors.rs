@@ -53,6 +53,7 @@ async fn a_listed_origin_may_call_and_read_the_status() {
                 "grpc-accept-encoding",
                 "grpc-encoding",
                 "grpc-message",
+                "grpc-retry-pushback-ms",
                 "grpc-status",
                 "grpc-status-details-bin"
             ]

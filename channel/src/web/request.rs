@@ -1,6 +1,6 @@
 //! The request: the headers of gRPC over HTTP/2 become those of gRPC-Web, and the body becomes one piece.
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE, HOST, TE, USER_AGENT};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::Body as _;
@@ -57,37 +57,29 @@ const MAX_COLLECTED: usize = 64 << 20;
 /// Fails with the status that the stream fails with, and with [`Error::RequestTooLarge`] when it is longer than
 /// [`MAX_COLLECTED`].
 pub(crate) async fn collect(mut body: Body) -> Result<Bytes, Status> {
-    let Some(first) = next(&mut body).await? else { return Ok(Bytes::new()) };
-    let Some(second) = next(&mut body).await? else { return Ok(first) };
-    let mut whole = BytesMut::with_capacity(first.len() + second.len());
-    whole.extend_from_slice(&first);
-    let mut more = Some(second);
-    while let Some(bytes) = more {
-        if whole.len() + bytes.len() > MAX_COLLECTED {
-            return Err(Error::RequestTooLarge { limit: MAX_COLLECTED }.into());
+    let mut first = Bytes::new();
+    let mut whole = BytesMut::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        // Requests have no trailers.
+        let data = frame?.into_data().unwrap_or_default();
+        if first.is_empty() {
+            first = data;
+        } else if !data.is_empty() {
+            if whole.is_empty() {
+                whole.extend_from_slice(&first);
+            }
+            if whole.len() + data.len() > MAX_COLLECTED {
+                return Err(Error::RequestTooLarge { limit: MAX_COLLECTED }.into());
+            }
+            whole.extend_from_slice(&data);
         }
-        whole.extend_from_slice(&bytes);
-        more = next(&mut body).await?;
     }
-    Ok(whole.freeze())
+    Ok(if whole.is_empty() { first } else { whole.freeze() })
 }
 
 /// A body in the text form.
 pub(crate) fn to_text(body: &[u8]) -> String {
     text::encode(body)
-}
-
-/// The next bytes that are no empty ones.
-async fn next(body: &mut Body) -> Result<Option<Bytes>, Status> {
-    while let Some(frame) = poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx)).await {
-        // Requests have no trailers.
-        if let Ok(data) = frame?.into_data()
-            && data.has_remaining()
-        {
-            return Ok(Some(data));
-        }
-    }
-    Ok(None)
 }
 
 #[cfg(test)]

@@ -36,15 +36,13 @@ pub(super) fn split_binary(headers: &mut HeaderMap) {
     }
     let mut split = HeaderMap::new();
     for (name, value) in &*headers {
-        if !is_joined(name, value) {
-            // There were more places in the table than are needed so far.
-            split.try_append(name.clone(), value.clone()).ok();
-            continue;
-        }
-        for part in value.as_bytes().split(|&byte| byte == b',') {
-            // A part of a valid value is valid. Where so many do not fit, the rest is left out.
-            if let Ok(part) = HeaderValue::from_bytes(part.trim_ascii()) {
-                split.try_append(name.clone(), part).ok();
+        let joined = is_joined(name, value);
+        for part in value.as_bytes().split(|&byte| joined && byte == b',') {
+            // A part of a valid value is valid.
+            let Ok(part) = HeaderValue::from_bytes(part.trim_ascii()) else { continue };
+            // Where so many do not fit, the rest is left out.
+            if split.try_append(name.clone(), part).is_err() {
+                break;
             }
         }
     }

@@ -6,6 +6,7 @@ use std::process::Command;
 fn every_program_says_what_to_run_instead() {
     let programs = [
         env!("CARGO_BIN_EXE_conformance-client"),
+        env!("CARGO_BIN_EXE_conformance-native-client"),
         env!("CARGO_BIN_EXE_conformance-page"),
         env!("CARGO_BIN_EXE_conformance-server"),
     ];

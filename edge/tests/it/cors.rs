@@ -47,7 +47,7 @@ async fn the_headers_that_an_application_names_may_be_sent_and_read() {
         let allowed = preflight.header("access-control-allow-headers");
         assert!(allowed.split(',').any(|allowed| allowed == name), "{name} is not in {allowed}");
     }
-    for name in ["x-before", "grpc-status", "grpc-encoding"] {
+    for name in ["x-before", "grpc-status", "grpc-encoding", "grpc-retry-pushback-ms"] {
         assert!(exposes(&answer, name), "{name} is not in {:?}", answer.headers);
     }
     server.stopped().await;
@@ -95,5 +95,24 @@ async fn a_refused_call_can_be_read_by_a_page_of_another_origin() {
 
     assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     assert_eq!(answer.header("access-control-allow-origin"), PAGE);
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn what_pages_may_ask_of_the_applications_own_router_is_its_own_business() {
+    let router = axum::Router::new()
+        .route("/upload", axum::routing::options(async || [("access-control-allow-methods", "PUT")]));
+    let cors = CorsOptions::new([PAGE.parse().unwrap()]);
+    let server = Server::start_app(|_| {}, |app| app.http(router).cors(cors)).await;
+    let asking = Request::options("/upload")
+        .header("host", "test")
+        .header("origin", PAGE)
+        .header("access-control-request-method", "PUT")
+        .body(Full::default())
+        .unwrap();
+
+    let answer = send(server.addr, Way::Web, asking).await;
+
+    assert_eq!(answer.header("access-control-allow-methods"), "PUT");
     server.stopped().await;
 }

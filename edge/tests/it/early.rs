@@ -108,6 +108,31 @@ async fn a_body_that_does_not_come_is_not_waited_for_longer_than_allowed() {
 }
 
 #[tokio::test]
+async fn a_call_whose_request_stops_coming_is_ended_and_one_that_comes_slowly_is_not() {
+    // A busy machine may make pauses of its own.
+    let allowed = SHORT * 10;
+    let server = Server::start(|options| options.body_read_timeout = allowed).await;
+    let head = head("POST /test.Echo/Unary", "application/grpc-web", "content-length: 8");
+    let message = request(&["a"]);
+    let mut silent = TcpStream::connect(server.addr).await.unwrap();
+    silent.write_all(head.as_bytes()).await.unwrap();
+    silent.write_all(&message[..4]).await.unwrap();
+    let mut slow = TcpStream::connect(server.addr).await.unwrap();
+    slow.write_all(head.as_bytes()).await.unwrap();
+    for byte in &message {
+        slow.write_all(&[*byte]).await.unwrap();
+        // All together take longer than one may.
+        tokio::time::sleep(allowed / 6).await;
+    }
+
+    assert!(read_until(&mut slow, "grpc-status:").await.unwrap().contains("x-before: head"));
+    let answer = read_until(&mut silent, "\r\n\r\n").await.unwrap();
+    assert!(answer.contains("grpc-status: 13\r\n") && answer.contains("came%20in%20time"), "{answer}");
+    closed(&mut silent).await;
+    server.stopped().await;
+}
+
+#[tokio::test]
 async fn a_body_that_the_client_holds_back_is_not_asked_for() {
     let server = Server::start(|_| {}).await;
     let mut stream = TcpStream::connect(server.addr).await.unwrap();

@@ -5,6 +5,7 @@ use base64::prelude::{BASE64_STANDARD, Engine as _};
 use proto::schema::{Enum, Field, Kind, Message, Shape};
 
 use super::json::Json;
+use crate::lean;
 
 /// How deep messages are followed into each other; protobuf's own libraries stop at 100.
 const DEEPEST: usize = 32;
@@ -301,7 +302,7 @@ impl Decoder {
             value if value.is_nan() => self.json.text("NaN"),
             f64::INFINITY => self.json.text("Infinity"),
             f64::NEG_INFINITY => self.json.text("-Infinity"),
-            value => self.json.plain(&short.map_or_else(|| value.to_string(), |short| short.to_string())),
+            value => self.json.plain(&short.map_or_else(|| lean::double(value), lean::float)),
         }
     }
 

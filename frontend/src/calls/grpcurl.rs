@@ -76,19 +76,19 @@ fn timeout_seconds(record: &CallRecord) -> Option<String> {
     let Value::Text(value) = &entry.value else { return None };
     let unit = value.chars().last()?;
     let amount: u64 = value.strip_suffix(unit)?.parse().ok()?;
-    let nanos = u128::from(amount)
-        * match unit {
-            'H' => 3_600_000_000_000,
-            'M' => 60_000_000_000,
-            'S' => 1_000_000_000,
-            'm' => 1_000_000,
-            'u' => 1_000,
-            'n' => 1,
-            _ => return None,
-        };
-    let fraction = (nanos % 1_000_000_000).to_string();
+    // How long the unit is in seconds, or how many there are in one.
+    let (seconds, per_second) = match unit {
+        'H' => (3_600, 1),
+        'M' => (60, 1),
+        'S' => (1, 1),
+        'm' => (1, 1_000),
+        'u' => (1, 1_000_000),
+        'n' => (1, 1_000_000_000),
+        _ => return None,
+    };
+    let whole = (amount / per_second).saturating_mul(seconds).to_string();
+    let fraction = (amount % per_second * (1_000_000_000 / per_second)).to_string();
     let fraction = ["0".repeat(9 - fraction.len()), fraction].concat();
-    let whole = (nanos / 1_000_000_000).to_string();
     Some(match fraction.trim_end_matches('0') {
         "" => whole,
         fraction => [&whole, ".", fraction].concat(),

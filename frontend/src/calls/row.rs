@@ -108,9 +108,10 @@ fn state_text(m: &Messages, state: &CallState) -> &'static str {
 
 /// A duration in the unit that suits it.
 pub(crate) fn duration_text(duration: Duration) -> String {
-    let millis = duration.as_millis();
+    // In 64 bits: numbers of 128 bring long arithmetic into the page.
+    let millis = duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis().into());
     match millis {
-        0..10_000 => [&millis.to_string(), " ms"].concat(),
+        0_u64..10_000 => [&millis.to_string(), " ms"].concat(),
         _ => {
             let tenths = (millis / 100).to_string();
             let (whole, tenth) = tenths.split_at(tenths.len() - 1);

@@ -146,6 +146,7 @@ impl Chat {
         let mut since = now();
         while let Some(update) = subscription.next().await {
             match update {
+                Update::State(State::Shutdown { status }) => self.failed(&status).await,
                 Update::State(state) => self.stream_is(state),
                 Update::Message(frame) => self.take_frame(frame),
             }
@@ -159,7 +160,8 @@ impl Chat {
 
     fn stream_is(self, state: State) {
         match state {
-            State::Idle => {}
+            // The end of a stream is taken before.
+            State::Idle | State::Shutdown { .. } => {}
             State::Connecting => self.link(Link::Connecting),
             State::Ready => self.resume_outbox(),
             State::TransientFailure { next, .. } => self.link(match next.left() {
@@ -167,24 +169,21 @@ impl Chat {
                 // The strip says that the page is offline, whatever else is the matter.
                 None => Link::Connecting,
             }),
-            State::Shutdown { status } => self.failed(&status),
         }
     }
 
-    fn failed(self, status: &Status) {
-        if status.code() == Code::Unauthenticated {
-            self.leave(true);
-        } else {
-            // Nothing that this page could do better: begin again as after a reload, later.
+    /// The stream ended for good.
+    async fn failed(self, status: &Status) {
+        if status.code() != Code::Unauthenticated {
+            // Nothing that this page could do better: begin again as after a reload, later. This is aborted when
+            // the session ends meanwhile, so that it does not end the next one.
             let delay = Backoff::default().max;
             self.link(Link::Waiting { until_ms: now() + delay.as_secs_f64() * 1_000.0 });
-            spawn_local(async move {
-                channel::sleep(delay).await;
-                if self.phase.get_untracked() == Phase::In {
-                    self.leave(true);
-                    self.start();
-                }
-            });
+            channel::sleep(delay).await;
+        }
+        self.leave(true);
+        if status.code() != Code::Unauthenticated {
+            self.start();
         }
     }
 

@@ -9,6 +9,7 @@ use super::{
 use crate::{
     i18n::{text, use_messages},
     icon::{Icon, IconKind},
+    lean::lower_case,
     route::{Route, navigate},
 };
 
@@ -17,12 +18,12 @@ const OFFERED_MAX: usize = 8;
 
 /// The rooms whose name has the letters, those that begin with them first.
 fn matching(rooms: &[RoomSummary], letters: &str) -> Vec<RoomSummary> {
-    let letters = letters.trim().to_lowercase();
-    let found = |room: &&RoomSummary| room.name.to_lowercase().contains(&letters);
+    let letters = lower_case(letters.trim());
+    let found = |room: &&RoomSummary| lower_case(&room.name).contains(&letters);
     let mut offered: Vec<RoomSummary> = rooms.iter().filter(found).cloned().collect();
     // Stable: otherwise the rooms stay in their order, and where nothing is typed unread ones come first.
     offered.sort_by_key(|room| {
-        let begins = room.name.to_lowercase().starts_with(&letters);
+        let begins = lower_case(&room.name).starts_with(&letters);
         (!begins, letters.is_empty() && room.unread == 0)
     });
     offered.truncate(OFFERED_MAX);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::{beside, cache, lock, replace};
+use super::{beside, cache, lock_home, replace};
 use crate::command::{Program, program};
 use crate::step::note;
 
@@ -26,14 +26,12 @@ pub(crate) struct Suite {
 }
 
 impl Suite {
-    /// Whether there is Go to get it with. Our programs ask for Unix.
-    pub(crate) fn is_possible() -> bool {
-        cfg!(unix) && program("go", ["version"]).output().is_some()
-    }
-
     /// Finds or installs it.
     pub(crate) fn set_up() -> Result<Self> {
-        if !Self::is_possible() {
+        if !cfg!(unix) {
+            bail!("the programs that the conformance suite runs ask for Unix");
+        }
+        if program("go", ["version"]).output().is_none() {
             bail!(
                 "the conformance suite is installed by Go, and there is no `go`: see https://go.dev/doc/install"
             );
@@ -54,7 +52,7 @@ fn runner() -> Result<PathBuf> {
         note(&format!("{RUNNER} {VERSION}: in the cache"));
         return Ok(runner);
     }
-    let _lock = lock(&home)?;
+    let _lock = lock_home(&home)?;
     if !is_right(&runner) {
         note(&format!("{RUNNER} {VERSION}: installing it, once for all clones; that takes about a minute"));
         let unfinished = beside(&home, "new");

@@ -4,17 +4,17 @@
 //! call is not refused, it waits, and nothing says why.
 
 use std::cell::{Cell, RefCell};
-use std::pin::pin;
+use std::future::{Future as _, poll_fn};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::{Either, select};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
 use crate::observe::{Reporter, Told};
-use crate::timer::sleep;
+use crate::timer::Sleep;
 
 /// How many HTTP/1.1 connections a browser has to one host. All of today's browsers agree.
 const PER_HOST: usize = 6;
@@ -83,21 +83,28 @@ impl OpenCall {
     /// Waits for `response`, and warns when it is likely that it waits for a connection.
     pub(super) async fn watch(
         &self,
-        response: JsFuture,
+        mut response: JsFuture,
         reporter: Option<&Reporter>,
     ) -> Result<JsValue, JsValue> {
-        if self.others() < PER_HOST {
-            return response.await;
-        }
-        match select(response, pin!(sleep(PATIENCE))).await {
-            Either::Left((response, _)) => response,
-            Either::Right(((), response)) => {
-                let others = self.others();
-                if others >= PER_HOST && is_http_1(&self.connections.origin) {
-                    self.connections.warn(others, reporter);
-                }
-                response.await
+        let mut patience = (self.others() >= PER_HOST).then(|| Sleep::new(PATIENCE));
+        poll_fn(|cx| {
+            let polled = Pin::new(&mut response).poll(cx);
+            if polled.is_pending()
+                && let Some(timer) = &mut patience
+                && Pin::new(timer).poll(cx).is_ready()
+            {
+                patience = None;
+                self.suspect(reporter);
             }
+            polled
+        })
+        .await
+    }
+
+    fn suspect(&self, reporter: Option<&Reporter>) {
+        let others = self.others();
+        if others >= PER_HOST && is_http_1(&self.connections.origin) {
+            self.connections.warn(others, reporter);
         }
     }
 
