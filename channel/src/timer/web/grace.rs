@@ -1,6 +1,6 @@
 //! One timeout for all that wait a moment for what is nearly always there at once.
 //!
-//! A timeout of its own for each of them, set and soon cleared, would be most of what the wait costs.
+//! A timeout of its own would be set and soon cleared for nearly every call, and this wait need not be exact.
 
 use std::cell::RefCell;
 use std::future::Future;
