@@ -23,7 +23,7 @@ use crate::status;
 
 /// How much is handed on at once, in bytes. `tonic` copies it into a buffer that grows to what it is given, and a
 /// browser gives megabytes at a time when messages come faster than they are read.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 256 * 1024;
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
 

@@ -340,7 +340,7 @@ async fn megabytes_that_come_at_once_are_handed_on_in_pieces() {
     let mut received = Vec::new();
     while let Some(frame) = body.frame().await {
         if let Ok(piece) = frame.unwrap().into_data() {
-            assert!(piece.len() <= 64 * 1024, "{} bytes at once", piece.len());
+            assert!(piece.len() <= 256 * 1024, "{} bytes at once", piece.len());
             received.extend_from_slice(&piece);
         }
     }
