@@ -26,6 +26,7 @@ use tower::ServiceExt as _;
 
 use self::activity::{Activity, Counted, IdleWatch, Metered, Verdict};
 use crate::app::AppService;
+use crate::client::ClientAddress;
 use crate::options::ServeOptions;
 use crate::tls::Tls;
 use crate::unread::Drain;
@@ -63,6 +64,9 @@ impl Connections {
         let accepted = Instant::now();
         let mut caller = Extensions::new();
         caller.insert(stream.connect_info());
+        if let Ok(peer) = stream.peer_addr() {
+            caller.insert(ClientAddress(peer.ip()));
+        }
         match &self.options.tls {
             None => self.serve(stream, caller, accepted).await,
             Some(tls) => {

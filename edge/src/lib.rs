@@ -5,6 +5,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod client;
 mod connection;
 mod contract;
 mod cors;
@@ -22,6 +23,7 @@ mod trailers;
 mod unread;
 
 pub use self::app::App;
+pub use self::client::{ClientAddress, retry_later};
 pub use self::cors::{CorsOptions, Origin, OriginError};
 pub use self::methods::{DescriptorError, Methods};
 pub use self::options::ServeOptions;
