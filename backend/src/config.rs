@@ -31,7 +31,7 @@ const TLS_KEY: &str = "--tls-key <FILE>";
 ///
 /// Every option can be given as an environment variable too; the option wins.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "backend", version)]
+#[command(name = "chinwag", version)]
 pub struct Config {
     /// Means nothing more: `cargo run backend` is `cargo run`.
     #[arg(value_parser = ["backend"], hide = true)]

@@ -22,7 +22,7 @@ pub(crate) struct Server {
 impl Server {
     /// The product's server on `data`.
     pub(crate) async fn backend(data: &std::path::Path) -> Result<Self> {
-        let mut command = Command::new(beside_this_program("backend")?);
+        let mut command = Command::new(beside_this_program("chinwag")?);
         command.arg("--listen").arg("127.0.0.1:0").arg("--data").arg(data).arg("--log").arg("warn");
         Self::start(command).await
     }

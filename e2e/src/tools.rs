@@ -16,7 +16,7 @@ pub(crate) fn backend() -> Result<PathBuf> {
     }
     let own = env::current_exe()?;
     let beside =
-        own.ancestors().skip(1).take(2).map(|folder| folder.join("backend")).find(|path| path.is_file());
+        own.ancestors().skip(1).take(2).map(|folder| folder.join("chinwag")).find(|path| path.is_file());
     beside.context("there is no server to test: run `cargo build -p backend`, or name one in CHINWAG_BACKEND")
 }
 

@@ -47,7 +47,7 @@ impl Server {
 
 /// Where cargo puts the server's binary.
 pub(crate) fn binary(profile: &str) -> PathBuf {
-    target().join(profile).join(format!("backend{}", std::env::consts::EXE_SUFFIX))
+    target().join(profile).join(format!("chinwag{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// The folder for everything that is built.

@@ -181,7 +181,7 @@ async fn spawn(dir: &Path, addr: SocketAddr, flags: &[String]) -> (Child, Socket
 
 /// The real program with an empty environment of its own, its output piped.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_backend"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
     for (key, _) in std::env::vars_os() {
         if key.to_string_lossy().starts_with("CHINWAG_") {
             command.env_remove(key);
