@@ -100,7 +100,7 @@ pub use self::interceptor::{Interceptor, Outgoing};
 pub use self::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
 pub use self::method::{Idempotency, Kind, Method};
 pub use self::observe::{CallEvent, CallEventKind};
-pub use self::retry::{RetryPolicy, no_retry};
+pub use self::retry::{RetryPolicy, no_retry, retry_after};
 pub use self::status::{code_name, is_transient};
 pub use self::subscription::{
     NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,

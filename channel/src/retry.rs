@@ -10,6 +10,7 @@ use http::header::AUTHORIZATION;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
+pub use self::decision::retry_after;
 pub(crate) use self::decision::{Advisor, Failure, advice};
 use crate::attempt::{self, Head, Terms};
 use crate::backoff::{Backoff, Delays};

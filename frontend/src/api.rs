@@ -114,6 +114,9 @@ impl Api {
         &self,
         request: pb::SendMessageRequest,
     ) -> Result<pb::SendMessageResponse, Status> {
+        let mut request = Request::new(request);
+        // The outbox repeats it, and shows when.
+        channel::no_retry(&mut request);
         Ok(self.chat().send_message(request).await?.into_inner())
     }
 

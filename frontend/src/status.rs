@@ -1,6 +1,8 @@
 //! What a failed call says: its code's name, a sentence for a person, and the fields that were
 //! refused.
 
+use std::time::Duration;
+
 use channel::Error;
 pub use channel::code_name;
 use prost::Message as _;
@@ -38,12 +40,14 @@ pub struct Failure {
     pub code: Code,
     /// What went wrong on this side of the network; none when the server said so.
     error: Option<Error>,
+    /// How long the server asks to wait before the call is repeated.
+    retry_after: Option<Duration>,
 }
 
 impl Failure {
     /// What happened, whether the work is safe and what to do, in the reader's language.
     pub fn sentence(&self, m: &Messages) -> String {
-        let Some(error) = &self.error else { return sentence(m, self.code).to_owned() };
+        let Some(error) = &self.error else { return self.said_by_server(m) };
         let seconds = |duration: &std::time::Duration| lean::double(duration.as_secs_f64());
         let (template, argument) = match error {
             Error::Offline => (m.error_offline, String::new()),
@@ -71,9 +75,26 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The sentence of a failure that the server reported.
+    fn said_by_server(&self, m: &Messages) -> String {
+        match (self.code, self.retry_after) {
+            (Code::ResourceExhausted, Some(wait)) => {
+                let seconds = wait.as_millis().div_ceil(1_000).max(1).to_string();
+                fill(m.status_exhausted_wait, &[("seconds", &seconds)])
+            }
+            _ => sentence(m, self.code).to_owned(),
+        }
+    }
+}
+
 impl From<&Status> for Failure {
     fn from(status: &Status) -> Failure {
-        Failure { code: status.code(), error: Error::of(status).cloned() }
+        Failure {
+            code: status.code(),
+            error: Error::of(status).cloned(),
+            retry_after: channel::retry_after(status),
+        }
     }
 }
 
@@ -136,8 +157,6 @@ struct BadRequest {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::i18n::Language;
 
@@ -211,6 +230,15 @@ mod tests {
         let m = Language::English.messages();
         let failure = Failure::from(&Status::unavailable("shutting down"));
         assert_eq!(failure.sentence(m), m.status_unavailable);
+    }
+
+    #[test]
+    fn a_server_that_says_when_to_come_again_has_that_said_in_full_seconds() {
+        let mut status = Status::resource_exhausted("too many");
+        status.metadata_mut().insert("grpc-retry-pushback-ms", 1_200.into());
+        let sentence = |language: Language| Failure::from(&status).sentence(language.messages());
+        assert_eq!(sentence(Language::English), "The server asks to wait. Try again in 2 s.");
+        assert!(sentence(Language::Chinese).contains('2'));
     }
 
     #[test]

@@ -118,6 +118,33 @@ impl Failure {
     }
 }
 
+/// How long the server asks a caller to wait before it repeats a call that ended with `status`: its
+/// `grpc-retry-pushback-ms`, or else the delay of `google.rpc.RetryInfo` in the details. `None` when it asks for
+/// no wait, and when it forbids a repetition.
+///
+/// For callers that repeat calls themselves, with [`no_retry`](super::no_retry); a channel's own
+/// [`RetryPolicy`](super::RetryPolicy) honours both by itself.
+///
+/// ```
+/// use std::time::Duration;
+/// use tonic::Status;
+///
+/// let mut status = Status::resource_exhausted("too many messages");
+/// assert_eq!(channel::retry_after(&status), None);
+/// status.metadata_mut().insert("grpc-retry-pushback-ms", "1500".parse()?);
+/// assert_eq!(channel::retry_after(&status), Some(Duration::from_millis(1_500)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn retry_after(status: &Status) -> Option<Duration> {
+    let pushback = status.metadata().get(PUSHBACK).map(MetadataValue::as_encoded_bytes);
+    let Advice { pushback, retry_info } = advice(pushback, status.details());
+    match pushback {
+        Some(Pushback::After(delay)) => Some(delay),
+        Some(Pushback::Never) => None,
+        None => retry_info,
+    }
+}
+
 /// Whether it is worth another attempt. A deadline and a cancellation are the call's, which is over then.
 fn may_pass(code: Code) -> bool {
     is_transient(code) && !matches!(code, Code::Cancelled | Code::DeadlineExceeded)
@@ -248,6 +275,22 @@ mod tests {
         assert_eq!(failure("0").wait(drawn), Some(Duration::ZERO));
         assert_eq!(failure("-1").wait(drawn), None);
         assert_eq!(failure("soon").wait(drawn), None);
+    }
+
+    #[test]
+    fn a_caller_learns_how_long_to_wait_from_the_pushback_or_else_from_the_details() {
+        let delay = details(RETRY_INFO, &[8, 3]);
+        let with = |pushback: Option<&'static str>| {
+            let mut status = Status::with_details(Code::ResourceExhausted, "later", delay.clone().into());
+            if let Some(pushback) = pushback {
+                status.metadata_mut().insert(PUSHBACK, pushback.parse().unwrap());
+            }
+            retry_after(&status)
+        };
+        assert_eq!(with(None), Some(Duration::from_secs(3)));
+        assert_eq!(with(Some("250")), Some(Duration::from_millis(250)));
+        assert_eq!(with(Some("-1")), None, "a repetition is forbidden");
+        assert_eq!(retry_after(&Status::resource_exhausted("no word")), None);
     }
 
     #[test]

@@ -129,6 +129,7 @@ fn DeliveryView(message: Signal<Option<MessageRow>>, delivery: Memo<Delivery>) -
         Delivery::Waiting => view! {
             <span class="visually-hidden">{text(|m| m.waiting)}</span>
             <span class="chat-message__clock"><Icon kind=IconKind::Clock /></span>
+            <HoldView />
         }
         .into_any(),
         Delivery::NotSent(reason) => {
@@ -161,6 +162,25 @@ fn DeliveryView(message: Signal<Option<MessageRow>>, delivery: Memo<Delivery>) -
             }
             .into_any()
         }
+    }
+}
+
+/// When a waiting message goes out, while the server asks to wait.
+#[component]
+fn HoldView() -> impl IntoView {
+    let m = use_messages();
+    let held = use_chat().held;
+    let is_held = Memo::new(move |_| held.get().is_some());
+    let countdown = move || {
+        let seconds = held.get().unwrap_or_default().to_string();
+        fill(m.get().waiting_held, &[("seconds", &seconds)])
+    };
+    view! {
+        <Show when=move || is_held.get() fallback=|| ()>
+            // The log is read out when it changes: a screen reader hears the fact once, and no countdown.
+            <span class="visually-hidden">{text(|m| m.waiting_held_said)}</span>
+            <span class="chat-message__hold" aria-hidden="true">{countdown}</span>
+        </Show>
     }
 }
 

@@ -7,6 +7,7 @@ mod tests;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -20,6 +21,10 @@ pub(crate) const TOO_OLD_MS: i64 = 24 * 60 * 60 * 1_000;
 /// How often a message may fail with an error that is not the network's before it counts as not
 /// sent. Without it one message that the server cannot digest would hold up all that follow.
 const ATTEMPTS_MAX: u32 = 8;
+
+/// The longest wait that a server can ask for. A longer one is tried after this time: a mistake of the server
+/// must not hold messages for a day.
+const LONGEST_HOLD: Duration = Duration::from_secs(5 * 60);
 
 /// A message on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,6 +100,8 @@ pub(crate) struct Outbox {
     pending: Vec<Pending>,
     changes: Vec<Change>,
     paused: bool,
+    /// The server asked to wait until then, by this machine's clock.
+    held_until_ms: Option<i64>,
 }
 
 impl Outbox {
@@ -165,7 +172,7 @@ impl Outbox {
     /// none is being sent.
     pub(crate) fn take_due(&mut self, now_ms: i64) -> Vec<Pending> {
         self.age(now_ms);
-        if self.paused {
+        if self.paused || self.held_for_ms(now_ms).is_some() {
             return Vec::new();
         }
         let is_sending = |pending: &&Pending| pending.state == PendingState::Sending;
@@ -191,7 +198,13 @@ impl Outbox {
         self.paused = true;
     }
 
-    /// Sends again: the connection is back, or enough time has passed.
+    /// For how much longer the server asked to wait; `None` when it did not, or that time has passed.
+    pub(crate) fn held_for_ms(&self, now_ms: i64) -> Option<i64> {
+        self.held_until_ms.map(|until| until - now_ms).filter(|left| *left > 0)
+    }
+
+    /// Sends again: the connection is back, or enough time has passed. A wait that the server asked for
+    /// goes on.
     pub(crate) fn resume(&mut self) {
         self.paused = false;
     }
@@ -223,12 +236,21 @@ impl Outbox {
         });
     }
 
-    /// An attempt failed. What may pass waits, and everything waits with it; what will not pass is
-    /// not sent.
-    pub(crate) fn failed(&mut self, operation_id: Uuid, status: &Status) {
+    /// An attempt failed. A failure that may pass leaves the message waiting, and all others with it; any other
+    /// means that the message is not sent. A server that says when to come again (a rate, a full disk) has not
+    /// failed at the message: the attempt does not count, and nothing is sent before that time.
+    pub(crate) fn failed(&mut self, operation_id: Uuid, status: &Status, now_ms: i64) {
         let Some(at) = self.find(operation_id) else { return };
         let pending = &mut self.pending[at];
         if pending.state != PendingState::Sending {
+            return;
+        }
+        if may_pass(status.code())
+            && let Some(wait) = channel::retry_after(status)
+        {
+            pending.state = PendingState::Waiting;
+            let wait_ms = i64::try_from(wait.min(LONGEST_HOLD).as_millis()).unwrap_or(i64::MAX);
+            self.held_until_ms = self.held_until_ms.max(Some(now_ms + wait_ms));
             return;
         }
         pending.attempts += u32::from(!is_network(status.code()));

@@ -56,8 +56,12 @@ impl Chat {
             }
             Err(status) => {
                 let again_in = self.update(|core| {
-                    core.state.outbox.failed(pending.operation_id, &status);
-                    core.state.outbox.is_waiting().then(|| core.outbox_delays.next()).flatten()
+                    let now_ms = intl::now_ms();
+                    let outbox = &mut core.state.outbox;
+                    outbox.failed(pending.operation_id, &status, now_ms);
+                    // The end of a wait that the server asked for has a timer of its own.
+                    let by_ourselves = outbox.is_waiting() && outbox.held_for_ms(now_ms).is_none();
+                    by_ourselves.then(|| core.outbox_delays.next()).flatten()
                 });
                 if status.code() == Code::Unauthenticated {
                     self.leave(true);

@@ -273,6 +273,38 @@ impl Chat {
         }
     }
 
+    /// Shows for how much longer the server asked to wait with what was written, second by second, and sends
+    /// when that time has passed.
+    pub(super) fn show_hold(self) {
+        let was_held = self.held.get_untracked().is_some();
+        let (held_ms, timer) = self
+            .core
+            .try_update_value(|core| {
+                core.hold_timer = core.hold_timer.wrapping_add(1);
+                let outbox = &core.state.outbox;
+                let held_ms = outbox.held_for_ms(intl::now_ms()).filter(|_| outbox.is_waiting());
+                (held_ms.map(i64::unsigned_abs), core.hold_timer)
+            })
+            .expect("the chat is never disposed of");
+        let seconds = held_ms.map(|held_ms| held_ms.div_ceil(1_000));
+        if self.held.get_untracked() != seconds {
+            self.held.set(seconds);
+        }
+        match held_ms {
+            Some(held_ms) => {
+                let next_second = Duration::from_millis((held_ms - 1) % 1_000 + 1);
+                let show_again = move || {
+                    if self.core.with_value(|core| core.hold_timer == timer) {
+                        self.show_hold();
+                    }
+                };
+                set_timeout(show_again, next_second);
+            }
+            None if was_held => self.resume_outbox(),
+            None => {}
+        }
+    }
+
     /// Shows how the connection is, now and when that changes by itself.
     pub(super) fn show_strip(self) {
         let at = now();

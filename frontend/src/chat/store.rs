@@ -88,6 +88,7 @@ pub(super) struct Core {
     /// When each room's read marker was last sent, by the page's clock; infinite while it is being.
     pub(super) marked: HashMap<String, f64>,
     pub(super) strip_timer: u32,
+    pub(super) hold_timer: u32,
 }
 
 /// The chat as components see it. All copies are the same chat.
@@ -104,6 +105,8 @@ pub(crate) struct Chat {
     pub(crate) strip: RwSignal<Strip>,
     /// Changes whenever the state did.
     pub(crate) version: RwSignal<u32>,
+    /// For how many more seconds the server asked to wait with what was written; none when it did not.
+    pub(crate) held: RwSignal<Option<u64>>,
     /// Whether everything that waits could be kept on disk.
     pub(crate) kept: RwSignal<bool>,
     pub(super) session: SessionContext,
@@ -150,6 +153,7 @@ impl Chat {
             loading: HashMap::new(),
             marked: HashMap::new(),
             strip_timer: 0,
+            hold_timer: 0,
         };
         Chat {
             core: StoredValue::new_local(core),
@@ -158,6 +162,7 @@ impl Chat {
             ready: RwSignal::new(false),
             strip: RwSignal::new(Strip::Nothing),
             version: RwSignal::new(0),
+            held: RwSignal::new(None),
             kept: RwSignal::new(true),
             session,
         }
@@ -203,6 +208,7 @@ impl Chat {
         }
         self.version.update(|version| *version = version.wrapping_add(1));
         self.show_strip();
+        self.show_hold();
         self.send_read_markers();
     }
 

@@ -51,7 +51,7 @@ fn a_failure_that_may_pass_stops_everything_until_the_connection_is_back() {
     write(&mut outbox, 2, "a");
     write(&mut outbox, 3, "b");
     assert_eq!(due(&mut outbox), [1, 3]);
-    outbox.failed(id(1), &Status::unavailable("gone"));
+    outbox.failed(id(1), &Status::unavailable("gone"), 0);
     assert_eq!(due(&mut outbox), []);
     outbox.stored(id(3), 7, 5);
     outbox.resume();
@@ -66,7 +66,7 @@ fn every_code_that_may_pass_keeps_the_message_waiting() {
         let mut outbox = Outbox::new("me");
         write(&mut outbox, 1, "a");
         due(&mut outbox);
-        outbox.failed(id(1), &Status::new(code, "for now"));
+        outbox.failed(id(1), &Status::new(code, "for now"), 0);
         assert_eq!(states(&outbox), [PendingState::Waiting], "{code:?}");
     }
 }
@@ -78,7 +78,7 @@ fn a_definite_refusal_is_not_sent_and_lets_the_others_pass() {
         write(&mut outbox, 1, "a");
         write(&mut outbox, 2, "a");
         due(&mut outbox);
-        outbox.failed(id(1), &Status::new(code, "no"));
+        outbox.failed(id(1), &Status::new(code, "no"), 0);
         let refusal = Refusal { code, message: "no".to_owned() };
         assert_eq!(states(&outbox)[0], PendingState::NotSent(Reason::Refused(refusal)));
         assert_eq!(due(&mut outbox), [2]);
@@ -92,7 +92,7 @@ fn a_message_that_the_server_cannot_digest_does_not_hold_up_the_others_for_ever(
     write(&mut outbox, 2, "a");
     for _ in 0..ATTEMPTS_MAX {
         assert_eq!(due(&mut outbox), [1]);
-        outbox.failed(id(1), &Status::internal("no idea"));
+        outbox.failed(id(1), &Status::internal("no idea"), 0);
         outbox.resume();
     }
     assert!(matches!(states(&outbox)[0], PendingState::NotSent(_)));
@@ -105,10 +105,55 @@ fn a_night_without_network_costs_no_message() {
     write(&mut outbox, 1, "a");
     for _ in 0..1_000 {
         assert_eq!(due(&mut outbox), [1]);
-        outbox.failed(id(1), &Status::unavailable("gone"));
+        outbox.failed(id(1), &Status::unavailable("gone"), 0);
         outbox.resume();
     }
     assert_eq!(states(&outbox), [PendingState::Waiting]);
+}
+
+#[test]
+fn a_server_that_asks_to_wait_gets_nothing_before_that_time_and_no_attempt_is_counted() {
+    let mut outbox = Outbox::new("me");
+    write(&mut outbox, 1, "a");
+    write(&mut outbox, 2, "b");
+    let mut now_ms = 0;
+    for _ in 0..ATTEMPTS_MAX * 2 {
+        let due: Vec<_> = outbox.take_due(now_ms).iter().map(|p| p.operation_id.as_u128()).collect();
+        assert!(due.contains(&1), "{due:?}");
+        outbox.failed(id(1), &wait_ms(1_500), now_ms);
+        outbox.resume();
+        assert_eq!(outbox.take_due(now_ms + 1_499), [], "the other room waits too");
+        assert_eq!(outbox.held_for_ms(now_ms + 1_000), Some(500));
+        now_ms += 1_500;
+        assert_eq!(outbox.held_for_ms(now_ms), None);
+    }
+    assert_eq!(outbox.all()[0].state, PendingState::Waiting);
+}
+
+#[test]
+fn a_wait_that_a_server_asks_for_by_mistake_is_cut() {
+    let mut outbox = Outbox::new("me");
+    write(&mut outbox, 1, "a");
+    due(&mut outbox);
+    outbox.failed(id(1), &wait_ms(u32::MAX), 0);
+    assert_eq!(outbox.held_for_ms(0), Some(LONGEST_HOLD.as_millis() as i64));
+}
+
+#[test]
+fn a_refusal_that_cannot_pass_is_not_sent_whatever_wait_it_names() {
+    let mut outbox = Outbox::new("me");
+    write(&mut outbox, 1, "a");
+    due(&mut outbox);
+    let mut status = Status::invalid_argument("no");
+    status.metadata_mut().insert("grpc-retry-pushback-ms", "1000".parse().unwrap());
+    outbox.failed(id(1), &status, 0);
+    assert!(matches!(states(&outbox)[0], PendingState::NotSent(_)));
+}
+
+fn wait_ms(millis: u32) -> Status {
+    let mut status = Status::resource_exhausted("later");
+    status.metadata_mut().insert("grpc-retry-pushback-ms", millis.into());
+    status
 }
 
 #[test]
@@ -117,7 +162,7 @@ fn try_again_sends_with_the_same_id_and_discard_forgets() {
     for number in [1, 2] {
         write(&mut outbox, number, "a");
         due(&mut outbox);
-        outbox.failed(id(number), &Status::invalid_argument("no"));
+        outbox.failed(id(number), &Status::invalid_argument("no"), 0);
     }
     outbox.take_changes();
     outbox.try_again(id(1), &me(), 5);
