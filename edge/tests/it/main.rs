@@ -7,6 +7,7 @@ mod cors;
 mod early;
 mod echo;
 mod limits;
+mod proxy;
 mod shutdown;
 mod support;
 mod tls;

@@ -30,13 +30,13 @@ use crate::wire::{Answer, Way, call, send_over};
 const SHORT: Duration = Duration::from_millis(300);
 
 /// A certificate and its key, both PEM.
-struct Pair {
+pub(crate) struct Pair {
     certificate: String,
     key: String,
 }
 
 /// Signs itself, as those of small installations do.
-fn self_signed() -> Pair {
+pub(crate) fn self_signed() -> Pair {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
     Pair { certificate: certificate.pem(), key: key.serialize_pem() }
@@ -56,13 +56,23 @@ fn authority_and_client() -> (String, Pair) {
     (authority, Pair { certificate: certificate.pem(), key: key.serialize_pem() })
 }
 
-fn tls(pair: &Pair) -> Tls {
+pub(crate) fn tls(pair: &Pair) -> Tls {
     Tls::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes()).unwrap()
 }
 
 /// Connects as a browser does that trusts the server's certificate and offers these protocols.
-async fn connect(
+pub(crate) async fn connect(
     server: &Server,
+    trusted: &Pair,
+    own: Option<&Pair>,
+    alpn: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_over(TcpStream::connect(server.addr).await.unwrap(), trusted, own, alpn).await
+}
+
+/// The same over a connection that is there.
+pub(crate) async fn connect_over(
+    stream: TcpStream,
     trusted: &Pair,
     own: Option<&Pair>,
     alpn: &[&str],
@@ -82,7 +92,6 @@ async fn connect(
         }
     };
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(server.addr).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
     timeout(PATIENCE, connecting).await.expect("no handshake in time")
