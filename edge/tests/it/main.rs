@@ -6,6 +6,8 @@ mod calls;
 mod cors;
 mod early;
 mod echo;
+mod headers;
+mod hosts;
 mod limits;
 mod proxy;
 mod shutdown;
