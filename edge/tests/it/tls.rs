@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use edge::{ClientCertificates, Tls, TlsError};
@@ -352,6 +352,32 @@ async fn connections_beyond_the_limit_wait_inside_tls_too() {
     drop(silent);
 
     assert_eq!(timeout(PATIENCE, waiting).await.unwrap().unwrap().code(), "0");
+}
+
+#[test]
+fn a_certificate_says_when_it_expires() {
+    let seconds = |years: i32| Duration::from_secs(u64::try_from(years).unwrap() * 365 * 24 * 60 * 60);
+    for (year, is_authority) in [(1999, false), (2031, false), (2031, true), (9999, false)] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(1990, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year, 12, 31);
+        if is_authority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let certificate = params.self_signed(&key).unwrap().pem();
+
+        let expires =
+            Tls::from_pem(certificate.as_bytes(), key.serialize_pem().as_bytes()).unwrap().expires();
+
+        // Without the days of leap years.
+        let at_least = SystemTime::UNIX_EPOCH + seconds(year - 1970);
+        let expires = expires.unwrap();
+        assert!(
+            expires >= at_least && expires <= at_least + seconds(year - 1970) / 1000 + seconds(2),
+            "{year}: {expires:?}"
+        );
+    }
 }
 
 #[test]
