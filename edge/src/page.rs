@@ -1,7 +1,9 @@
 //! The page: files from a directory, and `index.html` for every path that is no file.
 //!
-//! Files are served as they lie there, or their `.br` and `.gz` neighbours to those who accept them.
+//! Files are served from memory (`page/files.rs`): as they lie there, or their `.br` and `.gz` neighbours to those
+//! who accept them.
 
+mod files;
 mod policy;
 
 use std::path::PathBuf;
@@ -14,7 +16,9 @@ use http_body_util::{Empty, Full};
 use tonic::body::Body;
 use tower::ServiceExt as _;
 use tower_http::services::ServeDir;
+use tower_http::services::fs::DefaultServeDirFallback;
 
+use self::files::Files;
 use self::policy::PolicyCache;
 use crate::headers::{NO_STORE, is_cacheable};
 
@@ -26,6 +30,9 @@ const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
 const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Bytes of a file that are handed over at once: what an answer holds that its client does not take.
+const CHUNK: usize = 16 * 1024;
 
 /// Fewest and most hexadecimal digits that count as a hash in a file's name.
 const HASH_DIGITS: std::ops::RangeInclusive<usize> = 12..=64;
@@ -51,8 +58,9 @@ impl Page {
     }
 
     pub(crate) fn into_service(self) -> PageService {
-        let files = ServeDir::new(&self.dir)
+        let files = ServeDir::with_backend(&self.dir, Files::default())
             .append_index_html_on_directories(false)
+            .with_buf_chunk_size(CHUNK)
             .precompressed_br()
             .precompressed_gzip();
         let policy = Arc::new(PolicyCache::new(self.dir.join("index.html")));
@@ -63,7 +71,7 @@ impl Page {
 /// A [`Page`] that answers requests.
 #[derive(Clone, Debug)]
 pub(crate) struct PageService {
-    files: ServeDir,
+    files: ServeDir<DefaultServeDirFallback, Files>,
     policy: Arc<PolicyCache>,
     when_missing: Bytes,
 }

@@ -6,6 +6,7 @@ mod calls;
 mod cors;
 mod early;
 mod echo;
+mod files;
 mod headers;
 mod hosts;
 mod limits;
