@@ -89,7 +89,8 @@ pub struct Config {
     #[arg(skip)]
     pub chat: ChatOptions,
 
-    /// Limits of the HTTP side; `tls` and `trusted_proxies` are taken from above. No flags: they suit small and large servers.
+    /// Limits of the HTTP side; `tls` and `trusted_proxies` are taken from above. No flags: they suit small and
+    /// large servers.
     #[arg(skip)]
     pub limits: ServeOptions,
 }

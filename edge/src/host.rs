@@ -186,6 +186,8 @@ fn is_port(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn allowed() -> AllowedHosts {
@@ -258,6 +260,16 @@ mod tests {
             ["", "a b", "u@localhost", "localhost/x", "localhost:http", "[::1", "[::1]x", "localhost:99999"]
         {
             assert_eq!(of_field(host), Err(HostRefusal::Malformed), "{host:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_a_host_is_reading_it_ends_and_only_what_is_allowed_is_answered(text in "[ -~]{0,30}") {
+            if of_field(&text).is_ok() {
+                let host = Host::of_text(&text).unwrap();
+                prop_assert!(!matches!(&host, Host::Name(name) if name != "chat.example"), "{:?}", host);
+            }
         }
     }
 
