@@ -1,5 +1,7 @@
 //! What can be configured, from flags and from the environment, and what is refused.
 
+mod web;
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, ValueEnum};
 use edge::{Origin, ServeOptions, Tls, TlsError};
 use tracing_subscriber::EnvFilter;
 
+pub use self::web::WebConfig;
 use crate::chat::ChatOptions;
 
 /// Where the server listens unless told otherwise: the port of gRPC's quick starts, this machine only.
@@ -60,6 +63,10 @@ pub struct Config {
     #[arg(long = "cors-origin", env = "CHINWAG_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
 
+    /// Who may ask the server, and through whom.
+    #[command(flatten)]
+    pub web: WebConfig,
+
     /// PEM file with the server's certificate, followed by those that lead to a known authority; with it,
     /// the port speaks https and nothing else
     #[arg(long, env = "CHINWAG_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
@@ -82,7 +89,8 @@ pub struct Config {
     #[arg(skip)]
     pub chat: ChatOptions,
 
-    /// Limits of the HTTP side; `tls` is taken from above. No flags: they suit small and large servers.
+    /// Limits of the HTTP side; `tls` and `trusted_proxies` are taken from above. No flags: they suit small and
+    /// large servers.
     #[arg(skip)]
     pub limits: ServeOptions,
 }

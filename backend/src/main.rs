@@ -29,7 +29,7 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn run(config: Config) -> anyhow::Result<()> {
     let shutdown = shutdown::signal().context("cannot listen for signals")?;
-    let listener = bind(config.listen).await?;
+    let listener = bind(config.listen)?;
     let address = listener.local_addr()?;
     let scheme = if config.is_https() { "https" } else { "http" };
     let server = Server::open(config).await?;
@@ -37,10 +37,11 @@ async fn run(config: Config) -> anyhow::Result<()> {
     server.serve(listener, shutdown).await
 }
 
-async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| {
+fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    edge::listen(address).map_err(|error| {
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => "another program uses the port".to_owned(),
+            io::ErrorKind::AddrNotAvailable => "this machine does not have the address".to_owned(),
             _ => error.to_string(),
         };
         anyhow::anyhow!("cannot listen on {address}: {reason}; choose another address or port with --listen")

@@ -1,6 +1,10 @@
 //! Puts the services together, starts them and stops them in order.
 
-use edge::{App, CorsOptions, Methods, Page};
+mod certificate;
+
+use std::time::SystemTime;
+
+use edge::{AllowedHosts, App, CorsOptions, Methods, Page, Tls};
 use http::HeaderName;
 use proto::chat::v1::server::chat_service_server::SERVICE_NAME as CHAT;
 use proto::helloworld::server::greeter_server::{GreeterServer, SERVICE_NAME as GREETER};
@@ -23,6 +27,9 @@ const COMPRESSED: [&str; 2] = ["/chat.v1.ChatService/ListEvents", "/chat.v1.Chat
 
 /// What the page's address shows while there is no page.
 const NO_PAGE: &str = include_str!("server/no_page.html");
+
+/// What somebody reads whose request was refused because of its host name.
+const HOST_HINT: &str = "(whoever runs it can allow the name with --host)";
 
 /// What health is asked about: the server as a whole, and each service.
 const WATCHED: [&str; 3] = ["", GREETER, CHAT];
@@ -47,6 +54,10 @@ impl Server {
     /// Opens what `config` names.
     pub async fn open(mut config: Config) -> anyhow::Result<Self> {
         config.limits.tls = config.tls()?;
+        config.limits.trusted_proxies = config.web.trusted_proxies.iter().copied().collect();
+        if let Some(expiry) = config.limits.tls.as_ref().and_then(Tls::expires) {
+            certificate::warn(expiry, SystemTime::now());
+        }
         let options = ChatOptions {
             data: config.data.clone(),
             secure_cookie: config.secure_cookie || config.is_https(),
@@ -76,8 +87,16 @@ impl Server {
             tls = self.config.is_https(),
             page = self.config.page.join("index.html").exists(),
             cors.origins = self.config.cors_origins.len(),
+            hosts = self.config.web.hosts.len(),
+            trusted_proxies = self.config.web.trusted_proxies.len(),
             "serving"
         );
+        if self.config.web.hosts.is_empty() && !listener.local_addr()?.ip().to_canonical().is_loopback() {
+            tracing::warn!(
+                "only requests for localhost and for IP addresses are answered; if people reach this server by a name, \
+                 say it with --host"
+            );
+        }
         let chat = self.chat.clone();
         let stopping = async move {
             shutdown.await;
@@ -93,8 +112,11 @@ impl Server {
 
     fn app(&self, routes: Routes) -> anyhow::Result<App> {
         let greeter_headers = [greeter::COUNT_KEY, greeter::INTERVAL_KEY].map(HeaderName::from_static);
-        let cors = CorsOptions::new(self.config.cors_origins.iter().cloned()).allow_headers(greeter_headers);
+        let cors = CorsOptions::new(self.config.cors_origins.iter().cloned())
+            .allow_headers(greeter_headers)
+            .allow_headers(self.config.web.cors_headers.iter().cloned());
         Ok(App::new(routes)
+            .allowed_hosts(AllowedHosts::new(self.config.web.hosts.iter().cloned()).hint(HOST_HINT))
             .page(Page::new(&self.config.page).when_missing(NO_PAGE))
             .cors(cors)
             .methods(methods()?)

@@ -1,7 +1,11 @@
 //! When to stop: at a signal (Ctrl+C, or SIGTERM where there is one). A second one stops at once.
+//!
+//! SIGHUP stops a server whose terminal is gone. Sent to one without a terminal, as a service has none, it is
+//! ignored: nothing is read again.
 
-use std::io;
-use std::process;
+#[cfg(unix)]
+use std::io::IsTerminal as _;
+use std::{io, process};
 
 /// The exit code after a second signal, as a shell reports a program that was interrupted.
 const EXIT_INTERRUPTED: i32 = 130;
@@ -25,19 +29,36 @@ pub fn signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    hangup: tokio::signal::unix::Signal,
+    /// Whether a hangup is a reason to stop.
+    stop_at_hangup: bool,
 }
 
 #[cfg(unix)]
 impl Signals {
     fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            stop_at_hangup: io::stdin().is_terminal(),
+        })
     }
 
     async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hangup.recv() => {
+                    // A terminal that closes may say so twice, which is no wish to stop at once.
+                    if std::mem::take(&mut self.stop_at_hangup) {
+                        return;
+                    }
+                    tracing::info!("ignoring a hangup; the configuration and the certificate are read at the start only");
+                }
+            }
         }
     }
 }

@@ -216,14 +216,21 @@ impl Builder {
     }
 
     /// The channel. Nothing is connected yet.
+    ///
+    /// Natively a channel to `https://` needs a [`transport`](Self::transport) that speaks TLS: without one this
+    /// is [`BuildError::TlsNeeded`], for the channel's own would send everything in cleartext, tokens included.
     pub fn build(self) -> Result<Channel, BuildError> {
         let uri: Uri =
             self.uri.parse().map_err(|source| BuildError::Malformed { uri: self.uri.clone(), source })?;
         if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
             return Err(BuildError::NotAbsolute { uri: self.uri });
         }
+        let transport = match self.transport {
+            Some(transport) => transport,
+            None => transport::default_for(uri, self.max_metadata)?,
+        };
         Ok(Channel::new(Inner {
-            transport: self.transport.unwrap_or_else(|| transport::default_for(uri, self.max_metadata)),
+            transport,
             methods: self.methods,
             deadline: self.deadline,
             idle_timeout: self.idle_timeout,
@@ -268,5 +275,14 @@ pub enum BuildError {
     NotAbsolute {
         /// The URI.
         uri: String,
+    },
+    /// The scheme is `https`, and the channel of a native program speaks cleartext by itself.
+    #[error(
+        "`{uri}` needs TLS, which this channel does not speak by itself: give the builder a transport that does, \
+         `Native::new(uri, endpoint.tls_config(..)?.connect_lazy())` with a feature of tonic for TLS"
+    )]
+    TlsNeeded {
+        /// The URI.
+        uri: Uri,
     },
 }

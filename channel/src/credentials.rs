@@ -25,13 +25,16 @@ use crate::maybe_send::{BoxFuture, Confined, MaybeSend, MaybeSync, SharedFn, sha
 /// The source must not call through the channel that it is for: that call would wait for the token that it is to
 /// bring.
 ///
+/// A token is as secret as the connection is. In the browser, `https://` is all that it takes; a native program
+/// gives the channel a transport that speaks TLS, and cleartext is for one machine, as here.
+///
 /// ```
 /// use channel::Channel;
 ///
 /// # async fn fetch_token() -> Result<String, tonic::Status> { Ok("abc".to_owned()) }
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # let _entered = runtime.enter();
-/// let channel = Channel::builder("https://127.0.0.1:50051")
+/// let channel = Channel::builder("http://127.0.0.1:50051")
 ///     .credentials(|| async { Ok(format!("Bearer {}", fetch_token().await?)) })
 ///     .build()?;
 /// # Ok::<(), channel::BuildError>(())

@@ -20,6 +20,7 @@ pub use self::fetch::{Cookies, Fetch};
 pub use self::native::Native;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::wasm_client::WasmClient;
+use crate::builder::BuildError;
 use crate::maybe_send::BoxFuture;
 
 /// Carries calls to one server.
@@ -40,16 +41,19 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The transport that a channel to `uri` has when it is given no other. In a browser it learns of `max_metadata`
-/// with each call.
+/// with each call. Natively it speaks no TLS, and is none for a URI that asks for it.
 #[cfg_attr(
     target_arch = "wasm32",
     expect(unused_variables, reason = "a connection there has no such setting")
 )]
-pub(crate) fn default_for(uri: Uri, max_metadata: usize) -> Arc<dyn Transport> {
+pub(crate) fn default_for(uri: Uri, max_metadata: usize) -> Result<Arc<dyn Transport>, BuildError> {
     #[cfg(not(target_arch = "wasm32"))]
-    return Arc::new(Native::cleartext(uri, max_metadata));
+    return match uri.scheme_str() {
+        Some("https") => Err(BuildError::TlsNeeded { uri }),
+        _ => Ok(Arc::new(Native::cleartext(uri, max_metadata))),
+    };
     #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
-    return Arc::new(WasmClient::new(uri));
+    return Ok(Arc::new(WasmClient::new(uri)));
     #[cfg(all(target_arch = "wasm32", not(feature = "tonic-web-wasm-client")))]
-    return Arc::new(Fetch::new(uri));
+    return Ok(Arc::new(Fetch::new(uri)));
 }

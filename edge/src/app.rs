@@ -11,6 +11,7 @@ use http::header::ALLOW;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tokio_util::sync::CancellationToken;
+use tonic::Status;
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic_web::{GrpcWebLayer, GrpcWebService};
@@ -20,10 +21,13 @@ use tower_layer::Layer as _;
 
 use crate::contract::{Contract, ContractLayer, Kept};
 use crate::cors::{Cors, CorsOptions, is_preflight};
+use crate::cross_site;
 use crate::guard::{Guard, GuardLayer};
+use crate::headers::Common;
+use crate::host::{AllowedHosts, HostRefusal};
 use crate::methods::Methods;
 use crate::page::{Page, PageService, plain};
-use crate::protocol::{Protocol, normalise};
+use crate::protocol::{Protocol, normalise, refuse_call};
 use crate::text::BinaryBody;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -34,13 +38,20 @@ pub struct App {
     grpc: Routes,
     other: Other,
     cors: CorsOptions,
+    hosts: AllowedHosts,
     contract: Contract,
 }
 
 impl App {
     /// Answers gRPC and gRPC-Web calls with `grpc`; unknown ones with UNIMPLEMENTED.
     pub fn new(grpc: Routes) -> Self {
-        Self { grpc, other: Other::Nothing, cors: CorsOptions::default(), contract: Contract::default() }
+        Self {
+            grpc,
+            other: Other::Nothing,
+            cors: CorsOptions::default(),
+            hosts: AllowedHosts::default(),
+            contract: Contract::default(),
+        }
     }
 
     /// Answers everything that is no call with `page`. Without one: 404, and 415 for POST.
@@ -68,9 +79,23 @@ impl App {
     }
 
     /// Lets pages of other origins call.
+    ///
+    /// A call that carries a cookie and comes from a page of another site, or of another origin of the same
+    /// site, ends with PERMISSION_DENIED unless that origin is listed here.
     #[must_use]
     pub fn cors(mut self, cors: CorsOptions) -> Self {
         self.cors = cors;
+        self
+    }
+
+    /// Answers only requests for these hosts. Default: every host; a server that a browser on the same
+    /// machine or network reaches should have a list, for pages of other sites can name themselves as its
+    /// host (DNS rebinding).
+    ///
+    /// A request of HTTP/1.1 without `Host`, and any request with two, is refused with 400 in either case.
+    #[must_use]
+    pub fn allowed_hosts(mut self, hosts: AllowedHosts) -> Self {
+        self.hosts = hosts;
         self
     }
 
@@ -108,12 +133,15 @@ impl App {
         self
     }
 
-    /// Ready to be called. When `stop_calls` is cancelled, the calls that still run end with UNAVAILABLE.
-    pub(crate) fn into_service(self, stop_calls: CancellationToken) -> AppService {
+    /// Ready to be called, over TLS when `tls` is set. When `stop_calls` is cancelled, the calls that still run
+    /// end with UNAVAILABLE.
+    pub(crate) fn into_service(self, stop_calls: CancellationToken, tls: bool) -> AppService {
         let kept = ContractLayer::new(Arc::new(self.contract)).layer(self.grpc.prepare());
         let guarded = GuardLayer::new(stop_calls).layer(kept);
         let calls = Calls { grpc: GrpcWebLayer::new().layer(guarded) };
-        AppService { cors: self.cors.around(calls.clone()), calls, other: self.other }
+        let cors = self.cors.around(calls.clone());
+        let rules = Arc::new(Rules { hosts: self.hosts, cors: self.cors, tls });
+        AppService { calls, cors, other: self.other, rules }
     }
 }
 
@@ -134,6 +162,38 @@ pub(crate) struct AppService {
     /// `calls` for other origins, when there are any.
     cors: Option<Cors<Calls>>,
     other: Other,
+    rules: Arc<Rules>,
+}
+
+/// What every request is measured by before anything runs.
+#[derive(Debug)]
+struct Rules {
+    hosts: AllowedHosts,
+    cors: CorsOptions,
+    tls: bool,
+}
+
+impl Rules {
+    /// The answer to a request that is refused.
+    fn refuse<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        let protocol = Protocol::of(request.headers());
+        match self.hosts.check(request) {
+            Ok(()) => {}
+            Err(HostRefusal::Malformed) => {
+                return Some(plain(StatusCode::BAD_REQUEST, "a request has to name one host\n"));
+            }
+            Err(HostRefusal::NotAllowed(text)) => {
+                let call = refuse_call(protocol, request, || Status::permission_denied(&text));
+                let other = || plain(StatusCode::MISDIRECTED_REQUEST, format!("{text}\n"));
+                return Some(call.unwrap_or_else(other));
+            }
+        }
+        if protocol.is_some() && cross_site::is_foreign(request, &self.hosts, &self.cors) {
+            let call = refuse_call(protocol, request, || Status::permission_denied(cross_site::REFUSAL));
+            return Some(call.unwrap_or_else(|| plain(StatusCode::FORBIDDEN, cross_site::REFUSAL)));
+        }
+        None
+    }
 }
 
 impl<B> Service<Request<B>> for AppService
@@ -149,6 +209,24 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> AnswerFuture {
+        let common = Common::of(&request, self.rules.tls);
+        let answering = match self.rules.refuse(&request) {
+            Some(refusal) => answer(refusal),
+            None => self.answer(request),
+        };
+        Box::pin(async move {
+            let mut response = answering.await?;
+            common.add_to(&mut response);
+            Ok(response)
+        })
+    }
+}
+
+impl AppService {
+    fn answer<B>(&mut self, request: Request<B>) -> AnswerFuture
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
         let is_call = Protocol::of(request.headers()).is_some();
         match (&mut self.cors, &self.other) {
             (Some(cors), _) if is_call || is_preflight(&request) => cors.call(request),

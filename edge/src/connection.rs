@@ -1,14 +1,17 @@
-//! One connection from its first byte to its last: TLS, HTTP version, idleness, drain.
+//! One connection from its first byte to its last: the PROXY protocol, TLS, HTTP version, idleness, drain.
 //!
 //! Knows nothing of what the requests on it mean.
 
 mod activity;
 
 use std::future::poll_fn;
+use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use bytes::BytesMut;
 use http::{Extensions, Request};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
@@ -17,8 +20,7 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
-use tokio_rustls::server::TlsStream;
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected as _;
@@ -28,7 +30,7 @@ use self::activity::{Activity, Counted, IdleWatch, Metered, Verdict};
 use crate::app::AppService;
 use crate::client::ClientAddress;
 use crate::options::ServeOptions;
-use crate::tls::Tls;
+use crate::proxy::{Preamble, Rewound, read_preamble};
 use crate::unread::Drain;
 
 /// Runs the tasks of a connection where the drain can see them.
@@ -64,32 +66,44 @@ impl Connections {
         let accepted = Instant::now();
         let mut caller = Extensions::new();
         caller.insert(stream.connect_info());
-        if let Ok(peer) = stream.peer_addr() {
-            caller.insert(ClientAddress(peer.ip()));
-        }
+        // A socket without a peer is closed already.
+        let Ok(peer) = stream.peer_addr() else { return };
+        let Some((stream, nearest)) = self.in_time(accepted, self.introduced(stream, peer.ip())).await else {
+            return;
+        };
         match &self.options.tls {
-            None => self.serve(stream, caller, accepted).await,
+            None => self.serve(stream, caller, nearest, accepted).await,
             Some(tls) => {
-                if let Some(stream) = self.handshake(tls, stream).await {
+                let handshake = tls.acceptor().accept(stream);
+                if let Some(stream) = self.in_time(accepted, handshake).await {
                     caller.insert(stream.connect_info());
-                    self.serve(stream, caller, accepted).await;
+                    self.serve(stream, caller, nearest, accepted).await;
                 }
             }
         }
     }
 
-    /// `None`: it failed, took too long, or the server is stopping.
-    async fn handshake(&self, tls: &Tls, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
-        let handshake = timeout(self.options.handshake_timeout, tls.acceptor().accept(stream));
+    /// The stream behind what a trusted proxy may have said at its start, and who has connected by its word.
+    async fn introduced(&self, mut socket: TcpStream, peer: IpAddr) -> io::Result<(Rewound, IpAddr)> {
+        if !self.options.trusted_proxies.contains(peer) {
+            return Ok((Rewound { first: BytesMut::new(), socket }, peer));
+        }
+        let Preamble { client, rest } = read_preamble(&mut socket).await?;
+        Ok((Rewound { first: rest, socket }, client.unwrap_or(peer)))
+    }
+
+    /// What a step before the first request comes to; `None`: it failed, took too long since `accepted`, or
+    /// the server is stopping.
+    async fn in_time<T>(&self, accepted: Instant, step: impl Future<Output = io::Result<T>>) -> Option<T> {
         tokio::select! {
-            result = handshake => match result {
-                Ok(Ok(stream)) => Some(stream),
+            result = timeout_at(accepted + self.options.handshake_timeout, step) => match result {
+                Ok(Ok(done)) => Some(done),
                 Ok(Err(error)) => {
-                    tracing::debug!(%error, "a TLS handshake failed");
+                    tracing::debug!(%error, "a connection failed before its first request");
                     None
                 }
                 Err(_elapsed) => {
-                    tracing::debug!("a TLS handshake took too long");
+                    tracing::debug!("a connection took too long to begin");
                     None
                 }
             },
@@ -97,8 +111,9 @@ impl Connections {
         }
     }
 
-    /// Serves HTTP on `stream`. `caller` is what handlers find out about the other side.
-    async fn serve<S>(&self, stream: S, caller: Extensions, accepted: Instant)
+    /// Serves HTTP on `stream`. `caller` is what handlers find out about the other side, `nearest` who has
+    /// connected, which the requests of a proxy say more about.
+    async fn serve<S>(&self, stream: S, caller: Extensions, nearest: IpAddr, accepted: Instant)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -106,9 +121,12 @@ impl Connections {
         let io = TokioIo::new(Metered { stream, activity: Arc::clone(&activity) });
         let service = {
             let (service, activity, unread) = (self.service.clone(), Arc::clone(&activity), &self.unread);
+            let proxies = self.options.trusted_proxies.clone();
             service_fn(move |mut request: Request<Incoming>| {
                 let call = activity.begin();
+                let client = ClientAddress(proxies.client(nearest, request.headers()));
                 request.extensions_mut().extend(caller.clone());
+                request.extensions_mut().insert(client);
                 let response = service.clone().oneshot(unread.watch(request));
                 async move { response.await.map(|response| response.map(|body| Counted { body, call })) }
             })

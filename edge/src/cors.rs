@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::header::{
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN,
 };
-use http::uri::Uri;
+use http::uri::Authority;
 use http::{HeaderName, HeaderValue, Method, Request, Response};
 use tonic::body::Body;
 use tower::Service;
@@ -42,48 +42,82 @@ const RESPONSE_HEADERS: [&str; 6] = [
 /// How long a browser may remember the answer to a preflight: the longest that Chromium honours.
 const PREFLIGHT_MAX_AGE: Duration = Duration::from_secs(2 * 60 * 60);
 
+/// Schemes that no page is loaded by, or whose pages have the origin `null`.
+const NO_PAGES: [&str; 9] =
+    ["about", "blob", "data", "file", "ftp", "javascript", "view-source", "ws", "wss"];
+
 /// An origin as browsers send it: scheme, host, and port unless it is the scheme's own.
+///
+/// That of an application is taken as it is written: `tauri://localhost`, `capacitor://localhost`,
+/// `chrome-extension://` and the extension's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin(HeaderValue);
 
-/// A text that is no origin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct OriginError;
-
-impl fmt::Display for OriginError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an origin is http:// or https://, a host, and a port if it is not the usual one, for example http://localhost:8080")
-    }
+/// Why a text is no origin that can be allowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OriginError {
+    /// It is no scheme, host and port.
+    #[error(
+        "an origin is http:// or https://, or an application's scheme such as tauri://, a host, and a port if it is \
+         not the usual one, for example http://localhost:8080"
+    )]
+    Malformed,
+    /// It is `null`, which many pages have that have nothing to do with each other.
+    #[error("null is the origin of every sandboxed page and local file: allowing it would allow them all")]
+    Null,
+    /// It has a `*`.
+    #[error(
+        "every origin has to be written out: a * would let pages of strangers call with their visitors' cookies"
+    )]
+    Wildcard,
 }
-
-impl std::error::Error for OriginError {}
 
 impl FromStr for Origin {
     type Err = OriginError;
 
     fn from_str(text: &str) -> Result<Self, OriginError> {
-        let text = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
-        let uri: Uri = text.parse().map_err(|_| OriginError)?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(OriginError);
-        };
-        let usual_port = match scheme {
-            "http" => 80,
-            "https" => 443,
-            _ => return Err(OriginError),
-        };
-        // Nothing may stand beside scheme, host and port.
-        let host = authority.host();
-        let origin = match authority.port_u16() {
-            Some(port) if port != usual_port => format!("{scheme}://{host}:{port}"),
-            _ => format!("{scheme}://{host}"),
-        };
-        let written_in_full = format!("{scheme}://{host}:{usual_port}");
-        if host.is_empty() || host.contains('*') || (text != origin && text != written_in_full) {
-            return Err(OriginError);
+        if text.eq_ignore_ascii_case("null") {
+            return Err(OriginError::Null);
         }
-        HeaderValue::try_from(origin).map(Self).map_err(|_| OriginError)
+        if text.contains('*') {
+            return Err(OriginError::Wildcard);
+        }
+        let text = text.strip_suffix('/').unwrap_or(text);
+        let (scheme, rest) = text.split_once("://").ok_or(OriginError::Malformed)?;
+        let scheme = scheme.to_ascii_lowercase();
+        let origin = match scheme.as_str() {
+            "http" => web_origin("http", &rest.to_ascii_lowercase(), 80),
+            "https" => web_origin("https", &rest.to_ascii_lowercase(), 443),
+            scheme if NO_PAGES.contains(&scheme) => None,
+            scheme => application_origin(scheme, rest),
+        };
+        let origin = origin.and_then(|origin| HeaderValue::try_from(origin).ok());
+        origin.map(Self).ok_or(OriginError::Malformed)
     }
+}
+
+fn web_origin(scheme: &str, rest: &str, usual_port: u16) -> Option<String> {
+    let authority: Authority = rest.parse().ok()?;
+    let host = authority.host();
+    let origin = match authority.port_u16() {
+        Some(port) if port != usual_port => format!("{host}:{port}"),
+        _ => host.to_owned(),
+    };
+    // Nothing may stand beside host and port.
+    let is_whole = rest == origin || rest == format!("{host}:{usual_port}");
+    (is_whole && !host.is_empty()).then(|| format!("{scheme}://{origin}"))
+}
+
+/// Browsers write what stands behind such a scheme as the application does, upper case included.
+fn application_origin(scheme: &str, rest: &str) -> Option<String> {
+    let mut letters = scheme.bytes();
+    let is_scheme = letters.next().is_some_and(|first| first.is_ascii_lowercase())
+        && letters.all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    let is_host = !rest.is_empty()
+        && rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte))
+        && !rest.starts_with(':');
+    (is_scheme && is_host).then(|| format!("{scheme}://{rest}"))
 }
 
 impl fmt::Display for Origin {
@@ -147,6 +181,14 @@ impl CorsOptions {
     pub fn any_header(mut self) -> Self {
         self.any_header = true;
         self
+    }
+
+    /// Whether pages of `origin` may call with cookies.
+    pub(crate) fn lists(&self, origin: &HeaderValue) -> bool {
+        match &self.origins {
+            Origins::Listed(origins) => origins.iter().any(|listed| listed.0 == origin),
+            Origins::Any => false,
+        }
     }
 
     /// `None` when no origin is allowed: then no such header is ever sent.
@@ -217,8 +259,8 @@ impl<S> Cors<S> {
 mod tests {
     use super::*;
 
-    fn origin(text: &str) -> Option<String> {
-        text.parse::<Origin>().ok().map(|origin| origin.to_string())
+    fn origin(text: &str) -> Result<String, OriginError> {
+        text.parse::<Origin>().map(|origin| origin.to_string())
     }
 
     #[test]
@@ -227,25 +269,57 @@ mod tests {
         assert_eq!(origin("https://Chat.Example/").unwrap(), "https://chat.example");
         assert_eq!(origin("https://chat.example:443").unwrap(), "https://chat.example");
         assert_eq!(origin("http://[::1]:3000").unwrap(), "http://[::1]:3000");
+        assert_eq!(origin("http://tauri.localhost").unwrap(), "http://tauri.localhost");
+    }
+
+    #[test]
+    fn origins_of_applications_are_taken_as_they_are_written() {
+        for text in [
+            "tauri://localhost",
+            "capacitor://localhost",
+            "ionic://localhost",
+            "chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb",
+            "moz-extension://2c127fa4-62c7-7e4f-90e5-472b45eecfdc",
+            "safari-web-extension://E7C5F0A1-5C2F-4F0B-9A0E-6A3F0C3E1D2B",
+            "app://bundle",
+        ] {
+            assert_eq!(origin(text).unwrap(), text);
+        }
+        assert_eq!(origin("Tauri://localhost/").unwrap(), "tauri://localhost");
     }
 
     #[test]
     fn what_is_no_origin_is_refused() {
         for text in [
             "",
-            "*",
-            "null",
             "localhost:8080",
             "ftp://a",
+            "file://a",
+            "ws://a",
+            "data:a",
             "http://",
+            "tauri://",
             "http://a/b",
+            "tauri://a/b",
             "http://a?b",
             "http://u@a",
-            "https://*.a",
+            "tauri://u@a",
             "http://a:x",
             "http://a b",
+            "1a://b",
+            "://b",
         ] {
-            assert_eq!(origin(text), None, "{text:?}");
+            assert_eq!(origin(text), Err(OriginError::Malformed), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn origins_of_everybody_are_refused_with_their_reason() {
+        for text in ["null", "NULL"] {
+            assert_eq!(origin(text), Err(OriginError::Null));
+        }
+        for text in ["*", "https://*.a", "tauri://*"] {
+            assert_eq!(origin(text), Err(OriginError::Wildcard), "{text}");
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 
+use crate::proxy::TrustedProxies;
 use crate::tls::Tls;
 
 /// How one listening port is served. The defaults suit a server that faces the internet, or a proxy that
@@ -15,14 +16,17 @@ pub struct ServeOptions {
     /// With it, the port speaks TLS and nothing else. Default: cleartext, for use behind a proxy and on
     /// one machine; browsers then speak HTTP/1.1, and HTTP/2 is for those who know beforehand.
     pub tls: Option<Tls>,
+    /// The proxies that may say which client a connection or a request comes from. Default: none, and what
+    /// peers say of it is not looked at.
+    pub trusted_proxies: TrustedProxies,
     /// How many connections may be open at once. At the limit nothing more is accepted: new ones wait
     /// in the kernel's backlog until one closes. Default 10,000.
     pub max_connections: usize,
     /// How many calls one HTTP/2 connection may have open at once; the client holds back the rest, as
     /// HTTP/2 says. Default 256.
     pub max_concurrent_streams: u32,
-    /// How long a new connection may take for the TLS handshake and to say which HTTP it speaks; then it
-    /// is closed. Default 10 s.
+    /// How long a new connection may take for a proxy's introduction, the TLS handshake and to say which HTTP
+    /// it speaks; then it is closed. Default 10 s.
     pub handshake_timeout: Duration,
     /// How long an HTTP/1.1 connection may take to send the head of a request, and how long it may stay
     /// open between two requests; then it is closed. Default 30 s.
@@ -74,6 +78,7 @@ impl Default for ServeOptions {
     fn default() -> Self {
         Self {
             tls: None,
+            trusted_proxies: TrustedProxies::default(),
             max_connections: 10_000,
             max_concurrent_streams: 256,
             handshake_timeout: Duration::from_secs(10),

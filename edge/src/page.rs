@@ -1,24 +1,26 @@
 //! The page: files from a directory, and `index.html` for every path that is no file.
 //!
-//! Files are served as they lie there, or their `.br` and `.gz` neighbours to those who accept them.
+//! Files are served from memory (`page/files.rs`): as they lie there, or their `.br` and `.gz` neighbours to those
+//! who accept them.
 
+mod files;
 mod policy;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, VARY,
-    X_CONTENT_TYPE_OPTIONS,
-};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{Empty, Full};
 use tonic::body::Body;
 use tower::ServiceExt as _;
 use tower_http::services::ServeDir;
+use tower_http::services::fs::DefaultServeDirFallback;
 
+use self::files::Files;
 use self::policy::PolicyCache;
+use crate::headers::{NO_STORE, is_cacheable};
 
 /// For files whose name holds a hash of their content: they never change.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -28,6 +30,9 @@ const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
 const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Bytes of a file that are handed over at once: what an answer holds that its client does not take.
+const CHUNK: usize = 16 * 1024;
 
 /// Fewest and most hexadecimal digits that count as a hash in a file's name.
 const HASH_DIGITS: std::ops::RangeInclusive<usize> = 12..=64;
@@ -53,8 +58,9 @@ impl Page {
     }
 
     pub(crate) fn into_service(self) -> PageService {
-        let files = ServeDir::new(&self.dir)
+        let files = ServeDir::with_backend(&self.dir, Files::default())
             .append_index_html_on_directories(false)
+            .with_buf_chunk_size(CHUNK)
             .precompressed_br()
             .precompressed_gzip();
         let policy = Arc::new(PolicyCache::new(self.dir.join("index.html")));
@@ -65,7 +71,7 @@ impl Page {
 /// A [`Page`] that answers requests.
 #[derive(Clone, Debug)]
 pub(crate) struct PageService {
-    files: ServeDir,
+    files: ServeDir<DefaultServeDirFallback, Files>,
     policy: Arc<PolicyCache>,
     when_missing: Bytes,
 }
@@ -85,7 +91,8 @@ impl PageService {
                 response
             }
         };
-        secure(response.headers_mut());
+        response.headers_mut().insert(COOP, HeaderValue::from_static("same-origin"));
+        response.headers_mut().insert(CORP, HeaderValue::from_static("same-origin"));
         response
     }
 
@@ -100,7 +107,7 @@ impl PageService {
         if response.status() == StatusCode::NOT_FOUND {
             return plain(StatusCode::NOT_FOUND, "there is no such file\n");
         }
-        response.headers_mut().insert(CACHE_CONTROL, cache_control);
+        keep(&mut response, cache_control);
         response
     }
 
@@ -114,8 +121,8 @@ impl PageService {
             // Taken away since the policy was read: it is being built again.
             return html(StatusCode::SERVICE_UNAVAILABLE, when_missing);
         }
+        keep(&mut response, REVALIDATE);
         let headers = response.headers_mut();
-        headers.insert(CACHE_CONTROL, REVALIDATE);
         headers.insert(CONTENT_SECURITY_POLICY, policy);
         if headers.contains_key(CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
@@ -150,21 +157,20 @@ fn is_hashed(name: &str) -> bool {
     HASH_DIGITS.contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// What holds for every answer that is no call.
-fn secure(headers: &mut HeaderMap) {
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(COOP, HeaderValue::from_static("same-origin"));
-    headers.insert(CORP, HeaderValue::from_static("same-origin"));
+/// Says how long `response` may be kept. A fault is not kept, whatever its name: it may be gone at the next
+/// request.
+fn keep(response: &mut Response<Body>, cache_control: HeaderValue) {
+    let cache_control = if is_cacheable(response.status()) { cache_control } else { NO_STORE };
+    response.headers_mut().insert(CACHE_CONTROL, cache_control);
 }
 
 /// A short text for a person.
-pub(crate) fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
-    let mut response = Response::new(Body::new(Full::new(Bytes::from_static(text.as_bytes()))));
+pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::new(Full::new(text.into())));
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, REVALIDATE);
+    headers.insert(CACHE_CONTROL, NO_STORE);
     response
 }
 
@@ -173,7 +179,7 @@ fn html(status: StatusCode, document: Bytes) -> Response<Body> {
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(CACHE_CONTROL, NO_STORE);
     headers.insert(
         CONTENT_SECURITY_POLICY,
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'"),

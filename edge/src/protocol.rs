@@ -4,13 +4,22 @@
 //! are settled here.
 
 use http::header::{ACCEPT, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
+use tonic::Status;
+use tonic::body::Body;
 
 const GRPC: &str = "application/grpc";
 const WEB: &str = "application/grpc-web";
 const WEB_PROTO: &str = "application/grpc-web+proto";
 const WEB_TEXT: &str = "application/grpc-web-text";
 const WEB_TEXT_PROTO: &str = "application/grpc-web-text+proto";
+
+/// How the names of headers end whose values are bytes in base64.
+const BINARY_SUFFIX: &str = "-bin";
+
+/// How many values the binary headers of a request may have once they are split; more is refused with 431.
+/// A header of commas alone would otherwise become thousands of values.
+const MAX_BINARY_VALUES: usize = 256;
 
 /// What a request speaks, by its content type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +72,7 @@ pub(crate) fn normalise<B>(protocol: Protocol, request: &mut Request<B>) -> Resu
         let reason = "gRPC calls are POST requests\n";
         return Err(Refusal { status: StatusCode::METHOD_NOT_ALLOWED, reason });
     }
+    split_binary(request.headers_mut())?;
     let text = match protocol {
         Protocol::Grpc if request.version() == Version::HTTP_2 => return Ok(()),
         Protocol::Grpc => {
@@ -76,16 +86,66 @@ pub(crate) fn normalise<B>(protocol: Protocol, request: &mut Request<B>) -> Resu
         Protocol::Web => false,
         Protocol::WebText => true,
     };
-    // The answer is in text when that is asked for, or when the call is in text and nothing is said.
-    let accept = match accepted(request.headers()) {
-        Some(Protocol::WebText) => WEB_TEXT_PROTO,
-        None if text => WEB_TEXT_PROTO,
-        _ => WEB_PROTO,
-    };
+    let accept = answer_type(text, request.headers());
     let headers = request.headers_mut();
     // Text is decoded before `tonic-web` sees it.
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(WEB_PROTO));
     headers.insert(ACCEPT, HeaderValue::from_static(accept));
+    Ok(())
+}
+
+/// A call's refusal in its own protocol: a status, and no body. `None` where there is no protocol that could
+/// carry it.
+pub(crate) fn refuse_call<B>(
+    protocol: Option<Protocol>,
+    request: &Request<B>,
+    status: impl FnOnce() -> Status,
+) -> Option<Response<Body>> {
+    let content_type = match protocol? {
+        Protocol::Grpc if request.version() == Version::HTTP_2 => GRPC,
+        Protocol::Web => answer_type(false, request.headers()),
+        Protocol::WebText => answer_type(true, request.headers()),
+        Protocol::Grpc | Protocol::Unsupported => return None,
+    };
+    let mut response = status().into_http();
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Some(response)
+}
+
+/// The content type of the answer to a gRPC-Web call: text when that is asked for, or when the call is in `text`
+/// and nothing is said.
+fn answer_type(text: bool, headers: &HeaderMap) -> &'static str {
+    match accepted(headers) {
+        Some(Protocol::WebText) => WEB_TEXT_PROTO,
+        None if text => WEB_TEXT_PROTO,
+        _ => WEB_PROTO,
+    }
+}
+
+/// Splits the values of binary headers at their commas, as the gRPC protocol asks for: a browser's `fetch`
+/// sends several values of one name as one, joined by `, `.
+fn split_binary(headers: &mut HeaderMap) -> Result<(), Refusal> {
+    let is_joined = |name: &&HeaderName| {
+        name.as_str().ends_with(BINARY_SUFFIX)
+            && headers.get_all(*name).iter().any(|value| value.as_bytes().contains(&b','))
+    };
+    let names: Vec<HeaderName> = headers.keys().filter(is_joined).cloned().collect();
+    let mut values = 0;
+    for name in names {
+        let joined: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
+        headers.remove(&name);
+        for part in joined.iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b',')) {
+            values += 1;
+            // A part of a value is a value: no byte of it is new.
+            let Some(value) =
+                HeaderValue::from_bytes(part.trim_ascii()).ok().filter(|_| values <= MAX_BINARY_VALUES)
+            else {
+                let reason = "too many values of binary headers\n";
+                return Err(Refusal { status: StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, reason });
+            };
+            headers.append(&name, value);
+        }
+    }
     Ok(())
 }
 
@@ -148,6 +208,29 @@ mod tests {
         assert_eq!(normalised("application/grpc-web-text", Some("*/*")).1, text);
         assert_eq!(normalised("application/grpc-web-text", Some("application/grpc-web+proto")).1, WEB_PROTO);
         assert_eq!(normalised("application/grpc-web", Some("Application/grpc-web-text, */*")).1, text);
+    }
+
+    fn split(values: &[&str]) -> Result<Vec<String>, StatusCode> {
+        let mut request = Request::post("/").header("x-other", "a, b");
+        for value in values {
+            request = request.header("x-data-bin", *value);
+        }
+        let mut request = request.version(Version::HTTP_2).body(()).unwrap();
+        normalise(Protocol::Grpc, &mut request).map_err(|refusal| refusal.status)?;
+        assert_eq!(request.headers()["x-other"], "a, b");
+        let values = request.headers().get_all("x-data-bin").iter();
+        Ok(values.map(|value| value.to_str().unwrap().to_owned()).collect())
+    }
+
+    #[test]
+    fn joined_values_of_binary_headers_are_split_and_keep_their_order() {
+        assert_eq!(split(&["AAEC, AwQ="]).unwrap(), ["AAEC", "AwQ="]);
+        assert_eq!(split(&["AA", "AQ,Ag ,\tAw", "BA=="]).unwrap(), ["AA", "AQ", "Ag", "Aw", "BA=="]);
+        // An empty value is one.
+        assert_eq!(split(&["AA, "]).unwrap(), ["AA", ""]);
+        assert_eq!(split(&["AA"]).unwrap(), ["AA"]);
+        let commas = ",".repeat(40_000);
+        assert_eq!(split(&[&commas]), Err(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
     }
 
     #[test]

@@ -4,18 +4,22 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
-use tokio_rustls::rustls::{self, RootCertStore, ServerConfig};
+use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
 
 /// What the port speaks inside TLS, as ALPN names it.
 const HTTP2: &[u8] = b"h2";
 const HTTP1: &[u8] = b"http/1.1";
+
+/// The first second after those that a certificate can name: the year 10000, since 1970.
+const END_OF_TIME: Duration = Duration::from_secs(253_402_300_800);
 
 /// TLS for a port: versions 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN.
 ///
@@ -108,6 +112,12 @@ impl Tls {
         self
     }
 
+    /// When the certificate expires that is shown. `None` when that cannot be read.
+    #[must_use]
+    pub fn expires(&self) -> Option<SystemTime> {
+        expiry(self.chain.first()?)
+    }
+
     pub(crate) fn acceptor(&self) -> TlsAcceptor {
         TlsAcceptor::from(Arc::clone(&self.config))
     }
@@ -127,6 +137,21 @@ fn read_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsErro
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(TlsError::Certificate)?;
     if certificates.is_empty() { Err(TlsError::NoCertificate) } else { Ok(certificates) }
+}
+
+/// The library that verifies certificates says when one expires only where it refuses the certificate for that;
+/// at the end of time every one has expired. It looks at that first, so what else it thinks does not matter.
+fn expiry(certificate: &CertificateDer<'static>) -> Option<SystemTime> {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate.clone()).ok()?;
+    let verifier = verifier(roots, ClientCertificates::Required).ok()?;
+    let refusal = verifier.verify_client_cert(certificate, &[], UnixTime::since_unix_epoch(END_OF_TIME));
+    match refusal {
+        Err(rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. })) => {
+            SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(not_after.as_secs()))
+        }
+        _ => None,
+    }
 }
 
 /// Named here and not taken from the process, where another library may have chosen differently.

@@ -46,6 +46,12 @@ async fn bad_values_are_refused_naming_the_flag_the_value_and_what_is_allowed() 
         ("--log", "CHINWAG_LOG", "backend=loud", "off, error, warn, info, debug, trace"),
         ("--log-format", "CHINWAG_LOG_FORMAT", "xml", "text, json"),
         ("--cors-origin", "CHINWAG_CORS_ORIGIN", "localhost:8080", "http:// or https://"),
+        ("--cors-origin", "CHINWAG_CORS_ORIGIN", "null", "every sandboxed page"),
+        ("--cors-origin", "CHINWAG_CORS_ORIGIN", "https://*.example", "has to be written out"),
+        ("--cors-header", "CHINWAG_CORS_HEADER", "x y", "the name of one header"),
+        ("--cors-header", "CHINWAG_CORS_HEADER", "*", "the name of one header"),
+        ("--host", "CHINWAG_HOST", "https://chat.example", "a host name alone"),
+        ("--trusted-proxy", "CHINWAG_TRUSTED_PROXY", "10.0.0.0/33", "a range of them"),
         ("--secure-cookie", "CHINWAG_SECURE_COOKIE", "maybe", "true, false"),
     ] {
         let data = dir.path().join("data");
@@ -74,6 +80,9 @@ async fn help_documents_every_flag_with_its_variable() {
         "--log",
         "--log-format",
         "--cors-origin",
+        "--cors-header",
+        "--host",
+        "--trusted-proxy",
         "--secure-cookie",
         "--tls-certificate",
         "--tls-key",

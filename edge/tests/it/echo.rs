@@ -6,7 +6,7 @@ use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use edge::{Methods, TrailingMetadata};
+use edge::{ClientAddress, Methods, TrailingMetadata};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use http::{Request as HttpRequest, Response as HttpResponse};
@@ -76,6 +76,14 @@ async fn answer(request: &Request<String>) -> Result<String, Status> {
         "caller" => {
             let certificates = request.peer_certs().map_or(0, |certificates| certificates.len());
             Ok(format!("{} {certificates}", request.remote_addr().unwrap()))
+        }
+        "client" => Ok(request.extensions().get::<ClientAddress>().unwrap().0.to_string()),
+        "binary" => {
+            let values = request.metadata().get_all_bin("x-data-bin").iter();
+            Ok(values
+                .map(|value| format!("{:?}", &value.to_bytes().unwrap()[..]))
+                .collect::<Vec<_>>()
+                .join(" "))
         }
         text => Ok(text.to_owned()),
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use edge::{ClientCertificates, Tls, TlsError};
@@ -30,13 +30,13 @@ use crate::wire::{Answer, Way, call, send_over};
 const SHORT: Duration = Duration::from_millis(300);
 
 /// A certificate and its key, both PEM.
-struct Pair {
+pub(crate) struct Pair {
     certificate: String,
     key: String,
 }
 
 /// Signs itself, as those of small installations do.
-fn self_signed() -> Pair {
+pub(crate) fn self_signed() -> Pair {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
     Pair { certificate: certificate.pem(), key: key.serialize_pem() }
@@ -56,13 +56,23 @@ fn authority_and_client() -> (String, Pair) {
     (authority, Pair { certificate: certificate.pem(), key: key.serialize_pem() })
 }
 
-fn tls(pair: &Pair) -> Tls {
+pub(crate) fn tls(pair: &Pair) -> Tls {
     Tls::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes()).unwrap()
 }
 
 /// Connects as a browser does that trusts the server's certificate and offers these protocols.
-async fn connect(
+pub(crate) async fn connect(
     server: &Server,
+    trusted: &Pair,
+    own: Option<&Pair>,
+    alpn: &[&str],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    connect_over(TcpStream::connect(server.addr).await.unwrap(), trusted, own, alpn).await
+}
+
+/// The same over a connection that is there.
+pub(crate) async fn connect_over(
+    stream: TcpStream,
     trusted: &Pair,
     own: Option<&Pair>,
     alpn: &[&str],
@@ -82,7 +92,6 @@ async fn connect(
         }
     };
     config.alpn_protocols = alpn.iter().map(|protocol| protocol.as_bytes().to_vec()).collect();
-    let stream = TcpStream::connect(server.addr).await.unwrap();
     let name = ServerName::try_from("localhost").unwrap();
     let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
     timeout(PATIENCE, connecting).await.expect("no handshake in time")
@@ -343,6 +352,32 @@ async fn connections_beyond_the_limit_wait_inside_tls_too() {
     drop(silent);
 
     assert_eq!(timeout(PATIENCE, waiting).await.unwrap().unwrap().code(), "0");
+}
+
+#[test]
+fn a_certificate_says_when_it_expires() {
+    let seconds = |years: i32| Duration::from_secs(u64::try_from(years).unwrap() * 365 * 24 * 60 * 60);
+    for (year, is_authority) in [(1999, false), (2031, false), (2031, true), (9999, false)] {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+        params.not_before = rcgen::date_time_ymd(1990, 1, 1);
+        params.not_after = rcgen::date_time_ymd(year, 12, 31);
+        if is_authority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
+        let certificate = params.self_signed(&key).unwrap().pem();
+
+        let expires =
+            Tls::from_pem(certificate.as_bytes(), key.serialize_pem().as_bytes()).unwrap().expires();
+
+        // Without the days of leap years.
+        let at_least = SystemTime::UNIX_EPOCH + seconds(year - 1970);
+        let expires = expires.unwrap();
+        assert!(
+            expires >= at_least && expires <= at_least + seconds(year - 1970) / 1000 + seconds(2),
+            "{year}: {expires:?}"
+        );
+    }
 }
 
 #[test]

@@ -1,0 +1,59 @@
+//! Says in time that the server's certificate expires. It is read at the start only.
+
+use std::time::{Duration, SystemTime};
+
+/// How long before a certificate expires a start warns of it.
+const WARNING: Duration = Duration::from_secs(14 * SECONDS_PER_DAY);
+
+const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
+
+#[derive(Debug, PartialEq, Eq)]
+enum Validity {
+    Valid,
+    /// Fewer days are left than [`WARNING`].
+    EndsIn {
+        days: u64,
+    },
+    EndedBefore {
+        days: u64,
+    },
+}
+
+/// Logs that a certificate has expired, or will soon.
+pub(super) fn warn(expiry: SystemTime, now: SystemTime) {
+    match validity(expiry, now) {
+        Validity::Valid => {}
+        Validity::EndsIn { days } => tracing::warn!(
+            certificate.days_left = days,
+            "the certificate expires soon; renew it and restart the server"
+        ),
+        Validity::EndedBefore { days } => tracing::error!(
+            certificate.days_ago = days,
+            "the certificate has expired, and browsers refuse it; renew it and restart the server"
+        ),
+    }
+}
+
+fn validity(expiry: SystemTime, now: SystemTime) -> Validity {
+    let days = |duration: Duration| duration.as_secs() / SECONDS_PER_DAY;
+    match expiry.duration_since(now) {
+        Ok(left) if left > WARNING => Validity::Valid,
+        Ok(left) => Validity::EndsIn { days: days(left) },
+        Err(over) => Validity::EndedBefore { days: days(over.duration()) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_has_two_weeks_left_or_less_is_said_to_expire() {
+        let day = |days| Duration::from_secs(days * SECONDS_PER_DAY);
+        let now = SystemTime::UNIX_EPOCH + day(20_000);
+        assert_eq!(validity(now + day(15), now), Validity::Valid);
+        assert_eq!(validity(now + day(14), now), Validity::EndsIn { days: 14 });
+        assert_eq!(validity(now, now), Validity::EndsIn { days: 0 });
+        assert_eq!(validity(now - day(3), now), Validity::EndedBefore { days: 3 });
+    }
+}

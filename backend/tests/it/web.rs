@@ -1,0 +1,210 @@
+//! Who may ask the server, and through whom: the real program with flags of its own, from outside.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::process::Stdio;
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode};
+use http_body_util::Full;
+use proto::chat::v1::JoinRequest;
+use proto::helloworld::HelloRequest;
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStderr};
+use tokio::time::timeout;
+
+use crate::support::http::{Answer, Http, fetch, get, web_call};
+use crate::support::{ChildServer, PATIENCE, TestServer, command, listening_address};
+
+const EVIL: &str = "evil.example";
+
+fn flags(flags: &[&str]) -> Vec<String> {
+    flags.iter().map(|flag| (*flag).to_owned()).collect()
+}
+
+/// The real program with its log.
+struct Logged {
+    addr: SocketAddr,
+    child: Child,
+    log: Lines<BufReader<ChildStderr>>,
+    _dir: TempDir,
+}
+
+impl Logged {
+    async fn start(flags: &[String]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut command = command();
+        command.arg("--data").arg(dir.path()).args(flags).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let addr = listening_address(&mut child).await;
+        let log = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self { addr, child, log, _dir: dir }
+    }
+
+    /// Waits for a line of the log.
+    async fn logged(&mut self, part: &str) -> String {
+        let reading = async {
+            while let Some(line) = self.log.next_line().await.unwrap() {
+                if line.contains(part) {
+                    return line;
+                }
+            }
+            panic!("the program ended without {part:?} in its log")
+        };
+        timeout(PATIENCE, reading).await.expect("it is not logged in time")
+    }
+
+    fn send(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+
+    async fn ended(mut self) -> Option<i32> {
+        self.send(Signal::TERM);
+        timeout(PATIENCE, self.child.wait()).await.expect("it does not end").unwrap().code()
+    }
+}
+
+fn join() -> Request<Full<Bytes>> {
+    let join = JoinRequest { name: "Ada".to_owned(), return_token: false };
+    web_call("application/grpc-web+proto", "/chat.v1.ChatService/Join", &join)
+}
+
+async fn joined_at(addr: SocketAddr, host: &str, origin: &str) -> Answer {
+    let mut join = join();
+    join.headers_mut().insert("host", HeaderValue::from_str(host).unwrap());
+    join.headers_mut().insert("origin", HeaderValue::from_str(origin).unwrap());
+    fetch(addr, Http::One, join).await
+}
+
+#[tokio::test]
+async fn a_name_that_was_rebound_to_the_server_gets_neither_page_nor_session() {
+    let server = ChildServer::start().await;
+
+    let page = get(server.addr, "/", &[("host", EVIL)]).await;
+    let join = joined_at(server.addr, EVIL, "http://evil.example").await;
+
+    assert_eq!(page.status, StatusCode::MISDIRECTED_REQUEST);
+    assert!(page.text().contains("--host"), "{}", page.text());
+    assert_eq!((join.header("grpc-status"), join.header("set-cookie")), ("7", ""));
+    let own = joined_at(server.addr, "localhost:50051", "http://localhost:50051").await;
+    assert!(own.header("set-cookie").contains('='), "{:?}", own.headers);
+}
+
+#[tokio::test]
+async fn a_name_that_was_configured_is_answered() {
+    let server =
+        ChildServer::start_with(&flags(&["--host=chat.example,b.example", "--host=c.example"])).await;
+    for host in ["chat.example", "b.example:8443", "C.example", "127.0.0.1"] {
+        let page = get(server.addr, "/", &[("host", host)]).await;
+        assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "it is not built: {host}");
+    }
+    assert_eq!(get(server.addr, "/", &[("host", EVIL)]).await.status, StatusCode::MISDIRECTED_REQUEST);
+}
+
+#[tokio::test]
+async fn a_session_cannot_be_used_from_a_page_of_another_site() {
+    let server = TestServer::start().await;
+    let joined = joined_at(server.addr, "localhost", "http://localhost").await;
+    let cookie = joined.header("set-cookie").split(';').next().unwrap().to_owned();
+    for (site, code) in [("cross-site", "7"), ("same-site", "7"), ("same-origin", "")] {
+        let mut call = web_call(
+            "application/grpc-web+proto",
+            "/chat.v1.ChatService/ListRooms",
+            &HelloRequest::default(),
+        );
+        call.headers_mut().insert("cookie", HeaderValue::from_str(&cookie).unwrap());
+        call.headers_mut().insert("sec-fetch-site", HeaderValue::from_static(site));
+        let answer = fetch(server.addr, Http::Two, call).await;
+        assert_eq!(answer.header("grpc-status"), code, "{site}");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn pages_of_listed_origins_may_send_the_headers_that_were_configured() {
+    let server = ChildServer::start_with(&flags(&[
+        "--cors-origin=tauri://localhost",
+        "--cors-header=traceparent,X-Request-Id",
+    ]))
+    .await;
+    let asking = Request::options("/helloworld.Greeter/SayHello")
+        .header("origin", "tauri://localhost")
+        .header("access-control-request-method", "POST")
+        .header("access-control-request-headers", "traceparent")
+        .body(Full::default())
+        .unwrap();
+
+    let answer = fetch(server.addr, Http::One, asking).await;
+
+    assert_eq!(answer.header("access-control-allow-origin"), "tauri://localhost");
+    let allowed = answer.header("access-control-allow-headers");
+    for name in ["traceparent", "x-request-id", "x-grpc-web"] {
+        assert!(allowed.split(',').any(|allowed| allowed == name), "{name} is not in {allowed}");
+    }
+}
+
+#[tokio::test]
+async fn only_a_trusted_proxy_may_introduce_a_client() {
+    const REQUEST: &[u8] =
+        b"PROXY TCP4 203.0.113.9 127.0.0.1 50000 80\r\nGET /greeter HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
+    for (trusted, status) in [(&["--trusted-proxy=127.0.0.0/8"][..], "HTTP/1.1 503 "), (&[], "HTTP/1.1 400 ")]
+    {
+        let server = ChildServer::start_with(&flags(trusted)).await;
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        stream.write_all(REQUEST).await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("no answer in time").unwrap();
+        assert!(answer.starts_with(status), "{trusted:?}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn the_address_of_all_families_hears_ipv4_and_asks_for_the_names_that_people_use() {
+    let mut server = Logged::start(&flags(&["--listen=[::]:0"])).await;
+
+    let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, server.addr.port()));
+    let page = get(addr, "/", &[]).await;
+
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "there is no page to show");
+    server.logged("--host").await;
+    assert_eq!(server.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_hangup_does_not_end_a_service() {
+    let mut server = Logged::start(&flags(&["--listen=127.0.0.1:0"])).await;
+
+    for _ in 0..2 {
+        server.send(Signal::HUP);
+        server.logged("ignoring a hangup").await;
+    }
+
+    let call = web_call("application/grpc-web", "/helloworld.Greeter/SayHello", &HelloRequest::default());
+    assert_eq!(fetch(server.addr, Http::One, call).await.status, StatusCode::OK);
+    assert_eq!(server.ended().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_certificate_that_has_expired_is_said_at_the_start() {
+    let dir = TempDir::new().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();
+    params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+    let file = |name: &str, text: String| {
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let certificate = file("certificate.pem", params.self_signed(&key).unwrap().pem());
+    let key = file("key.pem", key.serialize_pem());
+    let tls = [format!("--tls-certificate={certificate}"), format!("--tls-key={key}")];
+
+    let mut server = Logged::start(&[&flags(&["--listen=127.0.0.1:0"])[..], &tls].concat()).await;
+
+    let line = server.logged("the certificate has expired").await;
+    assert!(line.contains("ERROR"), "{line}");
+    assert_eq!(server.ended().await, Some(0));
+}

@@ -1,0 +1,203 @@
+//! The page's files in memory, read again when they have changed.
+//!
+//! An answer is sent as slowly as its client takes it. From memory, that costs nothing that is shared: read from
+//! disk, each answer that nobody takes would keep a file open, and a few connections would use up the process's
+//! file descriptors.
+
+use std::collections::HashMap;
+use std::fs::Metadata;
+use std::future::{Ready, ready};
+use std::io::{self, Cursor, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
+use tokio::task::spawn_blocking;
+use tower_http::services::fs::{Backend, File};
+
+/// Bytes of files that are kept; when there would be more, all are forgotten and read again when they are asked
+/// for. A file that is larger alone is read from disk as it is sent, and stays open for as long as that takes.
+const MAX_KEPT: u64 = 64 * 1024 * 1024;
+
+/// The files of one page. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Files(Arc<Mutex<Kept>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    files: HashMap<PathBuf, (Metadata, Bytes)>,
+    /// Bytes of all.
+    bytes: u64,
+}
+
+impl Files {
+    /// Runs on a thread of its own, so that it does not depend on who waits for it.
+    fn open(&self, path: PathBuf) -> io::Result<OpenFile> {
+        let metadata = std::fs::metadata(&path)?;
+        if !metadata.is_file() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        if metadata.len() > MAX_KEPT {
+            let file = tokio::fs::File::from_std(std::fs::File::open(path)?);
+            return Ok(OpenFile { metadata, content: Content::Disk(file) });
+        }
+        // Whoever else wants the file waits for it here, so that it is not read for each of them.
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = match kept.files.get(&path) {
+            Some((of, bytes)) if is_same(of, &metadata) => bytes.clone(),
+            _ => kept.read(path, &metadata)?,
+        };
+        Ok(OpenFile { metadata, content: Content::Memory(Cursor::new(bytes)) })
+    }
+}
+
+impl Kept {
+    fn read(&mut self, path: PathBuf, metadata: &Metadata) -> io::Result<Bytes> {
+        self.forget(&path);
+        let bytes = Bytes::from(std::fs::read(&path)?);
+        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        if len != metadata.len() {
+            return Err(io::Error::other("the file is being written"));
+        }
+        if self.bytes.saturating_add(len) > MAX_KEPT {
+            *self = Self::default();
+        }
+        self.bytes += len;
+        self.files.insert(path, (metadata.clone(), bytes.clone()));
+        Ok(bytes)
+    }
+
+    fn forget(&mut self, path: &Path) {
+        if let Some((metadata, _)) = self.files.remove(path) {
+            self.bytes -= metadata.len();
+        }
+    }
+}
+
+/// Whether a file has not changed between two looks at it.
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    let modified = |metadata: &Metadata| metadata.modified().ok();
+    one.len() == other.len() && modified(one).is_some() && modified(one) == modified(other)
+}
+
+impl Backend for Files {
+    type File = OpenFile;
+    type Metadata = Metadata;
+    type OpenFuture = BoxFuture<'static, io::Result<OpenFile>>;
+    type MetadataFuture = BoxFuture<'static, io::Result<Metadata>>;
+
+    fn open(&self, path: PathBuf) -> Self::OpenFuture {
+        let files = self.clone();
+        Box::pin(async move { spawn_blocking(move || files.open(path)).await? })
+    }
+
+    fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
+        Box::pin(tokio::fs::metadata(path))
+    }
+}
+
+/// A file that is being sent.
+#[derive(Debug)]
+pub(super) struct OpenFile {
+    metadata: Metadata,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Memory(Cursor<Bytes>),
+    Disk(tokio::fs::File),
+}
+
+impl File for OpenFile {
+    type Metadata = Metadata;
+    type MetadataFuture<'a> = Ready<io::Result<Metadata>>;
+
+    fn metadata(&self) -> Self::MetadataFuture<'_> {
+        ready(Ok(self.metadata.clone()))
+    }
+}
+
+impl AsyncRead for OpenFile {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match &mut self.content {
+            Content::Memory(bytes) => Pin::new(bytes).poll_read(cx, buf),
+            Content::Disk(file) => Pin::new(file).poll_read(cx, buf),
+        }
+    }
+}
+
+impl AsyncSeek for OpenFile {
+    fn start_seek(mut self: Pin<&mut Self>, position: SeekFrom) -> io::Result<()> {
+        match &mut self.content {
+            Content::Memory(bytes) => Pin::new(bytes).start_seek(position),
+            Content::Disk(file) => Pin::new(file).start_seek(position),
+        }
+    }
+
+    fn poll_complete(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        match &mut self.content {
+            Content::Memory(bytes) => Pin::new(bytes).poll_complete(cx),
+            Content::Disk(file) => Pin::new(file).poll_complete(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_read_once_and_again_when_it_has_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (files, path) = (Files::default(), dir.path().join("a"));
+        let content = || match files.open(path.clone()).unwrap().content {
+            Content::Memory(bytes) => bytes.into_inner(),
+            Content::Disk(_) => panic!("it is small"),
+        };
+        std::fs::write(&path, "one").unwrap();
+        let first = content();
+        assert_eq!(content().as_ptr(), first.as_ptr());
+
+        std::fs::write(&path, "three").unwrap();
+
+        assert_eq!((&first[..], &content()[..]), (&b"one"[..], &b"three"[..]));
+        assert_eq!(files.0.lock().unwrap().bytes, 5);
+    }
+
+    #[test]
+    fn no_more_is_kept_than_is_allowed() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = Files::default();
+        let open = |name: &str, len| {
+            let path = dir.path().join(name);
+            // Without taking place on the disk.
+            std::fs::File::create(&path).unwrap().set_len(len).unwrap();
+            files.open(path).unwrap()
+        };
+        for name in ["a", "b", "c"] {
+            open(name, MAX_KEPT / 2);
+            assert!(files.0.lock().unwrap().bytes <= MAX_KEPT);
+        }
+        assert_eq!(files.0.lock().unwrap().files.len(), 1);
+        assert!(files.open(dir.path().to_owned()).is_err());
+    }
+
+    #[tokio::test]
+    async fn a_large_file_is_read_from_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("large");
+        std::fs::File::create(&path).unwrap().set_len(MAX_KEPT + 1).unwrap();
+        let files = Files::default();
+        assert!(matches!(files.open(path).unwrap().content, Content::Disk(_)));
+        assert_eq!(files.0.lock().unwrap().bytes, 0);
+    }
+}

@@ -1,0 +1,149 @@
+//! Which client a handler is told of, with a proxy in front and without.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use edge::ServeOptions;
+use http::HeaderValue;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+use crate::echo::{UNARY, request};
+use crate::support::{Server, closed};
+use crate::tls::{connect_over, self_signed, tls};
+use crate::wire::{Answer, Way, call, send_over};
+
+const V1: &[u8] = b"PROXY TCP4 203.0.113.9 10.0.0.1 50000 80\r\n";
+const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x0a\0\0\x01\xc3\x50\0\x50";
+const V2_LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
+
+fn trusting(networks: &[&str]) -> impl FnOnce(&mut ServeOptions) {
+    let networks = networks.iter().map(|network| network.parse().unwrap()).collect();
+    move |options| options.trusted_proxies = networks
+}
+
+async fn after(addr: SocketAddr, first: &[u8]) -> TcpStream {
+    let mut stream = TcpStream::connect(addr).await.unwrap();
+    stream.write_all(first).await.unwrap();
+    stream
+}
+
+/// Asks the handler for its client.
+async fn asked(addr: SocketAddr, way: Way, first: &[u8], headers: &[(&'static str, &'static str)]) -> Answer {
+    let mut call = call(way, UNARY, &request(&["client"]));
+    for (name, value) in headers {
+        call.headers_mut().append(*name, HeaderValue::from_static(value));
+    }
+    send_over(after(addr, first).await, way, call).await
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_names_the_client_by_header_and_by_the_start_of_its_connection() {
+    let server = Server::start(trusting(&["127.0.0.0/8", "10.0.0.0/8"])).await;
+    for way in Way::ALL {
+        for (first, headers, client) in [
+            (&b""[..], &[][..], "127.0.0.1"),
+            (b"", &[("x-forwarded-for", "6.6.6.6, 203.0.113.9, 10.0.0.7")], "203.0.113.9"),
+            (b"", &[("forwarded", "for=\"[2001:db8::7]:4711\"")], "2001:db8::7"),
+            (V1, &[], "203.0.113.9"),
+            (V2, &[], "203.0.113.9"),
+            (V2_LOCAL, &[], "127.0.0.1"),
+            (b"PROXY UNKNOWN\r\n", &[], "127.0.0.1"),
+            // What a client has sent through a proxy that knows nothing of headers.
+            (V1, &[("x-forwarded-for", "6.6.6.6")], "203.0.113.9"),
+            // Two proxies, the nearer one without headers.
+            (
+                b"PROXY TCP4 10.0.0.7 10.0.0.1 50000 80\r\n",
+                &[("x-forwarded-for", "6.6.6.6, 203.0.113.9")],
+                "203.0.113.9",
+            ),
+        ] {
+            let answer = asked(server.addr, way, first, headers).await;
+            assert_eq!(answer.messages, [client], "{way:?} {first:?} {headers:?}");
+        }
+    }
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn nobody_else_names_the_client() {
+    for networks in [&[][..], &["10.0.0.0/8"]] {
+        let server = Server::start(trusting(networks)).await;
+        for header in [("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.6")] {
+            assert_eq!(asked(server.addr, Way::Native, b"", &[header]).await.messages, ["127.0.0.1"]);
+        }
+        for first in [V1, V2] {
+            let bytes = [first, b"GET / HTTP/1.1\r\nhost: test\r\n\r\n"].concat();
+            let answer = crate::wire::exchange(server.addr, &bytes, "\r\n\r\n").await.unwrap_or_default();
+            assert!(!answer.contains("404"), "it was served: {answer}");
+        }
+        server.stopped().await;
+    }
+}
+
+#[tokio::test]
+async fn the_introduction_stands_before_tls() {
+    let pair = self_signed();
+    let server = Server::start(|options| {
+        options.tls = Some(tls(&pair));
+        trusting(&["127.0.0.1"])(options);
+    })
+    .await;
+    for (first, client) in [(V1, "203.0.113.9"), (V2, "203.0.113.9"), (b"", "127.0.0.1")] {
+        let stream = connect_over(after(server.addr, first).await, &pair, None, &["h2"]).await.unwrap();
+        let answer = send_over(stream, Way::Native, call(Way::Native, UNARY, &request(&["client"]))).await;
+        assert_eq!(answer.messages, [client]);
+    }
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_malformed_introduction_closes_the_connection() {
+    let server = Server::start(trusting(&["127.0.0.1"])).await;
+    let long = [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff"[..], &[0; 8 * 1024]].concat();
+    for first in [&b"PROXY TCP4 nobody 10.0.0.1 1 2\r\n"[..], b"\r\n\r\n\0\r\nQUIT\n\x31\x11\0\0", &long] {
+        let mut stream = TcpStream::connect(server.addr).await.unwrap();
+        // The server may have closed before all is written.
+        stream.write_all(first).await.ok();
+        closed(&mut stream).await;
+    }
+    assert_eq!(asked(server.addr, Way::Web, V1, &[]).await.messages, ["203.0.113.9"]);
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn an_introduction_that_does_not_end_is_given_up_and_does_not_hold_the_server() {
+    let start = |timeout| {
+        Server::start(move |options| {
+            options.handshake_timeout = timeout;
+            trusting(&["127.0.0.1"])(options);
+        })
+    };
+    let server = start(Duration::from_millis(300)).await;
+    for first in [&b""[..], b"PROXY TCP4 203.", &V2[..20]] {
+        closed(&mut after(server.addr, first).await).await;
+    }
+    server.stopped().await;
+
+    let server = start(Duration::from_secs(3600)).await;
+    let silent = after(server.addr, b"PROXY TCP4 203.").await;
+    assert_eq!(asked(server.addr, Way::Web, V1, &[]).await.messages, ["203.0.113.9"]);
+    assert!(server.stopped().await < Duration::from_secs(2));
+    drop(silent);
+}
+
+#[tokio::test]
+async fn an_introduction_may_come_in_pieces() {
+    let server = Server::start(trusting(&["127.0.0.1"])).await;
+    for first in [V1, V2] {
+        let mut stream = after(server.addr, &first[..3]).await;
+        stream.set_nodelay(true).unwrap();
+        for byte in &first[3..] {
+            stream.write_all(&[*byte]).await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        let answer = send_over(stream, Way::Web, call(Way::Web, UNARY, &request(&["client"]))).await;
+        assert_eq!(answer.messages, ["203.0.113.9"]);
+    }
+    server.stopped().await;
+}
