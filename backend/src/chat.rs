@@ -34,13 +34,13 @@ use proto::chat::v1::server::chat_service_server::{ChatService, ChatServiceServe
 use self::directory::{Directory, Room};
 use self::error::ChatError;
 use self::session::{Session, Sessions, Token, TokenHash};
-use self::store::{EventsPage, Readers, WriteStore};
+use self::store::{Asker, EventsPage, Purpose, Readers, WriteStore};
 use self::streams::Streams;
 use self::subscriber::Subscriber;
 use self::tail::Tail;
 use self::types::{
     ClientCursor, Marker, MessageText, OperationId, PageRange, Receipt, RoomId, RoomName, RoomView, User,
-    UserName,
+    UserKey, UserName,
 };
 use self::wire::EventBody;
 use self::writer::{CreateRoom, EndSession, Join, MarkRead, Prolong, SendMessage, Writer, WriterThread};
@@ -164,9 +164,9 @@ impl Chat {
             closing: AtomicBool::new(false),
             holes: AtomicU64::new(0),
         });
+        let readers = Readers::open(&opened.path)?;
         let store = WriteStore::new(opened.connection);
         let (writer, thread) = Writer::start(store, opened.lock, shared.clone())?;
-        let readers = Readers::new(opened.path);
         let core = Core { shared, writer, readers, options };
         Ok(Self { core: Arc::new(core), thread: Arc::new(Mutex::new(Some(thread))) })
     }
@@ -226,7 +226,7 @@ impl Shared {
 struct Core {
     shared: Arc<Shared>,
     writer: Writer,
-    readers: Arc<Readers>,
+    readers: Readers,
     options: ChatOptions,
 }
 
@@ -245,13 +245,14 @@ impl Core {
         Ok((user, token))
     }
 
-    /// The valid session with this token.
-    async fn session(&self, token: &TokenHash) -> Result<Arc<Session>, ChatError> {
+    /// The valid session with this token. `asker` is who waits when the database has to be read.
+    async fn session(&self, token: &TokenHash, asker: Asker) -> Result<Arc<Session>, ChatError> {
         let session = match self.shared.sessions.get(token) {
             Ok(session) => session,
             Err(moment) => {
                 let hash = *token;
-                let row = self.readers.read(move |connection| store::session(connection, &hash)).await?;
+                let query = move |connection: &_| store::session(connection, &hash);
+                let row = self.readers.read(asker, Purpose::Call, query).await?;
                 let row = row.ok_or(ChatError::NoSession)?;
                 let session = Arc::new(Session::new(hash, row.user, row.expires_at_ms));
                 self.shared.sessions.remember(session.clone(), moment);
@@ -283,8 +284,12 @@ impl Core {
     }
 
     async fn rooms(&self, user: &User) -> Result<Vec<RoomView>, ChatError> {
-        let user = user.key;
-        Ok(self.readers.read(move |connection| store::rooms(connection, user)).await?)
+        self.rooms_for(user.key, Purpose::Call).await
+    }
+
+    async fn rooms_for(&self, user: UserKey, purpose: Purpose) -> Result<Vec<RoomView>, ChatError> {
+        let query = move |connection: &_| store::rooms(connection, user);
+        Ok(self.readers.read(Asker::User(user), purpose, query).await?)
     }
 
     fn room(&self, id: &str) -> Result<Arc<Room>, ChatError> {
@@ -303,10 +308,16 @@ impl Core {
         self.writer.write(SendMessage { author: author.key, room: room.key, operation, text, body }).await
     }
 
-    async fn page(&self, room: &Room, range: PageRange, limit: u32) -> Result<EventsPage, ChatError> {
+    async fn page(
+        &self,
+        user: &User,
+        room: &Room,
+        range: PageRange,
+        limit: u32,
+    ) -> Result<EventsPage, ChatError> {
         let key = room.key;
-        let page = move |connection: &_| store::page(connection, key, range, limit.into());
-        Ok(self.readers.read(page).await?)
+        let query = move |connection: &_| store::page(connection, key, range, limit.into());
+        Ok(self.readers.read(Asker::User(user.key), Purpose::Call, query).await?)
     }
 
     async fn mark_read(&self, user: &User, room: &Room, seq: u64) -> Result<Marker, ChatError> {
@@ -321,7 +332,7 @@ impl Core {
     ) -> Result<Subscriber, ChatError> {
         let open = self.shared.streams.open(session.user.key, session.token)?;
         // Once more, now that the end of the session would reach this stream.
-        let session = self.session(&session.token).await?;
+        let session = self.session(&session.token, Asker::User(session.user.key)).await?;
         Ok(Subscriber::new(self.clone(), session, open, cursors, replay_limit))
     }
 

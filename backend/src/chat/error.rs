@@ -1,5 +1,7 @@
 //! What can go wrong in the chat, and the one place that says how gRPC puts it.
 
+use std::time::Duration;
+
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -7,6 +9,12 @@ use super::MAX_ROOMS;
 use super::random::RandomError;
 use super::store::StoreError;
 use super::types::InvalidField;
+
+/// When to come back after a read that found no place in the queue.
+const TOO_MANY_READS_PAUSE: Duration = Duration::from_secs(1);
+
+/// When to come back after a read that was interrupted: what made it slow has to end first.
+const SLOW_READ_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a request of the chat was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +35,10 @@ pub(super) enum ChatError {
     NoSession,
     #[error("the session was ended")]
     SessionEnded,
+    #[error("as many reads wait as may")]
+    TooManyReads,
+    #[error("a read took too long")]
+    ReadTookTooLong,
     #[error("the server is shutting down")]
     ShuttingDown,
     #[error("the system gave no random numbers")]
@@ -39,6 +51,8 @@ impl From<StoreError> for ChatError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Closed => Self::ShuttingDown,
+            StoreError::Busy => Self::TooManyReads,
+            StoreError::TookTooLong => Self::ReadTookTooLong,
             other => Self::Store(other),
         }
     }
@@ -66,6 +80,17 @@ impl From<ChatError> for Status {
             )),
             ChatError::NoSession => Status::unauthenticated("You are not signed in. Please join first."),
             ChatError::SessionEnded => Status::unauthenticated("You were signed out. Join again to go on."),
+            ChatError::TooManyReads => edge::retry_later(
+                "Too many requests wait to be read. Try again in a second.",
+                TOO_MANY_READS_PAUSE,
+            ),
+            ChatError::ReadTookTooLong => {
+                tracing::warn!("a read of the chat's database took too long and was interrupted");
+                edge::retry_later(
+                    "The server took too long to read this. Try again in a few seconds.",
+                    SLOW_READ_PAUSE,
+                )
+            }
             ChatError::ShuttingDown => {
                 Status::unavailable("The server is shutting down or restarting. Try again shortly.")
             }

@@ -1,9 +1,11 @@
 //! The chat as gRPC: checks requests into valid types, calls the core, puts its answers into messages.
 
 use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use edge::ClientAddress;
 use futures_util::{Stream, StreamExt};
 use proto::EncodedSubscribeResponse;
 use proto::chat::v1 as pb;
@@ -14,6 +16,7 @@ use tonic::{Request, Response, Status};
 
 use super::error::ChatError;
 use super::session::{self, Carrier, Session, TokenHash};
+use super::store::Asker;
 use super::types::{
     ClientCursor, InvalidField, MessageText, OperationId, PageRange, RoomId, RoomName, RoomView, UserName,
 };
@@ -31,10 +34,11 @@ impl Service {
     }
 
     /// The session of a request to a server that is not shutting down.
-    async fn session(&self, metadata: &MetadataMap) -> Result<Arc<Session>, ChatError> {
+    async fn session<T>(&self, request: &Request<T>) -> Result<Arc<Session>, ChatError> {
         self.core.check_open()?;
-        let carrier = carrier(metadata).ok_or(ChatError::NoSession)?;
-        self.core.session(&TokenHash::of(carrier.token())).await
+        let network = network(request);
+        let carrier = carrier(request.metadata()).ok_or(ChatError::NoSession)?;
+        self.core.session(&TokenHash::of(carrier.token()), Asker::Network(network)).await
     }
 
     fn set_cookie<T>(&self, response: &mut Response<T>, token: &str, max_age_s: u64) {
@@ -71,7 +75,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::GetSessionRequest>,
     ) -> Result<Response<pb::GetSessionResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.session(&request).await?;
         self.core.prolong(&session).await?;
         let mut response = Response::new(pb::GetSessionResponse { user: Some((&session.user).into()) });
         if let Some(Carrier::Cookie(token)) = carrier(request.metadata()) {
@@ -85,7 +89,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::SignOutRequest>,
     ) -> Result<Response<pb::SignOutResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.session(&request).await?;
         self.core.sign_out(&session).await?;
         let mut response = Response::new(pb::SignOutResponse {});
         if let Some(Carrier::Cookie(_)) = carrier(request.metadata()) {
@@ -98,7 +102,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::CreateRoomRequest>,
     ) -> Result<Response<pb::CreateRoomResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.session(&request).await?;
         let pb::CreateRoomRequest { name, operation_id } = request.into_inner();
         let name = RoomName::parse(&name).map_err(ChatError::from)?;
         let operation = OperationId::parse(&operation_id).map_err(ChatError::from)?;
@@ -110,7 +114,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::ListRoomsRequest>,
     ) -> Result<Response<pb::ListRoomsResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.session(&request).await?;
         let rooms = self.core.rooms(&session.user).await?;
         Ok(Response::new(pb::ListRoomsResponse { rooms: rooms.iter().map(room_state).collect() }))
     }
@@ -119,7 +123,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::SendMessageRequest>,
     ) -> Result<Response<pb::SendMessageResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.session(&request).await?;
         let pb::SendMessageRequest { room_id, operation_id, text } = request.into_inner();
         let operation = OperationId::parse(&operation_id).map_err(ChatError::from)?;
         let text = MessageText::parse(text).map_err(ChatError::from)?;
@@ -137,7 +141,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::ListEventsRequest>,
     ) -> Result<Response<pb::ListEventsResponse>, Status> {
-        self.session(request.metadata()).await?;
+        let session = self.session(&request).await?;
         let pb::ListEventsRequest { room_id, range, limit } = request.into_inner();
         let limit = page_limit(limit)?;
         let range = match range {
@@ -147,7 +151,7 @@ impl ChatService for Service {
             Some(Range::AroundSeq(seq)) => PageRange::Around(seq),
         };
         let room = self.core.room(&room_id)?;
-        let page = self.core.page(&room, range, limit).await?;
+        let page = self.core.page(&session.user, &room, range, limit).await?;
         Ok(Response::new(pb::ListEventsResponse {
             events: page.events,
             as_of: Some(pb::Cursor { room_id, epoch: room.epoch, seq: page.head }),
@@ -160,7 +164,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::MarkReadRequest>,
     ) -> Result<Response<pb::MarkReadResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.session(&request).await?;
         let pb::MarkReadRequest { room_id, seq } = request.into_inner();
         let room = self.core.room(&room_id)?;
         let marker = self.core.mark_read(&session.user, &room, seq).await?;
@@ -173,13 +177,20 @@ impl ChatService for Service {
         &self,
         request: Request<pb::SubscribeRequest>,
     ) -> Result<Response<FrameStream>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.session(&request).await?;
         let pb::SubscribeRequest { cursors, replay_limit } = request.into_inner();
         let cursors = client_cursors(cursors)?;
         let subscriber = self.core.subscribe(session, cursors, replay_limit).await?;
         let frames = subscriber.into_stream().map(|frame| frame.map_err(Status::from));
         Ok(Response::new(Box::pin(frames)))
     }
+}
+
+/// The network that a request came from, as limits count it.
+fn network<T>(request: &Request<T>) -> IpAddr {
+    // Every request over a socket has an address; those that have none are counted together.
+    let address = request.extensions().get::<ClientAddress>();
+    address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.network())
 }
 
 fn carrier(metadata: &MetadataMap) -> Option<Carrier<'_>> {

@@ -14,5 +14,6 @@ mod greeter;
 mod grpc_web;
 mod page;
 mod program;
+mod stalled_readers;
 mod support;
 mod tls;

@@ -1,0 +1,92 @@
+//! Clients that open streams and take nothing: what others read does not wait for them.
+
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use h2::client::ResponseFuture;
+use http::Request;
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::chat_client::Person;
+use crate::support::{PATIENCE, TestServer};
+
+/// Streams that one guest may have open.
+const STREAMS: usize = backend::chat::STREAMS_PER_USER;
+
+/// Guests who attack at the same time.
+const GUESTS: usize = 24;
+
+/// A connection whose streams have no room for answers. It answers pings, and takes nothing.
+#[derive(Debug)]
+struct StalledConnection {
+    /// Runs the connection; aborted when dropped.
+    _connection: JoinSet<()>,
+    _answers: Vec<ResponseFuture>,
+}
+
+/// Opens `STREAMS` streams in one burst, with room for `window` bytes on each.
+async fn subscribe_without_reading(addr: SocketAddr, person: &Person, window: u32) -> StalledConnection {
+    let stream = TcpStream::connect(addr).await.unwrap();
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(window);
+    let (mut client, connection) = builder.handshake::<_, Bytes>(stream).await.unwrap();
+    let mut answers = Vec::new();
+    for _ in 0..STREAMS {
+        let request = Request::post(format!("http://{addr}/chat.v1.ChatService/Subscribe"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("authorization", format!("Bearer {}", person.token))
+            .body(())
+            .unwrap();
+        let (answer, mut body) = client.send_request(request, false).unwrap();
+        // An empty message: no cursor.
+        body.send_data(Bytes::from_static(&[0, 0, 0, 0, 0]), true).unwrap();
+        answers.push(answer);
+    }
+    let mut running = JoinSet::new();
+    running.spawn(async move {
+        // It ends with the server at the latest.
+        connection.await.ok();
+    });
+    StalledConnection { _connection: running, _answers: answers }
+}
+
+/// Everything that reads the database, by somebody whose session the server has not seen since it was made.
+async fn reads_are_answered(server: &TestServer, name: &str) {
+    let reads = async {
+        let mut person = Person::join(server.channel(), name).await;
+        assert_eq!(person.rooms().await.len(), 1);
+        assert_eq!(person.page("general", None, 10).await.unwrap().events.len(), 1);
+        let (frames, _stream) = person.follow(Vec::new()).await;
+        assert_eq!(frames.len(), 2, "Hello and one room");
+    };
+    timeout(PATIENCE, reads).await.unwrap_or_else(|_| panic!("{name} was not answered"));
+}
+
+#[tokio::test]
+async fn one_guest_who_takes_nothing_stops_nobodys_reads() {
+    for window in [0, 30] {
+        let server = TestServer::start().await;
+        let attacker = Person::join(server.channel(), "Attacker").await;
+        let _stalled = subscribe_without_reading(server.addr, &attacker, window).await;
+        for name in ["Ada", "Grace", "Edsger", "Barbara", "Alan"] {
+            reads_are_answered(&server, name).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn many_guests_who_take_nothing_stop_nobodys_reads() {
+    let server = TestServer::start().await;
+    let mut stalled = Vec::new();
+    for guest in 0..GUESTS {
+        let attacker = Person::join(server.channel(), &format!("Attacker {guest}")).await;
+        stalled.push(subscribe_without_reading(server.addr, &attacker, 30 * (guest as u32 % 2)).await);
+        if guest % 8 == 0 {
+            reads_are_answered(&server, &format!("Guest {guest}")).await;
+        }
+    }
+    reads_are_answered(&server, "Ada").await;
+}
