@@ -44,6 +44,7 @@ use self::types::{
 };
 use self::wire::EventBody;
 use self::writer::{CreateRoom, EndSession, Join, MarkRead, Prolong, SendMessage, Writer, WriterThread};
+use crate::rates::Rates;
 
 pub use self::session::{COOKIE, REMEMBERED_SESSIONS};
 pub use self::store::{DATABASE_FILE, LOCK_FILE, OpenError, StoreError};
@@ -53,6 +54,9 @@ pub use self::types::{MAX_MESSAGE_CHARS, MAX_ROOM_NAME_CHARS, MAX_USER_NAME_CHAR
 
 /// The most rooms, the first one counted.
 pub const MAX_ROOMS: usize = 1_000;
+
+/// How many rooms one user may have made that are still there, unless told otherwise.
+pub const ROOMS_PER_USER: usize = 20;
 
 /// The most cursors in one `Subscribe`.
 pub const MAX_CURSORS: usize = 1_000;
@@ -104,6 +108,8 @@ pub struct ChatOptions {
     pub data: PathBuf,
     /// Whether the session's cookie says `Secure`: for a server that is reached by https only.
     pub secure_cookie: bool,
+    /// See [`ROOMS_PER_USER`].
+    pub rooms_per_user: usize,
     /// See [`SESSION_LIFETIME`].
     pub session_lifetime: Duration,
     /// See [`HEARTBEAT_INTERVAL`].
@@ -122,6 +128,7 @@ impl Default for ChatOptions {
         Self {
             data: "data".into(),
             secure_cookie: false,
+            rooms_per_user: ROOMS_PER_USER,
             session_lifetime: SESSION_LIFETIME,
             heartbeat_interval: HEARTBEAT_INTERVAL,
             stall_timeout: STALL_TIMEOUT,
@@ -171,9 +178,9 @@ impl Chat {
         Ok(Self { core: Arc::new(core), thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
-    /// The gRPC service.
-    pub fn service(&self) -> ChatServiceServer<impl ChatService> {
-        let service = service::Service::new(self.core.clone());
+    /// The gRPC service, its calls counted by `rates`.
+    pub fn service(&self, rates: Arc<Rates>) -> ChatServiceServer<impl ChatService> {
+        let service = service::Service::new(self.core.clone(), rates);
         ChatServiceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 
@@ -245,6 +252,11 @@ impl Core {
         Ok((user, token))
     }
 
+    /// The valid session with this token, if it is remembered.
+    fn remembered(&self, token: &TokenHash) -> Option<Arc<Session>> {
+        self.shared.sessions.get(token).ok().filter(|session| !session.is_expired(now_ms()))
+    }
+
     /// The valid session with this token. `asker` is who waits when the database has to be read.
     async fn session(&self, token: &TokenHash, asker: Asker) -> Result<Arc<Session>, ChatError> {
         let session = match self.shared.sessions.get(token) {
@@ -280,7 +292,8 @@ impl Core {
     ) -> Result<RoomView, ChatError> {
         let id = RoomId::named(random::id()?);
         let epoch = random::epoch()?;
-        self.writer.write(CreateRoom { author: author.clone(), operation, name, id, epoch }).await
+        let allowed = self.options.rooms_per_user;
+        self.writer.write(CreateRoom { author: author.clone(), operation, name, id, epoch, allowed }).await
     }
 
     async fn rooms(&self, user: &User) -> Result<Vec<RoomView>, ChatError> {

@@ -1,5 +1,7 @@
 //! What can be configured, from flags and from the environment, and what is refused.
 
+mod rates;
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -10,6 +12,8 @@ use edge::{Origin, ServeOptions, Tls, TlsError};
 use tracing_subscriber::EnvFilter;
 
 use crate::chat::ChatOptions;
+
+pub use self::rates::RatesConfig;
 
 /// Where the server listens unless told otherwise: the port of gRPC's quick starts, this machine only.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
@@ -78,7 +82,11 @@ pub struct Config {
     #[command(flatten)]
     pub log: LogConfig,
 
-    /// How the chat is tuned; `data` and `secure_cookie` are taken from above. No flags.
+    /// How often people may do what costs the server something.
+    #[command(flatten)]
+    pub rates: RatesConfig,
+
+    /// How the chat is tuned; `data`, `secure_cookie` and `rooms_per_user` are taken from above. No flags.
     #[arg(skip)]
     pub chat: ChatOptions,
 

@@ -9,6 +9,7 @@ use super::MAX_ROOMS;
 use super::random::RandomError;
 use super::store::StoreError;
 use super::types::InvalidField;
+use crate::rates::TooOften;
 
 /// When to come back after a read that found no place in the queue.
 const TOO_MANY_READS_PAUSE: Duration = Duration::from_secs(1);
@@ -29,6 +30,10 @@ pub(super) enum ChatError {
     NoSuchRoom,
     #[error("the server has as many rooms as it allows")]
     TooManyRooms,
+    #[error("the user has made as many rooms as one may")]
+    TooManyOwnRooms { allowed: usize },
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
     #[error("the user has as many streams open as allowed")]
     TooManyStreams { allowed: usize },
     #[error("no valid session")]
@@ -75,6 +80,10 @@ impl From<ChatError> for Status {
             ChatError::TooManyRooms => Status::resource_exhausted(format!(
                 "This server has as many rooms as it allows ({MAX_ROOMS})."
             )),
+            ChatError::TooManyOwnRooms { allowed } => Status::resource_exhausted(format!(
+                "You have made as many rooms as one person may ({allowed})."
+            )),
+            ChatError::TooOften(refusal) => edge::retry_later(refusal.to_string(), refusal.after),
             ChatError::TooManyStreams { allowed } => Status::resource_exhausted(format!(
                 "You have as many live connections open as allowed ({allowed}). Close another window first."
             )),
