@@ -3,11 +3,13 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
+use futures_util::future::join_all;
 use h2::client::ResponseFuture;
 use http::Request;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
+use tonic::Code;
 
 use crate::chat_client::Person;
 use crate::support::{PATIENCE, TestServer};
@@ -89,4 +91,38 @@ async fn many_guests_who_take_nothing_stop_nobodys_reads() {
         }
     }
     reads_are_answered(&server, "Ada").await;
+}
+
+/// Pages of history that one guest asks for at the same time.
+const PAGES: usize = 1_000;
+
+#[tokio::test]
+async fn one_guest_who_asks_for_a_thousand_large_pages_is_refused_most_and_stops_nobody() {
+    let server = TestServer::start().await;
+    let mut attacker = Person::join(server.channel(), "Attacker").await;
+    let text = "\u{1F980}".repeat(4_000);
+    for _ in 0..65 {
+        attacker.send("general", &text).await;
+    }
+    let connections: Vec<_> = (0..5).map(|_| attacker.over(server.channel())).collect();
+    let pages = (0..PAGES).map(|page| {
+        // One connection carries 256 calls at once.
+        let mut attacker = connections[page % connections.len()].clone();
+        async move { attacker.page("general", None, 100).await }
+    });
+    let (pages, ()) = tokio::join!(join_all(pages), async {
+        let mut ada = Person::join(server.channel(), "Ada").await;
+        for _ in 0..20 {
+            timeout(PATIENCE, ada.rooms()).await.expect("Ada was not answered");
+        }
+    });
+
+    let refusals: Vec<_> = pages.iter().filter_map(|page| page.as_ref().err()).collect();
+    assert!(!refusals.is_empty(), "everything was read at once");
+    assert!(refusals.len() < PAGES, "nothing was read");
+    for refusal in refusals {
+        assert_eq!(refusal.code(), Code::ResourceExhausted);
+        assert_eq!(refusal.message(), "Too many requests wait to be read. Try again in a second.");
+        assert_eq!(refusal.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
+    }
 }
