@@ -2,6 +2,7 @@
 //!
 //! Files are served as they lie there, or their `.br` and `.gz` neighbours to those who accept them.
 
+mod files;
 mod policy;
 
 use std::path::PathBuf;
@@ -17,7 +18,9 @@ use http_body_util::{Empty, Full};
 use tonic::body::Body;
 use tower::ServiceExt as _;
 use tower_http::services::ServeDir;
+use tower_http::services::fs::DefaultServeDirFallback;
 
+use self::files::Files;
 use self::policy::PolicyCache;
 
 /// For files whose name holds a hash of their content: they never change.
@@ -53,7 +56,7 @@ impl Page {
     }
 
     pub(crate) fn into_service(self) -> PageService {
-        let files = ServeDir::new(&self.dir)
+        let files = ServeDir::with_backend(&self.dir, Files)
             .append_index_html_on_directories(false)
             .precompressed_br()
             .precompressed_gzip();
@@ -65,7 +68,7 @@ impl Page {
 /// A [`Page`] that answers requests.
 #[derive(Clone, Debug)]
 pub(crate) struct PageService {
-    files: ServeDir,
+    files: ServeDir<DefaultServeDirFallback, Files>,
     policy: Arc<PolicyCache>,
     when_missing: Bytes,
 }

@@ -4,14 +4,14 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use h2::client::ResponseFuture;
-use http::Request;
+use h2::client::{ResponseFuture, SendRequest};
+use http::{Request, StatusCode};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tonic::Code;
 
-use crate::chat_client::Person;
+use crate::chat_client::{Person, eventually};
 use crate::support::{PATIENCE, TestServer};
 
 /// Streams that one guest may have open.
@@ -28,12 +28,24 @@ struct StalledConnection {
     _answers: Vec<ResponseFuture>,
 }
 
-/// Opens `STREAMS` streams in one burst, with room for `window` bytes on each.
-async fn subscribe_without_reading(addr: SocketAddr, person: &Person, window: u32) -> StalledConnection {
+/// A client whose streams have room for `window` bytes each; the connection runs until what is returned is
+/// dropped.
+async fn stalled_connection(addr: SocketAddr, window: u32) -> (SendRequest<Bytes>, JoinSet<()>) {
     let stream = TcpStream::connect(addr).await.unwrap();
     let mut builder = h2::client::Builder::new();
     builder.initial_window_size(window);
-    let (mut client, connection) = builder.handshake::<_, Bytes>(stream).await.unwrap();
+    let (client, connection) = builder.handshake(stream).await.unwrap();
+    let mut running = JoinSet::new();
+    running.spawn(async move {
+        // It ends with the server at the latest.
+        connection.await.ok();
+    });
+    (client, running)
+}
+
+/// Opens `STREAMS` streams in one burst, with room for `window` bytes on each.
+async fn subscribe_without_reading(addr: SocketAddr, person: &Person, window: u32) -> StalledConnection {
+    let (mut client, connection) = stalled_connection(addr, window).await;
     let mut answers = Vec::new();
     for _ in 0..STREAMS {
         let request = Request::post(format!("http://{addr}/chat.v1.ChatService/Subscribe"))
@@ -47,12 +59,7 @@ async fn subscribe_without_reading(addr: SocketAddr, person: &Person, window: u3
         body.send_data(Bytes::from_static(&[0, 0, 0, 0, 0]), true).unwrap();
         answers.push(answer);
     }
-    let mut running = JoinSet::new();
-    running.spawn(async move {
-        // It ends with the server at the latest.
-        connection.await.ok();
-    });
-    StalledConnection { _connection: running, _answers: answers }
+    StalledConnection { _connection: connection, _answers: answers }
 }
 
 /// Everything that reads the database, by somebody whose session the server has not seen since it was made.
@@ -124,5 +131,35 @@ async fn one_guest_who_asks_for_a_thousand_large_pages_is_refused_most_and_stops
         assert_eq!(refusal.code(), Code::ResourceExhausted);
         assert_eq!(refusal.message(), "Too many requests wait to be read. Try again in a second.");
         assert_eq!(refusal.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
+    }
+}
+
+/// How many of this process's file descriptors are files in `dir`.
+#[cfg(target_os = "linux")]
+fn open_files_in(dir: &std::path::Path) -> usize {
+    let open = std::fs::read_dir("/proc/self/fd").unwrap();
+    // One that is closed meanwhile cannot be read.
+    open.filter(|entry| {
+        std::fs::read_link(entry.as_ref().unwrap().path()).is_ok_and(|to| to.starts_with(dir))
+    })
+    .count()
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn files_of_the_page_that_nobody_takes_hold_no_file_descriptor() {
+    let server = TestServer::start().await;
+    let dir = server.page_dir();
+    std::fs::write(dir.join("large.bin"), vec![1; 1024 * 1024]).unwrap();
+    for window in [0, 30] {
+        let mut answers = Vec::new();
+        let (mut client, _connection) = stalled_connection(server.addr, window).await;
+        for _ in 0..STREAMS {
+            let request = Request::get(format!("http://{}/large.bin", server.addr)).body(()).unwrap();
+            let (answer, _) = client.send_request(request, true).unwrap();
+            answers.push(timeout(PATIENCE, answer).await.expect("no head in time").unwrap());
+        }
+        eventually("no file is open", || async { open_files_in(&dir) == 0 }).await;
+        assert!(answers.iter().all(|answer| answer.status() == StatusCode::OK));
     }
 }
