@@ -11,8 +11,8 @@ use super::store::StoreError;
 use super::types::InvalidField;
 use crate::rates::TooOften;
 
-/// When to come back after a read that found no place in the queue.
-const TOO_MANY_READS_PAUSE: Duration = Duration::from_secs(1);
+/// When to come back after a read or a write that found no place in its queue.
+const FULL_QUEUE_PAUSE: Duration = Duration::from_secs(1);
 
 /// When to come back after a read that was interrupted: what made it slow has to end first.
 const SLOW_READ_PAUSE: Duration = Duration::from_secs(5);
@@ -40,6 +40,8 @@ pub(super) enum ChatError {
     NoSession,
     #[error("the session was ended")]
     SessionEnded,
+    #[error("as many writes wait as may")]
+    TooManyWrites,
     #[error("as many reads wait as may")]
     TooManyReads,
     #[error("a read took too long")]
@@ -89,9 +91,13 @@ impl From<ChatError> for Status {
             )),
             ChatError::NoSession => Status::unauthenticated("You are not signed in. Please join first."),
             ChatError::SessionEnded => Status::unauthenticated("You were signed out. Join again to go on."),
+            ChatError::TooManyWrites => edge::retry_later(
+                "More is being written than this server can store. Try again in a second.",
+                FULL_QUEUE_PAUSE,
+            ),
             ChatError::TooManyReads => edge::retry_later(
                 "Too many requests wait to be read. Try again in a second.",
-                TOO_MANY_READS_PAUSE,
+                FULL_QUEUE_PAUSE,
             ),
             ChatError::ReadTookTooLong => {
                 tracing::warn!("a read of the chat's database took too long and was interrupted");
