@@ -29,11 +29,13 @@ use super::{OpenError, StoreError, open_reader};
 /// make none of them faster.
 const READERS: usize = 4;
 
-/// How many reads may wait, of all callers together. Above it a read is refused with [`StoreError::Busy`].
+/// How many reads may wait, of all callers together. When there are as many, one more takes the place of the
+/// newest read of whoever has most waiting, which is refused with [`StoreError::Busy`]: many guests who ask
+/// for much do not keep those out who ask for little.
 const QUEUED_READS: usize = 4_096;
 
-/// How many reads may wait for one user: each of their streams waits for one at most, and a page asks for a
-/// few at once. Above it a read is refused with [`StoreError::Busy`].
+/// How many calls of one user may wait, and how many of their streams: a stream waits for one read at most,
+/// and a page asks for a few at once. Above it a read is refused with [`StoreError::Busy`].
 const QUEUED_READS_PER_USER: usize = 32;
 
 /// How many reads may wait for one network: those that look for a session. After a restart everybody behind
@@ -145,7 +147,8 @@ impl Readers {
             }
         };
         self.queue.push(asker, purpose, Box::new(job))?;
-        answer.await.map_err(|_| StoreError::Closed)?
+        // Without an answer another read took its place.
+        answer.await.map_err(|_| StoreError::Busy)?
     }
 
     /// Refuses new reads, runs those that wait already, and closes all connections.
@@ -192,13 +195,18 @@ impl Queue {
         if waiting.closed {
             return Err(StoreError::Closed);
         }
-        let all = waiting.calls.len() + waiting.streams.len();
-        let turns = waiting.turns(purpose);
-        if all >= self.limits.queued || turns.waiting_for(&asker) >= allowed {
+        let own = waiting.turns(purpose).waiting_for(&asker);
+        if own >= allowed {
             return Err(StoreError::Busy);
         }
-        turns.push(asker, job);
+        let displaced = match waiting.calls.len() + waiting.streams.len() {
+            all if all < self.limits.queued => None,
+            _ => Some(waiting.displace(own + 1).ok_or(StoreError::Busy)?),
+        };
+        waiting.turns(purpose).push(asker, job);
         drop(waiting);
+        // Its caller is told by that.
+        drop(displaced);
         self.bell.notify_one();
         Ok(())
     }
@@ -228,6 +236,13 @@ impl Queue {
 }
 
 impl Waiting {
+    /// Takes out the newest job of whoever has most waiting, if that is more than `least`.
+    fn displace(&mut self, least: usize) -> Option<Job> {
+        let longer =
+            if self.calls.longest() >= self.streams.longest() { &mut self.calls } else { &mut self.streams };
+        if longer.longest() > least { longer.take_newest_of_longest() } else { None }
+    }
+
     fn turns(&mut self, purpose: Purpose) -> &mut Turns<Asker, Job> {
         match purpose {
             Purpose::Call => &mut self.calls,

@@ -104,25 +104,49 @@ async fn a_query_that_panics_fails_alone() {
 }
 
 #[tokio::test]
-async fn the_queue_is_bounded_for_each_and_for_all_and_others_still_get_a_place() {
-    let limits = ReadLimits { readers: 1, queued: 5, queued_per_user: 2, ..ReadLimits::default() };
+async fn so_much_may_wait_for_each_and_others_still_get_a_place() {
+    let limits = ReadLimits { readers: 1, queued_per_user: 2, ..ReadLimits::default() };
     let (readers, _folder) = readers(limits);
     let (query, begun, release) = blocking();
     let running = spawn(&readers, query);
     has_begun(begun).await;
-    let mut waiting = vec![one(&readers, ADA, Purpose::Call), one(&readers, ADA, Purpose::Call)];
+    let mut reads = vec![one(&readers, ADA, Purpose::Call), one(&readers, ADA, Purpose::Call)];
     until_waiting(&readers, 2).await;
 
     assert!(matches!(readers.read(ADA, Purpose::Call, count).await, Err(StoreError::Busy)));
-    waiting.push(one(&readers, ADA, Purpose::Stream));
-    waiting.push(one(&readers, GRACE, Purpose::Call));
-    waiting.push(one(&readers, GRACE, Purpose::Stream));
-    until_waiting(&readers, 5).await;
-    assert!(matches!(readers.read(GRACE, Purpose::Call, count).await, Err(StoreError::Busy)));
+    reads.push(one(&readers, ADA, Purpose::Stream));
+    reads.push(one(&readers, GRACE, Purpose::Call));
+    until_waiting(&readers, 4).await;
 
     drop(release);
     running.await.unwrap().unwrap();
-    for read in waiting {
+    for read in reads {
+        assert_eq!(read.await.unwrap().unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn when_all_places_are_taken_whoever_asks_for_much_makes_room_for_who_asks_for_little() {
+    let (readers, _folder) = readers(ReadLimits { readers: 1, queued: 6, ..ReadLimits::default() });
+    let (query, begun, release) = blocking();
+    let running = spawn(&readers, query);
+    has_begun(begun).await;
+    let mut reads = Vec::new();
+    for waiting in 0..6 {
+        reads.push(one(&readers, ADA, Purpose::Call));
+        until_waiting(&readers, waiting + 1).await;
+    }
+
+    assert!(matches!(readers.read(ADA, Purpose::Call, count).await, Err(StoreError::Busy)));
+    let mut others = Vec::new();
+    for displaced in [5, 4] {
+        others.push(one(&readers, GRACE, Purpose::Call));
+        let newest = reads.pop().unwrap().await.unwrap();
+        assert!(matches!(newest, Err(StoreError::Busy)), "the read {displaced} was not displaced");
+    }
+    drop(release);
+    running.await.unwrap().unwrap();
+    for read in reads.into_iter().chain(others) {
         assert_eq!(read.await.unwrap().unwrap(), 0);
     }
 }

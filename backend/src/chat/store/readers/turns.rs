@@ -49,6 +49,23 @@ impl<K: Copy + Eq + Hash, T> Turns<K, T> {
         item
     }
 
+    /// How much waits for whoever has most waiting.
+    pub(super) fn longest(&self) -> usize {
+        self.waiting.values().map(VecDeque::len).max().unwrap_or(0)
+    }
+
+    /// Takes out the newest item of whoever has most waiting.
+    pub(super) fn take_newest_of_longest(&mut self) -> Option<T> {
+        let (key, own) = self.waiting.iter_mut().max_by_key(|(_, own)| own.len())?;
+        let (key, item) = (*key, own.pop_back());
+        if own.is_empty() {
+            self.waiting.remove(&key);
+            self.order.retain(|other| *other != key);
+        }
+        self.len -= usize::from(item.is_some());
+        item
+    }
+
     /// How much waits for `key`.
     pub(super) fn waiting_for(&self, key: &K) -> usize {
         self.waiting.get(key).map_or(0, VecDeque::len)
@@ -80,5 +97,22 @@ mod tests {
         assert_eq!(order, [0, 10, 20, 1, 21, 2]);
         assert_eq!(turns.len(), 0);
         assert!(turns.waiting.is_empty() && turns.order.is_empty(), "nobody is remembered");
+    }
+
+    #[test]
+    fn the_newest_item_of_whoever_has_most_is_taken_out() {
+        let mut turns = Turns::default();
+        for (key, number) in [('a', 0), ('b', 10), ('b', 11), ('b', 12)] {
+            turns.push(key, number);
+        }
+        assert_eq!(turns.longest(), 3);
+        assert_eq!(turns.take_newest_of_longest(), Some(12));
+        assert_eq!((turns.len(), turns.longest()), (3, 2));
+        assert_eq!([turns.next(), turns.next(), turns.next()], [Some(0), Some(10), Some(11)]);
+
+        turns.push('c', 20);
+        assert_eq!(turns.take_newest_of_longest(), Some(20));
+        assert_eq!((turns.next(), turns.len(), turns.longest()), (None, 0, 0));
+        assert!(turns.waiting.is_empty() && turns.order.is_empty());
     }
 }
