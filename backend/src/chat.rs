@@ -34,16 +34,17 @@ use proto::chat::v1::server::chat_service_server::{ChatService, ChatServiceServe
 use self::directory::{Directory, Room};
 use self::error::ChatError;
 use self::session::{Session, Sessions, Token, TokenHash};
-use self::store::{EventsPage, Readers, WriteStore};
+use self::store::{Asker, EventsPage, Purpose, Readers, WriteStore};
 use self::streams::Streams;
 use self::subscriber::Subscriber;
 use self::tail::Tail;
 use self::types::{
     ClientCursor, Marker, MessageText, OperationId, PageRange, Receipt, RoomId, RoomName, RoomView, User,
-    UserName,
+    UserKey, UserName,
 };
 use self::wire::EventBody;
 use self::writer::{CreateRoom, EndSession, Join, MarkRead, Prolong, SendMessage, Writer, WriterThread};
+use crate::rates::Rates;
 
 pub use self::session::{COOKIE, REMEMBERED_SESSIONS};
 pub use self::store::{DATABASE_FILE, LOCK_FILE, OpenError, StoreError};
@@ -53,6 +54,9 @@ pub use self::types::{MAX_MESSAGE_CHARS, MAX_ROOM_NAME_CHARS, MAX_USER_NAME_CHAR
 
 /// The most rooms, the first one counted.
 pub const MAX_ROOMS: usize = 1_000;
+
+/// How many rooms one user may have made that are still there, unless told otherwise.
+pub const ROOMS_PER_USER: usize = 20;
 
 /// The most cursors in one `Subscribe`.
 pub const MAX_CURSORS: usize = 1_000;
@@ -104,6 +108,8 @@ pub struct ChatOptions {
     pub data: PathBuf,
     /// Whether the session's cookie says `Secure`: for a server that is reached by https only.
     pub secure_cookie: bool,
+    /// See [`ROOMS_PER_USER`].
+    pub rooms_per_user: usize,
     /// See [`SESSION_LIFETIME`].
     pub session_lifetime: Duration,
     /// See [`HEARTBEAT_INTERVAL`].
@@ -122,6 +128,7 @@ impl Default for ChatOptions {
         Self {
             data: "data".into(),
             secure_cookie: false,
+            rooms_per_user: ROOMS_PER_USER,
             session_lifetime: SESSION_LIFETIME,
             heartbeat_interval: HEARTBEAT_INTERVAL,
             stall_timeout: STALL_TIMEOUT,
@@ -164,16 +171,16 @@ impl Chat {
             closing: AtomicBool::new(false),
             holes: AtomicU64::new(0),
         });
+        let readers = Readers::open(&opened.path)?;
         let store = WriteStore::new(opened.connection);
         let (writer, thread) = Writer::start(store, opened.lock, shared.clone())?;
-        let readers = Readers::new(opened.path);
         let core = Core { shared, writer, readers, options };
         Ok(Self { core: Arc::new(core), thread: Arc::new(Mutex::new(Some(thread))) })
     }
 
-    /// The gRPC service.
-    pub fn service(&self) -> ChatServiceServer<impl ChatService> {
-        let service = service::Service::new(self.core.clone());
+    /// The gRPC service, its calls counted by `rates`.
+    pub fn service(&self, rates: Arc<Rates>) -> ChatServiceServer<impl ChatService> {
+        let service = service::Service::new(self.core.clone(), rates);
         ChatServiceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES)
     }
 
@@ -226,7 +233,7 @@ impl Shared {
 struct Core {
     shared: Arc<Shared>,
     writer: Writer,
-    readers: Arc<Readers>,
+    readers: Readers,
     options: ChatOptions,
 }
 
@@ -245,13 +252,19 @@ impl Core {
         Ok((user, token))
     }
 
-    /// The valid session with this token.
-    async fn session(&self, token: &TokenHash) -> Result<Arc<Session>, ChatError> {
+    /// The valid session with this token, if it is remembered.
+    fn remembered(&self, token: &TokenHash) -> Option<Arc<Session>> {
+        self.shared.sessions.get(token).ok().filter(|session| !session.is_expired(now_ms()))
+    }
+
+    /// The valid session with this token. `asker` is who waits when the database has to be read.
+    async fn session(&self, token: &TokenHash, asker: Asker) -> Result<Arc<Session>, ChatError> {
         let session = match self.shared.sessions.get(token) {
             Ok(session) => session,
             Err(moment) => {
                 let hash = *token;
-                let row = self.readers.read(move |connection| store::session(connection, &hash)).await?;
+                let query = move |connection: &_| store::session(connection, &hash);
+                let row = self.readers.read(asker, Purpose::Call, query).await?;
                 let row = row.ok_or(ChatError::NoSession)?;
                 let session = Arc::new(Session::new(hash, row.user, row.expires_at_ms));
                 self.shared.sessions.remember(session.clone(), moment);
@@ -279,12 +292,17 @@ impl Core {
     ) -> Result<RoomView, ChatError> {
         let id = RoomId::named(random::id()?);
         let epoch = random::epoch()?;
-        self.writer.write(CreateRoom { author: author.clone(), operation, name, id, epoch }).await
+        let allowed = self.options.rooms_per_user;
+        self.writer.write(CreateRoom { author: author.clone(), operation, name, id, epoch, allowed }).await
     }
 
     async fn rooms(&self, user: &User) -> Result<Vec<RoomView>, ChatError> {
-        let user = user.key;
-        Ok(self.readers.read(move |connection| store::rooms(connection, user)).await?)
+        self.rooms_for(user.key, Purpose::Call).await
+    }
+
+    async fn rooms_for(&self, user: UserKey, purpose: Purpose) -> Result<Vec<RoomView>, ChatError> {
+        let query = move |connection: &_| store::rooms(connection, user);
+        Ok(self.readers.read(Asker::User(user), purpose, query).await?)
     }
 
     fn room(&self, id: &str) -> Result<Arc<Room>, ChatError> {
@@ -303,10 +321,16 @@ impl Core {
         self.writer.write(SendMessage { author: author.key, room: room.key, operation, text, body }).await
     }
 
-    async fn page(&self, room: &Room, range: PageRange, limit: u32) -> Result<EventsPage, ChatError> {
+    async fn page(
+        &self,
+        user: &User,
+        room: &Room,
+        range: PageRange,
+        limit: u32,
+    ) -> Result<EventsPage, ChatError> {
         let key = room.key;
-        let page = move |connection: &_| store::page(connection, key, range, limit.into());
-        Ok(self.readers.read(page).await?)
+        let query = move |connection: &_| store::page(connection, key, range, limit.into());
+        Ok(self.readers.read(Asker::User(user.key), Purpose::Call, query).await?)
     }
 
     async fn mark_read(&self, user: &User, room: &Room, seq: u64) -> Result<Marker, ChatError> {
@@ -321,7 +345,7 @@ impl Core {
     ) -> Result<Subscriber, ChatError> {
         let open = self.shared.streams.open(session.user.key, session.token)?;
         // Once more, now that the end of the session would reach this stream.
-        let session = self.session(&session.token).await?;
+        let session = self.session(&session.token, Asker::User(session.user.key)).await?;
         Ok(Subscriber::new(self.clone(), session, open, cursors, replay_limit))
     }
 

@@ -1,5 +1,6 @@
 //! What can be configured, from flags and from the environment, and what is refused.
 
+mod rates;
 mod web;
 
 use std::fs;
@@ -11,6 +12,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, ValueEnum};
 use edge::{Origin, ServeOptions, Tls, TlsError};
 use tracing_subscriber::EnvFilter;
 
+pub use self::rates::RatesConfig;
 pub use self::web::WebConfig;
 use crate::chat::ChatOptions;
 
@@ -85,7 +87,11 @@ pub struct Config {
     #[command(flatten)]
     pub log: LogConfig,
 
-    /// How the chat is tuned; `data` and `secure_cookie` are taken from above. No flags.
+    /// How often people may do what costs the server something.
+    #[command(flatten)]
+    pub rates: RatesConfig,
+
+    /// How the chat is tuned; `data`, `secure_cookie` and `rooms_per_user` are taken from above. No flags.
     #[arg(skip)]
     pub chat: ChatOptions,
 

@@ -6,6 +6,7 @@ pub mod chat;
 pub mod config;
 pub mod greeter;
 pub mod open_files;
+pub mod rates;
 mod server;
 pub mod shutdown;
 pub mod telemetry;

@@ -1,7 +1,9 @@
 //! Puts the services together, starts them and stops them in order.
 
+mod anonymous;
 mod certificate;
 
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use edge::{AllowedHosts, App, CorsOptions, Methods, Page, Tls};
@@ -9,6 +11,7 @@ use http::HeaderName;
 use proto::chat::v1::server::chat_service_server::SERVICE_NAME as CHAT;
 use proto::helloworld::server::greeter_server::{GreeterServer, SERVICE_NAME as GREETER};
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding as Encoding;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
@@ -17,6 +20,9 @@ use tonic_health::server::{HealthReporter, health_reporter};
 use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
 use crate::config::Config;
 use crate::greeter::{self, GreeterService};
+use crate::rates::Rates;
+
+use self::anonymous::Limit;
 
 /// Largest request that the Greeter reads, bytes; larger ones are refused. The longest name takes 4,000.
 const MAX_GREETER_REQUEST: usize = 64 * 1024;
@@ -60,6 +66,7 @@ impl Server {
         }
         let options = ChatOptions {
             data: config.data.clone(),
+            rooms_per_user: config.rates.rooms_per_user,
             secure_cookie: config.secure_cookie || config.is_https(),
             ..config.chat.clone()
         };
@@ -77,10 +84,19 @@ impl Server {
     ) -> anyhow::Result<()> {
         let (health, health_service) = health_reporter();
         report(&health, ServingStatus::Serving).await;
+        let rates = Arc::new(Rates::new(&self.config.rates.limits()));
+        let mut background = JoinSet::new();
+        background.spawn(rates.clone().keep_tidy());
         let greeter = GreeterServer::new(GreeterService).max_decoding_message_size(MAX_GREETER_REQUEST);
-        let chat = self.chat.service().accept_compressed(Encoding::Gzip).send_compressed(Encoding::Gzip);
+        let greeter = Limit::around(greeter, &rates, Rates::anonymous);
+        let health_service = Limit::around(health_service, &rates, Rates::health);
+        let chat = self
+            .chat
+            .service(rates.clone())
+            .accept_compressed(Encoding::Gzip)
+            .send_compressed(Encoding::Gzip);
         let routes = Routes::new(greeter).add_service(chat).add_service(health_service);
-        let app = self.app(reflection(routes)?)?;
+        let app = self.app(reflection(routes, &rates)?)?;
 
         tracing::info!(
             listen = %listener.local_addr()?,
@@ -141,13 +157,15 @@ fn methods() -> anyhow::Result<Methods> {
 
 /// Says what can be called: `grpcurl -plaintext localhost:50051 list`. Version 1, and the older v1alpha
 /// that many tools still ask for.
-fn reflection(routes: Routes) -> anyhow::Result<Routes> {
+fn reflection(routes: Routes, rates: &Arc<Rates>) -> anyhow::Result<Routes> {
     let describe = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    Ok(routes.add_service(describe().build_v1()?).add_service(describe().build_v1alpha()?))
+    let v1 = Limit::around(describe().build_v1()?, rates, Rates::anonymous);
+    let v1alpha = Limit::around(describe().build_v1alpha()?, rates, Rates::anonymous);
+    Ok(routes.add_service(v1).add_service(v1alpha))
 }
 
 /// Tells those who ask after the server's health, or watch it, whether to send anybody here.

@@ -24,6 +24,8 @@ impl Server {
     pub(crate) async fn backend(data: &std::path::Path) -> Result<Self> {
         let mut command = Command::new(beside_this_program("chinwag")?);
         command.arg("--listen").arg("127.0.0.1:0").arg("--data").arg(data).arg("--log").arg("warn");
+        // The measurements are of the server, not of what it lets one address do.
+        command.arg("--rates=false");
         Self::start(command).await
     }
 

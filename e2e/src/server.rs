@@ -67,6 +67,8 @@ fn spawn(folder: &Path, addr: SocketAddr, flags: &[String]) -> Result<(Process, 
     }
     command
         .arg(format!("--listen={addr}"))
+        // All people of a test share one address, and scripts are quicker than people.
+        .arg("--rates=false")
         .arg("--data")
         .arg(folder.join("data"))
         .arg("--page")

@@ -1,5 +1,7 @@
 //! What can go wrong in the chat, and the one place that says how gRPC puts it.
 
+use std::time::Duration;
+
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -7,6 +9,13 @@ use super::MAX_ROOMS;
 use super::random::RandomError;
 use super::store::StoreError;
 use super::types::InvalidField;
+use crate::rates::TooOften;
+
+/// When to come back after a read or a write that found no place in its queue.
+const FULL_QUEUE_PAUSE: Duration = Duration::from_secs(1);
+
+/// When to come back after a read that was interrupted: what made it slow has to end first.
+const SLOW_READ_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a request of the chat was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -21,12 +30,22 @@ pub(super) enum ChatError {
     NoSuchRoom,
     #[error("the server has as many rooms as it allows")]
     TooManyRooms,
+    #[error("the user has made as many rooms as one may")]
+    TooManyOwnRooms { allowed: usize },
+    #[error(transparent)]
+    TooOften(#[from] TooOften),
     #[error("the user has as many streams open as allowed")]
     TooManyStreams { allowed: usize },
     #[error("no valid session")]
     NoSession,
     #[error("the session was ended")]
     SessionEnded,
+    #[error("as many writes wait as may")]
+    TooManyWrites,
+    #[error("as many reads wait as may")]
+    TooManyReads,
+    #[error("a read took too long")]
+    ReadTookTooLong,
     #[error("the server is shutting down")]
     ShuttingDown,
     #[error("the system gave no random numbers")]
@@ -39,6 +58,8 @@ impl From<StoreError> for ChatError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Closed => Self::ShuttingDown,
+            StoreError::Busy => Self::TooManyReads,
+            StoreError::TookTooLong => Self::ReadTookTooLong,
             other => Self::Store(other),
         }
     }
@@ -61,11 +82,30 @@ impl From<ChatError> for Status {
             ChatError::TooManyRooms => Status::resource_exhausted(format!(
                 "This server has as many rooms as it allows ({MAX_ROOMS})."
             )),
+            ChatError::TooManyOwnRooms { allowed } => Status::resource_exhausted(format!(
+                "You have made as many rooms as one person may ({allowed})."
+            )),
+            ChatError::TooOften(refusal) => edge::retry_later(refusal.to_string(), refusal.after),
             ChatError::TooManyStreams { allowed } => Status::resource_exhausted(format!(
                 "You have as many live connections open as allowed ({allowed}). Close another window first."
             )),
             ChatError::NoSession => Status::unauthenticated("You are not signed in. Please join first."),
             ChatError::SessionEnded => Status::unauthenticated("You were signed out. Join again to go on."),
+            ChatError::TooManyWrites => edge::retry_later(
+                "More is being written than this server can store. Try again in a second.",
+                FULL_QUEUE_PAUSE,
+            ),
+            ChatError::TooManyReads => edge::retry_later(
+                "Too many requests wait to be read. Try again in a second.",
+                FULL_QUEUE_PAUSE,
+            ),
+            ChatError::ReadTookTooLong => {
+                tracing::warn!("a read of the chat's database took too long and was interrupted");
+                edge::retry_later(
+                    "The server took too long to read this. Try again in a few seconds.",
+                    SLOW_READ_PAUSE,
+                )
+            }
             ChatError::ShuttingDown => {
                 Status::unavailable("The server is shutting down or restarting. Try again shortly.")
             }

@@ -1,6 +1,7 @@
 //! The chat as gRPC: checks requests into valid types, calls the core, puts its answers into messages.
 
 use std::collections::HashSet;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -14,27 +15,51 @@ use tonic::{Request, Response, Status};
 
 use super::error::ChatError;
 use super::session::{self, Carrier, Session, TokenHash};
+use super::store::Asker;
 use super::types::{
     ClientCursor, InvalidField, MessageText, OperationId, PageRange, RoomId, RoomName, RoomView, UserName,
 };
 use super::{Core, DEFAULT_PAGE_EVENTS, MAX_CURSORS, MAX_PAGE_EVENTS, wire};
+use crate::rates::{self, Rates};
 
 /// The adapter.
 #[derive(Debug)]
 pub(super) struct Service {
     core: Arc<Core>,
+    rates: Arc<Rates>,
 }
 
 impl Service {
-    pub(super) fn new(core: Arc<Core>) -> Self {
-        Self { core }
+    pub(super) fn new(core: Arc<Core>, rates: Arc<Rates>) -> Self {
+        Self { core, rates }
     }
 
-    /// The session of a request to a server that is not shutting down.
-    async fn session(&self, metadata: &MetadataMap) -> Result<Arc<Session>, ChatError> {
+    /// The session of a request to a server that is not shutting down. What it is used for is not counted
+    /// yet.
+    async fn session<T>(&self, request: &Request<T>) -> Result<Arc<Session>, ChatError> {
         self.core.check_open()?;
-        let carrier = carrier(metadata).ok_or(ChatError::NoSession)?;
-        self.core.session(&TokenHash::of(carrier.token())).await
+        let network = rates::network(request.extensions());
+        let Some(carrier) = carrier(request.metadata()) else { return Err(self.without_session(network)) };
+        let token = TokenHash::of(carrier.token());
+        if let Some(session) = self.core.remembered(&token) {
+            return Ok(session);
+        }
+        self.rates.look_up(network)?;
+        match self.core.session(&token, Asker::Network(network)).await {
+            Err(ChatError::NoSession) => Err(self.without_session(network)),
+            found => found,
+        }
+    }
+
+    /// The session of a request for which there is no rate of its own.
+    async fn caller<T>(&self, request: &Request<T>) -> Result<Arc<Session>, ChatError> {
+        let session = self.session(request).await?;
+        self.rates.call(session.user.key.0)?;
+        Ok(session)
+    }
+
+    fn without_session(&self, network: IpAddr) -> ChatError {
+        self.rates.anonymous(network).err().map_or(ChatError::NoSession, ChatError::TooOften)
     }
 
     fn set_cookie<T>(&self, response: &mut Response<T>, token: &str, max_age_s: u64) {
@@ -56,8 +81,10 @@ type FrameStream = Pin<Box<dyn Stream<Item = Result<EncodedSubscribeResponse, St
 impl ChatService for Service {
     async fn join(&self, request: Request<pb::JoinRequest>) -> Result<Response<pb::JoinResponse>, Status> {
         self.core.check_open()?;
+        let network = rates::network(request.extensions());
         let pb::JoinRequest { name, return_token } = request.into_inner();
         let name = UserName::parse(&name).map_err(ChatError::from)?;
+        self.rates.join(network).map_err(ChatError::from)?;
         let (user, token) = self.core.join(name).await?;
         let returned = if return_token { token.as_str().to_owned() } else { String::new() };
         let mut response = Response::new(pb::JoinResponse { user: Some((&user).into()), token: returned });
@@ -71,7 +98,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::GetSessionRequest>,
     ) -> Result<Response<pb::GetSessionResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.caller(&request).await?;
         self.core.prolong(&session).await?;
         let mut response = Response::new(pb::GetSessionResponse { user: Some((&session.user).into()) });
         if let Some(Carrier::Cookie(token)) = carrier(request.metadata()) {
@@ -85,7 +112,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::SignOutRequest>,
     ) -> Result<Response<pb::SignOutResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.caller(&request).await?;
         self.core.sign_out(&session).await?;
         let mut response = Response::new(pb::SignOutResponse {});
         if let Some(Carrier::Cookie(_)) = carrier(request.metadata()) {
@@ -98,10 +125,12 @@ impl ChatService for Service {
         &self,
         request: Request<pb::CreateRoomRequest>,
     ) -> Result<Response<pb::CreateRoomResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.session(&request).await?;
+        let network = rates::network(request.extensions());
         let pb::CreateRoomRequest { name, operation_id } = request.into_inner();
         let name = RoomName::parse(&name).map_err(ChatError::from)?;
         let operation = OperationId::parse(&operation_id).map_err(ChatError::from)?;
+        self.rates.create_room(session.user.key.0, network).map_err(ChatError::from)?;
         let view = self.core.create_room(&session.user, name, operation).await?;
         Ok(Response::new(pb::CreateRoomResponse { room: Some(room_state(&view)) }))
     }
@@ -110,7 +139,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::ListRoomsRequest>,
     ) -> Result<Response<pb::ListRoomsResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.caller(&request).await?;
         let rooms = self.core.rooms(&session.user).await?;
         Ok(Response::new(pb::ListRoomsResponse { rooms: rooms.iter().map(room_state).collect() }))
     }
@@ -119,11 +148,13 @@ impl ChatService for Service {
         &self,
         request: Request<pb::SendMessageRequest>,
     ) -> Result<Response<pb::SendMessageResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.session(&request).await?;
+        let network = rates::network(request.extensions());
         let pb::SendMessageRequest { room_id, operation_id, text } = request.into_inner();
         let operation = OperationId::parse(&operation_id).map_err(ChatError::from)?;
         let text = MessageText::parse(text).map_err(ChatError::from)?;
         let room = self.core.room(&room_id)?;
+        self.rates.send(session.user.key.0, network).map_err(ChatError::from)?;
         let receipt = self.core.send(&session.user, &room, operation, text).await?;
         Ok(Response::new(pb::SendMessageResponse {
             seq: receipt.seq,
@@ -137,7 +168,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::ListEventsRequest>,
     ) -> Result<Response<pb::ListEventsResponse>, Status> {
-        self.session(request.metadata()).await?;
+        let session = self.caller(&request).await?;
         let pb::ListEventsRequest { room_id, range, limit } = request.into_inner();
         let limit = page_limit(limit)?;
         let range = match range {
@@ -147,7 +178,7 @@ impl ChatService for Service {
             Some(Range::AroundSeq(seq)) => PageRange::Around(seq),
         };
         let room = self.core.room(&room_id)?;
-        let page = self.core.page(&room, range, limit).await?;
+        let page = self.core.page(&session.user, &room, range, limit).await?;
         Ok(Response::new(pb::ListEventsResponse {
             events: page.events,
             as_of: Some(pb::Cursor { room_id, epoch: room.epoch, seq: page.head }),
@@ -160,7 +191,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::MarkReadRequest>,
     ) -> Result<Response<pb::MarkReadResponse>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.caller(&request).await?;
         let pb::MarkReadRequest { room_id, seq } = request.into_inner();
         let room = self.core.room(&room_id)?;
         let marker = self.core.mark_read(&session.user, &room, seq).await?;
@@ -173,7 +204,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::SubscribeRequest>,
     ) -> Result<Response<FrameStream>, Status> {
-        let session = self.session(request.metadata()).await?;
+        let session = self.caller(&request).await?;
         let pb::SubscribeRequest { cursors, replay_limit } = request.into_inner();
         let cursors = client_cursors(cursors)?;
         let subscriber = self.core.subscribe(session, cursors, replay_limit).await?;

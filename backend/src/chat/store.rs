@@ -4,6 +4,7 @@
 //! on disk is on disk: write-ahead log, `synchronous=FULL`.
 
 mod read;
+mod readers;
 mod schema;
 mod write;
 
@@ -13,7 +14,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-pub(super) use self::read::{EventsPage, Readers, page, replay_page, rooms, session};
+pub(super) use self::read::{EventsPage, page, replay_page, rooms, session};
+pub(super) use self::readers::{Asker, Purpose, Readers};
 pub(super) use self::write::{Append, RoomRow, WriteStore};
 
 /// The database's file name in the data folder.
@@ -99,6 +101,15 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
+    /// As many reads wait as may.
+    #[error("too many reads wait")]
+    Busy,
+    /// A read was interrupted at its time limit.
+    #[error("a read took too long and was interrupted")]
+    TookTooLong,
+    /// A read panicked.
+    #[error("a read panicked")]
+    Panicked,
 }
 
 /// Holds the data folder for this process until it is dropped.

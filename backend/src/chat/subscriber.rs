@@ -24,7 +24,7 @@ use tokio::time::Sleep;
 use self::answer::{Answer, answer};
 use super::error::ChatError;
 use super::session::Session;
-use super::store::{self, replay_page};
+use super::store::{Asker, Purpose, replay_page};
 use super::streams::OpenStream;
 use super::tail::{Entry, Next, Position};
 use super::types::{ClientCursor, RoomId, RoomKey, RoomView};
@@ -253,8 +253,7 @@ impl Subscriber {
     }
 
     async fn read_rooms(&self) -> Result<Vec<RoomView>, ChatError> {
-        let user = self.session.user.key;
-        Ok(self.core.readers.read(move |connection| store::rooms(connection, user)).await?)
+        self.core.rooms_for(self.session.user.key, Purpose::Stream).await
     }
 
     fn follow(&mut self, view: &RoomView, answer: Answer) -> Step {
@@ -271,7 +270,8 @@ impl Subscriber {
         }
         let budget = self.budget();
         let page = move |connection: &_| replay_page(connection, room, after, to, budget);
-        let (frames, last) = self.core.readers.read(page).await?;
+        let asker = Asker::User(self.session.user.key);
+        let (frames, last) = self.core.readers.read(asker, Purpose::Stream, page).await?;
         self.last_read = Instant::now();
         self.ready.extend(frames);
         self.rooms[room.index()].last = last;
@@ -392,7 +392,7 @@ impl Subscriber {
     async fn beat(&mut self) -> Result<Option<EncodedSubscribeResponse>, ChatError> {
         if self.session.is_expired(now_ms()) {
             // Another window may have prolonged it.
-            match self.core.session(&self.session.token).await {
+            match self.core.session(&self.session.token, Asker::User(self.session.user.key)).await {
                 Ok(session) => self.session = session,
                 Err(ChatError::NoSession) => return Ok(Some(self.leave(pb::GoodbyeReason::SignedOut))),
                 Err(error) => return Err(error),

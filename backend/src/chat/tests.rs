@@ -13,6 +13,13 @@ use tempfile::TempDir;
 
 use super::*;
 
+/// Whose reads these are is not what is tested.
+const SOMEBODY: Asker = Asker::User(UserKey(0));
+
+fn nobody() -> User {
+    User { key: UserKey(0), id: "nobody".into(), name: "Nobody".into() }
+}
+
 /// A chat on a folder of its own.
 struct TestChat {
     chat: Chat,
@@ -44,7 +51,7 @@ impl TestChat {
 
     async fn join(&self, name: &str) -> Arc<Session> {
         let (_, token) = self.core().join(UserName::parse(name).unwrap()).await.unwrap();
-        self.core().session(&TokenHash::of(token.as_str())).await.unwrap()
+        self.core().session(&TokenHash::of(token.as_str()), SOMEBODY).await.unwrap()
     }
 
     fn general(&self) -> Arc<Room> {
@@ -56,7 +63,7 @@ impl TestChat {
         let mut events = Vec::new();
         loop {
             let after = PageRange::After(events.len() as u64);
-            let page = self.core().page(room, after, MAX_PAGE_EVENTS).await.unwrap();
+            let page = self.core().page(&nobody(), room, after, MAX_PAGE_EVENTS).await.unwrap();
             events.extend(page.events);
             if !page.has_later {
                 return events;
@@ -144,14 +151,17 @@ async fn a_name_is_free_again_when_its_session_ended_or_expired() {
     let ada = chat.join("Ada").await;
     assert!(matches!(chat.core().join(UserName::parse("aDA").unwrap()).await, Err(ChatError::NameInUse)));
     chat.core().sign_out(&ada).await.unwrap();
-    assert!(matches!(chat.core().session(&ada.token).await, Err(ChatError::NoSession)));
+    assert!(matches!(chat.core().session(&ada.token, SOMEBODY).await, Err(ChatError::NoSession)));
     let (second, token) = chat.core().join(name()).await.unwrap();
     assert_ne!(second.id, ada.user.id);
 
     // Time passes: the stored end of the session is now.
     let database = rusqlite::Connection::open(chat.folder.path().join(DATABASE_FILE)).unwrap();
     database.execute("UPDATE sessions SET expires_at_ms = ?1", [now_ms()]).unwrap();
-    assert!(matches!(chat.core().session(&TokenHash::of(token.as_str())).await, Err(ChatError::NoSession)));
+    assert!(matches!(
+        chat.core().session(&TokenHash::of(token.as_str()), SOMEBODY).await,
+        Err(ChatError::NoSession)
+    ));
     chat.core().join(name()).await.unwrap();
     assert!(matches!(chat.core().join(name()).await, Err(ChatError::NameInUse)));
 }

@@ -9,6 +9,7 @@ mod inputs;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use self::group::Group;
@@ -17,8 +18,8 @@ use super::Shared;
 use super::error::ChatError;
 use super::store::{FolderLock, OpenError, StoreError, WriteStore};
 
-/// How many commands may wait for the writer. When it is full, callers wait for a place: that is the
-/// back-pressure on senders.
+/// How many commands may wait for the writer. One more is refused with [`ChatError::TooManyWrites`]: nobody
+/// waits for a place, so no place is ever held for a caller who has stopped asking.
 const QUEUE: usize = 4_096;
 
 /// The most commands in one transaction: a bound on how long the first of them waits for the last.
@@ -153,7 +154,10 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let job = Job { input, result: None, reply };
-        self.commands.send(job.into()).await.map_err(|_| ChatError::ShuttingDown)?;
+        self.commands.try_send(job.into()).map_err(|error| match error {
+            TrySendError::Full(_) => ChatError::TooManyWrites,
+            TrySendError::Closed(_) => ChatError::ShuttingDown,
+        })?;
         answer.await.map_err(|_| ChatError::ShuttingDown)?
     }
 

@@ -14,6 +14,8 @@ mod greeter;
 mod grpc_web;
 mod page;
 mod program;
+mod rates;
+mod stalled_readers;
 mod support;
 mod tls;
 mod web;

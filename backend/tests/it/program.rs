@@ -53,6 +53,9 @@ async fn bad_values_are_refused_naming_the_flag_the_value_and_what_is_allowed() 
         ("--host", "CHINWAG_HOST", "https://chat.example", "a host name alone"),
         ("--trusted-proxy", "CHINWAG_TRUSTED_PROXY", "10.0.0.0/33", "a range of them"),
         ("--secure-cookie", "CHINWAG_SECURE_COOKIE", "maybe", "true, false"),
+        ("--rates", "CHINWAG_RATES", "maybe", "true, false"),
+        ("--rate-send-user", "CHINWAG_RATE_SEND_USER", "5/s", "BURST:COUNT/PERIOD"),
+        ("--rooms-per-user", "CHINWAG_ROOMS_PER_USER", "many", "invalid digit"),
     ] {
         let data = dir.path().join("data");
         let others = [("CHINWAG_DATA", data.to_str().unwrap()), ("CHINWAG_LISTEN", "127.0.0.1:0")];
@@ -86,6 +89,19 @@ async fn help_documents_every_flag_with_its_variable() {
         "--secure-cookie",
         "--tls-certificate",
         "--tls-key",
+        "--rates",
+        "--rate-join-address",
+        "--rate-join-all",
+        "--rate-room-user",
+        "--rate-room-address",
+        "--rate-room-all",
+        "--rate-send-user",
+        "--rate-send-address",
+        "--rate-send-all",
+        "--rate-call-user",
+        "--rate-anonymous-address",
+        "--rate-anonymous-all",
+        "--rooms-per-user",
     ] {
         let variable = format!("CHINWAG_{}", flag[2..].to_uppercase().replace('-', "_"));
         assert!(help.stdout.contains(flag) && help.stdout.contains(&variable), "{flag}: {}", help.stdout);

@@ -587,6 +587,8 @@ pub mod chat_service_client {
         ///
         /// ALREADY_EXISTS: somebody with a live session has this name.
         /// INVALID_ARGUMENT: the name breaks a rule (see JoinRequest.name).
+        /// RESOURCE_EXHAUSTED with RetryInfo: too many joins from this address (by
+        /// default 60 at once, then one in 2 s), or in all.
         ///
         /// Not idempotent: a repeat finds the name taken by the session that the first
         /// call may have started.
@@ -664,7 +666,10 @@ pub mod chat_service_client {
         ///
         /// ALREADY_EXISTS: a room has this name, ignoring case.
         /// INVALID_ARGUMENT: the name breaks a rule (see CreateRoomRequest.name).
-        /// RESOURCE_EXHAUSTED: the server has as many rooms as it allows (1,000).
+        /// RESOURCE_EXHAUSTED: the server has as many rooms as it allows (1,000), or
+        /// the user has made as many as one may (20 by default).
+        /// RESOURCE_EXHAUSTED with RetryInfo: too many rooms by this user (by default 10
+        /// at once, then one a minute), from this address, or in all.
         pub async fn create_room(
             &mut self,
             request: impl tonic::IntoRequest<super::CreateRoomRequest>,
@@ -720,6 +725,9 @@ pub mod chat_service_client {
         /// NOT_FOUND: no such room.
         /// INVALID_ARGUMENT: a field breaks a rule, or the operation id was used
         /// before by this user with another room or text.
+        /// RESOURCE_EXHAUSTED with RetryInfo: too many messages by this user (by default
+        /// 60 at once, then 5 a second), from this address, or in all. Nothing was
+        /// stored: repeat it after that time, with the same operation id.
         pub async fn send_message(
             &mut self,
             request: impl tonic::IntoRequest<super::SendMessageRequest>,
@@ -747,6 +755,8 @@ pub mod chat_service_client {
         /// A page of a room's log.
         ///
         /// NOT_FOUND: no such room.
+        /// RESOURCE_EXHAUSTED with RetryInfo: the user waits for as many pages as
+        /// allowed (32), or the server has too much to read.
         pub async fn list_events(
             &mut self,
             request: impl tonic::IntoRequest<super::ListEventsRequest>,

@@ -43,7 +43,9 @@ fn calls_the_backend() -> bool {
 fn server(folder: &Path, page_port: u16) -> Result<Server> {
     let listen = format!("127.0.0.1:{}", page_port + 1);
     let (data, origin) = (folder.join("data").display().to_string(), format!("http://127.0.0.1:{page_port}"));
-    let flags = ["--listen", &listen, "--data", &data, "--cors-origin", &origin, "--log", "warn"];
+    // All tests share one address.
+    let rates = "--rates=false";
+    let flags = ["--listen", &listen, "--data", &data, "--cors-origin", &origin, "--log", "warn", rates];
     Server::start(&backend()?, &flags)
 }
 

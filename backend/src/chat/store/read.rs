@@ -1,79 +1,17 @@
-//! Reading the database beside the writer: a few connections, each used by one blocking task at a time.
-
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+//! The queries of those who read. Which connection they run on, and when, is the readers' business.
 
 use prost::Message;
 use proto::EncodedSubscribeResponse;
 use proto::chat::v1 as pb;
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use tokio::sync::Semaphore;
 
 use super::super::session::TokenHash;
 use super::super::types::{PageRange, RoomId, RoomKey, RoomView, User, UserKey};
 use super::super::wire::{EventsFrame, entry_len};
-use super::{StoreError, open_reader};
-
-/// How many connections read at once. More readers wait in order: each page is read in about a millisecond,
-/// and more connections than cores make none of them faster.
-const READERS: usize = 4;
+use super::StoreError;
 
 /// The most bytes that the events of a page take, leaving room below 1 MiB for the rest of the answer.
 const PAGE_BYTES: usize = 1024 * 1024 - 1024;
-
-/// The connections that read.
-#[derive(Debug)]
-pub(in crate::chat) struct Readers {
-    path: PathBuf,
-    permits: Arc<Semaphore>,
-    idle: Mutex<Vec<Connection>>,
-}
-
-impl Readers {
-    /// Connections are opened when they are first needed.
-    pub(in crate::chat) fn new(path: PathBuf) -> Arc<Self> {
-        Arc::new(Self { path, permits: Arc::new(Semaphore::new(READERS)), idle: Mutex::default() })
-    }
-
-    /// Runs `query` on a connection of its own, off the runtime's threads.
-    pub(in crate::chat) async fn read<T: Send + 'static>(
-        self: &Arc<Self>,
-        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let permit = self.permits.clone().acquire_owned().await.map_err(|_| StoreError::Closed)?;
-        let readers = self.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            // The permit goes with the work, not with the caller, who may leave before it is done.
-            let _permit = permit;
-            let connection = readers.take()?;
-            let result = query(&connection);
-            readers.give_back(connection);
-            result
-        });
-        task.await.map_err(|_| StoreError::Closed)?
-    }
-
-    /// Refuses new queries, waits for the running ones, and closes all connections.
-    pub(in crate::chat) async fn close(&self) {
-        let all = u32::try_from(READERS).expect("a few");
-        if self.permits.acquire_many(all).await.is_ok() {
-            self.permits.close();
-        }
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
-    }
-
-    fn take(&self) -> Result<Connection, StoreError> {
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        Ok(match idle {
-            Some(connection) => connection,
-            None => open_reader(&self.path)?,
-        })
-    }
-
-    fn give_back(&self, connection: Connection) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(connection);
-    }
-}
 
 /// A session as it is stored.
 #[derive(Clone, Debug)]

@@ -134,6 +134,21 @@ impl WriteStore {
         Ok(statement.exists([name_key])?)
     }
 
+    /// How many rooms a user has made. It reads the first event of every room: there are not many, and
+    /// rooms are made seldom.
+    pub(in crate::chat) fn rooms_made_by(&self, user: &User) -> Result<usize, StoreError> {
+        let mut statement = self.connection.prepare_cached(
+            "SELECT events.event FROM rooms JOIN events ON events.room = rooms.key AND events.seq = 1",
+        )?;
+        let mut rows = statement.query([])?;
+        let mut made = 0;
+        while let Some(row) = rows.next()? {
+            let first = pb::Event::decode(row.get::<_, Vec<u8>>(0)?.as_slice())?;
+            made += usize::from(first.author.is_some_and(|author| author.id == *user.id));
+        }
+        Ok(made)
+    }
+
     pub(in crate::chat) fn insert_room(&self, room: &RoomRow, name_key: &str) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(

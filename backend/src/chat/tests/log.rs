@@ -1,6 +1,7 @@
 //! What the log promises: dense, unique, ordered, idempotent, whoever writes at the same time.
 
 use std::collections::HashMap;
+use std::task::Poll;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -234,7 +235,7 @@ async fn repeats_in_the_same_group_are_stored_once() {
 
 #[tokio::test]
 async fn there_are_as_many_rooms_as_allowed() {
-    let chat = TestChat::open();
+    let chat = TestChat::open_with(|options| options.rooms_per_user = MAX_ROOMS);
     let ada = chat.join("Ada").await;
     let make = |n: u64| {
         let (core, ada) = (chat.core().clone(), ada.clone());
@@ -248,4 +249,29 @@ async fn there_are_as_many_rooms_as_allowed() {
     let views = chat.core().rooms(&ada.user).await.unwrap();
     assert_eq!(views.len(), MAX_ROOMS);
     assert!(views.iter().enumerate().all(|(index, view)| view.key == types::RoomKey::from_index(index)));
+}
+
+#[tokio::test]
+async fn when_too_much_waits_to_be_written_the_rest_is_refused_and_what_was_accepted_is_written() {
+    let chat = TestChat::open();
+    let (ada, general) = (chat.join("Ada").await, chat.general());
+    // The writer waits for this lock.
+    let database = rusqlite::Connection::open(chat.folder.path().join(DATABASE_FILE)).unwrap();
+    database.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut accepted = Vec::new();
+    let refused = loop {
+        let mut marked = Box::pin(chat.core().mark_read(&ada.user, &general, 1));
+        match futures_util::poll!(marked.as_mut()) {
+            Poll::Pending => accepted.push(marked),
+            Poll::Ready(refused) => break refused,
+        }
+    };
+    assert!(matches!(refused, Err(ChatError::TooManyWrites)), "{refused:?}");
+    assert!(accepted.len() >= 4_096, "{} were accepted", accepted.len());
+
+    database.execute_batch("ROLLBACK").unwrap();
+    for marked in accepted {
+        marked.await.unwrap();
+    }
+    chat.core().mark_read(&ada.user, &general, 1).await.unwrap();
 }

@@ -85,6 +85,8 @@ pub(in crate::chat) struct CreateRoom {
     /// Used when there is no such room yet.
     pub(in crate::chat) id: RoomId,
     pub(in crate::chat) epoch: u64,
+    /// How many rooms the author may have made with it.
+    pub(in crate::chat) allowed: usize,
 }
 
 impl Input for CreateRoom {
@@ -105,6 +107,9 @@ impl Input for CreateRoom {
         }
         if group.room_count() >= MAX_ROOMS {
             return Err(ChatError::TooManyRooms);
+        }
+        if group.store.rooms_made_by(&self.author)? >= self.allowed {
+            return Err(ChatError::TooManyOwnRooms { allowed: self.allowed });
         }
         let key = RoomKey::from_index(group.room_count());
         let room = RoomRow::new(key, self.id.clone(), self.name.as_str(), self.epoch, group.now_ms);

@@ -32,18 +32,19 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// Starts with the defaults.
+    /// Starts with the defaults, but for the rates, which are off: tests load their servers on purpose.
     pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
-    /// Starts with a configuration that `change` has changed. The page's directory exists and is empty.
+    /// The same with a configuration that `change` has changed. The page's directory exists and is empty.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = TempDir::new().unwrap();
         let mut config = Config::parse_from(["backend"]);
         config.data = dir.path().join("data");
         config.page = dir.path().join("page");
         std::fs::create_dir(&config.page).unwrap();
+        config.rates.rates = false;
         change(&mut config);
 
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -171,7 +172,7 @@ async fn spawn(dir: &Path, addr: SocketAddr, flags: &[String]) -> (Child, Socket
         .arg(dir.join("data"))
         .arg("--page")
         .arg(dir.join("page"))
-        .args(["--log", "warn"])
+        .args(["--log", "warn", "--rates=false"])
         .args(flags)
         .spawn()
         .unwrap();

@@ -1,0 +1,203 @@
+//! What the readers promise to those who wait for them.
+
+use std::sync::{Arc, mpsc};
+
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+
+use super::super::{DATABASE_FILE, open};
+use super::{
+    Asker, Connection, Duration, OpenError, Purpose, QUEUED_READS_PER_USER, ReadLimits, Readers, StoreError,
+    UserKey, lock,
+};
+
+const ADA: Asker = Asker::User(UserKey(1));
+const GRACE: Asker = Asker::User(UserKey(2));
+
+/// Readers of an empty chat's database.
+fn readers(limits: ReadLimits) -> (Arc<Readers>, TempDir) {
+    let folder = TempDir::new().unwrap();
+    drop(open(folder.path()).unwrap());
+    let readers = Readers::open_with(&folder.path().join(DATABASE_FILE), limits).unwrap();
+    (Arc::new(readers), folder)
+}
+
+/// A query that runs until what is returned is dropped, and says when it has begun.
+fn blocking() -> (impl FnOnce(&Connection) -> Result<(), StoreError>, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (begin, begun) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let query = move |_: &Connection| {
+        begin.send(()).unwrap();
+        // It ends when the sender is dropped.
+        released.recv().unwrap_err();
+        Ok(())
+    };
+    (query, begun, release)
+}
+
+fn spawn(
+    readers: &Arc<Readers>,
+    query: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
+) -> JoinHandle<Result<(), StoreError>> {
+    let readers = readers.clone();
+    tokio::spawn(async move { readers.read(ADA, Purpose::Call, query).await })
+}
+
+async fn has_begun(begun: mpsc::Receiver<()>) {
+    tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
+}
+
+/// Reads that end at once, so that what is run is seen by its answer.
+fn one(readers: &Arc<Readers>, asker: Asker, purpose: Purpose) -> JoinHandle<Result<i64, StoreError>> {
+    let readers = readers.clone();
+    tokio::spawn(async move { readers.read(asker, purpose, count).await })
+}
+
+fn count(connection: &Connection) -> Result<i64, StoreError> {
+    Ok(connection.query_row("SELECT count(*) FROM rooms", [], |row| row.get(0))?)
+}
+
+async fn until_waiting(readers: &Readers, count: usize) {
+    while waiting(readers) != count {
+        tokio::task::yield_now().await;
+    }
+}
+
+fn waiting(readers: &Readers) -> usize {
+    let waiting = lock(&readers.queue.waiting);
+    waiting.calls.len() + waiting.streams.len()
+}
+
+#[tokio::test]
+async fn a_read_whose_future_nobody_polls_holds_nobody_up() {
+    let (readers, _folder) = readers(ReadLimits { readers: 1, ..ReadLimits::default() });
+    let mut unpolled = Vec::new();
+    for _ in 0..QUEUED_READS_PER_USER {
+        let mut read = Box::pin(readers.read(ADA, Purpose::Stream, count));
+        // Polled once, as a body is until its peer takes no more.
+        let _answered = futures_util::poll!(read.as_mut());
+        unpolled.push(read);
+    }
+    assert_eq!(readers.read(GRACE, Purpose::Call, count).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_query_without_end_is_interrupted_and_the_reader_goes_on() {
+    let timeout = Duration::from_millis(50);
+    let (readers, _folder) = readers(ReadLimits { readers: 1, timeout, ..ReadLimits::default() });
+    let endless = |connection: &Connection| {
+        let sql = "WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n) SELECT count(*) FROM n";
+        Ok(connection.query_row(sql, [], |row| row.get::<_, i64>(0))?)
+    };
+    let error = readers.read(ADA, Purpose::Call, endless).await.unwrap_err();
+    assert!(matches!(error, StoreError::TookTooLong), "{error}");
+    assert_eq!(readers.read(ADA, Purpose::Call, count).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_query_that_panics_fails_alone() {
+    let (readers, _folder) = readers(ReadLimits { readers: 1, ..ReadLimits::default() });
+    let panics = |_: &Connection| -> Result<(), StoreError> { panic!("on purpose") };
+    let error = readers.read(ADA, Purpose::Call, panics).await.unwrap_err();
+    assert!(matches!(error, StoreError::Panicked), "{error}");
+    assert_eq!(readers.read(ADA, Purpose::Call, count).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn so_much_may_wait_for_each_and_others_still_get_a_place() {
+    let limits = ReadLimits { readers: 1, queued_per_user: 2, ..ReadLimits::default() };
+    let (readers, _folder) = readers(limits);
+    let (query, begun, release) = blocking();
+    let running = spawn(&readers, query);
+    has_begun(begun).await;
+    let mut reads = vec![one(&readers, ADA, Purpose::Call), one(&readers, ADA, Purpose::Call)];
+    until_waiting(&readers, 2).await;
+
+    assert!(matches!(readers.read(ADA, Purpose::Call, count).await, Err(StoreError::Busy)));
+    reads.push(one(&readers, ADA, Purpose::Stream));
+    reads.push(one(&readers, GRACE, Purpose::Call));
+    until_waiting(&readers, 4).await;
+
+    drop(release);
+    running.await.unwrap().unwrap();
+    for read in reads {
+        assert_eq!(read.await.unwrap().unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn when_all_places_are_taken_whoever_asks_for_much_makes_room_for_who_asks_for_little() {
+    let (readers, _folder) = readers(ReadLimits { readers: 1, queued: 6, ..ReadLimits::default() });
+    let (query, begun, release) = blocking();
+    let running = spawn(&readers, query);
+    has_begun(begun).await;
+    let mut reads = Vec::new();
+    for waiting in 0..6 {
+        reads.push(one(&readers, ADA, Purpose::Call));
+        until_waiting(&readers, waiting + 1).await;
+    }
+
+    assert!(matches!(readers.read(ADA, Purpose::Call, count).await, Err(StoreError::Busy)));
+    let mut others = Vec::new();
+    for displaced in [5, 4] {
+        others.push(one(&readers, GRACE, Purpose::Call));
+        let newest = reads.pop().unwrap().await.unwrap();
+        assert!(matches!(newest, Err(StoreError::Busy)), "the read {displaced} was not displaced");
+    }
+    drop(release);
+    running.await.unwrap().unwrap();
+    for read in reads.into_iter().chain(others) {
+        assert_eq!(read.await.unwrap().unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_read_whose_caller_has_left_is_not_run() {
+    let (readers, _folder) = readers(ReadLimits { readers: 1, ..ReadLimits::default() });
+    let (query, begun, release) = blocking();
+    let running = spawn(&readers, query);
+    has_begun(begun).await;
+    let (left, ran) = mpsc::channel();
+    let leaver = {
+        let readers = readers.clone();
+        tokio::spawn(
+            async move { readers.read(GRACE, Purpose::Call, move |_| Ok(left.send(()).is_ok())).await },
+        )
+    };
+    until_waiting(&readers, 1).await;
+    leaver.abort();
+    assert!(leaver.await.unwrap_err().is_cancelled());
+    drop(release);
+    running.await.unwrap().unwrap();
+
+    assert_eq!(readers.read(ADA, Purpose::Call, count).await.unwrap(), 0);
+    assert!(ran.try_recv().is_err(), "the query was run for nobody");
+}
+
+#[tokio::test]
+async fn closing_runs_what_waits_and_refuses_what_comes() {
+    let (readers, _folder) = readers(ReadLimits { readers: 1, ..ReadLimits::default() });
+    let (query, begun, release) = blocking();
+    let running = spawn(&readers, query);
+    has_begun(begun).await;
+    let waiting = one(&readers, GRACE, Purpose::Call);
+    until_waiting(&readers, 1).await;
+    let closing = {
+        let readers = readers.clone();
+        tokio::spawn(async move { readers.close().await })
+    };
+    while !lock(&readers.queue.waiting).closed {
+        tokio::task::yield_now().await;
+    }
+    assert!(matches!(readers.read(ADA, Purpose::Call, count).await, Err(StoreError::Closed)));
+    drop(release);
+    closing.await.unwrap();
+    running.await.unwrap().unwrap();
+    assert_eq!(waiting.await.unwrap().unwrap(), 0);
+}
+
+#[test]
+fn a_database_that_cannot_be_opened_is_known_at_the_start() {
+    let folder = TempDir::new().unwrap();
+    assert!(matches!(Readers::open(&folder.path().join("missing")), Err(OpenError::Sqlite(_))));
+}

@@ -1,0 +1,87 @@
+//! The flags that say how often people may do what costs the server something.
+
+use clap::{ArgAction, Args};
+
+use crate::chat::ROOMS_PER_USER;
+use crate::rates::{self, Rate, RateLimits};
+
+/// The rates, each as BURST:COUNT/PERIOD or off.
+#[derive(Args, Clone, Copy, Debug)]
+#[command(
+    next_help_heading = "Rates, each BURST:COUNT/PERIOD, such as 60:5/s (60 at once, and 5 a second), or off"
+)]
+pub struct RatesConfig {
+    /// Whether the rates below hold; without them anybody may do anything as often as they like
+    #[arg(long, env = "CHINWAG_RATES", value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
+    pub rates: bool,
+
+    /// Joins from one address
+    #[arg(long, env = "CHINWAG_RATE_JOIN_ADDRESS", value_name = "RATE", default_value_t = rates::JOIN_ADDRESS)]
+    pub rate_join_address: Rate,
+
+    /// Joins in all
+    #[arg(long, env = "CHINWAG_RATE_JOIN_ALL", value_name = "RATE", default_value_t = rates::JOIN_ALL)]
+    pub rate_join_all: Rate,
+
+    /// Rooms made by one user
+    #[arg(long, env = "CHINWAG_RATE_ROOM_USER", value_name = "RATE", default_value_t = rates::ROOM_USER)]
+    pub rate_room_user: Rate,
+
+    /// Rooms made from one address
+    #[arg(long, env = "CHINWAG_RATE_ROOM_ADDRESS", value_name = "RATE", default_value_t = rates::ROOM_ADDRESS)]
+    pub rate_room_address: Rate,
+
+    /// Rooms made in all
+    #[arg(long, env = "CHINWAG_RATE_ROOM_ALL", value_name = "RATE", default_value_t = rates::ROOM_ALL)]
+    pub rate_room_all: Rate,
+
+    /// Messages of one user
+    #[arg(long, env = "CHINWAG_RATE_SEND_USER", value_name = "RATE", default_value_t = rates::SEND_USER)]
+    pub rate_send_user: Rate,
+
+    /// Messages from one address
+    #[arg(long, env = "CHINWAG_RATE_SEND_ADDRESS", value_name = "RATE", default_value_t = rates::SEND_ADDRESS)]
+    pub rate_send_address: Rate,
+
+    /// Messages in all
+    #[arg(long, env = "CHINWAG_RATE_SEND_ALL", value_name = "RATE", default_value_t = rates::SEND_ALL)]
+    pub rate_send_all: Rate,
+
+    /// Other calls of one user
+    #[arg(long, env = "CHINWAG_RATE_CALL_USER", value_name = "RATE", default_value_t = rates::CALL_USER)]
+    pub rate_call_user: Rate,
+
+    /// Calls from one address without a valid session, Join aside
+    #[arg(long, env = "CHINWAG_RATE_ANONYMOUS_ADDRESS", value_name = "RATE", default_value_t = rates::ANONYMOUS_ADDRESS)]
+    pub rate_anonymous_address: Rate,
+
+    /// Calls in all without a valid session, Join and questions after the server's health aside
+    #[arg(long, env = "CHINWAG_RATE_ANONYMOUS_ALL", value_name = "RATE", default_value_t = rates::ANONYMOUS_ALL)]
+    pub rate_anonymous_all: Rate,
+
+    /// How many rooms one user may have made that are still there
+    #[arg(long, env = "CHINWAG_ROOMS_PER_USER", value_name = "NUMBER", default_value_t = ROOMS_PER_USER)]
+    pub rooms_per_user: usize,
+}
+
+impl RatesConfig {
+    /// The rates that hold.
+    pub fn limits(&self) -> RateLimits {
+        if !self.rates {
+            return RateLimits::OFF;
+        }
+        RateLimits {
+            join_address: self.rate_join_address,
+            join_all: self.rate_join_all,
+            room_user: self.rate_room_user,
+            room_address: self.rate_room_address,
+            room_all: self.rate_room_all,
+            send_user: self.rate_send_user,
+            send_address: self.rate_send_address,
+            send_all: self.rate_send_all,
+            call_user: self.rate_call_user,
+            anonymous_address: self.rate_anonymous_address,
+            anonymous_all: self.rate_anonymous_all,
+        }
+    }
+}
