@@ -7,6 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use proto::chat::v1::subscribe_response::Frame;
 use proto::chat::v1::{self as pb};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 use tonic::{Status, Streaming};
 
@@ -57,14 +58,14 @@ impl Reader {
         Self { index, person, rooms, rng, shared, progress }
     }
 
-    /// Reads until it has `goal` events, which may be set at any time.
-    pub(crate) async fn run(mut self, goal: Arc<AtomicU64>) -> Vec<Followed> {
-        while self.progress.load(Ordering::SeqCst) < goal.load(Ordering::SeqCst) {
+    /// Reads until it is told that it has everything.
+    pub(crate) async fn run(mut self, mut done: watch::Receiver<bool>) -> Vec<Followed> {
+        while !*done.borrow() {
             let moment = self.shared.disturbance.now();
             match self.person.subscribe(self.cursors()).await {
                 Ok(frames) => {
                     self.shared.subscriptions.fetch_add(1, Ordering::Relaxed);
-                    self.follow(frames, &goal).await;
+                    self.follow(frames, &mut done).await;
                 }
                 Err(status) => self.shared.call_failed("Subscribe", moment, &status),
             }
@@ -83,13 +84,22 @@ impl Reader {
     }
 
     /// Takes frames until the stream ends, is silent for too long, or was read for long enough.
-    async fn follow(&mut self, mut frames: Streaming<pb::SubscribeResponse>, goal: &AtomicU64) {
+    async fn follow(
+        &mut self,
+        mut frames: Streaming<pb::SubscribeResponse>,
+        done: &mut watch::Receiver<bool>,
+    ) {
         let opened = Instant::now();
         let leave = opened + Duration::from_millis(self.rng.u64(STAY_MS));
-        while self.progress.load(Ordering::SeqCst) < goal.load(Ordering::SeqCst) {
+        loop {
             let (moment, silent) = (self.shared.disturbance.now(), Instant::now() + SILENCE);
             let acknowledged = self.shared.acknowledged.load(Ordering::Relaxed);
-            let status = match timeout_at(leave.min(silent), frames.message()).await {
+            let next = tokio::select! {
+                next = timeout_at(leave.min(silent), frames.message()) => next,
+                // Also when nobody can say it any more.
+                _ = done.wait_for(|done| *done) => return,
+            };
+            let status = match next {
                 Ok(Ok(Some(response))) => {
                     if let Some(Frame::Goodbye(goodbye)) = response.frame {
                         let after = Duration::from_millis(goodbye.reconnect_after_ms.into());
@@ -102,7 +112,7 @@ impl Reader {
                 Ok(Err(status)) => status,
                 Err(_) => {
                     let missed = self.shared.acknowledged.load(Ordering::Relaxed) - acknowledged;
-                    if missed == 0 || Instant::now() < silent {
+                    if missed == 0 || Instant::now() < silent || !self.shared.is_sending() {
                         return;
                     }
                     let what =

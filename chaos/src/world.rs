@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use fastrand::Rng;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
@@ -51,7 +52,8 @@ pub(crate) struct World {
     senders: Vec<JoinHandle<Record>>,
     readers: Vec<JoinHandle<Vec<Followed>>>,
     progress: Vec<Arc<AtomicU64>>,
-    goal: Arc<AtomicU64>,
+    /// Tells the readers that they have everything.
+    done: watch::Sender<bool>,
 }
 
 /// What came out at the end.
@@ -86,18 +88,18 @@ impl World {
         let witness = Sender::new(options.senders, witness, rooms[0].clone(), rng.fork(), shared.clone());
 
         let (mut readers, mut progress) = (Vec::new(), Vec::new());
-        let goal = Arc::new(AtomicU64::new(u64::MAX));
+        let (done, is_done) = watch::channel(false);
         for index in 0..options.readers {
             let client = if index % 2 == 0 { wire::native(relay.addr)? } else { wire::web(relay.addr)? };
             let person = Person::join(client, &format!("Reader {index}")).await?;
             let count = Arc::<AtomicU64>::default();
             progress.push(count.clone());
             let reader = Reader::new(index, person, &rooms, rng.fork(), shared.clone(), count);
-            readers.push(tokio::spawn(reader.run(goal.clone())));
+            readers.push(tokio::spawn(reader.run(is_done.clone())));
         }
         let mallory = Person::join(wire::native(server.addr)?, "Mallory").await?;
         let senders = senders.into_iter().map(|sender| tokio::spawn(sender.run())).collect();
-        Ok(Self { server, relay, rooms, shared, witness, watcher, mallory, senders, readers, progress, goal })
+        Ok(Self { server, relay, rooms, shared, witness, watcher, mallory, senders, readers, progress, done })
     }
 
     /// Lets everybody finish, starts the server once more, reads all logs, and judges.
@@ -112,7 +114,6 @@ impl World {
         records.push(self.witness.record());
         let rooms = self.watcher.rooms().await?;
         let events: u64 = rooms.iter().map(|room| room.head_seq).sum();
-        self.goal.store(events, Ordering::SeqCst);
         while self.progress.iter().any(|count| count.load(Ordering::SeqCst) < events) {
             if Instant::now() > until + LAST_PATIENCE {
                 let has: Vec<_> = self.progress.iter().map(|count| count.load(Ordering::SeqCst)).collect();
@@ -120,6 +121,7 @@ impl World {
             }
             sleep(Duration::from_millis(10)).await;
         }
+        self.done.send_replace(true);
         let mut followed = Vec::new();
         for reader in self.readers {
             let last = Instant::now() + LAST_PATIENCE;
