@@ -9,6 +9,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::plan::{Kind, Step};
 use crate::relay::Mode;
+use crate::small_disk;
 use crate::world::World;
 
 /// How long a fault that has a length lasts, milliseconds.
@@ -37,13 +38,20 @@ pub(crate) struct Done {
     pub(crate) longest_stop: Duration,
     /// The longest time from the end of a fault until reading and sending worked.
     pub(crate) longest_recovery: Duration,
+    /// Nothing may be mounted here.
+    pub(crate) has_no_small_disk: bool,
 }
 
 /// Breaks what `step` says and waits until all works again.
 pub(crate) async fn carry_out(world: &mut World, step: &Step, done: &mut Done) -> Result<()> {
     let mut rng = Rng::with_seed(step.seed);
-    if step.kind == Kind::FirstStart {
-        return first_starts(world, &mut rng).await;
+    match step.kind {
+        Kind::FirstStart => return first_starts(world, &mut rng).await,
+        Kind::SmallDisk => {
+            done.has_no_small_disk |= !small_disk::fill(&world.server, &mut rng).await?;
+            return Ok(());
+        }
+        _ => {}
     }
     let disturbance = world.shared.disturbance.clone();
     let disturbed = disturbance.begin();
@@ -96,7 +104,8 @@ async fn kill(world: &mut World, rng: &mut Rng, done: &mut Done) -> Result<()> {
     if rng.bool() {
         sleep(Duration::from_millis(rng.u64(..DEAD_MS))).await;
     }
-    world.server.start().await
+    world.server.start().await?;
+    Ok(())
 }
 
 async fn kill_start(world: &mut World, rng: &mut Rng, done: &mut Done) -> Result<()> {
@@ -106,7 +115,8 @@ async fn kill_start(world: &mut World, rng: &mut Rng, done: &mut Done) -> Result
         world.server.start_and_kill(Duration::from_millis(rng.u64(..START_MS))).await?;
         done.kills += 1;
     }
-    world.server.start().await
+    world.server.start().await?;
+    Ok(())
 }
 
 /// Other servers, each on an empty folder, killed while they make their database; each has to start then.

@@ -24,6 +24,8 @@ pub(crate) enum Kind {
     Terminate,
     /// The server's files cannot grow any more.
     DiskFull,
+    /// A disk that is full and gets room again (a second server; takes the right to mount one).
+    SmallDisk,
     /// The server gets no more file descriptors.
     Descriptors,
     /// Connections break.
@@ -49,13 +51,14 @@ pub(crate) enum Kind {
 }
 
 /// All of them.
-pub(crate) const KINDS: [Kind; 17] = [
+pub(crate) const KINDS: [Kind; 18] = [
     Kind::Kill,
     Kind::KillStart,
     Kind::FirstStart,
     Kind::Pause,
     Kind::Terminate,
     Kind::DiskFull,
+    Kind::SmallDisk,
     Kind::Descriptors,
     Kind::Cut,
     Kind::Silence,

@@ -56,6 +56,9 @@ impl Report {
         }
         row("time, s", seconds(self.took));
         println!();
+        if self.done.has_no_small_disk {
+            println!("SKIPPED: small-disk, because mounting a small disk takes rights that are not there");
+        }
     }
 
     fn print_traffic(&self, shared: &Shared) {

@@ -57,17 +57,16 @@ impl Server {
         Self::new(&self.binary, folder, SocketAddr::new(self.addr.ip(), 0))
     }
 
-    /// Starts it and waits until it listens.
-    pub(crate) async fn start(&mut self) -> Result<()> {
+    /// Starts it and waits until it listens; gives where.
+    pub(crate) async fn start(&mut self) -> Result<SocketAddr> {
         let stdout = self.spawn()?;
         let mut lines = BufReader::new(stdout).lines();
         let line = timeout(START_TIMEOUT, lines.next_line()).await;
         let line = line.with_context(|| format!("the server does not listen after {START_TIMEOUT:?}"))??;
-        ensure!(
-            line.is_some_and(|line| line.starts_with("listening on ")),
-            "the server ended instead of listening"
-        );
-        Ok(())
+        let line = line.context("the server ended instead of listening")?;
+        let addr =
+            line.strip_prefix("listening on http://").context("the server does not say where it listens")?;
+        Ok(addr.trim().parse()?)
     }
 
     /// Starts it and kills it after `life`, wherever it is then.

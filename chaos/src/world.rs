@@ -6,9 +6,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use fastrand::Rng;
+use proto::chat::v1::RoomState;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
+use tonic::Status;
 
 use crate::check::{LogCheck, Verdict, judge_stream};
 use crate::options::Options;
@@ -141,7 +143,12 @@ async fn make_rooms(person: &mut Person) -> Result<Vec<Room>> {
     for number in 1..ROOMS {
         person.create_room(&format!("Room {number}")).await?;
     }
-    let room = |(index, state): (usize, proto::chat::v1::RoomState)| Room {
+    Ok(rooms_of(person).await?)
+}
+
+/// All rooms that there are.
+pub(crate) async fn rooms_of(person: &mut Person) -> Result<Vec<Room>, Status> {
+    let room = |(index, state): (usize, RoomState)| Room {
         index,
         id: state.room.unwrap_or_default().id,
         epoch: state.epoch,
@@ -149,7 +156,8 @@ async fn make_rooms(person: &mut Person) -> Result<Vec<Room>> {
     Ok(person.rooms().await?.into_iter().enumerate().map(room).collect())
 }
 
-async fn judge(
+/// Reads all logs, and compares them with what was acknowledged and with what readers were sent.
+pub(crate) async fn judge(
     person: &mut Person,
     rooms: &[Room],
     records: &[Record],
