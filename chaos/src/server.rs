@@ -129,27 +129,21 @@ impl Server {
         self.child.as_mut().is_some_and(|child| !matches!(child.try_wait(), Ok(None)))
     }
 
-    /// No file of the server's grows beyond `bytes`; without a number, there is no limit.
+    /// No file of the server's grows beyond `bytes`; without a number, as far as the system allows.
     pub(crate) fn limit_files(&self, bytes: Option<u64>) -> Result<()> {
-        self.limit(Resource::Fsize, bytes)
+        self.limit(Resource::Fsize, "Max file size", bytes)
     }
 
-    /// The server gets no descriptor with a number from `count` on; without a number, as many as ever.
+    /// The server gets no descriptor with a number from `count` on; without a number, as many as the system allows.
     pub(crate) fn limit_descriptors(&self, count: Option<u64>) -> Result<()> {
-        self.limit(Resource::Nofile, count)
+        self.limit(Resource::Nofile, "Max open files", count)
     }
 
     /// Only the soft limit, which can be raised again without being root.
-    fn limit(&self, resource: Resource, soft: Option<u64>) -> Result<()> {
-        let pid = Some(self.pid()?);
-        let infinite = Rlimit { current: None, maximum: None };
-        // Asking is done by setting what is there, which `prlimit` gives back.
-        let maximum = match resource {
-            Resource::Nofile => descriptors_allowed(self.pid()?)?,
-            _ => infinite.maximum,
-        };
-        let current = soft.or(maximum);
-        prlimit(pid, resource, Rlimit { current, maximum }).context("cannot limit the server")?;
+    fn limit(&self, resource: Resource, name: &str, soft: Option<u64>) -> Result<()> {
+        let maximum = hard_limit(self.pid()?, name)?;
+        let limit = Rlimit { current: soft.or(maximum), maximum };
+        prlimit(Some(self.pid()?), resource, limit).context("cannot limit the server")?;
         Ok(())
     }
 
@@ -190,12 +184,12 @@ impl Server {
     }
 }
 
-/// The hard limit of a process' descriptors.
-fn descriptors_allowed(pid: Pid) -> Result<Option<u64>> {
+/// The hard limit of a process, by its name in `/proc`; none is "unlimited".
+fn hard_limit(pid: Pid, name: &str) -> Result<Option<u64>> {
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", pid.as_raw_nonzero()))?;
-    let line =
-        limits.lines().find(|line| line.starts_with("Max open files")).context("no limit of open files")?;
-    Ok(line.split_whitespace().nth(4).and_then(|hard| hard.parse().ok()))
+    let values = limits.lines().find_map(|line| line.strip_prefix(name));
+    let values = values.with_context(|| format!("/proc does not know the limit `{name}`"))?;
+    Ok(values.split_whitespace().nth(1).and_then(|hard| hard.parse().ok()))
 }
 
 async fn keep_log(stderr: impl AsyncRead + Unpin, log: Arc<Mutex<Log>>) {

@@ -57,6 +57,9 @@ impl Shared {
     /// The newest steps.
     pub(crate) fn steps(&self) -> String {
         let steps = self.steps.lock().unwrap_or_else(PoisonError::into_inner);
+        if steps.is_empty() {
+            return "the beginning".to_owned();
+        }
         steps.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 
