@@ -16,10 +16,11 @@ use crate::world::World;
 const LENGTH_MS: std::ops::Range<u64> = 100..1_500;
 /// How long the server is left dead at most, milliseconds.
 const DEAD_MS: u64 = 200;
-/// How long a server lives that is killed while it starts, milliseconds.
+/// How long a server lives at most that is killed while it starts, milliseconds: a release build takes some
+/// milliseconds to make its database, a debug build some ten.
 const START_MS: u64 = 60;
 /// How many servers are killed during their first start, by one step.
-const FIRST_STARTS: usize = 4;
+const FIRST_STARTS: usize = 6;
 /// The longest delay of a piece of bytes, milliseconds.
 const DELAY_MS: u64 = 30;
 /// How many descriptors a server has left that has few.
@@ -98,6 +99,12 @@ fn length(rng: &mut Rng) -> Duration {
     Duration::from_millis(rng.u64(LENGTH_MS))
 }
 
+/// Rather shorter than longer.
+fn short_life(rng: &mut Rng) -> Duration {
+    let longest = rng.u64(1..START_MS);
+    Duration::from_millis(rng.u64(1..=longest))
+}
+
 async fn kill(world: &mut World, rng: &mut Rng, done: &mut Done) -> Result<()> {
     world.server.kill().await?;
     done.kills += 1;
@@ -112,7 +119,7 @@ async fn kill_start(world: &mut World, rng: &mut Rng, done: &mut Done) -> Result
     world.server.kill().await?;
     done.kills += 1;
     for _ in 0..rng.u32(1..4) {
-        world.server.start_and_kill(Duration::from_millis(rng.u64(..START_MS))).await?;
+        world.server.start_and_kill(short_life(rng)).await?;
         done.kills += 1;
     }
     world.server.start().await?;
@@ -124,7 +131,7 @@ async fn first_starts(world: &World, rng: &mut Rng) -> Result<()> {
     for _ in 0..FIRST_STARTS {
         let folder = tempfile::tempdir()?;
         let mut server = world.server.another(folder.path());
-        let life = Duration::from_millis(rng.u64(1..START_MS));
+        let life = short_life(rng);
         server.start_and_kill(life).await?;
         let started = server.start().await;
         started.with_context(|| format!("killed {life:?} after its first start: {:?}", server.log()))?;

@@ -79,6 +79,12 @@ impl Person {
         within(self.client.list_events(request)).await
     }
 
+    /// Moves the read marker; gives where it stands.
+    pub(crate) async fn mark_read(&mut self, room_id: &str, seq: u64) -> Result<u64, Status> {
+        let request = self.request(pb::MarkReadRequest { room_id: room_id.to_owned(), seq });
+        Ok(within(self.client.mark_read(request)).await?.read_seq)
+    }
+
     pub(crate) async fn session(&mut self) -> Result<pb::GetSessionResponse, Status> {
         let request = self.request(pb::GetSessionRequest {});
         within(self.client.get_session(request)).await

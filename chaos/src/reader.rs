@@ -31,6 +31,8 @@ const LATER: Duration = Duration::from_millis(500);
 pub(crate) struct Followed {
     pub(crate) room: Room,
     pub(crate) events: Vec<Written>,
+    /// The read marker that was acknowledged last.
+    read: u64,
 }
 
 /// Somebody who reads.
@@ -54,7 +56,8 @@ impl Reader {
         shared: Arc<Shared>,
         progress: Arc<AtomicU64>,
     ) -> Self {
-        let rooms = rooms.iter().map(|room| Followed { room: room.clone(), events: Vec::new() }).collect();
+        let followed = |room: &Room| Followed { room: room.clone(), events: Vec::new(), read: 0 };
+        let rooms = rooms.iter().map(followed).collect();
         Self { index, person, rooms, rng, shared, progress }
     }
 
@@ -66,12 +69,25 @@ impl Reader {
                 Ok(frames) => {
                     self.shared.subscriptions.fetch_add(1, Ordering::Relaxed);
                     self.follow(frames, &mut done).await;
+                    self.mark_read().await;
                 }
                 Err(status) => self.shared.call_failed("Subscribe", moment, &status),
             }
             sleep(Duration::from_millis(self.rng.u64(1..RETRY_MS))).await;
         }
         self.rooms
+    }
+
+    /// Says of one room that everything is read; once acknowledged, that must not be forgotten.
+    async fn mark_read(&mut self) {
+        let Some(followed) = self.rng.choice(&mut self.rooms) else { return };
+        let seq = followed.events.len() as u64;
+        let moment = self.shared.disturbance.now();
+        match self.person.mark_read(&followed.room.id, seq).await {
+            Ok(read) if read >= seq => followed.read = read,
+            Ok(read) => self.shared.fail(format_args!("MarkRead of {seq} was answered with {read}")),
+            Err(status) => self.shared.call_failed("MarkRead", moment, &status),
+        }
     }
 
     fn cursors(&self) -> Vec<pb::Cursor> {
@@ -147,6 +163,12 @@ impl Reader {
                 followed.events.len(),
                 state.recovery(),
                 state.lost_reason()
+            ));
+        }
+        if state.read_seq < followed.read {
+            self.shared.fail(format_args!(
+                "the read marker of reader {} in room {} was acknowledged at {} and is at {}",
+                self.index, followed.room.index, followed.read, state.read_seq
             ));
         }
     }
