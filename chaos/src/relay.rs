@@ -151,3 +151,57 @@ async fn passing(mode: &mut watch::Receiver<Mode>) -> Duration {
         _ => Duration::ZERO,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Longer than anything takes that has to happen.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A server that sends everything back, a relay before it, and a connection through both that works.
+    async fn echo() -> (Relay, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut from, mut to) = stream.split();
+                    tokio::io::copy(&mut from, &mut to).await.ok();
+                });
+            }
+        });
+        let relay = Relay::start(addr).await.unwrap();
+        let mut client = TcpStream::connect(relay.addr).await.unwrap();
+        client.write_all(b"1").await.unwrap();
+        assert_eq!(next(&mut client).await, Some(b'1'));
+        (relay, client)
+    }
+
+    async fn next(client: &mut TcpStream) -> Option<u8> {
+        let byte = tokio::time::timeout(PATIENCE, client.read_u8()).await;
+        byte.expect("neither a byte nor an end").ok()
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_passes_on_what_came_when_it_is_no_longer_silent() {
+        let (relay, mut client) = echo().await;
+        let silent = relay.disturb(&mut Rng::with_seed(1), 1.0, Mode::Silent);
+        client.write_all(b"2").await.unwrap();
+        // Another connection is not silent, and has been served since.
+        let mut other = TcpStream::connect(relay.addr).await.unwrap();
+        other.write_all(b"3").await.unwrap();
+        assert_eq!(next(&mut other).await, Some(b'3'));
+        assert_eq!(client.try_read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        relay.set(&silent, Mode::Pass(Duration::ZERO));
+        assert_eq!(next(&mut client).await, Some(b'2'));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_cut_ends_also_while_it_is_silent() {
+        let (relay, mut client) = echo().await;
+        let silent = relay.disturb(&mut Rng::with_seed(1), 1.0, Mode::Silent);
+        relay.set(&silent, Mode::Cut);
+        assert_eq!(next(&mut client).await, None);
+    }
+}

@@ -83,7 +83,8 @@ impl World {
             }
             let client = if index % 2 == 0 { client.clone() } else { wire::web(relay.addr)? };
             let person = Person::join(client, &format!("Sender {index}")).await?;
-            let room = rooms[index as usize % rooms.len()].clone();
+            // Both wires in every room.
+            let room = rooms[index as usize / 2 % rooms.len()].clone();
             senders.push(Sender::new(index, person, room, rng.fork(), shared.clone()));
         }
         let witness = watcher.over(wire::web(relay.addr)?);
