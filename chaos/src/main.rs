@@ -1,0 +1,58 @@
+//! `cargo xtask chaos`: breaks the real server in every way that is allowed to happen, while many people send
+//! and read, and checks at the end that nothing that was acknowledged is lost, doubled or out of order.
+//!
+//! Knows the server only from outside: its program, its port, its data folder, and its contract.
+#![cfg_attr(
+    target_os = "linux",
+    expect(clippy::print_stdout, reason = "the report is what this program is for")
+)]
+
+#[cfg(target_os = "linux")]
+mod attacks;
+#[cfg(target_os = "linux")]
+mod check;
+#[cfg(target_os = "linux")]
+mod disturbance;
+#[cfg(target_os = "linux")]
+mod faults;
+#[cfg(target_os = "linux")]
+mod options;
+#[cfg(target_os = "linux")]
+mod person;
+#[cfg(target_os = "linux")]
+mod plan;
+#[cfg(target_os = "linux")]
+mod probe;
+#[cfg(target_os = "linux")]
+mod reader;
+#[cfg(target_os = "linux")]
+mod relay;
+#[cfg(target_os = "linux")]
+mod report;
+#[cfg(target_os = "linux")]
+mod run;
+#[cfg(target_os = "linux")]
+mod sender;
+#[cfg(target_os = "linux")]
+mod server;
+#[cfg(target_os = "linux")]
+mod shared;
+#[cfg(target_os = "linux")]
+mod small_disk;
+#[cfg(target_os = "linux")]
+mod wire;
+#[cfg(target_os = "linux")]
+mod world;
+
+#[cfg(target_os = "linux")]
+fn main() -> std::process::ExitCode {
+    run::main()
+}
+
+/// Other systems cannot limit a running process, and have one loopback address.
+#[cfg(not(target_os = "linux"))]
+fn main() {
+    eprintln!(
+        "SKIPPED: chaos needs Linux (limits of a running process, and a loopback network of many addresses)"
+    );
+}

@@ -1,0 +1,105 @@
+//! The command line.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+
+use crate::plan::{KINDS, Kind};
+
+/// Minutes of a run that has no other target: the short form that belongs to the tests.
+const DEFAULT_MINUTES: f64 = 1.2;
+/// Minutes after which a run that has not reached its `--messages` and `--kills` fails.
+const MOST_MINUTES: f64 = 120.0;
+
+/// Breaks the server on purpose while people send and read, and checks that nothing is lost.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "chaos")]
+pub(crate) struct Options {
+    /// Minutes of faults: 1.2 unless there is another target; with --messages or --kills, the time after which the run
+    /// fails (120)
+    #[arg(long, value_name = "N")]
+    pub(crate) minutes: Option<f64>,
+
+    /// Where all decisions come from; a random one unless given
+    #[arg(long, value_name = "SEED")]
+    pub(crate) seed: Option<u64>,
+
+    /// Go on until so many messages were acknowledged
+    #[arg(long, value_name = "N")]
+    pub(crate) messages: Option<u64>,
+
+    /// Go on until the server was killed so often; every second step is a kill then
+    #[arg(long, value_name = "N")]
+    pub(crate) kills: Option<u64>,
+
+    /// People who send at the same time: half of them over gRPC, half over gRPC-Web
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4_096))]
+    pub(crate) senders: u32,
+
+    /// People who read at the same time
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=64))]
+    pub(crate) readers: u32,
+
+    /// Only these faults and attacks
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) only: Vec<Kind>,
+
+    /// All faults and attacks but these
+    #[arg(long, value_name = "KIND", value_delimiter = ',')]
+    pub(crate) without: Vec<Kind>,
+
+    /// Print the first N steps that the seed leads to, and do nothing
+    #[arg(long, value_name = "N")]
+    pub(crate) plan: Option<usize>,
+}
+
+impl Options {
+    /// Which faults and attacks there are to be; an error when none is left.
+    pub(crate) fn kinds(&self) -> Result<Vec<Kind>> {
+        let wanted =
+            |kind: &Kind| (self.only.is_empty() || self.only.contains(kind)) && !self.without.contains(kind);
+        let kinds: Vec<Kind> = KINDS.into_iter().filter(wanted).collect();
+        ensure!(!kinds.is_empty(), "--only and --without leave no fault and no attack");
+        ensure!(
+            self.kills.is_none() || kinds.contains(&Kind::Kill),
+            "--kills needs the fault `kill`, which --only or --without leave out"
+        );
+        Ok(kinds)
+    }
+
+    /// Whether the run ends when targets are reached, and not when the time is over.
+    pub(crate) fn has_target(&self) -> bool {
+        self.messages.is_some() || self.kills.is_some()
+    }
+
+    /// How long the run may last.
+    pub(crate) fn time(&self) -> Result<Duration> {
+        let minutes = self.minutes.unwrap_or(if self.has_target() { MOST_MINUTES } else { DEFAULT_MINUTES });
+        ensure!(minutes > 0.0 && minutes <= 10_000.0, "--minutes has to be above 0 and at most 10000");
+        Ok(Duration::from_secs_f64(minutes * 60.0))
+    }
+
+    /// What a person types to have the same run again.
+    pub(crate) fn command(&self, seed: u64) -> String {
+        let mut command = format!("cargo xtask chaos --seed {seed}");
+        let mut add = |flag: &str, value: String| command.push_str(&format!(" --{flag} {value}"));
+        if let Some(minutes) = self.minutes {
+            add("minutes", minutes.to_string());
+        }
+        if let Some(messages) = self.messages {
+            add("messages", messages.to_string());
+        }
+        if let Some(kills) = self.kills {
+            add("kills", kills.to_string());
+        }
+        add("senders", self.senders.to_string());
+        add("readers", self.readers.to_string());
+        for (flag, kinds) in [("only", &self.only), ("without", &self.without)] {
+            if !kinds.is_empty() {
+                add(flag, kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(","));
+            }
+        }
+        command
+    }
+}

@@ -1,0 +1,207 @@
+//! A relay between the well-behaved clients and the server, which breaks connections on order.
+//!
+//! It passes bytes on and knows no protocol.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use fastrand::Rng;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+/// How many loopback addresses the connections to the server come from, in turn: well-behaved clients are many
+/// people at many addresses, and must not be counted as one.
+const SOURCES: u64 = 200;
+
+/// What happens to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Bytes are passed on, each piece after this time.
+    Pass(Duration),
+    /// Nothing is passed on, and nobody is told.
+    Silent,
+    /// It is closed.
+    Cut,
+}
+
+type Links = Arc<Mutex<HashMap<u64, watch::Sender<Mode>>>>;
+
+/// A relay in front of one server. It ends when dropped.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    pub(crate) addr: SocketAddr,
+    links: Links,
+    accepting: JoinHandle<()>,
+}
+
+impl Relay {
+    /// Listens on a free port; connections go on to `server`.
+    pub(crate) async fn start(server: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let addr = listener.local_addr()?;
+        let links = Links::default();
+        let accepting = tokio::spawn(accept(listener, server, links.clone()));
+        Ok(Self { addr, links, accepting })
+    }
+
+    /// Brings about `share` of the connections into `mode`, at least one; gives them, to change them again.
+    pub(crate) fn disturb(&self, rng: &mut Rng, share: f64, mode: Mode) -> Vec<u64> {
+        let links = lock(&self.links);
+        let mut ids: Vec<u64> = links.keys().copied().collect();
+        ids.sort_unstable();
+        rng.shuffle(&mut ids);
+        ids.truncate(((ids.len() as f64 * share).ceil() as usize).max(1));
+        set(&links, &ids, mode);
+        ids
+    }
+
+    /// Brings these connections into `mode`, as far as they are there still.
+    pub(crate) fn set(&self, ids: &[u64], mode: Mode) {
+        set(&lock(&self.links), ids, mode);
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+fn lock(links: &Links) -> MutexGuard<'_, HashMap<u64, watch::Sender<Mode>>> {
+    links.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn set(links: &HashMap<u64, watch::Sender<Mode>>, ids: &[u64], mode: Mode) {
+    for sender in ids.iter().filter_map(|id| links.get(id)) {
+        sender.send_replace(mode);
+    }
+}
+
+async fn accept(listener: TcpListener, server: SocketAddr, links: Links) {
+    for id in 0.. {
+        let Ok((client, _)) = listener.accept().await else {
+            // No descriptors are left; some come back when connections end.
+            sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let (sender, mode) = watch::channel(Mode::Pass(Duration::ZERO));
+        lock(&links).insert(id, sender);
+        let links = links.clone();
+        tokio::spawn(async move {
+            // Either side may close at any time, and the other is closed then.
+            link(client, server, id, mode).await.ok();
+            lock(&links).remove(&id);
+        });
+    }
+}
+
+async fn link(client: TcpStream, server: SocketAddr, id: u64, mode: watch::Receiver<Mode>) -> io::Result<()> {
+    let source = Ipv4Addr::new(127, 0, 1, u8::try_from(id % SOURCES).unwrap_or(0) + 1);
+    let server = connect(source, server).await?;
+    client.set_nodelay(true)?;
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    let mut cut = mode.clone();
+    tokio::select! {
+        result = pump(from_client, to_server, mode.clone()) => result,
+        result = pump(from_server, to_client, mode) => result,
+        _ = cut.wait_for(|mode| *mode == Mode::Cut) => Ok(()),
+    }
+}
+
+/// A connection to `server` from a loopback address.
+pub(crate) async fn connect(source: Ipv4Addr, server: SocketAddr) -> io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.bind((source, 0).into())?;
+    let stream = socket.connect(server).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut mode: watch::Receiver<Mode>,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        passing(&mut mode).await;
+        let length = from.read(&mut buffer).await?;
+        // It may have become silent while the bytes came. A side that closed is not told of either.
+        sleep(passing(&mut mode).await).await;
+        if length == 0 {
+            return to.shutdown().await;
+        }
+        to.write_all(&buffer[..length]).await?;
+    }
+}
+
+/// Waits until bytes may pass; how long they take.
+async fn passing(mode: &mut watch::Receiver<Mode>) -> Duration {
+    match mode.wait_for(|mode| matches!(mode, Mode::Pass(_))).await.map(|mode| *mode) {
+        Ok(Mode::Pass(delay)) => delay,
+        // Nobody steers it any more.
+        _ => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Longer than anything takes that has to happen.
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    /// A server that sends everything back, a relay before it, and a connection through both that works.
+    async fn echo() -> (Relay, TcpStream) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut from, mut to) = stream.split();
+                    tokio::io::copy(&mut from, &mut to).await.ok();
+                });
+            }
+        });
+        let relay = Relay::start(addr).await.unwrap();
+        let mut client = TcpStream::connect(relay.addr).await.unwrap();
+        client.write_all(b"1").await.unwrap();
+        assert_eq!(next(&mut client).await, Some(b'1'));
+        (relay, client)
+    }
+
+    async fn next(client: &mut TcpStream) -> Option<u8> {
+        let byte = tokio::time::timeout(PATIENCE, client.read_u8()).await;
+        byte.expect("neither a byte nor an end").ok()
+    }
+
+    #[tokio::test]
+    async fn a_silent_connection_passes_on_what_came_when_it_is_no_longer_silent() {
+        let (relay, mut client) = echo().await;
+        let silent = relay.disturb(&mut Rng::with_seed(1), 1.0, Mode::Silent);
+        client.write_all(b"2").await.unwrap();
+        // Another connection is not silent, and has been served since.
+        let mut other = TcpStream::connect(relay.addr).await.unwrap();
+        other.write_all(b"3").await.unwrap();
+        assert_eq!(next(&mut other).await, Some(b'3'));
+        assert_eq!(client.try_read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        relay.set(&silent, Mode::Pass(Duration::ZERO));
+        assert_eq!(next(&mut client).await, Some(b'2'));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_cut_ends_also_while_it_is_silent() {
+        let (relay, mut client) = echo().await;
+        let silent = relay.disturb(&mut Rng::with_seed(1), 1.0, Mode::Silent);
+        relay.set(&silent, Mode::Cut);
+        assert_eq!(next(&mut client).await, None);
+    }
+}

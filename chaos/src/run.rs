@@ -1,0 +1,190 @@
+//! One run from the command line to the exit code.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use clap::Parser as _;
+use fastrand::Rng;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::sleep;
+
+use crate::attacks::{Attack, Target};
+use crate::faults;
+use crate::options::Options;
+use crate::plan::{Plan, Step};
+use crate::probe;
+use crate::report::Report;
+use crate::server::Server;
+use crate::world::World;
+
+/// How long an attack goes on after the newcomers were served, milliseconds.
+const ATTACK_MS: std::ops::Range<u64> = 50..500;
+/// How often the run says how far it is.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+/// The server's port is one of these: no system gives them to connections by itself.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+/// What a shell reports of a program that Ctrl-C ended.
+const EXIT_INTERRUPTED: u8 = 130;
+
+/// Runs, and gives the exit code: 1 when anything is wrong.
+pub(crate) fn main() -> ExitCode {
+    let options = Options::parse();
+    match with_options(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_options(options: &Options) -> Result<ExitCode> {
+    let seed = options.seed.unwrap_or_else(|| fastrand::u64(..));
+    let (kinds, time) = (options.kinds()?, options.time()?);
+    let plan = Plan::new(seed, kinds, options.kills.is_some());
+    if let Some(steps) = options.plan {
+        plan.take(steps).for_each(|step| println!("{} {:?} {}", step.kind.name(), step.pause, step.seed));
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("seed {seed}; the same again: {}", options.command(seed));
+    allow_descriptors()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let is_good = runtime.block_on(async {
+        let (mut interrupt, mut terminate) =
+            (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            good = run(options, seed, plan, time) => good.map(Some),
+            _ = interrupt.recv() => Ok(None),
+            _ = terminate.recv() => Ok(None),
+        }
+    })?;
+    Ok(match is_good {
+        Some(true) => ExitCode::SUCCESS,
+        Some(false) => {
+            println!("FAILED with the seed {seed}; the same again: {}", options.command(seed));
+            ExitCode::FAILURE
+        }
+        None => ExitCode::from(EXIT_INTERRUPTED),
+    })
+}
+
+/// Every connection is up to three of our own descriptors.
+fn allow_descriptors() -> Result<()> {
+    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+        .context("cannot raise the number of open files")
+}
+
+/// Whether all is well. The table is printed in any case, and the data is kept when something is wrong.
+async fn run(options: &Options, seed: u64, plan: Plan, time: Duration) -> Result<bool> {
+    let mut rng = Rng::with_seed(seed);
+    let folder = tempfile::tempdir()?;
+    let server = Server::new(&binary()?, folder.path(), free_port(&mut rng)?);
+    let mut report = Report { seed, ..Report::default() };
+    let begun = Instant::now();
+    let mut world = World::begin(server, options, &mut rng).await?;
+    let shared = world.shared.clone();
+
+    let carried_out = carry_out(&mut world, options, plan, time, &mut report).await;
+    report.sent_for = begun.elapsed();
+    let ended = match carried_out {
+        Ok(()) => end(world, &mut report).await,
+        Err(error) => Err(error.context(format!("the server's log ends with {:#?}", world.server.log()))),
+    };
+    report.took = begun.elapsed();
+    report.print(Some(&shared));
+    if let Err(error) = &ended {
+        println!("FAILED: {error:#} (after {})", shared.steps());
+    }
+    let is_good = ended.is_ok() && !shared.has_failed();
+    shared.told().iter().for_each(|what| println!("FAILED: {what}"));
+    if !is_good {
+        println!("the data is kept in {}", folder.keep().display());
+    }
+    Ok(is_good)
+}
+
+/// Step after step, until the time is over or the targets are reached.
+async fn carry_out(
+    world: &mut World,
+    options: &Options,
+    plan: Plan,
+    time: Duration,
+    report: &mut Report,
+) -> Result<()> {
+    let (begun, mut said) = (Instant::now(), Instant::now());
+    let mut attack = None;
+    for step in plan {
+        let acknowledged = world.shared.acknowledged.load(Ordering::Relaxed);
+        let reached = options.messages.is_none_or(|messages| acknowledged >= messages)
+            && options.kills.is_none_or(|kills| report.done.kills >= kills);
+        if world.shared.has_failed() || options.has_target() && reached {
+            break;
+        }
+        if begun.elapsed() > time {
+            ensure!(!options.has_target(), "the time is over, and the targets are not reached");
+            break;
+        }
+        if said.elapsed() > SAY_EVERY {
+            said = Instant::now();
+            println!("{acknowledged} acknowledged, {} kills, {:.0?}", report.done.kills, begun.elapsed());
+        }
+        sleep(step.pause).await;
+        *report.steps.entry(step.kind).or_default() += 1;
+        world.shared.step(format!("{} at {:.1} s", step.kind.name(), begun.elapsed().as_secs_f64()));
+        if step.kind.is_attack() {
+            // The one before ends now; until then it went on through the faults in between.
+            attack = None;
+            attack.replace(attacked(world, &step, report).await?);
+        } else {
+            faults::carry_out(world, &step, &mut report.done).await?;
+        }
+        ensure!(!world.server.has_ended(), "the server has ended by itself");
+    }
+    drop(attack);
+    Ok(())
+}
+
+/// Begins an attack, and looks whether everybody else is served.
+async fn attacked(world: &mut World, step: &Step, report: &mut Report) -> Result<Attack> {
+    let mut rng = Rng::with_seed(step.seed);
+    let target =
+        Target { server: world.server.addr, authorization: world.mallory.authorization().to_owned() };
+    let attack = Attack::begin(step.kind, &target, &mut rng).await;
+    let took = probe::newcomers(world, report.steps.values().sum()).await;
+    let took = took.with_context(|| format!("during the attack `{}`", step.kind.name()))?;
+    report.longest_call = report.longest_call.max(took);
+    sleep(Duration::from_millis(rng.u64(ATTACK_MS))).await;
+    Ok(attack)
+}
+
+/// Lets everybody finish and judges.
+async fn end(world: World, report: &mut Report) -> Result<()> {
+    report.resident_bytes = world.server.resident_bytes().unwrap_or(0);
+    let (server, outcome) = world.end().await?;
+    report.panics = server.panics();
+    report.calm_us = outcome.calm_us;
+    let verdict = report.verdict.insert(outcome.verdict);
+    if !verdict.is_good() {
+        bail!("the logs are not what was acknowledged: {:#?}", verdict.told);
+    }
+    ensure!(report.panics == 0, "the server panicked: {:#?}", server.log());
+    Ok(())
+}
+
+/// The server's program, which is built beside this one.
+fn binary() -> Result<PathBuf> {
+    let path = std::env::current_exe()?.with_file_name("chinwag");
+    ensure!(path.exists(), "{} is missing: `cargo xtask chaos` builds it", path.display());
+    Ok(path)
+}
+
+fn free_port(rng: &mut Rng) -> Result<SocketAddr> {
+    let ports = std::iter::repeat_with(|| SocketAddr::from((Ipv4Addr::LOCALHOST, rng.u16(PORTS)))).take(100);
+    ports.into_iter().find(|addr| TcpListener::bind(addr).is_ok()).context("no port is free")
+}
