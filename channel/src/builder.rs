@@ -217,8 +217,9 @@ impl Builder {
 
     /// The channel. Nothing is connected yet.
     ///
-    /// Natively a channel to `https://` needs a [`transport`](Self::transport) that speaks TLS: without one this
-    /// is [`BuildError::TlsNeeded`], for the channel's own would send everything in cleartext, tokens included.
+    /// Natively a channel to `https://` needs the feature `tls`, or a [`transport`](Self::transport) that speaks TLS.
+    /// Without either this is [`BuildError::TlsNeeded`], for the channel would send everything in cleartext, tokens
+    /// included.
     pub fn build(self) -> Result<Channel, BuildError> {
         let uri: Uri =
             self.uri.parse().map_err(|source| BuildError::Malformed { uri: self.uri.clone(), source })?;
@@ -276,13 +277,22 @@ pub enum BuildError {
         /// The URI.
         uri: String,
     },
-    /// The scheme is `https`, and the channel of a native program speaks cleartext by itself.
+    /// The scheme is `https`, and natively the channel speaks TLS only with its feature `tls`.
     #[error(
-        "`{uri}` needs TLS, which this channel does not speak by itself: give the builder a transport that does, \
-         `Native::new(uri, endpoint.tls_config(..)?.connect_lazy())` with a feature of tonic for TLS"
+        "`{uri}` needs TLS: switch on the feature `tls` of the crate `channel`, or give the builder a transport that \
+         speaks it, `Native::new(uri, endpoint.tls_config(..)?.connect_lazy())`"
     )]
     TlsNeeded {
         /// The URI.
         uri: Uri,
+    },
+    /// TLS cannot be set up: for example, the system has no root certificates.
+    #[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
+    #[error("TLS for `{uri}` cannot be set up")]
+    Tls {
+        /// The URI.
+        uri: Uri,
+        /// What is missing.
+        source: tonic::transport::Error,
     },
 }

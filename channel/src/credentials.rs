@@ -25,8 +25,8 @@ use crate::maybe_send::{BoxFuture, Confined, MaybeSend, MaybeSync, SharedFn, sha
 /// The source must not call through the channel that it is for: that call would wait for the token that it is to
 /// bring.
 ///
-/// A token is as secret as the connection is. In the browser, `https://` is all that it takes; a native program
-/// gives the channel a transport that speaks TLS, and cleartext is for one machine, as here.
+/// A token is as secret as the connection is: use `https://`, for which a native program switches on the feature
+/// `tls`. Cleartext is for one machine, as here.
 ///
 /// ```
 /// use channel::Channel;

@@ -41,7 +41,8 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 }
 
 /// The transport that a channel to `uri` has when it is given no other. In a browser it learns of `max_metadata`
-/// with each call. Natively it speaks no TLS, and is none for a URI that asks for it.
+/// with each call. Natively it speaks TLS with
+/// the feature `tls`; without it, a URI that asks for TLS has none.
 #[cfg_attr(
     target_arch = "wasm32",
     expect(unused_variables, reason = "a connection there has no such setting")
@@ -49,6 +50,9 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
 pub(crate) fn default_for(uri: Uri, max_metadata: usize) -> Result<Arc<dyn Transport>, BuildError> {
     #[cfg(not(target_arch = "wasm32"))]
     return match uri.scheme_str() {
+        #[cfg(feature = "tls")]
+        Some("https") => Ok(Arc::new(Native::tls(uri, max_metadata)?)),
+        #[cfg(not(feature = "tls"))]
         Some("https") => Err(BuildError::TlsNeeded { uri }),
         _ => Ok(Arc::new(Native::cleartext(uri, max_metadata))),
     };

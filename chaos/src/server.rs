@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 /// What the server is started with beside its address and folders. Limits on how much one person or one address may
 /// send belong here, switched off: the senders send as fast as they can.
-const FLAGS: &[&str] = &["--log", "warn"];
+const FLAGS: &[&str] = &["--log", "warn", "--rates=false"];
 
 /// How long a start may take until the server listens.
 const START_TIMEOUT: Duration = Duration::from_secs(60);

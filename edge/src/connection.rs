@@ -30,7 +30,7 @@ use self::activity::{Activity, Counted, IdleWatch, Metered, Verdict};
 use crate::app::AppService;
 use crate::client::ClientAddress;
 use crate::options::ServeOptions;
-use crate::proxy::{Preamble, Rewound, read_preamble};
+use crate::proxy::{Rewind, read_proxy_header};
 use crate::unread::Drain;
 
 /// Runs the tasks of a connection where the drain can see them.
@@ -68,7 +68,8 @@ impl Connections {
         caller.insert(stream.connect_info());
         // A socket without a peer is closed already.
         let Ok(peer) = stream.peer_addr() else { return };
-        let Some((stream, nearest)) = self.in_time(accepted, self.introduced(stream, peer.ip())).await else {
+        let Some((stream, nearest)) = self.in_time(accepted, self.read_client(stream, peer.ip())).await
+        else {
             return;
         };
         match &self.options.tls {
@@ -83,13 +84,13 @@ impl Connections {
         }
     }
 
-    /// The stream behind what a trusted proxy may have said at its start, and who has connected by its word.
-    async fn introduced(&self, mut socket: TcpStream, peer: IpAddr) -> io::Result<(Rewound, IpAddr)> {
+    /// The client of a connection, by the PROXY header that a trusted proxy may send, and the stream behind that.
+    async fn read_client(&self, mut socket: TcpStream, peer: IpAddr) -> io::Result<(Rewind, IpAddr)> {
         if !self.options.trusted_proxies.contains(peer) {
-            return Ok((Rewound { first: BytesMut::new(), socket }, peer));
+            return Ok((Rewind { first: BytesMut::new(), socket }, peer));
         }
-        let Preamble { client, rest } = read_preamble(&mut socket).await?;
-        Ok((Rewound { first: rest, socket }, client.unwrap_or(peer)))
+        let (client, rest) = read_proxy_header(&mut socket).await?;
+        Ok((Rewind { first: rest, socket }, client.unwrap_or(peer)))
     }
 
     /// What a step before the first request comes to; `None`: it failed, took too long since `accepted`, or

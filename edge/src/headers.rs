@@ -7,8 +7,8 @@ use crate::host::Host;
 
 const PERMISSIONS_POLICY: HeaderName = HeaderName::from_static("permissions-policy");
 
-/// What documents of this server, and those inside them, may not use. Browsers warn of names that they do
-/// not know, so only those are here that all know which know the header.
+/// Features that documents of this server, and documents inside them, may not use. Browsers warn of names that
+/// they do not know, so the list has only names that every browser with this header knows.
 const PERMISSIONS: HeaderValue = HeaderValue::from_static(
     "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), \
      microphone=(), midi=(), payment=(), usb=()",

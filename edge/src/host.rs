@@ -265,7 +265,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_a_host_is_reading_it_ends_and_only_what_is_allowed_is_answered(text in "[ -~]{0,30}") {
+        fn any_host_is_read_and_only_allowed_ones_are_answered(text in "[ -~]{0,30}") {
             if of_field(&text).is_ok() {
                 let host = Host::of_text(&text).unwrap();
                 prop_assert!(!matches!(&host, Host::Name(name) if name != "chat.example"), "{:?}", host);

@@ -25,7 +25,7 @@ pub struct ServeOptions {
     /// How many calls one HTTP/2 connection may have open at once; the client holds back the rest, as
     /// HTTP/2 says. Default 256.
     pub max_concurrent_streams: u32,
-    /// How long a new connection may take for a proxy's introduction, the TLS handshake and to say which HTTP
+    /// How long a new connection may take for a proxy's PROXY header, the TLS handshake and to say which HTTP
     /// it speaks; then it is closed. Default 10 s.
     pub handshake_timeout: Duration,
     /// How long an HTTP/1.1 connection may take to send the head of a request, and how long it may stay

@@ -107,7 +107,7 @@ impl PageService {
         if response.status() == StatusCode::NOT_FOUND {
             return plain(StatusCode::NOT_FOUND, "there is no such file\n");
         }
-        keep(&mut response, cache_control);
+        set_cache_control(&mut response, cache_control);
         response
     }
 
@@ -121,7 +121,7 @@ impl PageService {
             // Taken away since the policy was read: it is being built again.
             return html(StatusCode::SERVICE_UNAVAILABLE, when_missing);
         }
-        keep(&mut response, REVALIDATE);
+        set_cache_control(&mut response, REVALIDATE);
         let headers = response.headers_mut();
         headers.insert(CONTENT_SECURITY_POLICY, policy);
         if headers.contains_key(CONTENT_TYPE) {
@@ -157,9 +157,9 @@ fn is_hashed(name: &str) -> bool {
     HASH_DIGITS.contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Says how long `response` may be kept. A fault is not kept, whatever its name: it may be gone at the next
-/// request.
-fn keep(response: &mut Response<Body>, cache_control: HeaderValue) {
+/// Says how long `response` may be cached. A fault is never cached, whatever the file's name: it may be gone at
+/// the next request.
+fn set_cache_control(response: &mut Response<Body>, cache_control: HeaderValue) {
     let cache_control = if is_cacheable(response.status()) { cache_control } else { NO_STORE };
     response.headers_mut().insert(CACHE_CONTROL, cache_control);
 }

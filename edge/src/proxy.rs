@@ -3,8 +3,8 @@
 //! Knows addresses only: what is done with a client's address is its users' business.
 
 mod forwarded;
-mod preamble;
-mod rewound;
+mod protocol;
+mod rewind;
 
 use std::fmt;
 use std::net::IpAddr;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 use http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net};
 
-pub(crate) use self::preamble::{Preamble, read_preamble};
-pub(crate) use self::rewound::Rewound;
+pub(crate) use self::protocol::read_proxy_header;
+pub(crate) use self::rewind::Rewind;
 
 /// The prefix of IPv4 addresses that are written as IPv6, bits.
 const MAPPED_PREFIX: u8 = 96;

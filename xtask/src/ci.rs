@@ -23,7 +23,8 @@ pub(crate) fn run() -> Result<()> {
             "-D",
             "warnings",
         ]);
-        suite.contracts(lint).run()
+        suite.contracts(lint).run()?;
+        cargo("clippy -p channel --features tls --all-targets -- -D warnings".split(' ')).run()
     })?;
     steps.step("Lints, wasm", || {
         crate::tools::wasm_target()?;

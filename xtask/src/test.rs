@@ -147,7 +147,10 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
         arguments.extend(["--skip", "interop::"]);
     }
     let program = end_to_end_environment(cargo(arguments), setup).env("CARGO_TERM_COLOR", "never");
-    count.tests("on the host", program)
+    count.tests("on the host", program)?;
+    // Without the feature above: the channel then refuses what it does here.
+    let words = "test -p channel --features tls --test it -- tls::";
+    count.tests("the channel with TLS", cargo(words.split(' ')).env("CARGO_TERM_COLOR", "never"))
 }
 
 /// With the programs that the tests on the host have built.

@@ -147,7 +147,7 @@ async fn pages_of_listed_origins_may_send_the_headers_that_were_configured() {
 }
 
 #[tokio::test]
-async fn only_a_trusted_proxy_may_introduce_a_client() {
+async fn only_a_trusted_proxy_may_send_a_proxy_header() {
     const REQUEST: &[u8] =
         b"PROXY TCP4 203.0.113.9 127.0.0.1 50000 80\r\nGET /greeter HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     for (trusted, status) in [(&["--trusted-proxy=127.0.0.0/8"][..], "HTTP/1.1 503 "), (&[], "HTTP/1.1 400 ")]

@@ -13,6 +13,8 @@ use tonic::{Code, ConnectError, Status, TimeoutExpired};
 use tower_service::Service as _;
 
 use super::Transport;
+#[cfg(feature = "tls")]
+use crate::builder::BuildError;
 use crate::deadline;
 use crate::error::{self, Error};
 use crate::maybe_send::BoxFuture;
@@ -20,8 +22,9 @@ use crate::status::GRPC_STATUS;
 
 /// Carries calls by `tonic`'s own channel. Only on native targets.
 ///
-/// A [`Channel`](crate::Channel) makes one by itself, in cleartext. Make one of a connection of `tonic`'s where it
-/// takes more than a name and a port: TLS, a Unix socket, a balanced list of servers.
+/// A [`Channel`](crate::Channel) makes one by itself, in cleartext, or by TLS with the feature `tls`. Make one of a
+/// connection of `tonic`'s where it takes more than that: certificates of one's own, a Unix socket, a balanced list of
+/// servers.
 ///
 /// ```
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
@@ -52,13 +55,29 @@ impl Native {
 
     /// Connects to `uri` in cleartext when the first call comes.
     pub(crate) fn cleartext(uri: Uri, max_metadata: usize) -> Self {
-        let origin = uri.to_string().trim_end_matches('/').to_owned();
-        // HTTP/2 counts 32 bytes more for each header, and what is refused there has no reason: so twice as much,
-        // that the channel's own limit is what counts.
-        let max_headers = u32::try_from(max_metadata.saturating_mul(2)).unwrap_or(u32::MAX);
-        let endpoint = tonic::transport::Endpoint::from(uri).http2_max_header_list_size(max_headers);
-        Self::new(origin, endpoint.connect_lazy())
+        Self::new(origin(&uri), endpoint(uri, max_metadata).connect_lazy())
     }
+
+    /// Connects to `uri` by TLS when the first call comes.
+    #[cfg(feature = "tls")]
+    pub(crate) fn tls(uri: Uri, max_metadata: usize) -> Result<Self, BuildError> {
+        let trusting = tonic::transport::ClientTlsConfig::new().with_native_roots();
+        let endpoint = endpoint(uri.clone(), max_metadata)
+            .tls_config(trusting)
+            .map_err(|source| BuildError::Tls { uri: uri.clone(), source })?;
+        Ok(Self::new(origin(&uri), endpoint.connect_lazy()))
+    }
+}
+
+fn origin(uri: &Uri) -> String {
+    uri.to_string().trim_end_matches('/').to_owned()
+}
+
+fn endpoint(uri: Uri, max_metadata: usize) -> tonic::transport::Endpoint {
+    // HTTP/2 counts 32 bytes more for each header, and what is refused there has no reason: so twice as much,
+    // that the channel's own limit is what counts.
+    let max_headers = u32::try_from(max_metadata.saturating_mul(2)).unwrap_or(u32::MAX);
+    tonic::transport::Endpoint::from(uri).http2_max_header_list_size(max_headers)
 }
 
 impl Transport for Native {

@@ -4,11 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use channel::{BuildError, Channel, Error, Outgoing, no_retry};
+use channel::{Channel, Error, Outgoing, no_retry};
 use futures_util::future::join_all;
 use http::Request as HttpRequest;
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Status};
@@ -33,33 +31,6 @@ fn numbered(fetched: &Arc<AtomicUsize>) -> impl Fn() -> channel::BoxFuture<Resul
             Ok(format!("Bearer {}", fetched.fetch_add(1, Ordering::SeqCst) + 1))
         })
     }
-}
-
-#[tokio::test]
-async fn a_channel_to_https_is_not_built_without_a_transport_that_speaks_tls() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let uri = format!("https://{}", listener.local_addr().unwrap());
-    let secret = || async { Ok("Bearer secret".to_owned()) };
-
-    let built = Channel::builder(uri.as_str()).credentials(secret).build();
-
-    // Where it was built, it sent the token in cleartext.
-    if let Ok(channel) = built {
-        tokio::spawn(async move { HealthClient::new(channel).check(ask()).await });
-        let (mut peer, _) = listener.accept().await.unwrap();
-        let mut first = [0; 16];
-        peer.read_exact(&mut first).await.unwrap();
-        panic!("it was built, and sends {:?}", String::from_utf8_lossy(&first));
-    }
-    let error = built.unwrap_err();
-    assert!(matches!(error, BuildError::TlsNeeded { .. }), "{error}");
-    for part in [uri.as_str(), "TLS", "transport"] {
-        assert!(error.to_string().contains(part), "{part:?} is not in {error}");
-    }
-    // With a transport of the program's own that is its business.
-    let canned = Canned::always(|| reply().serving().ok());
-    let channel = Channel::builder(uri.as_str()).transport(canned).build().unwrap();
-    assert!(HealthClient::new(channel).check(ask()).await.is_ok());
 }
 
 fn token(sent: &Sent) -> &str {

@@ -10,3 +10,4 @@ mod responses;
 mod retries;
 mod subscription;
 mod support;
+mod tls;

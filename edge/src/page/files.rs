@@ -1,8 +1,7 @@
 //! The page's files in memory, read again when they have changed.
 //!
-//! An answer is sent as slowly as its client takes it. From memory, that costs nothing that is shared: read from
-//! disk, each answer that nobody takes would keep a file open, and a few connections would use up the process's
-//! file descriptors.
+//! The client decides how long sending an answer takes. Sent from disk, each answer would keep a file open for
+//! that time, and a few connections could use up the process's file descriptors.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -19,43 +18,43 @@ use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use tokio::task::spawn_blocking;
 use tower_http::services::fs::{Backend, File};
 
-/// Bytes of files that are kept; when there would be more, all are forgotten and read again when they are asked
-/// for. A file that is larger alone is read from disk as it is sent, and stays open for as long as that takes.
-const MAX_KEPT: u64 = 64 * 1024 * 1024;
+/// Bytes of files that are cached; above it the cache is emptied, and files are read again on request. A file that
+/// is larger than this alone is read from disk as it is sent, and stays open for as long as that takes.
+const MAX_CACHED: u64 = 64 * 1024 * 1024;
 
 /// The files of one page. Clones share them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Files(Arc<Mutex<Kept>>);
+pub(super) struct Files(Arc<Mutex<Cache>>);
 
 #[derive(Debug, Default)]
-struct Kept {
+struct Cache {
     files: HashMap<PathBuf, (Metadata, Bytes)>,
     /// Bytes of all.
     bytes: u64,
 }
 
 impl Files {
-    /// Runs on a thread of its own, so that it does not depend on who waits for it.
+    /// Blocks. It runs on a thread of the pool for that, so a client that stops its request cannot hold the lock.
     fn open(&self, path: PathBuf) -> io::Result<OpenFile> {
         let metadata = std::fs::metadata(&path)?;
         if !metadata.is_file() {
             return Err(io::ErrorKind::NotFound.into());
         }
-        if metadata.len() > MAX_KEPT {
+        if metadata.len() > MAX_CACHED {
             let file = tokio::fs::File::from_std(std::fs::File::open(path)?);
             return Ok(OpenFile { metadata, content: Content::Disk(file) });
         }
-        // Whoever else wants the file waits for it here, so that it is not read for each of them.
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = match kept.files.get(&path) {
+        // Other requests for the file wait here, so that it is read once for all of them.
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = match cached.files.get(&path) {
             Some((of, bytes)) if is_same(of, &metadata) => bytes.clone(),
-            _ => kept.read(path, &metadata)?,
+            _ => cached.read(path, &metadata)?,
         };
         Ok(OpenFile { metadata, content: Content::Memory(Cursor::new(bytes)) })
     }
 }
 
-impl Kept {
+impl Cache {
     fn read(&mut self, path: PathBuf, metadata: &Metadata) -> io::Result<Bytes> {
         self.forget(&path);
         let bytes = Bytes::from(std::fs::read(&path)?);
@@ -63,7 +62,7 @@ impl Kept {
         if len != metadata.len() {
             return Err(io::Error::other("the file is being written"));
         }
-        if self.bytes.saturating_add(len) > MAX_KEPT {
+        if self.bytes.saturating_add(len) > MAX_CACHED {
             *self = Self::default();
         }
         self.bytes += len;
@@ -174,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_kept_than_is_allowed() {
+    fn no_more_is_cached_than_is_allowed() {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::default();
         let open = |name: &str, len| {
@@ -184,8 +183,8 @@ mod tests {
             files.open(path).unwrap()
         };
         for name in ["a", "b", "c"] {
-            open(name, MAX_KEPT / 2);
-            assert!(files.0.lock().unwrap().bytes <= MAX_KEPT);
+            open(name, MAX_CACHED / 2);
+            assert!(files.0.lock().unwrap().bytes <= MAX_CACHED);
         }
         assert_eq!(files.0.lock().unwrap().files.len(), 1);
         assert!(files.open(dir.path().to_owned()).is_err());
@@ -195,7 +194,7 @@ mod tests {
     async fn a_large_file_is_read_from_disk() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("large");
-        std::fs::File::create(&path).unwrap().set_len(MAX_KEPT + 1).unwrap();
+        std::fs::File::create(&path).unwrap().set_len(MAX_CACHED + 1).unwrap();
         let files = Files::default();
         assert!(matches!(files.open(path).unwrap().content, Content::Disk(_)));
         assert_eq!(files.0.lock().unwrap().bytes, 0);

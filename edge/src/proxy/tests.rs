@@ -111,7 +111,7 @@ fn a_network_is_an_address_or_a_range_of_them() {
 
 proptest! {
     #[test]
-    fn whatever_a_client_sends_in_front_its_proxy_is_believed(
+    fn an_appended_entry_counts_whatever_stands_before_it(
         sent in "[ -~]{0,60}",
         address in any::<[u8; 4]>().prop_map(std::net::Ipv4Addr::from),
     ) {
@@ -122,7 +122,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_the_headers_hold_reading_them_ends(value in proptest::collection::vec(32..=255_u8, 0..200)) {
+    fn any_header_is_read_without_a_panic(value in proptest::collection::vec(32..=255_u8, 0..200)) {
         let mut headers = HeaderMap::new();
         for name in ["x-forwarded-for", "forwarded"] {
             let Ok(value) = http::HeaderValue::from_bytes(&value) else { continue };

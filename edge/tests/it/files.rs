@@ -54,7 +54,7 @@ async fn a_client_that_takes_nothing_keeps_no_file_open() {
 
     assert_eq!(open_files(&path), 0);
     drop(unread);
-    // And who takes it gets all of it.
+    // A client that reads gets all of it.
     let io = TokioIo::new(TcpStream::connect(server.addr).await.unwrap());
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);

@@ -11,12 +11,12 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// A socket behind the bytes that were read of it to find its first protocol.
 #[derive(Debug)]
-pub(crate) struct Rewound {
+pub(crate) struct Rewind {
     pub(crate) first: BytesMut,
     pub(crate) socket: TcpStream,
 }
 
-impl Connected for Rewound {
+impl Connected for Rewind {
     type ConnectInfo = TcpConnectInfo;
 
     fn connect_info(&self) -> TcpConnectInfo {
@@ -24,7 +24,7 @@ impl Connected for Rewound {
     }
 }
 
-impl AsyncRead for Rewound {
+impl AsyncRead for Rewind {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -44,7 +44,7 @@ impl AsyncRead for Rewound {
     }
 }
 
-impl AsyncWrite for Rewound {
+impl AsyncWrite for Rewind {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.socket).poll_write(cx, buf)
     }

@@ -17,23 +17,17 @@ const MAX_HEADER: usize = 4 * 1024;
 /// How many bytes are read at a time.
 const READ_LEN: usize = 512;
 
-/// What stood at the start of a connection.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Preamble {
-    /// Who has connected to the proxy; `None` when it does not say.
-    pub(crate) client: Option<IpAddr>,
-    /// What was read beyond: the start of TLS or HTTP.
-    pub(crate) rest: BytesMut,
-}
-
-/// Reads a PROXY header from `stream`, if one stands there. Fails when it is malformed or cut off.
-pub(crate) async fn read_preamble(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Preamble> {
+/// Reads the PROXY header at the start of `stream`, if there is one: the client that it names, if it names one,
+/// and the bytes that were read beyond it. Fails when the header is malformed or cut off.
+pub(crate) async fn read_proxy_header(
+    stream: &mut (impl AsyncRead + Unpin),
+) -> io::Result<(Option<IpAddr>, BytesMut)> {
     let mut read = BytesMut::new();
     loop {
         match parse(&read) {
             Parsed::More => {}
-            Parsed::Absent => return Ok(Preamble { client: None, rest: read }),
-            Parsed::Header { client, len } => return Ok(Preamble { client, rest: read.split_off(len) }),
+            Parsed::Absent => return Ok((None, read)),
+            Parsed::Header { client, len } => return Ok((client, read.split_off(len))),
             Parsed::Malformed => return Err(io::ErrorKind::InvalidData.into()),
         }
         read.reserve(READ_LEN);
@@ -87,15 +81,15 @@ mod tests {
         [V2, &[0x20 | command, family], &len.to_be_bytes(), addresses].concat()
     }
 
-    fn read(bytes: &[u8]) -> io::Result<Preamble> {
+    fn read(bytes: &[u8]) -> io::Result<(Option<IpAddr>, BytesMut)> {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(read_preamble(&mut &*bytes))
+        runtime.block_on(read_proxy_header(&mut &*bytes))
     }
 
     fn client(header: &[u8]) -> Option<String> {
-        let preamble = read(&[header, b"GET / HTTP/1.1\r\n"].concat()).unwrap();
-        assert_eq!(&preamble.rest[..], b"GET / HTTP/1.1\r\n");
-        preamble.client.map(|client| client.to_string())
+        let (client, rest) = read(&[header, b"GET / HTTP/1.1\r\n"].concat()).unwrap();
+        assert_eq!(&rest[..], b"GET / HTTP/1.1\r\n");
+        client.map(|client| client.to_string())
     }
 
     #[test]
@@ -122,7 +116,7 @@ mod tests {
         assert_eq!(client(b""), None);
         // They begin alike.
         for start in [&b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"[..], b"PROPFIND / HTTP/1.1\r\n", b"\x16\x03\x01"] {
-            assert_eq!(read(start).unwrap(), Preamble { client: None, rest: start.into() });
+            assert_eq!(read(start).unwrap(), (None, start.into()));
         }
     }
 
@@ -148,19 +142,19 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_comes_is_read_without_a_panic(
+        fn any_bytes_are_read_without_a_panic(
             signature in 0..3_usize,
             tail in proptest::collection::vec(any::<u8>(), 0..300),
         ) {
             let start = SIGNATURES.get(signature).copied().unwrap_or_default();
             let whole = [start, &tail].concat();
-            if let Ok(preamble) = read(&whole) {
-                prop_assert!(whole.ends_with(&preamble.rest));
+            if let Ok((_, rest)) = read(&whole) {
+                prop_assert!(whole.ends_with(&rest));
             }
         }
 
         #[test]
-        fn however_a_header_is_cut_it_says_the_same(address in any::<[u8; 4]>(), port: u16, cut in 0..100_usize) {
+        fn a_header_in_two_pieces_reads_the_same(address in any::<[u8; 4]>(), port: u16, cut in 0..100_usize) {
             let address = Ipv4Addr::from(address);
             let mut addresses = [0; 12];
             addresses[..4].copy_from_slice(&address.octets());
