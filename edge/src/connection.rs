@@ -3,6 +3,7 @@
 //! Knows nothing of what the requests on it mean.
 
 mod activity;
+mod calls;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -14,7 +15,6 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -24,16 +24,20 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected as _;
 use tower::ServiceExt as _;
 
-use self::activity::{Activity, Counted, IdleWatch, Metered, Verdict};
+use self::activity::{Activity, IdleWatch, Metered, Socket, StallWatch, Verdict};
+use self::calls::{Answer, Calls};
 use crate::app::AppService;
 use crate::client::ClientAddress;
 use crate::options::ServeOptions;
 use crate::tls::Tls;
 use crate::unread::Drain;
 
-/// Runs the tasks of a connection where the drain can see them.
+/// Runs the tasks of a connection where the drain can see them, and where a call can be ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Tracked(pub(crate) TaskTracker);
+struct Tracked {
+    tasks: TaskTracker,
+    calls: Arc<Calls>,
+}
 
 impl<F> Executor<F> for Tracked
 where
@@ -41,14 +45,15 @@ where
     F::Output: Send + 'static,
 {
     fn execute(&self, future: F) {
-        self.0.spawn(future);
+        // HTTP/2 spawns a call's task right after it was handed the request.
+        self.calls.runs(self.tasks.spawn(future).abort_handle());
     }
 }
 
 /// What every connection shares.
 #[derive(Clone)]
 pub(crate) struct Connections {
-    pub(crate) http: Arc<auto::Builder<Tracked>>,
+    pub(crate) tasks: TaskTracker,
     pub(crate) service: AppService,
     pub(crate) unread: Drain,
     pub(crate) options: Arc<ServeOptions>,
@@ -100,9 +105,11 @@ impl Connections {
     /// Serves HTTP on `stream`. `caller` is what handlers find out about the other side.
     async fn serve<S>(&self, stream: S, caller: Extensions, accepted: Instant)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::new(Activity::new(&self.options));
+        let tracked = Tracked { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) };
+        let http = self.options.http(tracked);
         let io = TokioIo::new(Metered { stream, activity: Arc::clone(&activity) });
         let service = {
             let (service, activity, unread) = (self.service.clone(), Arc::clone(&activity), &self.unread);
@@ -110,14 +117,15 @@ impl Connections {
                 let call = activity.begin();
                 request.extensions_mut().extend(caller.clone());
                 let response = service.clone().oneshot(unread.watch(request));
-                async move { response.await.map(|response| response.map(|body| Counted { body, call })) }
+                async move { response.await.map(|response| response.map(|body| Answer::new(body, call))) }
             })
         };
-        let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut connection = pin!(http.serve_connection(io, service));
         let mut turn = LastInLine::default();
 
         let mut closing = false;
         let mut idle = IdleWatch::new(accepted, &self.options);
+        let mut stalls = StallWatch::new(&self.options);
         loop {
             tokio::select! {
                 result = poll_fn(|cx| turn.poll(connection.as_mut(), cx)) => {
@@ -127,6 +135,14 @@ impl Connections {
                     return;
                 }
                 () = self.cut.cancelled() => return,
+                () = activity.calls.too_many_cancelled.notified() => {
+                    tracing::debug!("a client cancels too many calls: its connection is closed");
+                    return activity.give_up();
+                }
+                _ = stalls.looks.tick() => if stalls.look(&activity) {
+                    tracing::debug!("a client takes nothing: its connection is closed");
+                    return activity.give_up();
+                },
                 () = self.draining.cancelled(), if !closing => {
                     closing = true;
                     connection.as_mut().graceful_shutdown();

@@ -7,6 +7,10 @@ use hyper_util::server::conn::auto;
 
 use crate::tls::Tls;
 
+/// How many calls a client may open and cancel before this side has looked at them; h2 itself allows 20. A
+/// browser that leaves a page cancels all its calls in one write, and may have as many as HTTP/2 lets it.
+const MAX_CANCELLED_UNSEEN: usize = 256;
+
 /// How one listening port is served. The defaults suit a server that faces the internet, or a proxy that
 /// does.
 #[derive(Clone, Debug)]
@@ -30,6 +34,16 @@ pub struct ServeOptions {
     /// How long an HTTP/2 connection may stay open without a call; then it is told to go away. Default
     /// 5 min.
     pub idle_timeout: Duration,
+    /// How long a peer may take nothing of an answer while there is something to take; then the call is ended:
+    /// its handler is dropped and the peer is told by a reset, or, where that is not possible (HTTP/1.1, a
+    /// socket that takes nothing), by the end of the connection. It is noticed at most a quarter later. A
+    /// stream that has nothing to send may stay silent. Default 60 s.
+    pub stall_timeout: Duration,
+    /// How many calls a client may cancel at once on one HTTP/2 connection; then the connection is closed.
+    /// Default 1,000.
+    pub cancel_burst: u32,
+    /// How many of these it may cancel again after each second. Default 33.
+    pub cancel_rate: u32,
     /// How often an HTTP/2 connection is pinged, so that a peer that vanished is noticed. Default 20 s.
     pub keep_alive_interval: Duration,
     /// How long the answer to such a ping may take; then the connection is closed. Default 20 s.
@@ -79,6 +93,9 @@ impl Default for ServeOptions {
             handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(30),
             idle_timeout: Duration::from_secs(5 * 60),
+            stall_timeout: Duration::from_secs(60),
+            cancel_burst: 1_000,
+            cancel_rate: 33,
             keep_alive_interval: Duration::from_secs(20),
             keep_alive_timeout: Duration::from_secs(20),
             unacknowledged_timeout: Duration::from_secs(60),
@@ -110,6 +127,7 @@ impl ServeOptions {
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.max_concurrent_streams)
+            .max_pending_accept_reset_streams(MAX_CANCELLED_UNSEEN.max(self.max_concurrent_streams as usize))
             .keep_alive_interval(self.keep_alive_interval)
             .keep_alive_timeout(self.keep_alive_timeout)
             .max_header_list_size(self.max_header_list_size)

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::connection::{Connections, Tracked};
+use crate::connection::Connections;
 use crate::options::ServeOptions;
 use crate::unread::Drain;
 
@@ -44,7 +44,7 @@ pub async fn serve(
     let tasks = TaskTracker::new();
     let stop_calls = CancellationToken::new();
     let connections = Connections {
-        http: Arc::new(options.http(Tracked(tasks.clone()))),
+        tasks: tasks.clone(),
         service: app.into_service(stop_calls.clone()),
         unread: Drain::new(tasks.clone(), &options),
         options: Arc::new(options.clone()),
