@@ -22,6 +22,8 @@ use crate::contract::{Contract, ContractLayer, Kept};
 use crate::cors::{Cors, CorsOptions, is_preflight};
 use crate::guard::{Guard, GuardLayer};
 use crate::methods::Methods;
+use crate::options::ServeOptions;
+use crate::pace::PaceLimits;
 use crate::page::{Page, PageService, plain};
 use crate::protocol::{Protocol, normalise};
 use crate::text::BinaryBody;
@@ -108,9 +110,10 @@ impl App {
         self
     }
 
-    /// Ready to be called. When `stop_calls` is cancelled, the calls that still run end with UNAVAILABLE.
-    pub(crate) fn into_service(self, stop_calls: CancellationToken) -> AppService {
-        let kept = ContractLayer::new(Arc::new(self.contract)).layer(self.grpc.prepare());
+    /// Ready to be called, with the limits of `options`. When `stop_calls` is cancelled, the calls that still run end with UNAVAILABLE.
+    pub(crate) fn into_service(self, stop_calls: CancellationToken, options: &ServeOptions) -> AppService {
+        let pace = PaceLimits::new(options);
+        let kept = ContractLayer::new(Arc::new(self.contract), pace).layer(self.grpc.prepare());
         let guarded = GuardLayer::new(stop_calls).layer(kept);
         let calls = Calls { grpc: GrpcWebLayer::new().layer(guarded) };
         AppService { cors: self.cors.around(calls.clone()), calls, other: self.other }

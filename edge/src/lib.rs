@@ -14,6 +14,7 @@ mod guard;
 mod messages;
 mod methods;
 mod options;
+mod pace;
 mod page;
 mod protocol;
 mod serve;

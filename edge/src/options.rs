@@ -69,9 +69,18 @@ pub struct ServeOptions {
     pub stream_window: u32,
     /// The same for all streams of a connection together. Default 1 MiB.
     pub connection_window: u32,
-    /// How long an HTTP/1.1 request may bring nothing of its body while that is waited for; then reading it is
-    /// an error, which ends a call with INTERNAL, and the connection is closed. Default 60 s.
+    /// How long nothing of a request's body may come while it is waited for; then reading it is an error, which
+    /// ends a call with DEADLINE_EXCEEDED, and over HTTP/1.1 the connection is closed. Where a client streams
+    /// and is answered while it does, it may pause between two messages for as long as it likes over HTTP/2,
+    /// where pings show that it is there. Default 60 s.
     pub body_read_timeout: Duration,
+    /// How long a request's body may take in all, beyond one second for every `min_body_rate` bytes of it that
+    /// have come; then reading it is an error as above. The time begins when the body is first waited for.
+    /// Where a client streams, this holds for each message from its first byte. Default 30 s.
+    pub body_timeout: Duration,
+    /// How many bytes of a request's body allow it one second more. Default 1,024: a body of 64 KiB may take
+    /// 94 s.
+    pub min_body_rate: u32,
     /// Bytes of an HTTP/1.1 request that are read and thrown away after it was answered early, so that the
     /// client gets to the answer. Of what is longer, the connection is closed. Default 16 MiB.
     pub max_unread_body: u64,
@@ -106,6 +115,8 @@ impl Default for ServeOptions {
             stream_window: 256 * 1024,
             connection_window: 1024 * 1024,
             body_read_timeout: Duration::from_secs(60),
+            body_timeout: Duration::from_secs(30),
+            min_body_rate: 1024,
             max_unread_body: 16 * 1024 * 1024,
             unread_body_timeout: Duration::from_secs(10),
             call_grace: Duration::from_secs(3),

@@ -45,7 +45,7 @@ pub async fn serve(
     let stop_calls = CancellationToken::new();
     let connections = Connections {
         tasks: tasks.clone(),
-        service: app.into_service(stop_calls.clone()),
+        service: app.into_service(stop_calls.clone(), &options),
         unread: Drain::new(tasks.clone(), &options),
         options: Arc::new(options.clone()),
         draining: CancellationToken::new(),

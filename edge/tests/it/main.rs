@@ -9,6 +9,7 @@ mod echo;
 mod limits;
 mod raw;
 mod shutdown;
+mod slow;
 mod stalls;
 mod support;
 mod tls;

@@ -1,10 +1,49 @@
-//! HTTP/2 in bytes, for clients that do what no library does.
+//! HTTP/2 close to the wire: clients with windows of their choice, and in bytes, for what no library does.
 
+use bytes::Bytes;
+use h2::client::{Builder, ResponseFuture, SendRequest};
+use h2::{RecvStream, SendStream};
+use http::Request;
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::support::PATIENCE;
+use crate::echo::request;
+use crate::support::{PATIENCE, Server};
+
+/// An HTTP/2 client that opens its windows only as far as it is told.
+pub(crate) struct Client {
+    pub(crate) requests: SendRequest<Bytes>,
+    pub(crate) connection: JoinHandle<Result<(), h2::Error>>,
+}
+
+impl Client {
+    pub(crate) async fn open(server: &Server, window: u32) -> Self {
+        let stream = TcpStream::connect(server.addr).await.unwrap();
+        let (requests, connection) =
+            Builder::new().initial_window_size(window).handshake(stream).await.unwrap();
+        Self { requests, connection: tokio::spawn(connection) }
+    }
+
+    /// Makes a call whose messages are to follow.
+    pub(crate) async fn begin(
+        &mut self,
+        path: &str,
+        content_type: &str,
+    ) -> (ResponseFuture, SendStream<Bytes>) {
+        let mut requests = self.requests.clone().ready().await.unwrap();
+        let head = Request::post(format!("http://test{path}")).header("content-type", content_type);
+        requests.send_request(head.body(()).unwrap(), false).unwrap()
+    }
+
+    /// Makes a call and waits for the head of its answer.
+    pub(crate) async fn body(&mut self, path: &str, content_type: &str) -> RecvStream {
+        let (response, mut sending) = self.begin(path, content_type).await;
+        sending.send_data(request(&["a"]).into(), true).unwrap();
+        timeout(PATIENCE, response).await.expect("no answer in time").unwrap().into_body()
+    }
+}
 
 /// The first bytes of a connection.
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";

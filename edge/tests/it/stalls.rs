@@ -3,51 +3,17 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use bytes::Bytes;
-use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream};
-use http::Request;
 use tokio::io::{AsyncWriteExt as _, Interest};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
-use crate::echo::{UNARY, request};
-use crate::raw;
+use crate::echo::UNARY;
+use crate::raw::{self, Client};
 use crate::support::{ENDLESS, LARGE, LARGE_BYTES, PATIENCE, SILENT, Server, eventually};
 
 /// Short enough for a test, long enough for a busy machine.
 const SHORT: Duration = Duration::from_millis(400);
-
-/// An HTTP/2 client that opens its windows only as far as it is told.
-struct Client {
-    requests: SendRequest<Bytes>,
-    connection: JoinHandle<Result<(), h2::Error>>,
-}
-
-impl Client {
-    async fn open(server: &Server, window: u32) -> Self {
-        let stream = TcpStream::connect(server.addr).await.unwrap();
-        let (requests, connection) =
-            Builder::new().initial_window_size(window).handshake(stream).await.unwrap();
-        Self { requests, connection: tokio::spawn(connection) }
-    }
-
-    /// Makes a call with a whole body.
-    async fn call(&mut self, path: &str, content_type: &str, body: Vec<u8>) -> ResponseFuture {
-        let mut requests = self.requests.clone().ready().await.unwrap();
-        let head = Request::post(format!("http://test{path}")).header("content-type", content_type);
-        let (response, mut sending) = requests.send_request(head.body(()).unwrap(), false).unwrap();
-        sending.send_data(body.into(), true).unwrap();
-        response
-    }
-
-    /// Makes a call and waits for the head of its answer.
-    async fn body(&mut self, path: &str, content_type: &str) -> RecvStream {
-        let response = self.call(path, content_type, request(&["a"])).await;
-        timeout(PATIENCE, response).await.expect("no answer in time").unwrap().into_body()
-    }
-}
 
 /// How a stream of which only what the window lets through is read comes to its end.
 async fn end(body: &mut RecvStream) -> Option<Reason> {
