@@ -4,11 +4,13 @@
 
 mod activity;
 mod calls;
+mod census;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::{Extensions, Request};
 use hyper::body::Incoming;
@@ -17,20 +19,25 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, interval, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected as _;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
 use self::activity::{Activity, IdleWatch, Metered, Socket, StallWatch, Verdict};
 use self::calls::{Answer, Calls};
+pub(crate) use self::census::{Census, Tally};
 use crate::app::AppService;
 use crate::client::ClientAddress;
 use crate::options::ServeOptions;
 use crate::tls::Tls;
 use crate::unread::Drain;
+
+/// At shutdown: how long a connection without a call may take to close by itself. HTTP/2 closes when its peer
+/// has answered a ping, HTTP/1.1 when the head that has begun is there; a hostile peer does neither.
+const IDLE_GRACE: Duration = Duration::from_millis(500);
 
 /// Runs the tasks of a connection where the drain can see them, and where a call can be ended.
 #[derive(Clone, Debug)]
@@ -57,6 +64,7 @@ pub(crate) struct Connections {
     pub(crate) service: AppService,
     pub(crate) unread: Drain,
     pub(crate) options: Arc<ServeOptions>,
+    pub(crate) census: Arc<Census>,
     /// Cancelled when connections shall finish what they have and close.
     pub(crate) draining: CancellationToken,
     /// Cancelled when connections shall close whatever they have.
@@ -108,6 +116,7 @@ impl Connections {
         S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Arc::new(Activity::new(&self.options));
+        let _entered = self.census.enter(&activity);
         let tracked = Tracked { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) };
         let http = self.options.http(tracked);
         let io = TokioIo::new(Metered { stream, activity: Arc::clone(&activity) });
@@ -116,16 +125,18 @@ impl Connections {
             service_fn(move |mut request: Request<Incoming>| {
                 let call = activity.begin();
                 request.extensions_mut().extend(caller.clone());
-                let response = service.clone().oneshot(unread.watch(request));
+                // It is always ready, and waiting for that would make the future of every call larger.
+                let response = service.clone().call(unread.watch(request));
                 async move { response.await.map(|response| response.map(|body| Answer::new(body, call))) }
             })
         };
         let mut connection = pin!(http.serve_connection(io, service));
         let mut turn = LastInLine::default();
 
-        let mut closing = false;
+        let (mut closing, mut draining) = (false, false);
         let mut idle = IdleWatch::new(accepted, &self.options);
         let mut stalls = StallWatch::new(&self.options);
+        let mut leave = interval(IDLE_GRACE);
         loop {
             tokio::select! {
                 result = poll_fn(|cx| turn.poll(connection.as_mut(), cx)) => {
@@ -143,10 +154,14 @@ impl Connections {
                     tracing::debug!("a client takes nothing: its connection is closed");
                     return activity.give_up();
                 },
-                () = self.draining.cancelled(), if !closing => {
-                    closing = true;
+                () = self.draining.cancelled(), if !draining => {
+                    (closing, draining) = (true, true);
                     connection.as_mut().graceful_shutdown();
+                    leave.reset();
                 }
+                _ = leave.tick(), if draining => if activity.calls.is_empty() {
+                    return;
+                },
                 () = sleep_until(idle.next), if !closing => match idle.check(&activity) {
                     Verdict::Live => {}
                     Verdict::NeverSpoke => return,

@@ -6,13 +6,14 @@ use prost::Message;
 use tonic::codec::{BufferSettings, Codec};
 use tonic_prost::ProstCodec;
 
-/// Bytes that a call's buffer begins with, in either direction; it grows with its messages. tonic's own is
+/// Bytes that a call's buffer begins with, in either direction; it doubles as its messages need. tonic's own is
 /// 8 KiB, which every call that waits would hold.
 const FIRST_BUFFER: usize = 512;
 
-/// Bytes of encoded messages that are put together before they are handed to HTTP, beyond the one message that
-/// reaches this number. It is what a stream holds whose client takes nothing. tonic's own is 32 KiB.
-const ENCODED_AHEAD: usize = 4 * 1024;
+/// Bytes of encoded messages that are put together before they are handed to HTTP: the message that reaches this
+/// number is the last. It is what a stream holds whose client takes nothing, and small messages reach it before
+/// their buffer doubles to 4 KiB. tonic's own is 32 KiB.
+const ENCODED_AHEAD: usize = 1536;
 
 /// Protobuf with small buffers: a call whose client takes nothing costs little.
 #[derive(Clone, Debug)]

@@ -103,6 +103,13 @@ impl Calls {
         self.lock().calls.is_empty()
     }
 
+    /// How many calls are open, and of how many something is untaken.
+    pub(super) fn count(&self) -> (usize, usize) {
+        let open: Vec<_> = self.lock().calls.iter().filter_map(|(_, entry)| entry.call.upgrade()).collect();
+        let untaken = open.iter().filter(|call| call.untaken.load(Ordering::Relaxed) > 0).count();
+        (open.len(), untaken)
+    }
+
     /// Ends the calls whose peer took nothing in the last [`LOOKS`] looks.
     pub(super) fn look(&self) -> Looked {
         let mut looked = Looked::default();
