@@ -16,3 +16,4 @@ mod page;
 mod program;
 mod support;
 mod tls;
+mod unread;
