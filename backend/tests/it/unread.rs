@@ -37,8 +37,14 @@ impl Deaf {
         Self(requests)
     }
 
+    /// Opens so many streams of greetings at once.
+    async fn calls(&self, number: u64) -> Vec<RecvStream> {
+        let ada = HelloRequest { name: "Ada".to_owned() };
+        join_all((0..number).map(|_| self.call(GREETINGS, "", &ada))).await
+    }
+
     /// Calls and waits for the head of the answer. Dropping what is returned cancels the call.
-    async fn call(&mut self, path: &str, token: &str, message: &impl Message) -> RecvStream {
+    async fn call(&self, path: &str, token: &str, message: &impl Message) -> RecvStream {
         let mut requests = self.0.clone().ready().await.unwrap();
         let head = Request::post(format!("http://test{path}"))
             .header("content-type", "application/grpc")
@@ -60,17 +66,14 @@ impl Deaf {
 #[tokio::test]
 async fn a_stream_of_which_nothing_is_read_costs_little() {
     let server = ChildServer::start().await;
-    let ada = HelloRequest { name: "Ada".to_owned() };
     let streams = 250;
     let mut clients = Vec::new();
     let mut held = Vec::new();
     let mut resident = Vec::new();
     // What the first connection costs beside its streams is not counted.
     for _ in 0..4 {
-        let mut client = Deaf::open(server.addr).await;
-        for _ in 0..streams {
-            held.push(client.call(GREETINGS, "", &ada).await);
-        }
+        let client = Deaf::open(server.addr).await;
+        held.extend(client.calls(streams).await);
         clients.push(client);
         resident.push(resident_bytes(server.pid()));
     }
@@ -78,6 +81,29 @@ async fn a_stream_of_which_nothing_is_read_costs_little() {
     let per_stream = (resident[3] - resident[0]) / (3 * streams);
 
     assert!(per_stream < MOST_PER_STREAM, "{per_stream} bytes for each stream");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_memory_of_such_streams_is_given_back() {
+    // What is freed is given back after ten seconds; a test need not wait for that.
+    let server = ChildServer::start_with_env(&[("_RJEM_MALLOC_CONF", "dirty_decay_ms:100")]).await;
+    let before = resident_bytes(server.pid());
+    let mut clients = Vec::new();
+    let mut held = Vec::new();
+    while resident_bytes(server.pid()) < 2 * before {
+        let client = Deaf::open(server.addr).await;
+        held.extend(client.calls(250).await);
+        clients.push(client);
+    }
+    drop((held, clients));
+
+    let deadline = Instant::now() + PATIENCE;
+    while 2 * resident_bytes(server.pid()) > 3 * before {
+        let now = resident_bytes(server.pid());
+        assert!(Instant::now() < deadline, "{before} bytes before, {now} bytes after");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[cfg(target_os = "linux")]
@@ -92,7 +118,7 @@ async fn streams_of_which_nothing_is_read_give_a_persons_places_back() {
     let server =
         TestServer::start_with(|config| config.limits.stall_timeout = Duration::from_millis(400)).await;
     let ada = Person::join(server.channel(), "Ada").await;
-    let mut client = Deaf::open(server.addr).await;
+    let client = Deaf::open(server.addr).await;
     let subscribe = pb::SubscribeRequest::default();
     let mut streams = Vec::new();
     for _ in 0..16 {
@@ -119,12 +145,8 @@ async fn a_stop_with_hostile_clients_is_short_and_says_goodbye_to_the_others() {
     let mut reader =
         ada.clone().client.subscribe(pb::SubscribeRequest::default()).await.unwrap().into_inner();
     let halves = join_all((0..50).map(|_| half_a_head(&server))).await;
-    let mut deaf = Deaf::open(server.addr).await;
-    let hello = HelloRequest { name: "Ada".to_owned() };
-    let mut streams = Vec::new();
-    for _ in 0..50 {
-        streams.push(deaf.call(GREETINGS, "", &hello).await);
-    }
+    let deaf = Deaf::open(server.addr).await;
+    let streams = deaf.calls(50).await;
 
     let begin = Instant::now();
     server.send(Signal::TERM);
