@@ -9,6 +9,13 @@ use backend::{Config, Server, open_files, shutdown, telemetry};
 use clap::Parser as _;
 use tokio::net::TcpListener;
 
+/// The allocator of Linux's C library keeps what was freed between blocks that live. After 160 connections with
+/// 250 unread streams each, half a minute later, it held 17 times the memory of before, mimalloc 20 times,
+/// jemalloc with its background threads 1.5 times; it costs no more of the processor.
+#[cfg(target_os = "linux")]
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let config = Config::parse();
     if let Err(refusal) = config.check() {

@@ -26,6 +26,8 @@ use crate::guard::{Guard, GuardLayer};
 use crate::headers::Common;
 use crate::host::{AllowedHosts, HostRefusal};
 use crate::methods::Methods;
+use crate::options::ServeOptions;
+use crate::pace::PaceLimits;
 use crate::page::{Page, PageService, plain};
 use crate::protocol::{Protocol, normalise, refuse_call};
 use crate::text::BinaryBody;
@@ -133,14 +135,15 @@ impl App {
         self
     }
 
-    /// Ready to be called, over TLS when `tls` is set. When `stop_calls` is cancelled, the calls that still run
-    /// end with UNAVAILABLE.
-    pub(crate) fn into_service(self, stop_calls: CancellationToken, tls: bool) -> AppService {
-        let kept = ContractLayer::new(Arc::new(self.contract)).layer(self.grpc.prepare());
+    /// Ready to be called on a port with `options`. When `stop_calls` is cancelled, the calls that still run end
+    /// with UNAVAILABLE.
+    pub(crate) fn into_service(self, stop_calls: CancellationToken, options: &ServeOptions) -> AppService {
+        let pace = PaceLimits::new(options);
+        let kept = ContractLayer::new(Arc::new(self.contract), pace).layer(self.grpc.prepare());
         let guarded = GuardLayer::new(stop_calls).layer(kept);
         let calls = Calls { grpc: GrpcWebLayer::new().layer(guarded) };
         let cors = self.cors.around(calls.clone());
-        let rules = Arc::new(Rules { hosts: self.hosts, cors: self.cors, tls });
+        let rules = Arc::new(Rules { hosts: self.hosts, cors: self.cors, tls: options.tls.is_some() });
         AppService { calls, cors, other: self.other, rules }
     }
 }

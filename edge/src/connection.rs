@@ -3,6 +3,8 @@
 //! Knows nothing of what the requests on it mean.
 
 mod activity;
+mod calls;
+mod census;
 
 use std::future::poll_fn;
 use std::io;
@@ -10,6 +12,7 @@ use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use http::{Extensions, Request};
@@ -17,25 +20,33 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, interval, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected as _;
-use tower::ServiceExt as _;
+use tower::Service as _;
 
-use self::activity::{Activity, Counted, IdleWatch, Metered, Verdict};
+use self::activity::{Activity, IdleWatch, Metered, Socket, StallWatch, Verdict};
+use self::calls::{Answer, Calls};
+pub(crate) use self::census::{Census, Tally};
 use crate::app::AppService;
 use crate::client::ClientAddress;
 use crate::options::ServeOptions;
 use crate::proxy::{Rewind, read_proxy_header};
 use crate::unread::Drain;
 
-/// Runs the tasks of a connection where the drain can see them.
+/// At shutdown: how long a connection without a call may take to close by itself. HTTP/2 closes when its peer
+/// has answered a ping, HTTP/1.1 when the head that has begun is there; a hostile peer does neither.
+const IDLE_GRACE: Duration = Duration::from_millis(500);
+
+/// Runs the tasks of a connection where the drain can see them, and where a call can be ended.
 #[derive(Clone, Debug)]
-pub(crate) struct Tracked(pub(crate) TaskTracker);
+struct Tracked {
+    tasks: TaskTracker,
+    calls: Arc<Calls>,
+}
 
 impl<F> Executor<F> for Tracked
 where
@@ -43,17 +54,19 @@ where
     F::Output: Send + 'static,
 {
     fn execute(&self, future: F) {
-        self.0.spawn(future);
+        // HTTP/2 spawns a call's task right after it was handed the request.
+        self.calls.runs(self.tasks.spawn(future).abort_handle());
     }
 }
 
 /// What every connection shares.
 #[derive(Clone)]
 pub(crate) struct Connections {
-    pub(crate) http: Arc<auto::Builder<Tracked>>,
+    pub(crate) tasks: TaskTracker,
     pub(crate) service: AppService,
     pub(crate) unread: Drain,
     pub(crate) options: Arc<ServeOptions>,
+    pub(crate) census: Arc<Census>,
     /// Cancelled when connections shall finish what they have and close.
     pub(crate) draining: CancellationToken,
     /// Cancelled when connections shall close whatever they have.
@@ -116,9 +129,12 @@ impl Connections {
     /// connected, which the requests of a proxy say more about.
     async fn serve<S>(&self, stream: S, caller: Extensions, nearest: IpAddr, accepted: Instant)
     where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::new(Activity::new(&self.options));
+        let _entered = self.census.enter(&activity);
+        let tracked = Tracked { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) };
+        let http = self.options.http(tracked);
         let io = TokioIo::new(Metered { stream, activity: Arc::clone(&activity) });
         let service = {
             let (service, activity, unread) = (self.service.clone(), Arc::clone(&activity), &self.unread);
@@ -128,15 +144,18 @@ impl Connections {
                 let client = ClientAddress(proxies.client(nearest, request.headers()));
                 request.extensions_mut().extend(caller.clone());
                 request.extensions_mut().insert(client);
-                let response = service.clone().oneshot(unread.watch(request));
-                async move { response.await.map(|response| response.map(|body| Counted { body, call })) }
+                // It is always ready, and waiting for that would make the future of every call larger.
+                let response = service.clone().call(unread.watch(request));
+                async move { response.await.map(|response| response.map(|body| Answer::new(body, call))) }
             })
         };
-        let mut connection = pin!(self.http.serve_connection(io, service));
+        let mut connection = pin!(http.serve_connection(io, service));
         let mut turn = LastInLine::default();
 
-        let mut closing = false;
+        let (mut closing, mut draining) = (false, false);
         let mut idle = IdleWatch::new(accepted, &self.options);
+        let mut stalls = StallWatch::new(&self.options);
+        let mut leave = interval(IDLE_GRACE);
         loop {
             tokio::select! {
                 result = poll_fn(|cx| turn.poll(connection.as_mut(), cx)) => {
@@ -146,10 +165,22 @@ impl Connections {
                     return;
                 }
                 () = self.cut.cancelled() => return,
-                () = self.draining.cancelled(), if !closing => {
-                    closing = true;
-                    connection.as_mut().graceful_shutdown();
+                () = activity.calls.too_many_cancelled.notified() => {
+                    tracing::debug!("a client cancels too many calls: its connection is closed");
+                    return activity.give_up();
                 }
+                _ = stalls.looks.tick() => if stalls.look(&activity) {
+                    tracing::debug!("a client takes nothing: its connection is closed");
+                    return activity.give_up();
+                },
+                () = self.draining.cancelled(), if !draining => {
+                    (closing, draining) = (true, true);
+                    connection.as_mut().graceful_shutdown();
+                    leave.reset();
+                }
+                _ = leave.tick(), if draining => if activity.calls.is_empty() {
+                    return;
+                },
                 () = sleep_until(idle.next), if !closing => match idle.check(&activity) {
                     Verdict::Live => {}
                     Verdict::NeverSpoke => return,

@@ -1,5 +1,5 @@
 //! What a server has promised about its methods, kept for every call: how many request messages there
-//! are, how large one may be, and the metadata that follows a response.
+//! are, how large one may be, how slowly it may come, and the metadata that follows a response.
 //!
 //! Stands inside the gRPC-Web translation and around the services.
 
@@ -9,13 +9,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::{MapOk, TryFutureExt as _};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body::Body;
 use tower::Service;
 use tower_layer::Layer;
 
 use crate::messages::{CheckedBody, Rules};
 use crate::methods::{Kind, Methods};
+use crate::pace::{Awaited, PaceLimits};
 use crate::trailers::{self, TrailedBody};
 
 /// Largest request message unless told otherwise, bytes: what tonic takes, too.
@@ -48,12 +49,21 @@ impl Contract {
         self.compressed.as_ref().is_none_or(|paths| paths.contains(path))
     }
 
-    fn rules(&self, path: &str) -> Rules {
+    fn rules(&self, path: &str, version: Version) -> Rules {
         let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+        let kind = self.methods.kind(path);
         let own = self.max_message_sizes.get(service).copied();
         Rules {
             max_message_size: own.unwrap_or(self.max_message_size),
-            exactly_one: self.methods.kind(path) == Some(Kind::One),
+            exactly_one: kind == Some(Kind::One),
+            between: match kind {
+                Some(Kind::One) => Awaited::Rest,
+                Some(Kind::Stream) => Awaited::Next,
+                // Of a method that is not known, as little is demanded as of any.
+                Some(Kind::Duplex) | None if version >= Version::HTTP_2 => Awaited::Anything,
+                // Nothing but a byte shows that a silent client over HTTP/1.1 is there.
+                Some(Kind::Duplex) | None => Awaited::Next,
+            },
         }
     }
 }
@@ -63,11 +73,15 @@ const GRPC_ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 
 /// Keeps a contract.
 #[derive(Clone, Debug)]
-pub(crate) struct ContractLayer(Arc<Contract>);
+pub(crate) struct ContractLayer {
+    contract: Arc<Contract>,
+    pace: PaceLimits,
+}
 
 impl ContractLayer {
-    pub(crate) fn new(contract: Arc<Contract>) -> Self {
-        Self(contract)
+    /// `pace` is how slowly a request may come.
+    pub(crate) fn new(contract: Arc<Contract>, pace: PaceLimits) -> Self {
+        Self { contract, pace }
     }
 }
 
@@ -75,7 +89,7 @@ impl<S> Layer<S> for ContractLayer {
     type Service = Kept<S>;
 
     fn layer(&self, inner: S) -> Kept<S> {
-        Kept { inner, contract: Arc::clone(&self.0) }
+        Kept { inner, contract: Arc::clone(&self.contract), pace: self.pace }
     }
 }
 
@@ -84,6 +98,7 @@ impl<S> Layer<S> for ContractLayer {
 pub(crate) struct Kept<S> {
     inner: S,
     contract: Arc<Contract>,
+    pace: PaceLimits,
 }
 
 type Finish<B> = fn(Response<B>) -> Response<TrailedBody<B>>;
@@ -105,9 +120,10 @@ where
         if !self.contract.compresses(request.uri().path()) {
             request.headers_mut().remove(GRPC_ACCEPT_ENCODING);
         }
-        let rules = self.contract.rules(request.uri().path());
+        let rules = self.contract.rules(request.uri().path(), request.version());
+        let pace = self.pace;
         let finish: Finish<ResBody> = finish;
-        self.inner.call(request.map(|body| CheckedBody::new(body, rules))).map_ok(finish)
+        self.inner.call(request.map(|body| CheckedBody::new(body, rules, pace))).map_ok(finish)
     }
 }
 

@@ -18,6 +18,7 @@ mod listen;
 mod messages;
 mod methods;
 mod options;
+mod pace;
 mod page;
 mod protocol;
 mod proxy;

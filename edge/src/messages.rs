@@ -1,4 +1,4 @@
-//! The messages of a request, counted and measured before anybody buffers them.
+//! The messages of a request, counted, measured and timed before anybody buffers them.
 //!
 //! Stands inside the gRPC-Web translation: what passes here are frames of gRPC, a flag and a length
 //! before each message. What breaks a rule becomes an error of the body, which tonic hands to the handler
@@ -13,6 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 
+use crate::pace::{Awaited, Pace, PaceLimits};
+
 /// Bytes before a message: a flag, and the length as a big-endian number of 32 bits.
 const PREFIX: usize = 5;
 
@@ -23,6 +25,8 @@ pub(crate) struct Rules {
     pub(crate) max_message_size: usize,
     /// Whether there has to be exactly one.
     pub(crate) exactly_one: bool,
+    /// What is waited for while no message is half there.
+    pub(crate) between: Awaited,
 }
 
 pin_project! {
@@ -31,6 +35,7 @@ pin_project! {
         #[pin]
         body: B,
         scan: Scan,
+        pace: Pace,
         // What comes after the bytes that were good.
         refusal: Option<Status>,
         ended: bool,
@@ -38,8 +43,8 @@ pin_project! {
 }
 
 impl<B> CheckedBody<B> {
-    pub(crate) fn new(body: B, rules: Rules) -> Self {
-        Self { body, scan: Scan::new(rules), refusal: None, ended: false }
+    pub(crate) fn new(body: B, rules: Rules, pace: PaceLimits) -> Self {
+        Self { body, scan: Scan::new(rules), pace: Pace::new(pace), refusal: None, ended: false }
     }
 }
 
@@ -59,13 +64,18 @@ where
         if *this.ended {
             return Poll::Ready(None);
         }
-        let checked = match ready!(this.body.poll_frame(cx)) {
+        let Poll::Ready(polled) = this.body.poll_frame(cx) else {
+            let late = ready!(this.pace.poll_late(cx, this.scan.awaited()));
+            *this.ended = true;
+            return Poll::Ready(Some(Err(Status::deadline_exceeded(late.to_string()))));
+        };
+        let checked = match polled {
             None => this.scan.end().map(|()| None),
             // Trailers are the end: tonic asks for nothing after them.
             Some(Ok(frame)) if frame.is_trailers() => this.scan.end().map(|()| Some(frame)),
             Some(Ok(frame)) => match frame.into_data() {
                 Err(other) => Ok(Some(other)),
-                Ok(mut data) => match this.scan.pass(&data) {
+                Ok(mut data) => match this.scan.pass_in_time(&data, this.pace) {
                     Ok(()) => Ok(Some(Frame::data(data))),
                     Err((0, refusal)) => Err(refusal),
                     Err((good, refusal)) => {
@@ -105,7 +115,7 @@ fn lost(error: Box<dyn Error + Send + Sync>) -> Status {
 #[derive(Debug)]
 struct Scan {
     rules: Rules,
-    /// Messages that have begun.
+    /// Messages whose length is known.
     messages: u64,
     /// Bytes of the next prefix that have been seen.
     prefix: usize,
@@ -117,6 +127,32 @@ struct Scan {
 impl Scan {
     fn new(rules: Rules) -> Self {
         Self { rules, messages: 0, prefix: 0, length: 0, missing: 0 }
+    }
+
+    /// What is waited for.
+    fn awaited(&self) -> Awaited {
+        if self.is_inside_message() { Awaited::Rest } else { self.rules.between }
+    }
+
+    /// Messages of which a byte has come.
+    fn begun(&self) -> u64 {
+        self.messages + u64::from(self.prefix > 0)
+    }
+
+    fn is_inside_message(&self) -> bool {
+        self.prefix > 0 || self.missing > 0
+    }
+
+    /// As [`pass`](Self::pass); each message of a stream has a time of its own.
+    fn pass_in_time(&mut self, bytes: &[u8], pace: &mut Pace) -> Result<(), (usize, Status)> {
+        let before = self.begun();
+        let passed = self.pass(bytes);
+        if self.begun() > before && self.rules.between != Awaited::Rest {
+            pace.restart();
+        } else {
+            pace.came(bytes.len());
+        }
+        passed
     }
 
     /// Takes the next bytes; of those that break a rule, says how many before them are good.
@@ -167,7 +203,7 @@ impl Scan {
     }
 
     fn end(&self) -> Result<(), Status> {
-        if self.prefix > 0 || self.missing > 0 {
+        if self.is_inside_message() {
             return Err(Status::internal("the request ended inside a message"));
         }
         if self.rules.exactly_one && self.messages == 0 {

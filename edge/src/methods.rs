@@ -21,8 +21,10 @@ pub struct Methods {
 pub(crate) enum Kind {
     /// Exactly one.
     One,
-    /// Any number.
+    /// Any number, and then one answer.
     Stream,
+    /// Any number, and answers while they come.
+    Duplex,
 }
 
 /// The bytes are no serialised `google.protobuf.FileDescriptorSet`.
@@ -44,7 +46,11 @@ impl Methods {
                     package => format!("{package}.{}", service.name()),
                 };
                 for method in &service.method {
-                    let kind = if method.client_streaming() { Kind::Stream } else { Kind::One };
+                    let kind = match (method.client_streaming(), method.server_streaming()) {
+                        (false, _) => Kind::One,
+                        (true, false) => Kind::Stream,
+                        (true, true) => Kind::Duplex,
+                    };
                     kinds.insert(format!("/{name}/{}", method.name()), kind);
                 }
             }
@@ -71,14 +77,20 @@ mod tests {
     use super::*;
 
     fn encoded(package: &str) -> Vec<u8> {
-        let method = |name: &str, streaming| MethodDescriptorProto {
+        let method = |name: &str, client_streaming, server_streaming| MethodDescriptorProto {
             name: Some(name.to_owned()),
-            client_streaming: Some(streaming),
+            client_streaming: Some(client_streaming),
+            server_streaming: Some(server_streaming),
             ..Default::default()
         };
         let service = ServiceDescriptorProto {
             name: Some("Service".to_owned()),
-            method: vec![method("One", false), method("Many", true)],
+            method: vec![
+                method("One", false, false),
+                method("Answers", false, true),
+                method("Many", true, false),
+                method("Both", true, true),
+            ],
             ..Default::default()
         };
         let file = FileDescriptorProto {
@@ -95,7 +107,9 @@ mod tests {
         let methods = methods.and(Methods::from_descriptors(&encoded("")).unwrap());
 
         assert_eq!(methods.kind("/a.b.v1.Service/One"), Some(Kind::One));
+        assert_eq!(methods.kind("/a.b.v1.Service/Answers"), Some(Kind::One));
         assert_eq!(methods.kind("/a.b.v1.Service/Many"), Some(Kind::Stream));
+        assert_eq!(methods.kind("/a.b.v1.Service/Both"), Some(Kind::Duplex));
         assert_eq!(methods.kind("/Service/One"), Some(Kind::One));
         assert_eq!(methods.kind("/a.b.v1.Service/Other"), None);
     }

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::app::App;
-use crate::connection::{Connections, Tracked};
+use crate::connection::{Census, Connections, Tally};
 use crate::options::ServeOptions;
 use crate::unread::Drain;
 
@@ -28,7 +28,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const ACCEPT_WARNING_INTERVAL: Duration = Duration::from_secs(10);
 
 /// After the connections were cut: how long their tasks may take to notice.
-const CUT_GRACE: Duration = Duration::from_secs(1);
+const CUT_GRACE: Duration = Duration::from_millis(200);
 
 /// Serves `app` on `listener` until `shutdown` resolves, then drains.
 ///
@@ -44,10 +44,11 @@ pub async fn serve(
     let tasks = TaskTracker::new();
     let stop_calls = CancellationToken::new();
     let connections = Connections {
-        http: Arc::new(options.http(Tracked(tasks.clone()))),
-        service: app.into_service(stop_calls.clone(), options.tls.is_some()),
+        tasks: tasks.clone(),
+        service: app.into_service(stop_calls.clone(), &options),
         unread: Drain::new(tasks.clone(), &options),
         options: Arc::new(options.clone()),
+        census: Arc::new(Census::default()),
         draining: CancellationToken::new(),
         cut: CancellationToken::new(),
     };
@@ -72,7 +73,7 @@ pub async fn serve(
     drop(listener);
     tasks.close();
     connections.draining.cancel();
-    drain(&tasks, &stop_calls, &connections.cut, &options).await;
+    drain(&tasks, &stop_calls, &connections, &options).await;
     Ok(())
 }
 
@@ -133,20 +134,33 @@ fn tune(stream: &TcpStream, options: &ServeOptions) {
 async fn drain(
     tasks: &TaskTracker,
     stop_calls: &CancellationToken,
-    cut: &CancellationToken,
+    connections: &Connections,
     options: &ServeOptions,
 ) {
     let call_grace = options.call_grace.min(options.drain_timeout);
+    let say = |tally: Tally, what: &str| {
+        tracing::info!(
+            connections.open = tally.connections,
+            connections.idle = tally.idle,
+            calls.open = tally.calls,
+            calls.untaken = tally.untaken,
+            "{what}"
+        );
+    };
+    let tally = connections.census.tally();
+    if tally.connections > 0 {
+        say(tally, "waiting for calls to end and connections to close");
+    }
     if tokio::time::timeout(call_grace, tasks.wait()).await.is_ok() {
         return;
     }
-    tracing::info!(tasks = tasks.len(), "ending the calls that still run");
+    say(connections.census.tally(), "ending the calls that still run");
     stop_calls.cancel();
     if tokio::time::timeout(options.drain_timeout - call_grace, tasks.wait()).await.is_ok() {
         return;
     }
-    tracing::warn!(tasks = tasks.len(), "cutting the connections that did not finish in time");
-    cut.cancel();
+    say(connections.census.tally(), "cutting the connections that did not close in time");
+    connections.cut.cancel();
     if tokio::time::timeout(CUT_GRACE, tasks.wait()).await.is_err() {
         tracing::warn!(tasks = tasks.len(), "leaving tasks that did not end");
     }

@@ -2,8 +2,7 @@
 //!
 //! Over HTTP/1.1 a server that answers early and closes loses the answer: what the client goes on sending
 //! is met by a reset, and the client sees that instead. So the rest is read and thrown away, in the
-//! background and within bounds. HTTP/2 has a way of saying that no more is wanted; and of finding out that a
-//! client is gone, where over HTTP/1.1 one that keeps silent would hold its connection for ever.
+//! background and within bounds. HTTP/2 has a way of saying that no more is wanted.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,25 +15,21 @@ use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::runtime::Handle;
-use tokio::time::{Sleep, sleep};
 use tokio_util::task::TaskTracker;
 
 use crate::options::ServeOptions;
+use crate::pace::{Awaited, Pace, PaceLimits};
+use crate::protocol::Protocol;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// A body paused for too long.
-#[derive(Debug, thiserror::Error)]
-#[error("nothing more of the request came in time")]
-struct Stalled;
-
-/// Reads the rest of bodies, and knows how long one may pause.
+/// Reads the rest of bodies, and knows how slowly one may come.
 #[derive(Clone, Debug)]
 pub(crate) struct Drain {
     tasks: TaskTracker,
     max_bytes: u64,
     timeout: Duration,
-    pause: Duration,
+    pace: PaceLimits,
 }
 
 impl Drain {
@@ -44,7 +39,7 @@ impl Drain {
             tasks,
             max_bytes: options.max_unread_body,
             timeout: options.unread_body_timeout,
-            pause: options.body_read_timeout,
+            pace: PaceLimits::new(options),
         }
     }
 
@@ -52,7 +47,10 @@ impl Drain {
     pub(crate) fn watch(&self, request: Request<Incoming>) -> Request<RequestBody> {
         let drain = (request.version() < Version::HTTP_2).then(|| self.clone());
         let held_back = request.headers().contains_key(EXPECT);
-        request.map(|body| RequestBody { body: Some(body), drain, held_back, pause: None })
+        // The body of a call is timed where its messages are known.
+        let is_call = Protocol::of(request.headers()).is_some();
+        let pace = (!is_call).then(|| Pace::new(self.pace));
+        request.map(|body| RequestBody { body: Some(body), drain, held_back, pace })
     }
 
     fn read(self, mut body: Incoming) {
@@ -90,8 +88,7 @@ pub(crate) struct RequestBody {
     drain: Option<Drain>,
     /// The client asked whether to send the body (`expect: 100-continue`), and nobody has said yes.
     held_back: bool,
-    /// While more is waited for: until when.
-    pause: Option<Pin<Box<Sleep>>>,
+    pace: Option<Pace>,
 }
 
 impl Body for RequestBody {
@@ -106,12 +103,14 @@ impl Body for RequestBody {
         this.held_back = false;
         let Some(body) = &mut this.body else { return Poll::Ready(None) };
         let Poll::Ready(polled) = Pin::new(body).poll_frame(cx) else {
-            let Some(Drain { pause, .. }) = this.drain else { return Poll::Pending };
-            ready!(this.pause.get_or_insert_with(|| Box::pin(sleep(pause))).as_mut().poll(cx));
+            let Some(pace) = &mut this.pace else { return Poll::Pending };
+            let late = ready!(pace.poll_late(cx, Awaited::Rest));
             this.body = None;
-            return Poll::Ready(Some(Err(Stalled.into())));
+            return Poll::Ready(Some(Err(late.into())));
         };
-        this.pause = None;
+        if let (Some(pace), Some(Ok(frame))) = (&mut this.pace, &polled) {
+            pace.came(frame.data_ref().map_or(0, Bytes::len));
+        }
         if let None | Some(Err(_)) = polled {
             this.body = None;
         }

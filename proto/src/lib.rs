@@ -5,9 +5,13 @@
 //! edited. This crate knows the wire and nothing of who uses it.
 
 #[cfg(feature = "server")]
+mod codec;
+#[cfg(feature = "server")]
 mod encoded;
 pub mod schema;
 
+#[cfg(feature = "server")]
+pub use self::codec::SmallBufferCodec;
 #[cfg(feature = "server")]
 pub use self::encoded::EncodedSubscribeResponse;
 pub use self::schema::METHODS;

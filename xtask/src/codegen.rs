@@ -38,13 +38,14 @@ fn generate(contracts: &Path, out: &Path) -> Result<()> {
         .context("cannot generate messages and clients")?;
 
     // Service traits alone. `Subscribe` answers with bytes that are shared between streams; on the
-    // wire they are the same message.
+    // wire they are the same message. A call's buffers are small, because clients may open many.
     tonic_prost_build::configure()
         .build_client(false)
         .build_transport(false)
         .extern_path(".chat.v1.SubscribeResponse", "crate::EncodedSubscribeResponse")
         .extern_path(".chat.v1", "crate::chat::v1")
         .extern_path(".helloworld", "crate::helloworld")
+        .codec_path("crate::SmallBufferCodec")
         .out_dir(&server_out)
         .compile_fds(files.clone())
         .context("cannot generate the services")?;

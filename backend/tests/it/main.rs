@@ -18,4 +18,5 @@ mod rates;
 mod stalled_readers;
 mod support;
 mod tls;
+mod unread;
 mod web;

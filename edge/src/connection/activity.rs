@@ -1,46 +1,107 @@
-//! What happens on a connection, counted: whether it has said anything, and whether it is idle.
+//! What happens on a connection, counted: whether it has said anything, whether it is idle, and whether its
+//! peer takes what is written.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio_rustls::server::TlsStream;
 
+use super::calls::{Call, Calls, LOOKS};
 use crate::options::ServeOptions;
+use crate::proxy::Rewind;
 
 /// Length of the first bytes of HTTP/2, `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`: with them the version is known.
 const PREFACE_LEN: usize = 24;
 
+/// Shortest time between two looks at what a peer takes, for options that leave none.
+const SHORTEST_LOOK: Duration = Duration::from_millis(1);
+
 /// What a connection has done so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Activity {
     /// Bytes read, counted up to [`PREFACE_LEN`].
     first_bytes: AtomicUsize,
     requests: AtomicUsize,
-    in_flight: AtomicUsize,
+    /// Bytes wait for the socket.
+    blocked: AtomicBool,
+    /// The socket has taken bytes since the last look.
+    written: AtomicBool,
+    /// The connection ends with a reset.
+    given_up: AtomicBool,
+    pub(super) calls: Arc<Calls>,
 }
 
 impl Activity {
-    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
+    pub(super) fn new(options: &ServeOptions) -> Self {
+        Self {
+            first_bytes: AtomicUsize::new(0),
+            requests: AtomicUsize::new(0),
+            blocked: AtomicBool::new(false),
+            written: AtomicBool::new(false),
+            given_up: AtomicBool::new(false),
+            calls: Arc::new(Calls::new(options)),
+        }
+    }
+
+    pub(super) fn begin(&self) -> Arc<Call> {
         self.requests.fetch_add(1, Ordering::Relaxed);
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(Arc::clone(self))
+        self.calls.begin()
+    }
+
+    /// Lets the connection end with a reset. What the kernel has for a peer that takes nothing would stay there
+    /// otherwise, for as long as the peer likes.
+    pub(super) fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the socket has taken nothing since the last look although there was something to write.
+    fn stands_still(&self) -> bool {
+        !self.written.swap(false, Ordering::Relaxed) && self.blocked.load(Ordering::Relaxed)
+    }
+
+    fn wrote<T>(&self, polled: &Poll<io::Result<T>>) {
+        // Most writes change nothing, and a load is cheaper than a store to what others read.
+        let blocked = polled.is_pending();
+        if self.blocked.load(Ordering::Relaxed) != blocked {
+            self.blocked.store(blocked, Ordering::Relaxed);
+        }
+        if !blocked && !self.written.load(Ordering::Relaxed) {
+            self.written.store(true, Ordering::Relaxed);
+        }
     }
 }
 
-/// A request whose response has not ended yet.
+/// Looks from time to time at what the peer takes.
 #[derive(Debug)]
-pub(super) struct InFlight(Arc<Activity>);
+pub(super) struct StallWatch {
+    pub(super) looks: Interval,
+    /// Looks since the socket took something.
+    stalled: u32,
+}
 
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+impl StallWatch {
+    pub(super) fn new(options: &ServeOptions) -> Self {
+        let period = (options.stall_timeout / LOOKS).max(SHORTEST_LOOK);
+        let mut looks = interval_at(Instant::now() + period, period);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self { looks, stalled: 0 }
+    }
+
+    /// Ends the calls of which the peer takes nothing. `true`: the connection has to be closed.
+    pub(super) fn look(&mut self, activity: &Activity) -> bool {
+        let looked = activity.calls.look();
+        if looked.ended > 0 {
+            tracing::debug!(calls.ended = looked.ended, "a client takes nothing of its answers: ended them");
+        }
+        self.stalled = if activity.stands_still() { self.stalled + 1 } else { 0 };
+        looked.stuck || self.stalled >= LOOKS
     }
 }
 
@@ -75,7 +136,7 @@ impl IdleWatch {
 
     pub(super) fn check(&mut self, activity: &Activity) -> Verdict {
         let requests = activity.requests.load(Ordering::Relaxed);
-        let silent = requests == self.requests && activity.in_flight.load(Ordering::Relaxed) == 0;
+        let silent = requests == self.requests && activity.calls.is_empty();
         let handshake = std::mem::replace(&mut self.handshake, false);
         self.requests = requests;
         self.next = Instant::now() + self.idle_timeout;
@@ -88,43 +149,41 @@ impl IdleWatch {
     }
 }
 
-pin_project! {
-    /// A body that counts as in flight until it is dropped.
-    pub(super) struct Counted<B> {
-        #[pin]
-        pub(super) body: B,
-        pub(super) call: InFlight,
+/// What is at the bottom of a connection.
+pub(super) trait Socket {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Socket for Rewind {
+    fn socket(&self) -> &TcpStream {
+        &self.socket
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Counted<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.project().body.poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+impl Socket for TlsStream<Rewind> {
+    fn socket(&self) -> &TcpStream {
+        &self.get_ref().0.socket
     }
 }
 
 /// A connection that counts its first bytes, inside TLS where there is TLS.
 #[derive(Debug)]
-pub(super) struct Metered<S> {
+pub(super) struct Metered<S: Socket> {
     pub(super) stream: S,
     pub(super) activity: Arc<Activity>,
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+impl<S: Socket> Drop for Metered<S> {
+    fn drop(&mut self) {
+        if self.activity.given_up.load(Ordering::Relaxed)
+            && let Err(error) = self.stream.socket().set_zero_linger()
+        {
+            tracing::debug!(%error, "cannot reset a connection");
+        }
+    }
+}
+
+impl<S: Socket + AsyncRead + Unpin> AsyncRead for Metered<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -140,13 +199,20 @@ impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+impl<S: Socket + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.activity.wrote(&polled);
+        polled
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        // A flush that had nothing to do has not written.
+        if polled.is_pending() {
+            self.activity.wrote(&polled);
+        }
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -162,6 +228,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.activity.wrote(&polled);
+        polled
     }
 }

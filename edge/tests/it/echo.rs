@@ -39,18 +39,19 @@ pub(crate) const TRAILER: &str = "x-after";
 
 /// The methods above, and none of the other test service.
 pub(crate) fn methods() -> Methods {
-    let method = |name: &str, client_streaming| MethodDescriptorProto {
+    let method = |name: &str, client_streaming, server_streaming| MethodDescriptorProto {
         name: Some(name.to_owned()),
         client_streaming: Some(client_streaming),
+        server_streaming: Some(server_streaming),
         ..Default::default()
     };
     let service = ServiceDescriptorProto {
         name: Some("Echo".to_owned()),
         method: vec![
-            method("Unary", false),
-            method("ServerStream", false),
-            method("ClientStream", true),
-            method("Bidi", true),
+            method("Unary", false, false),
+            method("ServerStream", false, true),
+            method("ClientStream", true, false),
+            method("Bidi", true, true),
         ],
         ..Default::default()
     };

@@ -11,6 +11,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
+use crate::raw;
 use crate::support::{ENDLESS, HELD, Http1, Http2, PATIENCE, SILENT, Server, closed, eventually};
 
 /// Short enough for a test, long enough for a busy machine.
@@ -151,25 +152,12 @@ async fn a_connection_that_nobody_reads_costs_little_however_much_it_asks_for() 
 /// The bytes of an HTTP/2 client that opens its windows as far as they go and makes one call.
 fn greedy_call(path: &str) -> Vec<u8> {
     const WINDOW: u32 = 0x7fff_0000;
-    let frame = |kind: u8, flags: u8, stream: u32, payload: &[u8]| {
-        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-        [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
-    };
-    let literal = |name: &str, value: &str| {
-        let length = |text: &str| u8::try_from(text.len()).unwrap();
-        [&[0, length(name)], name.as_bytes(), &[length(value)], value.as_bytes()].concat()
-    };
-    // Method and scheme are in HPACK's static table.
-    let mut headers = vec![0x83, 0x86];
-    for (name, value) in [(":path", path), (":authority", "test"), ("content-type", "application/grpc")] {
-        headers.extend(literal(name, value));
-    }
     let initial_window = [&[0, 4], &WINDOW.to_be_bytes()[..]].concat();
     [
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec(),
-        frame(4, 0, 0, &initial_window),
-        frame(8, 0, 0, &WINDOW.to_be_bytes()),
-        frame(1, 0x5, 1, &headers),
+        raw::PREFACE.to_vec(),
+        raw::frame(raw::SETTINGS, 0, 0, &initial_window),
+        raw::frame(raw::WINDOW_UPDATE, 0, 0, &WINDOW.to_be_bytes()),
+        raw::call(1, path),
     ]
     .concat()
 }

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http_body_util::BodyExt as _;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::raw;
 use crate::support::{ENDLESS, HELD, Http1, Http2, PATIENCE, SILENT, Server, eventually};
 
 #[tokio::test]
@@ -83,4 +85,23 @@ async fn a_client_that_does_nothing_cannot_hold_the_server() {
     assert!(took >= Duration::from_millis(250), "it took only {took:?}");
     assert!(took < Duration::from_secs(2), "it took {took:?}");
     drop((native_body, web_body));
+}
+
+#[tokio::test]
+async fn peers_that_answer_nothing_do_not_hold_the_server() {
+    let server = Server::start(|_| {}).await;
+    let mut half = TcpStream::connect(server.addr).await.unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n").await.unwrap();
+    // It answers no ping, so it never learns which of its calls were the last, and never closes.
+    let mut silent = TcpStream::connect(server.addr).await.unwrap();
+    let call = raw::call(1, "/unknown.Service/Method");
+    let hello = [raw::PREFACE, &raw::frame(raw::SETTINGS, 0, 0, &[]), &call].concat();
+    silent.write_all(&hello).await.unwrap();
+    assert!(raw::answered(&mut silent, 1).await);
+
+    let took = server.stopped().await;
+
+    // Calls would have two seconds, and these peers have none.
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
+    drop((half, silent));
 }

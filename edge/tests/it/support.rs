@@ -31,6 +31,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sends 16 KiB at a time for as long as anybody takes them.
 pub(crate) const ENDLESS: &str = "/test.Test/Endless";
+/// Answers with [`LARGE_BYTES`] in one piece.
+pub(crate) const LARGE: &str = "/test.Test/Large";
+pub(crate) const LARGE_BYTES: usize = 1024 * 1024;
 /// Answers with a head and then nothing.
 pub(crate) const SILENT: &str = "/test.Test/Silent";
 /// Answers when [`Watch::release`] is notified.
@@ -39,7 +42,7 @@ pub(crate) const HELD: &str = "/test.Test/Held";
 /// The service from inside.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
-    /// Bytes that the endless streams have produced.
+    /// Bytes that the endless streams and the large answers have produced.
     pub(crate) produced: Arc<AtomicUsize>,
     /// Streams that live.
     pub(crate) streams: Arc<AtomicUsize>,
@@ -66,10 +69,11 @@ impl Drop for Living {
 
 impl Watch {
     fn routes(&self) -> Routes {
-        let (endless, silent, held) = (self.clone(), self.clone(), self.clone());
+        let (endless, large, silent, held) = (self.clone(), self.clone(), self.clone(), self.clone());
         let other: Router = Routes::default().into_axum_router();
         other
             .route(ENDLESS, post(move || endless.endless()))
+            .route(LARGE, post(move || large.large()))
             .route(SILENT, post(move || silent.silent()))
             .route(HELD, post(move || held.held()))
             .into()
@@ -83,6 +87,11 @@ impl Watch {
             produced.fetch_add(16 * 1024, Ordering::SeqCst);
             Ok::<_, Infallible>(Bytes::from(vec![0; 16 * 1024]))
         })))
+    }
+
+    async fn large(self) -> Response<Body> {
+        self.produced.fetch_add(LARGE_BYTES, Ordering::SeqCst);
+        grpc(Body::from(vec![0; LARGE_BYTES]))
     }
 
     async fn silent(self) -> Response<Body> {

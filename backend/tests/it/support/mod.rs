@@ -109,7 +109,14 @@ impl ChildServer {
     /// The same with more flags. A restart is without them.
     pub(crate) async fn start_with(flags: &[String]) -> Self {
         let dir = TempDir::new().unwrap();
-        let (child, addr) = spawn(dir.path(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), flags).await;
+        let (child, addr) = spawn(dir.path(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), flags, &[]).await;
+        Self { addr, dir, child }
+    }
+
+    /// The same with an environment. A restart is without it.
+    pub(crate) async fn start_with_env(env: &[(&str, &str)]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let (child, addr) = spawn(dir.path(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &[], env).await;
         Self { addr, dir, child }
     }
 
@@ -159,13 +166,13 @@ impl ChildServer {
     /// Starts again on the same data and the same port, after [`Self::kill`] or [`Self::terminate`], and
     /// waits until it listens.
     pub(crate) async fn restart(&mut self) {
-        let (child, addr) = spawn(self.dir.path(), self.addr, &[]).await;
+        let (child, addr) = spawn(self.dir.path(), self.addr, &[], &[]).await;
         assert_eq!(addr, self.addr);
         self.child = child;
     }
 }
 
-async fn spawn(dir: &Path, addr: SocketAddr, flags: &[String]) -> (Child, SocketAddr) {
+async fn spawn(dir: &Path, addr: SocketAddr, flags: &[String], env: &[(&str, &str)]) -> (Child, SocketAddr) {
     let mut child = command()
         .arg(format!("--listen={addr}"))
         .arg("--data")
@@ -174,6 +181,7 @@ async fn spawn(dir: &Path, addr: SocketAddr, flags: &[String]) -> (Child, Socket
         .arg(dir.join("page"))
         .args(["--log", "warn", "--rates=false"])
         .args(flags)
+        .envs(env.iter().copied())
         .spawn()
         .unwrap();
     let addr = listening_address(&mut child).await;

@@ -167,7 +167,7 @@ pub mod greeter_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SayHelloSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::SmallBufferCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -215,7 +215,7 @@ pub mod greeter_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SayHelloStreamReplySvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::SmallBufferCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -263,7 +263,7 @@ pub mod greeter_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SayHelloBidiStreamSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::SmallBufferCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,
@@ -312,7 +312,7 @@ pub mod greeter_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = SayHelloClientStreamSvc(inner);
-                        let codec = tonic_prost::ProstCodec::default();
+                        let codec = crate::SmallBufferCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
                                 accept_compression_encodings,

@@ -1,0 +1,172 @@
+//! Clients that read nothing of what they ask for.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use h2::client::{Builder, SendRequest};
+use h2::{Reason, RecvStream};
+use http::Request;
+use prost::Message;
+use proto::chat::v1::{self as pb, subscribe_response::Frame};
+use proto::helloworld::HelloRequest;
+use rustix::process::Signal;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
+use tonic::Code;
+
+use crate::chat_client::Person;
+use crate::support::{ChildServer, PATIENCE, TestServer};
+
+/// Streams of the Greeter that never wait.
+const GREETINGS: &str = "/helloworld.Greeter/SayHelloStreamReply";
+
+/// Most memory that such a stream may cost, bytes. The release server takes 6 KiB, which is 8 KiB less a margin
+/// for what the tests' server has more: its futures are larger.
+const MOST_PER_STREAM: u64 = 10 * 1024;
+
+/// An HTTP/2 client without windows: it takes no byte of an answer.
+struct Deaf(SendRequest<Bytes>);
+
+impl Deaf {
+    async fn open(addr: std::net::SocketAddr) -> Self {
+        let stream = TcpStream::connect(addr).await.unwrap();
+        let (requests, connection) = Builder::new().initial_window_size(0).handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        Self(requests)
+    }
+
+    /// Opens so many streams of greetings at once.
+    async fn calls(&self, number: u64) -> Vec<RecvStream> {
+        let ada = HelloRequest { name: "Ada".to_owned() };
+        join_all((0..number).map(|_| self.call(GREETINGS, "", &ada))).await
+    }
+
+    /// Calls and waits for the head of the answer. Dropping what is returned cancels the call.
+    async fn call(&self, path: &str, token: &str, message: &impl Message) -> RecvStream {
+        let mut requests = self.0.clone().ready().await.unwrap();
+        let head = Request::post(format!("http://test{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("authorization", format!("Bearer {token}"))
+            .header("x-greeter-count", "100000")
+            .header("x-greeter-interval-ms", "0");
+        let (response, mut sending) = requests.send_request(head.body(()).unwrap(), false).unwrap();
+        let message = message.encode_to_vec();
+        let length = u32::try_from(message.len()).unwrap().to_be_bytes();
+        sending.send_data([&[0], &length[..], &message].concat().into(), true).unwrap();
+        let response = timeout(PATIENCE, response).await.expect("no answer in time").unwrap();
+        assert!(!response.headers().contains_key("grpc-status"), "refused: {response:?}");
+        response.into_body()
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_stream_of_which_nothing_is_read_costs_little() {
+    let server = ChildServer::start().await;
+    let streams = 250;
+    let mut clients = Vec::new();
+    let mut held = Vec::new();
+    let mut resident = Vec::new();
+    // What the first connection costs beside its streams is not counted.
+    for _ in 0..4 {
+        let client = Deaf::open(server.addr).await;
+        held.extend(client.calls(streams).await);
+        clients.push(client);
+        resident.push(resident_bytes(server.pid()));
+    }
+
+    let per_stream = (resident[3] - resident[0]) / (3 * streams);
+
+    assert!(per_stream < MOST_PER_STREAM, "{per_stream} bytes for each stream");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_memory_of_such_streams_is_given_back() {
+    // What is freed is given back after ten seconds; a test need not wait for that.
+    let server = ChildServer::start_with_env(&[("_RJEM_MALLOC_CONF", "dirty_decay_ms:100")]).await;
+    let before = resident_bytes(server.pid());
+    let mut clients = Vec::new();
+    let mut held = Vec::new();
+    while resident_bytes(server.pid()) < 2 * before {
+        let client = Deaf::open(server.addr).await;
+        held.extend(client.calls(250).await);
+        clients.push(client);
+    }
+    drop((held, clients));
+
+    let deadline = Instant::now() + PATIENCE;
+    while 2 * resident_bytes(server.pid()) > 3 * before {
+        let now = resident_bytes(server.pid());
+        assert!(Instant::now() < deadline, "{before} bytes before, {now} bytes after");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn resident_bytes(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+#[tokio::test]
+async fn streams_of_which_nothing_is_read_give_a_persons_places_back() {
+    let server =
+        TestServer::start_with(|config| config.limits.stall_timeout = Duration::from_millis(400)).await;
+    let ada = Person::join(server.channel(), "Ada").await;
+    let client = Deaf::open(server.addr).await;
+    let subscribe = pb::SubscribeRequest::default();
+    let mut streams = Vec::new();
+    for _ in 0..16 {
+        streams.push(client.call("/chat.v1.ChatService/Subscribe", &ada.token, &subscribe).await);
+    }
+    let refused = ada.clone().client.subscribe(subscribe.clone()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
+
+    for stream in &mut streams {
+        let end = timeout(PATIENCE, stream.data()).await.expect("the stream goes on").unwrap();
+        assert_eq!(end.unwrap_err().reason(), Some(Reason::CANCEL));
+    }
+
+    let mut stream = ada.clone().client.subscribe(subscribe).await.unwrap().into_inner();
+    assert!(stream.message().await.unwrap().is_some());
+    drop((client, stream));
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_stop_with_hostile_clients_is_short_and_says_goodbye_to_the_others() {
+    let mut server = ChildServer::start().await;
+    let ada = Person::join(server.channel(), "Ada").await;
+    let mut reader =
+        ada.clone().client.subscribe(pb::SubscribeRequest::default()).await.unwrap().into_inner();
+    let halves = join_all((0..50).map(|_| half_a_head(&server))).await;
+    let deaf = Deaf::open(server.addr).await;
+    let streams = deaf.calls(50).await;
+
+    let begin = Instant::now();
+    server.send(Signal::TERM);
+    let mut last = None;
+    while let Some(frame) = timeout(PATIENCE, reader.message()).await.expect("no end in time").unwrap() {
+        last = frame.frame;
+    }
+    let status = server.exit_status().await;
+    let took = begin.elapsed();
+
+    assert!(status.success(), "{status}");
+    let Some(Frame::Goodbye(goodbye)) = last else { panic!("no goodbye, but {last:?}") };
+    assert_eq!(goodbye.reason(), pb::GoodbyeReason::Shutdown);
+    // Three seconds, and what a busy machine and its disk may take.
+    assert!(took < Duration::from_secs(4), "it took {took:?}");
+    drop((halves, deaf, streams));
+}
+
+async fn half_a_head(server: &ChildServer) -> TcpStream {
+    let mut stream = TcpStream::connect(server.addr).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n").await.unwrap();
+    stream
+}
