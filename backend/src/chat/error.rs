@@ -96,7 +96,7 @@ impl From<ChatError> for Status {
                 FULL_QUEUE_PAUSE,
             ),
             ChatError::TooManyReads => edge::retry_later(
-                "Too many requests wait to be read. Try again in a second.",
+                "You have too many requests open. Try again in a second.",
                 FULL_QUEUE_PAUSE,
             ),
             ChatError::ReadTookTooLong => {

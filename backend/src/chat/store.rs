@@ -15,7 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 pub(super) use self::read::{EventsPage, page, replay_page, rooms, session};
-pub(super) use self::readers::{Asker, Purpose, Readers};
+pub(super) use self::readers::{Purpose, Readers, Requester};
 pub(super) use self::write::{Append, RoomRow, WriteStore};
 
 /// The database's file name in the data folder.

@@ -129,7 +129,7 @@ async fn one_guest_who_asks_for_a_thousand_large_pages_is_refused_most_and_stops
     assert!(refusals.len() < PAGES, "nothing was read");
     for refusal in refusals {
         assert_eq!(refusal.code(), Code::ResourceExhausted);
-        assert_eq!(refusal.message(), "Too many requests wait to be read. Try again in a second.");
+        assert_eq!(refusal.message(), "You have too many requests open. Try again in a second.");
         assert_eq!(refusal.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
     }
 }

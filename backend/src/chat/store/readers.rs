@@ -4,7 +4,7 @@
 //! thread, within a time limit, and the caller waits for the answer alone. A caller whose body is no longer
 //! polled, because its peer takes nothing, holds up nobody.
 
-mod turns;
+mod fair_queue;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
-use self::turns::Turns;
+use self::fair_queue::FairQueue;
 use super::super::types::UserKey;
 use super::{OpenError, StoreError, open_reader};
 
@@ -30,7 +30,7 @@ use super::{OpenError, StoreError, open_reader};
 const READERS: usize = 4;
 
 /// How many reads may wait, of all callers together. When there are as many, one more takes the place of the
-/// newest read of whoever has most waiting, which is refused with [`StoreError::Busy`]: many guests who ask
+/// newest read of the requester who has most waiting, which is refused with [`StoreError::Busy`]: many guests who ask
 /// for much do not keep those out who ask for little.
 const QUEUED_READS: usize = 4_096;
 
@@ -51,9 +51,9 @@ const STEPS_BETWEEN_LOOKS: c_int = 10_000;
 /// No read runs, so none is late.
 const IDLE: u64 = u64::MAX;
 
-/// Whom a read is for. Those who wait take turns, one read each.
+/// Whom a read is for. Requesters are served in turn, one read each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::chat) enum Asker {
+pub(in crate::chat) enum Requester {
     /// A user.
     User(UserKey),
     /// A network, as long as its user is not known.
@@ -131,11 +131,11 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Has a reader run `query`, in turn with other askers. When the caller has left before it is their
-    /// turn, nothing is read.
+    /// Has a reader run `query`, in turn with other requesters. The query is not run when its caller has left
+    /// before that.
     pub(in crate::chat) async fn read<T: Send + 'static>(
         &self,
-        asker: Asker,
+        requester: Requester,
         purpose: Purpose,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -146,7 +146,7 @@ impl Readers {
                 reply.send(reader.run(query)).ok();
             }
         };
-        self.queue.push(asker, purpose, Box::new(job))?;
+        self.queue.push(requester, purpose, Box::new(job))?;
         // Without an answer another read took its place.
         answer.await.map_err(|_| StoreError::Busy)?
     }
@@ -180,22 +180,22 @@ struct Queue {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    calls: Turns<Asker, Job>,
-    streams: Turns<Asker, Job>,
+    calls: FairQueue<Requester, Job>,
+    streams: FairQueue<Requester, Job>,
     closed: bool,
 }
 
 impl Queue {
-    fn push(&self, asker: Asker, purpose: Purpose, job: Job) -> Result<(), StoreError> {
-        let allowed = match asker {
-            Asker::User(_) => self.limits.queued_per_user,
-            Asker::Network(_) => self.limits.queued_per_network,
+    fn push(&self, requester: Requester, purpose: Purpose, job: Job) -> Result<(), StoreError> {
+        let allowed = match requester {
+            Requester::User(_) => self.limits.queued_per_user,
+            Requester::Network(_) => self.limits.queued_per_network,
         };
         let mut waiting = lock(&self.waiting);
         if waiting.closed {
             return Err(StoreError::Closed);
         }
-        let own = waiting.turns(purpose).waiting_for(&asker);
+        let own = waiting.queue(purpose).waiting_for(&requester);
         if own >= allowed {
             return Err(StoreError::Busy);
         }
@@ -203,7 +203,7 @@ impl Queue {
             all if all < self.limits.queued => None,
             _ => Some(waiting.displace(own + 1).ok_or(StoreError::Busy)?),
         };
-        waiting.turns(purpose).push(asker, job);
+        waiting.queue(purpose).push(requester, job);
         drop(waiting);
         // Its caller is told by that.
         drop(displaced);
@@ -216,10 +216,10 @@ impl Queue {
         let second = if first == Purpose::Call { Purpose::Stream } else { Purpose::Call };
         let mut waiting = lock(&self.waiting);
         loop {
-            if let Some(job) = waiting.turns(first).next() {
+            if let Some(job) = waiting.queue(first).next() {
                 return Some(job);
             }
-            if let Some(job) = waiting.turns(second).next() {
+            if let Some(job) = waiting.queue(second).next() {
                 return Some(job);
             }
             if waiting.closed {
@@ -236,14 +236,14 @@ impl Queue {
 }
 
 impl Waiting {
-    /// Takes out the newest job of whoever has most waiting, if that is more than `least`.
+    /// Takes out the newest job of the requester who has most waiting, if they have more than `least`.
     fn displace(&mut self, least: usize) -> Option<Job> {
         let longer =
             if self.calls.longest() >= self.streams.longest() { &mut self.calls } else { &mut self.streams };
         if longer.longest() > least { longer.take_newest_of_longest() } else { None }
     }
 
-    fn turns(&mut self, purpose: Purpose) -> &mut Turns<Asker, Job> {
+    fn queue(&mut self, purpose: Purpose) -> &mut FairQueue<Requester, Job> {
         match purpose {
             Purpose::Call => &mut self.calls,
             Purpose::Stream => &mut self.streams,
