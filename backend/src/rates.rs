@@ -52,7 +52,7 @@ pub const ANONYMOUS_ALL: Rate = Rate::new(10_000, 5_000, Duration::from_secs(1))
 
 /// The rates. The defaults let a person do at once what a person does, and an office do what its people do,
 /// who share one address. "Address" is an IPv4 address, or the first 64 bits of an IPv6 address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimits {
     /// Joins from one address. Default 60 at once, then one in 2 s: an office that joins together, with the
     /// tries that find a name taken.

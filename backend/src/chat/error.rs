@@ -95,10 +95,9 @@ impl From<ChatError> for Status {
                 "More is being written than this server can store. Try again in a second.",
                 FULL_QUEUE_PAUSE,
             ),
-            ChatError::TooManyReads => edge::retry_later(
-                "You have too many requests open. Try again in a second.",
-                FULL_QUEUE_PAUSE,
-            ),
+            ChatError::TooManyReads => {
+                edge::retry_later("You have too many requests open. Try again in a second.", FULL_QUEUE_PAUSE)
+            }
             ChatError::ReadTookTooLong => {
                 tracing::warn!("a read of the chat's database took too long and was interrupted");
                 edge::retry_later(
