@@ -27,6 +27,9 @@ pub use self::rate::Rate;
 /// How often the limiters forget what they no longer need, and how often the number of refused calls is logged.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The shortest time after which somebody who shares a limit with others is told to come back.
+const SHARED_PAUSE: Duration = Duration::from_secs(1);
+
 /// See [`RateLimits::join_address`].
 pub const JOIN_ADDRESS: Rate = Rate::new(60, 1, Duration::from_secs(2));
 /// See [`RateLimits::join_all`].
@@ -335,15 +338,22 @@ impl Rates {
     }
 
     fn refuse(&self, action: Action, scope: Scope, checked: Result<(), Duration>) -> Result<(), TooOften> {
-        checked.map_err(|after| {
+        checked.map_err(|due| {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            TooOften { action, scope, after }
+            TooOften { action, scope, after: if scope == Scope::User { due } else { spread(due) } }
         })
     }
 
     fn blocked(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
         self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// When one of many who share a limit comes back. The next action is due for one of them alone: told the same
+/// time, all of them would come at once, and again, each time for one of them.
+fn spread(due: Duration) -> Duration {
+    let after = due.max(SHARED_PAUSE).mul_f64(1.0 + fastrand::f64());
+    Duration::from_millis(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -114,3 +114,22 @@ fn a_refusal_is_a_sentence_that_says_what_and_when() {
         "Too many requests came from your network without a valid session. Try again in 2 hours."
     );
 }
+
+#[test]
+fn those_who_share_a_limit_come_back_at_different_times_and_one_user_as_soon_as_they_may() {
+    let fast = Rate::new(1, 100, Duration::from_secs(1));
+    let rates = Rates::new(&RateLimits { send_user: fast, join_all: only(1), ..RateLimits::OFF });
+    let wait = loop {
+        if let Err(refusal) = rates.send(1, HOME) {
+            break refusal.after;
+        }
+    };
+    assert!(wait <= Duration::from_millis(10), "{wait:?}");
+
+    rates.join(HOME).unwrap();
+    let waits: Vec<_> = (0..100).map(|_| rates.join(HOME).unwrap_err().after).collect();
+    let (first, last) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+    assert!(*first >= Duration::from_secs(3_500) && *last <= Duration::from_secs(7_200), "{waits:?}");
+    assert!(*last - *first > Duration::from_secs(600), "{waits:?}");
+    assert_eq!(spread(Duration::from_millis(5)).as_secs(), 1, "not at once");
+}
