@@ -104,8 +104,8 @@ pub enum StoreError {
     /// As many reads wait as may.
     #[error("too many reads wait")]
     Busy,
-    /// A read was interrupted at its time limit.
-    #[error("a read took too long and was interrupted")]
+    /// A read reached a time limit.
+    #[error("a read took too long")]
     TookTooLong,
     /// A read panicked.
     #[error("a read panicked")]

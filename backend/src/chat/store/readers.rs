@@ -45,8 +45,15 @@ const QUEUED_READS_PER_NETWORK: usize = 1_024;
 /// How long one read may run; then it is interrupted with [`StoreError::TookTooLong`].
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a caller waits for an answer, the time in the queue included; then it is told
+/// [`StoreError::TookTooLong`]. A disk that does not answer cannot be interrupted, and holds the readers up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How many steps of SQLite's machine are run between two looks at the clock: some microseconds.
 const STEPS_BETWEEN_LOOKS: c_int = 10_000;
+
+/// How often it is logged at most that reads take too long.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// No read runs, so none is late.
 const IDLE: u64 = u64::MAX;
@@ -83,6 +90,8 @@ struct ReadLimits {
     queued_per_network: usize,
     /// See [`READ_TIMEOUT`].
     timeout: Duration,
+    /// See [`ANSWER_TIMEOUT`].
+    answer_timeout: Duration,
 }
 
 impl Default for ReadLimits {
@@ -93,6 +102,7 @@ impl Default for ReadLimits {
             queued_per_user: QUEUED_READS_PER_USER,
             queued_per_network: QUEUED_READS_PER_NETWORK,
             timeout: READ_TIMEOUT,
+            answer_timeout: ANSWER_TIMEOUT,
         }
     }
 }
@@ -102,6 +112,8 @@ impl Default for ReadLimits {
 pub(in crate::chat) struct Readers {
     queue: Arc<Queue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// When it was last logged that reads take too long.
+    warned: Mutex<Option<Instant>>,
 }
 
 impl Readers {
@@ -113,7 +125,7 @@ impl Readers {
 
     fn open_with(path: &Path, limits: ReadLimits) -> Result<Self, OpenError> {
         let queue = Arc::new(Queue { limits, waiting: Mutex::default(), bell: Condvar::new() });
-        let readers = Self { queue: queue.clone(), threads: Mutex::default() };
+        let readers = Self { queue: queue.clone(), threads: Mutex::default(), warned: Mutex::default() };
         for number in 0..limits.readers {
             let reader = Reader::open(path, limits.timeout)?;
             let first = if number == 0 { Purpose::Stream } else { Purpose::Call };
@@ -147,8 +159,23 @@ impl Readers {
             }
         };
         self.queue.push(requester, purpose, Box::new(job))?;
-        // Without an answer another read took its place.
-        answer.await.map_err(|_| StoreError::Busy)?
+        match tokio::time::timeout(self.queue.limits.answer_timeout, answer).await {
+            Ok(Ok(Err(StoreError::TookTooLong))) | Err(_) => {
+                self.warn();
+                Err(StoreError::TookTooLong)
+            }
+            Ok(Ok(answer)) => answer,
+            // Another read took its place.
+            Ok(Err(_)) => Err(StoreError::Busy),
+        }
+    }
+
+    fn warn(&self) {
+        let mut warned = lock(&self.warned);
+        if warned.is_none_or(|warned| warned.elapsed() >= WARNING_INTERVAL) {
+            *warned = Some(Instant::now());
+            tracing::warn!(queue.len = self.queue.len(), "reads of the chat's database take too long");
+        }
     }
 
     /// Refuses new reads, runs those that wait already, and closes all connections.
@@ -199,7 +226,7 @@ impl Queue {
         if own >= allowed {
             return Err(StoreError::Busy);
         }
-        let displaced = match waiting.calls.len() + waiting.streams.len() {
+        let displaced = match waiting.len() {
             all if all < self.limits.queued => None,
             _ => Some(waiting.displace(own + 1).ok_or(StoreError::Busy)?),
         };
@@ -229,6 +256,10 @@ impl Queue {
         }
     }
 
+    fn len(&self) -> usize {
+        lock(&self.waiting).len()
+    }
+
     fn close(&self) {
         lock(&self.waiting).closed = true;
         self.bell.notify_all();
@@ -236,6 +267,10 @@ impl Queue {
 }
 
 impl Waiting {
+    fn len(&self) -> usize {
+        self.calls.len() + self.streams.len()
+    }
+
     /// Takes out the newest job of the requester who has most waiting, if they have more than `least`.
     fn displace(&mut self, least: usize) -> Option<Job> {
         let longer =

@@ -62,14 +62,9 @@ fn count(connection: &Connection) -> Result<i64, StoreError> {
 }
 
 async fn until_waiting(readers: &Readers, count: usize) {
-    while waiting(readers) != count {
+    while readers.queue.len() != count {
         tokio::task::yield_now().await;
     }
-}
-
-fn waiting(readers: &Readers) -> usize {
-    let waiting = lock(&readers.queue.waiting);
-    waiting.calls.len() + waiting.streams.len()
 }
 
 #[tokio::test]
@@ -205,4 +200,19 @@ async fn closing_runs_what_waits_and_refuses_what_comes() {
 fn a_database_that_cannot_be_opened_is_known_at_the_start() {
     let folder = TempDir::new().unwrap();
     assert!(matches!(Readers::open(&folder.path().join("missing")), Err(OpenError::Sqlite(_))));
+}
+
+#[tokio::test]
+async fn a_caller_does_not_wait_for_ever_for_readers_that_are_held_up() {
+    let answer_timeout = Duration::from_millis(50);
+    let (readers, _folder) = readers(ReadLimits { readers: 1, answer_timeout, ..ReadLimits::default() });
+    let (query, begun, release) = blocking();
+    let running = spawn_call(&readers, query);
+    has_begun(begun).await;
+
+    assert!(matches!(readers.read(GRACE, Purpose::Call, count).await, Err(StoreError::TookTooLong)));
+    assert!(matches!(running.await.unwrap(), Err(StoreError::TookTooLong)));
+    drop(release);
+    // The reader is free again; how soon is the system's business.
+    while readers.read(GRACE, Purpose::Call, count).await.is_err() {}
 }
