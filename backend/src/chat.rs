@@ -34,7 +34,7 @@ use proto::chat::v1::server::chat_service_server::{ChatService, ChatServiceServe
 use self::directory::{Directory, Room};
 use self::error::ChatError;
 use self::session::{Session, Sessions, Token, TokenHash};
-use self::store::{Asker, EventsPage, Purpose, Readers, WriteStore};
+use self::store::{EventsPage, Purpose, Readers, Requester, WriteStore};
 use self::streams::Streams;
 use self::subscriber::Subscriber;
 use self::tail::Tail;
@@ -257,14 +257,14 @@ impl Core {
         self.shared.sessions.get(token).ok().filter(|session| !session.is_expired(now_ms()))
     }
 
-    /// The valid session with this token. `asker` is who waits when the database has to be read.
-    async fn session(&self, token: &TokenHash, asker: Asker) -> Result<Arc<Session>, ChatError> {
+    /// The valid session with this token. `requester` is who waits when the database has to be read.
+    async fn session(&self, token: &TokenHash, requester: Requester) -> Result<Arc<Session>, ChatError> {
         let session = match self.shared.sessions.get(token) {
             Ok(session) => session,
             Err(moment) => {
                 let hash = *token;
                 let query = move |connection: &_| store::session(connection, &hash);
-                let row = self.readers.read(asker, Purpose::Call, query).await?;
+                let row = self.readers.read(requester, Purpose::Call, query).await?;
                 let row = row.ok_or(ChatError::NoSession)?;
                 let session = Arc::new(Session::new(hash, row.user, row.expires_at_ms));
                 self.shared.sessions.remember(session.clone(), moment);
@@ -302,7 +302,7 @@ impl Core {
 
     async fn rooms_for(&self, user: UserKey, purpose: Purpose) -> Result<Vec<RoomView>, ChatError> {
         let query = move |connection: &_| store::rooms(connection, user);
-        Ok(self.readers.read(Asker::User(user), purpose, query).await?)
+        Ok(self.readers.read(Requester::User(user), purpose, query).await?)
     }
 
     fn room(&self, id: &str) -> Result<Arc<Room>, ChatError> {
@@ -330,7 +330,7 @@ impl Core {
     ) -> Result<EventsPage, ChatError> {
         let key = room.key;
         let query = move |connection: &_| store::page(connection, key, range, limit.into());
-        Ok(self.readers.read(Asker::User(user.key), Purpose::Call, query).await?)
+        Ok(self.readers.read(Requester::User(user.key), Purpose::Call, query).await?)
     }
 
     async fn mark_read(&self, user: &User, room: &Room, seq: u64) -> Result<Marker, ChatError> {
@@ -345,7 +345,7 @@ impl Core {
     ) -> Result<Subscriber, ChatError> {
         let open = self.shared.streams.open(session.user.key, session.token)?;
         // Once more, now that the end of the session would reach this stream.
-        let session = self.session(&session.token, Asker::User(session.user.key)).await?;
+        let session = self.session(&session.token, Requester::User(session.user.key)).await?;
         Ok(Subscriber::new(self.clone(), session, open, cursors, replay_limit))
     }
 

@@ -19,13 +19,16 @@ use std::time::{Duration, Instant};
 use edge::ClientAddress;
 use http::Extensions;
 
-use self::limiter::{AllLimiter, EachLimiter};
+use self::limiter::{DirectLimiter, KeyedLimiter};
 
 pub use self::limiter::{MAX_KEYS, SHARED_KEYS};
 pub use self::rate::Rate;
 
-/// Between two times that what is no longer needed is forgotten, and what was refused is logged.
-const TIDY_INTERVAL: Duration = Duration::from_secs(60);
+/// How often the limiters forget what they no longer need, and how often the number of refused calls is logged.
+const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The shortest time after which somebody who shares a limit with others is told to come back.
+const SHARED_PAUSE: Duration = Duration::from_secs(1);
 
 /// See [`RateLimits::join_address`].
 pub const JOIN_ADDRESS: Rate = Rate::new(60, 1, Duration::from_secs(2));
@@ -52,7 +55,7 @@ pub const ANONYMOUS_ALL: Rate = Rate::new(10_000, 5_000, Duration::from_secs(1))
 
 /// The rates. The defaults let a person do at once what a person does, and an office do what its people do,
 /// who share one address. "Address" is an IPv4 address, or the first 64 bits of an IPv6 address.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimits {
     /// Joins from one address. Default 60 at once, then one in 2 s: an office that joins together, with the
     /// tries that find a name taken.
@@ -197,42 +200,42 @@ pub fn network(extensions: &Extensions) -> IpAddr {
 /// Counts what is done. Each limiter remembers at most [`MAX_KEYS`] users or networks by themselves.
 #[derive(Debug)]
 pub struct Rates {
-    join_address: EachLimiter<IpAddr>,
-    join_all: AllLimiter,
-    room_user: EachLimiter<i64>,
-    room_address: EachLimiter<IpAddr>,
-    room_all: AllLimiter,
-    send_user: EachLimiter<i64>,
-    send_address: EachLimiter<IpAddr>,
-    send_all: AllLimiter,
-    call_user: EachLimiter<i64>,
-    anonymous_address: EachLimiter<IpAddr>,
-    anonymous_all: AllLimiter,
-    health_address: EachLimiter<IpAddr>,
-    /// The networks that came too often without a valid session, and until when they are not listened to. At
-    /// most [`MAX_KEYS`]; one more is only refused after its token was looked for.
-    unheard: Mutex<HashMap<IpAddr, Instant>>,
+    join_address: KeyedLimiter<IpAddr>,
+    join_all: DirectLimiter,
+    room_user: KeyedLimiter<i64>,
+    room_address: KeyedLimiter<IpAddr>,
+    room_all: DirectLimiter,
+    send_user: KeyedLimiter<i64>,
+    send_address: KeyedLimiter<IpAddr>,
+    send_all: DirectLimiter,
+    call_user: KeyedLimiter<i64>,
+    anonymous_address: KeyedLimiter<IpAddr>,
+    anonymous_all: DirectLimiter,
+    health_address: KeyedLimiter<IpAddr>,
+    /// The networks that made too many calls without a valid session, and until when no session is looked up
+    /// for them. At most [`MAX_KEYS`]; one more is refused only after its token was looked up.
+    blocked: Mutex<HashMap<IpAddr, Instant>>,
     /// Actions refused since that was last logged.
     refused: AtomicU64,
 }
 
 impl Rates {
-    /// Nobody has done anything.
+    /// Limiters that have counted nothing yet.
     pub fn new(limits: &RateLimits) -> Self {
         Self {
-            join_address: EachLimiter::new(limits.join_address),
-            join_all: AllLimiter::new(limits.join_all),
-            room_user: EachLimiter::new(limits.room_user),
-            room_address: EachLimiter::new(limits.room_address),
-            room_all: AllLimiter::new(limits.room_all),
-            send_user: EachLimiter::new(limits.send_user),
-            send_address: EachLimiter::new(limits.send_address),
-            send_all: AllLimiter::new(limits.send_all),
-            call_user: EachLimiter::new(limits.call_user),
-            anonymous_address: EachLimiter::new(limits.anonymous_address),
-            anonymous_all: AllLimiter::new(limits.anonymous_all),
-            health_address: EachLimiter::new(limits.anonymous_address),
-            unheard: Mutex::default(),
+            join_address: KeyedLimiter::new(limits.join_address),
+            join_all: DirectLimiter::new(limits.join_all),
+            room_user: KeyedLimiter::new(limits.room_user),
+            room_address: KeyedLimiter::new(limits.room_address),
+            room_all: DirectLimiter::new(limits.room_all),
+            send_user: KeyedLimiter::new(limits.send_user),
+            send_address: KeyedLimiter::new(limits.send_address),
+            send_all: DirectLimiter::new(limits.send_all),
+            call_user: KeyedLimiter::new(limits.call_user),
+            anonymous_address: KeyedLimiter::new(limits.anonymous_address),
+            anonymous_all: DirectLimiter::new(limits.anonymous_all),
+            health_address: KeyedLimiter::new(limits.anonymous_address),
+            blocked: Mutex::default(),
             refused: AtomicU64::new(0),
         }
     }
@@ -267,19 +270,19 @@ impl Rates {
     pub fn anonymous(&self, network: IpAddr) -> Result<(), TooOften> {
         let checked = self.anonymous_address.check(network);
         if let Err(wait) = checked {
-            let mut unheard = self.unheard();
-            if unheard.len() < MAX_KEYS || unheard.contains_key(&network) {
-                unheard.insert(network, Instant::now() + wait);
+            let mut blocked = self.blocked();
+            if blocked.len() < MAX_KEYS || blocked.contains_key(&network) {
+                blocked.insert(network, Instant::now() + wait);
             }
         }
         self.refuse(Action::Anonymous, Scope::Address, checked)?;
         self.refuse(Action::Anonymous, Scope::All, self.anonymous_all.check())
     }
 
-    /// A call from `network` has a token that has to be looked for, which costs the database something. It
-    /// is not counted: that is done by [`anonymous`](Self::anonymous) when the token is not found.
+    /// A call from `network` has a token that has to be looked up in the database. It is not counted here:
+    /// [`anonymous`](Self::anonymous) counts it when the token is not found.
     pub fn look_up(&self, network: IpAddr) -> Result<(), TooOften> {
-        let until = self.unheard().get(&network).copied();
+        let until = self.blocked().get(&network).copied();
         let wait = until.map(|until| until.saturating_duration_since(Instant::now()));
         match wait {
             Some(wait) if !wait.is_zero() => {
@@ -295,19 +298,19 @@ impl Rates {
         self.refuse(Action::Anonymous, Scope::Address, self.health_address.check(network))
     }
 
-    /// Forgets what is no longer needed and logs how much was refused, again and again. Runs until it is
+    /// Forgets what is no longer needed and logs how much was refused, once a minute. Runs until it is
     /// dropped.
-    pub async fn keep_tidy(self: Arc<Self>) {
-        let mut interval = tokio::time::interval(TIDY_INTERVAL);
+    pub async fn clean_up_regularly(self: Arc<Self>) {
+        let mut interval = tokio::time::interval(CLEAN_UP_INTERVAL);
         loop {
             interval.tick().await;
-            self.tidy();
+            self.clean_up();
         }
     }
 
-    fn tidy(&self) {
+    fn clean_up(&self) {
         for users in [&self.room_user, &self.send_user, &self.call_user] {
-            users.forget();
+            users.retain_recent();
         }
         let addresses = [
             &self.join_address,
@@ -317,33 +320,40 @@ impl Rates {
             &self.health_address,
         ];
         for networks in addresses {
-            networks.forget();
+            networks.retain_recent();
         }
         let now = Instant::now();
-        let mut unheard = self.unheard();
-        unheard.retain(|_, until| *until > now);
-        unheard.shrink_to_fit();
-        drop(unheard);
+        let mut blocked = self.blocked();
+        blocked.retain(|_, until| *until > now);
+        blocked.shrink_to_fit();
+        drop(blocked);
         let refused = self.refused.swap(0, Ordering::Relaxed);
         if refused > 0 {
             tracing::warn!(
                 rates.refused = refused,
-                rates.seconds = TIDY_INTERVAL.as_secs(),
+                rates.seconds = CLEAN_UP_INTERVAL.as_secs(),
                 "calls were refused because they came too often"
             );
         }
     }
 
     fn refuse(&self, action: Action, scope: Scope, checked: Result<(), Duration>) -> Result<(), TooOften> {
-        checked.map_err(|after| {
+        checked.map_err(|due| {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            TooOften { action, scope, after }
+            TooOften { action, scope, after: if scope == Scope::User { due } else { spread(due) } }
         })
     }
 
-    fn unheard(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
-        self.unheard.lock().unwrap_or_else(PoisonError::into_inner)
+    fn blocked(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// When one of many who share a limit comes back. The next action is due for one of them alone: told the same
+/// time, all of them would come at once, and again, each time for one of them.
+fn spread(due: Duration) -> Duration {
+    let after = due.max(SHARED_PAUSE).mul_f64(1.0 + fastrand::f64());
+    Duration::from_millis(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]

@@ -86,7 +86,7 @@ impl Server {
         report(&health, ServingStatus::Serving).await;
         let rates = Arc::new(Rates::new(&self.config.rates.limits()));
         let mut background = JoinSet::new();
-        background.spawn(rates.clone().keep_tidy());
+        background.spawn(rates.clone().clean_up_regularly());
         let greeter = GreeterServer::new(GreeterService).max_decoding_message_size(MAX_GREETER_REQUEST);
         let greeter = Limit::around(greeter, &rates, Rates::anonymous);
         let health_service = Limit::around(health_service, &rates, Rates::health);

@@ -14,7 +14,7 @@ use crate::rates::TooOften;
 /// When to come back after a read or a write that found no place in its queue.
 const FULL_QUEUE_PAUSE: Duration = Duration::from_secs(1);
 
-/// When to come back after a read that was interrupted: what made it slow has to end first.
+/// When to come back after a read that took too long: what made it slow has to end first.
 const SLOW_READ_PAUSE: Duration = Duration::from_secs(5);
 
 /// Why a request of the chat was not carried out.
@@ -95,17 +95,13 @@ impl From<ChatError> for Status {
                 "More is being written than this server can store. Try again in a second.",
                 FULL_QUEUE_PAUSE,
             ),
-            ChatError::TooManyReads => edge::retry_later(
-                "Too many requests wait to be read. Try again in a second.",
-                FULL_QUEUE_PAUSE,
-            ),
-            ChatError::ReadTookTooLong => {
-                tracing::warn!("a read of the chat's database took too long and was interrupted");
-                edge::retry_later(
-                    "The server took too long to read this. Try again in a few seconds.",
-                    SLOW_READ_PAUSE,
-                )
+            ChatError::TooManyReads => {
+                edge::retry_later("You have too many requests open. Try again in a second.", FULL_QUEUE_PAUSE)
             }
+            ChatError::ReadTookTooLong => edge::retry_later(
+                "The server took too long to read this. Try again in a few seconds.",
+                SLOW_READ_PAUSE,
+            ),
             ChatError::ShuttingDown => {
                 Status::unavailable("The server is shutting down or restarting. Try again shortly.")
             }

@@ -15,7 +15,7 @@ use tonic::{Request, Response, Status};
 
 use super::error::ChatError;
 use super::session::{self, Carrier, Session, TokenHash};
-use super::store::Asker;
+use super::store::Requester;
 use super::types::{
     ClientCursor, InvalidField, MessageText, OperationId, PageRange, RoomId, RoomName, RoomView, UserName,
 };
@@ -45,7 +45,7 @@ impl Service {
             return Ok(session);
         }
         self.rates.look_up(network)?;
-        match self.core.session(&token, Asker::Network(network)).await {
+        match self.core.session(&token, Requester::Network(network)).await {
             Err(ChatError::NoSession) => Err(self.without_session(network)),
             found => found,
         }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 pub(super) use self::read::{EventsPage, page, replay_page, rooms, session};
-pub(super) use self::readers::{Asker, Purpose, Readers};
+pub(super) use self::readers::{Purpose, Readers, Requester};
 pub(super) use self::write::{Append, RoomRow, WriteStore};
 
 /// The database's file name in the data folder.
@@ -104,8 +104,8 @@ pub enum StoreError {
     /// As many reads wait as may.
     #[error("too many reads wait")]
     Busy,
-    /// A read was interrupted at its time limit.
-    #[error("a read took too long and was interrupted")]
+    /// A read reached a time limit.
+    #[error("a read took too long")]
     TookTooLong,
     /// A read panicked.
     #[error("a read panicked")]

@@ -24,7 +24,7 @@ use tokio::time::Sleep;
 use self::answer::{Answer, answer};
 use super::error::ChatError;
 use super::session::Session;
-use super::store::{Asker, Purpose, replay_page};
+use super::store::{Purpose, Requester, replay_page};
 use super::streams::OpenStream;
 use super::tail::{Entry, Next, Position};
 use super::types::{ClientCursor, RoomId, RoomKey, RoomView};
@@ -270,8 +270,8 @@ impl Subscriber {
         }
         let budget = self.budget();
         let page = move |connection: &_| replay_page(connection, room, after, to, budget);
-        let asker = Asker::User(self.session.user.key);
-        let (frames, last) = self.core.readers.read(asker, Purpose::Stream, page).await?;
+        let requester = Requester::User(self.session.user.key);
+        let (frames, last) = self.core.readers.read(requester, Purpose::Stream, page).await?;
         self.last_read = Instant::now();
         self.ready.extend(frames);
         self.rooms[room.index()].last = last;
@@ -392,7 +392,7 @@ impl Subscriber {
     async fn beat(&mut self) -> Result<Option<EncodedSubscribeResponse>, ChatError> {
         if self.session.is_expired(now_ms()) {
             // Another window may have prolonged it.
-            match self.core.session(&self.session.token, Asker::User(self.session.user.key)).await {
+            match self.core.session(&self.session.token, Requester::User(self.session.user.key)).await {
                 Ok(session) => self.session = session,
                 Err(ChatError::NoSession) => return Ok(Some(self.leave(pb::GoodbyeReason::SignedOut))),
                 Err(error) => return Err(error),

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use super::*;
 
 /// Whose reads these are is not what is tested.
-const SOMEBODY: Asker = Asker::User(UserKey(0));
+const SOMEBODY: Requester = Requester::User(UserKey(0));
 
 fn nobody() -> User {
     User { key: UserKey(0), id: "nobody".into(), name: "Nobody".into() }

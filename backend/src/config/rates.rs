@@ -85,3 +85,59 @@ impl RatesConfig {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::config::Config;
+
+    fn limits(flags: &[&str]) -> RateLimits {
+        let config = Config::try_parse_from([&["chinwag"], flags].concat()).unwrap();
+        config.rates.limits()
+    }
+
+    #[test]
+    fn without_flags_the_defaults_hold() {
+        assert_eq!(limits(&[]), RateLimits::default());
+        assert_eq!(limits(&["--rates"]), RateLimits::default());
+    }
+
+    #[test]
+    fn every_flag_sets_its_own_rate() {
+        let rate = |text: &str| text.parse::<Rate>().unwrap();
+        let set = limits(&[
+            "--rate-join-address=1:1/s",
+            "--rate-join-all=2:1/s",
+            "--rate-room-user=3:1/s",
+            "--rate-room-address=4:1/s",
+            "--rate-room-all=5:1/s",
+            "--rate-send-user=6:1/s",
+            "--rate-send-address=7:1/s",
+            "--rate-send-all=8:1/s",
+            "--rate-call-user=9:1/s",
+            "--rate-anonymous-address=10:1/s",
+            "--rate-anonymous-all=off",
+        ]);
+        let expected = RateLimits {
+            join_address: rate("1:1/s"),
+            join_all: rate("2:1/s"),
+            room_user: rate("3:1/s"),
+            room_address: rate("4:1/s"),
+            room_all: rate("5:1/s"),
+            send_user: rate("6:1/s"),
+            send_address: rate("7:1/s"),
+            send_all: rate("8:1/s"),
+            call_user: rate("9:1/s"),
+            anonymous_address: rate("10:1/s"),
+            anonymous_all: Rate::OFF,
+        };
+        assert_eq!(set, expected);
+    }
+
+    #[test]
+    fn one_flag_takes_all_rates_away() {
+        assert_eq!(limits(&["--rates=false", "--rate-send-user=6:1/s"]), RateLimits::OFF);
+    }
+}

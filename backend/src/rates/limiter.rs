@@ -18,7 +18,7 @@ pub const SHARED_KEYS: u64 = 1_024;
 
 /// Limits each key by itself.
 #[derive(Debug)]
-pub(super) struct EachLimiter<K: Copy + Eq + Hash> {
+pub(super) struct KeyedLimiter<K: Copy + Eq + Hash> {
     /// Nothing without a limit.
     limiter: Option<DefaultKeyedRateLimiter<Place<K>>>,
     hasher: RandomState,
@@ -30,7 +30,7 @@ enum Place<K> {
     Shared(u64),
 }
 
-impl<K: Copy + Eq + Hash> EachLimiter<K> {
+impl<K: Copy + Eq + Hash> KeyedLimiter<K> {
     pub(super) fn new(rate: Rate) -> Self {
         Self { limiter: rate.quota().map(RateLimiter::keyed), hasher: RandomState::new() }
     }
@@ -46,7 +46,7 @@ impl<K: Copy + Eq + Hash> EachLimiter<K> {
     }
 
     /// Forgets the keys whose burst is whole again: they are as if they had never been there.
-    pub(super) fn forget(&self) {
+    pub(super) fn retain_recent(&self) {
         if let Some(limiter) = &self.limiter {
             limiter.retain_recent();
             limiter.shrink_to_fit();
@@ -61,9 +61,9 @@ impl<K: Copy + Eq + Hash> EachLimiter<K> {
 
 /// Limits all together.
 #[derive(Debug)]
-pub(super) struct AllLimiter(Option<DefaultDirectRateLimiter>);
+pub(super) struct DirectLimiter(Option<DefaultDirectRateLimiter>);
 
-impl AllLimiter {
+impl DirectLimiter {
     pub(super) fn new(rate: Rate) -> Self {
         Self(rate.quota().map(RateLimiter::direct))
     }
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn each_key_has_a_burst_of_its_own_and_is_told_when_the_next_one_is_due() {
-        let limiter = EachLimiter::new(Rate::new(3, 1, Duration::from_secs(3_600)));
+        let limiter = KeyedLimiter::new(Rate::new(3, 1, Duration::from_secs(3_600)));
         for key in ["a", "b"] {
             for _ in 0..3 {
                 limiter.check(key).unwrap();
@@ -99,17 +99,17 @@ mod tests {
 
     #[test]
     fn without_a_limit_nothing_is_refused_or_remembered() {
-        let limiter = EachLimiter::new(Rate::OFF);
+        let limiter = KeyedLimiter::new(Rate::OFF);
         for _ in 0..100_000 {
             limiter.check(1).unwrap();
         }
         assert_eq!(limiter.len(), 0);
-        AllLimiter::new(Rate::OFF).check().unwrap();
+        DirectLimiter::new(Rate::OFF).check().unwrap();
     }
 
     #[test]
     fn memory_is_bounded_whatever_the_keys_and_the_rate_still_holds() {
-        let limiter = EachLimiter::new(Rate::new(1, 1, Duration::from_secs(3_600)));
+        let limiter = KeyedLimiter::new(Rate::new(1, 1, Duration::from_secs(3_600)));
         let keys = MAX_KEYS as u64 + 100_000;
         let allowed = (0..keys).filter(|key| limiter.check(*key).is_ok()).count();
         assert!(limiter.len() <= MAX_KEYS + SHARED_KEYS as usize, "{}", limiter.len());
@@ -118,16 +118,16 @@ mod tests {
 
     #[test]
     fn a_key_whose_burst_is_whole_again_is_forgotten_and_one_that_owes_is_not() {
-        let limiter = EachLimiter::new(Rate::new(1, 1_000_000, Duration::from_secs(1)));
+        let limiter = KeyedLimiter::new(Rate::new(1, 1_000_000, Duration::from_secs(1)));
         for key in 0..100 {
             limiter.check(key).unwrap();
         }
         while limiter.len() > 0 {
-            limiter.forget();
+            limiter.retain_recent();
         }
-        let limiter = EachLimiter::new(Rate::new(1, 1, Duration::from_secs(3_600)));
+        let limiter = KeyedLimiter::new(Rate::new(1, 1, Duration::from_secs(3_600)));
         limiter.check(1).unwrap();
-        limiter.forget();
+        limiter.retain_recent();
         assert!(limiter.check(1).is_err());
     }
 }

@@ -54,7 +54,7 @@ fn a_user_a_network_and_all_are_limited_each_and_a_refused_user_counts_for_nobod
 }
 
 #[test]
-fn a_network_that_guesses_tokens_is_refused_before_the_next_one_is_looked_for() {
+fn a_network_that_guesses_tokens_is_refused_before_the_next_one_is_looked_up() {
     let rates = Rates::new(&RateLimits { anonymous_address: only(2), ..RateLimits::OFF });
     for _ in 0..100 {
         rates.look_up(HOME).unwrap();
@@ -69,28 +69,28 @@ fn a_network_that_guesses_tokens_is_refused_before_the_next_one_is_looked_for() 
 }
 
 #[test]
-fn a_network_that_waited_is_listened_to_again_and_forgotten() {
+fn a_blocked_network_may_look_up_a_session_again_after_its_time() {
     let limits =
         RateLimits { anonymous_address: Rate::new(1, 200, Duration::from_secs(1)), ..RateLimits::OFF };
     let rates = Rates::new(&limits);
     while rates.anonymous(HOME).is_ok() {}
-    assert_eq!(rates.unheard().len(), 1);
+    assert_eq!(rates.blocked().len(), 1);
     while rates.look_up(HOME).is_err() {
         std::thread::yield_now();
     }
-    rates.tidy();
-    assert!(rates.unheard().is_empty());
+    rates.clean_up();
+    assert!(rates.blocked().is_empty());
 }
 
 #[test]
-fn networks_that_are_not_listened_to_are_bounded() {
+fn the_number_of_blocked_networks_is_bounded() {
     let rates = Rates::new(&RateLimits { anonymous_address: only(1), ..RateLimits::OFF });
     for number in 0..MAX_KEYS as u32 + 1_000 {
         let network = IpAddr::V4(Ipv4Addr::from_bits(number));
         let _first = rates.anonymous(network);
         let _second = rates.anonymous(network);
     }
-    assert!(rates.unheard().len() <= MAX_KEYS);
+    assert!(rates.blocked().len() <= MAX_KEYS);
 }
 
 #[test]
@@ -113,4 +113,23 @@ fn a_refusal_is_a_sentence_that_says_what_and_when() {
         says(Action::Anonymous, Scope::Address, 7_200_000),
         "Too many requests came from your network without a valid session. Try again in 2 hours."
     );
+}
+
+#[test]
+fn those_who_share_a_limit_come_back_at_different_times_and_one_user_as_soon_as_they_may() {
+    let fast = Rate::new(1, 100, Duration::from_secs(1));
+    let rates = Rates::new(&RateLimits { send_user: fast, join_all: only(1), ..RateLimits::OFF });
+    let wait = loop {
+        if let Err(refusal) = rates.send(1, HOME) {
+            break refusal.after;
+        }
+    };
+    assert!(wait <= Duration::from_millis(10), "{wait:?}");
+
+    rates.join(HOME).unwrap();
+    let waits: Vec<_> = (0..100).map(|_| rates.join(HOME).unwrap_err().after).collect();
+    let (first, last) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+    assert!(*first >= Duration::from_secs(3_500) && *last <= Duration::from_secs(7_200), "{waits:?}");
+    assert!(*last - *first > Duration::from_secs(600), "{waits:?}");
+    assert_eq!(spread(Duration::from_millis(5)).as_secs(), 1, "not at once");
 }

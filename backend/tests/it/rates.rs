@@ -20,8 +20,8 @@ use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_types::StatusExt as _;
 
 use crate::chat_client::{Person, operation_id};
-use crate::support::TestServer;
 use crate::support::http::{Http, fetch, web_call};
+use crate::support::{ChildServer, TestServer};
 
 /// A server whose rates hold: the defaults, as `change` has changed them.
 async fn start_with(change: impl FnOnce(&mut RatesConfig)) -> TestServer {
@@ -218,4 +218,17 @@ async fn a_browser_can_read_when_to_come_back() {
     assert!(answer.header("grpc-retry-pushback-ms").parse::<u64>().unwrap() > 3_500_000);
     assert!(!answer.header("grpc-status-details-bin").is_empty());
     assert_eq!(answer.header("set-cookie"), "");
+}
+
+#[tokio::test]
+async fn the_flags_of_the_program_are_what_its_server_keeps_to() {
+    let flags = ["--rates=true".to_owned(), "--rate-join-address=1:1/h".to_owned()];
+    let server = ChildServer::start_with(&flags).await;
+    let mut ada = Person::join(server.channel(), "Ada").await;
+
+    let late = join(server.channel(), "Grace".to_owned()).await.unwrap_err();
+
+    let wait = told_to_wait(&late, "Too many people have joined from your network");
+    assert!(wait > Duration::from_secs(3_500), "{wait:?}");
+    ada.send("general", "Hello").await;
 }

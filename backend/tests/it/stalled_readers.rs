@@ -101,17 +101,17 @@ async fn many_guests_who_take_nothing_stop_nobodys_reads() {
 }
 
 /// Pages of history that one guest asks for at the same time.
-const PAGES: usize = 1_000;
+const PAGES: usize = 400;
 
-#[tokio::test]
-async fn one_guest_who_asks_for_a_thousand_large_pages_is_refused_most_and_stops_nobody() {
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_guest_who_asks_for_hundreds_of_large_pages_is_refused_most_and_stops_nobody() {
     let server = TestServer::start().await;
     let mut attacker = Person::join(server.channel(), "Attacker").await;
     let text = "\u{1F980}".repeat(4_000);
-    for _ in 0..65 {
+    for _ in 0..20 {
         attacker.send("general", &text).await;
     }
-    let connections: Vec<_> = (0..5).map(|_| attacker.over(server.channel())).collect();
+    let connections: Vec<_> = (0..2).map(|_| attacker.over(server.channel())).collect();
     let pages = (0..PAGES).map(|page| {
         // One connection carries 256 calls at once.
         let mut attacker = connections[page % connections.len()].clone();
@@ -119,7 +119,7 @@ async fn one_guest_who_asks_for_a_thousand_large_pages_is_refused_most_and_stops
     });
     let (pages, ()) = tokio::join!(join_all(pages), async {
         let mut ada = Person::join(server.channel(), "Ada").await;
-        for _ in 0..20 {
+        for _ in 0..5 {
             timeout(PATIENCE, ada.rooms()).await.expect("Ada was not answered");
         }
     });
@@ -129,7 +129,7 @@ async fn one_guest_who_asks_for_a_thousand_large_pages_is_refused_most_and_stops
     assert!(refusals.len() < PAGES, "nothing was read");
     for refusal in refusals {
         assert_eq!(refusal.code(), Code::ResourceExhausted);
-        assert_eq!(refusal.message(), "Too many requests wait to be read. Try again in a second.");
+        assert_eq!(refusal.message(), "You have too many requests open. Try again in a second.");
         assert_eq!(refusal.metadata().get("grpc-retry-pushback-ms").unwrap(), "1000");
     }
 }

@@ -4,7 +4,7 @@
 //! thread, within a time limit, and the caller waits for the answer alone. A caller whose body is no longer
 //! polled, because its peer takes nothing, holds up nobody.
 
-mod turns;
+mod fair_queue;
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
-use self::turns::Turns;
+use self::fair_queue::FairQueue;
 use super::super::types::UserKey;
 use super::{OpenError, StoreError, open_reader};
 
@@ -30,7 +30,7 @@ use super::{OpenError, StoreError, open_reader};
 const READERS: usize = 4;
 
 /// How many reads may wait, of all callers together. When there are as many, one more takes the place of the
-/// newest read of whoever has most waiting, which is refused with [`StoreError::Busy`]: many guests who ask
+/// newest read of the requester who has most waiting, which is refused with [`StoreError::Busy`]: many guests who ask
 /// for much do not keep those out who ask for little.
 const QUEUED_READS: usize = 4_096;
 
@@ -45,15 +45,22 @@ const QUEUED_READS_PER_NETWORK: usize = 1_024;
 /// How long one read may run; then it is interrupted with [`StoreError::TookTooLong`].
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a caller waits for an answer, the time in the queue included; then it is told
+/// [`StoreError::TookTooLong`]. A disk that does not answer cannot be interrupted, and holds the readers up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How many steps of SQLite's machine are run between two looks at the clock: some microseconds.
 const STEPS_BETWEEN_LOOKS: c_int = 10_000;
+
+/// How often it is logged at most that reads take too long.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// No read runs, so none is late.
 const IDLE: u64 = u64::MAX;
 
-/// Whom a read is for. Those who wait take turns, one read each.
+/// Whom a read is for. Requesters are served in turn, one read each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(in crate::chat) enum Asker {
+pub(in crate::chat) enum Requester {
     /// A user.
     User(UserKey),
     /// A network, as long as its user is not known.
@@ -83,6 +90,8 @@ struct ReadLimits {
     queued_per_network: usize,
     /// See [`READ_TIMEOUT`].
     timeout: Duration,
+    /// See [`ANSWER_TIMEOUT`].
+    answer_timeout: Duration,
 }
 
 impl Default for ReadLimits {
@@ -93,6 +102,7 @@ impl Default for ReadLimits {
             queued_per_user: QUEUED_READS_PER_USER,
             queued_per_network: QUEUED_READS_PER_NETWORK,
             timeout: READ_TIMEOUT,
+            answer_timeout: ANSWER_TIMEOUT,
         }
     }
 }
@@ -102,6 +112,8 @@ impl Default for ReadLimits {
 pub(in crate::chat) struct Readers {
     queue: Arc<Queue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    /// When it was last logged that reads take too long.
+    warned: Mutex<Option<Instant>>,
 }
 
 impl Readers {
@@ -113,7 +125,7 @@ impl Readers {
 
     fn open_with(path: &Path, limits: ReadLimits) -> Result<Self, OpenError> {
         let queue = Arc::new(Queue { limits, waiting: Mutex::default(), bell: Condvar::new() });
-        let readers = Self { queue: queue.clone(), threads: Mutex::default() };
+        let readers = Self { queue: queue.clone(), threads: Mutex::default(), warned: Mutex::default() };
         for number in 0..limits.readers {
             let reader = Reader::open(path, limits.timeout)?;
             let first = if number == 0 { Purpose::Stream } else { Purpose::Call };
@@ -131,11 +143,11 @@ impl Readers {
         Ok(readers)
     }
 
-    /// Has a reader run `query`, in turn with other askers. When the caller has left before it is their
-    /// turn, nothing is read.
+    /// Has a reader run `query`, in turn with other requesters. The query is not run when its caller has left
+    /// before that.
     pub(in crate::chat) async fn read<T: Send + 'static>(
         &self,
-        asker: Asker,
+        requester: Requester,
         purpose: Purpose,
         query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -146,9 +158,24 @@ impl Readers {
                 reply.send(reader.run(query)).ok();
             }
         };
-        self.queue.push(asker, purpose, Box::new(job))?;
-        // Without an answer another read took its place.
-        answer.await.map_err(|_| StoreError::Busy)?
+        self.queue.push(requester, purpose, Box::new(job))?;
+        match tokio::time::timeout(self.queue.limits.answer_timeout, answer).await {
+            Ok(Ok(Err(StoreError::TookTooLong))) | Err(_) => {
+                self.warn();
+                Err(StoreError::TookTooLong)
+            }
+            Ok(Ok(answer)) => answer,
+            // Another read took its place.
+            Ok(Err(_)) => Err(StoreError::Busy),
+        }
+    }
+
+    fn warn(&self) {
+        let mut warned = lock(&self.warned);
+        if warned.is_none_or(|warned| warned.elapsed() >= WARNING_INTERVAL) {
+            *warned = Some(Instant::now());
+            tracing::warn!(queue.len = self.queue.len(), "reads of the chat's database take too long");
+        }
     }
 
     /// Refuses new reads, runs those that wait already, and closes all connections.
@@ -180,30 +207,30 @@ struct Queue {
 
 #[derive(Debug, Default)]
 struct Waiting {
-    calls: Turns<Asker, Job>,
-    streams: Turns<Asker, Job>,
+    calls: FairQueue<Requester, Job>,
+    streams: FairQueue<Requester, Job>,
     closed: bool,
 }
 
 impl Queue {
-    fn push(&self, asker: Asker, purpose: Purpose, job: Job) -> Result<(), StoreError> {
-        let allowed = match asker {
-            Asker::User(_) => self.limits.queued_per_user,
-            Asker::Network(_) => self.limits.queued_per_network,
+    fn push(&self, requester: Requester, purpose: Purpose, job: Job) -> Result<(), StoreError> {
+        let allowed = match requester {
+            Requester::User(_) => self.limits.queued_per_user,
+            Requester::Network(_) => self.limits.queued_per_network,
         };
         let mut waiting = lock(&self.waiting);
         if waiting.closed {
             return Err(StoreError::Closed);
         }
-        let own = waiting.turns(purpose).waiting_for(&asker);
+        let own = waiting.queue(purpose).waiting_for(&requester);
         if own >= allowed {
             return Err(StoreError::Busy);
         }
-        let displaced = match waiting.calls.len() + waiting.streams.len() {
+        let displaced = match waiting.len() {
             all if all < self.limits.queued => None,
             _ => Some(waiting.displace(own + 1).ok_or(StoreError::Busy)?),
         };
-        waiting.turns(purpose).push(asker, job);
+        waiting.queue(purpose).push(requester, job);
         drop(waiting);
         // Its caller is told by that.
         drop(displaced);
@@ -216,10 +243,10 @@ impl Queue {
         let second = if first == Purpose::Call { Purpose::Stream } else { Purpose::Call };
         let mut waiting = lock(&self.waiting);
         loop {
-            if let Some(job) = waiting.turns(first).next() {
+            if let Some(job) = waiting.queue(first).next() {
                 return Some(job);
             }
-            if let Some(job) = waiting.turns(second).next() {
+            if let Some(job) = waiting.queue(second).next() {
                 return Some(job);
             }
             if waiting.closed {
@@ -229,6 +256,10 @@ impl Queue {
         }
     }
 
+    fn len(&self) -> usize {
+        lock(&self.waiting).len()
+    }
+
     fn close(&self) {
         lock(&self.waiting).closed = true;
         self.bell.notify_all();
@@ -236,14 +267,18 @@ impl Queue {
 }
 
 impl Waiting {
-    /// Takes out the newest job of whoever has most waiting, if that is more than `least`.
+    fn len(&self) -> usize {
+        self.calls.len() + self.streams.len()
+    }
+
+    /// Takes out the newest job of the requester who has most waiting, if they have more than `least`.
     fn displace(&mut self, least: usize) -> Option<Job> {
         let longer =
             if self.calls.longest() >= self.streams.longest() { &mut self.calls } else { &mut self.streams };
         if longer.longest() > least { longer.take_newest_of_longest() } else { None }
     }
 
-    fn turns(&mut self, purpose: Purpose) -> &mut Turns<Asker, Job> {
+    fn queue(&mut self, purpose: Purpose) -> &mut FairQueue<Requester, Job> {
         match purpose {
             Purpose::Call => &mut self.calls,
             Purpose::Stream => &mut self.streams,

@@ -179,7 +179,9 @@ async fn spawn(dir: &Path, addr: SocketAddr, flags: &[String], env: &[(&str, &st
         .arg(dir.join("data"))
         .arg("--page")
         .arg(dir.join("page"))
-        .args(["--log", "warn", "--rates=false"])
+        .args(["--log", "warn"])
+        // Tests load their servers on purpose. A flag wins over this.
+        .env("CHINWAG_RATES", "false")
         .args(flags)
         .envs(env.iter().copied())
         .spawn()

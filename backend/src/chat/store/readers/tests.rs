@@ -7,12 +7,12 @@ use tokio::task::JoinHandle;
 
 use super::super::{DATABASE_FILE, open};
 use super::{
-    Asker, Connection, Duration, OpenError, Purpose, QUEUED_READS_PER_USER, ReadLimits, Readers, StoreError,
-    UserKey, lock,
+    Connection, Duration, OpenError, Purpose, QUEUED_READS_PER_USER, ReadLimits, Readers, Requester,
+    StoreError, UserKey, lock,
 };
 
-const ADA: Asker = Asker::User(UserKey(1));
-const GRACE: Asker = Asker::User(UserKey(2));
+const ADA: Requester = Requester::User(UserKey(1));
+const GRACE: Requester = Requester::User(UserKey(2));
 
 /// Readers of an empty chat's database.
 fn readers(limits: ReadLimits) -> (Arc<Readers>, TempDir) {
@@ -35,7 +35,7 @@ fn blocking() -> (impl FnOnce(&Connection) -> Result<(), StoreError>, mpsc::Rece
     (query, begun, release)
 }
 
-fn spawn(
+fn spawn_call(
     readers: &Arc<Readers>,
     query: impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static,
 ) -> JoinHandle<Result<(), StoreError>> {
@@ -48,9 +48,13 @@ async fn has_begun(begun: mpsc::Receiver<()>) {
 }
 
 /// Reads that end at once, so that what is run is seen by its answer.
-fn one(readers: &Arc<Readers>, asker: Asker, purpose: Purpose) -> JoinHandle<Result<i64, StoreError>> {
+fn spawn_count(
+    readers: &Arc<Readers>,
+    requester: Requester,
+    purpose: Purpose,
+) -> JoinHandle<Result<i64, StoreError>> {
     let readers = readers.clone();
-    tokio::spawn(async move { readers.read(asker, purpose, count).await })
+    tokio::spawn(async move { readers.read(requester, purpose, count).await })
 }
 
 fn count(connection: &Connection) -> Result<i64, StoreError> {
@@ -58,14 +62,9 @@ fn count(connection: &Connection) -> Result<i64, StoreError> {
 }
 
 async fn until_waiting(readers: &Readers, count: usize) {
-    while waiting(readers) != count {
+    while readers.queue.len() != count {
         tokio::task::yield_now().await;
     }
-}
-
-fn waiting(readers: &Readers) -> usize {
-    let waiting = lock(&readers.queue.waiting);
-    waiting.calls.len() + waiting.streams.len()
 }
 
 #[tokio::test]
@@ -108,14 +107,15 @@ async fn so_much_may_wait_for_each_and_others_still_get_a_place() {
     let limits = ReadLimits { readers: 1, queued_per_user: 2, ..ReadLimits::default() };
     let (readers, _folder) = readers(limits);
     let (query, begun, release) = blocking();
-    let running = spawn(&readers, query);
+    let running = spawn_call(&readers, query);
     has_begun(begun).await;
-    let mut reads = vec![one(&readers, ADA, Purpose::Call), one(&readers, ADA, Purpose::Call)];
+    let mut reads =
+        vec![spawn_count(&readers, ADA, Purpose::Call), spawn_count(&readers, ADA, Purpose::Call)];
     until_waiting(&readers, 2).await;
 
     assert!(matches!(readers.read(ADA, Purpose::Call, count).await, Err(StoreError::Busy)));
-    reads.push(one(&readers, ADA, Purpose::Stream));
-    reads.push(one(&readers, GRACE, Purpose::Call));
+    reads.push(spawn_count(&readers, ADA, Purpose::Stream));
+    reads.push(spawn_count(&readers, GRACE, Purpose::Call));
     until_waiting(&readers, 4).await;
 
     drop(release);
@@ -129,18 +129,18 @@ async fn so_much_may_wait_for_each_and_others_still_get_a_place() {
 async fn when_all_places_are_taken_whoever_asks_for_much_makes_room_for_who_asks_for_little() {
     let (readers, _folder) = readers(ReadLimits { readers: 1, queued: 6, ..ReadLimits::default() });
     let (query, begun, release) = blocking();
-    let running = spawn(&readers, query);
+    let running = spawn_call(&readers, query);
     has_begun(begun).await;
     let mut reads = Vec::new();
     for waiting in 0..6 {
-        reads.push(one(&readers, ADA, Purpose::Call));
+        reads.push(spawn_count(&readers, ADA, Purpose::Call));
         until_waiting(&readers, waiting + 1).await;
     }
 
     assert!(matches!(readers.read(ADA, Purpose::Call, count).await, Err(StoreError::Busy)));
     let mut others = Vec::new();
     for displaced in [5, 4] {
-        others.push(one(&readers, GRACE, Purpose::Call));
+        others.push(spawn_count(&readers, GRACE, Purpose::Call));
         let newest = reads.pop().unwrap().await.unwrap();
         assert!(matches!(newest, Err(StoreError::Busy)), "the read {displaced} was not displaced");
     }
@@ -155,7 +155,7 @@ async fn when_all_places_are_taken_whoever_asks_for_much_makes_room_for_who_asks
 async fn a_read_whose_caller_has_left_is_not_run() {
     let (readers, _folder) = readers(ReadLimits { readers: 1, ..ReadLimits::default() });
     let (query, begun, release) = blocking();
-    let running = spawn(&readers, query);
+    let running = spawn_call(&readers, query);
     has_begun(begun).await;
     let (left, ran) = mpsc::channel();
     let leaver = {
@@ -178,9 +178,9 @@ async fn a_read_whose_caller_has_left_is_not_run() {
 async fn closing_runs_what_waits_and_refuses_what_comes() {
     let (readers, _folder) = readers(ReadLimits { readers: 1, ..ReadLimits::default() });
     let (query, begun, release) = blocking();
-    let running = spawn(&readers, query);
+    let running = spawn_call(&readers, query);
     has_begun(begun).await;
-    let waiting = one(&readers, GRACE, Purpose::Call);
+    let waiting = spawn_count(&readers, GRACE, Purpose::Call);
     until_waiting(&readers, 1).await;
     let closing = {
         let readers = readers.clone();
@@ -200,4 +200,19 @@ async fn closing_runs_what_waits_and_refuses_what_comes() {
 fn a_database_that_cannot_be_opened_is_known_at_the_start() {
     let folder = TempDir::new().unwrap();
     assert!(matches!(Readers::open(&folder.path().join("missing")), Err(OpenError::Sqlite(_))));
+}
+
+#[tokio::test]
+async fn a_caller_does_not_wait_for_ever_for_readers_that_are_held_up() {
+    let answer_timeout = Duration::from_millis(50);
+    let (readers, _folder) = readers(ReadLimits { readers: 1, answer_timeout, ..ReadLimits::default() });
+    let (query, begun, release) = blocking();
+    let running = spawn_call(&readers, query);
+    has_begun(begun).await;
+
+    assert!(matches!(readers.read(GRACE, Purpose::Call, count).await, Err(StoreError::TookTooLong)));
+    assert!(matches!(running.await.unwrap(), Err(StoreError::TookTooLong)));
+    drop(release);
+    // The reader is free again; how soon is the system's business.
+    while readers.read(GRACE, Purpose::Call, count).await.is_err() {}
 }
