@@ -46,7 +46,7 @@ impl Deaf {
     /// Calls and waits for the head of the answer. Dropping what is returned cancels the call.
     async fn call(&self, path: &str, token: &str, message: &impl Message) -> RecvStream {
         let mut requests = self.0.clone().ready().await.unwrap();
-        let head = Request::post(format!("http://test{path}"))
+        let head = Request::post(format!("http://localhost{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .header("authorization", format!("Bearer {token}"))
