@@ -9,6 +9,7 @@
 
 mod directory;
 mod error;
+mod health;
 mod random;
 mod service;
 mod session;
@@ -30,11 +31,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::chat::v1::server::chat_service_server::{ChatService, ChatServiceServer};
+use tokio::sync::watch;
 
 use self::directory::{Directory, Room};
 use self::error::ChatError;
+use self::health::Health;
 use self::session::{Session, Sessions, Token, TokenHash};
-use self::store::{EventsPage, Readers, WriteStore};
+use self::store::{DamageCheck, EventsPage, Readers};
 use self::streams::Streams;
 use self::subscriber::Subscriber;
 use self::tail::Tail;
@@ -45,8 +48,9 @@ use self::types::{
 use self::wire::EventBody;
 use self::writer::{CreateRoom, EndSession, Join, MarkRead, Prolong, SendMessage, Writer, WriterThread};
 
+pub use self::health::Fault;
 pub use self::session::{COOKIE, REMEMBERED_SESSIONS};
-pub use self::store::{DATABASE_FILE, LOCK_FILE, OpenError, StoreError};
+pub use self::store::{DATABASE_FILE, HEAD_FILE, LOCK_FILE, OpenError, StoreError};
 pub use self::streams::STREAMS_PER_USER;
 pub use self::tail::{TAIL_BYTES, TAIL_FRAMES, TailLimits};
 pub use self::types::{MAX_MESSAGE_CHARS, MAX_ROOM_NAME_CHARS, MAX_USER_NAME_CHARS};
@@ -150,6 +154,7 @@ pub struct Load {
 pub struct Chat {
     core: Arc<Core>,
     thread: Arc<Mutex<Option<WriterThread>>>,
+    check: Arc<Mutex<Option<DamageCheck>>>,
 }
 
 impl Chat {
@@ -161,14 +166,26 @@ impl Chat {
             tail: Tail::new(options.tail),
             sessions: Sessions::default(),
             streams: Arc::default(),
+            health: Health::default(),
             closing: AtomicBool::new(false),
             holes: AtomicU64::new(0),
         });
-        let store = WriteStore::new(opened.connection);
-        let (writer, thread) = Writer::start(store, opened.lock, shared.clone())?;
-        let readers = Readers::new(opened.path);
+        let (path, suspect) = (opened.path.clone(), opened.suspect);
+        let (writer, thread) =
+            Writer::start(opened, shared.clone()).map_err(|error| error.naming_damage(path.clone()))?;
+        let check = suspect.then(|| {
+            let shared = shared.clone();
+            DamageCheck::start(&path, move || {
+                shared.health.fail(Fault::Damaged);
+            })
+        });
+        let readers = Readers::new(path);
         let core = Core { shared, writer, readers, options };
-        Ok(Self { core: Arc::new(core), thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self {
+            core: Arc::new(core),
+            thread: Arc::new(Mutex::new(Some(thread))),
+            check: Arc::new(Mutex::new(check.transpose()?)),
+        })
     }
 
     /// The gRPC service.
@@ -186,6 +203,10 @@ impl Chat {
     /// Waits until everything that was accepted is stored, and closes the database.
     pub async fn close(self) {
         self.begin_shutdown();
+        let check = self.check.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(check) = check {
+            tokio::task::spawn_blocking(move || check.stop()).await.ok();
+        }
         self.core.readers.close().await;
         self.core.writer.close().await;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -193,6 +214,11 @@ impl Chat {
             // It cannot fail: joining does not panic, and nobody aborts it.
             tokio::task::spawn_blocking(move || thread.join()).await.ok();
         }
+    }
+
+    /// Why nothing can be stored, now and from now on; nothing when all is well.
+    pub fn health(&self) -> watch::Receiver<Option<Fault>> {
+        self.core.shared.health.watch()
     }
 
     /// How its readers are doing.
@@ -211,6 +237,7 @@ struct Shared {
     tail: Tail,
     sessions: Sessions,
     streams: Arc<Streams>,
+    health: Health,
     closing: AtomicBool,
     holes: AtomicU64,
 }

@@ -3,17 +3,20 @@
 
 use prost::Message;
 use proto::chat::v1 as pb;
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::session::TokenHash;
 use super::super::types::{Marker, OperationId, RoomId, RoomKey, RoomView, User, UserKey};
-use super::StoreError;
+use super::identity::Identity;
 use super::read::unread;
+use super::{StoreError, incarnation};
 
 /// The connection that writes.
 #[derive(Debug)]
 pub(in crate::chat) struct WriteStore {
     connection: Connection,
+    identity: Identity,
 }
 
 /// A room as it is stored, and where its log ends.
@@ -57,17 +60,47 @@ pub(in crate::chat) struct Appended {
 }
 
 impl WriteStore {
-    pub(in crate::chat) fn new(connection: Connection) -> Self {
-        Self { connection }
+    /// `identity` is that of the files that `connection` has open.
+    pub(super) fn new(connection: Connection, identity: Identity) -> Self {
+        Self { connection, identity }
     }
 
     pub(in crate::chat) fn begin(&self) -> Result<(), StoreError> {
         self.run("BEGIN IMMEDIATE")
     }
 
-    /// Returns when everything since [`begin`](Self::begin) is on disk.
+    /// Returns when everything since [`begin`](Self::begin) is on disk, in files that the next start finds. After
+    /// [`StoreError::Replaced`] it is on disk, in files that it may not find.
     pub(in crate::chat) fn commit(&self) -> Result<(), StoreError> {
-        self.run("COMMIT")
+        self.run("COMMIT")?;
+        // After the commit and not before it: what was removed in between is noticed, too.
+        self.identity.check()
+    }
+
+    /// Whether the names of the files lead to those that were opened.
+    pub(in crate::chat) fn check_files(&self) -> Result<(), StoreError> {
+        self.identity.check()
+    }
+
+    /// Writes a row that means nothing, to find out whether the disk takes it.
+    pub(in crate::chat) fn probe(&self, now_ms: i64) -> Result<(), StoreError> {
+        self.begin()?;
+        incarnation::probe(&self.connection, now_ms).and_then(|()| self.commit()).inspect_err(|_| {
+            // What is left of the transaction would make the next one fail. This one is the error to be told.
+            self.roll_back().ok();
+        })
+    }
+
+    /// When the write-ahead log has lost its name, and the database has not: copies the log's content, which this
+    /// connection still has, into the database. Returns whether all of it is there now.
+    pub(in crate::chat) fn save_nameless_log(&self) -> Result<bool, StoreError> {
+        if !self.identity.only_log_is_gone() {
+            return Ok(false);
+        }
+        let saved = |row: &rusqlite::Row<'_>| {
+            Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
+        };
+        Ok(self.connection.query_row("PRAGMA wal_checkpoint(FULL)", [], saved)?)
     }
 
     /// Undoes everything since [`begin`](Self::begin). SQLite may have done so by itself.
@@ -82,6 +115,12 @@ impl WriteStore {
 
     /// Copies the write-ahead log into the database file and closes it.
     pub(in crate::chat) fn close(self) -> Result<(), StoreError> {
+        if let Err(error) = self.identity.check() {
+            // SQLite removes the log by its name when it closes, and the log of that name may be another's.
+            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+            self.connection.close().map_err(|(_, error)| error)?;
+            return Err(error);
+        }
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
         self.connection.close().map_err(|(_, error)| error.into())
     }

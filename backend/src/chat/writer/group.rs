@@ -1,6 +1,7 @@
 //! One transaction in the making: where each log ends with it, and what is to be told once it is on disk.
 
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,6 +9,7 @@ use proto::EncodedSubscribeResponse;
 use proto::chat::v1::{self as pb, subscribe_response::Frame};
 
 use super::super::error::ChatError;
+use super::super::health::Health;
 use super::super::random;
 use super::super::session::TokenHash;
 use super::super::store::{Append, OpenError, RoomRow, StoreError, WriteStore};
@@ -21,6 +23,8 @@ use super::Command;
 #[derive(Debug)]
 pub(in crate::chat) struct Group {
     pub(super) store: WriteStore,
+    /// The database file.
+    path: PathBuf,
     shared: Arc<Shared>,
     rooms: Vec<RoomRow>,
     /// The rooms must be read again: a transaction was undone.
@@ -53,10 +57,10 @@ struct Growing {
 
 impl Group {
     /// Reads where the logs end and makes them known.
-    pub(super) fn open(store: WriteStore, shared: Arc<Shared>) -> Result<Self, OpenError> {
+    pub(super) fn open(store: WriteStore, path: PathBuf, shared: Arc<Shared>) -> Result<Self, OpenError> {
         let rooms = store.rooms()?;
         let (now_ms, effects, event) = (now_ms(), Effects::default(), Vec::new());
-        let mut group = Self { store, shared, rooms, stale: false, now_ms, effects, event };
+        let mut group = Self { store, path, shared, rooms, stale: false, now_ms, effects, event };
         if group.rooms.is_empty() {
             group.make_general()?;
         }
@@ -196,11 +200,29 @@ impl Group {
         self.effects.ended.push((user, token));
     }
 
+    /// Finds out whether the disk takes writes.
+    pub(super) fn probe(&mut self) -> Result<(), StoreError> {
+        self.store.probe(now_ms())
+    }
+
+    /// The chat's health.
+    pub(super) fn health(&self) -> &Health {
+        &self.shared.health
+    }
+
+    /// The database file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The events of all rooms.
+    pub(super) fn events(&self) -> u64 {
+        self.shared.directory.heads().iter().map(|(_, head)| head).sum()
+    }
+
     /// Closes the database.
-    pub(super) fn close(self) {
-        if let Err(error) = self.store.close() {
-            tracing::error!(%error, "the chat's database was not closed cleanly; nothing is lost by that");
-        }
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        self.store.close()
     }
 }
 
