@@ -50,7 +50,10 @@ use self::writer::{CreateRoom, EndSession, Join, MarkRead, Prolong, SendMessage,
 
 pub use self::health::Fault;
 pub use self::session::{COOKIE, REMEMBERED_SESSIONS};
-pub use self::store::{DATABASE_FILE, HEAD_FILE, LOCK_FILE, OpenError, StoreError};
+pub use self::store::{
+    Checked, CopyError, DATABASE_FILE, HEAD_FILE, LOCK_FILE, MAX_FINDINGS, OpenError, Restored, StoreError,
+    backup, check, restore,
+};
 pub use self::streams::STREAMS_PER_USER;
 pub use self::tail::{TAIL_BYTES, TAIL_FRAMES, TailLimits};
 pub use self::types::{MAX_MESSAGE_CHARS, MAX_ROOM_NAME_CHARS, MAX_USER_NAME_CHARS};

@@ -1,16 +1,22 @@
-//! The server's program: reads the configuration, binds, says where it listens, serves until a signal.
+//! The server's program: reads the configuration, binds, says where it listens, serves until a signal; or carries out
+//! another of its commands.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use backend::{Config, Server, open_files, shutdown, telemetry};
-use clap::Parser as _;
+use backend::{Command, Config, Server, commands, open_files, shutdown, telemetry};
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
-    let config = Config::parse();
+    match Command::from_arguments() {
+        Command::Serve(config) => serve(*config),
+        other => other.run(),
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
     if let Err(refusal) = config.check() {
         refusal.exit();
     }
@@ -19,8 +25,7 @@ fn main() -> ExitCode {
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Not through the log, which may be off: this is why the program did not do what was asked.
-            write_error(&error);
+            commands::write_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -52,10 +57,4 @@ fn announce(scheme: &str, address: SocketAddr) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "listening on {scheme}://{address}")?;
     out.flush()
-}
-
-fn write_error(error: &anyhow::Error) {
-    if writeln!(io::stderr(), "error: {error:#}").is_err() {
-        tracing::error!("{error:#}");
-    }
 }

@@ -3,6 +3,8 @@
 //! Knows tables and transactions; nothing of streams, sessions in memory, or gRPC. What a caller is told is
 //! on disk is on disk: write-ahead log, `synchronous=FULL`.
 
+mod check;
+mod copy;
 mod damage;
 mod error;
 mod head;
@@ -22,6 +24,8 @@ use rusqlite::{Connection, OpenFlags};
 use self::head::{Stamp, sync_folder};
 use self::identity::Identity;
 
+pub use self::check::{Checked, MAX_FINDINGS, check};
+pub use self::copy::{CopyError, Restored, backup, restore};
 pub use self::error::{OpenError, StoreError};
 pub use self::head::HEAD_FILE;
 
@@ -85,7 +89,7 @@ fn open_files(folder: &Path, path: &Path) -> Result<Opened, OpenError> {
     let mut connection = Connection::open(path)?;
     if found == schema::Found::Interrupted {
         // Reading undoes the transaction that was interrupted; only now is it known whose file it is.
-        schema::check(&connection)?;
+        schema::check(&connection, path)?;
     }
     configure_writer(&connection)?;
     require_durable(&connection)?;
@@ -239,7 +243,7 @@ mod tests {
         ] {
             make(&path);
             let before = fs::read(&path).unwrap();
-            assert!(matches!(open(folder.path()).unwrap_err(), OpenError::Foreign));
+            assert!(matches!(open(folder.path()).unwrap_err(), OpenError::Foreign { .. }));
             assert_eq!(fs::read(&path).unwrap(), before);
         }
     }

@@ -7,6 +7,7 @@ mod chat;
 mod chat_client;
 mod chat_kill;
 mod chat_stream;
+mod commands;
 mod cors;
 mod deadlines;
 mod discovery;

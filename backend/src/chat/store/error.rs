@@ -6,7 +6,6 @@ use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_READONLY_DBMOVED;
 
 use super::super::health::Fault;
-use super::DATABASE_FILE;
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -37,8 +36,11 @@ pub enum OpenError {
         known: u32,
     },
     /// Not a database of this program.
-    #[error("the file {DATABASE_FILE} is not a database of this program: it was left untouched")]
-    Foreign,
+    #[error("the file {} is not a database of this program: it was left untouched", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// SQLite does not have a setting that durable writes need.
     #[error(
         "the database does not store durably: {setting} is {found}, and it has to be {needed}; use another \

@@ -83,6 +83,25 @@ pub(super) fn begin(
     HeadFile::write(folder, fresh)
 }
 
+/// Makes a copy one that no head file agrees with, so that wherever it is put it counts as an older copy.
+pub(super) fn disown(connection: &mut Connection) -> Result<(), OpenError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    store(&transaction, Stored { current: random::epoch()?, previous: random::epoch()? })?;
+    transaction.commit()?;
+    Ok(())
+}
+
+/// Gives the database a new incarnation and its rooms new epochs, whatever it was before. Returns what its head file
+/// has to say while nobody uses it.
+pub(super) fn renew(connection: &mut Connection) -> Result<Head, OpenError> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (incarnation, events) = (random::epoch()?, count_events(&transaction)?);
+    store(&transaction, Stored { current: incarnation, previous: incarnation })?;
+    renew_epochs(&transaction)?;
+    transaction.commit()?;
+    Ok(Head { incarnation, events, closed: None })
+}
+
 fn stored(connection: &Connection) -> Result<Option<Stored>, rusqlite::Error> {
     connection
         .query_row("SELECT current, previous FROM incarnation", [], |row| {

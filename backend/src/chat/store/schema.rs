@@ -130,24 +130,24 @@ pub(super) fn check_untouched(path: &Path) -> Result<Found, OpenError> {
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    match check(&connection) {
+    match check(&connection, path) {
         Err(OpenError::Sqlite(error)) if needs_recovery(&error) => {
             // The first start makes a file of one page before it puts its mark there.
             let blank = header.application == 0 && header.pages <= 1;
             let ours = blank || header.application == APPLICATION_ID;
-            if ours { Ok(Found::Interrupted) } else { Err(OpenError::Foreign) }
+            if ours { Ok(Found::Interrupted) } else { Err(OpenError::Foreign { path: path.to_owned() }) }
         }
         checked => checked.map(|()| Found::Database),
     }
 }
 
-/// Refuses a database of a newer version or of another program.
-pub(super) fn check(connection: &Connection) -> Result<(), OpenError> {
+/// Refuses the database at `path` when it is of a newer version or of another program.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     refuse_newer(user_version(connection)?)?;
     let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables > 0 && application != APPLICATION_ID {
-        return Err(OpenError::Foreign);
+        return Err(OpenError::Foreign { path: path.to_owned() });
     }
     Ok(())
 }
@@ -214,7 +214,7 @@ fn read_header(path: &Path) -> Result<Option<Header>, OpenError> {
         return Ok(None);
     }
     if header.len() < 100 || !header.starts_with(b"SQLite format 3\0") {
-        return Err(OpenError::Foreign);
+        return Err(OpenError::Foreign { path: path.to_owned() });
     }
     let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
     // A page of 65,536 bytes stands there as 1.

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Output};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -104,6 +104,18 @@ impl Program {
             _ => ServingStatus::Unknown,
         }
     }
+
+    /// Runs a command of the program on the same data folder to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        run(arguments, &self.data()).await
+    }
+}
+
+/// Runs a command of the program on a data folder to its end.
+pub(crate) async fn run(arguments: &[&str], data: &Path) -> Output {
+    let mut command = command();
+    command.args(arguments).arg("--data").arg(data).stderr(std::process::Stdio::piped());
+    timeout(PATIENCE, command.output()).await.expect("the command did not end in time").unwrap()
 }
 
 async fn spawn(dir: &Path, starter: &[&str]) -> (Child, Channel) {
