@@ -31,6 +31,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use proto::chat::v1::server::chat_service_server::{ChatService, ChatServiceServer};
+use rusqlite::Connection;
 use tokio::sync::watch;
 
 use self::directory::{Directory, Room};
@@ -261,6 +262,21 @@ struct Core {
 }
 
 impl Core {
+    /// Runs `query` beside the writer. Damage that it meets stops all writing.
+    async fn read<T: Send + 'static>(
+        &self,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ChatError> {
+        let result = self.readers.read(query).await;
+        if let Err(error) = &result
+            && error.fault() == Some(Fault::Damaged)
+            && self.shared.health.fail(Fault::Damaged)
+        {
+            store::report_damage(&self.options.data.join(DATABASE_FILE), &error.to_string());
+        }
+        Ok(result?)
+    }
+
     /// Refuses when the server is shutting down.
     fn check_open(&self) -> Result<(), ChatError> {
         if self.shared.is_closing() { Err(ChatError::ShuttingDown) } else { Ok(()) }
@@ -281,7 +297,7 @@ impl Core {
             Ok(session) => session,
             Err(moment) => {
                 let hash = *token;
-                let row = self.readers.read(move |connection| store::session(connection, &hash)).await?;
+                let row = self.read(move |connection| store::session(connection, &hash)).await?;
                 let row = row.ok_or(ChatError::NoSession)?;
                 let session = Arc::new(Session::new(hash, row.user, row.expires_at_ms));
                 self.shared.sessions.remember(session.clone(), moment);
@@ -314,7 +330,7 @@ impl Core {
 
     async fn rooms(&self, user: &User) -> Result<Vec<RoomView>, ChatError> {
         let user = user.key;
-        Ok(self.readers.read(move |connection| store::rooms(connection, user)).await?)
+        self.read(move |connection| store::rooms(connection, user)).await
     }
 
     fn room(&self, id: &str) -> Result<Arc<Room>, ChatError> {
@@ -336,7 +352,7 @@ impl Core {
     async fn page(&self, room: &Room, range: PageRange, limit: u32) -> Result<EventsPage, ChatError> {
         let key = room.key;
         let page = move |connection: &_| store::page(connection, key, range, limit.into());
-        Ok(self.readers.read(page).await?)
+        self.read(page).await
     }
 
     async fn mark_read(&self, user: &User, room: &Room, seq: u64) -> Result<Marker, ChatError> {

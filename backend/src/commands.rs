@@ -16,8 +16,7 @@ pub use self::restore::RestoreCommand;
 use crate::config::{Config, DEFAULT_DATA, LogConfig};
 use crate::telemetry;
 
-/// The command line. Without a command its options are those of `serve`.
-///
+// The command line. Without a command its options are those of `serve`. What follows is the help's beginning.
 /// Serves the Greeter, the chat and their page on one port.
 ///
 /// Every option can be given as an environment variable too; the option wins.

@@ -31,7 +31,7 @@ pub use self::head::HEAD_FILE;
 
 pub(super) use self::damage::{DamageCheck, report as report_damage};
 pub(super) use self::head::HeadFile;
-pub(super) use self::read::{EventsPage, Readers, page, replay_page, rooms, session};
+pub(super) use self::read::{EventsPage, Readers, fingerprint_at, page, replay_page, rooms, session};
 pub(super) use self::write::{Append, RoomRow, WriteStore};
 
 /// The database's file name in the data folder.

@@ -36,6 +36,12 @@ pub struct Cursor {
     /// The last event known; 0 is before the first.
     #[prost(uint64, tag = "3")]
     pub seq: u64,
+    /// What tells the event at `seq` from any other that ever had this number:
+    /// the server says it in RoomState, Events and ListEventsResponse.as_of, and a
+    /// client sends it back as it is. With it, a log that went back to an older
+    /// copy and grew again is answered with RECOVERY_LOST. 0: not known.
+    #[prost(fixed64, tag = "4")]
+    pub fingerprint: u64,
 }
 /// One entry of a room's log.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -335,6 +341,9 @@ pub struct RoomState {
     /// Why, when `recovery` is RECOVERY_LOST.
     #[prost(enumeration = "LostReason", tag = "7")]
     pub lost_reason: i32,
+    /// The fingerprint of the event at `head_seq`; see Cursor.
+    #[prost(fixed64, tag = "8")]
+    pub head_fingerprint: u64,
 }
 /// Events of one room.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -342,6 +351,9 @@ pub struct Events {
     /// By rising `seq`, dense, at least one.
     #[prost(message, repeated, tag = "1")]
     pub events: ::prost::alloc::vec::Vec<Event>,
+    /// The fingerprint of the last one; see Cursor.
+    #[prost(fixed64, tag = "2")]
+    pub fingerprint: u64,
 }
 /// Every room has been brought up to its head.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -366,7 +378,8 @@ pub struct Heartbeat {
     #[prost(int64, tag = "1")]
     pub now_ms: i64,
     /// The heads of the rooms that moved since the last heartbeat, as far as this
-    /// stream has sent them: a client that is behind one has lost an event.
+    /// stream has sent them, without fingerprints: a client that is behind one has
+    /// lost an event.
     #[prost(message, repeated, tag = "2")]
     pub heads: ::prost::alloc::vec::Vec<Cursor>,
 }
@@ -439,6 +452,9 @@ pub enum LostReason {
     ///
     /// Meant for: trimmed = 3, no_access = 4.
     Future = 2,
+    /// The log has another event under the cursor's number: it went back to an
+    /// older copy and grew again.
+    History = 5,
 }
 impl LostReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -450,6 +466,7 @@ impl LostReason {
             Self::Unspecified => "LOST_REASON_UNSPECIFIED",
             Self::Epoch => "LOST_REASON_EPOCH",
             Self::Future => "LOST_REASON_FUTURE",
+            Self::History => "LOST_REASON_HISTORY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -458,6 +475,7 @@ impl LostReason {
             "LOST_REASON_UNSPECIFIED" => Some(Self::Unspecified),
             "LOST_REASON_EPOCH" => Some(Self::Epoch),
             "LOST_REASON_FUTURE" => Some(Self::Future),
+            "LOST_REASON_HISTORY" => Some(Self::History),
             _ => None,
         }
     }

@@ -122,8 +122,12 @@ pub enum StoreError {
 impl StoreError {
     /// What is wrong with the whole database when this is no failure of one statement.
     pub(in crate::chat) fn fault(&self) -> Option<Fault> {
-        let Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) = self else {
-            return matches!(self, Self::Replaced { .. }).then_some(Fault::Replaced);
+        let failure = match self {
+            Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => failure,
+            Self::Replaced { .. } => return Some(Fault::Replaced),
+            // What was stored could be decoded and had no hole.
+            Self::Decode(_) | Self::Hole { .. } => return Some(Fault::Damaged),
+            Self::Sqlite(_) | Self::Closed => return None,
         };
         match failure.code {
             _ if failure.extended_code == SQLITE_READONLY_DBMOVED => Some(Fault::Replaced),

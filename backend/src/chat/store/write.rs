@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::session::TokenHash;
 use super::super::types::{Marker, OperationId, RoomId, RoomKey, RoomView, User, UserKey};
 use super::identity::Identity;
-use super::read::unread;
+use super::read::{fingerprint_at, unread};
 use super::{StoreError, incarnation};
 
 /// The connection that writes.
@@ -162,6 +162,7 @@ impl WriteStore {
             created_at_ms: room.created_at_ms,
             epoch: room.epoch,
             head: room.head,
+            fingerprint: fingerprint_at(&self.connection, room.key, room.head)?.unwrap_or(0),
             read,
             unread: unread(room.messages, read_messages, own_above),
         })
