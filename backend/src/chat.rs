@@ -7,6 +7,7 @@
 //! `tail`, and acknowledges it; every `subscriber` takes it from there, or, when it was too slow for that, from
 //! the `store`.
 
+pub mod clock;
 mod directory;
 mod error;
 mod health;
@@ -28,12 +29,15 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use proto::chat::v1::server::chat_service_server::{ChatService, ChatServiceServer};
 use rusqlite::Connection;
 use tokio::sync::watch;
 
+use self::clock::Clock;
+#[cfg(test)]
+use self::clock::wall_ms as now_ms;
 use self::directory::{Directory, Room};
 use self::error::ChatError;
 use self::health::Health;
@@ -47,7 +51,9 @@ use self::types::{
     UserName,
 };
 use self::wire::EventBody;
-use self::writer::{CreateRoom, EndSession, Join, MarkRead, Prolong, SendMessage, Writer, WriterThread};
+use self::writer::{
+    CreateRoom, EndSession, Join, MarkRead, MarkUsed, Prolong, SendMessage, Writer, WriterThread,
+};
 
 pub use self::health::Fault;
 pub use self::session::{COOKIE, REMEMBERED_SESSIONS};
@@ -76,6 +82,10 @@ pub const MAX_REQUEST_BYTES: usize = 256 * 1024;
 
 /// How long a session lives after it was last prolonged.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// How long a session lives that is never used: the answer that brought it got lost, or the browser kept no cookie. Then
+/// its name is free again.
+pub const UNUSED_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// How often a quiet stream is sent a heartbeat, a fifth more or less.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(20);
@@ -122,6 +132,10 @@ pub struct ChatOptions {
     pub spread: Spread,
     /// How much of the newest events is held in memory.
     pub tail: TailLimits,
+    /// See [`UNUSED_LIFETIME`].
+    pub unused_lifetime: Duration,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 impl Default for ChatOptions {
@@ -135,6 +149,8 @@ impl Default for ChatOptions {
             stall_timeout: STALL_TIMEOUT,
             spread: Spread::default(),
             tail: TailLimits::default(),
+            unused_lifetime: UNUSED_LIFETIME,
+            clock: Clock::default(),
         }
     }
 }
@@ -170,13 +186,14 @@ impl Chat {
             tail: Tail::new(options.tail),
             sessions: Sessions::default(),
             streams: Arc::default(),
+            clock: options.clock.clone(),
             health: Health::default(),
             closing: AtomicBool::new(false),
             holes: AtomicU64::new(0),
         });
         let (path, suspect) = (opened.path.clone(), opened.suspect);
-        let (writer, thread) =
-            Writer::start(opened, shared.clone()).map_err(|error| error.naming_damage(path.clone()))?;
+        let (writer, thread) = Writer::start(opened, shared.clone(), options.unused_lifetime)
+            .map_err(|error| error.naming_damage(path.clone()))?;
         let check = suspect.then(|| {
             let shared = shared.clone();
             DamageCheck::start(&path, move || {
@@ -241,6 +258,7 @@ struct Shared {
     tail: Tail,
     sessions: Sessions,
     streams: Arc<Streams>,
+    clock: Clock,
     health: Health,
     closing: AtomicBool,
     holes: AtomicU64,
@@ -300,11 +318,23 @@ impl Core {
                 let row = self.read(move |connection| store::session(connection, &hash)).await?;
                 let row = row.ok_or(ChatError::NoSession)?;
                 let session = Arc::new(Session::new(hash, row.user, row.expires_at_ms));
-                self.shared.sessions.remember(session.clone(), moment);
+                if row.used || self.mark_used(hash).await? {
+                    self.shared.sessions.remember(session.clone(), moment);
+                }
                 session
             }
         };
-        if session.is_expired(now_ms()) { Err(ChatError::NoSession) } else { Ok(session) }
+        if session.is_expired(self.shared.clock.now_ms()) { Err(ChatError::NoSession) } else { Ok(session) }
+    }
+
+    /// Remembers that a session is used, before its first use has an effect: then it is not removed as unused. False
+    /// when nothing can be stored at the moment; what is only read goes on.
+    async fn mark_used(&self, token: TokenHash) -> Result<bool, ChatError> {
+        match self.writer.write(MarkUsed { token }).await {
+            Ok(()) => Ok(true),
+            Err(ChatError::CannotStore(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn prolong(&self, session: &Session) -> Result<(), ChatError> {
@@ -374,10 +404,4 @@ impl Core {
     fn lifetime_ms(&self) -> i64 {
         i64::try_from(self.options.session_lifetime.as_millis()).unwrap_or(i64::MAX / 2)
     }
-}
-
-/// Milliseconds since 1970-01-01T00:00:00Z.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -12,6 +12,7 @@ mod identity;
 mod incarnation;
 mod read;
 mod schema;
+mod sweep;
 mod write;
 
 use std::fs::{self, File, TryLockError};

@@ -29,7 +29,7 @@ use super::store::{self, StoreError, replay_page};
 use super::streams::OpenStream;
 use super::tail::{Entry, Next, Position};
 use super::types::{ClientCursor, RoomId, RoomKey, RoomView};
-use super::{Core, now_ms, wire};
+use super::{Core, wire};
 
 /// How much longer or shorter than the interval a heartbeat waits, so that streams opened together do not beat
 /// together.
@@ -232,7 +232,7 @@ impl Subscriber {
         wire::frame(Frame::Hello(pb::Hello {
             user: Some((&self.session.user).into()),
             heartbeat_interval_ms: millis(self.core.options.heartbeat_interval.mul_f64(1.0 + JITTER)),
-            now_ms: now_ms(),
+            now_ms: self.core.shared.clock.now_ms(),
         }))
     }
 
@@ -402,7 +402,7 @@ impl Subscriber {
     }
 
     async fn beat(&mut self) -> Result<Option<EncodedSubscribeResponse>, ChatError> {
-        if self.session.is_expired(now_ms()) {
+        if self.session.is_expired(self.core.shared.clock.now_ms()) {
             // Another window may have prolonged it.
             match self.core.session(&self.session.token).await {
                 Ok(session) => self.session = session,
@@ -435,7 +435,7 @@ impl Subscriber {
                 heads.push(pb::Cursor { room_id, epoch: room.epoch, seq: followed.last, fingerprint: 0 });
             }
         }
-        wire::frame(Frame::Heartbeat(pb::Heartbeat { now_ms: now_ms(), heads }))
+        wire::frame(Frame::Heartbeat(pb::Heartbeat { now_ms: self.core.shared.clock.now_ms(), heads }))
     }
 }
 

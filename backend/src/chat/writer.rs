@@ -9,13 +9,14 @@ mod upkeep;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::runtime;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use self::group::Group;
-pub(super) use self::inputs::{CreateRoom, EndSession, Join, MarkRead, Prolong, SendMessage};
+pub(super) use self::inputs::{CreateRoom, EndSession, Join, MarkRead, MarkUsed, Prolong, SendMessage};
 use self::upkeep::Upkeep;
 use super::Shared;
 use super::error::ChatError;
@@ -52,6 +53,7 @@ pub(super) trait Input: Sized {
 pub(super) enum Command {
     Join(Job<Join>),
     Prolong(Job<Prolong>),
+    MarkUsed(Job<MarkUsed>),
     EndSession(Job<EndSession>),
     CreateRoom(Job<CreateRoom>),
     SendMessage(Job<SendMessage>),
@@ -92,7 +94,7 @@ macro_rules! commands {
         }
     };
 }
-commands!(Join, Prolong, EndSession, CreateRoom, SendMessage, MarkRead);
+commands!(Join, Prolong, MarkUsed, EndSession, CreateRoom, SendMessage, MarkRead);
 
 impl<I: Input> Job<I> {
     fn apply(&mut self, group: &mut Group) -> Result<(), StoreError> {
@@ -129,11 +131,16 @@ pub(super) struct Writer {
 pub(super) struct WriterThread(JoinHandle<()>);
 
 impl Writer {
-    /// Starts the thread. It keeps the folder's lock until the database is closed.
-    pub(super) fn start(opened: Opened, shared: Arc<Shared>) -> Result<(Self, WriterThread), OpenError> {
+    /// Starts the thread. It keeps the folder's lock until the database is closed. Sessions that nobody has used for
+    /// `unused_lifetime` are removed.
+    pub(super) fn start(
+        opened: Opened,
+        shared: Arc<Shared>,
+        unused_lifetime: Duration,
+    ) -> Result<(Self, WriterThread), OpenError> {
         let Opened { store, path, lock, head, .. } = opened;
         let mut group = Group::open(store, path, shared)?;
-        let mut upkeep = Upkeep::new(head);
+        let mut upkeep = Upkeep::new(head, unused_lifetime);
         let timer =
             runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
         let (commands, mut waiting) = mpsc::channel(QUEUE);

@@ -80,6 +80,8 @@ impl Readers {
 pub(in crate::chat) struct SessionRow {
     pub(in crate::chat) user: User,
     pub(in crate::chat) expires_at_ms: i64,
+    /// Whether it has been used since it was made.
+    pub(in crate::chat) used: bool,
 }
 
 /// The session with this token, expired or not.
@@ -88,14 +90,14 @@ pub(in crate::chat) fn session(
     token: &TokenHash,
 ) -> Result<Option<SessionRow>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT users.key, users.id, users.name, sessions.expires_at_ms
+        "SELECT users.key, users.id, users.name, sessions.expires_at_ms, sessions.used
          FROM sessions JOIN users ON users.key = sessions.user WHERE sessions.token_hash = ?1",
     )?;
     let row = statement.query_row([token.as_bytes()], |row| {
         let id: String = row.get(1)?;
         let name: String = row.get(2)?;
         let user = User { key: UserKey(row.get(0)?), id: id.into(), name: name.into() };
-        Ok(SessionRow { user, expires_at_ms: row.get(3)? })
+        Ok(SessionRow { user, expires_at_ms: row.get(3)?, used: row.get(4)? })
     });
     Ok(row.optional()?)
 }

@@ -341,7 +341,9 @@ impl WriteStore {
             .execute(params![id, name, name_key, now_ms])?;
         let key = UserKey(self.connection.last_insert_rowid());
         self.connection
-            .prepare_cached("INSERT INTO sessions (token_hash, user, expires_at_ms) VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT INTO sessions (token_hash, user, expires_at_ms, used) VALUES (?1, ?2, ?3, 0)",
+            )?
             .execute(params![token.as_bytes(), key.0, expires_at_ms])?;
         Ok(User { key, id: id.into(), name: name.into() })
     }
@@ -352,6 +354,26 @@ impl WriteStore {
             "UPDATE sessions SET expires_at_ms = max(expires_at_ms, ?2) WHERE token_hash = ?1",
         )?;
         Ok(statement.execute(params![token.as_bytes(), expires_at_ms])? == 1)
+    }
+
+    /// Notes that a session is used; false when there is no such session.
+    pub(in crate::chat) fn mark_used(&self, token: &TokenHash) -> Result<bool, StoreError> {
+        let mut statement =
+            self.connection.prepare_cached("UPDATE sessions SET used = 1 WHERE token_hash = ?1")?;
+        Ok(statement.execute([token.as_bytes()])? == 1)
+    }
+
+    /// Notes that a user has written an event.
+    pub(in crate::chat) fn mark_wrote(&self, user: UserKey) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE users SET wrote = 1 WHERE key = ?1 AND wrote = 0")?
+            .execute([user.0])?;
+        Ok(())
+    }
+
+    /// The connection, for what stands in another file.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
     }
 
     /// Removes a session, and frees its user's name when it was the last.
@@ -367,7 +389,7 @@ impl WriteStore {
         Ok(())
     }
 
-    fn free_name_unless_live(&self, user: UserKey) -> Result<bool, StoreError> {
+    pub(super) fn free_name_unless_live(&self, user: UserKey) -> Result<bool, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "UPDATE users SET live = 0
              WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE user = ?1)",

@@ -24,6 +24,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Upkeep {
     head: HeadFile,
+    unused_lifetime: Duration,
     last: Instant,
     head_noted: Instant,
     /// No try before this, after a failure.
@@ -35,9 +36,17 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(super) fn new(head: HeadFile) -> Self {
+    pub(super) fn new(head: HeadFile, unused_lifetime: Duration) -> Self {
         let now = Instant::now();
-        Self { head, last: now, head_noted: now, retry_at: None, logged: None, complained: false }
+        Self {
+            head,
+            unused_lifetime,
+            last: now,
+            head_noted: now,
+            retry_at: None,
+            logged: None,
+            complained: false,
+        }
     }
 
     /// Why nothing is to be written now.
@@ -82,15 +91,24 @@ impl Upkeep {
         let tried = match group.health().fault() {
             Some(fault) if fault.is_final() => return,
             Some(_) => group.probe().inspect(|()| self.stored(group)),
-            None => group.store.check_files(),
+            None => group.store.check_files().and_then(|()| group.sweep(self.unused_lifetime)),
         };
-        if let Err(error) = tried {
-            self.failed(group, error.fault().unwrap_or(Fault::WriteFailed), &error);
-        } else if self.head_noted.elapsed() >= HEAD_INTERVAL {
-            self.head_noted = Instant::now();
-            if let Err(error) = self.head.note_events(group.events()) {
-                tracing::debug!(%error, "the head file cannot be written");
-            }
+        match tried {
+            Ok(()) => self.note_head(group),
+            Err(error) => match error.fault() {
+                Some(fault) => self.failed(group, fault, &error),
+                None => tracing::debug!(%error, "what nobody needs any more cannot be removed"),
+            },
+        }
+    }
+
+    fn note_head(&mut self, group: &Group) {
+        if self.head_noted.elapsed() < HEAD_INTERVAL {
+            return;
+        }
+        self.head_noted = Instant::now();
+        if let Err(error) = self.head.note_events(group.events()) {
+            tracing::debug!(%error, "the head file cannot be written");
         }
     }
 
