@@ -193,7 +193,7 @@ impl Chat {
         });
         let (path, suspect) = (opened.path.clone(), opened.suspect);
         let (writer, thread) = Writer::start(opened, shared.clone(), options.unused_lifetime)
-            .map_err(|error| error.naming_damage(path.clone()))?;
+            .map_err(|error| error.naming_file(path.clone()))?;
         let check = suspect.then(|| {
             let shared = shared.clone();
             DamageCheck::start(&path, move || {
@@ -330,7 +330,11 @@ impl Core {
     /// Remembers that a session is used, before its first use has an effect: then it is not removed as unused. False
     /// when nothing can be stored at the moment; what is only read goes on.
     async fn mark_used(&self, token: TokenHash) -> Result<bool, ChatError> {
-        match self.writer.write(MarkUsed { token }).await {
+        let writer = self.writer.clone();
+        // In a task of its own: a stream asks for its session too, and a place in the writer's queue must not wait for
+        // a peer that takes nothing.
+        let marked = tokio::spawn(async move { writer.write(MarkUsed { token }).await });
+        match marked.await.unwrap_or(Err(ChatError::ShuttingDown)) {
             Ok(()) => Ok(true),
             Err(ChatError::CannotStore(_)) => Ok(false),
             Err(error) => Err(error),

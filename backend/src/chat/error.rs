@@ -82,6 +82,11 @@ impl From<ChatError> for Status {
                 Status::internal("The server could not do this. Try again later.")
             }
             ChatError::CannotStore(fault) => cannot_store(fault),
+            ChatError::Store(source) if source.fault() == Some(Fault::Damaged) => {
+                // That there is damage was logged when it was found; every reader who meets it is not news.
+                tracing::debug!(error = %source, "a reader met damage");
+                Status::internal("The server could not read this: its database is damaged.")
+            }
             ChatError::Store(source) => {
                 // What failed inside is for the log, not for the client.
                 tracing::error!(error = %source, "the chat's store failed");

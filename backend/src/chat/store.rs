@@ -77,7 +77,7 @@ pub(super) struct Opened {
 /// Opens the database in `folder`, made and migrated if need be.
 pub(super) fn open(folder: &Path) -> Result<Opened, OpenError> {
     let path = folder.join(DATABASE_FILE);
-    open_files(folder, &path).map_err(|error| error.naming_damage(path))
+    open_files(folder, &path).map_err(|error| error.naming_file(path))
 }
 
 fn open_files(folder: &Path, path: &Path) -> Result<Opened, OpenError> {

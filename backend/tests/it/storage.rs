@@ -1,6 +1,8 @@
 //! What becomes of sends when the disk, or what somebody does to the files, is in the way: nothing is acknowledged
 //! that a restart would not find.
 
+#![cfg(target_os = "linux")]
+
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -110,6 +112,26 @@ async fn nothing_is_lost_when_the_write_ahead_log_is_removed_and_the_server_kill
     server.kill().await;
     server.restart().await;
     assert_all_stored(&server, &stored).await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_leaves_the_write_ahead_log_of_a_database_that_was_put_in_its_place() {
+    let other = Program::start().await;
+    let mut eve = Person::join(other.channel(), "Eve").await;
+    eve.send("general", "in the log of another database").await;
+    let attack = |server: &Program| {
+        for suffix in ["", "-wal"] {
+            let name = format!("chinwag.db{suffix}");
+            fs::copy(other.data().join(&name), server.path(&name)).unwrap();
+            fs::rename(server.path(&name), server.data().join(&name)).unwrap();
+        }
+    };
+    let (mut server, _) = nothing_is_acknowledged_after(attack).await;
+    assert_eq!(server.terminate().await.code(), Some(0));
+    assert_eq!(server.log_lines("ERROR").len(), 1, "{}", server.log());
+    server.restart().await;
+    let log = Person::join(server.channel(), "Reader").await.log("general").await;
+    assert_eq!(log.len(), 2);
 }
 
 #[tokio::test]

@@ -53,7 +53,10 @@ pub struct Event {
     #[prost(uint64, tag = "2")]
     pub seq: u64,
     /// When the server stored it, milliseconds since 1970-01-01T00:00:00Z. Never
-    /// less than that of the event before it.
+    /// less than that of the event before it: after an event from a clock that was
+    /// ahead, the next ones have its time until the clock has caught up. The server
+    /// does not follow a step of its clock of more than five minutes until it has
+    /// lasted for an hour.
     #[prost(int64, tag = "3")]
     pub created_at_ms: i64,
     /// Who did it. Absent for what the server did by itself.
@@ -607,7 +610,8 @@ pub mod chat_service_client {
         /// INVALID_ARGUMENT: the name breaks a rule (see JoinRequest.name).
         ///
         /// Not idempotent: a repeat finds the name taken by the session that the first
-        /// call may have started.
+        /// call may have started. A session that is not used within ten minutes is
+        /// removed, and its name is free again.
         pub async fn join(
             &mut self,
             request: impl tonic::IntoRequest<super::JoinRequest>,

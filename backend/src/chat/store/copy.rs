@@ -207,7 +207,7 @@ fn prepare(file: &Path, new: &Path) -> Result<(Head, String), CopyError> {
     }
     let naming_file = |error| match error {
         OpenError::Foreign { .. } => OpenError::Foreign { path: file.to_owned() },
-        other => other.naming_damage(file.to_owned()),
+        other => other.naming_file(file.to_owned()),
     };
     match schema::check_untouched(new).map_err(naming_file)? {
         Found::Nothing => return Err(OpenError::Foreign { path: file.to_owned() }.into()),

@@ -66,6 +66,14 @@ pub enum OpenError {
         /// What SQLite says.
         source: StoreError,
     },
+    /// Opening writes a little, and the system refuses that.
+    #[error("the database {} cannot be written to; its disk may be full", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite says.
+        source: StoreError,
+    },
     /// SQLite refused.
     #[error("the database cannot be opened")]
     Sqlite(#[from] rusqlite::Error),
@@ -81,11 +89,17 @@ pub enum OpenError {
 }
 
 impl OpenError {
-    /// The same, as [`Damaged`](Self::Damaged) when SQLite says that the file `path` is.
-    pub(in crate::chat) fn naming_damage(self, path: PathBuf) -> Self {
+    /// The same, with the file's name when the file at `path` is damaged or cannot be written to.
+    pub(in crate::chat) fn naming_file(self, path: PathBuf) -> Self {
         match self {
-            Self::Sqlite(error) => Self::Store(error.into()).naming_damage(path),
-            Self::Store(source) if source.fault() == Some(Fault::Damaged) => Self::Damaged { path, source },
+            Self::Sqlite(error) if StoreError::fault_of(&error).is_some() => {
+                Self::Store(error.into()).naming_file(path)
+            }
+            Self::Store(source) => match source.fault() {
+                Some(Fault::Damaged) => Self::Damaged { path, source },
+                Some(Fault::DiskFull | Fault::WriteFailed) => Self::Unwritable { path, source },
+                _ => Self::Store(source),
+            },
             other => other,
         }
     }
@@ -122,13 +136,17 @@ pub enum StoreError {
 impl StoreError {
     /// What is wrong with the whole database when this is no failure of one statement.
     pub(in crate::chat) fn fault(&self) -> Option<Fault> {
-        let failure = match self {
-            Self::Sqlite(rusqlite::Error::SqliteFailure(failure, _)) => failure,
-            Self::Replaced { .. } => return Some(Fault::Replaced),
+        match self {
+            Self::Sqlite(error) => Self::fault_of(error),
+            Self::Replaced { .. } => Some(Fault::Replaced),
             // What was stored could be decoded and had no hole.
-            Self::Decode(_) | Self::Hole { .. } => return Some(Fault::Damaged),
-            Self::Sqlite(_) | Self::Closed => return None,
-        };
+            Self::Decode(_) | Self::Hole { .. } => Some(Fault::Damaged),
+            Self::Closed => None,
+        }
+    }
+
+    fn fault_of(error: &rusqlite::Error) -> Option<Fault> {
+        let rusqlite::Error::SqliteFailure(failure, _) = error else { return None };
         match failure.code {
             _ if failure.extended_code == SQLITE_READONLY_DBMOVED => Some(Fault::Replaced),
             ErrorCode::DiskFull => Some(Fault::DiskFull),

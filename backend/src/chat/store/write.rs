@@ -116,12 +116,17 @@ impl WriteStore {
     /// Copies the write-ahead log into the database file and closes it.
     pub(in crate::chat) fn close(self) -> Result<(), StoreError> {
         if let Err(error) = self.identity.check() {
-            // SQLite removes the log by its name when it closes, and the log of that name may be another's.
-            self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-            self.connection.close().map_err(|(_, error)| error)?;
+            self.close_as_it_is()?;
             return Err(error);
         }
         self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        self.connection.close().map_err(|(_, error)| error.into())
+    }
+
+    /// Closes the database and touches no file. SQLite would copy the log into a damaged database, and remove the log by
+    /// its name, which may be another's.
+    pub(in crate::chat) fn close_as_it_is(self) -> Result<(), StoreError> {
+        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         self.connection.close().map_err(|(_, error)| error.into())
     }
 

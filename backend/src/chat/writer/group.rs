@@ -10,7 +10,7 @@ use proto::chat::v1::{self as pb, subscribe_response::Frame};
 
 use super::super::Shared;
 use super::super::error::ChatError;
-use super::super::health::Health;
+use super::super::health::{Fault, Health};
 use super::super::random;
 use super::super::session::TokenHash;
 use super::super::store::{Append, OpenError, RoomRow, StoreError, WriteStore};
@@ -247,9 +247,10 @@ impl Group {
         self.shared.directory.heads().iter().map(|(_, head)| head).sum()
     }
 
-    /// Closes the database.
+    /// Closes the database; after a fault that stays, without touching its files.
     pub(super) fn close(self) -> Result<(), StoreError> {
-        self.store.close()
+        let is_final = self.health().fault().is_some_and(Fault::is_final);
+        if is_final { self.store.close_as_it_is() } else { self.store.close() }
     }
 }
 

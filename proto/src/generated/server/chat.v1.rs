@@ -21,7 +21,8 @@ pub mod chat_service_server {
         /// INVALID_ARGUMENT: the name breaks a rule (see JoinRequest.name).
         ///
         /// Not idempotent: a repeat finds the name taken by the session that the first
-        /// call may have started.
+        /// call may have started. A session that is not used within ten minutes is
+        /// removed, and its name is free again.
         async fn join(
             &self,
             request: tonic::Request<crate::chat::v1::JoinRequest>,
