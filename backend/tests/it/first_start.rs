@@ -14,8 +14,8 @@ use crate::support::program::Program;
 /// How many first starts are killed.
 const KILLS: u32 = 200;
 
-/// How many starts are killed that migrate. They go the same way but for one step.
-const KILLED_MIGRATIONS: u32 = 100;
+/// How many starts are killed on a database that is there. They go the same way but for one step.
+const KILLED_RESTARTS: u32 = 60;
 
 /// A database as version 1 of the tables left it.
 const VERSION_1: &str = include_str!("v1.sql");
@@ -73,9 +73,13 @@ fn time_of_a_start(prepare: impl Fn(&Path)) -> Duration {
     time
 }
 
-/// Kills `kills` starts on folders that `prepare` has made, at moments spread over the time that a start takes,
-/// and starts again on each.
-async fn kill_starts(kills: u32, prepare: impl Fn(&Path) + Send + Clone + 'static) -> TempDir {
+/// Kills `kills` starts on folders that `prepare` has made, at moments spread over the time that a start takes, starts
+/// again on each, and lets `check` look at it.
+async fn kill_starts(
+    kills: u32,
+    prepare: impl Fn(&Path) + Send + Clone + 'static,
+    check: impl Fn(&Path) + Send + 'static,
+) -> TempDir {
     tokio::task::spawn_blocking(move || {
         let whole = time_of_a_start(prepare.clone()).max(time_of_a_start(prepare.clone()));
         let whole = whole.max(Duration::from_millis(20));
@@ -87,6 +91,7 @@ async fn kill_starts(kills: u32, prepare: impl Fn(&Path) + Send + Clone + 'stati
             prepare(&data);
             kill_a_start(&data, whole.mul_f64(f64::from(kill) / f64::from(kills)));
             open_and_close(&data);
+            check(&data);
             last = Some(dir);
         }
         last.unwrap()
@@ -95,9 +100,29 @@ async fn kill_starts(kills: u32, prepare: impl Fn(&Path) + Send + Clone + 'stati
     .unwrap()
 }
 
+/// Makes a database of version 1.
+fn make_version_1(data: &Path) {
+    let database = rusqlite::Connection::open(data.join("chinwag.db")).unwrap();
+    database.pragma_update(None, "journal_mode", "wal").unwrap();
+    database.pragma_update(None, "synchronous", "off").unwrap();
+    database.execute_batch(VERSION_1).unwrap();
+}
+
+/// Nothing of version 1's database is lost, and no start took it for an older copy.
+fn is_complete(data: &Path) {
+    let database = rusqlite::Connection::open(data.join("chinwag.db")).unwrap();
+    let (events, epoch): (u32, i64) = database
+        .query_row("SELECT (SELECT count(*) FROM events), epoch FROM rooms WHERE key = 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    assert_eq!(events, 13);
+    assert!(VERSION_1.contains(&format!(",{epoch},")), "the room has a new epoch, {epoch}");
+}
+
 #[tokio::test]
 async fn a_first_start_that_was_killed_at_any_moment_leaves_a_folder_that_starts() {
-    let dir = kill_starts(KILLS, |_| {}).await;
+    let dir = kill_starts(KILLS, |_| {}, |_| {}).await;
     let server = Program::start_on(dir, &[]).await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     ada.send("general", "hello").await;
@@ -105,17 +130,20 @@ async fn a_first_start_that_was_killed_at_any_moment_leaves_a_folder_that_starts
 
 #[tokio::test]
 async fn a_migration_that_was_killed_at_any_moment_leaves_a_folder_that_starts_with_all_messages() {
-    let prepare = |data: &Path| {
-        let database = rusqlite::Connection::open(data.join("chinwag.db")).unwrap();
-        database.pragma_update(None, "journal_mode", "wal").unwrap();
-        database.pragma_update(None, "synchronous", "off").unwrap();
-        database.execute_batch(VERSION_1).unwrap();
-    };
-    let dir = kill_starts(KILLED_MIGRATIONS, prepare).await;
+    let dir = kill_starts(KILLED_RESTARTS, make_version_1, is_complete).await;
     let server = Program::start_on(dir, &[]).await;
     let mut ada = Person::join(server.channel(), "Eve").await;
     assert_eq!(ada.log("general").await.len(), 11);
     ada.send("general", "hello").await;
+}
+
+#[tokio::test]
+async fn a_start_that_was_killed_at_any_moment_is_not_taken_for_an_older_copy() {
+    let prepare = |data: &Path| {
+        make_version_1(data);
+        open_and_close(data);
+    };
+    kill_starts(KILLED_RESTARTS, prepare, is_complete).await;
 }
 
 #[test]

@@ -32,7 +32,8 @@ impl Checked {
     }
 }
 
-/// Checks the database in `folder`, which a server may be using. Changes nothing.
+/// Checks the database in `folder`, which a server may be using. Changes nothing. Not for the server's own process: on
+/// Unix, closing a file drops all locks that the process has on it, SQLite's among them.
 pub fn check(folder: &Path) -> Result<Checked, CopyError> {
     let path = folder.join(DATABASE_FILE);
     if !folder.is_dir() || schema::check_untouched(&path)? == Found::Nothing {

@@ -85,7 +85,8 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CopyError {
 }
 
 /// Copies the database in `folder` to `file`, which must not exist, while a server may be using it. The copy is of one
-/// moment, checked, a single file, and on disk when this returns. Returns its size in bytes.
+/// moment, checked, a single file, and on disk when this returns. Returns its size in bytes. Not for the server's own
+/// process; see `check`.
 pub fn backup(folder: &Path, file: &Path) -> Result<u64, CopyError> {
     let database = folder.join(DATABASE_FILE);
     if !folder.is_dir() || schema::check_untouched(&database)? == Found::Nothing {

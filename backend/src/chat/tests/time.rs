@@ -110,7 +110,9 @@ async fn guests_who_have_left_are_removed_unless_they_have_written() {
 
     users_become(&chat, &["Writer", "Maker", "Last"]).await;
     assert!(expiring.is_expired(chat.core().shared.clock.now_ms()));
-    assert!(check(chat.folder.path()).unwrap().findings.is_empty());
+    let TestChat { chat, folder } = chat;
+    chat.close().await;
+    assert_eq!(check(folder.path()).unwrap().findings, [""; 0]);
 }
 
 #[tokio::test]
