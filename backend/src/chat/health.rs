@@ -11,7 +11,7 @@ pub enum Fault {
     DiskFull,
     /// The system refuses to write, or another program holds the database's lock. Passes by itself.
     WriteFailed,
-    /// A file of the database was removed, moved or replaced while the server used it. Lasts until a restart:
+    /// A file of the database was removed, moved, replaced or written to by another program while the server used it. Lasts until a restart:
     /// what would be written now could not be found by the next start.
     Replaced,
     /// The database's structure is broken. Lasts until a restart.

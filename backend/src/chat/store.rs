@@ -13,6 +13,7 @@ mod incarnation;
 mod read;
 mod schema;
 mod sweep;
+mod transaction;
 mod write;
 
 use std::fs::{self, File, TryLockError};
@@ -41,10 +42,6 @@ pub const DATABASE_FILE: &str = "chinwag.db";
 /// The file whose lock says that a server uses the data folder. It stays empty and is never removed; the
 /// lock ends with the process, however that ends.
 pub const LOCK_FILE: &str = "chinwag.lock";
-
-/// Pages in the write-ahead log after which the writer copies them into the database file (16 MiB): rarely
-/// enough that sends do not feel it, often enough that the log stays small.
-const CHECKPOINT_PAGES: u32 = 4_096;
 
 /// How long a connection waits for another one's lock. Readers never wait in WAL mode; this is for the
 /// moments of recovery and closing.
@@ -102,7 +99,7 @@ fn open_files(folder: &Path, path: &Path) -> Result<Opened, OpenError> {
     let head = incarnation::begin(&mut connection, folder, head)?;
     let identity =
         Identity::of(&connection, path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
-    let store = WriteStore::new(connection, identity);
+    let store = WriteStore::new(connection, identity)?;
     Ok(Opened { store, path: path.to_owned(), lock, head, suspect })
 }
 
@@ -147,7 +144,6 @@ fn configure_writer(connection: &Connection) -> Result<(), rusqlite::Error> {
     configure(connection)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     // On macOS a plain fsync does not reach the disk. Other systems ignore these two.
     connection.pragma_update(None, "fullfsync", true)?;
     connection.pragma_update(None, "checkpoint_fullfsync", true)

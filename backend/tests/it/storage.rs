@@ -106,6 +106,20 @@ async fn nothing_is_acknowledged_after_the_database_was_replaced() {
 }
 
 #[tokio::test]
+async fn nothing_is_acknowledged_after_another_file_was_copied_over_the_database() {
+    // As `cp` does it: the same file, with other content.
+    let mut other = Program::start().await;
+    let mut eve = Person::join(other.channel(), "Eve").await;
+    eve.send("general", "in another database").await;
+    assert!(other.terminate().await.success());
+    let attack = |server: &Program| {
+        fs::copy(other.data().join("chinwag.db"), server.data().join("chinwag.db")).unwrap();
+    };
+    let (mut server, _) = nothing_is_acknowledged_after(attack).await;
+    assert_eq!(server.terminate().await.code(), Some(0));
+}
+
+#[tokio::test]
 async fn nothing_is_lost_when_the_write_ahead_log_is_removed_and_the_server_killed() {
     let attack = |server: &Program| fs::remove_file(server.data().join("chinwag.db-wal")).unwrap();
     let (mut server, stored) = nothing_is_acknowledged_after(attack).await;

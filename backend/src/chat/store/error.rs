@@ -122,8 +122,8 @@ pub enum StoreError {
         /// The last event before the hole.
         after: u64,
     },
-    /// A file of the database is no longer the one that was opened.
-    #[error("the file {} was removed, moved or replaced while the server used it", path.display())]
+    /// A file of the database is no longer the one that was opened, or another program has written to it.
+    #[error("the file {} was removed, moved, replaced or written to while the server used it", path.display())]
     Replaced {
         /// The file.
         path: PathBuf,

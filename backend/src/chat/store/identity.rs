@@ -3,6 +3,7 @@
 //! SQLite goes on writing into a file that was removed or replaced, and the next start does not find what it
 //! wrote. Knows nothing of what is in the files.
 
+use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,28 @@ use super::StoreError;
 /// The database's files as they were opened: the database, its write-ahead log, and the log's index.
 #[derive(Debug)]
 pub(super) struct Identity {
-    files: Vec<(PathBuf, FileId)>,
+    database: PathBuf,
+    /// The database file as this process has left it.
+    left: Cell<(FileId, Content)>,
+    /// The log and its index.
+    others: [(PathBuf, FileId); 2],
+}
+
+/// What changes when a program writes to a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Content {
+    /// Bytes.
+    size: u64,
+    /// When it was last written to. Whole seconds: some file systems forget the parts.
+    modified: i64,
+}
+
+#[cfg(unix)]
+impl Content {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        Self { size: metadata.len(), modified: metadata.mtime() }
+    }
 }
 
 impl Identity {
@@ -22,26 +44,43 @@ impl Identity {
     pub(super) fn of(connection: &Connection, path: &Path) -> io::Result<Self> {
         // SQLite follows a symbolic link and puts the log beside the link's target.
         let target = connection.path().filter(|target| !target.is_empty()).map_or(path, Path::new);
-        let paths = [path.to_owned(), beside(target, "-wal"), beside(target, "-shm")];
-        let files = paths.into_iter().map(|path| FileId::of(&path).map(|id| (path, id)));
-        Ok(Self { files: files.collect::<Result<_, _>>()? })
+        let other = |suffix| {
+            let path = beside(target, suffix);
+            FileId::look(&path).map(|(id, _)| (path, id))
+        };
+        let left = Cell::new(FileId::look(path)?);
+        Ok(Self { database: path.to_owned(), left, others: [other("-wal")?, other("-shm")?] })
     }
 
-    /// Refuses when a name leads to another file, or to none. A file cannot come back under its old number: the
-    /// number stays taken for as long as the database is open.
+    /// Refuses when a name leads to another file, or to none, or when another program has written to the database. A file
+    /// cannot come back under its old number: the number stays taken for as long as the database is open.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        match self.files.iter().find(|(path, id)| !id.is_still_at(path)) {
+        // Anything but a clear answer counts as another file: a system that cannot say where the file is cannot promise
+        // that the next start will find it.
+        if FileId::look(&self.database).ok() != Some(self.left.get()) {
+            return Err(StoreError::Replaced { path: self.database.clone() });
+        }
+        match self.others.iter().find(|(path, id)| !id.is_at(path)) {
             None => Ok(()),
             Some((path, _)) => Err(StoreError::Replaced { path: path.clone() }),
+        }
+    }
+
+    /// This process has written to the database file.
+    pub(super) fn note_written(&self) {
+        // When it is another file now, the next look finds that.
+        if let Ok((id, content)) = FileId::look(&self.database)
+            && id == self.left.get().0
+        {
+            self.left.set((id, content));
         }
     }
 
     /// Whether the database is in its place and the log has no name any more: then the log's content can still
     /// be copied into the database.
     pub(super) fn only_log_is_gone(&self) -> bool {
-        let [database, log, ..] = self.files.as_slice() else { return false };
-        let gone = |path: &Path| matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
-        database.1.is_still_at(&database.0) && gone(&log.0)
+        let gone = matches!(self.others[0].0.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        gone && FileId::look(&self.database).ok() == Some(self.left.get())
     }
 }
 
@@ -62,20 +101,14 @@ struct FileId {
 
 #[cfg(unix)]
 impl FileId {
-    fn of(path: &Path) -> io::Result<Self> {
+    /// The file at `path`. By name, never by opening: closing any handle of the file would drop SQLite's locks on it.
+    fn look(path: &Path) -> io::Result<(Self, Content)> {
         use std::os::unix::fs::MetadataExt as _;
-        // By name, never by opening: closing any handle of the file would drop SQLite's locks on it.
         let metadata = path.metadata()?;
         if metadata.nlink() == 0 {
             return Err(io::ErrorKind::NotFound.into());
         }
-        Ok(Self { device: metadata.dev(), inode: metadata.ino() })
-    }
-
-    fn is_still_at(self, path: &Path) -> bool {
-        // Anything but a clear answer counts as another file: a system that cannot say where the file is cannot
-        // promise that the next start will find it.
-        Self::of(path).is_ok_and(|id| id == self)
+        Ok((Self { device: metadata.dev(), inode: metadata.ino() }, Content::of(&metadata)))
     }
 }
 
@@ -86,12 +119,15 @@ struct FileId;
 
 #[cfg(not(unix))]
 impl FileId {
-    fn of(_: &Path) -> io::Result<Self> {
-        Ok(Self)
+    fn look(path: &Path) -> io::Result<(Self, Content)> {
+        // Windows tells late when a file that is open was written to.
+        path.metadata().map(|_| (Self, Content { size: 0, modified: 0 }))
     }
+}
 
-    fn is_still_at(self, _: &Path) -> bool {
-        true
+impl FileId {
+    fn is_at(self, path: &Path) -> bool {
+        Self::look(path).is_ok_and(|(id, _)| id == self)
     }
 }
 
@@ -135,6 +171,23 @@ mod tests {
                 assert_eq!(identity.only_log_is_gone(), suffix == "-wal" && !put_another);
             }
         }
+    }
+
+    #[test]
+    fn what_another_program_writes_is_noticed_and_what_this_one_writes_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let (connection, identity, path) = open(folder.path());
+        connection.execute_batch("INSERT INTO t VALUES (1); PRAGMA wal_checkpoint(PASSIVE)").unwrap();
+        identity.note_written();
+        connection.execute_batch("INSERT INTO t VALUES (2)").unwrap();
+        identity.check().unwrap();
+        let mut bytes = fs::read(&path).unwrap();
+        bytes.extend([0; 4096]);
+        // The same file, with other content: this is what `cp` does.
+        fs::write(&path, bytes).unwrap();
+        assert!(
+            matches!(identity.check().unwrap_err(), StoreError::Replaced { path: found } if found == path)
+        );
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl WriteStore {
     }
 
     fn ended_sessions(&self, now_ms: i64) -> Result<Vec<Row>, StoreError> {
-        let mut statement = self.connection().prepare_cached(
+        let mut statement = self.connection.prepare_cached(
             "SELECT token_hash, user FROM sessions WHERE expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2",
         )?;
         let rows =
@@ -45,7 +45,7 @@ impl WriteStore {
 
     fn unused_sessions(&self, since_ms: i64) -> Result<Vec<Row>, StoreError> {
         // Users are numbered in the order in which they came: the first that came too late ends the search.
-        let mut statement = self.connection().prepare_cached(
+        let mut statement = self.connection.prepare_cached(
             "SELECT token_hash, user, created_at_ms FROM sessions JOIN users ON users.key = sessions.user
              WHERE used = 0 ORDER BY user LIMIT ?1",
         )?;
@@ -62,7 +62,7 @@ impl WriteStore {
 
     /// All but the newest user of all: SQLite would give that one's number to somebody else.
     fn gone_users(&self) -> Result<Vec<UserKey>, StoreError> {
-        let mut statement = self.connection().prepare_cached(
+        let mut statement = self.connection.prepare_cached(
             "SELECT key FROM users WHERE live = 0 AND wrote = 0 AND key < (SELECT max(key) FROM users) LIMIT ?1",
         )?;
         let rows = statement.query_map([AT_ONCE], |row| row.get(0).map(UserKey))?;
@@ -71,9 +71,7 @@ impl WriteStore {
 
     fn remove_sessions<'a>(&self, rows: impl Iterator<Item = &'a Row>) -> Result<(), StoreError> {
         for (token, user) in rows {
-            self.connection()
-                .prepare_cached("DELETE FROM sessions WHERE token_hash = ?1")?
-                .execute([token])?;
+            self.connection.prepare_cached("DELETE FROM sessions WHERE token_hash = ?1")?.execute([token])?;
             self.free_name_unless_live(*user)?;
         }
         Ok(())
@@ -81,8 +79,8 @@ impl WriteStore {
 
     fn remove_users(&self, users: &[UserKey]) -> Result<(), StoreError> {
         for user in users {
-            self.connection().prepare_cached("DELETE FROM markers WHERE user = ?1")?.execute([user.0])?;
-            self.connection().prepare_cached("DELETE FROM users WHERE key = ?1")?.execute([user.0])?;
+            self.connection.prepare_cached("DELETE FROM markers WHERE user = ?1")?.execute([user.0])?;
+            self.connection.prepare_cached("DELETE FROM users WHERE key = ?1")?.execute([user.0])?;
         }
         Ok(())
     }

@@ -1,22 +1,26 @@
 //! The statements of the one connection that writes. Each call is part of the transaction that the writer
 //! has begun; what is refused is found out before anything is written.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
 use prost::Message;
 use proto::chat::v1 as pb;
-use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::super::session::TokenHash;
 use super::super::types::{Marker, OperationId, RoomId, RoomKey, RoomView, User, UserKey};
+use super::StoreError;
 use super::identity::Identity;
 use super::read::{fingerprint_at, unread};
-use super::{StoreError, incarnation};
 
 /// The connection that writes.
 #[derive(Debug)]
 pub(in crate::chat) struct WriteStore {
-    connection: Connection,
-    identity: Identity,
+    pub(super) connection: Connection,
+    pub(super) identity: Identity,
+    /// Pages in the write-ahead log after the last commit.
+    pub(super) log_pages: Arc<AtomicU32>,
 }
 
 /// A room as it is stored, and where its log ends.
@@ -60,76 +64,6 @@ pub(in crate::chat) struct Appended {
 }
 
 impl WriteStore {
-    /// `identity` is that of the files that `connection` has open.
-    pub(super) fn new(connection: Connection, identity: Identity) -> Self {
-        Self { connection, identity }
-    }
-
-    pub(in crate::chat) fn begin(&self) -> Result<(), StoreError> {
-        self.run("BEGIN IMMEDIATE")
-    }
-
-    /// Returns when everything since [`begin`](Self::begin) is on disk, in files that the next start finds. After
-    /// [`StoreError::Replaced`] it is on disk, in files that it may not find.
-    pub(in crate::chat) fn commit(&self) -> Result<(), StoreError> {
-        self.run("COMMIT")?;
-        // After the commit and not before it: what was removed in between is noticed, too.
-        self.identity.check()
-    }
-
-    /// Whether the names of the files lead to those that were opened.
-    pub(in crate::chat) fn check_files(&self) -> Result<(), StoreError> {
-        self.identity.check()
-    }
-
-    /// Writes a row that means nothing, to find out whether the disk takes it.
-    pub(in crate::chat) fn probe(&self, now_ms: i64) -> Result<(), StoreError> {
-        self.begin()?;
-        incarnation::probe(&self.connection, now_ms).and_then(|()| self.commit()).inspect_err(|_| {
-            // What is left of the transaction would make the next one fail. This one is the error to be told.
-            self.roll_back().ok();
-        })
-    }
-
-    /// When the write-ahead log has lost its name, and the database has not: copies the log's content, which this
-    /// connection still has, into the database. Returns whether all of it is there now.
-    pub(in crate::chat) fn save_nameless_log(&self) -> Result<bool, StoreError> {
-        if !self.identity.only_log_is_gone() {
-            return Ok(false);
-        }
-        let saved = |row: &rusqlite::Row<'_>| {
-            Ok(row.get::<_, i64>(0)? == 0 && row.get::<_, i64>(1)? == row.get::<_, i64>(2)?)
-        };
-        Ok(self.connection.query_row("PRAGMA wal_checkpoint(FULL)", [], saved)?)
-    }
-
-    /// Undoes everything since [`begin`](Self::begin). SQLite may have done so by itself.
-    pub(in crate::chat) fn roll_back(&self) -> Result<(), StoreError> {
-        if self.connection.is_autocommit() { Ok(()) } else { self.run("ROLLBACK") }
-    }
-
-    fn run(&self, sql: &str) -> Result<(), StoreError> {
-        self.connection.prepare_cached(sql)?.execute([])?;
-        Ok(())
-    }
-
-    /// Copies the write-ahead log into the database file and closes it.
-    pub(in crate::chat) fn close(self) -> Result<(), StoreError> {
-        if let Err(error) = self.identity.check() {
-            self.close_as_it_is()?;
-            return Err(error);
-        }
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        self.connection.close().map_err(|(_, error)| error.into())
-    }
-
-    /// Closes the database and touches no file. SQLite would copy the log into a damaged database, and remove the log by
-    /// its name, which may be another's.
-    pub(in crate::chat) fn close_as_it_is(self) -> Result<(), StoreError> {
-        self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        self.connection.close().map_err(|(_, error)| error.into())
-    }
-
     /// All rooms by creation.
     pub(in crate::chat) fn rooms(&self) -> Result<Vec<RoomRow>, StoreError> {
         let mut statement = self.connection.prepare_cached(
@@ -374,11 +308,6 @@ impl WriteStore {
             .prepare_cached("UPDATE users SET wrote = 1 WHERE key = ?1 AND wrote = 0")?
             .execute([user.0])?;
         Ok(())
-    }
-
-    /// The connection, for what stands in another file.
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
     }
 
     /// Removes a session, and frees its user's name when it was the last.
