@@ -223,7 +223,7 @@ async fn from_snapshot_to_live_nothing_is_lost_whatever_is_written_meanwhile() {
             let session = chat.join(&format!("Writer {n}")).await;
             let name = RoomName::parse(&format!("Room {n}")).unwrap();
             send(&chat, &session, &chat.general(), 0..100).await;
-            let room = chat.core().create_room(&session.user, name, operation(9, n)).await.unwrap();
+            let room = chat.core().create_room(&session.user, name, operation(1_000, n)).await.unwrap();
             let room = chat.core().room(room.id.as_str()).unwrap();
             send(&chat, &session, &room, 100..200).await;
             send(&chat, &session, &chat.general(), 200..300).await;
