@@ -7,8 +7,10 @@
 //! `tail`, and acknowledges it; every `subscriber` takes it from there, or, when it was too slow for that, from
 //! the `store`.
 
+pub mod clock;
 mod directory;
 mod error;
+mod health;
 mod random;
 mod service;
 mod session;
@@ -27,14 +29,20 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use proto::chat::v1::server::chat_service_server::{ChatService, ChatServiceServer};
+use rusqlite::Connection;
+use tokio::sync::watch;
 
+use self::clock::Clock;
+#[cfg(test)]
+use self::clock::wall_ms as now_ms;
 use self::directory::{Directory, Room};
 use self::error::ChatError;
+use self::health::Health;
 use self::session::{Session, Sessions, Token, TokenHash};
-use self::store::{EventsPage, Purpose, Readers, Requester, WriteStore};
+use self::store::{DamageCheck, EventsPage, Purpose, Readers, Requester};
 use self::streams::Streams;
 use self::subscriber::Subscriber;
 use self::tail::Tail;
@@ -43,11 +51,17 @@ use self::types::{
     UserKey, UserName,
 };
 use self::wire::EventBody;
-use self::writer::{CreateRoom, EndSession, Join, MarkRead, Prolong, SendMessage, Writer, WriterThread};
+use self::writer::{
+    CreateRoom, EndSession, Join, MarkRead, MarkUsed, Prolong, SendMessage, Writer, WriterThread,
+};
 use crate::rates::Rates;
 
+pub use self::health::Fault;
 pub use self::session::{COOKIE, REMEMBERED_SESSIONS};
-pub use self::store::{DATABASE_FILE, LOCK_FILE, OpenError, StoreError};
+pub use self::store::{
+    Checked, CopyError, DATABASE_FILE, HEAD_FILE, LOCK_FILE, MAX_FINDINGS, OpenError, Restored, StoreError,
+    backup, check, restore,
+};
 pub use self::streams::STREAMS_PER_USER;
 pub use self::tail::{TAIL_BYTES, TAIL_FRAMES, TailLimits};
 pub use self::types::{MAX_MESSAGE_CHARS, MAX_ROOM_NAME_CHARS, MAX_USER_NAME_CHARS};
@@ -72,6 +86,10 @@ pub const MAX_REQUEST_BYTES: usize = 256 * 1024;
 
 /// How long a session lives after it was last prolonged.
 pub const SESSION_LIFETIME: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// How long a session lives that is never used: the answer that brought it got lost, or the browser kept no cookie. Then
+/// its name is free again.
+pub const UNUSED_LIFETIME: Duration = Duration::from_secs(10 * 60);
 
 /// How often a quiet stream is sent a heartbeat, a fifth more or less.
 pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(20);
@@ -120,6 +138,10 @@ pub struct ChatOptions {
     pub spread: Spread,
     /// How much of the newest events is held in memory.
     pub tail: TailLimits,
+    /// See [`UNUSED_LIFETIME`].
+    pub unused_lifetime: Duration,
+    /// What time it is.
+    pub clock: Clock,
 }
 
 impl Default for ChatOptions {
@@ -134,6 +156,8 @@ impl Default for ChatOptions {
             stall_timeout: STALL_TIMEOUT,
             spread: Spread::default(),
             tail: TailLimits::default(),
+            unused_lifetime: UNUSED_LIFETIME,
+            clock: Clock::default(),
         }
     }
 }
@@ -157,6 +181,7 @@ pub struct Load {
 pub struct Chat {
     core: Arc<Core>,
     thread: Arc<Mutex<Option<WriterThread>>>,
+    check: Arc<Mutex<Option<DamageCheck>>>,
 }
 
 impl Chat {
@@ -168,14 +193,27 @@ impl Chat {
             tail: Tail::new(options.tail),
             sessions: Sessions::default(),
             streams: Arc::default(),
+            clock: options.clock.clone(),
+            health: Health::default(),
             closing: AtomicBool::new(false),
             holes: AtomicU64::new(0),
         });
-        let readers = Readers::open(&opened.path)?;
-        let store = WriteStore::new(opened.connection);
-        let (writer, thread) = Writer::start(store, opened.lock, shared.clone())?;
+        let (path, suspect) = (opened.path.clone(), opened.suspect);
+        let (writer, thread) = Writer::start(opened, shared.clone(), options.unused_lifetime)
+            .map_err(|error| error.naming_file(path.clone()))?;
+        let readers = Readers::open(&path)?;
+        let check = suspect.then(|| {
+            let shared = shared.clone();
+            DamageCheck::start(&path, move || {
+                shared.health.fail(Fault::Damaged);
+            })
+        });
         let core = Core { shared, writer, readers, options };
-        Ok(Self { core: Arc::new(core), thread: Arc::new(Mutex::new(Some(thread))) })
+        Ok(Self {
+            core: Arc::new(core),
+            thread: Arc::new(Mutex::new(Some(thread))),
+            check: Arc::new(Mutex::new(check.transpose()?)),
+        })
     }
 
     /// The gRPC service, its calls counted by `rates`.
@@ -193,6 +231,10 @@ impl Chat {
     /// Waits until everything that was accepted is stored, and closes the database.
     pub async fn close(self) {
         self.begin_shutdown();
+        let check = self.check.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(check) = check {
+            tokio::task::spawn_blocking(move || check.stop()).await.ok();
+        }
         self.core.readers.close().await;
         self.core.writer.close().await;
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -200,6 +242,11 @@ impl Chat {
             // It cannot fail: joining does not panic, and nobody aborts it.
             tokio::task::spawn_blocking(move || thread.join()).await.ok();
         }
+    }
+
+    /// Why nothing can be stored, now and from now on; nothing when all is well.
+    pub fn health(&self) -> watch::Receiver<Option<Fault>> {
+        self.core.shared.health.watch()
     }
 
     /// How its readers are doing.
@@ -218,6 +265,8 @@ struct Shared {
     tail: Tail,
     sessions: Sessions,
     streams: Arc<Streams>,
+    clock: Clock,
+    health: Health,
     closing: AtomicBool,
     holes: AtomicU64,
 }
@@ -238,6 +287,23 @@ struct Core {
 }
 
 impl Core {
+    /// Has `query` run beside the writer, for `requester`. Damage that it meets stops all writing.
+    async fn read<T: Send + 'static>(
+        &self,
+        requester: Requester,
+        purpose: Purpose,
+        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, ChatError> {
+        let result = self.readers.read(requester, purpose, query).await;
+        if let Err(error) = &result
+            && error.fault() == Some(Fault::Damaged)
+            && self.shared.health.fail(Fault::Damaged)
+        {
+            store::report_damage(&self.options.data.join(DATABASE_FILE), &error.to_string());
+        }
+        Ok(result?)
+    }
+
     /// Refuses when the server is shutting down.
     fn check_open(&self) -> Result<(), ChatError> {
         if self.shared.is_closing() { Err(ChatError::ShuttingDown) } else { Ok(()) }
@@ -254,7 +320,7 @@ impl Core {
 
     /// The valid session with this token, if it is remembered.
     fn remembered(&self, token: &TokenHash) -> Option<Arc<Session>> {
-        self.shared.sessions.get(token).ok().filter(|session| !session.is_expired(now_ms()))
+        self.shared.sessions.get(token).ok().filter(|session| !session.is_expired(self.shared.clock.now_ms()))
     }
 
     /// The valid session with this token. `requester` is who waits when the database has to be read.
@@ -264,14 +330,30 @@ impl Core {
             Err(moment) => {
                 let hash = *token;
                 let query = move |connection: &_| store::session(connection, &hash);
-                let row = self.readers.read(requester, Purpose::Call, query).await?;
+                let row = self.read(requester, Purpose::Call, query).await?;
                 let row = row.ok_or(ChatError::NoSession)?;
                 let session = Arc::new(Session::new(hash, row.user, row.expires_at_ms));
-                self.shared.sessions.remember(session.clone(), moment);
+                if row.used || self.mark_used(hash).await? {
+                    self.shared.sessions.remember(session.clone(), moment);
+                }
                 session
             }
         };
-        if session.is_expired(now_ms()) { Err(ChatError::NoSession) } else { Ok(session) }
+        if session.is_expired(self.shared.clock.now_ms()) { Err(ChatError::NoSession) } else { Ok(session) }
+    }
+
+    /// Remembers that a session is used, before its first use has an effect: then it is not removed as unused. False
+    /// when nothing can be stored at the moment; what is only read goes on.
+    async fn mark_used(&self, token: TokenHash) -> Result<bool, ChatError> {
+        let writer = self.writer.clone();
+        // In a task of its own: a stream asks for its session too, and a place in the writer's queue must not wait for
+        // a peer that takes nothing.
+        let marked = tokio::spawn(async move { writer.write(MarkUsed { token }).await });
+        match marked.await.unwrap_or(Err(ChatError::ShuttingDown)) {
+            Ok(()) => Ok(true),
+            Err(ChatError::CannotStore(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn prolong(&self, session: &Session) -> Result<(), ChatError> {
@@ -302,7 +384,7 @@ impl Core {
 
     async fn rooms_for(&self, user: UserKey, purpose: Purpose) -> Result<Vec<RoomView>, ChatError> {
         let query = move |connection: &_| store::rooms(connection, user);
-        Ok(self.readers.read(Requester::User(user), purpose, query).await?)
+        self.read(Requester::User(user), purpose, query).await
     }
 
     fn room(&self, id: &str) -> Result<Arc<Room>, ChatError> {
@@ -330,7 +412,7 @@ impl Core {
     ) -> Result<EventsPage, ChatError> {
         let key = room.key;
         let query = move |connection: &_| store::page(connection, key, range, limit.into());
-        Ok(self.readers.read(Requester::User(user.key), Purpose::Call, query).await?)
+        self.read(Requester::User(user.key), Purpose::Call, query).await
     }
 
     async fn mark_read(&self, user: &User, room: &Room, seq: u64) -> Result<Marker, ChatError> {
@@ -352,10 +434,4 @@ impl Core {
     fn lifetime_ms(&self) -> i64 {
         i64::try_from(self.options.session_lifetime.as_millis()).unwrap_or(i64::MAX / 2)
     }
-}
-
-/// Milliseconds since 1970-01-01T00:00:00Z.
-fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -38,10 +38,6 @@ const TLS_KEY: &str = "--tls-key <FILE>";
 #[derive(Clone, Debug, Parser)]
 #[command(name = "chinwag", version)]
 pub struct Config {
-    /// Means nothing more: `cargo run backend` is `cargo run`.
-    #[arg(value_parser = ["backend"], hide = true)]
-    pub command: Option<String>,
-
     /// Address and port to listen on; port 0 takes a free one
     #[arg(
         long,
@@ -195,12 +191,6 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Config::command().debug_assert();
-    }
-
-    #[test]
-    fn the_word_backend_means_nothing_more_and_other_words_are_refused() {
-        assert!(Config::try_parse_from(["backend", "backend"]).is_ok());
-        assert!(Config::try_parse_from(["backend", "frontend"]).is_err());
     }
 
     #[test]

@@ -1,12 +1,12 @@
-//! The server's program: reads the configuration, binds, says where it listens, serves until a signal.
+//! The server's program: reads the configuration, binds, says where it listens, serves until a signal; or carries out
+//! another of its commands.
 
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use backend::{Config, Server, open_files, shutdown, telemetry};
-use clap::Parser as _;
+use backend::{Command, Config, Server, commands, open_files, shutdown, telemetry};
 use tokio::net::TcpListener;
 
 /// The allocator of Linux's C library keeps what was freed between blocks that live. After 160 connections with
@@ -17,7 +17,13 @@ use tokio::net::TcpListener;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 fn main() -> ExitCode {
-    let config = Config::parse();
+    match Command::from_arguments() {
+        Command::Serve(config) => serve(*config),
+        other => other.run(),
+    }
+}
+
+fn serve(config: Config) -> ExitCode {
     if let Err(refusal) = config.check() {
         refusal.exit();
     }
@@ -26,8 +32,7 @@ fn main() -> ExitCode {
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // Not through the log, which may be off: this is why the program did not do what was asked.
-            write_error(&error);
+            commands::write_error(&error);
             ExitCode::FAILURE
         }
     }
@@ -60,10 +65,4 @@ fn announce(scheme: &str, address: SocketAddr) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "listening on {scheme}://{address}")?;
     out.flush()
-}
-
-fn write_error(error: &anyhow::Error) {
-    if writeln!(io::stderr(), "error: {error:#}").is_err() {
-        tracing::error!("{error:#}");
-    }
 }

@@ -3,6 +3,7 @@
 mod anonymous;
 mod certificate;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,13 +12,14 @@ use http::HeaderName;
 use proto::chat::v1::server::chat_service_server::SERVICE_NAME as CHAT;
 use proto::helloworld::server::greeter_server::{GreeterServer, SERVICE_NAME as GREETER};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding as Encoding;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
 
-use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
+use crate::chat::{Chat, ChatOptions, Fault, MAX_REQUEST_BYTES};
 use crate::config::Config;
 use crate::greeter::{self, GreeterService};
 use crate::rates::Rates;
@@ -115,7 +117,10 @@ impl Server {
         }
         let chat = self.chat.clone();
         let stopping = async move {
-            shutdown.await;
+            tokio::select! {
+                () = shutdown => {}
+                never = report_storage(&health, chat.health()) => match never {},
+            }
             chat.begin_shutdown();
             report(&health, ServingStatus::NotServing).await;
         };
@@ -166,6 +171,18 @@ fn reflection(routes: Routes, rates: &Arc<Rates>) -> anyhow::Result<Routes> {
     let v1 = Limit::around(describe().build_v1()?, rates, Rates::anonymous);
     let v1alpha = Limit::around(describe().build_v1alpha()?, rates, Rates::anonymous);
     Ok(routes.add_service(v1).add_service(v1alpha))
+}
+
+/// Tells those who ask after the chat's health, for as long as the server runs, whether it can store messages.
+async fn report_storage(health: &HealthReporter, mut storage: watch::Receiver<Option<Fault>>) -> Infallible {
+    loop {
+        let fault = *storage.borrow_and_update();
+        let status = if fault.is_none() { ServingStatus::Serving } else { ServingStatus::NotServing };
+        health.set_service_status(CHAT, status).await;
+        if storage.changed().await.is_err() {
+            return std::future::pending().await;
+        }
+    }
 }
 
 /// Tells those who ask after the server's health, or watch it, whether to send anybody here.

@@ -126,7 +126,7 @@ async fn fill(client: &ChatServiceClient<Channel>, guests: &[Guest]) -> Result<(
 
 /// Subscribes at the start of the log and reads to its head.
 async fn events_per_second<R: Response>(channel: &Channel, guest: &Guest, epoch: u64) -> Result<f64> {
-    let cursor = Cursor { room_id: ROOM.to_owned(), epoch, seq: 0 };
+    let cursor = Cursor { room_id: ROOM.to_owned(), epoch, seq: 0, fingerprint: 0 };
     let request = SubscribeRequest { cursors: vec![cursor], replay_limit: 0 };
     let path = PathAndQuery::from_static("/chat.v1.ChatService/Subscribe");
     let codec = ProstCodec::<SubscribeRequest, R>::default();

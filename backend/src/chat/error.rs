@@ -6,6 +6,7 @@ use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
 use super::MAX_ROOMS;
+use super::health::Fault;
 use super::random::RandomError;
 use super::store::StoreError;
 use super::types::InvalidField;
@@ -16,6 +17,9 @@ const FULL_QUEUE_PAUSE: Duration = Duration::from_secs(1);
 
 /// When to come back after a read that took too long: what made it slow has to end first.
 const SLOW_READ_PAUSE: Duration = Duration::from_secs(5);
+
+/// When those come back whose write was refused because nothing can be stored at the moment.
+const STORE_RETRY: Duration = Duration::from_secs(2);
 
 /// Why a request of the chat was not carried out.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +54,8 @@ pub(super) enum ChatError {
     ShuttingDown,
     #[error("the system gave no random numbers")]
     Random(#[from] RandomError),
+    #[error("nothing can be stored")]
+    CannotStore(Fault),
     #[error("the store failed")]
     Store(#[source] StoreError),
 }
@@ -109,12 +115,40 @@ impl From<ChatError> for Status {
                 tracing::error!(%error, "the system gave no random numbers");
                 Status::internal("The server could not do this. Try again later.")
             }
+            ChatError::CannotStore(fault) => cannot_store(fault),
+            ChatError::Store(source) if source.fault() == Some(Fault::Damaged) => {
+                // That there is damage was logged when it was found; every reader who meets it is not news.
+                tracing::debug!(error = %source, "a reader met damage");
+                Status::internal("The server could not read this: its database is damaged.")
+            }
             ChatError::Store(source) => {
                 // What failed inside is for the log, not for the client.
                 tracing::error!(error = %source, "the chat's store failed");
                 Status::internal("The server could not read or store this. Try again later.")
             }
         }
+    }
+}
+
+/// The writer has logged why. Faults that pass say when to try again.
+fn cannot_store(fault: Fault) -> Status {
+    match fault {
+        Fault::DiskFull => edge::retry_later(
+            "The server's disk is full. This was not stored; it can be sent again when there is room.",
+            STORE_RETRY,
+        ),
+        Fault::WriteFailed => {
+            let details = ErrorDetails::with_retry_info(Some(STORE_RETRY));
+            let sentence = "The server cannot write to its disk at the moment. This was not stored.";
+            Status::with_error_details(Code::Unavailable, sentence, details)
+        }
+        Fault::Replaced => Status::unavailable(
+            "The server's database was removed or replaced while it ran. Nothing can be stored until the server is \
+             started again.",
+        ),
+        Fault::Damaged => Status::unavailable(
+            "The server's database is damaged. Nothing can be stored until it is repaired.",
+        ),
     }
 }
 

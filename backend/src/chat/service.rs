@@ -181,7 +181,12 @@ impl ChatService for Service {
         let page = self.core.page(&session.user, &room, range, limit).await?;
         Ok(Response::new(pb::ListEventsResponse {
             events: page.events,
-            as_of: Some(pb::Cursor { room_id, epoch: room.epoch, seq: page.head }),
+            as_of: Some(pb::Cursor {
+                room_id,
+                epoch: room.epoch,
+                seq: page.head,
+                fingerprint: page.head_fingerprint,
+            }),
             has_earlier: page.has_earlier,
             has_later: page.has_later,
         }))
@@ -237,10 +242,11 @@ fn client_cursors(cursors: Vec<pb::Cursor>) -> Result<Vec<ClientCursor>, ChatErr
     if !cursors.iter().all(|cursor| rooms.insert(cursor.room_id.as_str())) {
         return refuse("There can be one cursor for each room.".to_owned());
     }
-    let cursors = cursors.into_iter().map(|pb::Cursor { room_id, epoch, seq }| ClientCursor {
+    let cursors = cursors.into_iter().map(|pb::Cursor { room_id, epoch, seq, fingerprint }| ClientCursor {
         room: RoomId::named(room_id),
         epoch,
         seq,
+        fingerprint,
     });
     Ok(cursors.collect())
 }

@@ -3,18 +3,38 @@
 //! Knows tables and transactions; nothing of streams, sessions in memory, or gRPC. What a caller is told is
 //! on disk is on disk: write-ahead log, `synchronous=FULL`.
 
+mod check;
+mod copy;
+mod damage;
+mod error;
+mod head;
+mod identity;
+mod incarnation;
 mod read;
 mod readers;
 mod schema;
+mod sweep;
+mod transaction;
 mod write;
 
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags};
 
-pub(super) use self::read::{EventsPage, page, replay_page, rooms, session};
+use self::head::{Stamp, sync_folder};
+use self::identity::Identity;
+
+pub use self::check::{Checked, MAX_FINDINGS, check};
+pub use self::copy::{CopyError, Restored, backup, restore};
+pub use self::error::{OpenError, StoreError};
+pub use self::head::HEAD_FILE;
+
+pub(super) use self::damage::{DamageCheck, report as report_damage};
+pub(super) use self::head::HeadFile;
+pub(super) use self::read::{EventsPage, fingerprint_at, page, replay_page, rooms, session};
 pub(super) use self::readers::{Purpose, Readers, Requester};
 pub(super) use self::write::{Append, RoomRow, WriteStore};
 
@@ -25,92 +45,12 @@ pub const DATABASE_FILE: &str = "chinwag.db";
 /// lock ends with the process, however that ends.
 pub const LOCK_FILE: &str = "chinwag.lock";
 
-/// Pages in the write-ahead log after which the writer copies them into the database file (16 MiB): rarely
-/// enough that sends do not feel it, often enough that the log stays small.
-const CHECKPOINT_PAGES: u32 = 4_096;
-
 /// How long a connection waits for another one's lock. Readers never wait in WAL mode; this is for the
 /// moments of recovery and closing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Prepared statements kept per connection; more than there are.
 const STATEMENTS: usize = 64;
-
-/// Why the database could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The folder or a file in it cannot be used.
-    #[error("cannot use {}", path.display())]
-    Io {
-        /// What was to be used.
-        path: PathBuf,
-        /// Why it cannot.
-        source: std::io::Error,
-    },
-    /// Another process serves this folder.
-    #[error("another server uses the data folder {}: stop it, or choose another folder", path.display())]
-    InUse {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// Written by a later version of this program.
-    #[error(
-        "the database is of version {found}, and this program knows versions up to {known}: it was left \
-         untouched; use the newer program, or another data folder"
-    )]
-    Newer {
-        /// The file's version.
-        found: u32,
-        /// The newest version that this program knows.
-        known: u32,
-    },
-    /// Not a database of this program.
-    #[error("the file {DATABASE_FILE} is not a database of this program: it was left untouched")]
-    Foreign,
-    /// SQLite refused.
-    #[error("the database cannot be opened")]
-    Sqlite(#[from] rusqlite::Error),
-    /// The first room cannot be made, or the rooms cannot be read.
-    #[error("the database cannot be read")]
-    Store(#[from] StoreError),
-    /// The system gave no random numbers.
-    #[error("the system gave no random numbers")]
-    Random(#[from] getrandom::Error),
-    /// The writer's thread cannot be started.
-    #[error("the system started no thread")]
-    Thread(#[source] std::io::Error),
-}
-
-/// Why something could not be read or written.
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    /// SQLite refused.
-    #[error("sqlite: {0}")]
-    Sqlite(#[from] rusqlite::Error),
-    /// A stored event cannot be decoded.
-    #[error("a stored event cannot be decoded: {0}")]
-    Decode(#[from] prost::DecodeError),
-    /// A number that must be there is not.
-    #[error("the log of room {room} has a hole after event {after}")]
-    Hole {
-        /// The room's number in the database.
-        room: u32,
-        /// The last event before the hole.
-        after: u64,
-    },
-    /// The store was closed.
-    #[error("the store is closed")]
-    Closed,
-    /// As many reads wait as may.
-    #[error("too many reads wait")]
-    Busy,
-    /// A read reached a time limit.
-    #[error("a read took too long")]
-    TookTooLong,
-    /// A read panicked.
-    #[error("a read panicked")]
-    Panicked,
-}
 
 /// Holds the data folder for this process until it is dropped.
 #[derive(Debug)]
@@ -121,27 +61,72 @@ pub(super) struct FolderLock {
 /// An open database.
 #[derive(Debug)]
 pub(super) struct Opened {
-    /// The one that writes.
-    pub(super) connection: Connection,
-    /// Where those that read find it.
+    /// The connection that writes.
+    pub(super) store: WriteStore,
+    /// Where the connections that read find the file.
     pub(super) path: PathBuf,
     /// To be kept until the database is closed.
     pub(super) lock: FolderLock,
+    /// The head file, for the writer to keep.
+    pub(super) head: HeadFile,
+    /// Whether the last server did not close the database, or another program wrote to it since.
+    pub(super) suspect: bool,
 }
 
 /// Opens the database in `folder`, made and migrated if need be.
 pub(super) fn open(folder: &Path) -> Result<Opened, OpenError> {
-    fs::create_dir_all(folder).map_err(|source| OpenError::Io { path: folder.to_owned(), source })?;
-    let lock = lock(folder)?;
     let path = folder.join(DATABASE_FILE);
-    schema::check_untouched(&path)?;
-    let mut connection = Connection::open(&path)?;
-    configure(&connection)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    schema::migrate(&mut connection)?;
-    Ok(Opened { connection, path, lock })
+    open_files(folder, &path).map_err(|error| error.naming_file(path))
+}
+
+fn open_files(folder: &Path, path: &Path) -> Result<Opened, OpenError> {
+    make_folder(folder).map_err(|source| OpenError::Io { path: folder.to_owned(), source })?;
+    let lock = lock(folder)?;
+    let head = HeadFile::read(folder)?;
+    let found = schema::check_untouched(path)?;
+    // Looked at before SQLite may write to the file.
+    let as_it_was_closed = Stamp::of(path).ok();
+    let mut connection = Connection::open(path)?;
+    if found == schema::Found::Interrupted {
+        // Reading undoes the transaction that was interrupted; only now is it known whose file it is.
+        schema::check(&connection, path)?;
+    }
+    configure_writer(&connection)?;
+    require_durable(&connection)?;
+    if schema::migrate(&mut connection)? == 0 {
+        announce_new(path, head.is_some());
+    }
+    let suspect = found != schema::Found::Nothing
+        && (head.is_none() || head.and_then(|head| head.closed) != as_it_was_closed);
+    let head = incarnation::begin(&mut connection, folder, head)?;
+    let identity =
+        Identity::of(&connection, path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+    let store = WriteStore::new(connection, identity)?;
+    Ok(Opened { store, path: path.to_owned(), lock, head, suspect })
+}
+
+fn announce_new(path: &Path, had_another: bool) {
+    let path = path.display();
+    if had_another {
+        tracing::warn!("made a new database at {path}; the one that was here is gone, and its chat with it");
+    } else {
+        tracing::info!("made a new database at {path}");
+    }
+}
+
+/// Makes `folder`, and its name durable, as far as it does not exist.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    match folder.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) => {
+            make_folder(parent)?;
+            fs::create_dir_all(folder)?;
+            sync_folder(parent)
+        }
+        None => fs::create_dir_all(folder),
+    }
 }
 
 fn open_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
@@ -156,6 +141,49 @@ fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(())
 }
+
+fn configure_writer(connection: &Connection) -> Result<(), rusqlite::Error> {
+    configure(connection)?;
+    connection.pragma_update(None, "journal_mode", "wal")?;
+    connection.pragma_update(None, "synchronous", "full")?;
+    // On macOS a plain fsync does not reach the disk. Other systems ignore these two.
+    connection.pragma_update(None, "fullfsync", true)?;
+    connection.pragma_update(None, "checkpoint_fullfsync", true)
+}
+
+/// Refuses a connection that would not have a commit on disk when it returns. A file system without shared
+/// memory, for example, makes SQLite keep its old journal, without a word.
+fn require_durable(connection: &Connection) -> Result<(), OpenError> {
+    let read = |sql: &str| {
+        connection.query_row(sql, [], |row| {
+            let value: rusqlite::types::Value = row.get(0)?;
+            Ok(match value {
+                rusqlite::types::Value::Text(text) => text,
+                rusqlite::types::Value::Integer(number) => number.to_string(),
+                other => format!("{other:?}"),
+            })
+        })
+    };
+    for (setting, sql, needed) in DURABLE {
+        let found = read(sql)?;
+        if found != needed {
+            return Err(OpenError::NotDurable { setting, found, needed });
+        }
+    }
+    Ok(())
+}
+
+/// The settings that a durable commit needs: name, how to read it, and its value.
+const DURABLE: [(&str, &str, &str); 6] = [
+    ("journal_mode", "PRAGMA journal_mode", "wal"),
+    // FULL: the log is synced at every commit. NORMAL would sync it at checkpoints only.
+    ("synchronous", "PRAGMA synchronous", "2"),
+    ("fullfsync", "PRAGMA fullfsync", "1"),
+    ("checkpoint_fullfsync", "PRAGMA checkpoint_fullfsync", "1"),
+    // An exclusive lock would keep backup and readers out.
+    ("locking_mode", "PRAGMA locking_mode", "normal"),
+    ("NO_SYNC", "SELECT sqlite_compileoption_used('NO_SYNC')", "0"),
+];
 
 fn lock(folder: &Path) -> Result<FolderLock, OpenError> {
     let path = folder.join(LOCK_FILE);
@@ -195,7 +223,7 @@ mod tests {
 
             let error = open(folder.path()).unwrap_err();
 
-            assert!(matches!(error, OpenError::Newer { known: 1, .. }), "{error}");
+            assert!(matches!(error, OpenError::Newer { known: 2, .. }), "{error}");
             assert!(error.to_string().contains("left untouched"), "{error}");
             assert!((fs::read(&path).unwrap(), fs::read(&wal).ok()) == before, "the files changed");
         }
@@ -214,7 +242,7 @@ mod tests {
         ] {
             make(&path);
             let before = fs::read(&path).unwrap();
-            assert!(matches!(open(folder.path()).unwrap_err(), OpenError::Foreign));
+            assert!(matches!(open(folder.path()).unwrap_err(), OpenError::Foreign { .. }));
             assert_eq!(fs::read(&path).unwrap(), before);
         }
     }
@@ -229,11 +257,25 @@ mod tests {
     }
 
     #[test]
-    fn writes_are_synchronous_and_logged_ahead() {
+    fn a_connection_that_was_not_configured_is_refused_by_the_settings_name() {
         let folder = tempfile::tempdir().unwrap();
-        let connection = open(folder.path()).unwrap().connection;
-        let journal: String = connection.query_row("PRAGMA journal_mode", [], |row| row.get(0)).unwrap();
-        let synchronous: i64 = connection.query_row("PRAGMA synchronous", [], |row| row.get(0)).unwrap();
-        assert_eq!((journal.as_str(), synchronous), ("wal", 2));
+        let path = folder.path().join(DATABASE_FILE);
+        let refused = |connection: &Connection| match require_durable(connection) {
+            Ok(()) => None,
+            Err(OpenError::NotDurable { setting, .. }) => Some(setting),
+            Err(error) => panic!("{error}"),
+        };
+        let connection = Connection::open(&path).unwrap();
+        assert_eq!(refused(&connection), Some("journal_mode"));
+        configure_writer(&connection).unwrap();
+        assert_eq!(refused(&connection), None);
+        for (setting, value) in [("synchronous", "normal"), ("synchronous", "off"), ("fullfsync", "off")] {
+            connection.pragma_update(None, setting, value).unwrap();
+            assert_eq!(refused(&connection), Some(setting));
+            configure_writer(&connection).unwrap();
+        }
+        let in_memory = Connection::open_in_memory().unwrap();
+        configure_writer(&in_memory).unwrap();
+        assert_eq!(refused(&in_memory), Some("journal_mode"));
     }
 }

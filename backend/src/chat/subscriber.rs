@@ -18,17 +18,18 @@ use std::time::{Duration, Instant};
 use futures_util::Stream;
 use proto::EncodedSubscribeResponse;
 use proto::chat::v1::{self as pb, subscribe_response::Frame};
+use rusqlite::Connection;
 use tokio::sync::watch;
 use tokio::time::Sleep;
 
 use self::answer::{Answer, answer};
 use super::error::ChatError;
 use super::session::Session;
-use super::store::{Purpose, Requester, replay_page};
+use super::store::{self, Purpose, Requester, StoreError, replay_page};
 use super::streams::OpenStream;
 use super::tail::{Entry, Next, Position};
 use super::types::{ClientCursor, RoomId, RoomKey, RoomView};
-use super::{Core, now_ms, wire};
+use super::{Core, wire};
 
 /// How much longer or shorter than the interval a heartbeat waits, so that streams opened together do not beat
 /// together.
@@ -78,7 +79,7 @@ enum Phase {
     /// Nothing was sent.
     New(Wish),
     /// The client was greeted and is to be told of the rooms.
-    Greeted(Wish),
+    Greeted(Arc<Wish>),
     /// The store is ahead of this stream.
     CatchingUp(VecDeque<Step>),
     /// The tail has all that this stream needs.
@@ -226,22 +227,34 @@ impl Subscriber {
 
     fn greet(&mut self) -> EncodedSubscribeResponse {
         if let Phase::New(wish) = std::mem::replace(&mut self.phase, Phase::Over) {
-            self.phase = Phase::Greeted(wish);
+            self.phase = Phase::Greeted(Arc::new(wish));
         }
         wire::frame(Frame::Hello(pb::Hello {
             user: Some((&self.session.user).into()),
             heartbeat_interval_ms: millis(self.core.options.heartbeat_interval.mul_f64(1.0 + JITTER)),
-            now_ms: now_ms(),
+            now_ms: self.core.shared.clock.now_ms(),
         }))
     }
 
     /// Reads where every room stands, and plans what the client's cursors make of it.
     async fn look_at_rooms(&mut self) -> Result<(), ChatError> {
-        let views = self.read_rooms().await?;
-        let Phase::Greeted(wish) = std::mem::replace(&mut self.phase, Phase::Live) else { return Ok(()) };
-        let mut steps = VecDeque::with_capacity(views.len() + 1);
-        for view in views {
-            let answer = answer(wish.cursors.get(&view.id), &view, wish.replay_limit);
+        let Phase::Greeted(wish) = &self.phase else { return Ok(()) };
+        let wish = wish.clone();
+        let user = self.session.user.key;
+        let look = move |connection: &_| {
+            let views = store::rooms(connection, user)?.into_iter();
+            let answers = views.map(|view| {
+                let cursor = wish.cursors.get(&view.id);
+                let stored = fingerprint_to_compare(connection, cursor, &view)?;
+                let answer = answer(cursor, stored, &view, wish.replay_limit);
+                Ok((view, answer))
+            });
+            answers.collect::<Result<Vec<_>, StoreError>>()
+        };
+        let requester = Requester::User(self.session.user.key);
+        let rooms = self.core.read(requester, Purpose::Stream, look).await?;
+        let mut steps = VecDeque::with_capacity(rooms.len() + 1);
+        for (view, answer) in rooms {
             steps.push_back(self.follow(&view, answer));
             if answer.after < view.head {
                 steps.push_back(Step::Replay { room: view.key, to: view.head });
@@ -271,7 +284,7 @@ impl Subscriber {
         let budget = self.budget();
         let page = move |connection: &_| replay_page(connection, room, after, to, budget);
         let requester = Requester::User(self.session.user.key);
-        let (frames, last) = self.core.readers.read(requester, Purpose::Stream, page).await?;
+        let (frames, last) = self.core.read(requester, Purpose::Stream, page).await?;
         self.last_read = Instant::now();
         self.ready.extend(frames);
         self.rooms[room.index()].last = last;
@@ -390,7 +403,7 @@ impl Subscriber {
     }
 
     async fn beat(&mut self) -> Result<Option<EncodedSubscribeResponse>, ChatError> {
-        if self.session.is_expired(now_ms()) {
+        if self.session.is_expired(self.core.shared.clock.now_ms()) {
             // Another window may have prolonged it.
             match self.core.session(&self.session.token, Requester::User(self.session.user.key)).await {
                 Ok(session) => self.session = session,
@@ -420,10 +433,25 @@ impl Subscriber {
             if let Some(room) = self.core.shared.directory.get(RoomKey::from_index(index)) {
                 followed.announced = followed.last;
                 let room_id = room.id.as_str().to_owned();
-                heads.push(pb::Cursor { room_id, epoch: room.epoch, seq: followed.last });
+                heads.push(pb::Cursor { room_id, epoch: room.epoch, seq: followed.last, fingerprint: 0 });
             }
         }
-        wire::frame(Frame::Heartbeat(pb::Heartbeat { now_ms: now_ms(), heads }))
+        wire::frame(Frame::Heartbeat(pb::Heartbeat { now_ms: self.core.shared.clock.now_ms(), heads }))
+    }
+}
+
+/// The fingerprint of the event that a cursor stands at, when the cursor has one and there is such an event.
+fn fingerprint_to_compare(
+    connection: &Connection,
+    cursor: Option<&ClientCursor>,
+    view: &RoomView,
+) -> Result<Option<u64>, StoreError> {
+    match cursor {
+        Some(cursor) if cursor.fingerprint != 0 && cursor.seq == view.head => Ok(Some(view.fingerprint)),
+        Some(cursor) if cursor.fingerprint != 0 && cursor.epoch == view.epoch => {
+            store::fingerprint_at(connection, view.key, cursor.seq)
+        }
+        _ => Ok(None),
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod log;
 mod stream;
+mod time;
 
 use std::path::Path;
 

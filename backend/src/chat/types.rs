@@ -213,6 +213,8 @@ pub(super) struct RoomView {
     pub(super) created_at_ms: i64,
     pub(super) epoch: u64,
     pub(super) head: u64,
+    /// Of the event at `head`.
+    pub(super) fingerprint: u64,
     pub(super) read: u64,
     pub(super) unread: u32,
 }
@@ -239,6 +241,8 @@ pub(super) struct ClientCursor {
     pub(super) room: RoomId,
     pub(super) epoch: u64,
     pub(super) seq: u64,
+    /// Of the event at `seq`; 0 when the client does not know it.
+    pub(super) fingerprint: u64,
 }
 
 /// Which page of a log.

@@ -10,6 +10,7 @@ use prost::Message;
 use prost::encoding::{encode_varint, encoded_len_varint};
 use proto::EncodedSubscribeResponse;
 use proto::chat::v1::{self as pb, event, subscribe_response};
+use sha2::{Digest, Sha256};
 
 use super::types::{MessageText, OperationId, RoomView, User};
 
@@ -18,10 +19,14 @@ const EVENT_ROOM_ID: u8 = 1 << 3 | 2;
 const EVENT_SEQ: u8 = 2 << 3;
 const EVENT_CREATED_AT_MS: u8 = 3 << 3;
 const EVENTS_EVENT: u8 = 1 << 3 | 2;
+const EVENTS_FINGERPRINT: u8 = 2 << 3 | 1;
 const RESPONSE_EVENTS: u8 = 3 << 3 | 2;
 
 /// A frame's own header: one byte for the field, at most four for a length below 2^28.
 const FRAME_HEADER: usize = 5;
+
+/// The bytes of `Events.fingerprint`: one for the field, eight for the value.
+const FINGERPRINT_LEN: usize = 9;
 
 /// A frame of events is closed when it holds this many bytes: large enough that a frame's own cost does not
 /// count, small enough that a reader who is behind holds little memory.
@@ -74,26 +79,37 @@ impl EventBody {
     }
 }
 
+/// What tells an encoded event from any other that ever had its number: the beginning of its SHA-256. Its time and the
+/// author's operation id are in it, so the same words of the same author give another one. Never 0.
+pub(super) fn fingerprint(event: &[u8]) -> u64 {
+    let digest = Sha256::digest(event);
+    let (first, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
+    u64::from_le_bytes(*first).max(1)
+}
+
 /// Puts stored events of one room into a frame.
 #[derive(Debug)]
 pub(super) struct EventsFrame {
     buffer: BytesMut,
+    /// Where the last event begins.
+    last: usize,
 }
 
 impl EventsFrame {
     /// An empty frame.
     pub(super) fn new() -> Self {
-        Self { buffer: BytesMut::new() }
+        Self { buffer: BytesMut::new(), last: 0 }
     }
 
     /// Adds an encoded event.
     pub(super) fn push(&mut self, event: &[u8]) {
         if self.buffer.is_empty() {
-            self.buffer.reserve(FRAME_HEADER + entry_len(event.len()));
+            self.buffer.reserve(FRAME_HEADER + entry_len(event.len()) + FINGERPRINT_LEN);
             self.buffer.put_bytes(0, FRAME_HEADER);
         }
         self.buffer.put_u8(EVENTS_EVENT);
         encode_varint(event.len() as u64, &mut self.buffer);
+        self.last = self.buffer.len();
         self.buffer.put_slice(event);
     }
 
@@ -116,6 +132,9 @@ impl EventsFrame {
     pub(super) fn finish(&mut self) -> EncodedSubscribeResponse {
         // The header stands right before the events, however short its length is.
         let mut buffer = std::mem::take(&mut self.buffer);
+        let fingerprint = fingerprint(&buffer[self.last..]);
+        buffer.put_u8(EVENTS_FINGERPRINT);
+        buffer.put_u64_le(fingerprint);
         let events_len = (buffer.len() - FRAME_HEADER) as u64;
         let start = FRAME_HEADER - 1 - encoded_len_varint(events_len);
         buffer[start] = RESPONSE_EVENTS;
@@ -146,6 +165,7 @@ pub(super) fn room_state(view: &RoomView, recovery: pb::Recovery, lost: pb::Lost
         head_seq: view.head,
         read_seq: view.read,
         unread: view.unread,
+        head_fingerprint: view.fingerprint,
         recovery: recovery.into(),
         lost_reason: lost.into(),
     }
@@ -195,14 +215,15 @@ mod tests {
     fn a_frame_of_stored_events_is_what_the_generated_code_would_write() {
         for count in [1_u64, 2, 3, 1_000] {
             let mut frame = EventsFrame::new();
-            let mut events = Vec::new();
+            let (mut events, mut last) = (Vec::new(), 0);
             for seq in 1..=count {
                 let (encoded, expected) = event(seq, &"x".repeat(seq as usize));
                 frame.push(&encoded);
+                last = fingerprint(&encoded);
                 events.push(expected);
             }
             let expected = pb::SubscribeResponse {
-                frame: Some(subscribe_response::Frame::Events(pb::Events { events })),
+                frame: Some(subscribe_response::Frame::Events(pb::Events { events, fingerprint: last })),
             };
             assert_eq!(frame.finish().as_bytes(), &expected.encode_to_vec());
             assert!(frame.is_empty());

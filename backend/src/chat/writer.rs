@@ -5,18 +5,24 @@
 
 mod group;
 mod inputs;
+mod upkeep;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
+use tokio::runtime;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use self::group::Group;
-pub(super) use self::inputs::{CreateRoom, EndSession, Join, MarkRead, Prolong, SendMessage};
+pub(super) use self::inputs::{CreateRoom, EndSession, Join, MarkRead, MarkUsed, Prolong, SendMessage};
+use self::upkeep::Upkeep;
 use super::Shared;
 use super::error::ChatError;
-use super::store::{FolderLock, OpenError, StoreError, WriteStore};
+use super::health::Fault;
+use super::store::{OpenError, Opened, StoreError};
 
 /// How many commands may wait for the writer. One more is refused with [`ChatError::TooManyWrites`]: nobody
 /// waits for a place, so no place is ever held for a caller who has stopped asking.
@@ -48,6 +54,7 @@ pub(super) trait Input: Sized {
 pub(super) enum Command {
     Join(Job<Join>),
     Prolong(Job<Prolong>),
+    MarkUsed(Job<MarkUsed>),
     EndSession(Job<EndSession>),
     CreateRoom(Job<CreateRoom>),
     SendMessage(Job<SendMessage>),
@@ -79,7 +86,7 @@ macro_rules! commands {
                 }
             }
 
-            fn fail(self, error: StoreError) {
+            fn fail(self, error: ChatError) {
                 match self {
                     $(Self::$name(job) => job.fail(error),)*
                     Self::Close => {}
@@ -88,7 +95,7 @@ macro_rules! commands {
         }
     };
 }
-commands!(Join, Prolong, EndSession, CreateRoom, SendMessage, MarkRead);
+commands!(Join, Prolong, MarkUsed, EndSession, CreateRoom, SendMessage, MarkRead);
 
 impl<I: Input> Job<I> {
     fn apply(&mut self, group: &mut Group) -> Result<(), StoreError> {
@@ -109,8 +116,8 @@ impl<I: Input> Job<I> {
         }
     }
 
-    fn fail(self, error: StoreError) {
-        self.reply.send(Err(ChatError::Store(error))).ok();
+    fn fail(self, error: ChatError) {
+        self.reply.send(Err(error)).ok();
     }
 }
 
@@ -125,21 +132,26 @@ pub(super) struct Writer {
 pub(super) struct WriterThread(JoinHandle<()>);
 
 impl Writer {
-    /// Starts the thread. It keeps `lock` until the database is closed.
+    /// Starts the thread. It keeps the folder's lock until the database is closed. Sessions that nobody has used for
+    /// `unused_lifetime` are removed.
     pub(super) fn start(
-        store: WriteStore,
-        lock: FolderLock,
+        opened: Opened,
         shared: Arc<Shared>,
+        unused_lifetime: Duration,
     ) -> Result<(Self, WriterThread), OpenError> {
-        let mut group = Group::open(store, shared)?;
+        let Opened { store, path, lock, head, .. } = opened;
+        let mut group = Group::open(store, path, shared)?;
+        let mut upkeep = Upkeep::new(head, unused_lifetime);
+        let timer =
+            runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
         let (commands, mut waiting) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
             .name("chat-writer".to_owned())
             .spawn(move || {
-                run(&mut group, &mut waiting);
+                run(&mut group, &mut upkeep, &mut waiting, &timer);
                 // Whoever still waits is told that the server shuts down.
                 drop(waiting);
-                group.close();
+                upkeep.close(group);
                 drop(lock);
             })
             .map_err(OpenError::Thread)?;
@@ -177,37 +189,81 @@ impl WriterThread {
     }
 }
 
-fn run(group: &mut Group, waiting: &mut mpsc::Receiver<Command>) {
+/// Writes until it is told to stop. `timer` wakes it when nothing comes.
+fn run(
+    group: &mut Group,
+    upkeep: &mut Upkeep,
+    waiting: &mut mpsc::Receiver<Command>,
+    timer: &runtime::Runtime,
+) {
     let mut commands = Vec::with_capacity(GROUP);
     loop {
         // Everything that has come while the last transaction was written goes into the next one.
-        if waiting.blocking_recv_many(&mut commands, GROUP) == 0 {
+        let received = timer
+            .block_on(async { timeout(upkeep::INTERVAL, waiting.recv_many(&mut commands, GROUP)).await });
+        if received == Ok(0) {
             return;
         }
         let closing = commands.iter().any(|command| matches!(command, Command::Close));
-        write(group, &mut commands);
+        write(group, upkeep, &mut commands);
         if closing {
             return;
+        }
+        upkeep.run_if_due(group);
+    }
+}
+
+/// Writes the commands as one transaction. When that fails because of one of them, each is tried by itself, so that
+/// one that cannot be written does not take the others with it.
+fn write(group: &mut Group, upkeep: &mut Upkeep, commands: &mut Vec<Command>) {
+    if commands.is_empty() {
+        return;
+    }
+    match try_write(group, upkeep, commands) {
+        Ok(()) => commands.drain(..).for_each(Command::answer),
+        // Trying each alone would fail as often as there are commands, and keep the disk busy.
+        Err(Failure::Fault(fault)) => {
+            commands.drain(..).for_each(|command| command.fail(ChatError::CannotStore(fault)));
+        }
+        Err(Failure::Statement(error)) => {
+            tracing::warn!(%error, commands = commands.len(), "a group of writes failed: trying each alone");
+            for command in commands.drain(..) {
+                let mut alone = [command];
+                let written = try_write(group, upkeep, &mut alone);
+                let [command] = alone;
+                match written {
+                    Ok(()) => command.answer(),
+                    Err(Failure::Fault(fault)) => command.fail(ChatError::CannotStore(fault)),
+                    Err(Failure::Statement(error)) => command.fail(ChatError::Store(error)),
+                }
+            }
         }
     }
 }
 
-/// Writes the commands as one transaction. When that fails, each is tried by itself, so that one that cannot be
-/// written does not take the others with it.
-fn write(group: &mut Group, commands: &mut Vec<Command>) {
+/// Why a transaction was not written.
+enum Failure {
+    /// Nothing can be written.
+    Fault(Fault),
+    /// Something in it cannot be written.
+    Statement(StoreError),
+}
+
+fn try_write(group: &mut Group, upkeep: &mut Upkeep, commands: &mut [Command]) -> Result<(), Failure> {
+    if let Some(fault) = upkeep.refusal(group) {
+        return Err(Failure::Fault(fault));
+    }
     match group.write(commands) {
-        Ok(()) => commands.drain(..).for_each(Command::answer),
-        Err(error) => {
-            tracing::warn!(%error, commands = commands.len(), "a group of writes failed: trying each alone");
-            for command in commands.drain(..) {
-                let mut alone = [command];
-                let written = group.write(&mut alone);
-                let [command] = alone;
-                match written {
-                    Ok(()) => command.answer(),
-                    Err(error) => command.fail(error),
-                }
-            }
+        Ok(()) => {
+            upkeep.stored(group);
+            Ok(())
         }
+        Err(error) => match error.fault() {
+            Some(fault) => {
+                upkeep.failed(group, fault, &error);
+                Err(Failure::Fault(fault))
+            }
+            None => Err(Failure::Statement(error)),
+        },
     }
 }

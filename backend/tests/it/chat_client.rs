@@ -223,7 +223,8 @@ pub(crate) fn events_in(frames: &[Frame]) -> Vec<pb::Event> {
 /// A cursor at `seq` in the log that `state` tells of.
 pub(crate) fn cursor(state: &pb::RoomState, seq: u64) -> pb::Cursor {
     let room_id = state.room.as_ref().unwrap().id.clone();
-    pb::Cursor { room_id, epoch: state.epoch, seq }
+    let fingerprint = if seq == state.head_seq { state.head_fingerprint } else { 0 };
+    pb::Cursor { room_id, epoch: state.epoch, seq, fingerprint }
 }
 
 /// Code, named field and sentence of a refusal.

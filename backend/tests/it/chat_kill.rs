@@ -137,12 +137,20 @@ async fn follow(mut person: Person, messages: u64) -> Vec<pb::Event> {
                     pb::Recovery::Fresh => {
                         assert!(cursor.is_none(), "the cursor was not answered");
                         let room_id = state.room.unwrap().id;
-                        cursor = Some(pb::Cursor { room_id, epoch: state.epoch, seq: state.head_seq });
+                        let fingerprint = state.head_fingerprint;
+                        cursor = Some(pb::Cursor {
+                            room_id,
+                            epoch: state.epoch,
+                            seq: state.head_seq,
+                            fingerprint,
+                        });
                     }
                     recovery => assert_eq!(recovery, pb::Recovery::Full),
                 },
                 Frame::Events(events) => {
-                    cursor.as_mut().unwrap().seq = events.events.last().unwrap().seq;
+                    let cursor = cursor.as_mut().unwrap();
+                    (cursor.seq, cursor.fingerprint) =
+                        (events.events.last().unwrap().seq, events.fingerprint);
                     seen.extend(events.events);
                 }
                 _ => {}

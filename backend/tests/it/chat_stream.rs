@@ -168,7 +168,12 @@ async fn cursors_that_contradict_themselves_are_refused() {
     let status = ada.subscribe(twice, 0).await.unwrap_err();
     assert_eq!(refusal(&status), "InvalidArgument [cursors] There can be one cursor for each room.");
     let many = |count: usize| {
-        let cursor = |n| pb::Cursor { room_id: format!("a room that is not there {n}"), epoch: 1, seq: 1 };
+        let cursor = |n| pb::Cursor {
+            room_id: format!("a room that is not there {n}"),
+            epoch: 1,
+            seq: 1,
+            fingerprint: 0,
+        };
         (0..count).map(cursor).collect()
     };
     let status = ada.subscribe(many(1001), 0).await.unwrap_err();

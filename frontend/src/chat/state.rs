@@ -104,7 +104,7 @@ impl ChatState {
                 None
             }
             Frame::Events(events) => {
-                self.apply_events(events.events);
+                self.apply_events(events);
                 None
             }
             Frame::CaughtUp(pb::CaughtUp {}) => {
@@ -216,13 +216,15 @@ impl ChatState {
         }
     }
 
-    fn apply_events(&mut self, events: Vec<pb::Event>) {
-        let Some(room_id) = events.first().map(|event| event.room_id.clone()) else { return };
+    fn apply_events(&mut self, pb::Events { events, fingerprint }: pb::Events) {
+        let Some(last) = events.last() else { return };
+        let (room_id, last) = (last.room_id.clone(), last.seq);
         let Some(room) = find(&mut self.rooms, &room_id) else { return };
         for event in events {
             settle(&mut self.outbox, &self.me, &event);
             room.apply_event(event);
         }
+        room.note_fingerprint(last, fingerprint);
         room.trim();
         self.settle_stored();
     }

@@ -36,6 +36,12 @@ pub struct Cursor {
     /// The last event known; 0 is before the first.
     #[prost(uint64, tag = "3")]
     pub seq: u64,
+    /// What tells the event at `seq` from any other that ever had this number:
+    /// the server says it in RoomState, Events and ListEventsResponse.as_of, and a
+    /// client sends it back as it is. With it, a log that went back to an older
+    /// copy and grew again is answered with RECOVERY_LOST. 0: not known.
+    #[prost(fixed64, tag = "4")]
+    pub fingerprint: u64,
 }
 /// One entry of a room's log.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -47,7 +53,10 @@ pub struct Event {
     #[prost(uint64, tag = "2")]
     pub seq: u64,
     /// When the server stored it, milliseconds since 1970-01-01T00:00:00Z. Never
-    /// less than that of the event before it.
+    /// less than that of the event before it: after an event from a clock that was
+    /// ahead, the next ones have its time until the clock has caught up. The server
+    /// does not follow a step of its clock of more than five minutes until it has
+    /// lasted for an hour.
     #[prost(int64, tag = "3")]
     pub created_at_ms: i64,
     /// Who did it. Absent for what the server did by itself.
@@ -335,6 +344,9 @@ pub struct RoomState {
     /// Why, when `recovery` is RECOVERY_LOST.
     #[prost(enumeration = "LostReason", tag = "7")]
     pub lost_reason: i32,
+    /// The fingerprint of the event at `head_seq`; see Cursor.
+    #[prost(fixed64, tag = "8")]
+    pub head_fingerprint: u64,
 }
 /// Events of one room.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -342,6 +354,9 @@ pub struct Events {
     /// By rising `seq`, dense, at least one.
     #[prost(message, repeated, tag = "1")]
     pub events: ::prost::alloc::vec::Vec<Event>,
+    /// The fingerprint of the last one; see Cursor.
+    #[prost(fixed64, tag = "2")]
+    pub fingerprint: u64,
 }
 /// Every room has been brought up to its head.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -366,7 +381,8 @@ pub struct Heartbeat {
     #[prost(int64, tag = "1")]
     pub now_ms: i64,
     /// The heads of the rooms that moved since the last heartbeat, as far as this
-    /// stream has sent them: a client that is behind one has lost an event.
+    /// stream has sent them, without fingerprints: a client that is behind one has
+    /// lost an event.
     #[prost(message, repeated, tag = "2")]
     pub heads: ::prost::alloc::vec::Vec<Cursor>,
 }
@@ -439,6 +455,9 @@ pub enum LostReason {
     ///
     /// Meant for: trimmed = 3, no_access = 4.
     Future = 2,
+    /// The log has another event under the cursor's number: it went back to an
+    /// older copy and grew again.
+    History = 5,
 }
 impl LostReason {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -450,6 +469,7 @@ impl LostReason {
             Self::Unspecified => "LOST_REASON_UNSPECIFIED",
             Self::Epoch => "LOST_REASON_EPOCH",
             Self::Future => "LOST_REASON_FUTURE",
+            Self::History => "LOST_REASON_HISTORY",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -458,6 +478,7 @@ impl LostReason {
             "LOST_REASON_UNSPECIFIED" => Some(Self::Unspecified),
             "LOST_REASON_EPOCH" => Some(Self::Epoch),
             "LOST_REASON_FUTURE" => Some(Self::Future),
+            "LOST_REASON_HISTORY" => Some(Self::History),
             _ => None,
         }
     }
@@ -591,7 +612,8 @@ pub mod chat_service_client {
         /// default 60 at once, then one in 2 s), or in all.
         ///
         /// Not idempotent: a repeat finds the name taken by the session that the first
-        /// call may have started.
+        /// call may have started. A session that is not used within ten minutes is
+        /// removed, and its name is free again.
         pub async fn join(
             &mut self,
             request: impl tonic::IntoRequest<super::JoinRequest>,

@@ -139,6 +139,7 @@ static CHAT_V1_CURSOR: Message = Message {
         Field { number: 1, json_name: "roomId", shape: Shape::Single, kind: Kind::String },
         Field { number: 2, json_name: "epoch", shape: Shape::Single, kind: Kind::Fixed64 },
         Field { number: 3, json_name: "seq", shape: Shape::Single, kind: Kind::Uint64 },
+        Field { number: 4, json_name: "fingerprint", shape: Shape::Single, kind: Kind::Fixed64 },
     ],
 };
 static CHAT_V1_EVENT: Message = Message {
@@ -311,12 +312,14 @@ static CHAT_V1_ROOM_STATE: Message = Message {
         Field { number: 5, json_name: "unread", shape: Shape::Single, kind: Kind::Uint32 },
         Field { number: 6, json_name: "recovery", shape: Shape::Single, kind: Kind::Enum(&CHAT_V1_RECOVERY) },
         Field { number: 7, json_name: "lostReason", shape: Shape::Single, kind: Kind::Enum(&CHAT_V1_LOST_REASON) },
+        Field { number: 8, json_name: "headFingerprint", shape: Shape::Single, kind: Kind::Fixed64 },
     ],
 };
 static CHAT_V1_EVENTS: Message = Message {
     name: "chat.v1.Events",
     fields: &[
         Field { number: 1, json_name: "events", shape: Shape::Repeated, kind: Kind::Message(&CHAT_V1_EVENT) },
+        Field { number: 2, json_name: "fingerprint", shape: Shape::Single, kind: Kind::Fixed64 },
     ],
 };
 static CHAT_V1_CAUGHT_UP: Message = Message {
@@ -363,6 +366,7 @@ static CHAT_V1_LOST_REASON: Enum = Enum {
         (0, "LOST_REASON_UNSPECIFIED"),
         (1, "LOST_REASON_EPOCH"),
         (2, "LOST_REASON_FUTURE"),
+        (5, "LOST_REASON_HISTORY"),
     ],
 };
 static CHAT_V1_GOODBYE_REASON: Enum = Enum {

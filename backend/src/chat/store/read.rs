@@ -7,7 +7,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::super::session::TokenHash;
 use super::super::types::{PageRange, RoomId, RoomKey, RoomView, User, UserKey};
-use super::super::wire::{EventsFrame, entry_len};
+use super::super::wire::{EventsFrame, entry_len, fingerprint};
 use super::StoreError;
 
 /// The most bytes that the events of a page take, leaving room below 1 MiB for the rest of the answer.
@@ -18,6 +18,8 @@ const PAGE_BYTES: usize = 1024 * 1024 - 1024;
 pub(in crate::chat) struct SessionRow {
     pub(in crate::chat) user: User,
     pub(in crate::chat) expires_at_ms: i64,
+    /// Whether it has been used since it was made.
+    pub(in crate::chat) used: bool,
 }
 
 /// The session with this token, expired or not.
@@ -26,14 +28,14 @@ pub(in crate::chat) fn session(
     token: &TokenHash,
 ) -> Result<Option<SessionRow>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT users.key, users.id, users.name, sessions.expires_at_ms
+        "SELECT users.key, users.id, users.name, sessions.expires_at_ms, sessions.used
          FROM sessions JOIN users ON users.key = sessions.user WHERE sessions.token_hash = ?1",
     )?;
     let row = statement.query_row([token.as_bytes()], |row| {
         let id: String = row.get(1)?;
         let name: String = row.get(2)?;
         let user = User { key: UserKey(row.get(0)?), id: id.into(), name: name.into() };
-        Ok(SessionRow { user, expires_at_ms: row.get(3)? })
+        Ok(SessionRow { user, expires_at_ms: row.get(3)?, used: row.get(4)? })
     });
     Ok(row.optional()?)
 }
@@ -44,7 +46,7 @@ pub(in crate::chat) fn rooms(connection: &Connection, user: UserKey) -> Result<V
         "SELECT rooms.key, rooms.id, rooms.name, rooms.created_at_ms, rooms.epoch,
                 last.seq, last.messages,
                 coalesce(markers.read_seq, 0), coalesce(markers.read_messages, 0),
-                coalesce(markers.own_above, 0)
+                coalesce(markers.own_above, 0), last.event
          FROM rooms
          JOIN events AS last ON last.room = rooms.key
               AND last.seq = (SELECT max(seq) FROM events WHERE room = rooms.key)
@@ -67,9 +69,22 @@ fn room_view(row: &Row<'_>) -> Result<RoomView, rusqlite::Error> {
         created_at_ms: row.get(3)?,
         epoch: row.get::<_, i64>(4)?.cast_unsigned(),
         head: row.get(5)?,
+        fingerprint: fingerprint(row.get_ref(10)?.as_blob()?),
         read: row.get(7)?,
         unread: unread(row.get(6)?, row.get(8)?, row.get(9)?),
     })
+}
+
+/// The fingerprint of an event; nothing when there is no such event.
+pub(in crate::chat) fn fingerprint_at(
+    connection: &Connection,
+    room: RoomKey,
+    seq: u64,
+) -> Result<Option<u64>, StoreError> {
+    let mut statement = connection.prepare_cached("SELECT event FROM events WHERE room = ?1 AND seq = ?2")?;
+    let found =
+        statement.query_row(params![room.number(), seq], |row| Ok(fingerprint(row.get_ref(0)?.as_blob()?)));
+    Ok(found.optional()?)
 }
 
 /// A room's messages above a user's marker that somebody else wrote.
@@ -124,6 +139,8 @@ pub(in crate::chat) fn replay_page(
 pub(in crate::chat) struct EventsPage {
     pub(in crate::chat) events: Vec<pb::Event>,
     pub(in crate::chat) head: u64,
+    /// Of the event at `head`.
+    pub(in crate::chat) head_fingerprint: u64,
     pub(in crate::chat) has_earlier: bool,
     pub(in crate::chat) has_later: bool,
 }
@@ -152,7 +169,9 @@ pub(in crate::chat) fn page(
         }
         events.push(event);
     }
-    Ok(EventsPage { events, head, has_earlier: first > 1, has_later: last < head })
+    // Every room has an event; 0 is what says nothing.
+    let head_fingerprint = fingerprint_at(&snapshot, room, head)?.unwrap_or(0);
+    Ok(EventsPage { events, head, head_fingerprint, has_earlier: first > 1, has_later: last < head })
 }
 
 /// The first and the last number of the page when every event is small; the page is empty when the first is

@@ -14,7 +14,7 @@ use super::OpenError;
 
 /// The steps from an empty file to the current tables: step `n` leads from version `n` to `n + 1`. A step
 /// that was released is never changed; a new one is added at the end.
-pub(super) const MIGRATIONS: &[&str] = &[V1];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
 
 /// What `PRAGMA application_id` says of our files: "CHIN".
 const APPLICATION_ID: i32 = 0x4348_494E;
@@ -82,45 +82,100 @@ CREATE TABLE markers (
 ) STRICT, WITHOUT ROWID;
 ";
 
+const V2: &str = "
+-- Which opening of the database was the last, and the one before; the head file beside the database repeats
+-- it. `written_ms` changes when the writer tries whether the disk takes writes.
+CREATE TABLE incarnation (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    current    INTEGER NOT NULL,
+    previous   INTEGER NOT NULL,
+    written_ms INTEGER NOT NULL
+) STRICT;
+
+-- Whether the session has been used since it was made. Those that were there before this column count as used.
+ALTER TABLE sessions ADD COLUMN used INTEGER NOT NULL DEFAULT 1;
+CREATE INDEX sessions_by_end ON sessions (expires_at_ms);
+CREATE INDEX sessions_unused ON sessions (user) WHERE used = 0;
+
+-- Whether the user has written an event. Who has not can be removed when they have no session.
+ALTER TABLE users ADD COLUMN wrote INTEGER NOT NULL DEFAULT 0;
+UPDATE users SET wrote = 1 WHERE key IN (SELECT author FROM operations);
+CREATE INDEX users_gone ON users (key) WHERE live = 0 AND wrote = 0;
+";
+
 /// The version that this program writes.
 pub(super) fn current_version() -> u32 {
     u32::try_from(MIGRATIONS.len()).expect("few migrations")
 }
 
+/// What is at the database's place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// No file, or an empty one.
+    Nothing,
+    /// A database of this program.
+    Database,
+    /// A database that looks like one of this program, with a transaction that was interrupted before it was
+    /// complete: reading it without writing is not possible. To be looked at again with [`check`].
+    Interrupted,
+}
+
 /// Refuses a file that this program must not write to: one of a newer version or of another program. Nothing
 /// on disk is changed.
-pub(super) fn check_untouched(path: &Path) -> Result<(), OpenError> {
-    let Some(header) = read_header(path)? else { return Ok(()) };
+pub(super) fn check_untouched(path: &Path) -> Result<Found, OpenError> {
+    let Some(header) = read_header(path)? else { return Ok(Found::Nothing) };
     // The main file's header settles most cases without SQLite. The write-ahead log may hold a newer one.
-    refuse_newer(header)?;
+    refuse_newer(header.version)?;
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
     )?;
-    refuse_newer(user_version(&connection)?)?;
+    match check(&connection, path) {
+        Err(OpenError::Sqlite(error)) if needs_recovery(&error) => {
+            // The first start makes a file of one page before it puts its mark there.
+            let blank = header.application == 0 && header.pages <= 1;
+            let ours = blank || header.application == APPLICATION_ID;
+            if ours { Ok(Found::Interrupted) } else { Err(OpenError::Foreign { path: path.to_owned() }) }
+        }
+        checked => checked.map(|()| Found::Database),
+    }
+}
+
+/// Refuses the database at `path` when it is of a newer version or of another program.
+pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    refuse_newer(user_version(connection)?)?;
     let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     if tables > 0 && application != APPLICATION_ID {
-        return Err(OpenError::Foreign);
+        return Err(OpenError::Foreign { path: path.to_owned() });
     }
     Ok(())
 }
 
-/// Brings the database to the current version, each step in a transaction of its own.
-pub(super) fn migrate(connection: &mut Connection) -> Result<(), OpenError> {
+/// Whether SQLite could read the file if it might write to it: an interrupted transaction has to be undone first.
+fn needs_recovery(error: &rusqlite::Error) -> bool {
+    error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly)
+}
+
+/// Brings the database to the current version, each step in a transaction of its own. Returns the version that it
+/// had, 0 for a new one.
+pub(super) fn migrate(connection: &mut Connection) -> Result<u32, OpenError> {
     migrate_with(connection, MIGRATIONS)
 }
 
-fn migrate_with(connection: &mut Connection, steps: &[&str]) -> Result<(), OpenError> {
+fn migrate_with(connection: &mut Connection, steps: &[&str]) -> Result<u32, OpenError> {
+    let before = user_version(connection)?;
     loop {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let version = user_version(&transaction)?;
-        let Some(step) = steps.get(version as usize) else { return Ok(()) };
+        let Some(step) = steps.get(version as usize) else { return Ok(before) };
         transaction.execute_batch(step)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", version + 1)?;
         transaction.commit()?;
-        tracing::info!(schema.version = version + 1, "the database was brought to a newer version");
+        if before > 0 {
+            tracing::info!(schema.version = version + 1, "the database was brought to a newer version");
+        }
     }
 }
 
@@ -133,28 +188,41 @@ fn refuse_newer(found: u32) -> Result<(), OpenError> {
     if found > known { Err(OpenError::Newer { found, known }) } else { Ok(()) }
 }
 
-/// `user_version` as it stands in the file's first page (bytes 60 to 63), or nothing for a file that is not
-/// there or empty.
-fn read_header(path: &Path) -> Result<Option<u32>, OpenError> {
+/// What the file's first bytes say without SQLite.
+#[derive(Clone, Copy, Debug)]
+struct Header {
+    /// `user_version`, bytes 60 to 63.
+    version: u32,
+    /// `application_id`, bytes 68 to 71.
+    application: i32,
+    /// How many pages the file has room for.
+    pages: u64,
+}
+
+/// The file's header, or nothing for a file that is not there or empty.
+fn read_header(path: &Path) -> Result<Option<Header>, OpenError> {
+    let io = |source| OpenError::Io { path: path.to_owned(), source };
     let mut file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(OpenError::Io { path: path.to_owned(), source }),
+        Err(source) => return Err(io(source)),
     };
+    let len = file.metadata().map_err(io)?.len();
     let mut header = Vec::with_capacity(100);
-    file.by_ref()
-        .take(100)
-        .read_to_end(&mut header)
-        .map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
+    file.by_ref().take(100).read_to_end(&mut header).map_err(io)?;
     if header.is_empty() {
         return Ok(None);
     }
-    match (header.starts_with(b"SQLite format 3\0"), header.get(60..64)) {
-        (true, Some(version)) => {
-            Ok(Some(u32::from_be_bytes(version.try_into().expect("four bytes were taken"))))
-        }
-        _ => Err(OpenError::Foreign),
+    if header.len() < 100 || !header.starts_with(b"SQLite format 3\0") {
+        return Err(OpenError::Foreign { path: path.to_owned() });
     }
+    let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
+    // A page of 65,536 bytes stands there as 1.
+    let page = match u16::from_be_bytes([header[16], header[17]]) {
+        1 => 65_536,
+        size => u64::from(size.max(1)),
+    };
+    Ok(Some(Header { version: number(60), application: number(68).cast_signed(), pages: len / page }))
 }
 
 #[cfg(test)]

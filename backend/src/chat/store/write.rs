@@ -1,6 +1,9 @@
 //! The statements of the one connection that writes. Each call is part of the transaction that the writer
 //! has begun; what is refused is found out before anything is written.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+
 use prost::Message;
 use proto::chat::v1 as pb;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -8,12 +11,16 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::session::TokenHash;
 use super::super::types::{Marker, OperationId, RoomId, RoomKey, RoomView, User, UserKey};
 use super::StoreError;
-use super::read::unread;
+use super::identity::Identity;
+use super::read::{fingerprint_at, unread};
 
 /// The connection that writes.
 #[derive(Debug)]
 pub(in crate::chat) struct WriteStore {
-    connection: Connection,
+    pub(super) connection: Connection,
+    pub(super) identity: Identity,
+    /// Pages in the write-ahead log after the last commit.
+    pub(super) log_pages: Arc<AtomicU32>,
 }
 
 /// A room as it is stored, and where its log ends.
@@ -57,35 +64,6 @@ pub(in crate::chat) struct Appended {
 }
 
 impl WriteStore {
-    pub(in crate::chat) fn new(connection: Connection) -> Self {
-        Self { connection }
-    }
-
-    pub(in crate::chat) fn begin(&self) -> Result<(), StoreError> {
-        self.run("BEGIN IMMEDIATE")
-    }
-
-    /// Returns when everything since [`begin`](Self::begin) is on disk.
-    pub(in crate::chat) fn commit(&self) -> Result<(), StoreError> {
-        self.run("COMMIT")
-    }
-
-    /// Undoes everything since [`begin`](Self::begin). SQLite may have done so by itself.
-    pub(in crate::chat) fn roll_back(&self) -> Result<(), StoreError> {
-        if self.connection.is_autocommit() { Ok(()) } else { self.run("ROLLBACK") }
-    }
-
-    fn run(&self, sql: &str) -> Result<(), StoreError> {
-        self.connection.prepare_cached(sql)?.execute([])?;
-        Ok(())
-    }
-
-    /// Copies the write-ahead log into the database file and closes it.
-    pub(in crate::chat) fn close(self) -> Result<(), StoreError> {
-        self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-        self.connection.close().map_err(|(_, error)| error.into())
-    }
-
     /// All rooms by creation.
     pub(in crate::chat) fn rooms(&self) -> Result<Vec<RoomRow>, StoreError> {
         let mut statement = self.connection.prepare_cached(
@@ -123,6 +101,7 @@ impl WriteStore {
             created_at_ms: room.created_at_ms,
             epoch: room.epoch,
             head: room.head,
+            fingerprint: fingerprint_at(&self.connection, room.key, room.head)?.unwrap_or(0),
             read,
             unread: unread(room.messages, read_messages, own_above),
         })
@@ -316,7 +295,9 @@ impl WriteStore {
             .execute(params![id, name, name_key, now_ms])?;
         let key = UserKey(self.connection.last_insert_rowid());
         self.connection
-            .prepare_cached("INSERT INTO sessions (token_hash, user, expires_at_ms) VALUES (?1, ?2, ?3)")?
+            .prepare_cached(
+                "INSERT INTO sessions (token_hash, user, expires_at_ms, used) VALUES (?1, ?2, ?3, 0)",
+            )?
             .execute(params![token.as_bytes(), key.0, expires_at_ms])?;
         Ok(User { key, id: id.into(), name: name.into() })
     }
@@ -327,6 +308,21 @@ impl WriteStore {
             "UPDATE sessions SET expires_at_ms = max(expires_at_ms, ?2) WHERE token_hash = ?1",
         )?;
         Ok(statement.execute(params![token.as_bytes(), expires_at_ms])? == 1)
+    }
+
+    /// Notes that a session is used; false when there is no such session.
+    pub(in crate::chat) fn mark_used(&self, token: &TokenHash) -> Result<bool, StoreError> {
+        let mut statement =
+            self.connection.prepare_cached("UPDATE sessions SET used = 1 WHERE token_hash = ?1")?;
+        Ok(statement.execute([token.as_bytes()])? == 1)
+    }
+
+    /// Notes that a user has written an event.
+    pub(in crate::chat) fn mark_wrote(&self, user: UserKey) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached("UPDATE users SET wrote = 1 WHERE key = ?1 AND wrote = 0")?
+            .execute([user.0])?;
+        Ok(())
     }
 
     /// Removes a session, and frees its user's name when it was the last.
@@ -342,7 +338,7 @@ impl WriteStore {
         Ok(())
     }
 
-    fn free_name_unless_live(&self, user: UserKey) -> Result<bool, StoreError> {
+    pub(super) fn free_name_unless_live(&self, user: UserKey) -> Result<bool, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "UPDATE users SET live = 0
              WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE user = ?1)",

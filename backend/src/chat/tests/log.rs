@@ -275,3 +275,25 @@ async fn when_too_much_waits_to_be_written_the_rest_is_refused_and_what_was_acce
     }
     chat.core().mark_read(&ada.user, &general, 1).await.unwrap();
 }
+
+#[tokio::test]
+async fn the_write_ahead_log_is_copied_into_the_database_and_that_counts_as_the_servers_own_writing() {
+    let chat = TestChat::open();
+    let ada = chat.join("Ada").await;
+    let general = chat.general();
+    let long = "界".repeat(MAX_MESSAGE_CHARS);
+    for group in 0..30 {
+        let sends = (0..100).map(|number| {
+            let id = operation(group, number);
+            chat.core().send(&ada.user, &general, id, text(long.as_str()))
+        });
+        for receipt in futures_util::future::join_all(sends).await {
+            receipt.unwrap();
+        }
+    }
+    let size = |name: &str| chat.folder.path().join(name).metadata().unwrap().len();
+    // 36 MB were written; a copy is due after each 16 MiB.
+    assert!(size(DATABASE_FILE) > 16 << 20, "{} bytes", size(DATABASE_FILE));
+    assert!(size("chinwag.db-wal") < 24 << 20, "{} bytes", size("chinwag.db-wal"));
+    assert_eq!(*chat.chat.health().borrow(), None);
+}

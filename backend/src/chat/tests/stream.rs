@@ -16,6 +16,8 @@ struct Client {
 struct Known {
     epoch: u64,
     last: u64,
+    /// Of the event `last`.
+    fingerprint: u64,
     seen: Vec<u64>,
 }
 
@@ -25,6 +27,7 @@ impl Client {
             room: RoomId::named(id.as_str()),
             epoch: known.epoch,
             seq: known.last,
+            fingerprint: known.fingerprint,
         };
         self.rooms.iter().map(cursor).collect()
     }
@@ -35,8 +38,12 @@ impl Client {
                 let id = state.room.unwrap().id;
                 match pb::Recovery::try_from(state.recovery).unwrap() {
                     pb::Recovery::Fresh => {
-                        let known =
-                            Known { epoch: state.epoch, last: state.head_seq, seen: vec![state.head_seq] };
+                        let known = Known {
+                            epoch: state.epoch,
+                            last: state.head_seq,
+                            fingerprint: state.head_fingerprint,
+                            seen: vec![state.head_seq],
+                        };
                         assert!(self.rooms.insert(id, known).is_none(), "fresh twice");
                     }
                     pb::Recovery::Full => assert_eq!(self.rooms[&id].epoch, state.epoch),
@@ -44,12 +51,13 @@ impl Client {
                 }
             }
             Frame::Events(events) => {
-                assert!(!events.events.is_empty());
+                let last = events.events.last().expect("a frame without events");
+                assert_eq!(events.fingerprint, crate::chat::wire::fingerprint(&last.encode_to_vec()));
                 for event in events.events {
                     let known = self.rooms.get_mut(&event.room_id).expect("an event of an unknown room");
                     if event.seq > known.last {
                         assert_eq!(event.seq, known.last + 1, "a gap in {}", event.room_id);
-                        known.last = event.seq;
+                        (known.last, known.fingerprint) = (event.seq, events.fingerprint);
                         known.seen.push(event.seq);
                     }
                 }
@@ -143,7 +151,7 @@ async fn every_cursor_gets_the_answer_of_the_contract() {
         (epoch ^ 1, 11, 0, pb::Recovery::Lost, pb::LostReason::Epoch, &[]),
     ];
     for &(epoch, seq, limit, recovery, reason, replayed) in table {
-        let cursor = ClientCursor { room: general.id.clone(), epoch, seq };
+        let cursor = ClientCursor { room: general.id.clone(), epoch, seq, fingerprint: 0 };
         let mut stream = frames(&chat, &ada, vec![cursor], limit).await;
         let first = stream.until_caught_up().await;
         let state = states(&first)[0];
@@ -159,6 +167,30 @@ async fn every_cursor_gets_the_answer_of_the_contract() {
     assert_eq!(states(&first)[0].recovery(), pb::Recovery::Fresh);
     send(&chat, &ada, &general, 9..10).await;
     assert_eq!(seqs(&[stream.next().await]), [11], "live begins above the head");
+}
+
+#[tokio::test]
+async fn a_cursor_whose_event_is_another_one_is_lost() {
+    let chat = TestChat::open();
+    let ada = chat.join("Ada").await;
+    let general = chat.general();
+    send(&chat, &ada, &general, 0..9).await;
+    let events = chat.log(&general).await;
+    for event in &events {
+        let known = crate::chat::wire::fingerprint(&event.encode_to_vec());
+        for (fingerprint, expected) in [
+            (known, (pb::Recovery::Full, pb::LostReason::Unspecified)),
+            (known ^ 1, (pb::Recovery::Lost, pb::LostReason::History)),
+        ] {
+            let (room, epoch) = (general.id.clone(), general.epoch);
+            let cursor = ClientCursor { room, epoch, seq: event.seq, fingerprint };
+            let first = frames(&chat, &ada, vec![cursor], 0).await.until_caught_up().await;
+            let state = states(&first)[0];
+            assert_eq!((state.recovery(), state.lost_reason()), expected, "{}", event.seq);
+            let replayed = if expected.0 == pb::Recovery::Full { 10 - event.seq as usize } else { 0 };
+            assert_eq!(seqs(&first).len(), replayed, "{}", event.seq);
+        }
+    }
 }
 
 #[tokio::test]
@@ -191,7 +223,7 @@ async fn from_snapshot_to_live_nothing_is_lost_whatever_is_written_meanwhile() {
             let session = chat.join(&format!("Writer {n}")).await;
             let name = RoomName::parse(&format!("Room {n}")).unwrap();
             send(&chat, &session, &chat.general(), 0..100).await;
-            let room = chat.core().create_room(&session.user, name, operation(9, n)).await.unwrap();
+            let room = chat.core().create_room(&session.user, name, operation(1_000, n)).await.unwrap();
             let room = chat.core().room(room.id.as_str()).unwrap();
             send(&chat, &session, &room, 100..200).await;
             send(&chat, &session, &chat.general(), 200..300).await;
@@ -317,7 +349,8 @@ async fn a_quiet_stream_beats_with_the_heads_that_moved() {
             frame => got.extend(seqs(&[frame])),
         }
     };
-    let head = pb::Cursor { room_id: "general".to_owned(), epoch: chat.general().epoch, seq: 3 };
+    let head =
+        pb::Cursor { room_id: "general".to_owned(), epoch: chat.general().epoch, seq: 3, fingerprint: 0 };
     assert_eq!((got, beat.heads), (vec![2, 3], vec![head]));
     let Frame::Heartbeat(quiet) = stream.next().await else { panic!("no heartbeat") };
     assert_eq!(quiet.heads, []);

@@ -1,32 +1,41 @@
 //! One transaction in the making: where each log ends with it, and what is to be told once it is on disk.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proto::EncodedSubscribeResponse;
 use proto::chat::v1::{self as pb, subscribe_response::Frame};
 
+use super::super::Shared;
 use super::super::error::ChatError;
+use super::super::health::{Fault, Health};
 use super::super::random;
 use super::super::session::TokenHash;
 use super::super::store::{Append, OpenError, RoomRow, StoreError, WriteStore};
 use super::super::tail::Entry;
 use super::super::types::{Marker, RoomId, RoomKey, RoomView, UserKey};
 use super::super::wire::{self, EventBody, EventsFrame};
-use super::super::{Shared, now_ms};
 use super::Command;
+
+/// How many users are remembered as having written. One more costs a look at their row.
+const KNOWN_AUTHORS: usize = 65_536;
 
 /// The writer's state. Its rooms run ahead of the database by the transaction in the making.
 #[derive(Debug)]
 pub(in crate::chat) struct Group {
     pub(super) store: WriteStore,
+    /// The database file.
+    path: PathBuf,
     shared: Arc<Shared>,
     rooms: Vec<RoomRow>,
     /// The rooms must be read again: a transaction was undone.
     stale: bool,
     pub(super) now_ms: i64,
     effects: Effects,
+    /// Users who are known to be noted as having written.
+    authors: HashSet<UserKey>,
     /// An event's bytes, kept between events for their memory.
     event: Vec<u8>,
 }
@@ -53,10 +62,11 @@ struct Growing {
 
 impl Group {
     /// Reads where the logs end and makes them known.
-    pub(super) fn open(store: WriteStore, shared: Arc<Shared>) -> Result<Self, OpenError> {
+    pub(super) fn open(store: WriteStore, path: PathBuf, shared: Arc<Shared>) -> Result<Self, OpenError> {
         let rooms = store.rooms()?;
-        let (now_ms, effects, event) = (now_ms(), Effects::default(), Vec::new());
-        let mut group = Self { store, shared, rooms, stale: false, now_ms, effects, event };
+        let (now_ms, effects, event) = (shared.clock.now_ms(), Effects::default(), Vec::new());
+        let authors = HashSet::new();
+        let mut group = Self { store, path, shared, rooms, stale: false, now_ms, effects, authors, event };
         if group.rooms.is_empty() {
             group.make_general()?;
         }
@@ -81,6 +91,7 @@ impl Group {
     pub(super) fn write(&mut self, commands: &mut [Command]) -> Result<(), StoreError> {
         if let Err(error) = self.try_write(commands) {
             self.effects = Effects::default();
+            self.authors.clear();
             self.stale = true;
             if let Err(error) = self.store.roll_back() {
                 tracing::error!(%error, "a failed transaction could not be undone");
@@ -96,7 +107,7 @@ impl Group {
             self.rooms = self.store.rooms()?;
             self.stale = false;
         }
-        self.now_ms = now_ms();
+        self.now_ms = self.shared.clock.now_ms();
         self.store.begin()?;
         for command in commands {
             command.apply(self)?;
@@ -196,11 +207,50 @@ impl Group {
         self.effects.ended.push((user, token));
     }
 
-    /// Closes the database.
-    pub(super) fn close(self) {
-        if let Err(error) = self.store.close() {
-            tracing::error!(%error, "the chat's database was not closed cleanly; nothing is lost by that");
+    /// Notes that a user has written: then the user is never removed.
+    pub(super) fn note_author(&mut self, user: UserKey) -> Result<(), StoreError> {
+        if self.authors.contains(&user) {
+            return Ok(());
         }
+        self.store.mark_wrote(user)?;
+        if self.authors.len() >= KNOWN_AUTHORS {
+            self.authors.clear();
+        }
+        self.authors.insert(user);
+        Ok(())
+    }
+
+    /// Removes what nobody needs any more, a part of it at once.
+    pub(super) fn sweep(&self, unused_lifetime: Duration) -> Result<(), StoreError> {
+        let now_ms = self.shared.clock.now_ms();
+        let lifetime_ms = i64::try_from(unused_lifetime.as_millis()).unwrap_or(i64::MAX);
+        self.store.sweep(now_ms, now_ms.saturating_sub(lifetime_ms))
+    }
+
+    /// Finds out whether the disk takes writes.
+    pub(super) fn probe(&self) -> Result<(), StoreError> {
+        self.store.probe(self.shared.clock.now_ms())
+    }
+
+    /// The chat's health.
+    pub(super) fn health(&self) -> &Health {
+        &self.shared.health
+    }
+
+    /// The database file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The events of all rooms.
+    pub(super) fn events(&self) -> u64 {
+        self.shared.directory.heads().iter().map(|(_, head)| head).sum()
+    }
+
+    /// Closes the database; after a fault that stays, without touching its files.
+    pub(super) fn close(self) -> Result<(), StoreError> {
+        let is_final = self.health().fault().is_some_and(Fault::is_final);
+        if is_final { self.store.close_as_it_is() } else { self.store.close() }
     }
 }
 

@@ -59,6 +59,20 @@ impl Input for Prolong {
     }
 }
 
+/// Notes that a session is used.
+#[derive(Debug)]
+pub(in crate::chat) struct MarkUsed {
+    pub(in crate::chat) token: TokenHash,
+}
+
+impl Input for MarkUsed {
+    type Output = ();
+
+    fn apply(&self, group: &mut Group) -> Result<(), ChatError> {
+        if group.store.mark_used(&self.token)? { Ok(()) } else { Err(ChatError::NoSession) }
+    }
+}
+
 /// Ends a session.
 #[derive(Debug)]
 pub(in crate::chat) struct EndSession {
@@ -117,6 +131,7 @@ impl Input for CreateRoom {
         let body = EventBody::room_created(Some((&self.author, self.operation)), self.name.as_str());
         let (seq, _) = group.append(key, &body, None)?;
         group.store.claim(self.operation, self.author.key, key, seq)?;
+        group.note_author(self.author.key)?;
         let view = group.store.view(self.author.key, group.room(key)?)?;
         group.open_room(&view);
         Ok(view)
@@ -143,6 +158,7 @@ impl Input for SendMessage {
             return self.first_answer(group, epoch);
         }
         let (seq, created_at_ms) = group.append(self.room, &self.body, Some(self.author))?;
+        group.note_author(self.author)?;
         Ok(Receipt { seq, epoch, created_at_ms, duplicate: false })
     }
 }

@@ -1,6 +1,7 @@
 //! Servers for the tests: in this process, or as a child process that can be killed and started again.
 
 pub(crate) mod http;
+pub(crate) mod program;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

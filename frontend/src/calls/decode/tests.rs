@@ -73,6 +73,7 @@ fn a_message_of_the_chat_is_written_as_protobuf_writes_it() {
                 operation_id: vec![1, 2, 3, 4].into(),
                 body: Some(pb::event::Body::MessagePosted(pb::MessagePosted { text: "a\nb".to_owned() })),
             }],
+            fingerprint: 0,
         })),
     };
     let decoded = decode(frame(), &response.encode_to_vec(), Style::OneLine);

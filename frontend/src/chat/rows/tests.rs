@@ -35,7 +35,7 @@ fn state(events: Vec<pb::Event>) -> ChatState {
         ..pb::RoomState::default()
     });
     state.set_view(Some(("general", true)));
-    let frame = pb::subscribe_response::Frame::Events(pb::Events { events });
+    let frame = pb::subscribe_response::Frame::Events(pb::Events { events, ..Default::default() });
     state.apply(pb::SubscribeResponse { frame: Some(frame) });
     state
 }
@@ -143,7 +143,10 @@ fn a_pending_message_is_at_the_end_and_keeps_its_key_when_it_is_stored() {
     }
     let waiting = rows_of(&state, None, None);
     assert_eq!(sketch(&waiting), ["start", "= 0", "+2", "+3 waiting", "4 waiting"]);
-    let frame = pb::subscribe_response::Frame::Events(pb::Events { events: vec![event(3, "me", NOON_MS)] });
+    let frame = pb::subscribe_response::Frame::Events(pb::Events {
+        events: vec![event(3, "me", NOON_MS)],
+        ..Default::default()
+    });
     state.apply(pb::SubscribeResponse { frame: Some(frame) });
     let stored = rows_of(&state, None, None);
     assert_eq!(sketch(&stored), ["start", "= 0", "+2", "+3", "4 waiting"]);

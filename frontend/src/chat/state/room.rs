@@ -56,6 +56,8 @@ pub(crate) struct RoomLog {
     first: u64,
     messages: VecDeque<Message>,
     last: u64,
+    /// The newest event whose fingerprint the server has told, and that fingerprint.
+    fingerprint: (u64, u64),
     read_seq: u64,
     server_read_seq: u64,
     unread: u32,
@@ -75,6 +77,7 @@ impl RoomLog {
             first: state.head_seq + 1,
             messages: VecDeque::new(),
             last: state.head_seq,
+            fingerprint: (state.head_seq, state.head_fingerprint),
             read_seq: state.read_seq,
             server_read_seq: state.read_seq,
             unread: state.unread,
@@ -143,7 +146,16 @@ impl RoomLog {
     }
 
     pub(super) fn cursor(&self) -> pb::Cursor {
-        pb::Cursor { room_id: self.info.id.clone(), epoch: self.epoch, seq: self.last }
+        let (seq, fingerprint) = self.fingerprint;
+        let fingerprint = if seq == self.last { fingerprint } else { 0 };
+        pb::Cursor { room_id: self.info.id.clone(), epoch: self.epoch, seq: self.last, fingerprint }
+    }
+
+    /// The server told the fingerprint of an event.
+    pub(super) fn note_fingerprint(&mut self, seq: u64, fingerprint: u64) {
+        if seq == self.last {
+            self.fingerprint = (seq, fingerprint);
+        }
     }
 
     pub(super) fn sorts_before(&self, other: &pb::Room) -> bool {
@@ -186,6 +198,7 @@ impl RoomLog {
         }
         if state.recovery() == Recovery::Fresh && state.head_seq > self.last {
             self.skip_to(state.head_seq + 1);
+            self.note_fingerprint(state.head_seq, state.head_fingerprint);
         } else {
             self.catch_up_to = state.head_seq;
         }
@@ -248,7 +261,8 @@ impl RoomLog {
 
     /// Joins a page to the loaded range where both touch; see [`Page`] for what happens otherwise.
     pub(super) fn apply_history(&mut self, page: Page, answer: pb::ListEventsResponse) -> bool {
-        if answer.as_of.is_some_and(|as_of| as_of.epoch != self.epoch) {
+        let as_of = answer.as_of.as_ref().map(|as_of| (as_of.epoch, as_of.seq, as_of.fingerprint));
+        if as_of.is_some_and(|(epoch, ..)| epoch != self.epoch) {
             return false;
         }
         let (Some(first), Some(last)) = (answer.events.first(), answer.events.last()) else { return false };
@@ -273,6 +287,9 @@ impl RoomLog {
         }
         let changed = self.join(answer.events);
         self.last = self.last.max(self.end());
+        if let Some((_, seq, fingerprint)) = as_of {
+            self.note_fingerprint(seq, fingerprint);
+        }
         self.bound(matches!(page, Page::Before(_)));
         changed
     }

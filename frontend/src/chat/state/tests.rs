@@ -46,7 +46,7 @@ fn connect(state: &mut ChatState, recovery: Recovery, head_seq: u64, replayed: V
     state.apply(hello());
     state.apply(frame(Frame::RoomState(room_state(recovery, head_seq))));
     if !replayed.is_empty() {
-        state.apply(frame(Frame::Events(pb::Events { events: replayed })));
+        state.apply(frame(Frame::Events(pb::Events { events: replayed, ..Default::default() })));
     }
     state.apply(caught_up());
 }
@@ -67,14 +67,14 @@ fn others(range: std::ops::RangeInclusive<u64>) -> Vec<pb::Event> {
 }
 
 fn arrive(state: &mut ChatState, events: Vec<pb::Event>) {
-    state.apply(frame(Frame::Events(pb::Events { events })));
+    state.apply(frame(Frame::Events(pb::Events { events, ..Default::default() })));
 }
 
 fn page(events: Vec<pb::Event>, head: u64) -> pb::ListEventsResponse {
     pb::ListEventsResponse {
         has_earlier: events.first().is_some_and(|event| event.seq > 1),
         has_later: events.last().is_some_and(|event| event.seq < head),
-        as_of: Some(pb::Cursor { room_id: ROOM.to_owned(), epoch: EPOCH, seq: head }),
+        as_of: Some(pb::Cursor { room_id: ROOM.to_owned(), epoch: EPOCH, seq: head, fingerprint: 0 }),
         events,
     }
 }
@@ -122,7 +122,30 @@ fn a_fresh_room_has_nothing_loaded_and_takes_what_comes() {
     assert!(room(&state).is_attached());
     arrive(&mut state, others(11..=12));
     assert_eq!(loaded(&state), range(11, 12));
-    assert_eq!(state.cursors(), [pb::Cursor { room_id: ROOM.to_owned(), epoch: EPOCH, seq: 12 }]);
+    assert_eq!(
+        state.cursors(),
+        [pb::Cursor { room_id: ROOM.to_owned(), epoch: EPOCH, seq: 12, fingerprint: 0 }]
+    );
+}
+
+#[test]
+fn a_cursor_carries_the_fingerprint_of_the_event_that_it_stands_at_and_of_no_other() {
+    let mut state = ChatState::default();
+    let fingerprint = |state: &ChatState| state.cursors()[0].fingerprint;
+    state.apply_room_state(pb::RoomState { head_fingerprint: 7, ..room_state(Recovery::Fresh, 10) });
+    assert_eq!(fingerprint(&state), 7);
+    let events = |seqs: &[u64], fingerprint| {
+        let events = seqs.iter().map(|seq| event(*seq, "other", 0)).collect();
+        frame(Frame::Events(pb::Events { events, fingerprint }))
+    };
+    state.apply(events(&[11, 12], 8));
+    assert_eq!(fingerprint(&state), 8);
+    state.apply(events(&[13], 0));
+    assert_eq!(fingerprint(&state), 0, "an older server tells none");
+    state.apply(events(&[14], 9));
+    // A repeat of an older event says nothing of the last one.
+    state.apply(events(&[12], 8));
+    assert_eq!(fingerprint(&state), 9);
 }
 
 #[test]
@@ -155,7 +178,7 @@ fn a_page_that_no_longer_fits_is_ignored() {
     state.apply_history(ROOM, Page::Newest, page(others(91..=100), 100));
     assert!(!state.apply_history(ROOM, Page::Before(50), page(others(40..=49), 100)));
     let other_log = pb::ListEventsResponse {
-        as_of: Some(pb::Cursor { room_id: ROOM.to_owned(), epoch: EPOCH + 1, seq: 100 }),
+        as_of: Some(pb::Cursor { room_id: ROOM.to_owned(), epoch: EPOCH + 1, seq: 100, fingerprint: 0 }),
         ..page(others(81..=90), 100)
     };
     assert!(!state.apply_history(ROOM, Page::Before(91), other_log));
@@ -244,7 +267,7 @@ fn a_heartbeat_reveals_a_lost_event() {
     let mut state = fresh();
     connect(&mut state, Recovery::Fresh, 3, vec![]);
     let heartbeat = |seq| {
-        let heads = vec![pb::Cursor { room_id: ROOM.to_owned(), epoch: EPOCH, seq }];
+        let heads = vec![pb::Cursor { room_id: ROOM.to_owned(), epoch: EPOCH, seq, fingerprint: 0 }];
         frame(Frame::Heartbeat(pb::Heartbeat { now_ms: 0, heads }))
     };
     assert_eq!(state.apply(heartbeat(3)), None);

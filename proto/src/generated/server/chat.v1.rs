@@ -23,7 +23,8 @@ pub mod chat_service_server {
         /// default 60 at once, then one in 2 s), or in all.
         ///
         /// Not idempotent: a repeat finds the name taken by the session that the first
-        /// call may have started.
+        /// call may have started. A session that is not used within ten minutes is
+        /// removed, and its name is free again.
         async fn join(
             &self,
             request: tonic::Request<crate::chat::v1::JoinRequest>,

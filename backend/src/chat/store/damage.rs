@@ -1,0 +1,94 @@
+//! The check for damage that runs beside the server, on a connection and a thread of its own.
+//!
+//! It looks at the structure of the file, not at what people wrote; `check.rs` does both.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, InterruptHandle};
+
+use super::super::health::Fault;
+use super::{OpenError, StoreError, open_reader};
+
+/// How often a check that is to stop is told so. One telling gets lost when it falls between two statements.
+const STOP_INTERVAL: Duration = Duration::from_millis(2);
+
+/// A check that runs, or has run.
+pub(in crate::chat) struct DamageCheck {
+    interrupt: InterruptHandle,
+    thread: JoinHandle<()>,
+}
+
+impl fmt::Debug for DamageCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DamageCheck").field("thread", &self.thread).finish_non_exhaustive()
+    }
+}
+
+impl DamageCheck {
+    /// Starts to check the database at `path`; `damaged` is called when something is wrong with it.
+    pub(in crate::chat) fn start(
+        path: &Path,
+        damaged: impl FnOnce() + Send + 'static,
+    ) -> Result<Self, OpenError> {
+        let connection = open_reader(path)?;
+        let interrupt = connection.get_interrupt_handle();
+        let path = path.to_owned();
+        let thread = thread::Builder::new()
+            .name("chat-check".to_owned())
+            .spawn(move || run(&connection, path, damaged))
+            .map_err(OpenError::Thread)?;
+        Ok(Self { interrupt, thread })
+    }
+
+    /// Ends the check and closes its connection. Blocks for some milliseconds.
+    pub(in crate::chat) fn stop(self) {
+        while !self.thread.is_finished() {
+            self.interrupt.interrupt();
+            thread::sleep(STOP_INTERVAL);
+        }
+        if self.thread.join().is_err() {
+            tracing::error!("the check for damage ended by a panic");
+        }
+    }
+}
+
+fn run(connection: &Connection, path: PathBuf, damaged: impl FnOnce()) {
+    let start = Instant::now();
+    match quick_check(connection) {
+        Ok(None) => tracing::info!(
+            check.ms = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "the last server did not close the database, or another program wrote to it: it was checked, and its \
+             structure is whole"
+        ),
+        Ok(Some(finding)) => {
+            damaged();
+            report(&path, &finding);
+        }
+        Err(error) if error.fault() == Some(Fault::Damaged) => {
+            damaged();
+            report(&path, &error.to_string());
+        }
+        Err(StoreError::Sqlite(error))
+            if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => {}
+        Err(error) => tracing::warn!(%error, "the database cannot be checked for damage"),
+    }
+}
+
+/// Says, once, what is wrong and what to do.
+pub(in crate::chat) fn report(path: &Path, finding: &str) {
+    tracing::error!(
+        file = %path.display(),
+        finding,
+        "the database is damaged: nothing is stored any more, and what can be read is served; `chinwag check` \
+         says what is wrong, and `chinwag restore FILE --replace` puts a backup in its place"
+    );
+}
+
+/// The first thing that is wrong with the structure of the file; nothing when it is whole.
+pub(super) fn quick_check(connection: &Connection) -> Result<Option<String>, StoreError> {
+    let finding: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+    Ok((finding != "ok").then_some(finding))
+}

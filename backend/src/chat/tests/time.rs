@@ -1,0 +1,148 @@
+//! What time does: guests who never came back are removed, and a clock that jumps dates nothing.
+
+use std::sync::atomic::AtomicI64;
+
+use super::clock::{Clock, Reading};
+use super::*;
+
+/// A clock that the test sets.
+#[derive(Clone, Default)]
+struct TestTime {
+    wall_ms: Arc<AtomicI64>,
+    running_ms: Arc<AtomicU64>,
+}
+
+impl TestTime {
+    fn start() -> Self {
+        let time = Self::default();
+        time.wall_ms.store(now_ms(), Ordering::Relaxed);
+        time
+    }
+
+    fn clock(&self) -> Clock {
+        let time = self.clone();
+        Clock::new(move || Reading {
+            wall_ms: time.wall_ms.load(Ordering::Relaxed),
+            running: Duration::from_millis(time.running_ms.load(Ordering::Relaxed)),
+        })
+    }
+
+    fn pass(&self, duration: Duration) {
+        let ms = duration.as_millis() as u64;
+        self.wall_ms.fetch_add(ms as i64, Ordering::Relaxed);
+        self.running_ms.fetch_add(ms, Ordering::Relaxed);
+    }
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Who is in the database.
+fn users(chat: &TestChat) -> Vec<String> {
+    let database = rusqlite::Connection::open(chat.folder.path().join(DATABASE_FILE)).unwrap();
+    let mut statement = database.prepare("SELECT name FROM users ORDER BY key").unwrap();
+    statement.query_map([], |row| row.get(0)).unwrap().collect::<Result<_, _>>().unwrap()
+}
+
+async fn users_become(chat: &TestChat, expected: &[&str]) {
+    let poll = async {
+        while users(chat) != expected {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let done = tokio::time::timeout(Duration::from_secs(20), poll).await;
+    assert!(done.is_ok(), "{:?} are left, and not {expected:?}", users(chat));
+}
+
+async fn join_without_use(chat: &TestChat, name: &str) -> Token {
+    chat.core().join(UserName::parse(name).unwrap()).await.unwrap().1
+}
+
+#[tokio::test]
+async fn a_session_that_is_never_used_frees_its_name_after_ten_minutes() {
+    let time = TestTime::start();
+    let chat = TestChat::open_with(|options| options.clock = time.clock());
+    let lost = join_without_use(&chat, "Lost").await;
+    chat.join("Used").await;
+    time.pass(9 * MINUTE);
+    let late = join_without_use(&chat, "Late").await;
+    assert!(matches!(chat.core().join(UserName::parse("Lost").unwrap()).await, Err(ChatError::NameInUse)));
+
+    time.pass(MINUTE);
+
+    users_become(&chat, &["Used", "Late"]).await;
+    let session = chat.core().session(&TokenHash::of(lost.as_str()), SOMEBODY).await;
+    assert!(matches!(session, Err(ChatError::NoSession)));
+    chat.join("Lost").await;
+    // The one that is used in time stays, also over a restart.
+    chat.core().session(&TokenHash::of(late.as_str()), SOMEBODY).await.unwrap();
+    time.pass(9 * MINUTE);
+    let TestChat { chat, folder } = chat;
+    chat.close().await;
+    let chat = open_in(folder.path(), |options| options.clock = time.clock());
+    let chat = TestChat { chat, folder };
+    time.pass(30 * MINUTE);
+    join_without_use(&chat, "Last").await;
+    users_become(&chat, &["Used", "Late", "Lost", "Last"]).await;
+    assert!(chat.core().session(&TokenHash::of(late.as_str()), SOMEBODY).await.is_ok());
+}
+
+#[tokio::test]
+async fn guests_who_have_left_are_removed_unless_they_have_written() {
+    let time = TestTime::start();
+    let chat = TestChat::open_with(|options| options.clock = time.clock());
+    let (writer, maker, reader) =
+        (chat.join("Writer").await, chat.join("Maker").await, chat.join("Reader").await);
+    let general = chat.general();
+    chat.core().send(&writer.user, &general, operation(1, 1), text("hello")).await.unwrap();
+    let room = RoomName::parse("Mine").unwrap();
+    chat.core().create_room(&maker.user, room, operation(1, 2)).await.unwrap();
+    chat.core().mark_read(&reader.user, &general, 2).await.unwrap();
+    let expiring = chat.join("Expiring").await;
+    chat.core().sign_out(&writer).await.unwrap();
+    chat.core().sign_out(&maker).await.unwrap();
+    chat.core().sign_out(&reader).await.unwrap();
+    let last = chat.join("Last").await;
+    users_become(&chat, &["Writer", "Maker", "Expiring", "Last"]).await;
+
+    time.pass(SESSION_LIFETIME / 2);
+    chat.core().prolong(&last).await.unwrap();
+    time.pass(SESSION_LIFETIME / 2 + MINUTE);
+
+    users_become(&chat, &["Writer", "Maker", "Last"]).await;
+    assert!(expiring.is_expired(chat.core().shared.clock.now_ms()));
+    let TestChat { chat, folder } = chat;
+    chat.close().await;
+    assert_eq!(check(folder.path()).unwrap().findings, [""; 0]);
+}
+
+#[tokio::test]
+async fn many_who_never_came_are_removed_in_parts() {
+    let time = TestTime::start();
+    let chat = TestChat::open_with(|options| options.clock = time.clock());
+    let names: Vec<_> = (0..600).map(|number| format!("Guest {number}")).collect();
+    futures_util::future::join_all(names.iter().map(|name| join_without_use(&chat, name))).await;
+    chat.join("Here").await;
+    time.pass(11 * MINUTE);
+    users_become(&chat, &["Here"]).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_for_a_while_dates_no_message_and_ends_no_session() {
+    let time = TestTime::start();
+    let chat = TestChat::open_with(|options| options.clock = time.clock());
+    let ada = chat.join("Ada").await;
+    let jump = 100 * 24 * 3_600 * 1_000;
+    let general = chat.general();
+    for number in 0..40 {
+        time.pass(MINUTE);
+        let true_ms = time.wall_ms.load(Ordering::Relaxed);
+        if (10..30).contains(&number) {
+            time.wall_ms.fetch_add(jump, Ordering::Relaxed);
+        }
+        let receipt =
+            chat.core().send(&ada.user, &general, operation(1, number), text("tick")).await.unwrap();
+        assert_eq!(receipt.created_at_ms, true_ms, "minute {number}");
+        assert!(chat.core().session(&ada.token, SOMEBODY).await.is_ok());
+        time.wall_ms.store(true_ms, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,272 @@
+//! `backup`, `restore` and `check`: what they do, what they refuse, and how they say it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use proto::chat::v1 as pb;
+use rusqlite::Connection;
+use tempfile::TempDir;
+
+use crate::chat_client::{Person, cursor, states, text_of};
+use crate::support::program::{Program, run};
+
+fn stdout(output: &Output) -> &str {
+    str::from_utf8(&output.stdout).unwrap()
+}
+
+/// The command succeeded; what it wrote.
+fn assert_done(output: &Output) -> &str {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    stdout(output)
+}
+
+/// The command refused, and named each of `parts`.
+fn assert_refused(output: &Output, parts: &[&str]) {
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let error = str::from_utf8(&output.stderr).unwrap();
+    for part in parts {
+        assert!(error.contains(part), "{part:?} is not in {error}");
+    }
+}
+
+/// A data folder with some messages that no server uses, and where it is.
+async fn stopped_chat(messages: u64) -> Program {
+    let mut server = Program::start().await;
+    let mut ada = Person::join(server.channel(), "Ada").await;
+    let mut bob = Person::join(server.channel(), "Bob").await;
+    ada.create_room("Second").await.unwrap();
+    for number in 0..messages {
+        ada.send("general", &format!("Ada {number}")).await;
+        bob.send("general", &format!("Bob {number}")).await;
+    }
+    bob.client.mark_read(pb::MarkReadRequest { room_id: "general".into(), seq: 2 }).await.unwrap();
+    assert_eq!(server.terminate().await.code(), Some(0));
+    server
+}
+
+fn database(data: &Path) -> Connection {
+    Connection::open(data.join("chinwag.db")).unwrap()
+}
+
+#[tokio::test]
+async fn a_backup_that_is_made_while_people_send_is_a_whole_database_of_one_moment() {
+    let server = Program::start().await;
+    let mut ada = Person::join(server.channel(), "Ada").await;
+    for number in 0..20 {
+        ada.send("general", &number.to_string()).await;
+    }
+    let sending = tokio::spawn({
+        let mut ada = ada.clone();
+        async move {
+            for number in 20.. {
+                ada.send("general", &number.to_string()).await;
+                if number >= 200 {
+                    return;
+                }
+            }
+        }
+    });
+    let file = server.path("backup.db");
+    let said = assert_done(&server.run(&["backup", file.to_str().unwrap()]).await).to_owned();
+    sending.await.unwrap();
+    assert!(said.contains("backup.db") && said.contains("bytes"), "{said}");
+    for companion in ["backup.db-wal", "backup.db-journal", "backup.db.part"] {
+        assert!(!server.path(companion).exists(), "{companion}");
+    }
+
+    let elsewhere = TempDir::new().unwrap();
+    let data = elsewhere.path().join("data");
+    assert_done(&run(&["restore", file.to_str().unwrap()], &data).await);
+    assert!(assert_done(&run(&["check"], &data).await).contains(": 0 findings"));
+    let copy = Program::start_on(elsewhere, &[]).await;
+    let mut reader = Person::join(copy.channel(), "Reader").await;
+    let log = reader.log("general").await;
+    assert!(log.len() > 20, "{}", log.len());
+    for (index, event) in log.iter().skip(1).enumerate() {
+        assert_eq!(text_of(event), index.to_string());
+    }
+    assert!(copy.log_lines("WARN").is_empty(), "{}", copy.log());
+}
+
+#[tokio::test]
+async fn after_a_restore_every_cursor_is_lost_and_the_replaced_database_is_kept() {
+    let mut server = Program::start().await;
+    let mut ada = Person::join(server.channel(), "Ada").await;
+    ada.send("general", "kept").await;
+    let file = server.path("backup.db");
+    let file = file.to_str().unwrap();
+    assert_done(&server.run(&["backup", file]).await);
+    for number in 0..5 {
+        ada.send("general", &format!("gone {number}")).await;
+    }
+    let (frames, stream) = ada.follow(Vec::new()).await;
+    let before = states(&frames).remove(0);
+    drop(stream);
+
+    assert_refused(
+        &server.run(&["restore", file, "--replace"]).await,
+        &["another server uses the data folder"],
+    );
+    server.terminate().await;
+    assert_refused(&server.run(&["restore", file]).await, &["has a database", "--replace"]);
+    let said = assert_done(&server.run(&["restore", file, "--replace"]).await).to_owned();
+    let kept: Vec<_> = fs::read_dir(server.data())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("chinwag.db.replaced-20"))
+        .collect();
+    assert_eq!(kept.len(), 1, "{kept:?}");
+    assert!(said.contains(&kept[0]), "{said}");
+
+    server.restart().await;
+    let mut ada = ada.over(server.channel());
+    // The same numbers again, of other events.
+    for number in 0..9 {
+        ada.send("general", &format!("new {number}")).await;
+    }
+    let cursors = [1, before.head_seq].map(|seq| vec![cursor(&before, seq)]);
+    for cursors in cursors {
+        let (frames, _) = ada.follow(cursors).await;
+        let state = states(&frames).remove(0);
+        assert_eq!((state.recovery(), state.lost_reason()), (pb::Recovery::Lost, pb::LostReason::Epoch));
+    }
+    // And the database that was put aside is whole.
+    let aside = TempDir::new().unwrap();
+    fs::copy(server.data().join(&kept[0]), aside.path().join("chinwag.db")).unwrap();
+    assert!(assert_done(&run(&["check"], aside.path()).await).contains("7 events: 0 findings"));
+}
+
+#[tokio::test]
+async fn backup_refuses_to_overwrite_and_to_copy_what_is_not_there_or_not_whole() {
+    let server = stopped_chat(200).await;
+    let file = server.path("backup.db");
+    fs::write(&file, "precious").unwrap();
+    assert_refused(&server.run(&["backup", file.to_str().unwrap()]).await, &["backup.db exists", "FILE"]);
+    assert_eq!(fs::read(&file).unwrap(), b"precious");
+    let nowhere = server.path("nowhere/backup.db");
+    assert_refused(&server.run(&["backup", nowhere.to_str().unwrap()]).await, &["nowhere"]);
+    let empty = TempDir::new().unwrap();
+    let other = empty.path().join("backup.db");
+    assert_refused(
+        &run(&["backup", other.to_str().unwrap()], empty.path()).await,
+        &["no database", "--data"],
+    );
+
+    break_pages(&server.data().join("chinwag.db"));
+    let other = server.path("other.db");
+    assert_refused(&server.run(&["backup", other.to_str().unwrap()]).await, &[]);
+    assert!(!other.exists() && !server.path("other.db.part").exists());
+}
+
+#[tokio::test]
+async fn restore_refuses_what_is_no_whole_database_of_this_program_and_leaves_everything_as_it_is() {
+    let server = stopped_chat(200).await;
+    let data = server.data();
+    let before = fs::read(data.join("chinwag.db")).unwrap();
+    let path = |name: &str| server.path(name).to_str().unwrap().to_owned();
+    fs::write(path("text"), "dear diary").unwrap();
+    fs::write(path("empty"), "").unwrap();
+    Connection::open(path("diary")).unwrap().execute_batch("CREATE TABLE diary (x)").unwrap();
+    fs::copy(data.join("chinwag.db"), path("newer")).unwrap();
+    Connection::open(path("newer")).unwrap().pragma_update(None, "user_version", 99).unwrap();
+    fs::copy(data.join("chinwag.db"), path("broken")).unwrap();
+    break_pages(Path::new(&path("broken")));
+    for (name, reason) in [
+        ("missing", "cannot use"),
+        ("text", "is not a database of this program"),
+        ("empty", "is not a database of this program"),
+        ("diary", "is not a database of this program"),
+        ("newer", "of version 99"),
+        ("broken", "damaged"),
+    ] {
+        assert_refused(&server.run(&["restore", &path(name), "--replace"]).await, &[reason]);
+        let mut files: Vec<_> = fs::read_dir(&data)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        files.sort();
+        assert_eq!(files, ["chinwag.db", "chinwag.head", "chinwag.lock"], "after {name}");
+        assert!(fs::read(data.join("chinwag.db")).unwrap() == before, "after {name}");
+    }
+}
+
+#[tokio::test]
+async fn a_plain_copy_with_its_write_ahead_log_can_be_restored() {
+    let mut server = Program::start().await;
+    let mut ada = Person::join(server.channel(), "Ada").await;
+    ada.send("general", "only in the log").await;
+    server.kill().await;
+    for suffix in ["", "-wal"] {
+        let name = format!("chinwag.db{suffix}");
+        fs::copy(server.data().join(&name), server.path(&name)).unwrap();
+    }
+    let elsewhere = TempDir::new().unwrap();
+    let data = elsewhere.path().join("data");
+    let file = server.path("chinwag.db");
+    let said = assert_done(&run(&["restore", file.to_str().unwrap()], &data).await).to_owned();
+    assert!(said.contains("(2 events)"), "{said}");
+}
+
+#[tokio::test]
+async fn check_names_everything_that_does_not_agree() {
+    let server = stopped_chat(3).await;
+    assert_eq!(assert_done(&server.run(&["check"]).await), "checked 2 rooms and 8 events: 0 findings\n");
+    let whole = fs::read(server.data().join("chinwag.db")).unwrap();
+    for (change, finding) in [
+        ("DELETE FROM events WHERE room = 1 AND seq = 4", "room 1: event 5 follows event 3"),
+        ("UPDATE events SET messages = 9 WHERE room = 1 AND seq = 3", "messages is 9, and a recount says 2"),
+        ("UPDATE events SET event = x'ff' WHERE room = 1 AND seq = 3", "event 3: it cannot be decoded"),
+        (
+            "UPDATE events SET event = (SELECT event FROM events WHERE room = 1 AND seq = 4)
+             WHERE room = 1 AND seq = 3",
+            "event 3: seq does not agree",
+        ),
+        ("UPDATE events SET message_author = 2 WHERE room = 1 AND seq = 2", "author does not agree"),
+        (
+            "UPDATE markers SET own_above = 7 WHERE user = 1 AND room = 1",
+            "own_above is 7, and a recount says 3",
+        ),
+        (
+            "UPDATE markers SET read_messages = 2 WHERE user = 2 AND room = 1",
+            "read_messages is 2, and a recount",
+        ),
+        (
+            "UPDATE markers SET read_seq = 99 WHERE user = 2 AND room = 1",
+            "read_seq is 99, above the last event 7",
+        ),
+        ("DELETE FROM operations WHERE seq = 3", "operations: there are 6, and 7 events"),
+        ("UPDATE operations SET seq = 99 WHERE seq = 3", "event 99 is not the event of its operation"),
+        ("UPDATE operations SET seq = 4 WHERE seq = 3", "event 4 is not the event of its operation"),
+        ("UPDATE users SET live = 0", "sessions: 2 belong to users whose names are free"),
+        ("DELETE FROM events WHERE room = 2", "room 2: it has no event"),
+    ] {
+        database(&server.data()).execute_batch(change).unwrap();
+        let output = server.run(&["check"]).await;
+        assert_eq!(output.status.code(), Some(1), "{change}");
+        assert!(stdout(&output).contains(finding), "{finding:?} is not in {}", stdout(&output));
+        fs::write(server.data().join("chinwag.db"), &whole).unwrap();
+    }
+    break_pages(&server.data().join("chinwag.db"));
+    let output = server.run(&["check"]).await;
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+}
+
+#[tokio::test]
+async fn check_and_backup_work_while_a_server_runs_and_check_changes_nothing() {
+    let server = Program::start().await;
+    let mut ada = Person::join(server.channel(), "Ada").await;
+    ada.send("general", "hello").await;
+    assert!(assert_done(&server.run(&["check"]).await).contains("2 events: 0 findings"));
+    ada.send("general", "again").await;
+    assert!(assert_done(&server.run(&["check"]).await).contains("3 events: 0 findings"));
+}
+
+/// Overwrites pages in the middle of the file, as a broken disk would.
+pub(crate) fn break_pages(path: &Path) {
+    let mut bytes = fs::read(path).unwrap();
+    let pages = bytes.len() / 4096;
+    assert!(pages > 10, "{pages} pages");
+    bytes[5 * 4096..(pages - 2) * 4096].fill(0xA5);
+    fs::write(path, bytes).unwrap();
+}

@@ -1,0 +1,166 @@
+//! SIGKILL in the middle of a start, the first one and one that migrates: the next start works.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use backend::chat::{Chat, ChatOptions};
+use tempfile::TempDir;
+
+use crate::chat_client::Person;
+use crate::support::program::Program;
+
+/// How many first starts are killed.
+const KILLS: u32 = 200;
+
+/// How many starts are killed on a database that is there. They go the same way but for one step.
+const KILLED_RESTARTS: u32 = 60;
+
+/// A database as version 1 of the tables left it.
+const VERSION_1: &str = include_str!("v1.sql");
+
+/// A folder in memory where there is one: what a killed process leaves does not depend on the disk, and hundreds
+/// of starts would wait for it.
+fn folder() -> TempDir {
+    TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
+}
+
+/// Starts the program on `data` and kills it after `delay`.
+fn kill_a_start(data: &Path, delay: Duration) {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_chinwag"))
+        .args(["--listen=127.0.0.1:0", "--log=off", "--data"])
+        .arg(data)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let start = Instant::now();
+    // Sleeping would be too coarse for delays of this kind.
+    while start.elapsed() < delay {
+        thread::yield_now();
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+/// Opens what a killed start has left, as the program does.
+fn open_and_close(data: &Path) {
+    let options = ChatOptions { data: data.to_owned(), ..ChatOptions::default() };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let opened = Chat::open(options);
+    runtime.block_on(opened.unwrap_or_else(|error| panic!("{error:?}")).close());
+}
+
+/// How long a start takes until the database is there and complete.
+fn time_of_a_start(prepare: impl Fn(&Path)) -> Duration {
+    let dir = folder();
+    prepare(dir.path());
+    let start = Instant::now();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_chinwag"))
+        .args(["--listen=127.0.0.1:0", "--log=off", "--data"])
+        .arg(dir.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stdout.take().unwrap()), &mut line)
+        .unwrap();
+    let time = start.elapsed();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    time
+}
+
+/// Kills `kills` starts on folders that `prepare` has made, at moments spread over the time that a start takes, starts
+/// again on each, and lets `check` look at it.
+async fn kill_starts(
+    kills: u32,
+    prepare: impl Fn(&Path) + Send + Clone + 'static,
+    check: impl Fn(&Path) + Send + 'static,
+) -> TempDir {
+    tokio::task::spawn_blocking(move || {
+        let whole = time_of_a_start(prepare.clone()).max(time_of_a_start(prepare.clone()));
+        let whole = whole.max(Duration::from_millis(20));
+        let mut last = None;
+        for kill in 0..kills {
+            let dir = folder();
+            let data = dir.path().join("data");
+            std::fs::create_dir(&data).unwrap();
+            prepare(&data);
+            kill_a_start(&data, whole.mul_f64(f64::from(kill) / f64::from(kills)));
+            open_and_close(&data);
+            check(&data);
+            last = Some(dir);
+        }
+        last.unwrap()
+    })
+    .await
+    .unwrap()
+}
+
+/// Makes a database of version 1.
+fn make_version_1(data: &Path) {
+    let database = rusqlite::Connection::open(data.join("chinwag.db")).unwrap();
+    database.pragma_update(None, "journal_mode", "wal").unwrap();
+    database.pragma_update(None, "synchronous", "off").unwrap();
+    database.execute_batch(VERSION_1).unwrap();
+}
+
+/// Nothing of version 1's database is lost, and no start took it for an older copy.
+fn is_complete(data: &Path) {
+    let database = rusqlite::Connection::open(data.join("chinwag.db")).unwrap();
+    let (events, epoch): (u32, i64) = database
+        .query_row("SELECT (SELECT count(*) FROM events), epoch FROM rooms WHERE key = 1", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .unwrap();
+    assert_eq!(events, 13);
+    assert!(VERSION_1.contains(&format!(",{epoch},")), "the room has a new epoch, {epoch}");
+}
+
+#[tokio::test]
+async fn a_first_start_that_was_killed_at_any_moment_leaves_a_folder_that_starts() {
+    let dir = kill_starts(KILLS, |_| {}, |_| {}).await;
+    let server = Program::start_on(dir, &[]).await;
+    let mut ada = Person::join(server.channel(), "Ada").await;
+    ada.send("general", "hello").await;
+}
+
+#[tokio::test]
+async fn a_migration_that_was_killed_at_any_moment_leaves_a_folder_that_starts_with_all_messages() {
+    let dir = kill_starts(KILLED_RESTARTS, make_version_1, is_complete).await;
+    let server = Program::start_on(dir, &[]).await;
+    let mut ada = Person::join(server.channel(), "Eve").await;
+    assert_eq!(ada.log("general").await.len(), 11);
+    ada.send("general", "hello").await;
+}
+
+#[tokio::test]
+async fn a_start_that_was_killed_at_any_moment_is_not_taken_for_an_older_copy() {
+    let prepare = |data: &Path| {
+        make_version_1(data);
+        open_and_close(data);
+    };
+    kill_starts(KILLED_RESTARTS, prepare, is_complete).await;
+}
+
+#[test]
+fn a_hot_journal_of_the_first_start_is_undone_and_not_refused() {
+    // What a kill leaves while SQLite turns the new file into one with a write-ahead log: one page, and a journal
+    // that undoes it.
+    let dir = folder();
+    let path = dir.path().join("chinwag.db");
+    let database = rusqlite::Connection::open(&path).unwrap();
+    database.execute_batch("CREATE TABLE t (x); DROP TABLE t; VACUUM; PRAGMA cache_size = 1").unwrap();
+    database.execute_batch("BEGIN IMMEDIATE; PRAGMA user_version = 0; CREATE TABLE t (x)").unwrap();
+    database.execute_batch(&format!("INSERT INTO t VALUES (zeroblob({}))", 64 * 4096)).unwrap();
+    let journal = dir.path().join("chinwag.db-journal");
+    let hot = std::fs::read(&journal).unwrap();
+    assert!(!hot.is_empty());
+    drop(database);
+    std::fs::write(&journal, hot).unwrap();
+
+    open_and_close(dir.path());
+}

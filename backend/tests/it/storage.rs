@@ -1,0 +1,254 @@
+//! What becomes of sends when the disk, or what somebody does to the files, is in the way: nothing is acknowledged
+//! that a restart would not find.
+
+#![cfg(target_os = "linux")]
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use rustix::process::{Resource, Rlimit, prlimit};
+use tonic::{Code, Status};
+use tonic_health::ServingStatus;
+use tonic_types::StatusExt as _;
+
+use crate::chat_client::{Person, eventually, operation_id, text_of};
+use crate::support::program::Program;
+
+/// Sends `count` messages, each as an action of its own; what was acknowledged and what was refused.
+async fn send(person: &Person, what: &str, count: u64) -> (Vec<String>, Vec<Status>) {
+    let sends = (0..count).map(|number| {
+        let mut person = person.clone();
+        async move {
+            let text = format!("{what} {number}");
+            let id = operation_id(&format!("{what}{}", person.user.id), number);
+            person.try_send("general", id, &text).await.map(|_| text)
+        }
+    });
+    let (mut stored, mut refused) = (Vec::new(), Vec::new());
+    for result in join_all(sends).await {
+        match result {
+            Ok(text) => stored.push(text),
+            Err(status) => refused.push(status),
+        }
+    }
+    (stored, refused)
+}
+
+async fn assert_all_stored(server: &Program, texts: &[String]) {
+    let mut reader = Person::join(server.channel(), "Reader").await;
+    let log = reader.log("general").await;
+    for text in texts {
+        assert_eq!(log.iter().filter(|event| text_of(event) == text).count(), 1, "{text:?}");
+    }
+}
+
+async fn health_becomes(server: &Program, status: ServingStatus) {
+    eventually("health", || async move { server.chat_health().await == status }).await;
+}
+
+/// Does something to the files of a running server: from then on nothing is acknowledged, what is stored can be
+/// read, health says so, and the log does, once.
+async fn nothing_is_acknowledged_after(attack: impl FnOnce(&Program)) -> (Program, Vec<String>) {
+    let server = Program::start().await;
+    let mut ada = Person::join(server.channel(), "Ada").await;
+    let (stored, refused) = send(&ada, "before", 20).await;
+    assert_eq!((stored.len(), refused.len()), (20, 0));
+    assert_eq!(server.chat_health().await, ServingStatus::Serving);
+
+    attack(&server);
+
+    let (acknowledged, refused) = send(&ada, "after", 20).await;
+    assert_eq!(acknowledged, [""; 0]);
+    for status in refused {
+        assert_eq!(status.code(), Code::Unavailable, "{status:?}");
+        assert!(status.message().contains("removed or replaced"), "{status:?}");
+    }
+    health_becomes(&server, ServingStatus::NotServing).await;
+    let page = ada.page("general", None, 50).await.unwrap();
+    assert!(stored.iter().all(|text| page.events.iter().any(|event| text_of(event) == text)));
+    assert_eq!(server.log_lines("ERROR").len(), 1, "{}", server.log());
+    (server, stored)
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_after_the_data_folder_was_removed() {
+    let attack = |server: &Program| fs::remove_dir_all(server.data()).unwrap();
+    let (mut server, _) = nothing_is_acknowledged_after(attack).await;
+    assert_eq!(server.terminate().await.code(), Some(0));
+    assert!(!server.data().exists());
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_after_the_data_folder_was_moved_and_moving_it_back_loses_nothing() {
+    let attack = |server: &Program| fs::rename(server.data(), server.path("aside")).unwrap();
+    let (mut server, stored) = nothing_is_acknowledged_after(attack).await;
+    assert_eq!(server.terminate().await.code(), Some(0));
+    fs::rename(server.path("aside"), server.data()).unwrap();
+    server.restart().await;
+    assert_all_stored(&server, &stored).await;
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_after_the_database_was_replaced() {
+    let attack = |server: &Program| {
+        let database = server.data().join("chinwag.db");
+        fs::copy(&database, server.path("copy")).unwrap();
+        fs::rename(server.path("copy"), &database).unwrap();
+    };
+    let (mut server, stored) = nothing_is_acknowledged_after(attack).await;
+    assert_eq!(server.terminate().await.code(), Some(0));
+    // The log beside the database is not removed by the server that stops: it belongs to what is there now.
+    assert!(server.data().join("chinwag.db-wal").exists());
+    server.restart().await;
+    assert_all_stored(&server, &stored).await;
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_after_another_file_was_copied_over_the_database() {
+    // As `cp` does it: the same file, with other content.
+    let mut other = Program::start().await;
+    let mut eve = Person::join(other.channel(), "Eve").await;
+    eve.send("general", "in another database").await;
+    assert!(other.terminate().await.success());
+    let attack = |server: &Program| {
+        fs::copy(other.data().join("chinwag.db"), server.data().join("chinwag.db")).unwrap();
+    };
+    let (mut server, _) = nothing_is_acknowledged_after(attack).await;
+    assert_eq!(server.terminate().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn nothing_is_lost_when_the_write_ahead_log_is_removed_and_the_server_killed() {
+    let attack = |server: &Program| fs::remove_file(server.data().join("chinwag.db-wal")).unwrap();
+    let (mut server, stored) = nothing_is_acknowledged_after(attack).await;
+    server.kill().await;
+    server.restart().await;
+    assert_all_stored(&server, &stored).await;
+}
+
+#[tokio::test]
+async fn a_server_that_stops_leaves_the_write_ahead_log_of_a_database_that_was_put_in_its_place() {
+    let other = Program::start().await;
+    let mut eve = Person::join(other.channel(), "Eve").await;
+    eve.send("general", "in the log of another database").await;
+    let attack = |server: &Program| {
+        for suffix in ["", "-wal"] {
+            let name = format!("chinwag.db{suffix}");
+            fs::copy(other.data().join(&name), server.path(&name)).unwrap();
+            fs::rename(server.path(&name), server.data().join(&name)).unwrap();
+        }
+    };
+    let (mut server, _) = nothing_is_acknowledged_after(attack).await;
+    assert_eq!(server.terminate().await.code(), Some(0));
+    assert_eq!(server.log_lines("ERROR").len(), 1, "{}", server.log());
+    server.restart().await;
+    let log = Person::join(server.channel(), "Reader").await.log("general").await;
+    assert_eq!(log.len(), 2);
+}
+
+#[tokio::test]
+async fn health_says_that_the_files_are_gone_when_nobody_writes() {
+    let server = Program::start().await;
+    fs::remove_file(server.data().join("chinwag.db")).unwrap();
+    health_becomes(&server, ServingStatus::NotServing).await;
+}
+
+/// While a disk does not take writes: sends are refused with `code` and a time to come back, what is stored can
+/// be read, the log says it once; and when it takes them again, sends go on by themselves.
+async fn sends_go_on_after_a_disk_refused_writes(
+    server: &Program,
+    code: Code,
+    sentence: &str,
+    block: impl FnOnce(),
+    free: impl FnOnce(),
+) {
+    let mut ada = Person::join(server.channel(), "Ada").await;
+    let (mut stored, refused) = send(&ada, "before", 20).await;
+    assert_eq!((stored.len(), refused.len()), (20, 0));
+
+    block();
+
+    let mut round = 0;
+    let refused = loop {
+        round += 1;
+        let (more, refused) = send(&ada, &format!("during{round}"), 100).await;
+        stored.extend(more);
+        if !refused.is_empty() {
+            break refused;
+        }
+    };
+    for status in &refused {
+        assert_eq!(status.code(), code, "{status:?}");
+        assert!(status.message().contains(sentence), "{status:?}");
+        assert!(status.get_details_retry_info().unwrap().retry_delay > Some(Duration::ZERO), "{status:?}");
+    }
+    for round in 0..5 {
+        let (more, _) = send(&ada, &format!("storm{round}"), 100).await;
+        stored.extend(more);
+    }
+    health_becomes(server, ServingStatus::NotServing).await;
+    assert!(ada.page("general", None, 50).await.is_ok());
+    assert_eq!(server.log_lines("ERROR").len(), 1, "{}", server.log());
+    assert!(!server.log().contains("trying each alone"), "{}", server.log());
+
+    free();
+
+    health_becomes(server, ServingStatus::Serving).await;
+    let (more, refused) = send(&ada, "after", 20).await;
+    assert_eq!((more.len(), refused.len()), (20, 0));
+    stored.extend(more);
+    assert_all_stored(server, &stored).await;
+}
+
+#[tokio::test]
+async fn sends_go_on_by_themselves_after_the_system_refused_to_write() {
+    // A limit on the size of files stands for a quota, a full disk of another kind, and a broken one.
+    let server = Program::start_by(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"]).await;
+    let pid = Some(server.pid());
+    let limit = |current| Rlimit { current, maximum: None };
+    let log = server.data().join("chinwag.db-wal");
+    sends_go_on_after_a_disk_refused_writes(
+        &server,
+        Code::Unavailable,
+        "cannot write to its disk",
+        || {
+            assert!(
+                prlimit(pid, Resource::Fsize, limit(Some(fs::metadata(&log).unwrap().len() + 4096))).is_ok()
+            )
+        },
+        || assert!(prlimit(pid, Resource::Fsize, limit(None)).is_ok()),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn sends_go_on_by_themselves_after_the_disk_was_full() {
+    let dir = tempfile::TempDir::new().unwrap();
+    let data = dir.path().join("data");
+    fs::create_dir(&data).unwrap();
+    // A disk of its own needs a name space of its own.
+    let mount = format!("mount -t tmpfs -o size=4m tmpfs '{}' && exec \"$@\"", data.display());
+    let starter = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &mount, "sh"];
+    let probe = std::process::Command::new(starter[0]).args(&starter[1..]).arg("true").status();
+    if !probe.is_ok_and(|status| status.success()) {
+        eprintln!("NOT TESTED: a full disk; this system lets nobody mount one (`unshare --user --mount`)");
+        return;
+    }
+    let server = Program::start_on(dir, &starter).await;
+    let pid = server.pid().as_raw_nonzero();
+    let fill = Path::new("/proc")
+        .join(pid.to_string())
+        .join("root")
+        .join(data.strip_prefix("/").unwrap())
+        .join("fill");
+    sends_go_on_after_a_disk_refused_writes(
+        &server,
+        Code::ResourceExhausted,
+        "disk is full",
+        || drop(fs::write(&fill, vec![1; 8 << 20]).unwrap_err()),
+        || fs::remove_file(&fill).unwrap(),
+    )
+    .await;
+}

@@ -1,0 +1,137 @@
+//! The real program with a log that can be read, started plainly or by another program.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Output};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+use tonic::transport::{Channel, Endpoint};
+use tonic_health::ServingStatus;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+
+use super::{PATIENCE, command, listening_address};
+
+/// The chat's name for the health service.
+const CHAT: &str = "chat.v1.ChatService";
+
+/// A server on a folder of its own, as a child process. Killed when dropped.
+#[derive(Debug)]
+pub(crate) struct Program {
+    child: Option<Child>,
+    channel: Channel,
+    dir: TempDir,
+}
+
+impl Program {
+    /// Starts on a new folder.
+    pub(crate) async fn start() -> Self {
+        Self::start_by(&[]).await
+    }
+
+    /// Starts on a new folder; the command line is that of `starter`, followed by the server's own.
+    pub(crate) async fn start_by(starter: &[&str]) -> Self {
+        Self::start_on(TempDir::new().unwrap(), starter).await
+    }
+
+    /// Starts on a folder that may have a `data` folder already.
+    pub(crate) async fn start_on(dir: TempDir, starter: &[&str]) -> Self {
+        let (child, channel) = spawn(dir.path(), starter).await;
+        Self { child: Some(child), channel, dir }
+    }
+
+    /// Starts again after an end, on another port.
+    pub(crate) async fn restart(&mut self) {
+        assert!(self.child.is_none(), "it runs");
+        let (child, channel) = spawn(self.dir.path(), &[]).await;
+        self.child = Some(child);
+        self.channel = channel;
+    }
+
+    /// A connection, made at the first call.
+    pub(crate) fn channel(&self) -> Channel {
+        self.channel.clone()
+    }
+
+    /// Where the database is.
+    pub(crate) fn data(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// A path beside the data folder.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> Pid {
+        let id = self.child.as_ref().and_then(Child::id).expect("it has ended");
+        Pid::from_raw(id.try_into().unwrap()).unwrap()
+    }
+
+    /// SIGKILL, and waits until it is gone.
+    pub(crate) async fn kill(&mut self) {
+        self.child.take().unwrap().kill().await.unwrap();
+    }
+
+    /// SIGTERM, and the exit status that follows.
+    pub(crate) async fn terminate(&mut self) -> ExitStatus {
+        kill_process(self.pid(), Signal::TERM).unwrap();
+        let mut child = self.child.take().unwrap();
+        timeout(PATIENCE, child.wait()).await.expect("the server did not end in time").unwrap()
+    }
+
+    /// What it has logged since its last start.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    /// The lines of the log with this level.
+    pub(crate) fn log_lines(&self, level: &str) -> Vec<String> {
+        self.log().lines().filter(|line| line.contains(&format!(" {level} "))).map(str::to_owned).collect()
+    }
+
+    /// What health says of the chat.
+    pub(crate) async fn chat_health(&self) -> ServingStatus {
+        let request = HealthCheckRequest { service: CHAT.to_owned() };
+        let answer = HealthClient::new(self.channel()).check(request).await.unwrap().into_inner();
+        match answer.status {
+            1 => ServingStatus::Serving,
+            2 => ServingStatus::NotServing,
+            _ => ServingStatus::Unknown,
+        }
+    }
+
+    /// Runs a command of the program on the same data folder to its end.
+    pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
+        run(arguments, &self.data()).await
+    }
+}
+
+/// Runs a command of the program on a data folder to its end.
+pub(crate) async fn run(arguments: &[&str], data: &Path) -> Output {
+    let mut command = command();
+    command.args(arguments).arg("--data").arg(data).stderr(std::process::Stdio::piped());
+    timeout(PATIENCE, command.output()).await.expect("the command did not end in time").unwrap()
+}
+
+async fn spawn(dir: &Path, starter: &[&str]) -> (Child, Channel) {
+    let server = command();
+    let server = server.as_std();
+    let mut words = starter.iter().map(std::ffi::OsStr::new).chain([server.get_program()]);
+    let mut whole = Command::new(words.next().unwrap());
+    whole.args(words).args(["--listen=127.0.0.1:0", "--log=info"]);
+    whole.arg("--data").arg(dir.join("data")).arg("--page").arg(dir.join("page"));
+    for (key, _) in server.get_envs() {
+        whole.env_remove(key);
+    }
+    whole.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).kill_on_drop(true);
+    whole.stderr(File::create(dir.join("log")).unwrap());
+    let mut child = whole.spawn().unwrap();
+    let address = listening_address(&mut child).await;
+    let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
+    (child, channel)
+}
