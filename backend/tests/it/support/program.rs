@@ -125,12 +125,10 @@ async fn spawn(dir: &Path, starter: &[&str]) -> (Child, Channel) {
     let mut whole = Command::new(words.next().unwrap());
     whole.args(words).args(["--listen=127.0.0.1:0", "--log=info"]);
     whole.arg("--data").arg(dir.join("data")).arg("--page").arg(dir.join("page"));
-    for (key, value) in server.get_envs() {
-        match value {
-            Some(value) => whole.env(key, value),
-            None => whole.env_remove(key),
-        };
+    for (key, _) in server.get_envs() {
+        whole.env_remove(key);
     }
+    whole.env("CHINWAG_RATES", "false");
     whole.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::piped()).kill_on_drop(true);
     whole.stderr(File::create(dir.join("log")).unwrap());
     let mut child = whole.spawn().unwrap();
