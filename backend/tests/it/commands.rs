@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use proto::chat::v1 as pb;
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::chat_client::{Person, cursor, states, text_of};
+use crate::support::command;
 use crate::support::program::{Program, run};
 
 fn stdout(output: &Output) -> &str {
@@ -269,4 +271,72 @@ pub(crate) fn break_pages(path: &Path) {
     assert!(pages > 10, "{pages} pages");
     bytes[5 * 4096..(pages - 2) * 4096].fill(0xA5);
     fs::write(path, bytes).unwrap();
+}
+
+/// How many backups and restores are killed.
+const KILLS: u32 = 25;
+
+/// Starts a command, which takes `whole`, and kills it at the `part`th of [`KILLS`] moments.
+async fn kill_command(arguments: &[&str], data: &Path, whole: Duration, part: u32) {
+    let mut command = command();
+    command.args(arguments).arg("--data").arg(data).stderr(Stdio::null());
+    let mut child = command.spawn().unwrap();
+    let (start, delay) = (Instant::now(), whole.mul_f64(f64::from(part) / f64::from(KILLS)));
+    // Sleeping would be too coarse for delays of this kind.
+    while start.elapsed() < delay {
+        std::thread::yield_now();
+    }
+    child.kill().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_restore_that_is_killed_at_any_moment_leaves_the_old_database_or_the_new_one() {
+    let server = stopped_chat(3).await;
+    let (data, file) = (server.data(), server.path("backup.db"));
+    let file = file.to_str().unwrap();
+    assert_done(&server.run(&["backup", file]).await);
+    // What is there has fewer events than the backup.
+    let old = stopped_chat(1).await;
+    let start = Instant::now();
+    assert_done(&server.run(&["restore", file, "--replace"]).await);
+    let whole = start.elapsed();
+    let mut seen = [0, 0];
+    for kill in 0..KILLS {
+        fs::remove_dir_all(&data).unwrap();
+        fs::create_dir(&data).unwrap();
+        for name in ["chinwag.db", "chinwag.head", "chinwag.lock"] {
+            fs::copy(old.data().join(name), data.join(name)).unwrap();
+        }
+        kill_command(&["restore", file, "--replace"], &data, whole, kill).await;
+        match assert_done(&server.run(&["check"]).await) {
+            "checked 2 rooms and 4 events: 0 findings\n" => seen[0] += 1,
+            "checked 2 rooms and 8 events: 0 findings\n" => seen[1] += 1,
+            other => panic!("{other}"),
+        }
+        // And the next restore is not in the way of what the killed one has left.
+        assert_done(&server.run(&["restore", file, "--replace"]).await);
+        assert!(!data.join("chinwag.db.restoring").exists());
+    }
+    assert!(seen[0] > 0, "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_backup_that_is_killed_at_any_moment_leaves_no_file_or_a_whole_one() {
+    let server = stopped_chat(3).await;
+    let file = server.path("backup.db");
+    let elsewhere = TempDir::new().unwrap();
+    let start = Instant::now();
+    assert_done(&server.run(&["backup", file.to_str().unwrap()]).await);
+    let whole = start.elapsed();
+    for kill in 0..KILLS {
+        fs::remove_file(&file).ok();
+        kill_command(&["backup", file.to_str().unwrap()], &server.data(), whole, kill).await;
+        if file.exists() {
+            let restored = run(&["restore", file.to_str().unwrap(), "--replace"], elsewhere.path()).await;
+            assert!(assert_done(&restored).contains("(8 events)"), "{restored:?}");
+        }
+    }
+    fs::remove_file(&file).ok();
+    assert_done(&server.run(&["backup", file.to_str().unwrap()]).await);
+    assert!(!server.path("backup.db.part").exists());
 }
