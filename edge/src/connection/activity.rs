@@ -54,6 +54,11 @@ impl Activity {
         self.calls.begin()
     }
 
+    /// Whether no call is open and no byte waits for the socket.
+    pub(super) fn has_nothing_to_do(&self) -> bool {
+        self.calls.is_empty() && !self.blocked.load(Ordering::Relaxed)
+    }
+
     /// Lets the connection end with a reset. What the kernel has for a peer that takes nothing would stay there
     /// otherwise, for as long as the peer likes.
     pub(super) fn give_up(&self) {
