@@ -212,8 +212,8 @@ impl<S: Socket + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        // A flush that had nothing to do has not written.
-        if polled.is_pending() {
+        // A flush that had nothing to do has not written; TLS writes what it holds when it is flushed.
+        if polled.is_pending() || self.activity.blocked.load(Ordering::Relaxed) {
             self.activity.wrote(&polled);
         }
         polled
