@@ -6,17 +6,16 @@ mod activity;
 mod calls;
 mod census;
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Extensions, Request, Response};
+use http::{Extensions, Request};
 use hyper::body::Incoming;
 use hyper::rt::Executor;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -24,7 +23,6 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::body::Body;
 use tonic::transport::server::Connected as _;
 use tower::Service as _;
 
@@ -112,23 +110,6 @@ impl Connections {
         }
     }
 
-    /// What answers the requests of one connection.
-    fn service(
-        &self,
-        caller: Extensions,
-        activity: Arc<Activity>,
-    ) -> impl Service<Request<Incoming>, Response = Response<Answer<Body>>, Error = Infallible, Future: Send> + use<>
-    {
-        let (service, unread) = (self.service.clone(), self.unread.clone());
-        service_fn(move |mut request: Request<Incoming>| {
-            let call = activity.begin();
-            request.extensions_mut().extend(caller.clone());
-            // It is always ready, and waiting for that would make the future of every call larger.
-            let response = service.clone().call(unread.watch(request));
-            async move { response.await.map(|response| response.map(|body| Answer::new(body, call))) }
-        })
-    }
-
     /// Serves HTTP on `stream`. `caller` is what handlers find out about the other side.
     async fn serve<S>(&self, stream: S, caller: Extensions, accepted: Instant)
     where
@@ -139,9 +120,19 @@ impl Connections {
         let tracked = Tracked { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) };
         let http = self.options.http(tracked);
         let io = TokioIo::new(Metered { stream, activity: Arc::clone(&activity) });
-        let service = self.service(caller, Arc::clone(&activity));
+        let service = {
+            let (service, activity, unread) = (self.service.clone(), Arc::clone(&activity), &self.unread);
+            service_fn(move |mut request: Request<Incoming>| {
+                let call = activity.begin();
+                request.extensions_mut().extend(caller.clone());
+                // It is always ready, and waiting for that would make the future of every call larger.
+                let response = service.clone().call(unread.watch(request));
+                async move { response.await.map(|response| response.map(|body| Answer::new(body, call))) }
+            })
+        };
         let mut connection = pin!(http.serve_connection(io, service));
         let mut turn = LastInLine::default();
+
         let (mut closing, mut draining) = (false, false);
         let mut idle = IdleWatch::new(accepted, &self.options);
         let mut stalls = StallWatch::new(&self.options);
