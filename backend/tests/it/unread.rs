@@ -23,8 +23,8 @@ use crate::support::{ChildServer, PATIENCE, TestServer};
 /// Streams of the Greeter that never wait.
 const GREETINGS: &str = "/helloworld.Greeter/SayHelloStreamReply";
 
-/// Most memory that such a stream may cost, bytes. The release server takes 6 KiB, which is 8 KiB less a margin
-/// for what the tests' server has more: its futures are larger.
+/// Most memory that such a stream may cost, bytes. The release server takes 6 KiB; the tests' server
+/// has larger futures.
 const MOST_PER_STREAM: u64 = 10 * 1024;
 
 /// An HTTP/2 client without windows: it takes no byte of an answer.
@@ -117,7 +117,8 @@ async fn a_stream_on_a_socket_that_is_not_read_costs_little() {
 
     let per_stream = (resident[3] - resident[0]) / (3 * streams);
 
-    assert!(per_stream < 2 * MOST_PER_STREAM, "{per_stream} bytes for each stream");
+    // A frame more than where there is no window.
+    assert!(per_stream < 3 * MOST_PER_STREAM / 2, "{per_stream} bytes for each stream");
 }
 
 /// The resident memory once it no longer grows.
