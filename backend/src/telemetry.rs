@@ -9,8 +9,9 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat};
 
 /// Libraries that log more than a server wants to read, headers of calls among it: quiet unless they are
-/// named in the filter.
-const QUIET: &str = "h2=warn,hyper=warn,hyper_util=warn,tower=warn,tonic=warn,tonic_web=warn";
+/// named in the filter. What h2 warns of is a client that breaks a limit, once for each of its connections: a
+/// client could fill the log.
+const QUIET: &str = "h2=error,hyper=warn,hyper_util=warn,tower=warn,tonic=warn,tonic_web=warn";
 
 /// Starts logging for the whole process. A second call changes nothing.
 pub fn start(config: &LogConfig) {

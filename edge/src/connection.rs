@@ -178,7 +178,7 @@ impl Connections {
                     connection.as_mut().graceful_shutdown();
                     leave.reset();
                 }
-                _ = leave.tick(), if draining => if activity.calls.is_empty() {
+                _ = leave.tick(), if draining => if activity.has_nothing_to_do() {
                     return;
                 },
                 () = sleep_until(idle.next), if !closing => match idle.check(&activity) {

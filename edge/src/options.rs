@@ -61,9 +61,10 @@ pub struct ServeOptions {
     /// Bytes that HTTP/1.1 buffers to find the end of a request's head, and holds of a response that the
     /// socket does not take; a longer head is refused with 431. Default 64 KiB.
     pub max_http1_buffer: usize,
-    /// Bytes of a response that HTTP/2 holds per stream beyond what the client's window takes. Above it
-    /// the handler is not asked for more, so a slow reader holds its own stream and costs at most this.
-    /// Default 32 KiB.
+    /// Bytes of a response that HTTP/2 holds per stream until the socket takes them. Above it the handler is
+    /// not asked for more, so a slow reader holds its own stream and costs at most this and one frame more.
+    /// Default 1 KiB, which takes no more of the processor than more does: what all streams have is written
+    /// together.
     pub max_send_buffer: usize,
     /// Bytes that the kernel takes for a connection beyond what the client has room for (where the system
     /// offers it): without it, some megabytes for each client that does not read. Default 128 KiB.
@@ -116,7 +117,7 @@ impl Default for ServeOptions {
             unacknowledged_timeout: Duration::from_secs(60),
             max_header_list_size: 16 * 1024,
             max_http1_buffer: 64 * 1024,
-            max_send_buffer: 32 * 1024,
+            max_send_buffer: 1024,
             max_unsent: 128 * 1024,
             stream_window: 256 * 1024,
             connection_window: 1024 * 1024,

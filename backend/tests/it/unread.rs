@@ -1,5 +1,6 @@
 //! Clients that read nothing of what they ask for.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,7 +13,7 @@ use proto::chat::v1::{self as pb, subscribe_response::Frame};
 use proto::helloworld::HelloRequest;
 use rustix::process::Signal;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{Instant, timeout};
 use tonic::Code;
 
@@ -22,15 +23,15 @@ use crate::support::{ChildServer, PATIENCE, TestServer};
 /// Streams of the Greeter that never wait.
 const GREETINGS: &str = "/helloworld.Greeter/SayHelloStreamReply";
 
-/// Most memory that such a stream may cost, bytes. The release server takes 6 KiB, which is 8 KiB less a margin
-/// for what the tests' server has more: its futures are larger.
+/// Most memory that such a stream may cost, bytes. The release server takes 6 KiB; the tests' server
+/// has larger futures.
 const MOST_PER_STREAM: u64 = 10 * 1024;
 
 /// An HTTP/2 client without windows: it takes no byte of an answer.
 struct Deaf(SendRequest<Bytes>);
 
 impl Deaf {
-    async fn open(addr: std::net::SocketAddr) -> Self {
+    async fn open(addr: SocketAddr) -> Self {
         let stream = TcpStream::connect(addr).await.unwrap();
         let (requests, connection) = Builder::new().initial_window_size(0).handshake(stream).await.unwrap();
         tokio::spawn(connection);
@@ -81,6 +82,57 @@ async fn a_stream_of_which_nothing_is_read_costs_little() {
     let per_stream = (resident[3] - resident[0]) / (3 * streams);
 
     assert!(per_stream < MOST_PER_STREAM, "{per_stream} bytes for each stream");
+}
+
+/// A client that opens its windows as far as they go and does not read its socket.
+#[cfg(target_os = "linux")]
+async fn open_and_read_nothing(addr: SocketAddr, streams: u64) -> impl Sized {
+    const WINDOW: u32 = i32::MAX.cast_unsigned();
+    let socket = TcpSocket::new_v4().unwrap();
+    // What the client's kernel takes is taken.
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    let stream = socket.connect(addr).await.unwrap();
+    let mut builder = Builder::new();
+    builder.initial_window_size(WINDOW).initial_connection_window_size(WINDOW);
+    let (requests, mut connection) = builder.handshake(stream).await.unwrap();
+    let client = Deaf(requests);
+    let held = tokio::select! {
+        held = client.calls(streams) => held,
+        ended = &mut connection => panic!("the connection ended: {ended:?}"),
+    };
+    (connection, client, held)
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_stream_on_a_socket_that_is_not_read_costs_little() {
+    let server = ChildServer::start().await;
+    let streams = 250;
+    let mut clients = Vec::new();
+    let mut resident = Vec::new();
+    for _ in 0..4 {
+        clients.push(open_and_read_nothing(server.addr, streams).await);
+        resident.push(settled_bytes(server.pid()).await);
+    }
+
+    let per_stream = (resident[3] - resident[0]) / (3 * streams);
+
+    // A frame more than where there is no window.
+    assert!(per_stream < 3 * MOST_PER_STREAM / 2, "{per_stream} bytes for each stream");
+}
+
+/// The resident memory once it no longer grows.
+#[cfg(target_os = "linux")]
+async fn settled_bytes(pid: u32) -> u64 {
+    let mut before = 0;
+    loop {
+        let now = resident_bytes(pid);
+        if now <= before {
+            return now;
+        }
+        before = now;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[cfg(target_os = "linux")]

@@ -55,6 +55,11 @@ impl Activity {
         self.calls.begin()
     }
 
+    /// Whether no call is open and no byte waits for the socket.
+    pub(super) fn has_nothing_to_do(&self) -> bool {
+        self.calls.is_empty() && !self.blocked.load(Ordering::Relaxed)
+    }
+
     /// Lets the connection end with a reset. What the kernel has for a peer that takes nothing would stay there
     /// otherwise, for as long as the peer likes.
     pub(super) fn give_up(&self) {
@@ -208,8 +213,8 @@ impl<S: Socket + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
-        // A flush that had nothing to do has not written.
-        if polled.is_pending() {
+        // A flush that had nothing to do has not written; TLS writes what it holds when it is flushed.
+        if polled.is_pending() || self.activity.blocked.load(Ordering::Relaxed) {
             self.activity.wrote(&polled);
         }
         polled

@@ -272,6 +272,31 @@ async fn a_reader_that_does_not_read_holds_its_own_stream_inside_tls_too() {
 }
 
 #[tokio::test]
+async fn a_call_of_which_nothing_is_taken_ends_inside_tls_too() {
+    let pair = self_signed();
+    let server = Server::start(|options| {
+        options.tls = Some(tls(&pair));
+        options.stall_timeout = SHORT;
+    })
+    .await;
+    let (produced, streams) = (server.watch.produced.clone(), server.watch.streams.clone());
+
+    let over_http2 = unread(&server, &pair, ENDLESS).await;
+    eventually("the stream begins", || produced.swap(0, Ordering::SeqCst) > 0).await;
+    eventually("the stream over HTTP/2 ends", || streams.load(Ordering::SeqCst) == 0).await;
+
+    let mut over_http1 = connect(&server, &pair, None, &["http/1.1"]).await.unwrap();
+    let head = format!(
+        "POST {ENDLESS} HTTP/1.1\r\nhost: test\r\ncontent-type: application/grpc-web\r\ncontent-length: 0\r\n\r\n"
+    );
+    over_http1.write_all(head.as_bytes()).await.unwrap();
+    eventually("the stream begins", || produced.swap(0, Ordering::SeqCst) > 0).await;
+    eventually("the stream over HTTP/1.1 ends", || streams.load(Ordering::SeqCst) == 0).await;
+    drop((over_http2, over_http1));
+    server.stopped().await;
+}
+
+#[tokio::test]
 async fn draining_works_inside_tls_too() {
     let pair = self_signed();
     let server = Server::start(|options| {
