@@ -1,13 +1,14 @@
 //! What a port answers with: gRPC in all its forms, or something else. Decides by the request's content
 //! type.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::ALLOW;
+use http::header::{ALLOW, RETRY_AFTER as RETRY_AFTER_HEADER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tokio_util::sync::CancellationToken;
@@ -18,6 +19,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
 
+use crate::budget::{Admission, AdmissionLayer, CallAccount, RETRY_AFTER};
 use crate::contract::{Contract, ContractLayer, Kept};
 use crate::cors::{Cors, CorsOptions, is_preflight};
 use crate::guard::{Guard, GuardLayer};
@@ -35,12 +37,20 @@ pub struct App {
     other: Other,
     cors: CorsOptions,
     contract: Contract,
+    /// Bytes of the longest answer, by path.
+    long_answers: HashMap<String, usize>,
 }
 
 impl App {
     /// Answers gRPC and gRPC-Web calls with `grpc`; unknown ones with UNIMPLEMENTED.
     pub fn new(grpc: Routes) -> Self {
-        Self { grpc, other: Other::Nothing, cors: CorsOptions::default(), contract: Contract::default() }
+        Self {
+            grpc,
+            other: Other::Nothing,
+            cors: CorsOptions::default(),
+            contract: Contract::default(),
+            long_answers: HashMap::new(),
+        }
     }
 
     /// Answers everything that is no call with `page`. Without one: 404, and 415 for POST.
@@ -108,10 +118,29 @@ impl App {
         self
     }
 
+    /// Answers of these methods (`/package.Service/Method`) may have up to so many bytes, in one message. A call
+    /// of one counts with that many against [`ServeOptions::max_buffered_bytes_per_connection`] and
+    /// [`ServeOptions::max_buffered_bytes_per_address`] from its begin until its answer is there, and does not
+    /// begin before there is room: otherwise a client that reads nothing could have as many such answers made
+    /// as it may have calls. Default: none.
+    ///
+    /// [`ServeOptions::max_buffered_bytes_per_connection`]: crate::ServeOptions::max_buffered_bytes_per_connection
+    /// [`ServeOptions::max_buffered_bytes_per_address`]: crate::ServeOptions::max_buffered_bytes_per_address
+    #[must_use]
+    pub fn long_answers<P: Into<String>>(
+        mut self,
+        methods: impl IntoIterator<Item = P>,
+        bytes: usize,
+    ) -> Self {
+        self.long_answers.extend(methods.into_iter().map(|method| (method.into(), bytes)));
+        self
+    }
+
     /// Ready to be called. When `stop_calls` is cancelled, the calls that still run end with UNAVAILABLE.
     pub(crate) fn into_service(self, stop_calls: CancellationToken) -> AppService {
         let kept = ContractLayer::new(Arc::new(self.contract)).layer(self.grpc.prepare());
-        let guarded = GuardLayer::new(stop_calls).layer(kept);
+        let admitted = AdmissionLayer::new(self.long_answers).layer(kept);
+        let guarded = GuardLayer::new(stop_calls).layer(admitted);
         let calls = Calls { grpc: GrpcWebLayer::new().layer(guarded) };
         AppService { cors: self.cors.around(calls.clone()), calls, other: self.other }
     }
@@ -150,6 +179,9 @@ where
 
     fn call(&mut self, request: Request<B>) -> AnswerFuture {
         let is_call = Protocol::of(request.headers()).is_some();
+        if !is_call && request.extensions().get().is_some_and(CallAccount::is_refused) {
+            return answer(too_many_calls());
+        }
         match (&mut self.cors, &self.other) {
             (Some(cors), _) if is_call || is_preflight(&request) => cors.call(request),
             (None, _) if is_call => self.calls.call(request),
@@ -166,6 +198,12 @@ where
     }
 }
 
+fn too_many_calls() -> Response<Body> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests are open\n");
+    response.headers_mut().insert(RETRY_AFTER_HEADER, HeaderValue::from(RETRY_AFTER.as_secs()));
+    response
+}
+
 fn no_content_type_of_ours() -> Response<Body> {
     plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "POST is for calls: gRPC or gRPC-Web\n")
 }
@@ -173,7 +211,7 @@ fn no_content_type_of_ours() -> Response<Body> {
 /// gRPC in every form that a client may use.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
-    grpc: GrpcWebService<Guard<Kept<Routes>>>,
+    grpc: GrpcWebService<Guard<Admission<Kept<Routes>>>>,
 }
 
 impl<B> Service<Request<B>> for Calls

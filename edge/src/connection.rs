@@ -24,8 +24,9 @@ use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected as _;
 use tower::ServiceExt as _;
 
-use self::activity::{Activity, Counted, IdleWatch, Metered, Verdict};
+use self::activity::{Activity, IdleWatch, Metered, Verdict};
 use crate::app::AppService;
+use crate::budget::{LEAVE_TIMEOUT, MeteredBody, Peer, Ticket};
 use crate::client::ClientAddress;
 use crate::options::ServeOptions;
 use crate::tls::Tls;
@@ -59,20 +60,28 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Serves one connection to its end.
-    pub(crate) async fn run(self, stream: TcpStream) {
+    /// Serves one connection to its end, or until its `place` is taken away.
+    pub(crate) async fn run(self, stream: TcpStream, place: Ticket) {
+        let peer = place.peer();
+        tokio::select! {
+            () = self.serve_peer(stream, peer) => {}
+            () = peer.cut.cancelled() => {}
+        }
+    }
+
+    async fn serve_peer(&self, stream: TcpStream, peer: &Arc<Peer>) {
         let accepted = Instant::now();
         let mut caller = Extensions::new();
         caller.insert(stream.connect_info());
-        if let Ok(peer) = stream.peer_addr() {
-            caller.insert(ClientAddress(peer.ip()));
+        if let Ok(address) = stream.peer_addr() {
+            caller.insert(ClientAddress(address.ip()));
         }
         match &self.options.tls {
-            None => self.serve(stream, caller, accepted).await,
+            None => self.serve(stream, caller, accepted, peer).await,
             Some(tls) => {
                 if let Some(stream) = self.handshake(tls, stream).await {
                     caller.insert(stream.connect_info());
-                    self.serve(stream, caller, accepted).await;
+                    self.serve(stream, caller, accepted, peer).await;
                 }
             }
         }
@@ -98,19 +107,20 @@ impl Connections {
     }
 
     /// Serves HTTP on `stream`. `caller` is what handlers find out about the other side.
-    async fn serve<S>(&self, stream: S, caller: Extensions, accepted: Instant)
+    async fn serve<S>(&self, stream: S, caller: Extensions, accepted: Instant, peer: &Arc<Peer>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Arc::new(Activity::default());
         let io = TokioIo::new(Metered { stream, activity: Arc::clone(&activity) });
         let service = {
-            let (service, activity, unread) = (self.service.clone(), Arc::clone(&activity), &self.unread);
+            let (service, unread) = (self.service.clone(), &self.unread);
             service_fn(move |mut request: Request<Incoming>| {
-                let call = activity.begin();
                 request.extensions_mut().extend(caller.clone());
+                // From here on the request has the address of its client.
+                let call = peer.open_call(&mut request);
                 let response = service.clone().oneshot(unread.watch(request));
-                async move { response.await.map(|response| response.map(|body| Counted { body, call })) }
+                async move { response.await.map(|response| response.map(|body| MeteredBody::new(body, call))) }
             })
         };
         let mut connection = pin!(self.http.serve_connection(io, service));
@@ -118,6 +128,7 @@ impl Connections {
 
         let mut closing = false;
         let mut idle = IdleWatch::new(accepted, &self.options);
+        let mut leave_until = None;
         loop {
             tokio::select! {
                 result = poll_fn(|cx| turn.poll(connection.as_mut(), cx)) => {
@@ -131,7 +142,13 @@ impl Connections {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = sleep_until(idle.next), if !closing => match idle.check(&activity) {
+                () = peer.leave.cancelled(), if leave_until.is_none() => {
+                    leave_until = Some(Instant::now() + LEAVE_TIMEOUT);
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = sleep_until(leave_until.unwrap_or(accepted)), if leave_until.is_some() => return,
+                () = sleep_until(idle.next), if !closing => match idle.check(&activity, peer) {
                     Verdict::Live => {}
                     Verdict::NeverSpoke => return,
                     Verdict::Idle => {

@@ -14,6 +14,7 @@ use http_body::Body;
 use tower::Service;
 use tower_layer::Layer;
 
+use crate::budget::CallAccount;
 use crate::messages::{CheckedBody, Rules};
 use crate::methods::{Kind, Methods};
 use crate::trailers::{self, TrailedBody};
@@ -106,8 +107,9 @@ where
             request.headers_mut().remove(GRPC_ACCEPT_ENCODING);
         }
         let rules = self.contract.rules(request.uri().path());
+        let account = request.extensions().get::<CallAccount>().cloned();
         let finish: Finish<ResBody> = finish;
-        self.inner.call(request.map(|body| CheckedBody::new(body, rules))).map_ok(finish)
+        self.inner.call(request.map(|body| CheckedBody::new(body, rules, account.as_ref()))).map_ok(finish)
     }
 }
 

@@ -13,6 +13,8 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 
+use crate::budget::{CallAccount, Received};
+
 /// Bytes before a message: a flag, and the length as a big-endian number of 32 bits.
 const PREFIX: usize = 5;
 
@@ -31,6 +33,8 @@ pin_project! {
         #[pin]
         body: B,
         scan: Scan,
+        // Charges for what is held of it.
+        received: Option<Received>,
         // What comes after the bytes that were good.
         refusal: Option<Status>,
         ended: bool,
@@ -38,8 +42,9 @@ pin_project! {
 }
 
 impl<B> CheckedBody<B> {
-    pub(crate) fn new(body: B, rules: Rules) -> Self {
-        Self { body, scan: Scan::new(rules), refusal: None, ended: false }
+    pub(crate) fn new(body: B, rules: Rules, account: Option<&CallAccount>) -> Self {
+        let received = account.map(Received::new);
+        Self { body, scan: Scan::new(rules), received, refusal: None, ended: false }
     }
 }
 
@@ -66,7 +71,10 @@ where
             Some(Ok(frame)) => match frame.into_data() {
                 Err(other) => Ok(Some(other)),
                 Ok(mut data) => match this.scan.pass(&data) {
-                    Ok(()) => Ok(Some(Frame::data(data))),
+                    Ok(()) => match this.received.as_mut().map(|received| received.set(this.scan.held())) {
+                        Some(Err(refusal)) => Err(refusal),
+                        Some(Ok(())) | None => Ok(Some(Frame::data(data))),
+                    },
                     Err((0, refusal)) => Err(refusal),
                     Err((good, refusal)) => {
                         data.truncate(good);
@@ -112,11 +120,13 @@ struct Scan {
     length: u32,
     /// Bytes that the message still lacks.
     missing: usize,
+    /// Bytes of the last message, whole.
+    message: usize,
 }
 
 impl Scan {
     fn new(rules: Rules) -> Self {
-        Self { rules, messages: 0, prefix: 0, length: 0, missing: 0 }
+        Self { rules, messages: 0, prefix: 0, length: 0, missing: 0, message: 0 }
     }
 
     /// Takes the next bytes; of those that break a rule, says how many before them are good.
@@ -162,8 +172,14 @@ impl Scan {
             return Err(Status::resource_exhausted(sentence));
         }
         self.messages += 1;
-        (self.prefix, self.length, self.missing) = (0, 0, length);
+        (self.prefix, self.length, self.missing, self.message) = (0, 0, length, length);
         Ok(())
+    }
+
+    /// Bytes that are held of the request: of a stream's messages, those of the one that is not complete,
+    /// because a handler takes the others one by one.
+    fn held(&self) -> usize {
+        if self.missing == 0 && !self.rules.exactly_one { 0 } else { self.message - self.missing }
     }
 
     fn end(&self) -> Result<(), Status> {

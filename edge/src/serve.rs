@@ -1,21 +1,22 @@
 //! Accepting connections until told to stop, then draining them in bounded time.
 //!
-//! Owns the listener and the count of connections; what happens on one is `connection`'s.
+//! Owns the listener; how many connections there may be is `budget`'s, what happens on one `connection`'s.
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::app::App;
+use crate::budget::{Budget, Refusals};
 use crate::connection::{Connections, Tracked};
 use crate::options::ServeOptions;
 use crate::unread::Drain;
@@ -51,45 +52,51 @@ pub async fn serve(
         draining: CancellationToken::new(),
         cut: CancellationToken::new(),
     };
-    let slots = Arc::new(Semaphore::new(options.max_connections));
-    let mut door = Door { listener: &listener, slots, warned: None };
+    let budget = Budget::new(&options, Box::new(is_proxy));
+    let watch = AbortOnDropHandle::new(tokio::spawn(budget.clone().watch()));
+    let refusals = Refusals::new(tasks.clone(), connections.draining.clone(), options.tls.is_some());
+    let mut door = Door { listener: &listener, warned: None };
     let mut shutdown = pin!(shutdown);
 
     loop {
-        let (stream, slot) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = &mut shutdown => break,
             accepted = door.accept() => accepted,
         };
-        tune(&stream, &options);
-        let connection = connections.clone().run(stream);
-        tasks.spawn(async move {
-            connection.await;
-            drop(slot);
-        });
+        match budget.admit(peer) {
+            Ok(place) => {
+                tune(&stream, &options);
+                tasks.spawn(connections.clone().run(stream, place));
+            }
+            Err(_limit) => refusals.refuse(stream),
+        }
     }
 
     drop(listener);
     tasks.close();
     connections.draining.cancel();
     drain(&tasks, &stop_calls, &connections.cut, &options).await;
+    drop(watch);
     Ok(())
 }
 
-/// Accepts connections, never more than there are slots. Never fails: what the system refuses is logged,
-/// and accepting goes on.
+/// Whether `_peer` is a proxy that many clients share: its connections have no limit per address.
+fn is_proxy(_peer: IpAddr) -> bool {
+    false
+}
+
+/// Accepts connections. Never fails: what the system refuses is logged, and accepting goes on.
 struct Door<'a> {
     listener: &'a TcpListener,
-    slots: Arc<Semaphore>,
     warned: Option<Instant>,
 }
 
 impl Door<'_> {
-    async fn accept(&mut self) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
+    async fn accept(&mut self) -> (TcpStream, IpAddr) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, _peer)) => return (stream, slot),
+                Ok((stream, peer)) => return (stream, peer.ip()),
                 Err(error) if is_the_peers_fault(&error) => {}
                 Err(error) => {
                     self.warn(&error);

@@ -1,4 +1,4 @@
-//! What happens on a connection, counted: whether it has said anything, and whether it is idle.
+//! Whether a connection has said anything, and whether it is idle.
 
 use std::io;
 use std::pin::Pin;
@@ -6,42 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use http_body::{Body, Frame, SizeHint};
-use pin_project_lite::pin_project;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use crate::budget::Peer;
 use crate::options::ServeOptions;
 
 /// Length of the first bytes of HTTP/2, `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`: with them the version is known.
 const PREFACE_LEN: usize = 24;
 
-/// What a connection has done so far.
+/// What a connection has said so far.
 #[derive(Debug, Default)]
 pub(super) struct Activity {
     /// Bytes read, counted up to [`PREFACE_LEN`].
     first_bytes: AtomicUsize,
-    requests: AtomicUsize,
-    in_flight: AtomicUsize,
-}
-
-impl Activity {
-    pub(super) fn begin(self: &Arc<Self>) -> InFlight {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        InFlight(Arc::clone(self))
-    }
-}
-
-/// A request whose response has not ended yet.
-#[derive(Debug)]
-pub(super) struct InFlight(Arc<Activity>);
-
-impl Drop for InFlight {
-    fn drop(&mut self) {
-        self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// Looks at a connection from time to time, and knows when it has been silent for too long.
@@ -73,9 +51,9 @@ impl IdleWatch {
         }
     }
 
-    pub(super) fn check(&mut self, activity: &Activity) -> Verdict {
-        let requests = activity.requests.load(Ordering::Relaxed);
-        let silent = requests == self.requests && activity.in_flight.load(Ordering::Relaxed) == 0;
+    pub(super) fn check(&mut self, activity: &Activity, peer: &Peer) -> Verdict {
+        let requests = peer.requests();
+        let silent = requests == self.requests && peer.is_idle();
         let handshake = std::mem::replace(&mut self.handshake, false);
         self.requests = requests;
         self.next = Instant::now() + self.idle_timeout;
@@ -85,35 +63,6 @@ impl IdleWatch {
             (true, true) if activity.first_bytes.load(Ordering::Relaxed) < PREFACE_LEN => Verdict::NeverSpoke,
             (true, true) => Verdict::Live,
         }
-    }
-}
-
-pin_project! {
-    /// A body that counts as in flight until it is dropped.
-    pub(super) struct Counted<B> {
-        #[pin]
-        pub(super) body: B,
-        pub(super) call: InFlight,
-    }
-}
-
-impl<B: Body<Data = Bytes>> Body for Counted<B> {
-    type Data = Bytes;
-    type Error = B::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
-        self.project().body.poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -25,7 +25,7 @@ async fn checked(rules: Rules, bytes: &[u8], size: usize, trailers: bool) -> (us
         frames.push(Frame::trailers(HeaderMap::new()));
     }
     let body = StreamBody::new(stream::iter(frames.into_iter().map(Ok::<_, Infallible>)));
-    let mut body = std::pin::pin!(CheckedBody::new(body, rules));
+    let mut body = std::pin::pin!(CheckedBody::new(body, rules, None));
     assert!(!body.is_end_stream());
     let mut passed = 0;
     loop {
@@ -87,7 +87,7 @@ async fn a_request_that_ends_inside_a_message_is_no_end() {
 #[tokio::test]
 async fn a_call_that_was_given_up_is_not_taken_for_a_whole_request() {
     let frames = [Ok(Frame::data(Bytes::from(message(1)))), Err(Status::cancelled("left"))];
-    let mut body = std::pin::pin!(CheckedBody::new(StreamBody::new(stream::iter(frames)), MANY));
+    let mut body = std::pin::pin!(CheckedBody::new(StreamBody::new(stream::iter(frames)), MANY, None));
 
     body.frame().await.unwrap().unwrap();
 
