@@ -1,7 +1,10 @@
 //! What can be configured, from flags and from the environment, and what is refused.
 
+mod limits;
+
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
@@ -10,6 +13,8 @@ use edge::{Origin, ServeOptions, Tls, TlsError};
 use tracing_subscriber::EnvFilter;
 
 use crate::chat::ChatOptions;
+
+pub use self::limits::LimitConfig;
 
 /// Where the server listens unless told otherwise: the port of gRPC's quick starts, this machine only.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
@@ -78,11 +83,15 @@ pub struct Config {
     #[command(flatten)]
     pub log: LogConfig,
 
+    /// How much clients may hold; what is given here wins over `limits`.
+    #[command(flatten)]
+    pub client_limits: LimitConfig,
+
     /// How the chat is tuned; `data` and `secure_cookie` are taken from above. No flags.
     #[arg(skip)]
     pub chat: ChatOptions,
 
-    /// Limits of the HTTP side; `tls` is taken from above. No flags: they suit small and large servers.
+    /// Limits of the HTTP side; `tls` is taken from above. Those without flags suit small and large servers.
     #[arg(skip)]
     pub limits: ServeOptions,
 }
@@ -127,6 +136,20 @@ impl Config {
             return Err(refuse("--page <DIR>", &self.page, "it has to be a directory"));
         }
         self.tls().map(drop)
+    }
+
+    /// Limits of the HTTP side, as they hold.
+    pub fn serve_options(&self) -> Result<ServeOptions, clap::Error> {
+        let mut options = self.limits.clone();
+        self.client_limits.apply(&mut options);
+        options.tls = self.tls()?;
+        Ok(options)
+    }
+
+    /// Allows as many connections as `fit` makes of the number that was configured.
+    pub fn limit_connections(&mut self, fit: impl FnOnce(usize) -> usize) {
+        self.client_limits.apply(&mut self.limits);
+        self.client_limits.max_connections = NonZeroUsize::new(fit(self.limits.max_connections));
     }
 
     /// Whether the port speaks https.

@@ -10,12 +10,12 @@ use clap::Parser as _;
 use tokio::net::TcpListener;
 
 fn main() -> ExitCode {
-    let config = Config::parse();
+    let mut config = Config::parse();
     if let Err(refusal) = config.check() {
         refusal.exit();
     }
     telemetry::start(&config.log);
-    open_files::allow(config.limits.max_connections);
+    config.limit_connections(open_files::allow);
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -86,6 +86,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// `most`, but no more than an eighth of `connections`, and at least one: how many connections may be open beyond
+/// their limit for a short time. The limit of open files has to have room for them.
+fn few_of(connections: usize, most: usize) -> usize {
+    (connections / 8).clamp(1, most)
+}
+
 impl Budget {
     pub(crate) fn new(options: &ServeOptions, is_proxy: IsProxy) -> Self {
         Self(Arc::new(Shared {

@@ -54,7 +54,7 @@ pub async fn serve(
     };
     let budget = Budget::new(&options, Box::new(is_proxy));
     let watch = AbortOnDropHandle::new(tokio::spawn(budget.clone().watch()));
-    let refusals = Refusals::new(tasks.clone(), connections.draining.clone(), options.tls.is_some());
+    let refusals = Refusals::new(tasks.clone(), connections.draining.clone(), &options);
     let mut door = Door { listener: &listener, warned: None };
     let mut shutdown = pin!(shutdown);
 

@@ -12,13 +12,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
 use super::report::{Limit, Outcome};
-use super::{Address, Budget, Shared, lock};
+use super::{Address, Budget, Shared, few_of, lock};
 use crate::client::ClientAddress;
 
 /// How long a connection that has to make room may take to finish; then it is cut.
 pub(crate) const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How many connections may be on their way out, beyond the limit. Above it, new connections are refused.
+/// How many connections may be on their way out, beyond the limit; where few connections may be open, an eighth
+/// of these. Above it, new connections are refused.
 const MAX_LEAVING: usize = 64;
 
 /// How many of the least useful connections one look at all of them finds. The next ones that have to make
@@ -153,7 +154,7 @@ impl Shared {
 
     /// Sends the least useful connection away: of all, or of those of `address`.
     fn make_room(&self, registry: &mut Registry, limit: Limit, address: &Arc<Address>) -> Result<(), Limit> {
-        let found = if registry.leaving >= MAX_LEAVING.min(self.options.max_connections) {
+        let found = if registry.leaving >= few_of(self.options.max_connections, MAX_LEAVING) {
             None
         } else if limit == Limit::ConnectionsPerAddress {
             lock(&address.scan)

@@ -10,9 +10,11 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::RETRY_AFTER;
+use super::{RETRY_AFTER, few_of};
+use crate::options::ServeOptions;
 
-/// How many connections are being refused at once. Above it, new ones are closed without an answer.
+/// How many connections are being refused at once; where few connections may be open, an eighth of these. Above
+/// it, new ones are closed without an answer.
 const MAX_REFUSALS: usize = 32;
 
 /// How long one refusal may take in all.
@@ -38,9 +40,10 @@ pub(crate) struct Refusals {
 }
 
 impl Refusals {
-    /// Runs on `tasks` until `draining` is cancelled. `tls`: connections begin with a handshake.
-    pub(crate) fn new(tasks: TaskTracker, draining: CancellationToken, tls: bool) -> Self {
-        Self { places: Arc::new(Semaphore::new(MAX_REFUSALS)), answers: !tls, tasks, draining }
+    /// Runs on `tasks` until `draining` is cancelled.
+    pub(crate) fn new(tasks: TaskTracker, draining: CancellationToken, options: &ServeOptions) -> Self {
+        let places = Arc::new(Semaphore::new(few_of(options.max_connections, MAX_REFUSALS)));
+        Self { places, answers: options.tls.is_none(), tasks, draining }
     }
 
     /// Answers in the background that there is no place, and closes.
