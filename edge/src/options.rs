@@ -43,11 +43,12 @@ pub struct ServeOptions {
     /// requests that came and were not answered. Above it, the connection that holds the most is closed. Default
     /// 256 MiB.
     pub max_buffered_bytes: usize,
-    /// How many of them one address may hold. At the limit no answer to this address is asked for more; the
-    /// first piece of each answer may use a quarter beyond the limit. Then requests are refused with
-    /// RESOURCE_EXHAUSTED, too. Default 64 MiB.
+    /// How many of them one address may hold. At the limit no answer to this address is asked for more until some
+    /// are taken, but for connections that hold less than 16 KiB. Default 64 MiB.
     pub max_buffered_bytes_per_address: usize,
-    /// How many of them one connection may hold, in the same way. Default 4 MiB.
+    /// How many of them one connection may hold. At the limit no answer on it is asked for more until some are
+    /// taken. An answer of which the client has taken everything may use a quarter beyond the limit; above that,
+    /// requests are refused with RESOURCE_EXHAUSTED. Default 4 MiB.
     pub max_buffered_bytes_per_connection: usize,
     /// How many calls one HTTP/2 connection may have open at once; the client holds back the rest, as
     /// HTTP/2 says. Default 256.

@@ -8,50 +8,62 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-/// The first piece of each answer may use this part of a limit beyond the limit, so that short answers get
-/// through beside long ones that nobody reads.
-const FIRST_PIECE_RESERVE: usize = 4;
+/// An answer of which everything is taken may use this part of a limit beyond the limit, so that short answers
+/// get through beside long ones that nobody reads.
+const RESERVE: usize = 4;
 
-/// Which piece of an answer waits for room.
+/// A connection that holds fewer bytes than this takes what it gets: the limit of its address does not hold it up,
+/// whatever others of the same address do. So an address holds up to this and a piece more for each connection.
+const SMALL: usize = 16 * 1024;
+
+/// How far an account may be filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Piece {
-    /// The first one, which may use the reserve.
-    First,
-    /// Any other.
-    Next,
+pub(super) enum Level {
+    /// Less than [`SMALL`].
+    Small,
+    /// Less than the limit.
+    Limit,
+    /// Less than the limit and the reserve.
+    Reserve,
 }
 
 /// Bytes that are held, and their limit.
 #[derive(Debug)]
 pub(super) struct Account {
     held: AtomicUsize,
-    first: Gate,
-    next: Gate,
+    small: Gate,
+    limit: Gate,
+    reserve: Gate,
 }
 
-/// Open while fewer bytes than `limit` are held.
+/// Open while fewer bytes than `level` are held.
 #[derive(Debug)]
 struct Gate {
-    limit: usize,
+    level: usize,
     room: Arc<Notify>,
 }
 
 impl Gate {
-    fn new(limit: usize) -> Self {
-        Self { limit, room: Arc::default() }
+    fn new(level: usize) -> Self {
+        Self { level, room: Arc::default() }
     }
 }
 
 impl Account {
     pub(super) fn new(limit: usize) -> Self {
-        let with_reserve = limit.saturating_add(limit / FIRST_PIECE_RESERVE);
-        Self { held: AtomicUsize::new(0), first: Gate::new(with_reserve), next: Gate::new(limit) }
+        Self {
+            held: AtomicUsize::new(0),
+            small: Gate::new(SMALL),
+            limit: Gate::new(limit),
+            reserve: Gate::new(limit.saturating_add(limit / RESERVE)),
+        }
     }
 
-    fn gate(&self, piece: Piece) -> &Gate {
-        match piece {
-            Piece::First => &self.first,
-            Piece::Next => &self.next,
+    fn gate(&self, level: Level) -> &Gate {
+        match level {
+            Level::Small => &self.small,
+            Level::Limit => &self.limit,
+            Level::Reserve => &self.reserve,
         }
     }
 
@@ -59,42 +71,42 @@ impl Account {
         self.held.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_full(&self, piece: Piece) -> bool {
-        self.held() >= self.gate(piece).limit
+    pub(super) fn is_full(&self, level: Level) -> bool {
+        self.held() >= self.gate(level).level
     }
 
     pub(super) fn charge(&self, bytes: usize) {
         self.held.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Charges unless the account is full.
+    /// Charges unless the limit is reached.
     pub(super) fn try_charge(&self, bytes: usize) -> bool {
-        let charged = |held| (held < self.next.limit).then(|| held + bytes);
+        let charged = |held| (held < self.limit.level).then(|| held + bytes);
         self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, charged).is_ok()
     }
 
-    /// Gives bytes back. Whoever makes an account fall below a limit wakes one that waits; see
+    /// Gives bytes back. Whoever makes an account fall below a level wakes one that waits for it; see
     /// [`pass_on`](Self::pass_on) for the others.
     pub(super) fn release(&self, bytes: usize) {
         let before = self.held.fetch_sub(bytes, Ordering::Relaxed);
-        for gate in [&self.first, &self.next] {
-            if before >= gate.limit && before - bytes < gate.limit {
+        for gate in [&self.small, &self.limit, &self.reserve] {
+            if before >= gate.level && before - bytes < gate.level {
                 gate.room.notify_one();
             }
         }
     }
 
-    /// Resolves when there may be room. A release between a look at the account and the first poll of this
-    /// is not lost, because the queue remembers it.
-    pub(super) fn room(&self, piece: Piece) -> OwnedNotified {
-        Arc::clone(&self.gate(piece).room).notified_owned()
+    /// Resolves when there may be room below `level`. A release between a look at the account and the first poll
+    /// of this is not lost, because the queue remembers it.
+    pub(super) fn room(&self, level: Level) -> OwnedNotified {
+        Arc::clone(&self.gate(level).room).notified_owned()
     }
 
     /// Wakes the next one that waits, if there is still room. Who was woken calls this once it has taken
     /// what it needs: so each release wakes as many as it has room for, and not all of them.
-    pub(super) fn pass_on(&self, piece: Piece) {
-        if !self.is_full(piece) {
-            self.gate(piece).room.notify_one();
+    pub(super) fn pass_on(&self, level: Level) {
+        if !self.is_full(level) {
+            self.gate(level).room.notify_one();
         }
     }
 }
@@ -108,15 +120,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_first_piece_may_use_a_reserve_and_others_may_not() {
+    fn the_reserve_is_beyond_the_limit() {
         let account = Account::new(100);
         account.charge(99);
-        assert!(!account.is_full(Piece::Next));
+        assert!(!account.is_full(Level::Limit));
         account.charge(1);
-        assert!(account.is_full(Piece::Next));
-        assert!(!account.is_full(Piece::First));
+        assert!(account.is_full(Level::Limit));
+        assert!(!account.is_full(Level::Reserve));
         account.charge(25);
-        assert!(account.is_full(Piece::First));
+        assert!(account.is_full(Level::Reserve));
         assert!(!account.try_charge(1));
     }
 
@@ -124,7 +136,7 @@ mod tests {
     fn a_release_before_the_first_poll_is_not_lost() {
         let account = Account::new(100);
         account.charge(100);
-        let room = account.room(Piece::Next);
+        let room = account.room(Level::Limit);
         account.release(1);
         assert!(pin!(room).now_or_never().is_some());
     }
@@ -133,15 +145,15 @@ mod tests {
     fn a_release_wakes_one_and_passing_on_wakes_the_next() {
         let account = Account::new(100);
         account.charge(100);
-        let mut first = pin!(account.room(Piece::Next));
-        let mut second = pin!(account.room(Piece::Next));
+        let mut first = pin!(account.room(Level::Limit));
+        let mut second = pin!(account.room(Level::Limit));
         assert!(first.as_mut().now_or_never().is_none());
         assert!(second.as_mut().now_or_never().is_none());
 
         account.release(50);
         assert!(first.as_mut().now_or_never().is_some());
         assert!(second.as_mut().now_or_never().is_none());
-        account.pass_on(Piece::Next);
+        account.pass_on(Level::Limit);
         assert!(second.as_mut().now_or_never().is_some());
     }
 
@@ -149,8 +161,8 @@ mod tests {
     fn one_that_was_woken_and_left_wakes_the_next() {
         let account = Account::new(100);
         account.charge(100);
-        let mut first = Box::pin(account.room(Piece::Next));
-        let mut second = pin!(account.room(Piece::Next));
+        let mut first = Box::pin(account.room(Level::Limit));
+        let mut second = pin!(account.room(Level::Limit));
         assert!(first.as_mut().now_or_never().is_none());
         assert!(second.as_mut().now_or_never().is_none());
 

@@ -13,7 +13,6 @@ use http::{Request, Response};
 use tower::Service;
 use tower_layer::Layer;
 
-use super::account::Piece;
 use super::body::Room;
 use super::call::CallAccount;
 
@@ -72,8 +71,8 @@ where
         let mut inner = std::mem::replace(&mut self.inner, next);
         Either::Right(Box::pin(async move {
             let (call, mut room) = (&account.0, Room::default());
-            poll_fn(|cx| room.poll(call, Piece::Next, cx, || call.reserve(bytes))).await;
-            room.pass_on(call, Piece::Next);
+            poll_fn(|cx| room.poll(call, cx, || call.reserve(bytes))).await;
+            room.pass_on(call);
             inner.call(request).await
         }))
     }

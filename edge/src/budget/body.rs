@@ -11,52 +11,55 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::sync::futures::OwnedNotified;
 
-use super::account::Piece;
-use super::call::{Call, OpenCall};
+use super::call::{Call, OpenCall, Wait};
 
 /// Waits until the accounts of a call have room.
 #[derive(Default)]
 pub(super) struct Room {
-    /// The account that is full, by its place among the call's, and its queue.
-    waits: Option<(usize, Pin<Box<OwnedNotified>>)>,
-    /// The account that has woken this one.
-    woken: Option<usize>,
+    /// What is waited for, and its queue.
+    waits: Option<(Wait, Pin<Box<OwnedNotified>>)>,
+    /// What has woken this one.
+    woken: Option<Wait>,
 }
 
 impl Room {
-    /// Ready when `take` says so, which is asked again whenever the account that is full has room.
+    /// Ready when `take` has what it wants. `take` says what it has to wait for, and is asked again then.
     ///
     /// Call [`pass_on`](Self::pass_on) after it was ready and what was waited for is done.
     pub(super) fn poll(
         &mut self,
         call: &Call,
-        piece: Piece,
         cx: &mut Context<'_>,
-        mut take: impl FnMut() -> bool,
+        mut take: impl FnMut() -> Result<(), Wait>,
     ) -> Poll<()> {
         loop {
-            if let Some((index, room)) = &mut self.waits {
-                ready!(room.as_mut().poll(cx));
-                self.woken = Some(*index);
+            if let Some((wait, room)) = &mut self.waits {
+                if room.as_mut().poll(cx).is_ready() {
+                    self.woken = Some(*wait);
+                    self.waits = None;
+                } else {
+                    // What may be made depends on what is taken of this very answer, too.
+                    call.wake_when_taken(cx);
+                }
+            }
+            let Err(wait) = take() else {
                 self.waits = None;
-            }
-            if take() {
                 return Poll::Ready(());
+            };
+            if self.waits.as_ref().is_some_and(|(waits, _)| *waits == wait) {
+                return Poll::Pending;
             }
-            let accounts = call.accounts();
-            // Between the two looks one may have become free: then it is asked for again.
-            let Some(full) = accounts.iter().position(|account| account.is_full(piece)) else { continue };
-            if self.woken.is_some_and(|woken| woken != full) {
-                self.pass_on(call, piece);
+            if self.woken != Some(wait) {
+                self.pass_on(call);
             }
             self.woken = None;
-            self.waits = Some((full, Box::pin(accounts[full].room(piece))));
+            self.waits = Some((wait, Box::pin(call.account(wait.account).room(wait.level))));
         }
     }
 
-    pub(super) fn pass_on(&mut self, call: &Call, piece: Piece) {
-        if let Some(index) = self.woken.take() {
-            call.accounts()[index].pass_on(piece);
+    pub(super) fn pass_on(&mut self, call: &Call) {
+        if let Some(wait) = self.woken.take() {
+            call.account(wait.account).pass_on(wait.level);
         }
     }
 }
@@ -89,10 +92,7 @@ impl<B: Body<Data = Bytes>> Body for MeteredBody<B> {
     ) -> Poll<Option<Result<Frame<Charged>, B::Error>>> {
         let this = self.project();
         let call = &this.call.0;
-        let piece = if *this.has_begun { Piece::Next } else { Piece::First };
-        ready!(this.room.poll(call, piece, cx, || {
-            call.has_reservation() || !call.accounts().into_iter().any(|account| account.is_full(piece))
-        }));
+        ready!(this.room.poll(call, cx, || call.may_make()));
         let polled = this.body.poll_frame(cx).map_ok(|frame| {
             if !std::mem::replace(this.has_begun, true) {
                 frame.map_data(|bytes| {
@@ -104,7 +104,7 @@ impl<B: Body<Data = Bytes>> Body for MeteredBody<B> {
                 frame.map_data(|bytes| Charged::new(bytes, call))
             }
         });
-        this.room.pass_on(call, piece);
+        this.room.pass_on(call);
         polled
     }
 
@@ -128,14 +128,14 @@ pub(crate) struct Charged {
 impl Charged {
     fn new(bytes: Bytes, call: &Arc<Call>) -> Self {
         let charged = bytes.len();
-        call.charge(charged);
+        call.charge_piece(charged);
         Self { bytes, charged, call: Arc::clone(call) }
     }
 }
 
 impl Drop for Charged {
     fn drop(&mut self) {
-        self.call.release(self.charged);
+        self.call.release_piece(self.charged);
     }
 }
 

@@ -3,12 +3,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Context;
 
+use futures_util::task::AtomicWaker;
 use http::Request;
 use http::header::{AUTHORIZATION, COOKIE};
 use tonic::Status;
 
-use super::account::{Account, Piece};
+use super::account::{Account, Level};
 use super::peers::Peer;
 use super::report::{Limit, Outcome};
 use super::{Address, RETRY_AFTER};
@@ -29,6 +31,9 @@ pub(super) struct Call {
     /// `Some`: it was not counted, and has to be refused.
     refused: Option<Limit>,
     ended: AtomicBool,
+    /// Bytes of the answer that were made and not taken, and who waits until there are none.
+    untaken: AtomicUsize,
+    taken: AtomicWaker,
     /// Bytes that are charged for an answer that has not begun.
     reserved: AtomicUsize,
     /// Bytes of the request that the handler has, charged until the answer begins.
@@ -63,6 +68,8 @@ impl Peer {
             has_session,
             refused,
             ended: AtomicBool::new(false),
+            untaken: AtomicUsize::new(0),
+            taken: AtomicWaker::new(),
             reserved: AtomicUsize::new(0),
             request: AtomicUsize::new(0),
         });
@@ -91,10 +98,30 @@ fn count(calls: &AtomicUsize, limit: usize, has_session: bool) -> bool {
     calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
 }
 
+/// An account that may make a call wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Connection,
+    Address,
+}
+
+/// What a call waits for: that this account is filled less than this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    pub(super) account: Which,
+    pub(super) level: Level,
+}
+
 impl Call {
-    /// The accounts that may make it wait.
-    pub(super) fn accounts(&self) -> [&Account; 2] {
-        [&self.peer.bytes, &self.address.bytes]
+    pub(super) fn account(&self, which: Which) -> &Account {
+        match which {
+            Which::Connection => &self.peer.bytes,
+            Which::Address => &self.address.bytes,
+        }
+    }
+
+    fn accounts(&self) -> [&Account; 2] {
+        [Which::Connection, Which::Address].map(|which| self.account(which))
     }
 
     pub(super) fn charge(&self, bytes: usize) {
@@ -107,23 +134,52 @@ impl Call {
         self.accounts().into_iter().for_each(|account| account.release(bytes));
     }
 
-    /// Charges for an answer that has not begun. `false`: an account is full.
-    pub(super) fn reserve(&self, bytes: usize) -> bool {
-        let [peer, address] = self.accounts();
-        if !peer.try_charge(bytes) {
-            return false;
+    /// Charges for a piece of the answer.
+    pub(super) fn charge_piece(&self, bytes: usize) {
+        self.untaken.fetch_add(bytes, Ordering::Relaxed);
+        self.charge(bytes);
+    }
+
+    pub(super) fn release_piece(&self, bytes: usize) {
+        self.release(bytes);
+        if self.untaken.fetch_sub(bytes, Ordering::AcqRel) == bytes {
+            self.taken.wake();
         }
-        if !address.try_charge(bytes) {
-            peer.release(bytes);
-            return false;
+    }
+
+    /// Wakes the task of `cx` when all that was made of the answer is taken.
+    pub(super) fn wake_when_taken(&self, cx: &Context<'_>) {
+        self.taken.register(cx.waker());
+    }
+
+    /// Whether more of the answer may be made.
+    pub(super) fn may_make(&self) -> Result<(), Wait> {
+        if self.reserved.load(Ordering::Relaxed) > 0 {
+            return Ok(());
+        }
+        let level = if self.untaken.load(Ordering::Acquire) == 0 { Level::Reserve } else { Level::Limit };
+        if self.peer.bytes.is_full(level) {
+            return Err(Wait { account: Which::Connection, level });
+        }
+        // Of a full address, a connection that takes what it gets goes on.
+        if self.address.bytes.is_full(level) && self.peer.bytes.is_full(Level::Small) {
+            return Err(Wait { account: Which::Connection, level: Level::Small });
+        }
+        Ok(())
+    }
+
+    /// Charges for an answer that has not begun.
+    pub(super) fn reserve(&self, bytes: usize) -> Result<(), Wait> {
+        if !self.peer.bytes.try_charge(bytes) {
+            return Err(Wait { account: Which::Connection, level: Level::Limit });
+        }
+        if !self.address.bytes.try_charge(bytes) {
+            self.peer.bytes.release(bytes);
+            return Err(Wait { account: Which::Address, level: Level::Limit });
         }
         self.peer.shared.charge(bytes);
         self.reserved.fetch_add(bytes, Ordering::Relaxed);
-        true
-    }
-
-    pub(super) fn has_reservation(&self) -> bool {
-        self.reserved.load(Ordering::Relaxed) > 0
+        Ok(())
     }
 
     /// The answer has begun, and is charged by itself.
@@ -187,9 +243,9 @@ impl Received {
             return Ok(());
         }
         self.call.charge(bytes - before);
-        match self.call.accounts().into_iter().any(|account| account.is_full(Piece::First)) {
-            true => Err(retry_later("too many bytes of requests and answers wait", RETRY_AFTER)),
-            false => Ok(()),
+        match self.call.may_make() {
+            Ok(()) => Ok(()),
+            Err(_) => Err(retry_later("too many bytes of requests and answers wait", RETRY_AFTER)),
         }
     }
 }

@@ -103,10 +103,17 @@ async fn many_connections_of_one_address_hold_no_more_than_the_address_may() {
     let held = settled(&server, 3, produced).await;
     assert!(held >= PER_ADDRESS, "{held} bytes: the limit is not what stops them");
     assert!(held <= with_reserve(PER_ADDRESS), "{held} bytes wait for an address that takes none");
+    // Connections of the same address that take what they get are served.
+    for _ in 0..20 {
+        answers(&server, 2).await;
+    }
     drop(connections);
     eventually("the calls end", || server.watch.streams.load(Ordering::SeqCst) == 0).await;
     // What they held is free again.
-    answers(&server, 2).await;
+    let mut reading = Http2::over(connect_from(2, server.addr).await, 65_535).await;
+    let mut body = reading.call(ENDLESS).await.into_body();
+    read(&mut body, 2 * PER_ADDRESS).await;
+    drop((body, reading));
     server.stopped().await;
 }
 
