@@ -157,11 +157,11 @@ impl Shared {
     fn close_largest(&self) {
         let registry = lock(&self.registry);
         loop {
-            let (closing, open): (Vec<_>, Vec<_>) =
-                registry.peers().partition(|peer| peer.cut.is_cancelled());
-            let leaving: usize = closing.iter().map(|peer| peer.bytes.held()).sum();
-            let held = self.bytes.load(Ordering::Relaxed).saturating_sub(leaving);
-            let largest = open.into_iter().max_by_key(|peer| peer.bytes.held());
+            // In this order: what is given back in between must not make more connections close.
+            let ending = registry.ending_bytes();
+            let held = self.bytes.load(Ordering::Relaxed).saturating_sub(ending);
+            let open = registry.peers().filter(|peer| !peer.cut.is_cancelled());
+            let largest = open.max_by_key(|peer| peer.bytes.held());
             match largest {
                 Some(peer) if held > self.options.max_buffered_bytes && peer.bytes.held() > 0 => {
                     peer.cut.cancel();
@@ -194,7 +194,7 @@ impl Shared {
     }
 
     fn report(&self, registry: &Registry, limit: Limit, tally: Tally) {
-        let Tally { refused, closed_idle, closed_busy } = tally;
+        let Tally { refused, closed_idle, closed_busy, waited } = tally;
         let (connections, calls) = (registry.open(), self.calls.load(Ordering::Relaxed));
         let options = &self.options;
         match limit {
@@ -233,6 +233,19 @@ impl Shared {
                 closed_idle,
                 closed_busy,
                 "the limit of buffered bytes was reached"
+            ),
+            Limit::BufferedBytesPerAddress => tracing::warn!(
+                bytes.held = self.bytes.load(Ordering::Relaxed),
+                bytes.limit = options.max_buffered_bytes_per_address,
+                refused,
+                waited,
+                "the limit of buffered bytes per address was reached"
+            ),
+            Limit::BufferedBytesPerConnection => tracing::warn!(
+                bytes.held = self.bytes.load(Ordering::Relaxed),
+                bytes.limit = options.max_buffered_bytes_per_connection,
+                refused,
+                "the limit of buffered bytes per connection was reached"
             ),
         }
     }

@@ -53,6 +53,7 @@ impl Room {
                 self.pass_on(call);
             }
             self.woken = None;
+            call.waits(wait);
             self.waits = Some((wait, Box::pin(call.account(wait.account).room(wait.level))));
         }
     }

@@ -112,7 +112,24 @@ pub(super) struct Wait {
     pub(super) level: Level,
 }
 
+impl Wait {
+    fn limit(self) -> Limit {
+        match (self.account, self.level) {
+            // A connection has to be small while its address is full.
+            (Which::Address, _) | (_, Level::Small) => Limit::BufferedBytesPerAddress,
+            (Which::Connection, Level::Limit | Level::Reserve) => Limit::BufferedBytesPerConnection,
+        }
+    }
+}
+
 impl Call {
+    /// Its answer has to wait. One that a slow client holds up by itself is nothing to report.
+    pub(super) fn waits(&self, wait: Wait) {
+        if wait.limit() == Limit::BufferedBytesPerAddress {
+            self.peer.shared.count(wait.limit(), Outcome::Waited);
+        }
+    }
+
     pub(super) fn account(&self, which: Which) -> &Account {
         match which {
             Which::Connection => &self.peer.bytes,
@@ -245,7 +262,10 @@ impl Received {
         self.call.charge(bytes - before);
         match self.call.may_make() {
             Ok(()) => Ok(()),
-            Err(_) => Err(retry_later("too many bytes of requests and answers wait", RETRY_AFTER)),
+            Err(wait) => {
+                self.call.peer.shared.count(wait.limit(), Outcome::Refused);
+                Err(retry_later("too many bytes of requests and answers wait", RETRY_AFTER))
+            }
         }
     }
 }

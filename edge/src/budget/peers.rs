@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -190,10 +190,19 @@ pub(super) struct Registry {
     open: usize,
     /// Those that were sent away and are still there.
     leaving: usize,
+    /// Connections that have ended, and whose streams have not all given back what they held.
+    ended: Vec<Weak<Peer>>,
     scan: Scan,
 }
 
 impl Registry {
+    /// Bytes that will be free soon without anybody being closed.
+    pub(super) fn ending_bytes(&self) -> usize {
+        let ended: usize = self.ended.iter().filter_map(Weak::upgrade).map(|peer| peer.bytes.held()).sum();
+        let cut = self.peers.values().filter(|peer| peer.cut.is_cancelled());
+        ended + cut.map(|peer| peer.bytes.held()).sum::<usize>()
+    }
+
     pub(super) fn peers(&self) -> impl Iterator<Item = &Arc<Peer>> {
         self.peers.values()
     }
@@ -245,7 +254,12 @@ impl Registry {
         } else {
             self.uncount(peer);
         }
-        self.peers.remove(&peer.id)
+        let removed = self.peers.remove(&peer.id);
+        if let Some(peer) = removed.as_ref().filter(|peer| peer.bytes.held() > 0) {
+            self.ended.retain(|peer| peer.strong_count() > 0);
+            self.ended.push(Arc::downgrade(peer));
+        }
+        removed
     }
 }
 

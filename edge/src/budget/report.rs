@@ -17,15 +17,19 @@ pub(crate) enum Limit {
     Calls,
     CallsPerAddress,
     BufferedBytes,
+    BufferedBytesPerAddress,
+    BufferedBytesPerConnection,
 }
 
 impl Limit {
-    pub(super) const ALL: [Self; 5] = [
+    pub(super) const ALL: [Self; 7] = [
         Self::Connections,
         Self::ConnectionsPerAddress,
         Self::Calls,
         Self::CallsPerAddress,
         Self::BufferedBytes,
+        Self::BufferedBytesPerAddress,
+        Self::BufferedBytesPerConnection,
     ];
 }
 
@@ -38,6 +42,8 @@ pub(super) enum Outcome {
     ClosedIdle,
     /// A connection with open calls was closed to make room.
     ClosedBusy,
+    /// An answer had to wait.
+    Waited,
 }
 
 /// What has happened since the last report.
@@ -46,6 +52,7 @@ pub(super) struct Tally {
     pub(super) refused: u64,
     pub(super) closed_idle: u64,
     pub(super) closed_busy: u64,
+    pub(super) waited: u64,
 }
 
 #[derive(Debug, Default)]
@@ -67,6 +74,7 @@ impl Reports {
                 Outcome::Refused => &mut tally.refused,
                 Outcome::ClosedIdle => &mut tally.closed_idle,
                 Outcome::ClosedBusy => &mut tally.closed_busy,
+                Outcome::Waited => &mut tally.waited,
             };
             *counter += 1;
         })
