@@ -68,9 +68,9 @@ impl Room {
 pin_project! {
     /// The body of an answer, metered.
     pub(crate) struct MeteredBody<B> {
+        call: OpenCall,
         #[pin]
         body: B,
-        call: OpenCall,
         has_begun: bool,
         room: Room,
     }
@@ -79,7 +79,7 @@ pin_project! {
 impl<B> MeteredBody<B> {
     /// Counts `call` as open until the body is dropped.
     pub(crate) fn new(body: B, call: OpenCall) -> Self {
-        Self { body, call, has_begun: false, room: Room::default() }
+        Self { call, body, has_begun: false, room: Room::default() }
     }
 }
 

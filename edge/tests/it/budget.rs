@@ -226,23 +226,27 @@ async fn one_address_cannot_take_the_calls_of_another() {
 
 #[tokio::test]
 async fn a_call_counts_until_its_answer_has_ended_or_was_given_up() {
-    let server = Server::start(|options| options.max_calls = 4).await;
-    let mut connection = Http2::open(server.addr).await;
-    for _ in 0..20 {
-        // Three are what callers without a session may have.
-        let mut open = Vec::new();
-        for _ in 0..3 {
-            let response = connection.call(SILENT).await;
-            assert!(!response.headers().contains_key("grpc-status"), "{response:?}");
-            open.push(response);
+    let limits: [fn(&mut edge::ServeOptions); 2] =
+        [|options| options.max_calls = 4, |options| options.max_calls_per_address = 4];
+    for limit in limits {
+        let server = Server::start(limit).await;
+        let mut connection = Http2::open(server.addr).await;
+        for _ in 0..20 {
+            // Three are what callers without a session may have.
+            let mut open = Vec::new();
+            for _ in 0..3 {
+                let response = connection.call(SILENT).await;
+                assert!(!response.headers().contains_key("grpc-status"), "{response:?}");
+                open.push(response);
+            }
+            let refused = connection.call(SILENT).await;
+            assert_eq!(refused.headers()["grpc-status"], "8");
+            drop(open);
+            eventually("the calls end", || server.watch.streams.load(Ordering::SeqCst) == 0).await;
         }
-        let refused = connection.call(SILENT).await;
-        assert_eq!(refused.headers()["grpc-status"], "8");
-        drop(open);
-        eventually("the calls end", || server.watch.streams.load(Ordering::SeqCst) == 0).await;
+        drop(connection);
+        server.stopped().await;
     }
-    drop(connection);
-    server.stopped().await;
 }
 
 #[tokio::test]

@@ -140,6 +140,32 @@ async fn whoever_waits_for_room_goes_on_when_bytes_are_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_short_answer_ends_on_a_connection_that_is_at_its_limit() {
+    let server = Server::start(|options| options.max_buffered_bytes_per_connection = 4 * PIECE).await;
+    let io = TokioIo::new(connect_from(2, server.addr).await);
+    let builder = &mut http2::Builder::new(TokioExecutor::new());
+    let window = u32::try_from(PIECE).unwrap();
+    let (mut sender, connection) = builder.initial_stream_window_size(window).handshake(io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    // Of each stream one piece is in the client's window, and one waits.
+    let mut unread = Vec::new();
+    for _ in 0..4 {
+        unread.push(sender.send_request(call(Way::Native, ENDLESS, b"")).await.unwrap());
+    }
+    settled(&server, 3, || server.watch.produced.load(Ordering::SeqCst)).await;
+    assert!(server.watch.produced.load(Ordering::SeqCst) >= 8 * PIECE);
+
+    for _ in 0..20 {
+        let response = sender.send_request(call(Way::Native, UNARY, &echo::request(&["a"]))).await.unwrap();
+        let body = timeout(PATIENCE, response.into_body().collect()).await.expect("it does not end").unwrap();
+        assert_eq!(body.trailers().unwrap()["grpc-status"], "0");
+    }
+    drop((unread, sender));
+    connection.abort();
+    server.stopped().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_waits_for_room_goes_on_when_others_are_given_up() {
     let server = Server::start(|options| options.max_buffered_bytes_per_connection = PER_CONNECTION).await;
     let mut connection = Http2::over(connect_from(2, server.addr).await, 0).await;
