@@ -10,6 +10,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use proto::chat::v1 as pb;
 use proto::helloworld::HelloRequest;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
@@ -20,6 +21,7 @@ use crate::chat_client::Person;
 use crate::support::http::{bare, web_call};
 use crate::support::{ChildServer, PATIENCE};
 
+const LIST_EVENTS: &str = "/chat.v1.ChatService/ListEvents";
 const GREETINGS: &str = "/helloworld.Greeter/SayHelloStreamReply";
 
 /// A connection from the address 127.0.0.`host`.
@@ -101,6 +103,48 @@ async fn unread_streams_of_one_address_cost_little_and_others_do_not_notice() {
     let grown = server.memory().saturating_sub(before);
     assert!(grown < 160 * 1024 * 1024, "{grown} bytes");
     assert_eq!(warnings(&server, "the limit of open calls per address was reached"), 1);
+    drop(calls);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_thousand_unread_pages_of_history_cost_little_and_others_do_not_notice() {
+    const CONNECTIONS: usize = 4;
+    const CALLS: usize = 250;
+    let server = ChildServer::start().await;
+    let mut person = Person::join(server.channel(), "Ada").await;
+    let room = person.create_room("Room").await.unwrap().room.unwrap().id;
+    // A page of 1 MB.
+    let text = "\u{4e2d}".repeat(4_000);
+    for _ in 0..90 {
+        person.send(&room, &text).await;
+    }
+    let page = person.page(&room, None, 500).await.unwrap();
+    assert!(page.events.len() > 80, "{} events", page.events.len());
+    let before = server.memory();
+
+    let request = pb::ListEventsRequest { room_id: room.clone(), range: None, limit: 500 };
+    let mut calls = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let connection = deaf(2, server.addr).await;
+        for _ in 0..CALLS {
+            let mut call = web_call("application/grpc", LIST_EVENTS, &request);
+            *call.uri_mut() = format!("http://test{LIST_EVENTS}").parse().unwrap();
+            call.headers_mut().insert("authorization", format!("Bearer {}", person.token).parse().unwrap());
+            let mut connection = connection.clone();
+            calls.spawn(async move {
+                let _response = connection.send_request(call).await;
+                std::future::pending::<()>().await;
+            });
+        }
+    }
+    let mut most = 0;
+    for _ in 0..10 {
+        use_the_chat(&mut person, &room).await;
+        most = most.max(server.memory().saturating_sub(before));
+    }
+
+    assert!(most >= CONNECTIONS * 2 * 1024 * 1024, "{most} bytes: the calls have not come");
+    assert!(most < 100 * 1024 * 1024, "{most} bytes");
     drop(calls);
 }
 
