@@ -40,7 +40,8 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
 /// connection is given back by its own task.
 const OVERSIZE_PAUSE: Duration = Duration::from_millis(5);
 
-/// Whether connections from an address are those of a proxy: such an address may have as many as it wants.
+/// Whether connections from an address are those of a proxy. They have no limit per address, and none of bytes per
+/// connection; the requests on them have the addresses of their clients.
 pub(crate) type IsProxy = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// The budget of one port. Cloning shares it.
@@ -250,3 +251,6 @@ impl Shared {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -30,7 +30,8 @@ pub struct ServeOptions {
     pub max_connections: usize,
     /// How many connections one address may have open (an IPv4 address, or an IPv6 network of 64 bits). At the
     /// limit the least useful one of the same address goes, as with
-    /// [`max_connections`](Self::max_connections). Default 1,000: many people may share an address.
+    /// [`max_connections`](Self::max_connections). Default 1,000: many people may share an address. All clients of
+    /// a proxy that is not known as one share its address.
     pub max_connections_per_address: usize,
     /// How many calls (gRPC, and every other request) may be open at once, from the request's head until the
     /// answer has ended or was given up. More are refused: gRPC with RESOURCE_EXHAUSTED and a time to come back,

@@ -178,11 +178,14 @@ impl Call {
         if self.peer.bytes.is_full(level) {
             return Err(Wait { account: Which::Connection, level });
         }
-        // Of a full address, a connection that takes what it gets goes on.
-        if self.address.bytes.is_full(level) && self.peer.bytes.is_full(Level::Small) {
-            return Err(Wait { account: Which::Connection, level: Level::Small });
+        match self.address.bytes.is_full(level) {
+            true if self.peer.is_proxy => Err(Wait { account: Which::Address, level }),
+            // Of a full address, a connection that takes what it gets goes on.
+            true if self.peer.bytes.is_full(Level::Small) => {
+                Err(Wait { account: Which::Connection, level: Level::Small })
+            }
+            true | false => Ok(()),
         }
-        Ok(())
     }
 
     /// Charges for an answer that has not begun.

@@ -44,7 +44,8 @@ pub(crate) struct Peer {
     session_calls: AtomicUsize,
     /// Milliseconds from the start of the budget to the accept, or to the last begin or end of a request.
     active: AtomicU64,
-    counts_for_address: bool,
+    /// It carries many clients, each with an address of its own.
+    pub(super) is_proxy: bool,
     /// It has to make room, and counts as leaving. Changed under the lock of the registry only.
     leaves: AtomicBool,
     /// Cancelled when the connection shall finish what it has within [`LEAVE_TIMEOUT`] and close.
@@ -133,9 +134,9 @@ impl Budget {
     pub(crate) fn admit(&self, peer: IpAddr) -> Result<Ticket, Limit> {
         let shared = &self.0;
         let address = shared.address(ClientAddress(peer).network());
-        let counts_for_address = !(shared.is_proxy)(peer);
+        let is_proxy = (shared.is_proxy)(peer);
         let mut registry = lock(&shared.registry);
-        if counts_for_address
+        if !is_proxy
             && address.connections.load(Ordering::Relaxed) >= shared.options.max_connections_per_address
         {
             shared.make_room(&mut registry, Limit::ConnectionsPerAddress, &address)?;
@@ -143,7 +144,7 @@ impl Budget {
         if registry.open >= shared.options.max_connections {
             shared.make_room(&mut registry, Limit::Connections, &address)?;
         }
-        Ok(Ticket(registry.add(shared, address, counts_for_address)))
+        Ok(Ticket(registry.add(shared, address, is_proxy)))
     }
 }
 
@@ -158,7 +159,7 @@ impl Shared {
             None
         } else if limit == Limit::ConnectionsPerAddress {
             lock(&address.scan)
-                .next(&registry.peers, |peer| peer.counts_for_address && Arc::ptr_eq(&peer.address, address))
+                .next(&registry.peers, |peer| !peer.is_proxy && Arc::ptr_eq(&peer.address, address))
         } else {
             registry.scan.next(&registry.peers, |_| true)
         };
@@ -211,22 +212,26 @@ impl Registry {
         self.open
     }
 
-    fn add(&mut self, shared: &Arc<Shared>, address: Arc<Address>, counts_for_address: bool) -> Arc<Peer> {
+    fn add(&mut self, shared: &Arc<Shared>, address: Arc<Address>, is_proxy: bool) -> Arc<Peer> {
         self.next_id += 1;
         self.open += 1;
-        if counts_for_address {
+        if !is_proxy {
             address.connections.fetch_add(1, Ordering::Relaxed);
         }
+        let options = &shared.options;
+        // What one client of a proxy holds is limited by its address, and must not hold up the others.
+        let max_bytes =
+            if is_proxy { options.max_buffered_bytes } else { options.max_buffered_bytes_per_connection };
         let peer = Arc::new(Peer {
             id: self.next_id,
             shared: Arc::clone(shared),
             address,
-            bytes: Account::new(shared.options.max_buffered_bytes_per_connection),
+            bytes: Account::new(max_bytes),
             requests: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             session_calls: AtomicUsize::new(0),
             active: AtomicU64::new(shared.now()),
-            counts_for_address,
+            is_proxy,
             leaves: AtomicBool::new(false),
             leave: CancellationToken::new(),
             cut: CancellationToken::new(),
@@ -243,7 +248,7 @@ impl Registry {
 
     fn uncount(&mut self, peer: &Peer) {
         self.open -= 1;
-        if peer.counts_for_address {
+        if !peer.is_proxy {
             peer.address.connections.fetch_sub(1, Ordering::Relaxed);
         }
     }
