@@ -21,6 +21,11 @@ use crate::connection::{Connections, Tracked};
 use crate::options::ServeOptions;
 use crate::unread::Drain;
 
+/// How many connections the kernel may hold that were not accepted yet; it may have a lower limit of its own. It drops
+/// what is more, and a client tries again after a second. The usual 128 is what comes in some milliseconds of an
+/// attack, while the server's thread waits for its turn.
+const BACKLOG: i32 = 4_096;
+
 /// How long accepting pauses when the system refuses a connection for want of something (file
 /// descriptors, memory): trying again at once would only burn the processor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,6 +47,9 @@ pub async fn serve(
     options: ServeOptions,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    if let Err(error) = SockRef::from(&listener).listen(BACKLOG) {
+        tracing::debug!(%error, "cannot set the backlog of the listener");
+    }
     let tasks = TaskTracker::new();
     let stop_calls = CancellationToken::new();
     let connections = Connections {

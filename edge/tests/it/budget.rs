@@ -70,6 +70,21 @@ async fn one_address_cannot_take_the_connections_of_another() {
 }
 
 #[tokio::test]
+async fn a_burst_of_connections_waits_in_the_kernel_and_is_not_dropped() {
+    let server = Server::start(|_| {}).await;
+    let mut connection = Http2::open(server.addr).await;
+    drop(connection.call(SILENT).await);
+    // The server runs on this very thread, so it accepts none of them.
+    let burst: Vec<_> = (0..500)
+        .map(|_| std::net::TcpStream::connect_timeout(&server.addr, PATIENCE).expect("it was dropped"))
+        .collect();
+
+    assert_eq!(connection.call(SILENT).await.status(), StatusCode::OK);
+    drop((burst, connection));
+    server.stopped().await;
+}
+
+#[tokio::test]
 async fn silent_connections_go_first_and_idle_ones_next_the_oldest_before_the_newest() {
     let server = Server::start(|options| options.max_connections = 4).await;
     let older = Http2::open(server.addr).await;
