@@ -1,10 +1,12 @@
 //! What can be configured, from flags and from the environment, and what is refused.
 
+mod limits;
 mod rates;
 mod web;
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
@@ -12,6 +14,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, ValueEnum};
 use edge::{Origin, ServeOptions, Tls, TlsError};
 use tracing_subscriber::EnvFilter;
 
+pub use self::limits::LimitConfig;
 pub use self::rates::RatesConfig;
 pub use self::web::WebConfig;
 use crate::chat::ChatOptions;
@@ -83,6 +86,10 @@ pub struct Config {
     #[command(flatten)]
     pub log: LogConfig,
 
+    /// How much clients may hold; what is given here wins over `limits`.
+    #[command(flatten)]
+    pub client_limits: LimitConfig,
+
     /// How often people may do what costs the server something.
     #[command(flatten)]
     pub rates: RatesConfig,
@@ -91,7 +98,7 @@ pub struct Config {
     #[arg(skip)]
     pub chat: ChatOptions,
 
-    /// Limits of the HTTP side; `tls` and `trusted_proxies` are taken from above. No flags: they suit small and
+    /// Limits of the HTTP side; `tls` and `trusted_proxies` are taken from above. Those without flags suit small and
     /// large servers.
     #[arg(skip)]
     pub limits: ServeOptions,
@@ -137,6 +144,20 @@ impl Config {
             return Err(refuse("--page <DIR>", &self.page, "it has to be a directory"));
         }
         self.tls().map(drop)
+    }
+
+    /// Limits of the HTTP side, as they hold.
+    pub fn serve_options(&self) -> Result<ServeOptions, clap::Error> {
+        let mut options = self.limits.clone();
+        self.client_limits.apply(&mut options);
+        options.tls = self.tls()?;
+        Ok(options)
+    }
+
+    /// Allows as many connections as `fit` makes of the number that was configured.
+    pub fn limit_connections(&mut self, fit: impl FnOnce(usize) -> usize) {
+        self.client_limits.apply(&mut self.limits);
+        self.client_limits.max_connections = NonZeroUsize::new(fit(self.limits.max_connections));
     }
 
     /// Whether the port speaks https.

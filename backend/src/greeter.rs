@@ -16,6 +16,10 @@ pub const MAX_NAME_CHARS: usize = 1_000;
 /// Most names in one `SayHelloClientStream`. More: RESOURCE_EXHAUSTED.
 pub const MAX_NAMES: usize = 1_000;
 
+/// Most bytes of the names in one `SayHelloClientStream` together: they are held until the last one has come. More:
+/// RESOURCE_EXHAUSTED.
+pub const MAX_NAMES_BYTES: usize = 16 * 1024;
+
 /// Request metadata: how many greetings `SayHelloStreamReply` sends.
 pub const COUNT_KEY: &str = "x-greeter-count";
 
@@ -66,20 +70,25 @@ impl Greeter for GreeterService {
         request: Request<Streaming<HelloRequest>>,
     ) -> Result<Response<HelloReply>, Status> {
         let mut requests = request.into_inner();
-        let mut names = Vec::new();
+        let mut names = Names::default();
         while let Some(request) = requests.message().await? {
             check_name(&request.name)?;
-            if names.len() == MAX_NAMES {
+            if names.count == MAX_NAMES {
                 return Err(Status::resource_exhausted(format!(
                     "at most {MAX_NAMES} names can be greeted at once"
                 )));
             }
-            names.push(request.name);
+            if names.bytes + request.name.len() > MAX_NAMES_BYTES {
+                return Err(Status::resource_exhausted(format!(
+                    "the names are longer than {MAX_NAMES_BYTES} bytes together"
+                )));
+            }
+            names.push(&request.name);
         }
-        if names.is_empty() {
+        if names.count == 0 {
             return Err(Status::invalid_argument("no name was sent, so there is nobody to greet"));
         }
-        Ok(Response::new(hello(&enumerate(&names))))
+        Ok(Response::new(hello(&names.enumerated())))
     }
 }
 
@@ -92,12 +101,34 @@ fn hello(whom: &str) -> HelloReply {
     HelloReply { message: format!("Hello, {whom}!") }
 }
 
-/// "Ada", "Ada and Grace", "Ada, Grace and Edsger".
-fn enumerate(names: &[String]) -> String {
-    match names {
-        [] => String::new(),
-        [only] => only.clone(),
-        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+/// Names that come one after another, held in one text.
+#[derive(Debug, Default)]
+struct Names {
+    /// All but the last one, with commas between them.
+    first: String,
+    last: String,
+    count: usize,
+    /// Length of the names, without commas.
+    bytes: usize,
+}
+
+impl Names {
+    fn push(&mut self, name: &str) {
+        if self.count > 1 {
+            self.first.push_str(", ");
+        }
+        self.first.push_str(&self.last);
+        name.clone_into(&mut self.last);
+        self.count += 1;
+        self.bytes += name.len();
+    }
+
+    /// "Ada", "Ada and Grace", "Ada, Grace and Edsger".
+    fn enumerated(self) -> String {
+        match self.count {
+            0 | 1 => self.last,
+            _ => format!("{} and {}", self.first, self.last),
+        }
     }
 }
 

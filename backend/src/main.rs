@@ -24,12 +24,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(config: Config) -> ExitCode {
+fn serve(mut config: Config) -> ExitCode {
     if let Err(refusal) = config.check() {
         refusal.exit();
     }
     telemetry::start(&config.log);
-    open_files::allow(config.limits.max_connections);
+    config.limit_connections(open_files::allow);
     match run(config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

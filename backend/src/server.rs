@@ -29,6 +29,12 @@ use self::anonymous::Limit;
 /// Largest request that the Greeter reads, bytes; larger ones are refused. The longest name takes 4,000.
 const MAX_GREETER_REQUEST: usize = 64 * 1024;
 
+/// Longest answer of the methods below, bytes: a page of events.
+const MAX_LONG_ANSWER: usize = 1024 * 1024;
+
+/// The methods whose answers may be long, of which a client that reads nothing shall not have many made.
+const LONG_ANSWERS: [&str; 2] = ["/chat.v1.ChatService/ListEvents", "/chat.v1.ChatService/ListRooms"];
+
 /// The methods whose answers are compressed for callers that take it: the long ones. A stream's frames are
 /// small and shared by all streams, and compressing each for itself would cost more than it saves.
 const COMPRESSED: [&str; 2] = ["/chat.v1.ChatService/ListEvents", "/chat.v1.ChatService/ListRooms"];
@@ -61,8 +67,7 @@ pub async fn serve(
 impl Server {
     /// Opens what `config` names.
     pub async fn open(mut config: Config) -> anyhow::Result<Self> {
-        config.limits.tls = config.tls()?;
-        config.limits.trusted_proxies = config.web.trusted_proxies.iter().copied().collect();
+        config.limits = config.serve_options()?;
         if let Some(expiry) = config.limits.tls.as_ref().and_then(Tls::expires) {
             certificate::warn(expiry, SystemTime::now());
         }
@@ -143,6 +148,7 @@ impl Server {
             .methods(methods()?)
             .max_message_size_of(GREETER, MAX_GREETER_REQUEST)
             .max_message_size_of(CHAT, MAX_REQUEST_BYTES)
+            .long_answers(LONG_ANSWERS, MAX_LONG_ANSWER)
             .compress_only(COMPRESSED))
     }
 }

@@ -33,6 +33,8 @@ pub(crate) struct Followed {
     pub(crate) events: Vec<Written>,
     /// The read marker that was acknowledged last.
     read: u64,
+    /// The newest event whose fingerprint was sent, and that fingerprint.
+    fingerprint: (u64, u64),
 }
 
 /// Somebody who reads.
@@ -56,7 +58,8 @@ impl Reader {
         shared: Arc<Shared>,
         progress: Arc<AtomicU64>,
     ) -> Self {
-        let followed = |room: &Room| Followed { room: room.clone(), events: Vec::new(), read: 0 };
+        let followed =
+            |room: &Room| Followed { room: room.clone(), events: Vec::new(), read: 0, fingerprint: (0, 0) };
         let rooms = rooms.iter().map(followed).collect();
         Self { index, person, rooms, rng, shared, progress }
     }
@@ -91,10 +94,15 @@ impl Reader {
     }
 
     fn cursors(&self) -> Vec<pb::Cursor> {
-        let cursor = |followed: &Followed| pb::Cursor {
-            room_id: followed.room.id.clone(),
-            epoch: followed.room.epoch,
-            seq: followed.events.len() as u64,
+        let cursor = |followed: &Followed| {
+            let seq = followed.events.len() as u64;
+            let (of, fingerprint) = followed.fingerprint;
+            pb::Cursor {
+                room_id: followed.room.id.clone(),
+                epoch: followed.room.epoch,
+                seq,
+                fingerprint: if of == seq { fingerprint } else { 0 },
+            }
         };
         self.rooms.iter().map(cursor).collect()
     }
@@ -147,6 +155,7 @@ impl Reader {
             Some(Frame::Events(events)) => {
                 self.progress.fetch_add(events.events.len() as u64, Ordering::SeqCst);
                 events.events.iter().for_each(|event| self.take_event(event));
+                self.note_fingerprint(&events);
             }
             _ => {}
         }
@@ -170,6 +179,14 @@ impl Reader {
                 "the read marker of reader {} in room {} was acknowledged at {} and is at {}",
                 self.index, followed.room.index, followed.read, state.read_seq
             ));
+        }
+    }
+
+    /// The fingerprint of a frame is that of its last event.
+    fn note_fingerprint(&mut self, events: &pb::Events) {
+        let Some(last) = events.events.last() else { return };
+        if let Some(followed) = self.rooms.iter_mut().find(|followed| followed.room.id == last.room_id) {
+            followed.fingerprint = (last.seq, events.fingerprint);
         }
     }
 

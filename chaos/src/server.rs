@@ -20,7 +20,7 @@ const FLAGS: &[&str] = &["--log", "warn", "--rates=false"];
 /// How long a start may take until the server listens.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long the server may take to end after SIGTERM, with hostile clients connected.
-const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+const STOP_TIMEOUT: Duration = Duration::from_secs(6);
 /// Lines of the server's log that are kept for the report of a failure.
 const KEPT_LINES: usize = 60;
 

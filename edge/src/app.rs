@@ -1,13 +1,14 @@
 //! What a port answers with: gRPC in all its forms, or something else. Decides by the request's content
 //! type.
 
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::header::ALLOW;
+use http::header::{ALLOW, RETRY_AFTER as RETRY_AFTER_HEADER};
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 use tower_layer::Layer as _;
 
+use crate::budget::{Admission, AdmissionLayer, CallAccount, RETRY_AFTER};
 use crate::contract::{Contract, ContractLayer, Kept};
 use crate::cors::{Cors, CorsOptions, is_preflight};
 use crate::cross_site;
@@ -42,6 +44,8 @@ pub struct App {
     cors: CorsOptions,
     hosts: AllowedHosts,
     contract: Contract,
+    /// Bytes of the longest answer, by path.
+    long_answers: HashMap<String, usize>,
 }
 
 impl App {
@@ -53,6 +57,7 @@ impl App {
             cors: CorsOptions::default(),
             hosts: AllowedHosts::default(),
             contract: Contract::default(),
+            long_answers: HashMap::new(),
         }
     }
 
@@ -135,12 +140,31 @@ impl App {
         self
     }
 
+    /// Answers of these methods (`/package.Service/Method`) may have up to so many bytes, in one message. A call
+    /// of one counts with that many against [`ServeOptions::max_buffered_bytes_per_connection`] and
+    /// [`ServeOptions::max_buffered_bytes_per_address`] from its begin until its answer is there, and does not
+    /// begin before there is room: otherwise a client that reads nothing could have as many such answers made
+    /// as it may have calls. Default: none.
+    ///
+    /// [`ServeOptions::max_buffered_bytes_per_connection`]: crate::ServeOptions::max_buffered_bytes_per_connection
+    /// [`ServeOptions::max_buffered_bytes_per_address`]: crate::ServeOptions::max_buffered_bytes_per_address
+    #[must_use]
+    pub fn long_answers<P: Into<String>>(
+        mut self,
+        methods: impl IntoIterator<Item = P>,
+        bytes: usize,
+    ) -> Self {
+        self.long_answers.extend(methods.into_iter().map(|method| (method.into(), bytes)));
+        self
+    }
+
     /// Ready to be called on a port with `options`. When `stop_calls` is cancelled, the calls that still run end
     /// with UNAVAILABLE.
     pub(crate) fn into_service(self, stop_calls: CancellationToken, options: &ServeOptions) -> AppService {
         let pace = PaceLimits::new(options);
         let kept = ContractLayer::new(Arc::new(self.contract), pace).layer(self.grpc.prepare());
-        let guarded = GuardLayer::new(stop_calls).layer(kept);
+        let admitted = AdmissionLayer::new(self.long_answers).layer(kept);
+        let guarded = GuardLayer::new(stop_calls).layer(admitted);
         let calls = Calls { grpc: GrpcWebLayer::new().layer(guarded) };
         let cors = self.cors.around(calls.clone());
         let rules = Arc::new(Rules { hosts: self.hosts, cors: self.cors, tls: options.tls.is_some() });
@@ -231,6 +255,9 @@ impl AppService {
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let is_call = Protocol::of(request.headers()).is_some();
+        if !is_call && request.extensions().get().is_some_and(CallAccount::is_refused) {
+            return answer(too_many_calls());
+        }
         match (&mut self.cors, &self.other) {
             (Some(cors), _) if is_call || is_preflight(&request) => cors.call(request),
             (None, _) if is_call => self.calls.call(request),
@@ -247,6 +274,12 @@ impl AppService {
     }
 }
 
+fn too_many_calls() -> Response<Body> {
+    let mut response = plain(StatusCode::SERVICE_UNAVAILABLE, "too many requests are open\n");
+    response.headers_mut().insert(RETRY_AFTER_HEADER, HeaderValue::from(RETRY_AFTER.as_secs()));
+    response
+}
+
 fn no_content_type_of_ours() -> Response<Body> {
     plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "POST is for calls: gRPC or gRPC-Web\n")
 }
@@ -254,7 +287,7 @@ fn no_content_type_of_ours() -> Response<Body> {
 /// gRPC in every form that a client may use.
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
-    grpc: GrpcWebService<Guard<Kept<Routes>>>,
+    grpc: GrpcWebService<Guard<Admission<Kept<Routes>>>>,
 }
 
 impl<B> Service<Request<B>> for Calls

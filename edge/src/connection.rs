@@ -6,6 +6,7 @@ mod activity;
 mod calls;
 mod census;
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
@@ -32,6 +33,7 @@ use self::activity::{Activity, IdleWatch, Metered, Socket, StallWatch, Verdict};
 use self::calls::{Answer, Calls};
 pub(crate) use self::census::{Census, Tally};
 use crate::app::AppService;
+use crate::budget::{LEAVE_TIMEOUT, MeteredBody, Peer, Ticket};
 use crate::client::ClientAddress;
 use crate::options::ServeOptions;
 use crate::proxy::{Rewind, read_proxy_header};
@@ -74,24 +76,32 @@ pub(crate) struct Connections {
 }
 
 impl Connections {
-    /// Serves one connection to its end.
-    pub(crate) async fn run(self, stream: TcpStream) {
+    /// Serves one connection to its end, or until its `place` is taken away.
+    pub(crate) async fn run(self, stream: TcpStream, place: Ticket) {
+        let peer = place.peer();
+        tokio::select! {
+            () = self.serve_peer(stream, peer) => {}
+            () = peer.cut.cancelled() => {}
+        }
+    }
+
+    async fn serve_peer(&self, stream: TcpStream, peer: &Arc<Peer>) {
         let accepted = Instant::now();
         let mut caller = Extensions::new();
         caller.insert(stream.connect_info());
         // A socket without a peer is closed already.
-        let Ok(peer) = stream.peer_addr() else { return };
-        let Some((stream, nearest)) = self.in_time(accepted, self.read_client(stream, peer.ip())).await
+        let Ok(address) = stream.peer_addr() else { return };
+        let Some((stream, nearest)) = self.in_time(accepted, self.read_client(stream, address.ip())).await
         else {
             return;
         };
         match &self.options.tls {
-            None => self.serve(stream, caller, nearest, accepted).await,
+            None => self.serve(stream, caller, nearest, accepted, peer).await,
             Some(tls) => {
                 let handshake = tls.acceptor().accept(stream);
                 if let Some(stream) = self.in_time(accepted, handshake).await {
                     caller.insert(stream.connect_info());
-                    self.serve(stream, caller, nearest, accepted).await;
+                    self.serve(stream, caller, nearest, accepted, peer).await;
                 }
             }
         }
@@ -127,8 +137,14 @@ impl Connections {
 
     /// Serves HTTP on `stream`. `caller` is what handlers find out about the other side, `nearest` who has
     /// connected, which the requests of a proxy say more about.
-    async fn serve<S>(&self, stream: S, caller: Extensions, nearest: IpAddr, accepted: Instant)
-    where
+    async fn serve<S>(
+        &self,
+        stream: S,
+        caller: Extensions,
+        nearest: IpAddr,
+        accepted: Instant,
+        peer: &Arc<Peer>,
+    ) where
         S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let activity = Arc::new(Activity::new(&self.options));
@@ -140,13 +156,18 @@ impl Connections {
             let (service, activity, unread) = (self.service.clone(), Arc::clone(&activity), &self.unread);
             let proxies = self.options.trusted_proxies.clone();
             service_fn(move |mut request: Request<Incoming>| {
-                let call = activity.begin();
                 let client = ClientAddress(proxies.client(nearest, request.headers()));
                 request.extensions_mut().extend(caller.clone());
                 request.extensions_mut().insert(client);
+                let call = activity.calls.begin();
+                // From here on the request has the address of its client.
+                let open = peer.open_call(&mut request);
                 // It is always ready, and waiting for that would make the future of every call larger.
                 let response = service.clone().call(unread.watch(request));
-                async move { response.await.map(|response| response.map(|body| Answer::new(body, call))) }
+                async move {
+                    let response = response.await?;
+                    Ok::<_, Infallible>(response.map(|body| Answer::new(MeteredBody::new(body, open), call)))
+                }
             })
         };
         let mut connection = pin!(http.serve_connection(io, service));
@@ -156,6 +177,7 @@ impl Connections {
         let mut idle = IdleWatch::new(accepted, &self.options);
         let mut stalls = StallWatch::new(&self.options);
         let mut leave = interval(IDLE_GRACE);
+        let mut leave_until = None;
         loop {
             tokio::select! {
                 result = poll_fn(|cx| turn.poll(connection.as_mut(), cx)) => {
@@ -181,7 +203,13 @@ impl Connections {
                 _ = leave.tick(), if draining => if activity.has_nothing_to_do() {
                     return;
                 },
-                () = sleep_until(idle.next), if !closing => match idle.check(&activity) {
+                () = peer.leave.cancelled(), if leave_until.is_none() => {
+                    leave_until = Some(Instant::now() + LEAVE_TIMEOUT);
+                    closing = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = sleep_until(leave_until.unwrap_or(accepted)), if leave_until.is_some() => return,
+                () = sleep_until(idle.next), if !closing => match idle.check(&activity, peer) {
                     Verdict::Live => {}
                     Verdict::NeverSpoke => return,
                     Verdict::Idle => {

@@ -14,6 +14,7 @@ use http_body::Body;
 use tower::Service;
 use tower_layer::Layer;
 
+use crate::budget::CallAccount;
 use crate::messages::{CheckedBody, Rules};
 use crate::methods::{Kind, Methods};
 use crate::pace::{Awaited, PaceLimits};
@@ -122,8 +123,10 @@ where
         }
         let rules = self.contract.rules(request.uri().path(), request.version());
         let pace = self.pace;
+        let account = request.extensions().get::<CallAccount>().cloned();
         let finish: Finish<ResBody> = finish;
-        self.inner.call(request.map(|body| CheckedBody::new(body, rules, pace))).map_ok(finish)
+        let check = |body| CheckedBody::new(body, rules, pace, account.as_ref());
+        self.inner.call(request.map(check)).map_ok(finish)
     }
 }
 

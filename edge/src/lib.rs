@@ -5,6 +5,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod budget;
 mod client;
 mod connection;
 mod contract;

@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
 
+use crate::budget::{CallAccount, Received};
 use crate::pace::{Awaited, Pace, PaceLimits};
 
 /// Bytes before a message: a flag, and the length as a big-endian number of 32 bits.
@@ -36,6 +37,8 @@ pin_project! {
         body: B,
         scan: Scan,
         pace: Pace,
+        // Charges for what is held of it.
+        received: Option<Received>,
         // What comes after the bytes that were good.
         refusal: Option<Status>,
         ended: bool,
@@ -43,8 +46,9 @@ pin_project! {
 }
 
 impl<B> CheckedBody<B> {
-    pub(crate) fn new(body: B, rules: Rules, pace: PaceLimits) -> Self {
-        Self { body, scan: Scan::new(rules), pace: Pace::new(pace), refusal: None, ended: false }
+    pub(crate) fn new(body: B, rules: Rules, pace: PaceLimits, account: Option<&CallAccount>) -> Self {
+        let (pace, received) = (Pace::new(pace), account.map(Received::new));
+        Self { body, scan: Scan::new(rules), pace, received, refusal: None, ended: false }
     }
 }
 
@@ -76,7 +80,10 @@ where
             Some(Ok(frame)) => match frame.into_data() {
                 Err(other) => Ok(Some(other)),
                 Ok(mut data) => match this.scan.pass_in_time(&data, this.pace) {
-                    Ok(()) => Ok(Some(Frame::data(data))),
+                    Ok(()) => match this.received.as_mut().map(|received| received.set(this.scan.held())) {
+                        Some(Err(refusal)) => Err(refusal),
+                        Some(Ok(())) | None => Ok(Some(Frame::data(data))),
+                    },
                     Err((0, refusal)) => Err(refusal),
                     Err((good, refusal)) => {
                         data.truncate(good);
@@ -122,11 +129,13 @@ struct Scan {
     length: u32,
     /// Bytes that the message still lacks.
     missing: usize,
+    /// Bytes of the last message, whole.
+    message: usize,
 }
 
 impl Scan {
     fn new(rules: Rules) -> Self {
-        Self { rules, messages: 0, prefix: 0, length: 0, missing: 0 }
+        Self { rules, messages: 0, prefix: 0, length: 0, missing: 0, message: 0 }
     }
 
     /// What is waited for.
@@ -198,8 +207,14 @@ impl Scan {
             return Err(Status::resource_exhausted(sentence));
         }
         self.messages += 1;
-        (self.prefix, self.length, self.missing) = (0, 0, length);
+        (self.prefix, self.length, self.missing, self.message) = (0, 0, length, length);
         Ok(())
+    }
+
+    /// Bytes that are held of the request: of a stream's messages, those of the one that is not complete,
+    /// because a handler takes the others one by one.
+    fn held(&self) -> usize {
+        if self.missing == 0 && !self.rules.exactly_one { 0 } else { self.message - self.missing }
     }
 
     fn end(&self) -> Result<(), Status> {

@@ -23,9 +23,42 @@ pub struct ServeOptions {
     /// The proxies that may say which client a connection or a request comes from. Default: none, and what
     /// peers say of it is not looked at.
     pub trusted_proxies: TrustedProxies,
-    /// How many connections may be open at once. At the limit nothing more is accepted: new ones wait
-    /// in the kernel's backlog until one closes. Default 10,000.
+    /// How many connections may be open at once. At the limit the least useful one makes room for a new one:
+    /// first those that have sent no request, then those without an open call, then those whose open calls
+    /// carry neither `authorization` nor `cookie`, of each the one that has been quiet for the longest time. It
+    /// is asked to finish (GOAWAY, or the end of an HTTP/1.1 connection), and cut after a second. When there
+    /// is none of these, the new one is refused: 503 with `retry-after` over HTTP/1.1, GOAWAY with
+    /// ENHANCE_YOUR_CALM over HTTP/2, and with TLS it is closed. Default 10,000.
+    ///
+    /// The defaults fit a server with 2 GB of memory, whatever its clients do: a connection holds up to 64 KiB
+    /// of requests that nobody has read ([`max_http1_buffer`](Self::max_http1_buffer),
+    /// [`connection_window`](Self::connection_window)) and about 40 KiB of its own, in all 1 GB; buffered bytes
+    /// are 256 MiB; and an open HTTP/2 call costs some KiB, for 20,000 calls less than 200 MB. A larger server
+    /// takes all limits of connections, calls and buffered bytes times its memory by 2 GB.
     pub max_connections: usize,
+    /// How many connections one address may have open (an IPv4 address, or an IPv6 network of 64 bits). At the
+    /// limit the least useful one of the same address goes, as with
+    /// [`max_connections`](Self::max_connections). Default 1,000: many people may share an address. All clients of
+    /// a proxy that is not known as one share its address.
+    pub max_connections_per_address: usize,
+    /// How many calls (gRPC, and every other request) may be open at once, from the request's head until the
+    /// answer has ended or was given up. More are refused: gRPC with RESOURCE_EXHAUSTED and a time to come back,
+    /// others with 503 and `retry-after`. A quarter is kept for requests that carry `authorization` or `cookie`,
+    /// the signs of a session; whether the session is valid is not known here. Default 20,000.
+    pub max_calls: usize,
+    /// How many of them one address may have open, with the same quarter. Default 2,000.
+    pub max_calls_per_address: usize,
+    /// Bytes that may wait in memory for all clients together: of answers that were made and not taken, and of
+    /// requests that came and were not answered. Above it, the connection that holds the most is closed. Default
+    /// 256 MiB.
+    pub max_buffered_bytes: usize,
+    /// How many of them one address may hold. At the limit no answer to this address is asked for more until some
+    /// are taken, but for connections that hold less than 16 KiB. Default 64 MiB.
+    pub max_buffered_bytes_per_address: usize,
+    /// How many of them one connection may hold. At the limit no answer on it is asked for more until some are
+    /// taken. An answer of which the client has taken everything may use a quarter beyond the limit; above that,
+    /// requests are refused with RESOURCE_EXHAUSTED. Default 4 MiB.
+    pub max_buffered_bytes_per_connection: usize,
     /// How many calls one HTTP/2 connection may have open at once; the client holds back the rest, as
     /// HTTP/2 says. Default 256.
     pub max_concurrent_streams: u32,
@@ -69,10 +102,11 @@ pub struct ServeOptions {
     /// Bytes that the kernel takes for a connection beyond what the client has room for (where the system
     /// offers it): without it, some megabytes for each client that does not read. Default 128 KiB.
     pub max_unsent: u32,
-    /// Bytes of request that a client may send on one HTTP/2 stream before a handler has read any.
-    /// Default 256 KiB.
+    /// Bytes of request that a client may send on one HTTP/2 stream before a handler has read any. An upload is
+    /// at most this fast for each round trip. Default 32 KiB.
     pub stream_window: u32,
-    /// The same for all streams of a connection together. Default 1 MiB.
+    /// The same for all streams of a connection together; at least 64 KiB - 1, which HTTP/2 begins with. Every
+    /// connection can hold as much. Default 64 KiB.
     pub connection_window: u32,
     /// How long nothing of a request's body may come while it is waited for; then reading it is an error, which
     /// ends a call with DEADLINE_EXCEEDED, and over HTTP/1.1 the connection is closed. Where a client streams
@@ -105,6 +139,12 @@ impl Default for ServeOptions {
             tls: None,
             trusted_proxies: TrustedProxies::default(),
             max_connections: 10_000,
+            max_connections_per_address: 1_000,
+            max_calls: 20_000,
+            max_calls_per_address: 2_000,
+            max_buffered_bytes: 256 * 1024 * 1024,
+            max_buffered_bytes_per_address: 64 * 1024 * 1024,
+            max_buffered_bytes_per_connection: 4 * 1024 * 1024,
             max_concurrent_streams: 256,
             handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(30),
@@ -119,8 +159,8 @@ impl Default for ServeOptions {
             max_http1_buffer: 64 * 1024,
             max_send_buffer: 1024,
             max_unsent: 128 * 1024,
-            stream_window: 256 * 1024,
-            connection_window: 1024 * 1024,
+            stream_window: 32 * 1024,
+            connection_window: 64 * 1024,
             body_read_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
             min_body_rate: 1024,

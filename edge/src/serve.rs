@@ -1,24 +1,30 @@
 //! Accepting connections until told to stop, then draining them in bounded time.
 //!
-//! Owns the listener and the count of connections; what happens on one is `connection`'s.
+//! Owns the listener; how many connections there may be is `budget`'s, what happens on one `connection`'s.
 
 use std::future::Future;
 use std::io;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::app::App;
+use crate::budget::{Budget, Refusals};
 use crate::connection::{Census, Connections, Tally};
 use crate::options::ServeOptions;
 use crate::unread::Drain;
+
+/// How many connections the kernel may hold that were not accepted yet; it may have a lower limit of its own. It drops
+/// what is more, and a client tries again after a second. The usual 128 is what comes in some milliseconds of an
+/// attack, while the server's thread waits for its turn.
+const BACKLOG: i32 = 4_096;
 
 /// How long accepting pauses when the system refuses a connection for want of something (file
 /// descriptors, memory): trying again at once would only burn the processor.
@@ -41,6 +47,9 @@ pub async fn serve(
     options: ServeOptions,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    if let Err(error) = SockRef::from(&listener).listen(BACKLOG) {
+        tracing::debug!(%error, "cannot set the backlog of the listener");
+    }
     let tasks = TaskTracker::new();
     let stop_calls = CancellationToken::new();
     let connections = Connections {
@@ -52,45 +61,47 @@ pub async fn serve(
         draining: CancellationToken::new(),
         cut: CancellationToken::new(),
     };
-    let slots = Arc::new(Semaphore::new(options.max_connections));
-    let mut door = Door { listener: &listener, slots, warned: None };
+    let proxies = options.trusted_proxies.clone();
+    let budget = Budget::new(&options, Box::new(move |address| proxies.contains(address)));
+    let watch = AbortOnDropHandle::new(tokio::spawn(budget.clone().watch()));
+    let refusals = Refusals::new(tasks.clone(), connections.draining.clone(), &options);
+    let mut door = Door { listener: &listener, warned: None };
     let mut shutdown = pin!(shutdown);
 
     loop {
-        let (stream, slot) = tokio::select! {
+        let (stream, peer) = tokio::select! {
             biased;
             () = &mut shutdown => break,
             accepted = door.accept() => accepted,
         };
-        tune(&stream, &options);
-        let connection = connections.clone().run(stream);
-        tasks.spawn(async move {
-            connection.await;
-            drop(slot);
-        });
+        match budget.admit(peer) {
+            Ok(place) => {
+                tune(&stream, &options);
+                tasks.spawn(connections.clone().run(stream, place));
+            }
+            Err(_limit) => refusals.refuse(stream),
+        }
     }
 
     drop(listener);
     tasks.close();
     connections.draining.cancel();
     drain(&tasks, &stop_calls, &connections, &options).await;
+    drop(watch);
     Ok(())
 }
 
-/// Accepts connections, never more than there are slots. Never fails: what the system refuses is logged,
-/// and accepting goes on.
+/// Accepts connections. Never fails: what the system refuses is logged, and accepting goes on.
 struct Door<'a> {
     listener: &'a TcpListener,
-    slots: Arc<Semaphore>,
     warned: Option<Instant>,
 }
 
 impl Door<'_> {
-    async fn accept(&mut self) -> (TcpStream, Option<OwnedSemaphorePermit>) {
-        let slot = Arc::clone(&self.slots).acquire_owned().await.ok();
+    async fn accept(&mut self) -> (TcpStream, IpAddr) {
         loop {
             match self.listener.accept().await {
-                Ok((stream, _peer)) => return (stream, slot),
+                Ok((stream, peer)) => return (stream, peer.ip()),
                 Err(error) if is_the_peers_fault(&error) => {}
                 Err(error) => {
                     self.warn(&error);

@@ -62,6 +62,12 @@ impl<B> TrailedBody<B> {
     }
 }
 
+impl<B: Default> Default for TrailedBody<B> {
+    fn default() -> Self {
+        Self::new(B::default(), None)
+    }
+}
+
 impl<B: Body<Data = Bytes>> Body for TrailedBody<B> {
     type Data = Bytes;
     type Error = B::Error;

@@ -169,5 +169,9 @@ async fn no_name_and_too_many_names_are_refused() {
     assert_eq!(nobody.code(), Code::InvalidArgument);
     assert_eq!(crowd.code(), Code::ResourceExhausted);
     assert!(greeter.say_hello_client_stream(count(1000)).await.is_ok());
+    let long = |count| tokio_stream::iter(vec![hello("x".repeat(1000)); count]);
+    assert!(greeter.say_hello_client_stream(long(16)).await.is_ok());
+    let too_long = greeter.say_hello_client_stream(long(17)).await.unwrap_err();
+    assert_eq!(too_long.code(), Code::ResourceExhausted);
     server.shutdown().await;
 }

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod answers;
+#[cfg(target_os = "linux")]
+mod budget;
 mod chat;
 mod chat_client;
 mod chat_kill;

@@ -56,6 +56,28 @@ async fn bad_values_are_refused_naming_the_flag_the_value_and_what_is_allowed() 
         ("--rates", "CHINWAG_RATES", "maybe", "true, false"),
         ("--rate-send-user", "CHINWAG_RATE_SEND_USER", "5/s", "BURST:COUNT/PERIOD"),
         ("--rooms-per-user", "CHINWAG_ROOMS_PER_USER", "many", "invalid digit"),
+        ("--max-connections", "CHINWAG_MAX_CONNECTIONS", "0", "a whole number from 1"),
+        (
+            "--max-connections-per-address",
+            "CHINWAG_MAX_CONNECTIONS_PER_ADDRESS",
+            "-1",
+            "a whole number from 1",
+        ),
+        ("--max-calls", "CHINWAG_MAX_CALLS", "many", "a whole number from 1"),
+        ("--max-calls-per-address", "CHINWAG_MAX_CALLS_PER_ADDRESS", "0", "a whole number from 1"),
+        ("--max-buffered-bytes", "CHINWAG_MAX_BUFFERED_BYTES", "1e9", "a whole number from 1"),
+        (
+            "--max-buffered-bytes-per-address",
+            "CHINWAG_MAX_BUFFERED_BYTES_PER_ADDRESS",
+            "0",
+            "a whole number from 1",
+        ),
+        (
+            "--max-buffered-bytes-per-connection",
+            "CHINWAG_MAX_BUFFERED_BYTES_PER_CONNECTION",
+            "0",
+            "a whole number from 1",
+        ),
     ] {
         let data = dir.path().join("data");
         let others = [("CHINWAG_DATA", data.to_str().unwrap()), ("CHINWAG_LISTEN", "127.0.0.1:0")];
@@ -102,6 +124,13 @@ async fn help_documents_every_flag_with_its_variable() {
         "--rate-anonymous-address",
         "--rate-anonymous-all",
         "--rooms-per-user",
+        "--max-connections",
+        "--max-connections-per-address",
+        "--max-calls",
+        "--max-calls-per-address",
+        "--max-buffered-bytes",
+        "--max-buffered-bytes-per-address",
+        "--max-buffered-bytes-per-connection",
     ] {
         let variable = format!("CHINWAG_{}", flag[2..].to_uppercase().replace('-', "_"));
         assert!(help.stdout.contains(flag) && help.stdout.contains(&variable), "{flag}: {}", help.stdout);

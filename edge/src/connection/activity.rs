@@ -13,7 +13,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
 use tokio_rustls::server::TlsStream;
 
-use super::calls::{Call, Calls, LOOKS};
+use super::calls::{Calls, LOOKS};
+use crate::budget::Peer;
 use crate::options::ServeOptions;
 use crate::proxy::Rewind;
 
@@ -28,7 +29,6 @@ const SHORTEST_LOOK: Duration = Duration::from_millis(1);
 pub(super) struct Activity {
     /// Bytes read, counted up to [`PREFACE_LEN`].
     first_bytes: AtomicUsize,
-    requests: AtomicUsize,
     /// Bytes wait for the socket.
     blocked: AtomicBool,
     /// The socket has taken bytes since the last look.
@@ -42,17 +42,11 @@ impl Activity {
     pub(super) fn new(options: &ServeOptions) -> Self {
         Self {
             first_bytes: AtomicUsize::new(0),
-            requests: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
             written: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
             calls: Arc::new(Calls::new(options)),
         }
-    }
-
-    pub(super) fn begin(&self) -> Arc<Call> {
-        self.requests.fetch_add(1, Ordering::Relaxed);
-        self.calls.begin()
     }
 
     /// Whether no call is open and no byte waits for the socket.
@@ -139,8 +133,8 @@ impl IdleWatch {
         }
     }
 
-    pub(super) fn check(&mut self, activity: &Activity) -> Verdict {
-        let requests = activity.requests.load(Ordering::Relaxed);
+    pub(super) fn check(&mut self, activity: &Activity, peer: &Peer) -> Verdict {
+        let requests = peer.requests();
         let silent = requests == self.requests && activity.calls.is_empty();
         let handshake = std::mem::replace(&mut self.handshake, false);
         self.requests = requests;

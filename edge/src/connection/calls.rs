@@ -6,13 +6,14 @@
 //! them when they are written. The connection looks at the marks from time to time. A mark costs two atomic
 //! additions; no timer belongs to a frame or to a call.
 
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use futures_util::task::AtomicWaker;
 use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
@@ -160,8 +161,8 @@ impl Call {
         !self.taken.swap(false, Ordering::Relaxed) && self.untaken.load(Ordering::Relaxed) > 0
     }
 
-    fn give(self: &Arc<Self>, bytes: Bytes) -> Untaken {
-        if self.untaken.fetch_add(bytes.len(), Ordering::Relaxed) == 0 {
+    fn give<D: Buf>(self: &Arc<Self>, bytes: D) -> Untaken<D> {
+        if self.untaken.fetch_add(bytes.remaining(), Ordering::Relaxed) == 0 {
             self.taken.store(true, Ordering::Relaxed);
         }
         Untaken { bytes, call: Arc::clone(self) }
@@ -222,18 +223,22 @@ impl Allowance {
 
 /// Bytes of an answer that HTTP has not written yet.
 #[derive(Debug)]
-pub(super) struct Untaken {
-    bytes: Bytes,
+pub(super) struct Untaken<D: Buf> {
+    bytes: D,
     call: Arc<Call>,
 }
 
-impl Buf for Untaken {
+impl<D: Buf> Buf for Untaken<D> {
     fn remaining(&self) -> usize {
-        self.bytes.len()
+        self.bytes.remaining()
     }
 
     fn chunk(&self) -> &[u8] {
-        &self.bytes
+        self.bytes.chunk()
+    }
+
+    fn chunks_vectored<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
+        self.bytes.chunks_vectored(slices)
     }
 
     fn advance(&mut self, count: usize) {
@@ -242,10 +247,10 @@ impl Buf for Untaken {
     }
 }
 
-impl Drop for Untaken {
+impl<D: Buf> Drop for Untaken<D> {
     fn drop(&mut self) {
-        if !self.bytes.is_empty() {
-            self.call.took(self.bytes.len());
+        if self.bytes.has_remaining() {
+            self.call.took(self.bytes.remaining());
         }
     }
 }
@@ -267,14 +272,14 @@ impl<B> Answer<B> {
     }
 }
 
-impl<B: Body<Data = Bytes>> Body for Answer<B> {
-    type Data = Untaken;
+impl<B: Body> Body for Answer<B> {
+    type Data = Untaken<B::Data>;
     type Error = B::Error;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Untaken>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Self::Data>, B::Error>>> {
         let this = self.project();
         if this.end.is_none() {
             let frame = match this.body.poll_frame(cx) {

@@ -30,7 +30,7 @@ async fn checked(rules: Rules, bytes: &[u8], size: usize, trailers: bool) -> (us
         frames.push(Frame::trailers(HeaderMap::new()));
     }
     let body = StreamBody::new(stream::iter(frames.into_iter().map(Ok::<_, Infallible>)));
-    let mut body = std::pin::pin!(CheckedBody::new(body, rules, PACE));
+    let mut body = std::pin::pin!(CheckedBody::new(body, rules, PACE, None));
     assert!(!body.is_end_stream());
     let mut passed = 0;
     loop {
@@ -92,7 +92,7 @@ async fn a_request_that_ends_inside_a_message_is_no_end() {
 #[tokio::test]
 async fn a_call_that_was_given_up_is_not_taken_for_a_whole_request() {
     let frames = [Ok(Frame::data(Bytes::from(message(1)))), Err(Status::cancelled("left"))];
-    let mut body = std::pin::pin!(CheckedBody::new(StreamBody::new(stream::iter(frames)), MANY, PACE));
+    let mut body = std::pin::pin!(CheckedBody::new(StreamBody::new(stream::iter(frames)), MANY, PACE, None));
 
     body.frame().await.unwrap().unwrap();
 
@@ -106,7 +106,7 @@ async fn timed(rules: Rules, pieces: Vec<(u64, Vec<u8>)>) -> (Option<Code>, u64)
         tokio::time::sleep(Duration::from_secs(seconds)).await;
         Ok::<_, Infallible>(Frame::data(Bytes::from(piece)))
     });
-    let mut body = std::pin::pin!(CheckedBody::new(StreamBody::new(frames), rules, PACE));
+    let mut body = std::pin::pin!(CheckedBody::new(StreamBody::new(frames), rules, PACE, None));
     let mut code = None;
     while let Some(frame) = body.frame().await {
         code = frame.err().map(|status| status.code());

@@ -227,23 +227,3 @@ async fn calls_beyond_the_limit_of_a_connection_wait_for_their_turn() {
     drop((connection, other));
     server.stopped().await;
 }
-
-#[tokio::test]
-async fn connections_beyond_the_limit_wait_until_one_closes() {
-    let server = Server::start(|options| options.max_connections = 1).await;
-    let mut first = Http2::open(server.addr).await;
-    drop(first.call(SILENT).await);
-    let addr = server.addr;
-    let second = tokio::spawn(async move {
-        let mut second = Http1::open(addr).await;
-        second.call(SILENT).await.status()
-    });
-    // The first connection is served all the while.
-    drop(first.call(SILENT).await);
-    assert!(!second.is_finished());
-
-    drop(first);
-
-    assert_eq!(timeout(PATIENCE, second).await.unwrap().unwrap(), StatusCode::OK);
-    server.stopped().await;
-}

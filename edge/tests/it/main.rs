@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod budget;
+mod buffered;
 mod calls;
 mod cors;
 mod early;

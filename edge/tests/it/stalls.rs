@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::echo::UNARY;
 use crate::raw::{self, Client};
-use crate::support::{ENDLESS, LARGE, LARGE_BYTES, PATIENCE, SILENT, Server, eventually};
+use crate::support::{ENDLESS, LONG, LONG_ANSWER, PATIENCE, SILENT, Server, eventually};
 
 /// Short enough for a test, long enough for a busy machine.
 const SHORT: Duration = Duration::from_millis(400);
@@ -36,7 +36,7 @@ async fn a_call_of_which_nothing_is_taken_is_reset_whatever_it_is_and_others_go_
         let mut silent = client.body(SILENT, grpc).await;
         let mut stalled = Vec::new();
         for content_type in [grpc, web, text] {
-            for path in [ENDLESS, LARGE] {
+            for path in [ENDLESS, LONG] {
                 stalled.push((path, content_type, client.body(path, content_type).await));
             }
         }
@@ -107,7 +107,7 @@ fn is_open(from: u16, to: u16) -> bool {
 async fn an_answer_that_the_kernel_has_and_nobody_takes_ends_with_its_connection() {
     let server = Server::start(|options| options.unacknowledged_timeout = SHORT).await;
 
-    let stream = ask_and_take_nothing(&server, LARGE).await;
+    let stream = ask_and_take_nothing(&server, LONG).await;
 
     let (from, to) = (server.addr.port(), stream.local_addr().unwrap().port());
     let produced = server.watch.produced.clone();
@@ -139,14 +139,14 @@ async fn a_large_answer_that_is_taken_slowly_comes_whole() {
     let server = Server::start(|options| options.stall_timeout = SHORT).await;
     let mut client = Client::open(&server, 64 * 1024).await;
     for content_type in ["application/grpc", "application/grpc-web"] {
-        let mut body = client.body(LARGE, content_type).await;
+        let mut body = client.body(LONG, content_type).await;
         let mut length = 0;
         while let Some(data) = timeout(PATIENCE, body.data()).await.expect("nothing comes") {
             let data = data.unwrap();
             length += data.len();
             body.flow_control().release_capacity(data.len()).unwrap();
         }
-        assert!(length >= LARGE_BYTES, "{length} bytes came");
+        assert!(length >= LONG_ANSWER, "{length} bytes came");
     }
     drop(client);
     server.stopped().await;

@@ -18,7 +18,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -31,11 +31,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sends 16 KiB at a time for as long as anybody takes them.
 pub(crate) const ENDLESS: &str = "/test.Test/Endless";
-/// Answers with [`LARGE_BYTES`] in one piece.
-pub(crate) const LARGE: &str = "/test.Test/Large";
-pub(crate) const LARGE_BYTES: usize = 1024 * 1024;
 /// Answers with a head and then nothing.
 pub(crate) const SILENT: &str = "/test.Test/Silent";
+/// Answers with [`LONG_ANSWER`] bytes at once.
+pub(crate) const LONG: &str = "/test.Test/Long";
+/// Bytes of an answer to [`LONG`].
+pub(crate) const LONG_ANSWER: usize = 1024 * 1024;
 /// Answers when [`Watch::release`] is notified.
 pub(crate) const HELD: &str = "/test.Test/Held";
 
@@ -49,6 +50,28 @@ pub(crate) struct Watch {
     /// Calls to [`HELD`] that have arrived.
     pub(crate) held: Arc<AtomicUsize>,
     pub(crate) release: Arc<Notify>,
+    /// Bytes of answers to [`LONG`] that are in memory.
+    pub(crate) alive: Arc<AtomicUsize>,
+    /// The most that there have been.
+    pub(crate) most_alive: Arc<AtomicUsize>,
+}
+
+/// Bytes that are counted while they are in memory.
+struct Counted {
+    bytes: Vec<u8>,
+    alive: Arc<AtomicUsize>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(self.bytes.len(), Ordering::SeqCst);
+    }
 }
 
 /// Counts a stream for as long as it lives.
@@ -69,13 +92,13 @@ impl Drop for Living {
 
 impl Watch {
     fn routes(&self) -> Routes {
-        let (endless, large, silent, held) = (self.clone(), self.clone(), self.clone(), self.clone());
+        let (endless, silent, held, long) = (self.clone(), self.clone(), self.clone(), self.clone());
         let other: Router = Routes::default().into_axum_router();
         other
             .route(ENDLESS, post(move || endless.endless()))
-            .route(LARGE, post(move || large.large()))
             .route(SILENT, post(move || silent.silent()))
             .route(HELD, post(move || held.held()))
+            .route(LONG, post(move || long.long()))
             .into()
     }
 
@@ -89,17 +112,19 @@ impl Watch {
         })))
     }
 
-    async fn large(self) -> Response<Body> {
-        self.produced.fetch_add(LARGE_BYTES, Ordering::SeqCst);
-        grpc(Body::from(vec![0; LARGE_BYTES]))
-    }
-
     async fn silent(self) -> Response<Body> {
         let living = Living::new(&self.streams);
         grpc(Body::from_stream(stream::once(async move {
             let _living = living;
             std::future::pending::<Result<Bytes, Infallible>>().await
         })))
+    }
+
+    async fn long(self) -> Response<Body> {
+        let alive = self.alive.fetch_add(LONG_ANSWER, Ordering::SeqCst) + LONG_ANSWER;
+        self.most_alive.fetch_max(alive, Ordering::SeqCst);
+        let bytes = Counted { bytes: vec![0; LONG_ANSWER], alive: self.alive };
+        grpc(Body::from(Bytes::from_owner(bytes)))
     }
 
     async fn held(self) -> Response<Body> {
@@ -167,8 +192,11 @@ pub(crate) struct Http1(http1::SendRequest<Empty<Bytes>>);
 
 impl Http1 {
     pub(crate) async fn open(addr: SocketAddr) -> Self {
-        let io = TokioIo::new(TcpStream::connect(addr).await.unwrap());
-        let (sender, connection) = http1::handshake(io).await.unwrap();
+        Self::over(TcpStream::connect(addr).await.unwrap()).await
+    }
+
+    pub(crate) async fn over(stream: TcpStream) -> Self {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         Self(sender)
     }
@@ -187,11 +215,17 @@ pub(crate) struct Http2(http2::SendRequest<Empty<Bytes>>, Arc<JoinHandle<hyper::
 
 impl Http2 {
     pub(crate) async fn open(addr: SocketAddr) -> Self {
-        let io = TokioIo::new(TcpStream::connect(addr).await.unwrap());
+        Self::over(TcpStream::connect(addr).await.unwrap(), 64 * 1024).await
+    }
+
+    /// `window`: how many bytes of each answer the server may send before some are read.
+    pub(crate) async fn over(stream: TcpStream, window: u32) -> Self {
+        // What it reads is said at once, or the server would wait for a delayed acknowledgement.
+        stream.set_nodelay(true).unwrap();
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
-            .initial_stream_window_size(64 * 1024)
+            .initial_stream_window_size(window)
             .initial_connection_window_size(1024 * 1024)
-            .handshake(io)
+            .handshake(TokioIo::new(stream))
             .await
             .unwrap();
         Self(sender, Arc::new(tokio::spawn(connection)))
@@ -210,6 +244,13 @@ impl Http2 {
     pub(crate) fn is_closed(&self) -> bool {
         self.1.is_finished()
     }
+}
+
+/// A connection from the address 127.0.0.`host`, which is this machine too.
+pub(crate) async fn connect_from(host: u8, addr: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::new(127, 0, 0, host), 0).into()).unwrap();
+    socket.connect(addr).await.unwrap()
 }
 
 /// Reads until the other side closes, and says how long that took.

@@ -169,8 +169,8 @@ pub mod greeter_client {
             self.inner.streaming(req, path, codec).await
         }
         /// Any number of names up to 1,000, then one greeting that names them all:
-        /// "Hello, Ada, Grace and Edsger!". No name at all: INVALID_ARGUMENT. More:
-        /// RESOURCE_EXHAUSTED.
+        /// "Hello, Ada, Grace and Edsger!". No name at all: INVALID_ARGUMENT. More, or
+        /// names of more than 16 KiB together: RESOURCE_EXHAUSTED.
         pub async fn say_hello_client_stream(
             &mut self,
             request: impl tonic::IntoStreamingRequest<Message = super::HelloRequest>,

@@ -6,6 +6,7 @@ pub(crate) mod program;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use backend::Config;
@@ -99,6 +100,7 @@ pub(crate) struct ChildServer {
     pub(crate) addr: SocketAddr,
     dir: TempDir,
     child: Child,
+    log: Arc<Mutex<Vec<String>>>,
 }
 
 impl ChildServer {
@@ -109,16 +111,46 @@ impl ChildServer {
 
     /// The same with more flags. A restart is without them.
     pub(crate) async fn start_with(flags: &[String]) -> Self {
-        let dir = TempDir::new().unwrap();
-        let (child, addr) = spawn(dir.path(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), flags, &[]).await;
-        Self { addr, dir, child }
+        Self::start_as(command(), flags).await
     }
 
-    /// The same with an environment. A restart is without it.
-    pub(crate) async fn start_with_env(env: &[(&str, &str)]) -> Self {
+    /// The same in a process that may have no more than `files` files open.
+    #[cfg(unix)]
+    pub(crate) async fn start_with_files(files: u32, flags: &[String]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), PROGRAM]);
+        Self::start_as(prepare(shell), flags).await
+    }
+
+    async fn start_as(mut command: Command, flags: &[String]) -> Self {
+        command.stderr(Stdio::piped());
         let dir = TempDir::new().unwrap();
-        let (child, addr) = spawn(dir.path(), SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), &[], env).await;
-        Self { addr, dir, child }
+        let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (mut child, addr) = spawn(command, dir.path(), addr, flags, &[]).await;
+        let log = Arc::<Mutex<Vec<String>>>::default();
+        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        tokio::spawn({
+            let log = Arc::clone(&log);
+            async move {
+                while let Ok(Some(line)) = lines.next_line().await {
+                    log.lock().unwrap().push(line);
+                }
+            }
+        });
+        Self { addr, dir, child, log }
+    }
+
+    /// The lines that the server has logged so far, until a restart.
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// Bytes of the process's memory that are in use.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<usize>().unwrap() * 1024
     }
 
     /// The server's address for a client.
@@ -129,6 +161,11 @@ impl ChildServer {
     /// A new native connection, made at the first call. It connects again by itself after a restart.
     pub(crate) fn channel(&self) -> Channel {
         Endpoint::from_shared(self.url()).unwrap().connect_lazy()
+    }
+
+    /// Where the page is looked for.
+    pub(crate) fn page_dir(&self) -> PathBuf {
+        self.dir.path().join("page")
     }
 
     /// Where the database is.
@@ -167,14 +204,14 @@ impl ChildServer {
     /// Starts again on the same data and the same port, after [`Self::kill`] or [`Self::terminate`], and
     /// waits until it listens.
     pub(crate) async fn restart(&mut self) {
-        let (child, addr) = spawn(self.dir.path(), self.addr, &[], &[]).await;
+        let (child, addr) = spawn(command(), self.dir.path(), self.addr, &[]).await;
         assert_eq!(addr, self.addr);
         self.child = child;
     }
 }
 
-async fn spawn(dir: &Path, addr: SocketAddr, flags: &[String], env: &[(&str, &str)]) -> (Child, SocketAddr) {
-    let mut child = command()
+async fn spawn(mut command: Command, dir: &Path, addr: SocketAddr, flags: &[String]) -> (Child, SocketAddr) {
+    let mut child = command
         .arg(format!("--listen={addr}"))
         .arg("--data")
         .arg(dir.join("data"))
@@ -191,9 +228,15 @@ async fn spawn(dir: &Path, addr: SocketAddr, flags: &[String], env: &[(&str, &st
     (child, addr)
 }
 
+/// The real program.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_chinwag");
+
 /// The real program with an empty environment of its own, its output piped.
 pub(crate) fn command() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_chinwag"));
+    prepare(Command::new(PROGRAM))
+}
+
+fn prepare(mut command: Command) -> Command {
     for (key, _) in std::env::vars_os() {
         if key.to_string_lossy().starts_with("CHINWAG_") {
             command.env_remove(key);

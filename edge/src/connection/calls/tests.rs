@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 
+use bytes::Bytes;
 use futures_util::FutureExt as _;
 use http_body_util::{BodyExt as _, Full};
 
@@ -16,7 +17,7 @@ fn answer(call: &Arc<Call>, length: usize) -> Answer<Full<Bytes>> {
 }
 
 /// The next frame when there is one at once: its bytes, or nothing at the end.
-fn next(body: &mut Answer<Full<Bytes>>) -> Option<Option<Untaken>> {
+fn next(body: &mut Answer<Full<Bytes>>) -> Option<Option<Untaken<Bytes>>> {
     let frame: Option<Result<_, Infallible>> = body.frame().now_or_never()?;
     Some(frame.map(|frame| frame.unwrap().into_data().unwrap()))
 }

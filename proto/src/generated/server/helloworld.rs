@@ -50,8 +50,8 @@ pub mod greeter_server {
             tonic::Status,
         >;
         /// Any number of names up to 1,000, then one greeting that names them all:
-        /// "Hello, Ada, Grace and Edsger!". No name at all: INVALID_ARGUMENT. More:
-        /// RESOURCE_EXHAUSTED.
+        /// "Hello, Ada, Grace and Edsger!". No name at all: INVALID_ARGUMENT. More, or
+        /// names of more than 16 KiB together: RESOURCE_EXHAUSTED.
         async fn say_hello_client_stream(
             &self,
             request: tonic::Request<tonic::Streaming<crate::helloworld::HelloRequest>>,

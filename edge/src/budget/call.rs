@@ -1,0 +1,284 @@
+//! An open call: it counts against the limits of calls, and its bytes against those of its connection, of its
+//! client's address and of all together.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::Context;
+
+use futures_util::task::AtomicWaker;
+use http::Request;
+use http::header::{AUTHORIZATION, COOKIE};
+use tonic::Status;
+
+use super::account::{Account, Level};
+use super::peers::Peer;
+use super::report::{Limit, Outcome};
+use super::{Address, RETRY_AFTER};
+use crate::client::{ClientAddress, retry_later};
+
+/// This part of each limit of calls is kept for calls that carry a session.
+const SESSION_RESERVE: usize = 4;
+
+/// A call, as the budget sees it. Every request has it among its extensions; cloning shares it.
+#[derive(Clone)]
+pub(crate) struct CallAccount(pub(super) Arc<Call>);
+
+pub(super) struct Call {
+    peer: Arc<Peer>,
+    /// That of the client, which is not the peer's when a proxy is in between.
+    address: Arc<Address>,
+    has_session: bool,
+    /// `Some`: it was not counted, and has to be refused.
+    refused: Option<Limit>,
+    ended: AtomicBool,
+    /// Bytes of the answer that were made and not taken, and who waits until there are none.
+    untaken: AtomicUsize,
+    taken: AtomicWaker,
+    /// Bytes that are charged for an answer that has not begun.
+    reserved: AtomicUsize,
+    /// Bytes of the request that the handler has, charged until the answer begins.
+    request: AtomicUsize,
+}
+
+/// Counts a call as open until it is dropped.
+pub(crate) struct OpenCall(pub(super) Arc<Call>);
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl Peer {
+    /// Counts the call that `request` makes, and puts its [`CallAccount`] among the request's extensions.
+    /// The address of the client has to be there already.
+    pub(crate) fn open_call<B>(self: &Arc<Self>, request: &mut Request<B>) -> OpenCall {
+        let client = request.extensions().get::<ClientAddress>().map(|client| client.network());
+        let address = match client {
+            Some(network) if network != self.address.network => self.shared.address(network),
+            _ => Arc::clone(&self.address),
+        };
+        let headers = request.headers();
+        let has_session = headers.contains_key(AUTHORIZATION) || headers.contains_key(COOKIE);
+        self.begin(has_session);
+        let refused = self.count_call(&address, has_session).err();
+        let call = Arc::new(Call {
+            peer: Arc::clone(self),
+            address,
+            has_session,
+            refused,
+            ended: AtomicBool::new(false),
+            untaken: AtomicUsize::new(0),
+            taken: AtomicWaker::new(),
+            reserved: AtomicUsize::new(0),
+            request: AtomicUsize::new(0),
+        });
+        request.extensions_mut().insert(CallAccount(Arc::clone(&call)));
+        OpenCall(call)
+    }
+
+    fn count_call(&self, address: &Address, has_session: bool) -> Result<(), Limit> {
+        let shared = &self.shared;
+        let options = &shared.options;
+        let counted = if !count(&address.calls, options.max_calls_per_address, has_session) {
+            Err(Limit::CallsPerAddress)
+        } else if !count(&shared.calls, options.max_calls, has_session) {
+            address.calls.fetch_sub(1, Ordering::Relaxed);
+            Err(Limit::Calls)
+        } else {
+            Ok(())
+        };
+        counted.inspect_err(|limit| shared.count(*limit, Outcome::Refused))
+    }
+}
+
+fn count(calls: &AtomicUsize, limit: usize, has_session: bool) -> bool {
+    let limit = if has_session { limit } else { limit - limit / SESSION_RESERVE };
+    let more = |open| (open < limit).then_some(open + 1);
+    calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
+}
+
+/// An account that may make a call wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Which {
+    Connection,
+    Address,
+}
+
+/// What a call waits for: that this account is filled less than this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait {
+    pub(super) account: Which,
+    pub(super) level: Level,
+}
+
+impl Wait {
+    fn limit(self) -> Limit {
+        match (self.account, self.level) {
+            // A connection has to be small while its address is full.
+            (Which::Address, _) | (_, Level::Small) => Limit::BufferedBytesPerAddress,
+            (Which::Connection, Level::Limit | Level::Reserve) => Limit::BufferedBytesPerConnection,
+        }
+    }
+}
+
+impl Call {
+    /// Its answer has to wait. One that a slow client holds up by itself is nothing to report.
+    pub(super) fn waits(&self, wait: Wait) {
+        if wait.limit() == Limit::BufferedBytesPerAddress {
+            self.peer.shared.count(wait.limit(), Outcome::Waited);
+        }
+    }
+
+    pub(super) fn account(&self, which: Which) -> &Account {
+        match which {
+            Which::Connection => &self.peer.bytes,
+            Which::Address => &self.address.bytes,
+        }
+    }
+
+    fn accounts(&self) -> [&Account; 2] {
+        [Which::Connection, Which::Address].map(|which| self.account(which))
+    }
+
+    pub(super) fn charge(&self, bytes: usize) {
+        self.accounts().into_iter().for_each(|account| account.charge(bytes));
+        self.peer.shared.charge(bytes);
+    }
+
+    pub(super) fn release(&self, bytes: usize) {
+        self.peer.shared.release(bytes);
+        self.accounts().into_iter().for_each(|account| account.release(bytes));
+    }
+
+    /// Charges for a piece of the answer.
+    pub(super) fn charge_piece(&self, bytes: usize) {
+        self.untaken.fetch_add(bytes, Ordering::Relaxed);
+        self.charge(bytes);
+    }
+
+    pub(super) fn release_piece(&self, bytes: usize) {
+        self.release(bytes);
+        if self.untaken.fetch_sub(bytes, Ordering::AcqRel) == bytes {
+            self.taken.wake();
+        }
+    }
+
+    /// Wakes the task of `cx` when all that was made of the answer is taken.
+    pub(super) fn wake_when_taken(&self, cx: &Context<'_>) {
+        self.taken.register(cx.waker());
+    }
+
+    /// Whether more of the answer may be made.
+    pub(super) fn may_make(&self) -> Result<(), Wait> {
+        if self.reserved.load(Ordering::Relaxed) > 0 {
+            return Ok(());
+        }
+        let level = if self.untaken.load(Ordering::Acquire) == 0 { Level::Reserve } else { Level::Limit };
+        if self.peer.bytes.is_full(level) {
+            return Err(Wait { account: Which::Connection, level });
+        }
+        match self.address.bytes.is_full(level) {
+            true if self.peer.is_proxy => Err(Wait { account: Which::Address, level }),
+            // Of a full address, a connection that takes what it gets goes on.
+            true if self.peer.bytes.is_full(Level::Small) => {
+                Err(Wait { account: Which::Connection, level: Level::Small })
+            }
+            true | false => Ok(()),
+        }
+    }
+
+    /// Charges for an answer that has not begun.
+    pub(super) fn reserve(&self, bytes: usize) -> Result<(), Wait> {
+        if !self.peer.bytes.try_charge(bytes) {
+            return Err(Wait { account: Which::Connection, level: Level::Limit });
+        }
+        if !self.address.bytes.try_charge(bytes) {
+            self.peer.bytes.release(bytes);
+            return Err(Wait { account: Which::Address, level: Level::Limit });
+        }
+        self.peer.shared.charge(bytes);
+        self.reserved.fetch_add(bytes, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The answer has begun, and is charged by itself.
+    pub(super) fn answered(&self) {
+        for held in [&self.reserved, &self.request] {
+            let bytes = held.swap(0, Ordering::Relaxed);
+            if bytes > 0 {
+                self.release(bytes);
+            }
+        }
+    }
+
+    fn end(&self) {
+        if self.ended.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        self.answered();
+        self.peer.end(self.has_session);
+        if self.refused.is_none() {
+            self.address.calls.fetch_sub(1, Ordering::Relaxed);
+            self.peer.shared.calls.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+impl CallAccount {
+    /// Whether the call has to be refused.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.0.refused.is_some()
+    }
+
+    /// How a call of gRPC is refused.
+    pub(super) fn refusal(&self) -> Option<Status> {
+        self.0.refused.map(|limit| {
+            let sentence = match limit {
+                Limit::CallsPerAddress => "too many calls from this address are open",
+                _ => "too many calls are open",
+            };
+            retry_later(sentence, RETRY_AFTER)
+        })
+    }
+}
+
+/// Bytes of a request that have come, charged until the call is answered.
+pub(crate) struct Received {
+    call: Arc<Call>,
+    charged: usize,
+}
+
+impl Received {
+    pub(crate) fn new(call: &CallAccount) -> Self {
+        Self { call: Arc::clone(&call.0), charged: 0 }
+    }
+
+    /// Sets how many bytes of the request are held. More than before are refused while the connection or the
+    /// address holds too much.
+    pub(crate) fn set(&mut self, bytes: usize) -> Result<(), Status> {
+        let before = std::mem::replace(&mut self.charged, bytes);
+        if bytes <= before {
+            self.call.release(before - bytes);
+            return Ok(());
+        }
+        self.call.charge(bytes - before);
+        match self.call.may_make() {
+            Ok(()) => Ok(()),
+            Err(wait) => {
+                self.call.peer.shared.count(wait.limit(), Outcome::Refused);
+                Err(retry_later("too many bytes of requests and answers wait", RETRY_AFTER))
+            }
+        }
+    }
+}
+
+impl Drop for Received {
+    /// The body has been read: now the handler has what was in it.
+    fn drop(&mut self) {
+        self.call.request.fetch_add(self.charged, Ordering::Relaxed);
+        if self.call.ended.load(Ordering::Relaxed) {
+            self.call.answered();
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Places of connections, without connections.
+
+use http::Request;
+
+use super::*;
+use crate::client::ClientAddress;
+
+fn budget(is_proxy: bool, change: impl FnOnce(&mut ServeOptions)) -> Budget {
+    let mut options = ServeOptions::default();
+    change(&mut options);
+    Budget::new(&options, Box::new(move |_| is_proxy))
+}
+
+fn address(last: u8) -> IpAddr {
+    IpAddr::from([192, 0, 2, last])
+}
+
+/// A connection with a call that carries a session: it makes room for nobody.
+fn busy(budget: &Budget, from: IpAddr) -> Result<(Ticket, call::OpenCall), Limit> {
+    let place = budget.admit(from)?;
+    let mut request = Request::get("/").header("cookie", "a=b").body(()).unwrap();
+    let call = place.peer().open_call(&mut request);
+    Ok((place, call))
+}
+
+#[test]
+fn networks_of_ipv6_count_as_one_address() {
+    let budget = budget(false, |options| options.max_connections_per_address = 1);
+    let from = |text: &str| busy(&budget, text.parse().unwrap());
+    let one = from("2001:db8::1").unwrap();
+    assert_eq!(from("2001:db8::2").err(), Some(Limit::ConnectionsPerAddress));
+    let other = from("2001:db8:0:1::1").unwrap();
+    drop(one);
+    assert!(from("2001:db8::2").is_ok());
+    drop(other);
+}
+
+#[test]
+fn a_proxy_may_have_more_connections_and_its_clients_have_addresses_of_their_own() {
+    let budget = budget(true, |options| {
+        options.max_connections_per_address = 1;
+        options.max_calls_per_address = 4;
+    });
+    let places: Vec<_> = (0..100).map(|_| budget.admit(address(1)).unwrap()).collect();
+    let call = |client| {
+        let mut request = Request::get("/").body(()).unwrap();
+        request.extensions_mut().insert(ClientAddress(client));
+        let call = places[0].peer().open_call(&mut request);
+        let refused = request.extensions().get().is_some_and(CallAccount::is_refused);
+        (call, refused)
+    };
+    let three = [call(address(7)), call(address(7)), call(address(7))];
+    assert!(three.iter().all(|(_, refused)| !refused));
+    assert!(call(address(7)).1);
+    assert!(!call(address(8)).1);
+    drop(three);
+    assert!(!call(address(7)).1);
+}
+
+#[test]
+fn an_address_is_forgotten_when_nothing_of_it_is_left() {
+    let budget = budget(false, |_| {});
+    let known = || lock(&budget.0.addresses).len();
+    let busy_one = busy(&budget, address(1)).unwrap();
+    let idle = budget.admit(address(2)).unwrap();
+    assert_eq!(known(), 2);
+    drop((busy_one, idle));
+    assert_eq!(known(), 0);
+    assert_eq!(lock(&budget.0.registry).open(), 0);
+}
+
+#[test]
+fn a_flood_of_connections_sends_the_silent_ones_away_one_by_one() {
+    let budget = budget(false, |options| options.max_connections = 1_000);
+    let place = |from| budget.admit(address(from)).unwrap();
+    let mut places: Vec<_> = (0..4).flat_map(|from| (0..250).map(move |_| from)).map(place).collect();
+    for _ in 0..500 {
+        let new = place(9);
+        let gone = places.iter().position(|place| place.peer().cut.is_cancelled()).unwrap();
+        places.remove(gone);
+        assert!(!places.iter().any(|place| place.peer().cut.is_cancelled()));
+        places.push(new);
+    }
+    assert_eq!(lock(&budget.0.registry).open(), 1_000);
+}
