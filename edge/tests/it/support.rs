@@ -121,6 +121,7 @@ impl Watch {
     }
 
     async fn long(self) -> Response<Body> {
+        self.produced.fetch_add(LONG_ANSWER, Ordering::SeqCst);
         let alive = self.alive.fetch_add(LONG_ANSWER, Ordering::SeqCst) + LONG_ANSWER;
         self.most_alive.fetch_max(alive, Ordering::SeqCst);
         let bytes = Counted { bytes: vec![0; LONG_ANSWER], alive: self.alive };

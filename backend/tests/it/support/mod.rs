@@ -122,11 +122,18 @@ impl ChildServer {
         Self::start_as(prepare(shell), flags).await
     }
 
+    /// The same with an environment. A restart is without it.
+    pub(crate) async fn start_with_env(env: &[(&str, &str)]) -> Self {
+        let mut command = command();
+        command.envs(env.iter().copied());
+        Self::start_as(command, &[]).await
+    }
+
     async fn start_as(mut command: Command, flags: &[String]) -> Self {
         command.stderr(Stdio::piped());
         let dir = TempDir::new().unwrap();
         let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let (mut child, addr) = spawn(command, dir.path(), addr, flags, &[]).await;
+        let (mut child, addr) = spawn(command, dir.path(), addr, flags).await;
         let log = Arc::<Mutex<Vec<String>>>::default();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
         tokio::spawn({
@@ -221,7 +228,6 @@ async fn spawn(mut command: Command, dir: &Path, addr: SocketAddr, flags: &[Stri
         // Tests load their servers on purpose. A flag wins over this.
         .env("CHINWAG_RATES", "false")
         .args(flags)
-        .envs(env.iter().copied())
         .spawn()
         .unwrap();
     let addr = listening_address(&mut child).await;
