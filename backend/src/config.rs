@@ -151,6 +151,7 @@ impl Config {
         let mut options = self.limits.clone();
         self.client_limits.apply(&mut options);
         options.tls = self.tls()?;
+        options.trusted_proxies = self.web.trusted_proxies.iter().copied().collect();
         Ok(options)
     }
 

@@ -12,6 +12,9 @@ use crate::tls::Tls;
 /// browser that leaves a page cancels all its calls in one write, and may have as many as HTTP/2 lets it.
 const MAX_CANCELLED_UNSEEN: usize = 256;
 
+/// Largest window that HTTP/2 knows, bytes (RFC 9113, section 6.9.1).
+const MAX_WINDOW: u32 = (1 << 31) - 1;
+
 /// How one listening port is served. The defaults suit a server that faces the internet, or a proxy that
 /// does.
 #[derive(Clone, Debug)]
@@ -28,11 +31,11 @@ pub struct ServeOptions {
     /// carry neither `authorization` nor `cookie`, of each the one that has been quiet for the longest time. It
     /// is asked to finish (GOAWAY, or the end of an HTTP/1.1 connection), and cut after a second. When there
     /// is none of these, the new one is refused: 503 with `retry-after` over HTTP/1.1, GOAWAY with
-    /// ENHANCE_YOUR_CALM over HTTP/2, and with TLS it is closed. Default 10,000.
+    /// ENHANCE_YOUR_CALM over HTTP/2, and with TLS it is closed. Default 8,000.
     ///
-    /// The defaults fit a server with 2 GB of memory, whatever its clients do: a connection holds up to 64 KiB
+    /// The defaults fit a server with 2 GB of memory, whatever its clients do: a connection holds up to 128 KiB
     /// of requests that nobody has read ([`max_http1_buffer`](Self::max_http1_buffer),
-    /// [`connection_window`](Self::connection_window)) and about 40 KiB of its own, in all 1 GB; buffered bytes
+    /// [`connection_window`](Self::connection_window)) and about 40 KiB of its own, in all 1.4 GB; buffered bytes
     /// are 256 MiB; and an open HTTP/2 call costs some KiB, for 20,000 calls less than 200 MB. A larger server
     /// takes all limits of connections, calls and buffered bytes times its memory by 2 GB.
     pub max_connections: usize,
@@ -105,8 +108,9 @@ pub struct ServeOptions {
     /// Bytes of request that a client may send on one HTTP/2 stream before a handler has read any. An upload is
     /// at most this fast for each round trip. Default 32 KiB.
     pub stream_window: u32,
-    /// The same for all streams of a connection together; at least 64 KiB - 1, which HTTP/2 begins with. Every
-    /// connection can hold as much. Default 64 KiB.
+    /// The same for all streams of a connection together; at least 512 bytes for each of
+    /// [`max_concurrent_streams`](Self::max_concurrent_streams), and 64 KiB - 1, which HTTP/2 begins with. Every
+    /// connection can hold as much. Default 128 KiB.
     pub connection_window: u32,
     /// How long nothing of a request's body may come while it is waited for; then reading it is an error, which
     /// ends a call with DEADLINE_EXCEEDED, and over HTTP/1.1 the connection is closed. Where a client streams
@@ -138,7 +142,7 @@ impl Default for ServeOptions {
         Self {
             tls: None,
             trusted_proxies: TrustedProxies::default(),
-            max_connections: 10_000,
+            max_connections: 8_000,
             max_connections_per_address: 1_000,
             max_calls: 20_000,
             max_calls_per_address: 2_000,
@@ -160,7 +164,7 @@ impl Default for ServeOptions {
             max_send_buffer: 1024,
             max_unsent: 128 * 1024,
             stream_window: 32 * 1024,
-            connection_window: 64 * 1024,
+            connection_window: 128 * 1024,
             body_read_timeout: Duration::from_secs(60),
             body_timeout: Duration::from_secs(30),
             min_body_rate: 1024,
@@ -173,6 +177,13 @@ impl Default for ServeOptions {
 }
 
 impl ServeOptions {
+    /// h2 ends a connection with ENHANCE_YOUR_CALM when small DATA frames wait whose missing bytes (each less than
+    /// 256) are more than half of this window together. A request of a few bytes is such a frame, so a client may
+    /// have as many of them on the way as it may have calls.
+    fn smallest_connection_window(&self) -> u32 {
+        self.max_concurrent_streams.saturating_mul(512).min(MAX_WINDOW)
+    }
+
     /// A builder of HTTP connections with these limits, running its tasks on `executor`.
     pub(crate) fn http<E>(&self, executor: E) -> auto::Builder<E> {
         let mut builder = auto::Builder::new(executor);
@@ -191,7 +202,7 @@ impl ServeOptions {
             .max_header_list_size(self.max_header_list_size)
             .max_send_buf_size(self.max_send_buffer)
             .initial_stream_window_size(self.stream_window)
-            .initial_connection_window_size(self.connection_window);
+            .initial_connection_window_size(self.connection_window.max(self.smallest_connection_window()));
         builder
     }
 }

@@ -43,7 +43,7 @@ async fn deaf(host: u8, addr: SocketAddr) -> SendRequest<Full<Bytes>> {
 /// As many greetings as there can be, as fast as they are taken.
 fn greetings() -> Request<Full<Bytes>> {
     let mut call = web_call("application/grpc", GREETINGS, &HelloRequest { name: "x".repeat(1_000) });
-    *call.uri_mut() = format!("http://test{GREETINGS}").parse().unwrap();
+    *call.uri_mut() = format!("http://localhost{GREETINGS}").parse().unwrap();
     for (name, value) in [("x-greeter-count", "100000"), ("x-greeter-interval-ms", "0")] {
         call.headers_mut().insert(name, value.parse().unwrap());
     }
@@ -128,7 +128,7 @@ async fn a_thousand_unread_pages_of_history_cost_little_and_others_do_not_notice
         let connection = deaf(2, server.addr).await;
         for _ in 0..CALLS {
             let mut call = web_call("application/grpc", LIST_EVENTS, &request);
-            *call.uri_mut() = format!("http://test{LIST_EVENTS}").parse().unwrap();
+            *call.uri_mut() = format!("http://localhost{LIST_EVENTS}").parse().unwrap();
             call.headers_mut().insert("authorization", format!("Bearer {}", person.token).parse().unwrap());
             let mut connection = connection.clone();
             calls.spawn(async move {
@@ -160,10 +160,10 @@ async fn one_address_that_takes_all_connections_it_gets_keeps_nobody_out_and_is_
             // Silent ones, half a head, HTTP/2 without a request, and a body that comes a byte at a time.
             let first: &[u8] = match index % 4 {
                 0 => b"",
-                1 => b"GET / HTTP/1.1\r\nhost: test\r\n",
+                1 => b"GET / HTTP/1.1\r\nhost: localhost\r\n",
                 2 => b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0",
                 _ => {
-                    b"POST /chat.v1.ChatService/Join HTTP/1.1\r\nhost: test\r\n\
+                    b"POST /chat.v1.ChatService/Join HTTP/1.1\r\nhost: localhost\r\n\
                        content-type: application/grpc-web\r\ncontent-length: 100000\r\n\r\n"
                 }
             };
@@ -210,7 +210,7 @@ async fn with_few_open_files_as_many_connections_as_fit_are_served_and_the_rest_
     for _ in 0..100 {
         let mut stream = connect_from(2, server.addr).await;
         let head = format!(
-            "POST {GREETINGS} HTTP/1.1\r\nhost: test\r\ncontent-type: application/grpc-web\r\ncookie: a=b\r\n\
+            "POST {GREETINGS} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/grpc-web\r\ncookie: a=b\r\n\
              x-greeter-interval-ms: 60000\r\ncontent-length: 5\r\n\r\n\0\0\0\0\0"
         );
         let mut answer = [0; 12];
@@ -254,7 +254,7 @@ async fn try_get(addr: SocketAddr, path: &str) -> Option<StatusCode> {
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;
     tokio::spawn(connection);
     let mut request = bare(http::Method::GET, path);
-    request.headers_mut().insert("host", "test".parse().unwrap());
+    request.headers_mut().insert("host", "localhost".parse().unwrap());
     let response = timeout(PATIENCE, sender.send_request(request)).await.expect("no answer").ok()?;
     let status = response.status();
     response.into_body().collect().await.ok()?;

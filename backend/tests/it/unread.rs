@@ -139,7 +139,12 @@ async fn settled_bytes(pid: u32) -> u64 {
 #[tokio::test]
 async fn the_memory_of_such_streams_is_given_back() {
     // What is freed is given back after ten seconds; a test need not wait for that.
-    let server = ChildServer::start_with_env(&[("_RJEM_MALLOC_CONF", "dirty_decay_ms:100")]).await;
+    let server = ChildServer::start_with_env(&[
+        ("_RJEM_MALLOC_CONF", "dirty_decay_ms:100"),
+        ("CHINWAG_MAX_CALLS", "100000"),
+        ("CHINWAG_MAX_CALLS_PER_ADDRESS", "100000"),
+    ])
+    .await;
     let before = resident_bytes(server.pid());
     let mut clients = Vec::new();
     let mut held = Vec::new();

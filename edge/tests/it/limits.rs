@@ -3,6 +3,8 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use bytes::Bytes;
+use edge::ServeOptions;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
@@ -11,7 +13,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::raw;
+use crate::raw::{self, Client};
 use crate::support::{ENDLESS, HELD, Http1, Http2, PATIENCE, SILENT, Server, closed, eventually};
 
 /// Short enough for a test, long enough for a busy machine.
@@ -225,5 +227,24 @@ async fn calls_beyond_the_limit_of_a_connection_wait_for_their_turn() {
         assert_eq!(timeout(PATIENCE, call).await.unwrap().unwrap(), StatusCode::OK);
     }
     drop((connection, other));
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn small_requests_on_all_calls_that_a_connection_may_have_leave_it_alive() {
+    let server = Server::start(|options| options.connection_window = 65_535).await;
+    let mut client = Client::open(&server, 1024).await;
+    let mut calls = Vec::new();
+    for _ in 1..ServeOptions::default().max_concurrent_streams {
+        let (response, mut sending) = client.begin(HELD, "application/grpc").await;
+        // Nobody reads it, and more of the request follows.
+        sending.send_data(Bytes::from_static(b"\0\0\0\0\x01a"), false).unwrap();
+        calls.push((response, sending));
+    }
+
+    let mut body = client.body(ENDLESS, "application/grpc").await;
+
+    assert!(timeout(PATIENCE, body.data()).await.expect("nothing comes").unwrap().is_ok());
+    drop((calls, body, client));
     server.stopped().await;
 }
