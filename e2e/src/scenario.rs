@@ -77,8 +77,15 @@ impl World {
 
     /// Starts the server again, on the same port and data, so that pages of `origin` may call it.
     pub fn allow_origin(&mut self, origin: &str) -> Result {
+        self.restart_with(&[&format!("--cors-origin={origin}")])
+    }
+
+    /// Starts the server again, on the same port and data, with more flags.
+    pub fn restart_with(&mut self, flags: &[&str]) -> Result {
         self.server.terminate()?;
-        self.server.add_flag(format!("--cors-origin={origin}"));
+        for flag in flags {
+            self.server.add_flag((*flag).to_owned());
+        }
         self.server.restart()
     }
 

@@ -67,8 +67,8 @@ fn spawn(folder: &Path, addr: SocketAddr, flags: &[String]) -> Result<(Process, 
     }
     command
         .arg(format!("--listen={addr}"))
-        // All people of a test share one address, and scripts are quicker than people.
-        .arg("--rates=false")
+        // All people of a test share one address, and scripts are quicker than people. A flag wins over this.
+        .env("CHINWAG_RATES", "false")
         .arg("--data")
         .arg(folder.join("data"))
         .arg("--page")

@@ -32,7 +32,7 @@ const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// Bytes of a file that are handed over at once: what an answer holds that its client does not take.
-const CHUNK: usize = 16 * 1024;
+const CHUNK: usize = 4 * 1024;
 
 /// Fewest and most hexadecimal digits that count as a hash in a file's name.
 const HASH_DIGITS: std::ops::RangeInclusive<usize> = 12..=64;

@@ -40,7 +40,7 @@ const JITTER: f64 = 0.2;
 const SLOW_READ: usize = 64 * 1024;
 
 /// The same for a fast reader, so that the change of threads between two readings does not count.
-const FAST_READ: usize = 1024 * 1024;
+const FAST_READ: usize = 256 * 1024;
 
 /// A reader who has taken what was read before within this time is fast: the next reading is twice as large. For
 /// any other it is half.

@@ -105,7 +105,13 @@ const PAGES: usize = 400;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_guest_who_asks_for_hundreds_of_large_pages_is_refused_most_and_stops_nobody() {
-    let server = TestServer::start().await;
+    // Without the limit of buffered bytes, which holds such calls back before they read anything.
+    let server = TestServer::start_with(|config| {
+        config.limits.max_buffered_bytes_per_connection = usize::MAX / 2;
+        config.limits.max_buffered_bytes_per_address = usize::MAX / 2;
+        config.limits.max_buffered_bytes = usize::MAX / 2;
+    })
+    .await;
     let mut attacker = Person::join(server.channel(), "Attacker").await;
     let text = "\u{1F980}".repeat(4_000);
     for _ in 0..20 {

@@ -246,3 +246,29 @@ async fn two_tabs_of_one_person_show_the_same_and_send_what_waits_once() -> Resu
     })
     .await
 }
+
+#[tokio::test]
+async fn a_message_over_the_rate_waits_says_when_it_is_sent_and_is_sent() -> Result {
+    scenario(async |world| {
+        world.restart_with(&["--rates=true", "--rate-send-user=3:1/3s"])?;
+        let ada = world.person("Ada").await?;
+        let grace = world.person("Grace").await?;
+        let texts: Vec<String> = (1..=6).map(|number| format!("message {number}")).collect();
+        for text in &texts {
+            ada.write(text).await?;
+        }
+
+        eventually("a waiting message to say when it is sent", async || {
+            let messages = ada.messages().await?;
+            let held = messages.iter().any(|message| message.said.contains("Sends in "));
+            if held { Ok(()) } else { bail!("{messages:?}") }
+        })
+        .await?;
+
+        // All of them, once, in order, without a press of a button.
+        grace.reads(&texts).await?;
+        ada.has_stored("message 6").await?;
+        ada.reads(&texts).await
+    })
+    .await
+}
