@@ -29,7 +29,11 @@ pub(crate) struct Target {
 impl Attack {
     /// Begins the attack of this kind; returns when its connections are made, as far as the server let them.
     pub(crate) async fn begin(kind: Kind, target: &Target, rng: &mut Rng) -> Self {
-        let source = Ipv4Addr::new(127, 0, 2, rng.u8(1..=254));
+        Self::begin_from(Ipv4Addr::new(127, 0, 2, rng.u8(1..=254)), kind, target, rng).await
+    }
+
+    /// The same from an address.
+    pub(crate) async fn begin_from(source: Ipv4Addr, kind: Kind, target: &Target, rng: &mut Rng) -> Self {
         let mut tasks = JoinSet::new();
         match kind {
             Kind::ZeroWindow => http2::zero_window(target, source, &mut tasks).await,

@@ -49,6 +49,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) without: Vec<Kind>,
 
+    /// No chaos: measure for so many seconds what a client sees during each attack, and print a table
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) measure: Option<f64>,
+
     /// Print the first N steps that the seed leads to, and do nothing
     #[arg(long, value_name = "N")]
     pub(crate) plan: Option<usize>,

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use crate::attacks::{Attack, Target};
 use crate::faults;
+use crate::measure;
 use crate::options::Options;
 use crate::plan::{Plan, Step};
 use crate::probe;
@@ -85,6 +86,9 @@ async fn run(options: &Options, seed: u64, plan: Plan, time: Duration) -> Result
     let mut rng = Rng::with_seed(seed);
     let folder = tempfile::tempdir()?;
     let server = Server::new(&binary()?, folder.path(), free_port(&mut rng)?);
+    if let Some(seconds) = options.measure {
+        return measure::run(server, &mut rng, seconds).await;
+    }
     let mut report = Report { seed, ..Report::default() };
     let begun = Instant::now();
     let mut world = World::begin(server, options, &mut rng).await?;

@@ -31,7 +31,7 @@ fn start(profile: &str, arguments: &[&str]) -> Result<()> {
     crate::command::program(program, arguments).run()
 }
 
-/// Whether it runs for more than [`RELEASE_MINUTES`], or until a target is reached.
+/// Whether it runs for more than [`RELEASE_MINUTES`] or until a target is reached, or measures.
 fn is_long(arguments: &[&str]) -> bool {
     let value = |name: &str| {
         arguments.iter().enumerate().find_map(|(index, argument)| match argument.strip_prefix(name) {
@@ -41,9 +41,8 @@ fn is_long(arguments: &[&str]) -> bool {
         })
     };
     let minutes = value("--minutes").and_then(|minutes| minutes.parse::<f64>().ok());
-    value("--messages").is_some()
-        || value("--kills").is_some()
-        || minutes.is_some_and(|n| n > RELEASE_MINUTES)
+    let has = |name: &str| value(name).is_some();
+    has("--messages") || has("--kills") || has("--measure") || minutes.is_some_and(|n| n > RELEASE_MINUTES)
 }
 
 #[cfg(test)]

@@ -260,8 +260,15 @@ async fn a_message_over_the_rate_waits_says_when_it_is_sent_and_is_sent() -> Res
 
         eventually("a waiting message to say when it is sent", async || {
             let messages = ada.messages().await?;
-            let held = messages.iter().any(|message| message.said.contains("Sends in "));
-            if held { Ok(()) } else { bail!("{messages:?}") }
+            let heard = messages.iter().any(|message| message.said.contains("The server asks to wait."));
+            // The countdown is for the eyes alone.
+            let holds =
+                "return [...document.querySelectorAll('.chat-message__hold')].map((e) => e.innerText)";
+            let seen: Vec<String> = ada.run(holds, vec![]).await?;
+            match heard && seen.iter().any(|seen| seen.contains("Sends in ")) {
+                true => Ok(()),
+                false => bail!("{messages:?} {seen:?}"),
+            }
         })
         .await?;
 
