@@ -266,21 +266,28 @@ impl Rates {
         self.refuse(Action::Call, Scope::User, self.call_user.check(user))
     }
 
-    /// A call from `network` has no valid session.
-    pub fn anonymous(&self, network: IpAddr) -> Result<(), TooOften> {
-        let checked = self.anonymous_address.check(network);
-        if let Err(wait) = checked {
+    /// The token of a call from `network` was looked up and is not known. A network that goes on so is told to wait
+    /// before the next look-up.
+    pub fn unknown_token(&self, network: IpAddr) -> Result<(), TooOften> {
+        let checked = self.anonymous(network);
+        if let Err(TooOften { scope: Scope::Address, after, .. }) = &checked {
             let mut blocked = self.blocked();
             if blocked.len() < MAX_KEYS || blocked.contains_key(&network) {
-                blocked.insert(network, Instant::now() + wait);
+                blocked.insert(network, Instant::now() + *after);
             }
         }
+        checked
+    }
+
+    /// A call from `network` has no session.
+    pub fn anonymous(&self, network: IpAddr) -> Result<(), TooOften> {
+        let checked = self.anonymous_address.check(network);
         self.refuse(Action::Anonymous, Scope::Address, checked)?;
         self.refuse(Action::Anonymous, Scope::All, self.anonymous_all.check())
     }
 
     /// A call from `network` has a token that has to be looked up in the database. It is not counted here:
-    /// [`anonymous`](Self::anonymous) counts it when the token is not found.
+    /// [`unknown_token`](Self::unknown_token) counts it when the token is not found.
     pub fn look_up(&self, network: IpAddr) -> Result<(), TooOften> {
         let until = self.blocked().get(&network).copied();
         let wait = until.map(|until| until.saturating_duration_since(Instant::now()));

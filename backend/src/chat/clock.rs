@@ -27,6 +27,8 @@ pub struct Reading {
 #[derive(Clone)]
 pub struct Clock {
     read: Arc<dyn Fn() -> Reading + Send + Sync>,
+    /// When it was made, by the clock that nobody sets.
+    made: Duration,
     state: Arc<Mutex<State>>,
 }
 
@@ -50,7 +52,13 @@ impl Clock {
     /// A clock that asks `read`.
     pub fn new(read: impl Fn() -> Reading + Send + Sync + 'static) -> Self {
         let state = State { last: read(), step: None };
-        Self { read: Arc::new(read), state: Arc::new(Mutex::new(state)) }
+        let made = state.last.running;
+        Self { read: Arc::new(read), made, state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// Whether it has run for long enough to be believed: a machine may start with a wrong time of day.
+    pub(super) fn is_settled(&self) -> bool {
+        (self.read)().running.saturating_sub(self.made) >= BELIEF
     }
 
     /// Milliseconds since 1970-01-01T00:00:00Z.

@@ -1,7 +1,6 @@
 //! The chat as gRPC: checks requests into valid types, calls the core, puts its answers into messages.
 
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 
@@ -39,14 +38,20 @@ impl Service {
     async fn session<T>(&self, request: &Request<T>) -> Result<Arc<Session>, ChatError> {
         self.core.check_open()?;
         let network = rates::network(request.extensions());
-        let Some(carrier) = carrier(request.metadata()) else { return Err(self.without_session(network)) };
+        let Some(carrier) = carrier(request.metadata()) else {
+            self.rates.anonymous(network)?;
+            return Err(ChatError::NoSession);
+        };
         let token = TokenHash::of(carrier.token());
         if let Some(session) = self.core.remembered(&token) {
             return Ok(session);
         }
         self.rates.look_up(network)?;
         match self.core.session(&token, Requester::Network(network)).await {
-            Err(ChatError::NoSession) => Err(self.without_session(network)),
+            Err(ChatError::NoSession) => {
+                self.rates.unknown_token(network)?;
+                Err(ChatError::NoSession)
+            }
             found => found,
         }
     }
@@ -56,10 +61,6 @@ impl Service {
         let session = self.session(request).await?;
         self.rates.call(session.user.key.0)?;
         Ok(session)
-    }
-
-    fn without_session(&self, network: IpAddr) -> ChatError {
-        self.rates.anonymous(network).err().map_or(ChatError::NoSession, ChatError::TooOften)
     }
 
     fn set_cookie<T>(&self, response: &mut Response<T>, token: &str, max_age_s: u64) {
@@ -99,9 +100,15 @@ impl ChatService for Service {
         request: Request<pb::GetSessionRequest>,
     ) -> Result<Response<pb::GetSessionResponse>, Status> {
         let session = self.caller(&request).await?;
-        self.core.prolong(&session).await?;
+        let prolonged = match self.core.prolong(&session).await {
+            // The session is valid as long as before. Who comes while nothing can be stored can still read.
+            Err(ChatError::CannotStore(_)) => false,
+            prolonged => prolonged.map(|()| true)?,
+        };
         let mut response = Response::new(pb::GetSessionResponse { user: Some((&session.user).into()) });
-        if let Some(Carrier::Cookie(token)) = carrier(request.metadata()) {
+        if let Some(Carrier::Cookie(token)) = carrier(request.metadata())
+            && prolonged
+        {
             // The browser's copy lives as long as the session.
             self.keep_cookie(&mut response, token);
         }

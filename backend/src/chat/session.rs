@@ -54,6 +54,11 @@ impl TokenHash {
         Self(Sha256::digest(token.as_bytes()).into())
     }
 
+    /// As it was stored.
+    pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// As it is stored.
     pub(super) fn as_bytes(&self) -> &[u8; 32] {
         &self.0

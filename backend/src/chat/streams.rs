@@ -105,6 +105,11 @@ impl Streams {
         }
     }
 
+    /// Whether a user has a stream open.
+    pub(super) fn has_any(&self, user: UserKey) -> bool {
+        lock(&self.by_user).contains_key(&user)
+    }
+
     /// How many streams are open.
     pub(super) fn count(&self) -> usize {
         lock(&self.by_user).values().map(Vec::len).sum()

@@ -448,7 +448,7 @@ fn fingerprint_to_compare(
 ) -> Result<Option<u64>, StoreError> {
     match cursor {
         Some(cursor) if cursor.fingerprint != 0 && cursor.seq == view.head => Ok(Some(view.fingerprint)),
-        Some(cursor) if cursor.fingerprint != 0 && cursor.epoch == view.epoch => {
+        Some(cursor) if cursor.fingerprint != 0 && cursor.epoch == view.epoch && cursor.seq < view.head => {
             store::fingerprint_at(connection, view.key, cursor.seq)
         }
         _ => Ok(None),

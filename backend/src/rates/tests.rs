@@ -59,10 +59,10 @@ fn a_network_that_guesses_tokens_is_refused_before_the_next_one_is_looked_up() {
     for _ in 0..100 {
         rates.look_up(HOME).unwrap();
     }
-    rates.anonymous(HOME).unwrap();
-    rates.anonymous(HOME).unwrap();
+    rates.unknown_token(HOME).unwrap();
+    rates.unknown_token(HOME).unwrap();
     rates.look_up(HOME).unwrap();
-    assert_eq!(scope(rates.anonymous(HOME)), Some(Scope::Address));
+    assert_eq!(scope(rates.unknown_token(HOME)), Some(Scope::Address));
     assert_eq!(scope(rates.look_up(HOME)), Some(Scope::Address));
     rates.look_up(OFFICE).unwrap();
     rates.health(HOME).unwrap();
@@ -73,7 +73,7 @@ fn a_blocked_network_may_look_up_a_session_again_after_its_time() {
     let limits =
         RateLimits { anonymous_address: Rate::new(1, 200, Duration::from_secs(1)), ..RateLimits::OFF };
     let rates = Rates::new(&limits);
-    while rates.anonymous(HOME).is_ok() {}
+    while rates.unknown_token(HOME).is_ok() {}
     assert_eq!(rates.blocked().len(), 1);
     while rates.look_up(HOME).is_err() {
         std::thread::yield_now();
@@ -83,12 +83,20 @@ fn a_blocked_network_may_look_up_a_session_again_after_its_time() {
 }
 
 #[test]
+fn calls_that_need_no_session_keep_nobody_from_looking_one_up() {
+    let rates = Rates::new(&RateLimits { anonymous_address: only(1), ..RateLimits::OFF });
+    rates.anonymous(HOME).unwrap();
+    assert_eq!(scope(rates.anonymous(HOME)), Some(Scope::Address));
+    rates.look_up(HOME).unwrap();
+}
+
+#[test]
 fn the_number_of_blocked_networks_is_bounded() {
     let rates = Rates::new(&RateLimits { anonymous_address: only(1), ..RateLimits::OFF });
     for number in 0..MAX_KEYS as u32 + 1_000 {
         let network = IpAddr::V4(Ipv4Addr::from_bits(number));
-        let _first = rates.anonymous(network);
-        let _second = rates.anonymous(network);
+        let _first = rates.unknown_token(network);
+        let _second = rates.unknown_token(network);
     }
     assert!(rates.blocked().len() <= MAX_KEYS);
 }

@@ -340,3 +340,29 @@ async fn a_backup_that_is_killed_at_any_moment_leaves_no_file_or_a_whole_one() {
     assert_done(&server.run(&["backup", file.to_str().unwrap()]).await);
     assert!(!server.path("backup.db.part").exists());
 }
+
+#[tokio::test]
+async fn a_write_ahead_log_whose_database_is_gone_is_not_replayed_over_the_restored_one() {
+    let mut server = Program::start().await;
+    let mut ada = Person::join(server.channel(), "Ada").await;
+    ada.send("general", "kept").await;
+    let file = server.path("backup.db");
+    assert_done(&server.run(&["backup", file.to_str().unwrap()]).await);
+    for number in 0..5 {
+        ada.send("general", &format!("gone {number}")).await;
+    }
+    server.kill().await;
+    fs::rename(server.data().join("chinwag.db"), server.path("bad.db")).unwrap();
+    assert!(server.data().join("chinwag.db-wal").metadata().unwrap().len() > 0);
+
+    assert_done(&server.run(&["restore", file.to_str().unwrap()]).await);
+
+    assert!(assert_done(&server.run(&["check"]).await).contains("2 events: 0 findings"));
+    server.restart().await;
+    let log = ada.over(server.channel()).log("general").await;
+    assert_eq!(log.len(), 2, "the room and one message");
+    // What the log held is kept beside it.
+    let kept = fs::read_dir(server.data()).unwrap();
+    let kept = kept.filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with("-wal"));
+    assert!(kept.map(|entry| entry.unwrap().file_name()).any(|name| name != "chinwag.db-wal"));
+}

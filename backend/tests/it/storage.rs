@@ -190,6 +190,9 @@ async fn sends_go_on_after_a_disk_refused_writes(
     }
     health_becomes(server, ServingStatus::NotServing).await;
     assert!(ada.page("general", None, 50).await.is_ok());
+    // A page that is opened now asks this first.
+    let session = ada.client.get_session(proto::chat::v1::GetSessionRequest {}).await.unwrap().into_inner();
+    assert_eq!(session.user.unwrap().id, ada.user.id);
     assert_eq!(server.log_lines("ERROR").len(), 1, "{}", server.log());
     assert!(!server.log().contains("trying each alone"), "{}", server.log());
 

@@ -7,7 +7,6 @@ mod tests;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tonic::{Code, Status};
 use uuid::Uuid;
@@ -24,7 +23,10 @@ const ATTEMPTS_MAX: u32 = 8;
 
 /// The longest wait that a server can ask for. A longer one is tried after this time: a mistake of the server
 /// must not hold messages for a day.
-const LONGEST_HOLD: Duration = Duration::from_secs(5 * 60);
+const LONGEST_HOLD_MS: i64 = 5 * 60 * 1_000;
+
+/// The shortest. A server that asks for no wait at all must not be asked again in the same moment.
+const SHORTEST_HOLD_MS: i64 = 250;
 
 /// A message on its way.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -200,7 +202,8 @@ impl Outbox {
 
     /// For how much longer the server asked to wait; `None` when it did not, or that time has passed.
     pub(crate) fn held_for_ms(&self, now_ms: i64) -> Option<i64> {
-        self.held_until_ms.map(|until| until - now_ms).filter(|left| *left > 0)
+        // More than the longest wait is left when this machine's clock was set back: that ends the wait.
+        self.held_until_ms.map(|until| until - now_ms).filter(|left| (1..=LONGEST_HOLD_MS).contains(left))
     }
 
     /// Sends again: the connection is back, or enough time has passed. A wait that the server asked for
@@ -249,8 +252,10 @@ impl Outbox {
             && let Some(wait) = channel::retry_after(status)
         {
             pending.state = PendingState::Waiting;
-            let wait_ms = i64::try_from(wait.min(LONGEST_HOLD).as_millis()).unwrap_or(i64::MAX);
-            self.held_until_ms = self.held_until_ms.max(Some(now_ms + wait_ms));
+            let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
+            let wait_ms = wait_ms.clamp(SHORTEST_HOLD_MS, LONGEST_HOLD_MS);
+            let held_ms = self.held_for_ms(now_ms).unwrap_or_default();
+            self.held_until_ms = Some(now_ms + wait_ms.max(held_ms));
             return;
         }
         pending.attempts += u32::from(!is_network(status.code()));

@@ -634,6 +634,7 @@ pub mod chat_service_client {
         }
         /// Who the session belongs to. Prolongs the session, which lives for 90 days
         /// after that, and its cookie; that is why it is not free of side effects.
+        /// While the server can store nothing, it answers and prolongs nothing.
         pub async fn get_session(
             &mut self,
             request: impl tonic::IntoRequest<super::GetSessionRequest>,
@@ -840,11 +841,12 @@ pub mod chat_service_client {
         /// Goodbye, and the end.
         ///
         /// RESOURCE_EXHAUSTED: the user has as many streams open as allowed (16).
+        /// RESOURCE_EXHAUSTED with RetryInfo: too many calls, or too many reads wait.
         /// INVALID_ARGUMENT: two cursors for one room, or more than 1,000 cursors.
         /// UNAUTHENTICATED also ends a running stream whose session was ended.
         ///
-        /// It reads and changes nothing: neither the log nor the read marker, and a
-        /// stream leaves nothing behind when it ends.
+        /// It changes neither the log nor the read marker, and a stream leaves nothing
+        /// behind when it ends. (The first call of a session notes that it is used.)
         pub async fn subscribe(
             &mut self,
             request: impl tonic::IntoRequest<super::SubscribeRequest>,

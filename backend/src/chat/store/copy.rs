@@ -188,7 +188,7 @@ pub fn restore(folder: &Path, file: &Path, replace: bool) -> Result<Restored, Co
     let new = folder.join(RESTORING);
     remove_with_companions(&new).map_err(io_error(&new))?;
     let restored = prepare(file, &new).and_then(|(head, date)| {
-        let replaced = occupied.then(|| keep_aside(folder, &database, &date)).transpose()?;
+        let replaced = keep_aside(folder, &database, occupied, &date)?;
         fs::rename(&new, &database).map_err(io_error(&database))?;
         sync_folder(folder).map_err(io_error(folder))?;
         let closed = Stamp::of(&database).map_err(io_error(&database))?;
@@ -232,29 +232,38 @@ fn prepare(file: &Path, new: &Path) -> Result<(Head, String), CopyError> {
     Ok((head, date))
 }
 
-/// Gives the database that is there a second name. It keeps the first one until another database takes it, so that
-/// there is one at every moment.
-fn keep_aside(folder: &Path, database: &Path, date: &str) -> Result<PathBuf, CopyError> {
+/// Gives the database that is there, if there is one, a second name. It keeps the first one until another database
+/// takes it, so that there is one at every moment. A write-ahead log whose database is gone goes aside as well:
+/// SQLite would replay it over the database that comes.
+fn keep_aside(
+    folder: &Path,
+    database: &Path,
+    occupied: bool,
+    date: &str,
+) -> Result<Option<PathBuf>, CopyError> {
     // Into one file, if it can be read; a damaged one is kept as it is.
-    if let Ok(connection) = Connection::open(database) {
+    if occupied && let Ok(connection) = Connection::open(database) {
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).ok();
     }
     let name = |number: u32| match number {
         1 => folder.join(format!("{DATABASE_FILE}.replaced-{date}")),
         _ => folder.join(format!("{DATABASE_FILE}.replaced-{date}-{number}")),
     };
-    let aside = (1..).map(name).find(|path| !path.exists()).expect("some number is free");
+    let is_free = |path: &PathBuf| !path.exists() && !beside(path, "-wal").exists();
+    let aside = (1..).map(name).find(is_free).expect("some number is free");
     let log = beside(database, "-wal");
     if log.exists() {
         second_name(&log, &beside(&aside, "-wal"))?;
     }
-    second_name(database, &aside)?;
+    if occupied {
+        second_name(database, &aside)?;
+    }
     // They belong to the file that is put aside, and would be taken for those of the new one.
     for suffix in ["-wal", "-shm", "-journal"] {
         let companion = beside(database, suffix);
         remove(&companion).map_err(io_error(&companion))?;
     }
-    Ok(aside)
+    Ok(occupied.then_some(aside))
 }
 
 fn second_name(from: &Path, to: &Path) -> Result<(), CopyError> {

@@ -75,10 +75,13 @@ pub(super) fn begin(
             renew_epochs(&transaction)?;
         }
     }
-    store(
-        &transaction,
-        Stored { current: incarnation, previous: stored.map_or(incarnation, |old| old.current) },
-    )?;
+    let previous = match (stored, head) {
+        // Several starts were interrupted before the head file was written: it still says what it said.
+        (Some(old), Some(head)) if head.incarnation == old.previous => old.previous,
+        (Some(old), _) => old.current,
+        (None, _) => incarnation,
+    };
+    store(&transaction, Stored { current: incarnation, previous })?;
     transaction.commit()?;
     HeadFile::write(folder, fresh)
 }
@@ -150,6 +153,7 @@ pub(super) fn probe(connection: &Connection, now_ms: i64) -> Result<(), StoreErr
 
 #[cfg(test)]
 mod tests {
+    use super::super::schema;
     use super::*;
 
     #[test]
@@ -172,6 +176,24 @@ mod tests {
             let judgement = judge(stored, head, 10);
             let found = matches!(judgement, Judgement::WentBack(_));
             assert_eq!(found, went_back, "{stored:?} {head:?}: {judgement:?}");
+        }
+    }
+
+    #[test]
+    fn a_head_file_that_several_starts_could_not_write_still_names_the_database() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        begin(&mut connection, folder.path(), None).unwrap();
+        let written = stored(&connection).unwrap().unwrap().current;
+        let head = Some(Head { incarnation: written, events: 0, closed: None });
+
+        for _ in 0..3 {
+            // Its own head file goes nowhere.
+            let elsewhere = tempfile::tempdir().unwrap();
+            begin(&mut connection, elsewhere.path(), head).unwrap();
+            let judgement = judge(stored(&connection).unwrap(), head, 0);
+            assert!(matches!(judgement, Judgement::Same), "{judgement:?}");
         }
     }
 }

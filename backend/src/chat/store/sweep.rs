@@ -3,6 +3,7 @@
 
 use rusqlite::params;
 
+use super::super::session::TokenHash;
 use super::super::types::UserKey;
 use super::{StoreError, WriteStore};
 
@@ -10,13 +11,23 @@ use super::{StoreError, WriteStore};
 const AT_ONCE: usize = 256;
 
 impl WriteStore {
-    /// Removes a part of what is due at `now_ms`: sessions that have ended, sessions of guests who came before
-    /// `unused_since_ms` and never used them, and guests without a session who have written nothing.
-    pub(in crate::chat) fn sweep(&self, now_ms: i64, unused_since_ms: i64) -> Result<(), StoreError> {
-        let (ended, unused) = (self.ended_sessions(now_ms)?, self.unused_sessions(unused_since_ms)?);
+    /// Removes a part of what is due: sessions that ended before `ended_before_ms`, sessions of guests who came
+    /// before `unused_since_ms` and never used them, and guests without a session who have written nothing. Gives the
+    /// sessions that were removed.
+    ///
+    /// The first use of a session could not be stored when the disk was full: a guest who is connected has used it.
+    pub(in crate::chat) fn sweep(
+        &self,
+        ended_before_ms: i64,
+        unused_since_ms: i64,
+        is_connected: impl Fn(UserKey) -> bool,
+    ) -> Result<Vec<Row>, StoreError> {
+        let (mut ended, mut unused) =
+            (self.ended_sessions(ended_before_ms)?, self.unused_sessions(unused_since_ms)?);
+        unused.retain(|(_, user)| !is_connected(*user));
         let gone = self.gone_users()?;
         if ended.is_empty() && unused.is_empty() && gone.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         self.begin()?;
         let removed =
@@ -31,15 +42,15 @@ impl WriteStore {
             users = gone.len(),
             "removed what nobody needs any more"
         );
-        Ok(())
+        ended.append(&mut unused);
+        Ok(ended)
     }
 
     fn ended_sessions(&self, now_ms: i64) -> Result<Vec<Row>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT token_hash, user FROM sessions WHERE expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2",
         )?;
-        let rows =
-            statement.query_map(params![now_ms, AT_ONCE], |row| Ok((row.get(0)?, UserKey(row.get(1)?))))?;
+        let rows = statement.query_map(params![now_ms, AT_ONCE], row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
@@ -55,7 +66,7 @@ impl WriteStore {
             if row.get::<_, i64>(2)? > since_ms {
                 break;
             }
-            due.push((row.get(0)?, UserKey(row.get(1)?)));
+            due.push(self::row(row)?);
         }
         Ok(due)
     }
@@ -71,7 +82,9 @@ impl WriteStore {
 
     fn remove_sessions<'a>(&self, rows: impl Iterator<Item = &'a Row>) -> Result<(), StoreError> {
         for (token, user) in rows {
-            self.connection.prepare_cached("DELETE FROM sessions WHERE token_hash = ?1")?.execute([token])?;
+            self.connection
+                .prepare_cached("DELETE FROM sessions WHERE token_hash = ?1")?
+                .execute([token.as_bytes()])?;
             self.free_name_unless_live(*user)?;
         }
         Ok(())
@@ -87,4 +100,8 @@ impl WriteStore {
 }
 
 /// A session's token's hash and its user.
-type Row = (Vec<u8>, UserKey);
+pub(in crate::chat) type Row = (TokenHash, UserKey);
+
+fn row(row: &rusqlite::Row<'_>) -> Result<Row, rusqlite::Error> {
+    Ok((TokenHash::from_bytes(row.get(0)?), UserKey(row.get(1)?)))
+}

@@ -224,7 +224,15 @@ impl Group {
     pub(super) fn sweep(&self, unused_lifetime: Duration) -> Result<(), StoreError> {
         let now_ms = self.shared.clock.now_ms();
         let lifetime_ms = i64::try_from(unused_lifetime.as_millis()).unwrap_or(i64::MAX);
-        self.store.sweep(now_ms, now_ms.saturating_sub(lifetime_ms))
+        // Removing is for good: a clock that was wrong at the start must not end sessions.
+        let ended_before_ms = if self.shared.clock.is_settled() { now_ms } else { i64::MIN };
+        let is_connected = |user| self.shared.streams.has_any(user);
+        let removed = self.store.sweep(ended_before_ms, now_ms.saturating_sub(lifetime_ms), is_connected)?;
+        for (token, user) in removed {
+            self.shared.sessions.end(&token);
+            self.shared.streams.session_ended(user, &token);
+        }
+        Ok(())
     }
 
     /// Finds out whether the disk takes writes.

@@ -136,7 +136,29 @@ fn a_wait_that_a_server_asks_for_by_mistake_is_cut() {
     write(&mut outbox, 1, "a");
     due(&mut outbox);
     outbox.failed(id(1), &wait_ms(u32::MAX), 0);
-    assert_eq!(outbox.held_for_ms(0), Some(LONGEST_HOLD.as_millis() as i64));
+    assert_eq!(outbox.held_for_ms(0), Some(LONGEST_HOLD_MS));
+}
+
+#[test]
+fn a_wait_ends_when_this_machines_clock_is_set_back() {
+    let mut outbox = Outbox::new("me");
+    write(&mut outbox, 1, "a");
+    let start = 10 * HOUR_MS;
+    assert_eq!(outbox.take_due(start).len(), 1);
+    outbox.failed(id(1), &wait_ms(2_000), start);
+    assert_eq!(outbox.take_due(start + 1_000), []);
+    assert_eq!(outbox.take_due(start - 3 * HOUR_MS).len(), 1);
+    outbox.failed(id(1), &wait_ms(1_000), start - 3 * HOUR_MS);
+    assert_eq!(outbox.held_for_ms(start - 3 * HOUR_MS), Some(1_000), "a new wait is one of the new clock");
+}
+
+#[test]
+fn a_server_that_asks_for_no_wait_is_not_asked_again_at_once() {
+    let mut outbox = Outbox::new("me");
+    write(&mut outbox, 1, "a");
+    due(&mut outbox);
+    outbox.failed(id(1), &wait_ms(0), 0);
+    assert_eq!(outbox.held_for_ms(0), Some(SHORTEST_HOLD_MS));
 }
 
 #[test]

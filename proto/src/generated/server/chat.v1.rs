@@ -34,6 +34,7 @@ pub mod chat_service_server {
         >;
         /// Who the session belongs to. Prolongs the session, which lives for 90 days
         /// after that, and its cookie; that is why it is not free of side effects.
+        /// While the server can store nothing, it answers and prolongs nothing.
         async fn get_session(
             &self,
             request: tonic::Request<crate::chat::v1::GetSessionRequest>,
@@ -130,11 +131,12 @@ pub mod chat_service_server {
         /// Goodbye, and the end.
         ///
         /// RESOURCE_EXHAUSTED: the user has as many streams open as allowed (16).
+        /// RESOURCE_EXHAUSTED with RetryInfo: too many calls, or too many reads wait.
         /// INVALID_ARGUMENT: two cursors for one room, or more than 1,000 cursors.
         /// UNAUTHENTICATED also ends a running stream whose session was ended.
         ///
-        /// It reads and changes nothing: neither the log nor the read marker, and a
-        /// stream leaves nothing behind when it ends.
+        /// It changes neither the log nor the read marker, and a stream leaves nothing
+        /// behind when it ends. (The first call of a session notes that it is used.)
         async fn subscribe(
             &self,
             request: tonic::Request<crate::chat::v1::SubscribeRequest>,
