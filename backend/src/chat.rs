@@ -11,6 +11,7 @@ pub mod clock;
 mod directory;
 mod error;
 mod health;
+mod operations;
 mod random;
 mod service;
 mod session;
@@ -32,28 +33,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use proto::chat::v1::server::chat_service_server::{ChatService, ChatServiceServer};
-use rusqlite::Connection;
 use tokio::sync::watch;
 
 use self::clock::Clock;
 #[cfg(test)]
 use self::clock::wall_ms as now_ms;
-use self::directory::{Directory, Room};
-use self::error::ChatError;
+use self::directory::Directory;
 use self::health::Health;
-use self::session::{Session, Sessions, Token, TokenHash};
-use self::store::{DamageCheck, EventsPage, Purpose, Readers, Requester};
+use self::operations::Core;
+use self::session::Sessions;
+use self::store::{DamageCheck, Readers};
 use self::streams::Streams;
-use self::subscriber::Subscriber;
 use self::tail::Tail;
-use self::types::{
-    ClientCursor, Marker, MessageText, OperationId, PageRange, Receipt, RoomId, RoomName, RoomView, User,
-    UserKey, UserName,
-};
-use self::wire::EventBody;
-use self::writer::{
-    CreateRoom, EndSession, Join, MarkRead, MarkUsed, Prolong, SendMessage, Writer, WriterThread,
-};
+use self::writer::{Writer, WriterThread};
 use crate::rates::Rates;
 
 pub use self::health::Fault;
@@ -274,164 +266,5 @@ struct Shared {
 impl Shared {
     fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
-    }
-}
-
-/// The chat's operations on valid input, without any word of gRPC.
-#[derive(Debug)]
-struct Core {
-    shared: Arc<Shared>,
-    writer: Writer,
-    readers: Readers,
-    options: ChatOptions,
-}
-
-impl Core {
-    /// Has `query` run beside the writer, for `requester`. Damage that it meets stops all writing.
-    async fn read<T: Send + 'static>(
-        &self,
-        requester: Requester,
-        purpose: Purpose,
-        query: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, ChatError> {
-        let result = self.readers.read(requester, purpose, query).await;
-        if let Err(error) = &result
-            && error.fault() == Some(Fault::Damaged)
-            && self.shared.health.fail(Fault::Damaged)
-        {
-            store::report_damage(&self.options.data.join(DATABASE_FILE), &error.to_string());
-        }
-        Ok(result?)
-    }
-
-    /// Refuses when the server is shutting down.
-    fn check_open(&self) -> Result<(), ChatError> {
-        if self.shared.is_closing() { Err(ChatError::ShuttingDown) } else { Ok(()) }
-    }
-
-    async fn join(&self, name: UserName) -> Result<(User, Token), ChatError> {
-        let token = Token::random()?;
-        let user_id = random::id()?;
-        let join =
-            Join { user_id, name, token: TokenHash::of(token.as_str()), lifetime_ms: self.lifetime_ms() };
-        let user = self.writer.write(join).await?;
-        Ok((user, token))
-    }
-
-    /// The valid session with this token, if it is remembered.
-    fn remembered(&self, token: &TokenHash) -> Option<Arc<Session>> {
-        self.shared.sessions.get(token).ok().filter(|session| !session.is_expired(self.shared.clock.now_ms()))
-    }
-
-    /// The valid session with this token. `requester` is who waits when the database has to be read.
-    async fn session(&self, token: &TokenHash, requester: Requester) -> Result<Arc<Session>, ChatError> {
-        let session = match self.shared.sessions.get(token) {
-            Ok(session) => session,
-            Err(moment) => {
-                let hash = *token;
-                let query = move |connection: &_| store::session(connection, &hash);
-                let row = self.read(requester, Purpose::Call, query).await?;
-                let row = row.ok_or(ChatError::NoSession)?;
-                let session = Arc::new(Session::new(hash, row.user, row.expires_at_ms));
-                if row.used || self.mark_used(hash).await? {
-                    self.shared.sessions.remember(session.clone(), moment);
-                }
-                session
-            }
-        };
-        if session.is_expired(self.shared.clock.now_ms()) { Err(ChatError::NoSession) } else { Ok(session) }
-    }
-
-    /// Remembers that a session is used, before its first use has an effect: then it is not removed as unused. False
-    /// when nothing can be stored at the moment; what is only read goes on.
-    async fn mark_used(&self, token: TokenHash) -> Result<bool, ChatError> {
-        let writer = self.writer.clone();
-        // In a task of its own: a stream asks for its session too, and a place in the writer's queue must not wait for
-        // a peer that takes nothing.
-        let marked = tokio::spawn(async move { writer.write(MarkUsed { token }).await });
-        match marked.await.unwrap_or(Err(ChatError::ShuttingDown)) {
-            Ok(()) => Ok(true),
-            Err(ChatError::CannotStore(_)) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    async fn prolong(&self, session: &Session) -> Result<(), ChatError> {
-        let prolong = Prolong { token: session.token, lifetime_ms: self.lifetime_ms() };
-        session.prolong(self.writer.write(prolong).await?);
-        Ok(())
-    }
-
-    async fn sign_out(&self, session: &Session) -> Result<(), ChatError> {
-        self.writer.write(EndSession { token: session.token, user: session.user.key }).await
-    }
-
-    async fn create_room(
-        &self,
-        author: &User,
-        name: RoomName,
-        operation: OperationId,
-    ) -> Result<RoomView, ChatError> {
-        let id = RoomId::named(random::id()?);
-        let epoch = random::epoch()?;
-        let allowed = self.options.rooms_per_user;
-        self.writer.write(CreateRoom { author: author.clone(), operation, name, id, epoch, allowed }).await
-    }
-
-    async fn rooms(&self, user: &User) -> Result<Vec<RoomView>, ChatError> {
-        self.rooms_for(user.key, Purpose::Call).await
-    }
-
-    async fn rooms_for(&self, user: UserKey, purpose: Purpose) -> Result<Vec<RoomView>, ChatError> {
-        let query = move |connection: &_| store::rooms(connection, user);
-        self.read(Requester::User(user), purpose, query).await
-    }
-
-    fn room(&self, id: &str) -> Result<Arc<Room>, ChatError> {
-        self.shared.directory.find(id).ok_or(ChatError::NoSuchRoom)
-    }
-
-    async fn send(
-        &self,
-        author: &User,
-        room: &Room,
-        operation: OperationId,
-        text: MessageText,
-    ) -> Result<Receipt, ChatError> {
-        // Encoded here, on the caller's thread: the writer's time is everybody's.
-        let body = EventBody::message(author, operation, &text);
-        self.writer.write(SendMessage { author: author.key, room: room.key, operation, text, body }).await
-    }
-
-    async fn page(
-        &self,
-        user: &User,
-        room: &Room,
-        range: PageRange,
-        limit: u32,
-    ) -> Result<EventsPage, ChatError> {
-        let key = room.key;
-        let query = move |connection: &_| store::page(connection, key, range, limit.into());
-        self.read(Requester::User(user.key), Purpose::Call, query).await
-    }
-
-    async fn mark_read(&self, user: &User, room: &Room, seq: u64) -> Result<Marker, ChatError> {
-        self.writer.write(MarkRead { user: user.key, room: room.key, seq }).await
-    }
-
-    async fn subscribe(
-        self: &Arc<Self>,
-        session: Arc<Session>,
-        cursors: Vec<ClientCursor>,
-        replay_limit: u32,
-    ) -> Result<Subscriber, ChatError> {
-        let open = self.shared.streams.open(session.user.key, session.token)?;
-        // Once more, now that the end of the session would reach this stream.
-        let session = self.session(&session.token, Requester::User(session.user.key)).await?;
-        Ok(Subscriber::new(self.clone(), session, open, cursors, replay_limit))
-    }
-
-    fn lifetime_ms(&self) -> i64 {
-        i64::try_from(self.options.session_lifetime.as_millis()).unwrap_or(i64::MAX / 2)
     }
 }

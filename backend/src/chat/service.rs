@@ -13,12 +13,13 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
 use super::error::ChatError;
+use super::operations::Core;
 use super::session::{self, Carrier, Session, TokenHash};
 use super::store::Requester;
 use super::types::{
     ClientCursor, InvalidField, MessageText, OperationId, PageRange, RoomId, RoomName, RoomView, UserName,
 };
-use super::{Core, DEFAULT_PAGE_EVENTS, MAX_CURSORS, MAX_PAGE_EVENTS, wire};
+use super::{DEFAULT_PAGE_EVENTS, MAX_CURSORS, MAX_PAGE_EVENTS, wire};
 use crate::rates::{self, Rates};
 
 /// The adapter.

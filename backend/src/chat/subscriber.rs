@@ -24,12 +24,13 @@ use tokio::time::Sleep;
 
 use self::answer::{Answer, answer};
 use super::error::ChatError;
+use super::operations::Core;
 use super::session::Session;
 use super::store::{self, Purpose, Requester, StoreError, replay_page};
 use super::streams::OpenStream;
 use super::tail::{Entry, Next, Position};
 use super::types::{ClientCursor, RoomId, RoomKey, RoomView};
-use super::{Core, wire};
+use super::wire;
 
 /// How much longer or shorter than the interval a heartbeat waits, so that streams opened together do not beat
 /// together.

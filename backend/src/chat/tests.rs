@@ -12,6 +12,13 @@ use proto::chat::v1::subscribe_response::Frame;
 use proto::chat::v1::{self as pb};
 use tempfile::TempDir;
 
+use super::directory::Room;
+use super::error::ChatError;
+use super::session::{Session, Token, TokenHash};
+use super::store::Requester;
+use super::types::{
+    ClientCursor, MessageText, OperationId, PageRange, Receipt, RoomId, RoomName, User, UserKey, UserName,
+};
 use super::*;
 
 /// Whose reads these are is not what is tested.
