@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use fastrand::Rng;
 use proto::chat::v1::subscribe_response::Frame;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tonic::Status;
 
 use crate::attacks::{Attack, Target};
@@ -33,6 +33,10 @@ const ATTACKS: [(Option<Kind>, usize); 8] = [
 /// The calls of the client that is measured.
 const CALLS: [&str; 4] = ["ListRooms", "Subscribe", "SendMessage", "new connection"];
 
+/// The client pauses for so long between two rounds of calls. It ends a stream in each, and a server closes a
+/// connection that ends streams by the hundred every second.
+const PACE: Duration = Duration::from_millis(20);
+
 /// What one attack came to.
 #[derive(Default)]
 struct Row {
@@ -50,8 +54,9 @@ pub(crate) async fn run(mut server: Server, rng: &mut Rng, seconds: f64) -> Resu
     println!("|---|---:|---:|{}---:|", "---:|".repeat(CALLS.len()));
     let mut failures = 0;
     for (kind, times) in ATTACKS {
+        let name = kind.map_or("none".to_owned(), Kind::name);
         let addr = server.start().await?;
-        let mallory = Person::join(wire::native(addr)?, "Mallory").await?;
+        let mallory = Person::join(wire::native(addr)?, &format!("Mallory {name}")).await?;
         let target = Target { server: addr, authorization: mallory.authorization().to_owned() };
         let source = Ipv4Addr::new(127, 0, 2, rng.u8(1..=254));
         let attacker = kind.map(|kind| {
@@ -64,10 +69,10 @@ pub(crate) async fn run(mut server: Server, rng: &mut Rng, seconds: f64) -> Resu
                 std::future::pending::<()>().await;
             })
         });
-        let row = client(addr, Duration::from_secs_f64(seconds)).await?;
+        let row = client(addr, &format!("Ada {name}"), Duration::from_secs_f64(seconds)).await?;
         let resident = server.resident_bytes().unwrap_or_default();
         attacker.iter().for_each(tokio::task::JoinHandle::abort);
-        row.print(&kind.map_or("none".to_owned(), Kind::name), resident);
+        row.print(&name, resident);
         failures += row.failures;
         ensure!(!server.has_ended(), "the server has ended by itself");
         server.terminate().await?;
@@ -76,13 +81,14 @@ pub(crate) async fn run(mut server: Server, rng: &mut Rng, seconds: f64) -> Resu
 }
 
 /// Calls one after another until the time is over.
-async fn client(addr: SocketAddr, time: Duration) -> Result<Row> {
-    let mut ada = Person::join(wire::native(addr)?, "Ada").await.context("the client cannot join")?;
+async fn client(addr: SocketAddr, name: &str, time: Duration) -> Result<Row> {
+    let mut ada = Person::join(wire::native(addr)?, name).await.context("the client cannot join")?;
     let rooms = ada.rooms().await?;
     let room = rooms.first().and_then(|state| state.room.clone()).context("there is no room")?;
     let (mut row, begun, mut number) = (Row::default(), Instant::now(), 0_u128);
     while begun.elapsed() < time {
         number += 1;
+        sleep(PACE).await;
         row.note(0, async { ada.rooms().await.map(drop) }).await;
         row.note(1, caught_up(&mut ada.clone())).await;
         let operation_id = number.to_be_bytes().to_vec();
