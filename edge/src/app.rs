@@ -141,13 +141,11 @@ impl App {
     }
 
     /// Answers of these methods (`/package.Service/Method`) may have up to so many bytes, in one message. A call
-    /// of one counts with that many against [`ServeOptions::max_buffered_bytes_per_connection`] and
-    /// [`ServeOptions::max_buffered_bytes_per_address`] from its begin until its answer is there, and does not
-    /// begin before there is room: otherwise a client that reads nothing could have as many such answers made
+    /// of one counts with that many against the limits of buffered bytes ([`ServeOptions::max_buffered_bytes`], per address and per
+    /// connection) from its begin until its answer is there, and does not begin before there is room: otherwise a client that reads nothing could have as many such answers made
     /// as it may have calls. Default: none.
     ///
-    /// [`ServeOptions::max_buffered_bytes_per_connection`]: crate::ServeOptions::max_buffered_bytes_per_connection
-    /// [`ServeOptions::max_buffered_bytes_per_address`]: crate::ServeOptions::max_buffered_bytes_per_address
+    /// [`ServeOptions::max_buffered_bytes`]: crate::ServeOptions::max_buffered_bytes
     #[must_use]
     pub fn long_answers<P: Into<String>>(
         mut self,

@@ -52,8 +52,9 @@ pub struct ServeOptions {
     /// How many of them one address may have open, with the same quarter. Default 2,000.
     pub max_calls_per_address: usize,
     /// Bytes that may wait in memory for all clients together: of answers that were made and not taken, and of
-    /// requests that came and were not answered. Above it, the connection that holds the most is closed. Default
-    /// 256 MiB.
+    /// requests that came and were not answered. Above it, the connection that holds the most is closed. What is
+    /// reserved for long answers ([`App::long_answers`](crate::App::long_answers)) closes none: at the limit, such
+    /// calls wait. Default 256 MiB.
     pub max_buffered_bytes: usize,
     /// How many of them one address may hold. At the limit no answer to this address is asked for more until some
     /// are taken, but for connections that hold less than 16 KiB. Default 64 MiB.

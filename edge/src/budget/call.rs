@@ -103,6 +103,8 @@ fn count(calls: &AtomicUsize, limit: usize, has_session: bool) -> bool {
 pub(super) enum Which {
     Connection,
     Address,
+    /// That of all together, which holds up only what is reserved.
+    Total,
 }
 
 /// What a call waits for: that this account is filled less than this.
@@ -116,7 +118,8 @@ impl Wait {
     fn limit(self) -> Limit {
         match (self.account, self.level) {
             // A connection has to be small while its address is full.
-            (Which::Address, _) | (_, Level::Small) => Limit::BufferedBytesPerAddress,
+            (Which::Address, _) | (Which::Connection, Level::Small) => Limit::BufferedBytesPerAddress,
+            (Which::Total, _) => Limit::BufferedBytes,
             (Which::Connection, Level::Limit | Level::Reserve) => Limit::BufferedBytesPerConnection,
         }
     }
@@ -125,7 +128,7 @@ impl Wait {
 impl Call {
     /// Its answer has to wait. One that a slow client holds up by itself is nothing to report.
     pub(super) fn waits(&self, wait: Wait) {
-        if wait.limit() == Limit::BufferedBytesPerAddress {
+        if wait.limit() != Limit::BufferedBytesPerConnection {
             self.peer.shared.count(wait.limit(), Outcome::Waited);
         }
     }
@@ -134,6 +137,7 @@ impl Call {
         match which {
             Which::Connection => &self.peer.bytes,
             Which::Address => &self.address.bytes,
+            Which::Total => &self.peer.shared.total,
         }
     }
 
@@ -143,11 +147,13 @@ impl Call {
 
     pub(super) fn charge(&self, bytes: usize) {
         self.accounts().into_iter().for_each(|account| account.charge(bytes));
+        self.peer.in_memory.fetch_add(bytes, Ordering::Relaxed);
         self.peer.shared.charge(bytes);
     }
 
     pub(super) fn release(&self, bytes: usize) {
         self.peer.shared.release(bytes);
+        self.peer.in_memory.fetch_sub(bytes, Ordering::Relaxed);
         self.accounts().into_iter().for_each(|account| account.release(bytes));
     }
 
@@ -188,27 +194,29 @@ impl Call {
         }
     }
 
-    /// Charges for an answer that has not begun.
+    /// Reserves bytes for an answer that has not begun. They are not in memory, so they make no connection close.
     pub(super) fn reserve(&self, bytes: usize) -> Result<(), Wait> {
-        if !self.peer.bytes.try_charge(bytes) {
-            return Err(Wait { account: Which::Connection, level: Level::Limit });
+        const ORDER: [Which; 3] = [Which::Connection, Which::Address, Which::Total];
+        for (charged, account) in ORDER.into_iter().enumerate() {
+            if !self.account(account).try_charge(bytes) {
+                ORDER[..charged].iter().for_each(|account| self.account(*account).release(bytes));
+                return Err(Wait { account, level: Level::Limit });
+            }
         }
-        if !self.address.bytes.try_charge(bytes) {
-            self.peer.bytes.release(bytes);
-            return Err(Wait { account: Which::Address, level: Level::Limit });
-        }
-        self.peer.shared.charge(bytes);
         self.reserved.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
 
     /// The answer has begun, and is charged by itself.
     pub(super) fn answered(&self) {
-        for held in [&self.reserved, &self.request] {
-            let bytes = held.swap(0, Ordering::Relaxed);
-            if bytes > 0 {
-                self.release(bytes);
-            }
+        let reserved = self.reserved.swap(0, Ordering::Relaxed);
+        if reserved > 0 {
+            self.peer.shared.total.release(reserved);
+            self.accounts().into_iter().for_each(|account| account.release(reserved));
+        }
+        let request = self.request.swap(0, Ordering::Relaxed);
+        if request > 0 {
+            self.release(request);
         }
     }
 

@@ -37,7 +37,10 @@ pub(crate) struct Peer {
     id: u64,
     pub(super) shared: Arc<Shared>,
     pub(super) address: Arc<Address>,
+    /// Bytes that it holds, and those that are reserved for answers that have not begun.
     pub(super) bytes: Account,
+    /// The first of these.
+    pub(super) in_memory: AtomicUsize,
     requests: AtomicUsize,
     calls: AtomicUsize,
     /// Of these, calls that carry a session.
@@ -76,6 +79,11 @@ impl Peer {
 
     pub(crate) fn is_idle(&self) -> bool {
         self.calls.load(Ordering::Relaxed) == 0
+    }
+
+    /// Bytes of requests and answers that it holds.
+    pub(super) fn in_memory(&self) -> usize {
+        self.in_memory.load(Ordering::Relaxed)
     }
 
     pub(super) fn begin(&self, has_session: bool) {
@@ -199,9 +207,9 @@ pub(super) struct Registry {
 impl Registry {
     /// Bytes that will be free soon without anybody being closed.
     pub(super) fn ending_bytes(&self) -> usize {
-        let ended: usize = self.ended.iter().filter_map(Weak::upgrade).map(|peer| peer.bytes.held()).sum();
+        let ended: usize = self.ended.iter().filter_map(Weak::upgrade).map(|peer| peer.in_memory()).sum();
         let cut = self.peers.values().filter(|peer| peer.cut.is_cancelled());
-        ended + cut.map(|peer| peer.bytes.held()).sum::<usize>()
+        ended + cut.map(|peer| peer.in_memory()).sum::<usize>()
     }
 
     pub(super) fn peers(&self) -> impl Iterator<Item = &Arc<Peer>> {
@@ -227,6 +235,7 @@ impl Registry {
             shared: Arc::clone(shared),
             address,
             bytes: Account::new(max_bytes),
+            in_memory: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             session_calls: AtomicUsize::new(0),
@@ -260,7 +269,7 @@ impl Registry {
             self.uncount(peer);
         }
         let removed = self.peers.remove(&peer.id);
-        if let Some(peer) = removed.as_ref().filter(|peer| peer.bytes.held() > 0) {
+        if let Some(peer) = removed.as_ref().filter(|peer| peer.in_memory() > 0) {
             self.ended.retain(|peer| peer.strong_count() > 0);
             self.ended.push(Arc::downgrade(peer));
         }

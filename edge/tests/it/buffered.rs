@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::echo::{self, UNARY};
-use crate::support::{ENDLESS, Http2, LONG, LONG_ANSWER, PATIENCE, Server, connect_from, eventually};
+use crate::support::{ENDLESS, HELD, Http2, LONG, LONG_ANSWER, PATIENCE, Server, connect_from, eventually};
 use crate::wire::{Way, call, send_over};
 
 /// Small limits, so that the tests are quick.
@@ -203,6 +203,34 @@ async fn above_the_limit_in_all_the_connection_that_holds_the_most_is_closed() {
     // Only what the modest connection has is left.
     eventually("its streams end", || server.watch.streams.load(Ordering::SeqCst) == 1).await;
     drop((small, modest, greedy));
+    server.stopped().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_answers_that_have_not_begun_close_no_connection_and_wait_when_all_is_reserved() {
+    let server = Server::start_app(
+        |options| options.max_buffered_bytes = 4 * LONG_ANSWER,
+        |app| app.long_answers([HELD], LONG_ANSWER),
+    )
+    .await;
+    // A page with a stream, of which a little waits.
+    let mut page = Http2::over(connect_from(2, server.addr).await, 0).await;
+    let stream = page.call(ENDLESS).await;
+    let mut connections = Vec::new();
+    for host in 3..=5 {
+        connections.push(deaf(&server, host, HELD, 3).await);
+    }
+    let held = || server.watch.held.load(Ordering::SeqCst);
+    eventually("as many begin as there is room for", || held() >= 4).await;
+
+    settled(&server, 6, held).await;
+    assert_eq!(held(), 4, "the others did not wait");
+    assert!(!page.is_closed() && connections.iter().all(|(connection, _)| !connection.is_closed()));
+    for begun in 1..=9 {
+        server.watch.release.notify_one();
+        eventually("the next one begins", || held() == (4 + begun).min(9)).await;
+    }
+    drop((stream, page, connections));
     server.stopped().await;
 }
 
