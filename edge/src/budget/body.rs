@@ -11,15 +11,50 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::sync::futures::OwnedNotified;
 
-use super::call::{Call, OpenCall, Wait};
+use super::call::{Below, Call, OpenCall, Wait};
 
 /// Waits until the accounts of a call have room.
 #[derive(Default)]
 pub(super) struct Room {
-    /// What is waited for, and its queue.
-    waits: Option<(Wait, Pin<Box<OwnedNotified>>)>,
+    waits: Option<Waiting>,
     /// What has woken this one.
-    woken: Option<Wait>,
+    woken: Option<Below>,
+}
+
+/// What is waited for, and its places in the queues.
+struct Waiting {
+    wait: Wait,
+    first: Place,
+    second: Option<Place>,
+}
+
+/// A place in the queue of an account.
+struct Place {
+    below: Below,
+    turn: Pin<Box<OwnedNotified>>,
+}
+
+impl Place {
+    fn new(call: &Call, below: Below) -> Self {
+        Self { below, turn: Box::pin(call.account(below.account).room(below.level)) }
+    }
+}
+
+impl Waiting {
+    fn new(call: &Call, wait: Wait) -> Self {
+        let Wait(first, second) = wait;
+        Self { wait, first: Place::new(call, first), second: second.map(|below| Place::new(call, below)) }
+    }
+
+    /// Ready when it may be its turn. A turn in the other queue goes to the next one there when this is dropped.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Below> {
+        for place in [Some(&mut self.first), self.second.as_mut()].into_iter().flatten() {
+            if place.turn.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(place.below);
+            }
+        }
+        Poll::Pending
+    }
 }
 
 impl Room {
@@ -33,34 +68,32 @@ impl Room {
         mut take: impl FnMut() -> Result<(), Wait>,
     ) -> Poll<()> {
         loop {
-            if let Some((wait, room)) = &mut self.waits {
-                if room.as_mut().poll(cx).is_ready() {
-                    self.woken = Some(*wait);
+            match self.waits.as_mut().map(|waits| waits.poll(cx)) {
+                Some(Poll::Ready(woken)) => {
+                    self.woken = Some(woken);
                     self.waits = None;
-                } else {
-                    // What may be made depends on what is taken of this very answer, too.
-                    call.wake_when_taken(cx);
                 }
+                // What may be made depends on what is taken of this very answer, too.
+                Some(Poll::Pending) => call.wake_when_taken(cx),
+                None => {}
             }
             let Err(wait) = take() else {
                 self.waits = None;
                 return Poll::Ready(());
             };
-            if self.waits.as_ref().is_some_and(|(waits, _)| *waits == wait) {
+            if self.waits.as_ref().is_some_and(|waits| waits.wait == wait) {
                 return Poll::Pending;
             }
-            if self.woken != Some(wait) {
-                self.pass_on(call);
-            }
-            self.woken = None;
+            self.pass_on(call);
             call.waits(wait);
-            self.waits = Some((wait, Box::pin(call.account(wait.account).room(wait.level))));
+            self.waits = Some(Waiting::new(call, wait));
         }
     }
 
+    /// Wakes the next one that waits for what has woken this one, if there is still room.
     pub(super) fn pass_on(&mut self, call: &Call) {
-        if let Some(wait) = self.woken.take() {
-            call.account(wait.account).pass_on(wait.level);
+        if let Some(below) = self.woken.take() {
+            call.account(below.account).pass_on(below.level);
         }
     }
 }

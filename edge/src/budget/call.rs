@@ -107,20 +107,23 @@ pub(super) enum Which {
     Total,
 }
 
-/// What a call waits for: that this account is filled less than this.
+/// That an account is filled less than this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wait {
+pub(super) struct Below {
     pub(super) account: Which,
     pub(super) level: Level,
 }
 
+/// What a call waits for: the first, or the second where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait(pub(super) Below, pub(super) Option<Below>);
+
 impl Wait {
     fn limit(self) -> Limit {
-        match (self.account, self.level) {
-            // A connection has to be small while its address is full.
-            (Which::Address, _) | (Which::Connection, Level::Small) => Limit::BufferedBytesPerAddress,
-            (Which::Total, _) => Limit::BufferedBytes,
-            (Which::Connection, Level::Limit | Level::Reserve) => Limit::BufferedBytesPerConnection,
+        match self.0.account {
+            Which::Connection => Limit::BufferedBytesPerConnection,
+            Which::Address => Limit::BufferedBytesPerAddress,
+            Which::Total => Limit::BufferedBytes,
         }
     }
 }
@@ -182,16 +185,20 @@ impl Call {
         }
         let level = if self.untaken.load(Ordering::Acquire) == 0 { Level::Reserve } else { Level::Limit };
         if self.peer.bytes.is_full(level) {
-            return Err(Wait { account: Which::Connection, level });
+            return Err(Wait(Below { account: Which::Connection, level }, None));
         }
-        match self.address.bytes.is_full(level) {
-            true if self.peer.is_proxy => Err(Wait { account: Which::Address, level }),
-            // Of a full address, a connection that takes what it gets goes on.
-            true if self.peer.bytes.is_full(Level::Small) => {
-                Err(Wait { account: Which::Connection, level: Level::Small })
-            }
-            true | false => Ok(()),
+        if !self.address.bytes.is_full(level) {
+            return Ok(());
         }
+        let address = Below { account: Which::Address, level };
+        if self.peer.is_proxy {
+            return Err(Wait(address, None));
+        }
+        // Of a full address, a connection that takes what it gets goes on.
+        if self.peer.bytes.is_full(Level::Small) {
+            return Err(Wait(address, Some(Below { account: Which::Connection, level: Level::Small })));
+        }
+        Ok(())
     }
 
     /// Reserves bytes for an answer that has not begun. They are not in memory, so they make no connection close.
@@ -200,7 +207,7 @@ impl Call {
         for (charged, account) in ORDER.into_iter().enumerate() {
             if !self.account(account).try_charge(bytes) {
                 ORDER[..charged].iter().for_each(|account| self.account(*account).release(bytes));
-                return Err(Wait { account, level: Level::Limit });
+                return Err(Wait(Below { account, level: Level::Limit }, None));
             }
         }
         self.reserved.fetch_add(bytes, Ordering::Relaxed);

@@ -1,7 +1,10 @@
 //! Places of connections, without connections.
 
+use std::future::poll_fn;
+
 use http::Request;
 
+use super::body::Room;
 use super::*;
 use crate::client::ClientAddress;
 
@@ -82,4 +85,33 @@ fn a_flood_of_connections_sends_the_silent_ones_away_one_by_one() {
         places.push(new);
     }
     assert_eq!(lock(&budget.0.registry).open(), 1_000);
+}
+
+/// A connection with one call.
+fn calling(budget: &Budget, from: IpAddr) -> (Ticket, call::OpenCall) {
+    let place = budget.admit(from).unwrap();
+    let call = place.peer().open_call(&mut Request::get("/").body(()).unwrap());
+    (place, call)
+}
+
+#[tokio::test]
+async fn who_waits_for_a_full_address_goes_on_when_another_connection_has_taken_what_it_holds() {
+    const PIECE: usize = 20 * 1024;
+    let budget = budget(false, |options| options.max_buffered_bytes_per_address = 2 * PIECE);
+    let (_place, waiting) = calling(&budget, address(1));
+    let (_other_place, other) = calling(&budget, address(1));
+    waiting.0.charge_piece(PIECE);
+    other.0.charge_piece(2 * PIECE);
+
+    let call = Arc::clone(&waiting.0);
+    let waits = tokio::spawn(async move {
+        let mut room = Room::default();
+        poll_fn(|cx| room.poll(&call, cx, || call.may_make())).await;
+    });
+    tokio::task::yield_now().await;
+    assert!(!waits.is_finished());
+    other.0.release_piece(2 * PIECE);
+
+    tokio::time::timeout(Duration::from_secs(10), waits).await.expect("nobody has woken it").unwrap();
+    waiting.0.release_piece(PIECE);
 }
