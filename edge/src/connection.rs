@@ -13,7 +13,6 @@ use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::BytesMut;
 use http::{Extensions, Request};
@@ -23,13 +22,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, interval, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected as _;
 use tower::Service as _;
 
-use self::activity::{Activity, IdleWatch, Metered, Socket, StallWatch, Verdict};
+use self::activity::{Activity, IdleWatch, LeaveWatch, Metered, Socket, StallWatch, Verdict};
 use self::calls::{Answer, Calls};
 pub(crate) use self::census::{Census, Tally};
 use crate::app::AppService;
@@ -38,10 +37,6 @@ use crate::client::ClientAddress;
 use crate::options::ServeOptions;
 use crate::proxy::{Rewind, read_proxy_header};
 use crate::unread::Drain;
-
-/// At shutdown: how long a connection without a call may take to close by itself. HTTP/2 closes when its peer
-/// has answered a ping, HTTP/1.1 when the head that has begun is there; a hostile peer does neither.
-const IDLE_GRACE: Duration = Duration::from_millis(500);
 
 /// Runs the tasks of a connection where the drain can see them, and where a call can be ended.
 #[derive(Clone, Debug)]
@@ -176,7 +171,7 @@ impl Connections {
         let (mut closing, mut draining) = (false, false);
         let mut idle = IdleWatch::new(accepted, &self.options);
         let mut stalls = StallWatch::new(&self.options);
-        let mut leave = interval(IDLE_GRACE);
+        let mut leave = LeaveWatch::new();
         let mut leave_until = None;
         loop {
             tokio::select! {
@@ -198,9 +193,9 @@ impl Connections {
                 () = self.draining.cancelled(), if !draining => {
                     (closing, draining) = (true, true);
                     connection.as_mut().graceful_shutdown();
-                    leave.reset();
+                    leave.looks.reset();
                 }
-                _ = leave.tick(), if draining => if activity.has_nothing_to_do() {
+                _ = leave.looks.tick(), if draining => if leave.look(&activity, peer.requests()) {
                     return;
                 },
                 () = peer.leave.cancelled(), if leave_until.is_none() => {
