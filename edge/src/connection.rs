@@ -142,7 +142,7 @@ impl Connections {
     ) where
         S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = Arc::new(Activity::new(&self.options));
+        let activity = Arc::new(Activity::new(&self.options, peer.is_proxy()));
         let _entered = self.census.enter(&activity);
         let tracked = Tracked { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) };
         let http = self.options.http(tracked);

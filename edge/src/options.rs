@@ -80,8 +80,8 @@ pub struct ServeOptions {
     /// socket that takes nothing), by the end of the connection. It is noticed at most a quarter later. A
     /// stream that has nothing to send may stay silent. Default 60 s.
     pub stall_timeout: Duration,
-    /// How many calls a client may cancel at once on one HTTP/2 connection; then the connection is closed.
-    /// Default 1,000.
+    /// How many calls a client may cancel at once on one HTTP/2 connection; then the connection is closed, unless
+    /// it is a trusted proxy's, which carries many clients. Default 1,000.
     pub cancel_burst: u32,
     /// How many of these it may cancel again after each second. Default 33.
     pub cancel_rate: u32,

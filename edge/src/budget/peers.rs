@@ -81,6 +81,11 @@ impl Peer {
         self.calls.load(Ordering::Relaxed) == 0
     }
 
+    /// Whether it carries many clients.
+    pub(crate) fn is_proxy(&self) -> bool {
+        self.is_proxy
+    }
+
     /// Bytes of requests and answers that it holds.
     pub(super) fn in_memory(&self) -> usize {
         self.in_memory.load(Ordering::Relaxed)

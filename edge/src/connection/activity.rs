@@ -43,13 +43,14 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn new(options: &ServeOptions) -> Self {
+    /// `of_proxy`: its calls are of many clients.
+    pub(super) fn new(options: &ServeOptions, of_proxy: bool) -> Self {
         Self {
             first_bytes: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
             written: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
-            calls: Arc::new(Calls::new(options)),
+            calls: Arc::new(Calls::new(options, of_proxy)),
         }
     }
 
@@ -265,7 +266,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_whose_last_call_has_just_ended_is_not_closed_at_a_stop() {
-        let activity = Activity::new(&ServeOptions::default());
+        let activity = Activity::new(&ServeOptions::default(), false);
         let mut leave = LeaveWatch::new();
         let call = activity.calls.begin();
         assert!(!leave.look(&activity, 1));
