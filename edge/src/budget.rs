@@ -41,7 +41,8 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
 const OVERSIZE_PAUSE: Duration = Duration::from_millis(5);
 
 /// Whether connections from an address are those of a proxy. They have no limit per address, and none of bytes per
-/// connection; the requests on them have the addresses of their clients.
+/// connection; the requests on them have the addresses of their clients. A connection whose client the proxy names
+/// by the PROXY protocol is that client's.
 pub(crate) type IsProxy = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// The budget of one port. Cloning shares it.

@@ -73,23 +73,38 @@ pub(crate) struct Connections {
 impl Connections {
     /// Serves one connection to its end, or until its `place` is taken away.
     pub(crate) async fn run(self, stream: TcpStream, place: Ticket) {
-        let peer = place.peer();
-        tokio::select! {
-            () = self.serve_peer(stream, peer) => {}
-            () = peer.cut.cancelled() => {}
-        }
-    }
-
-    async fn serve_peer(&self, stream: TcpStream, peer: &Arc<Peer>) {
         let accepted = Instant::now();
         let mut caller = Extensions::new();
         caller.insert(stream.connect_info());
         // A socket without a peer is closed already.
         let Ok(address) = stream.peer_addr() else { return };
-        let Some((stream, nearest)) = self.in_time(accepted, self.read_client(stream, address.ip())).await
-        else {
-            return;
+        let read = tokio::select! {
+            read = self.in_time(accepted, self.read_client(stream, address.ip())) => read,
+            () = place.peer().cut.cancelled() => None,
         };
+        let Some((stream, client)) = read else { return };
+        let place = match client {
+            None => place,
+            Some(client) => match place.pass_to(client) {
+                Ok(place) => place,
+                Err(_limit) => return,
+            },
+        };
+        let (nearest, peer) = (client.unwrap_or(address.ip()), place.peer());
+        tokio::select! {
+            () = self.serve_peer(stream, caller, nearest, accepted, peer) => {}
+            () = peer.cut.cancelled() => {}
+        }
+    }
+
+    async fn serve_peer(
+        &self,
+        stream: Rewind,
+        mut caller: Extensions,
+        nearest: IpAddr,
+        accepted: Instant,
+        peer: &Arc<Peer>,
+    ) {
         match &self.options.tls {
             None => self.serve(stream, caller, nearest, accepted, peer).await,
             Some(tls) => {
@@ -102,13 +117,13 @@ impl Connections {
         }
     }
 
-    /// The client of a connection, by the PROXY header that a trusted proxy may send, and the stream behind that.
-    async fn read_client(&self, mut socket: TcpStream, peer: IpAddr) -> io::Result<(Rewind, IpAddr)> {
+    /// The client that a trusted proxy names by a PROXY header, if it does, and the stream behind that.
+    async fn read_client(&self, mut socket: TcpStream, peer: IpAddr) -> io::Result<(Rewind, Option<IpAddr>)> {
         if !self.options.trusted_proxies.contains(peer) {
-            return Ok((Rewind { first: BytesMut::new(), socket }, peer));
+            return Ok((Rewind { first: BytesMut::new(), socket }, None));
         }
         let (client, rest) = read_proxy_header(&mut socket).await?;
-        Ok((Rewind { first: rest, socket }, client.unwrap_or(peer)))
+        Ok((Rewind { first: rest, socket }, client))
     }
 
     /// What a step before the first request comes to; `None`: it failed, took too long since `accepted`, or

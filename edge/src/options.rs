@@ -25,6 +25,11 @@ pub struct ServeOptions {
     pub tls: Option<Tls>,
     /// The proxies that may say which client a connection or a request comes from. Default: none, and what
     /// peers say of it is not looked at.
+    ///
+    /// A connection that begins with a PROXY header counts as its client's, with the limits of one: those of
+    /// connections and of buffered bytes. Every other connection of a trusted proxy carries many clients, and has
+    /// neither [`max_connections_per_address`](Self::max_connections_per_address) nor
+    /// [`max_buffered_bytes_per_connection`](Self::max_buffered_bytes_per_connection).
     pub trusted_proxies: TrustedProxies,
     /// How many connections may be open at once. At the limit the least useful one makes room for a new one:
     /// first those that have sent no request, then those without an open call, then those whose open calls

@@ -133,6 +133,13 @@ impl Ticket {
     pub(crate) fn peer(&self) -> &Arc<Peer> {
         &self.0
     }
+
+    /// A place for `client` instead, which the proxy that has this one names as the client of the whole connection.
+    pub(crate) fn pass_to(self, client: IpAddr) -> Result<Self, Limit> {
+        let budget = Budget(Arc::clone(&self.0.shared));
+        drop(self);
+        budget.admit(client)
+    }
 }
 
 impl Drop for Ticket {
