@@ -175,8 +175,10 @@ impl Connections {
                 // It is always ready, and waiting for that would make the future of every call larger.
                 let response = service.clone().call(unread.watch(request));
                 async move {
-                    let response = response.await?;
-                    Ok::<_, Infallible>(response.map(|body| Answer::new(MeteredBody::new(body, open), call)))
+                    let mut response = response.await?;
+                    let end = response.extensions_mut().remove();
+                    let metered = response.map(|body| MeteredBody::new(body, open, end));
+                    Ok::<_, Infallible>(metered.map(|body| Answer::new(body, call)))
                 }
             })
         };

@@ -1,5 +1,6 @@
 //! The body of every answer: it is not asked for more while its connection or its client's address holds too
-//! much, and what it gave is charged until it has been written or thrown away.
+//! much, and what it gave is charged until it has been written or thrown away. A call that ends from outside is not
+//! held up: all that is left to say is its status.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -12,6 +13,7 @@ use pin_project_lite::pin_project;
 use tokio::sync::futures::OwnedNotified;
 
 use super::call::{Below, Call, OpenCall, Wait};
+use crate::guard::{End, Ends};
 
 /// Waits until the accounts of a call have room.
 #[derive(Default)]
@@ -106,13 +108,15 @@ pin_project! {
         body: B,
         has_begun: bool,
         room: Room,
+        // What ends the call from outside.
+        ends: Option<Ends>,
     }
 }
 
 impl<B> MeteredBody<B> {
     /// Counts `call` as open until the body is dropped.
-    pub(crate) fn new(body: B, call: OpenCall) -> Self {
-        Self { call, body, has_begun: false, room: Room::default() }
+    pub(crate) fn new(body: B, call: OpenCall, end: Option<End>) -> Self {
+        Self { call, body, has_begun: false, room: Room::default(), ends: end.map(Ends::from) }
     }
 }
 
@@ -126,7 +130,13 @@ impl<B: Body<Data = Bytes>> Body for MeteredBody<B> {
     ) -> Poll<Option<Result<Frame<Charged>, B::Error>>> {
         let this = self.project();
         let call = &this.call.0;
-        ready!(this.room.poll(call, cx, || call.may_make()));
+        if this.room.poll(call, cx, || call.may_make()).is_pending() {
+            let Some(ends) = this.ends else { return Poll::Pending };
+            // The body knows the status, too.
+            let _status = ready!(ends.poll(cx));
+            // Others may have the places in the queues.
+            *this.room = Room::default();
+        }
         let polled = this.body.poll_frame(cx).map_ok(|frame| {
             if !std::mem::replace(this.has_begun, true) {
                 frame.map_data(|bytes| {
