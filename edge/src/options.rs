@@ -33,9 +33,11 @@ pub struct ServeOptions {
     pub trusted_proxies: TrustedProxies,
     /// How many connections may be open at once. At the limit the least useful one makes room for a new one:
     /// first those that have sent no request, then those without an open call, then those whose open calls
-    /// carry neither `authorization` nor `cookie`, of each the one that has been quiet for the longest time. It
-    /// is asked to finish (GOAWAY, or the end of an HTTP/1.1 connection), and cut after a second. When there
-    /// is none of these, the new one is refused: 503 with `retry-after` over HTTP/1.1, GOAWAY with
+    /// carry neither `authorization` nor `cookie`, of each the one that has been quiet for the longest time. Then
+    /// those with sessions of the address that has the most connections, if it has more than a sixteenth of all,
+    /// and more than the new one's address. A connection that has sent no request is cut at once; another one is
+    /// asked to finish (GOAWAY, or the end of an HTTP/1.1 connection), and cut after a second. When there is none
+    /// of these, the new one is refused: 503 with `retry-after` over HTTP/1.1, GOAWAY with
     /// ENHANCE_YOUR_CALM over HTTP/2, and with TLS it is closed. Default 8,000.
     ///
     /// The defaults fit a server with 2 GB of memory, whatever its clients do: a connection holds up to 128 KiB

@@ -32,6 +32,10 @@ const SCAN_VALIDITY: Duration = Duration::from_secs(1);
 /// A look that found nothing is not repeated before this many times of what it took.
 const SCAN_PAUSE_FACTOR: u32 = 10;
 
+/// A network with more than this part of all connections makes room with those that carry a session, too. Anybody
+/// can send a cookie, so a few networks could hold all places for good otherwise.
+const NETWORK_SHARE: usize = 16;
+
 /// One connection, as the budget sees it.
 pub(crate) struct Peer {
     id: u64,
@@ -66,10 +70,12 @@ enum Use {
     Idle,
     /// None of the open calls carries a session.
     WithoutSession,
+    /// An open call carries a session, and its network has many connections.
+    WithSession,
 }
 
-/// How useful, and since when nothing has happened.
-type Rank = (Use, u64);
+/// How useful, of how large a network if that matters, and since when nothing has happened.
+type Rank = (Use, Reverse<usize>, u64);
 
 impl Peer {
     /// Requests that have come, for whoever looks whether there are new ones.
@@ -108,21 +114,25 @@ impl Peer {
         self.calls.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// `None`: it does not have to make room for anybody.
-    fn rank(&self) -> Option<Rank> {
+    /// `None`: it does not have to make room for anybody. With a session it does where its network has more
+    /// connections than `kept`.
+    fn rank(&self, kept: usize) -> Option<Rank> {
         if self.leaves.load(Ordering::Relaxed) || self.cut.is_cancelled() {
             return None;
         }
-        let usefulness = if self.requests() == 0 {
-            Use::Silent
+        let connections = if self.is_proxy { 0 } else { self.address.connections.load(Ordering::Relaxed) };
+        let (usefulness, network) = if self.requests() == 0 {
+            (Use::Silent, 0)
         } else if self.is_idle() {
-            Use::Idle
+            (Use::Idle, 0)
         } else if self.session_calls.load(Ordering::Relaxed) == 0 {
-            Use::WithoutSession
+            (Use::WithoutSession, 0)
+        } else if connections > kept {
+            (Use::WithSession, connections)
         } else {
             return None;
         };
-        Some((usefulness, self.active.load(Ordering::Relaxed)))
+        Some((usefulness, Reverse(network), self.active.load(Ordering::Relaxed)))
     }
 }
 
@@ -178,10 +188,13 @@ impl Shared {
         let found = if registry.leaving >= few_of(self.options.max_connections, MAX_LEAVING) {
             None
         } else if limit == Limit::ConnectionsPerAddress {
-            lock(&address.scan)
-                .next(&registry.peers, |peer| !peer.is_proxy && Arc::ptr_eq(&peer.address, address))
+            let counts = |peer: &Peer| !peer.is_proxy && Arc::ptr_eq(&peer.address, address);
+            lock(&address.scan).next(&registry.peers, usize::MAX, counts)
         } else {
-            registry.scan.next(&registry.peers, |_| true)
+            // No network takes such a place from one that has fewer connections.
+            let own = address.connections.load(Ordering::Relaxed);
+            let kept = own.max(self.options.max_connections / NETWORK_SHARE);
+            registry.scan.next(&registry.peers, kept, |_| true)
         };
         let Some((usefulness, peer)) = found else {
             self.count_in(registry, limit, Outcome::Refused);
@@ -194,7 +207,7 @@ impl Shared {
                 Outcome::ClosedIdle
             }
             Use::Idle => Outcome::ClosedIdle,
-            Use::WithoutSession => Outcome::ClosedBusy,
+            Use::WithoutSession | Use::WithSession => Outcome::ClosedBusy,
         };
         peer.leave.cancel();
         self.count_in(registry, limit, outcome);
@@ -295,28 +308,30 @@ pub(super) struct Scan {
     /// The least useful one is the last.
     found: Vec<(Rank, u64)>,
     valid_until: Option<Instant>,
-    not_before: Option<Instant>,
+    /// No look before this time for those who could only find less than the last look, which kept so many.
+    pause: Option<(Instant, usize)>,
 }
 
 impl Scan {
-    /// The least useful of those `peers` that `counts` says yes to.
+    /// The least useful of those `peers` that `counts` says yes to and that have a rank by `kept`.
     fn next(
         &mut self,
         peers: &HashMap<u64, Arc<Peer>>,
+        kept: usize,
         counts: impl Fn(&Peer) -> bool,
     ) -> Option<(Use, Arc<Peer>)> {
         let start = Instant::now();
+        if self.pause.is_some_and(|(until, least)| start < until && kept >= least) {
+            return None;
+        }
         if self.valid_until.is_none_or(|until| until < start) {
             self.found.clear();
         }
-        if let Some(found) = self.pop(peers) {
+        if let Some(found) = self.pop(peers, kept) {
             return Some(found);
         }
-        if self.not_before.is_some_and(|not_before| start < not_before) {
-            return None;
-        }
         self.found.extend(
-            peers.values().filter(|peer| counts(peer)).filter_map(|peer| Some((peer.rank()?, peer.id))),
+            peers.values().filter(|peer| counts(peer)).filter_map(|peer| Some((peer.rank(kept)?, peer.id))),
         );
         if self.found.len() > SCAN_RESULTS {
             self.found.select_nth_unstable(SCAN_RESULTS);
@@ -324,16 +339,17 @@ impl Scan {
         }
         self.found.sort_unstable_by_key(|found| Reverse(*found));
         self.valid_until = Some(start + SCAN_VALIDITY);
-        let found = self.pop(peers);
-        self.not_before = found.is_none().then(|| start + start.elapsed() * SCAN_PAUSE_FACTOR);
+        let found = self.pop(peers, kept);
+        self.pause = found.is_none().then(|| (start + start.elapsed() * SCAN_PAUSE_FACTOR, kept));
         found
     }
 
-    /// Skips those to whom something has happened since the look.
-    fn pop(&mut self, peers: &HashMap<u64, Arc<Peer>>) -> Option<(Use, Arc<Peer>)> {
-        while let Some((rank, id)) = self.found.pop() {
-            if let Some(peer) = peers.get(&id).filter(|peer| peer.rank() == Some(rank)) {
-                return Some((rank.0, Arc::clone(peer)));
+    /// Skips those to whom something has happened since the look. Their networks may have got smaller.
+    fn pop(&mut self, peers: &HashMap<u64, Arc<Peer>>, kept: usize) -> Option<(Use, Arc<Peer>)> {
+        while let Some(((usefulness, _, active), id)) = self.found.pop() {
+            let is_same = |(now, _, active_now): Rank| (now, active_now) == (usefulness, active);
+            if let Some(peer) = peers.get(&id).filter(|peer| peer.rank(kept).is_some_and(is_same)) {
+                return Some((usefulness, Arc::clone(peer)));
             }
         }
         None

@@ -18,7 +18,7 @@ fn address(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
 }
 
-/// A connection with a call that carries a session: it makes room for nobody.
+/// A connection with a call that carries a session.
 fn busy(budget: &Budget, from: IpAddr) -> Result<(Ticket, call::OpenCall), Limit> {
     let place = budget.admit(from)?;
     let mut request = Request::get("/").header("cookie", "a=b").body(()).unwrap();
@@ -85,6 +85,31 @@ fn a_flood_of_connections_sends_the_silent_ones_away_one_by_one() {
         places.push(new);
     }
     assert_eq!(lock(&budget.0.registry).open(), 1_000);
+}
+
+#[test]
+fn a_network_with_many_connections_makes_room_with_sessions_too_and_the_largest_first() {
+    let budget = budget(false, |options| options.max_connections = 64);
+    let many = |from, count| (0..count).map(|_| busy(&budget, address(from)).unwrap()).collect::<Vec<_>>();
+    let (large, larger, small) = (many(1, 28), many(2, 32), many(3, 4));
+    let leaving = |places: &[(Ticket, call::OpenCall)]| {
+        places.iter().filter(|(place, _)| place.peer().leave.is_cancelled()).count()
+    };
+
+    // A network takes no place of one that has fewer, nor of itself.
+    assert_eq!(busy(&budget, address(2)).err(), Some(Limit::Connections));
+    let new: Vec<_> = (0..4).map(|_| busy(&budget, address(3)).unwrap()).collect();
+    assert_eq!((leaving(&large), leaving(&larger), leaving(&small)), (0, 4, 0));
+    drop((new, large, larger, small));
+}
+
+#[test]
+fn networks_with_few_connections_keep_their_sessions() {
+    let budget = budget(false, |options| options.max_connections = 64);
+    let places: Vec<_> =
+        (0..16).flat_map(|from| (0..4).map(move |_| from)).map(|from| busy(&budget, address(from))).collect();
+    assert!(places.iter().all(Result::is_ok));
+    assert_eq!(busy(&budget, address(99)).err(), Some(Limit::Connections));
 }
 
 /// A connection with one call.
