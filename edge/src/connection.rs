@@ -108,7 +108,7 @@ impl Connections {
         match &self.options.tls {
             None => self.serve(stream, caller, nearest, accepted, peer).await,
             Some(tls) => {
-                let handshake = tls.acceptor().accept(stream);
+                let handshake = tls.accept(stream);
                 if let Some(stream) = self.in_time(accepted, handshake).await {
                     caller.insert(stream.connect_info());
                     self.serve(stream, caller, nearest, accepted, peer).await;

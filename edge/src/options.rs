@@ -40,11 +40,13 @@ pub struct ServeOptions {
     /// of these, the new one is refused: 503 with `retry-after` over HTTP/1.1, GOAWAY with
     /// ENHANCE_YOUR_CALM over HTTP/2, and with TLS it is closed. Default 8,000.
     ///
-    /// The defaults fit a server with 2 GB of memory, whatever its clients do: a connection holds up to 128 KiB
-    /// of requests that nobody has read ([`max_http1_buffer`](Self::max_http1_buffer),
-    /// [`connection_window`](Self::connection_window)) and about 40 KiB of its own, in all 1.4 GB; buffered bytes
-    /// are 256 MiB; and an open HTTP/2 call costs some KiB, for 20,000 calls less than 200 MB. A larger server
-    /// takes all limits of connections, calls and buffered bytes times its memory by 2 GB.
+    /// The defaults suit a server with 2 GB of memory. A connection holds up to 128 KiB of requests that nobody has
+    /// read ([`max_http1_buffer`](Self::max_http1_buffer), [`connection_window`](Self::connection_window)), with
+    /// TLS 16 KiB of what was written and not taken, and about 40 KiB of its own: 1.5 GB for 8,000. Buffered bytes
+    /// are 256 MiB. An open HTTP/2 call costs some KiB and its head
+    /// ([`max_header_list_size`](Self::max_header_list_size)) up to 16 KiB: for 20,000 calls less than 200 MB and up
+    /// to 330 MB. If every client does its worst at once, that is 2.3 GB; 6,000 connections then fit 2 GB. A larger
+    /// server takes all limits of connections, calls and buffered bytes times its memory by 2 GB.
     pub max_connections: usize,
     /// How many connections one address may have open (an IPv4 address, or an IPv6 network of 64 bits). At the
     /// limit the least useful one of the same address goes, as with
