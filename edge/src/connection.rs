@@ -92,6 +92,8 @@ impl Connections {
         };
         let (nearest, peer) = (client.unwrap_or(address.ip()), place.peer());
         tokio::select! {
+            biased;
+            // Once it serves HTTP it knows how to end a connection that is cut.
             () = self.serve_peer(stream, caller, nearest, accepted, peer) => {}
             () = peer.cut.cancelled() => {}
         }
@@ -199,6 +201,7 @@ impl Connections {
                     return;
                 }
                 () = self.cut.cancelled() => return,
+                () = peer.cut.cancelled() => return activity.give_up(),
                 () = activity.calls.too_many_cancelled.notified() => {
                     tracing::debug!("a client cancels too many calls: its connection is closed");
                     return activity.give_up();
@@ -220,7 +223,9 @@ impl Connections {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = sleep_until(leave_until.unwrap_or(accepted)), if leave_until.is_some() => return,
+                () = sleep_until(leave_until.unwrap_or(accepted)), if leave_until.is_some() => {
+                    return activity.give_up();
+                }
                 () = sleep_until(idle.next), if !closing => match idle.check(&activity, peer) {
                     Verdict::Live => {}
                     Verdict::NeverSpoke => return,

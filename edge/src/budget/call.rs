@@ -221,14 +221,15 @@ impl Call {
             self.peer.shared.total.release(reserved);
             self.accounts().into_iter().for_each(|account| account.release(reserved));
         }
-        let request = self.request.swap(0, Ordering::Relaxed);
+        let request = self.request.swap(0, Ordering::SeqCst);
         if request > 0 {
             self.release(request);
         }
     }
 
     fn end(&self) {
-        if self.ended.swap(true, Ordering::Relaxed) {
+        // In one order with the end of the request's body: one of the two has to see the other's change.
+        if self.ended.swap(true, Ordering::SeqCst) {
             return;
         }
         self.answered();
@@ -291,8 +292,8 @@ impl Received {
 impl Drop for Received {
     /// The body has been read: now the handler has what was in it.
     fn drop(&mut self) {
-        self.call.request.fetch_add(self.charged, Ordering::Relaxed);
-        if self.call.ended.load(Ordering::Relaxed) {
+        self.call.request.fetch_add(self.charged, Ordering::SeqCst);
+        if self.call.ended.load(Ordering::SeqCst) {
             self.call.answered();
         }
     }

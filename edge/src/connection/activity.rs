@@ -135,7 +135,7 @@ impl LeaveWatch {
 #[derive(Debug)]
 pub(super) struct IdleWatch {
     pub(super) next: Instant,
-    idle_timeout: std::time::Duration,
+    idle_timeout: Duration,
     handshake: bool,
     requests: usize,
 }
