@@ -113,7 +113,8 @@ pub struct ServeOptions {
     /// together.
     pub max_send_buffer: usize,
     /// Bytes that the kernel takes for a connection beyond what the client has room for (where the system
-    /// offers it): without it, some megabytes for each client that does not read. Default 128 KiB.
+    /// offers it): without it, some megabytes for each client that does not read. A ping waits behind them, so a
+    /// client that takes fewer than these in `keep_alive_timeout` is given up. Default 16 KiB.
     pub max_unsent: u32,
     /// Bytes of request that a client may send on one HTTP/2 stream before a handler has read any. An upload is
     /// at most this fast for each round trip. Default 32 KiB.
@@ -172,7 +173,7 @@ impl Default for ServeOptions {
             max_header_list_size: 16 * 1024,
             max_http1_buffer: 64 * 1024,
             max_send_buffer: 1024,
-            max_unsent: 128 * 1024,
+            max_unsent: 16 * 1024,
             stream_window: 32 * 1024,
             connection_window: 128 * 1024,
             body_read_timeout: Duration::from_secs(60),
