@@ -141,13 +141,11 @@ impl App {
     }
 
     /// Answers of these methods (`/package.Service/Method`) may have up to so many bytes, in one message. A call
-    /// of one counts with that many against [`ServeOptions::max_buffered_bytes_per_connection`] and
-    /// [`ServeOptions::max_buffered_bytes_per_address`] from its begin until its answer is there, and does not
-    /// begin before there is room: otherwise a client that reads nothing could have as many such answers made
+    /// of one counts with that many against the limits of buffered bytes ([`ServeOptions::max_buffered_bytes`], per address and per
+    /// connection) from its begin until its answer is there, and does not begin before there is room: otherwise a client that reads nothing could have as many such answers made
     /// as it may have calls. Default: none.
     ///
-    /// [`ServeOptions::max_buffered_bytes_per_connection`]: crate::ServeOptions::max_buffered_bytes_per_connection
-    /// [`ServeOptions::max_buffered_bytes_per_address`]: crate::ServeOptions::max_buffered_bytes_per_address
+    /// [`ServeOptions::max_buffered_bytes`]: crate::ServeOptions::max_buffered_bytes
     #[must_use]
     pub fn long_answers<P: Into<String>>(
         mut self,
@@ -165,9 +163,10 @@ impl App {
         let kept = ContractLayer::new(Arc::new(self.contract), pace).layer(self.grpc.prepare());
         let admitted = AdmissionLayer::new(self.long_answers).layer(kept);
         let guarded = GuardLayer::new(stop_calls).layer(admitted);
-        let calls = Calls { grpc: GrpcWebLayer::new().layer(guarded) };
-        let cors = self.cors.around(calls.clone());
+        let grpc = GrpcWebLayer::new().layer(guarded);
         let rules = Arc::new(Rules { hosts: self.hosts, cors: self.cors, tls: options.tls.is_some() });
+        let calls = Calls { grpc, rules: Arc::clone(&rules) };
+        let cors = rules.cors.around(calls.clone());
         AppService { calls, cors, other: self.other, rules }
     }
 }
@@ -192,7 +191,7 @@ pub(crate) struct AppService {
     rules: Arc<Rules>,
 }
 
-/// What every request is measured by before anything runs.
+/// What every request is measured by before a handler runs.
 #[derive(Debug)]
 struct Rules {
     hosts: AllowedHosts,
@@ -237,7 +236,10 @@ where
 
     fn call(&mut self, request: Request<B>) -> AnswerFuture {
         let common = Common::of(&request, self.rules.tls);
-        let answering = match self.rules.refuse(&request) {
+        // A call is refused behind CORS, so that a page of another origin can read why. CORS itself answers OPTIONS.
+        let is_call = Protocol::of(request.headers()).is_some() && request.method() != Method::OPTIONS;
+        let refusal = if is_call { None } else { self.rules.refuse(&request) };
+        let answering = match refusal {
             Some(refusal) => answer(refusal),
             None => self.answer(request),
         };
@@ -255,11 +257,13 @@ impl AppService {
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let is_call = Protocol::of(request.headers()).is_some();
-        if !is_call && request.extensions().get().is_some_and(CallAccount::is_refused) {
+        // A browser that is refused a preflight makes no call, so those are not refused before sessions are.
+        let asks_for_call = is_call || self.cors.is_some() && is_preflight(&request);
+        if !asks_for_call && request.extensions().get().is_some_and(CallAccount::is_refused) {
             return answer(too_many_calls());
         }
         match (&mut self.cors, &self.other) {
-            (Some(cors), _) if is_call || is_preflight(&request) => cors.call(request),
+            (Some(cors), _) if asks_for_call => cors.call(request),
             (None, _) if is_call => self.calls.call(request),
             (_, Other::Page(page)) => {
                 let page = page.clone();
@@ -288,6 +292,7 @@ fn no_content_type_of_ours() -> Response<Body> {
 #[derive(Clone, Debug)]
 pub(crate) struct Calls {
     grpc: GrpcWebService<Guard<Admission<Kept<Routes>>>>,
+    rules: Arc<Rules>,
 }
 
 impl<B> Service<Request<B>> for Calls
@@ -303,6 +308,9 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> AnswerFuture {
+        if let Some(refusal) = self.rules.refuse(&request) {
+            return answer(refusal);
+        }
         let protocol = Protocol::of(request.headers()).unwrap_or(Protocol::Unsupported);
         if let Err(refusal) = normalise(protocol, &mut request) {
             let mut response = plain(refusal.status, refusal.reason);

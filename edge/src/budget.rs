@@ -41,7 +41,8 @@ pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);
 const OVERSIZE_PAUSE: Duration = Duration::from_millis(5);
 
 /// Whether connections from an address are those of a proxy. They have no limit per address, and none of bytes per
-/// connection; the requests on them have the addresses of their clients.
+/// connection; the requests on them have the addresses of their clients. A connection whose client the proxy names
+/// by the PROXY protocol is that client's.
 pub(crate) type IsProxy = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// The budget of one port. Cloning shares it.
@@ -55,8 +56,11 @@ struct Shared {
     registry: Mutex<Registry>,
     addresses: Mutex<HashMap<IpAddr, Weak<Address>>>,
     calls: AtomicUsize,
+    /// Bytes that are in memory. Above the limit, connections are closed.
     bytes: AtomicUsize,
-    /// Notified when more bytes are held than allowed.
+    /// These, and those that are reserved for answers that have not begun. At the limit, nothing more is reserved.
+    total: Account,
+    /// Notified when more bytes are in memory than allowed.
     oversize: Notify,
     reports: Reports,
 }
@@ -103,6 +107,7 @@ impl Budget {
             addresses: Mutex::default(),
             calls: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            total: Account::new(options.max_buffered_bytes),
             oversize: Notify::new(),
             reports: Reports::default(),
         }))
@@ -144,6 +149,7 @@ impl Shared {
 
     /// Counts bytes in all; see [`Account`] for those of a connection and of an address.
     fn charge(&self, bytes: usize) {
+        self.total.charge(bytes);
         let held = self.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         if held > self.options.max_buffered_bytes {
             self.oversize.notify_one();
@@ -152,9 +158,11 @@ impl Shared {
 
     fn release(&self, bytes: usize) {
         self.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.total.release(bytes);
     }
 
-    /// Closes the connections that hold the most, until the rest fits.
+    /// Closes the connections that hold the most, until the rest fits. What is reserved does not count: it is not
+    /// in memory, and a connection with many calls has much of it.
     fn close_largest(&self) {
         let registry = lock(&self.registry);
         loop {
@@ -162,9 +170,9 @@ impl Shared {
             let ending = registry.ending_bytes();
             let held = self.bytes.load(Ordering::Relaxed).saturating_sub(ending);
             let open = registry.peers().filter(|peer| !peer.cut.is_cancelled());
-            let largest = open.max_by_key(|peer| peer.bytes.held());
+            let largest = open.max_by_key(|peer| peer.in_memory());
             match largest {
-                Some(peer) if held > self.options.max_buffered_bytes && peer.bytes.held() > 0 => {
+                Some(peer) if held > self.options.max_buffered_bytes && peer.in_memory() > 0 => {
                     peer.cut.cancel();
                     let outcome = if peer.is_idle() { Outcome::ClosedIdle } else { Outcome::ClosedBusy };
                     self.count_in(&registry, Limit::BufferedBytes, outcome);
@@ -233,6 +241,7 @@ impl Shared {
                 refused,
                 closed_idle,
                 closed_busy,
+                waited,
                 "the limit of buffered bytes was reached"
             ),
             Limit::BufferedBytesPerAddress => tracing::warn!(

@@ -13,7 +13,6 @@ use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 use bytes::BytesMut;
 use http::{Extensions, Request};
@@ -23,13 +22,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, interval, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected as _;
 use tower::Service as _;
 
-use self::activity::{Activity, IdleWatch, Metered, Socket, StallWatch, Verdict};
+use self::activity::{Activity, IdleWatch, LeaveWatch, Metered, Socket, StallWatch, Verdict};
 use self::calls::{Answer, Calls};
 pub(crate) use self::census::{Census, Tally};
 use crate::app::AppService;
@@ -38,10 +37,6 @@ use crate::client::ClientAddress;
 use crate::options::ServeOptions;
 use crate::proxy::{Rewind, read_proxy_header};
 use crate::unread::Drain;
-
-/// At shutdown: how long a connection without a call may take to close by itself. HTTP/2 closes when its peer
-/// has answered a ping, HTTP/1.1 when the head that has begun is there; a hostile peer does neither.
-const IDLE_GRACE: Duration = Duration::from_millis(500);
 
 /// Runs the tasks of a connection where the drain can see them, and where a call can be ended.
 #[derive(Clone, Debug)]
@@ -78,27 +73,44 @@ pub(crate) struct Connections {
 impl Connections {
     /// Serves one connection to its end, or until its `place` is taken away.
     pub(crate) async fn run(self, stream: TcpStream, place: Ticket) {
-        let peer = place.peer();
-        tokio::select! {
-            () = self.serve_peer(stream, peer) => {}
-            () = peer.cut.cancelled() => {}
-        }
-    }
-
-    async fn serve_peer(&self, stream: TcpStream, peer: &Arc<Peer>) {
         let accepted = Instant::now();
         let mut caller = Extensions::new();
         caller.insert(stream.connect_info());
         // A socket without a peer is closed already.
         let Ok(address) = stream.peer_addr() else { return };
-        let Some((stream, nearest)) = self.in_time(accepted, self.read_client(stream, address.ip())).await
-        else {
-            return;
+        let read = tokio::select! {
+            read = self.in_time(accepted, self.read_client(stream, address.ip())) => read,
+            () = place.peer().cut.cancelled() => None,
         };
+        let Some((stream, client)) = read else { return };
+        let place = match client {
+            None => place,
+            Some(client) => match place.pass_to(client) {
+                Ok(place) => place,
+                Err(_limit) => return,
+            },
+        };
+        let (nearest, peer) = (client.unwrap_or(address.ip()), place.peer());
+        tokio::select! {
+            biased;
+            // Once it serves HTTP it knows how to end a connection that is cut.
+            () = self.serve_peer(stream, caller, nearest, accepted, peer) => {}
+            () = peer.cut.cancelled() => {}
+        }
+    }
+
+    async fn serve_peer(
+        &self,
+        stream: Rewind,
+        mut caller: Extensions,
+        nearest: IpAddr,
+        accepted: Instant,
+        peer: &Arc<Peer>,
+    ) {
         match &self.options.tls {
             None => self.serve(stream, caller, nearest, accepted, peer).await,
             Some(tls) => {
-                let handshake = tls.acceptor().accept(stream);
+                let handshake = tls.accept(stream);
                 if let Some(stream) = self.in_time(accepted, handshake).await {
                     caller.insert(stream.connect_info());
                     self.serve(stream, caller, nearest, accepted, peer).await;
@@ -107,13 +119,13 @@ impl Connections {
         }
     }
 
-    /// The client of a connection, by the PROXY header that a trusted proxy may send, and the stream behind that.
-    async fn read_client(&self, mut socket: TcpStream, peer: IpAddr) -> io::Result<(Rewind, IpAddr)> {
+    /// The client that a trusted proxy names by a PROXY header, if it does, and the stream behind that.
+    async fn read_client(&self, mut socket: TcpStream, peer: IpAddr) -> io::Result<(Rewind, Option<IpAddr>)> {
         if !self.options.trusted_proxies.contains(peer) {
-            return Ok((Rewind { first: BytesMut::new(), socket }, peer));
+            return Ok((Rewind { first: BytesMut::new(), socket }, None));
         }
         let (client, rest) = read_proxy_header(&mut socket).await?;
-        Ok((Rewind { first: rest, socket }, client.unwrap_or(peer)))
+        Ok((Rewind { first: rest, socket }, client))
     }
 
     /// What a step before the first request comes to; `None`: it failed, took too long since `accepted`, or
@@ -147,7 +159,7 @@ impl Connections {
     ) where
         S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let activity = Arc::new(Activity::new(&self.options));
+        let activity = Arc::new(Activity::new(&self.options, peer.is_proxy()));
         let _entered = self.census.enter(&activity);
         let tracked = Tracked { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) };
         let http = self.options.http(tracked);
@@ -165,8 +177,10 @@ impl Connections {
                 // It is always ready, and waiting for that would make the future of every call larger.
                 let response = service.clone().call(unread.watch(request));
                 async move {
-                    let response = response.await?;
-                    Ok::<_, Infallible>(response.map(|body| Answer::new(MeteredBody::new(body, open), call)))
+                    let mut response = response.await?;
+                    let end = response.extensions_mut().remove();
+                    let metered = response.map(|body| MeteredBody::new(body, open, end));
+                    Ok::<_, Infallible>(metered.map(|body| Answer::new(body, call)))
                 }
             })
         };
@@ -176,7 +190,7 @@ impl Connections {
         let (mut closing, mut draining) = (false, false);
         let mut idle = IdleWatch::new(accepted, &self.options);
         let mut stalls = StallWatch::new(&self.options);
-        let mut leave = interval(IDLE_GRACE);
+        let mut leave = LeaveWatch::new();
         let mut leave_until = None;
         loop {
             tokio::select! {
@@ -187,6 +201,7 @@ impl Connections {
                     return;
                 }
                 () = self.cut.cancelled() => return,
+                () = peer.cut.cancelled() => return activity.give_up(),
                 () = activity.calls.too_many_cancelled.notified() => {
                     tracing::debug!("a client cancels too many calls: its connection is closed");
                     return activity.give_up();
@@ -198,9 +213,9 @@ impl Connections {
                 () = self.draining.cancelled(), if !draining => {
                     (closing, draining) = (true, true);
                     connection.as_mut().graceful_shutdown();
-                    leave.reset();
+                    leave.looks.reset();
                 }
-                _ = leave.tick(), if draining => if activity.has_nothing_to_do() {
+                _ = leave.looks.tick(), if draining => if leave.look(&activity, peer.requests()) {
                     return;
                 },
                 () = peer.leave.cancelled(), if leave_until.is_none() => {
@@ -208,7 +223,9 @@ impl Connections {
                     closing = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = sleep_until(leave_until.unwrap_or(accepted)), if leave_until.is_some() => return,
+                () = sleep_until(leave_until.unwrap_or(accepted)), if leave_until.is_some() => {
+                    return activity.give_up();
+                }
                 () = sleep_until(idle.next), if !closing => match idle.check(&activity, peer) {
                     Verdict::Live => {}
                     Verdict::NeverSpoke => return,

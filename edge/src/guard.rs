@@ -9,6 +9,7 @@ use std::any::Any;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
@@ -78,10 +79,21 @@ where
     }
 }
 
-/// When a call ends from outside.
-struct Ends {
+/// What ends a call from outside. It is among the extensions of the call's response, for those who hold back the
+/// answer: they have to ask for the rest of it when the end has come, whatever they wait for.
+#[derive(Clone)]
+pub(crate) struct End(Arc<Causes>);
+
+struct Causes {
     deadline: Option<Instant>,
     stop: CancellationToken,
+    /// Somebody has seen one of them come.
+    has_come: AtomicBool,
+}
+
+/// Waits for the end of a call from outside.
+pub(crate) struct Ends {
+    end: End,
     /// Waits for either; made when the call first has to wait for something.
     wait: Option<BoxFuture<'static, Status>>,
 }
@@ -89,17 +101,23 @@ struct Ends {
 impl Ends {
     fn new(timeout: Option<std::time::Duration>, stop: CancellationToken) -> Self {
         // A deadline beyond the clock's end is none.
-        Self { deadline: timeout.and_then(|timeout| Instant::now().checked_add(timeout)), stop, wait: None }
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        Self::from(End(Arc::new(Causes { deadline, stop, has_come: AtomicBool::new(false) })))
     }
 
-    /// For calls that never have to wait: whether the deadline has passed.
+    /// For calls that never have to wait: whether the deadline has passed, or the end was seen by somebody else.
     fn passed(&self) -> Option<Status> {
-        (self.deadline? <= Instant::now()).then(deadline_exceeded)
+        let Causes { deadline, has_come, .. } = &*self.end.0;
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Some(deadline_exceeded());
+        }
+        has_come.load(Ordering::Relaxed).then(stopping)
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Status> {
+        let causes = &self.end.0;
         let wait = self.wait.get_or_insert_with(|| {
-            let (deadline, stop) = (self.deadline, self.stop.clone());
+            let (deadline, stop) = (causes.deadline, causes.stop.clone());
             Box::pin(async move {
                 match deadline {
                     None => stop.cancelled_owned().await,
@@ -108,11 +126,23 @@ impl Ends {
                         () = sleep_until(deadline) => return deadline_exceeded(),
                     },
                 }
-                Status::unavailable("the server is stopping")
+                stopping()
             })
         });
-        wait.as_mut().poll(cx)
+        let status = ready!(wait.as_mut().poll(cx));
+        causes.has_come.store(true, Ordering::Relaxed);
+        Poll::Ready(status)
     }
+}
+
+impl From<End> for Ends {
+    fn from(end: End) -> Self {
+        Self { end, wait: None }
+    }
+}
+
+fn stopping() -> Status {
+    Status::unavailable("the server is stopping")
 }
 
 fn deadline_exceeded() -> Status {
@@ -151,8 +181,11 @@ where
         let status = match passed {
             Some(status) => status,
             None => match catch_unwind(AssertUnwindSafe(|| call.poll(cx))) {
-                Ok(Poll::Ready(Ok(response))) => {
+                Ok(Poll::Ready(Ok(mut response))) => {
                     let ends = this.ends.take();
+                    if let Some(ends) = &ends {
+                        response.extensions_mut().insert(ends.end.clone());
+                    }
                     return Poll::Ready(Ok(response.map(|body| GuardedBody::new(body, ends))));
                 }
                 Ok(Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
@@ -182,7 +215,7 @@ pub(crate) struct GuardedBody<B> {
 impl<B: Send + 'static> GuardedBody<B> {
     fn new(body: B, ends: Option<Ends>) -> Self {
         let body = Arc::new(Mutex::new(Some(body)));
-        let watch = ends.as_ref().and_then(|ends| ends.deadline).map(|deadline| {
+        let watch = ends.as_ref().and_then(|ends| ends.end.0.deadline).map(|deadline| {
             let body = Arc::clone(&body);
             AbortOnDropHandle::new(tokio::spawn(async move {
                 sleep_until(deadline).await;

@@ -6,9 +6,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpListener;
 
-/// How many connections may wait in the kernel to be accepted: what tokio and the standard library take. The
-/// system may allow fewer.
-const BACKLOG: i32 = 1024;
+/// How many connections the kernel may hold that were not accepted yet; it may have a lower limit of its own. It drops
+/// what is more, and a client tries again after a second. The usual 128 is what comes in some milliseconds of an
+/// attack, while the server's thread waits for its turn.
+pub(crate) const BACKLOG: i32 = 4_096;
 
 /// Listens on `address`, within a runtime of tokio.
 ///

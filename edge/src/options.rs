@@ -25,19 +25,28 @@ pub struct ServeOptions {
     pub tls: Option<Tls>,
     /// The proxies that may say which client a connection or a request comes from. Default: none, and what
     /// peers say of it is not looked at.
+    ///
+    /// A connection that begins with a PROXY header counts as its client's, with the limits of one: those of
+    /// connections and of buffered bytes. Every other connection of a trusted proxy carries many clients, and has
+    /// neither [`max_connections_per_address`](Self::max_connections_per_address) nor
+    /// [`max_buffered_bytes_per_connection`](Self::max_buffered_bytes_per_connection).
     pub trusted_proxies: TrustedProxies,
     /// How many connections may be open at once. At the limit the least useful one makes room for a new one:
     /// first those that have sent no request, then those without an open call, then those whose open calls
-    /// carry neither `authorization` nor `cookie`, of each the one that has been quiet for the longest time. It
-    /// is asked to finish (GOAWAY, or the end of an HTTP/1.1 connection), and cut after a second. When there
-    /// is none of these, the new one is refused: 503 with `retry-after` over HTTP/1.1, GOAWAY with
+    /// carry neither `authorization` nor `cookie`, of each the one that has been quiet for the longest time. Then
+    /// those with sessions of the address that has the most connections, if it has more than a sixteenth of all,
+    /// and more than the new one's address. A connection that has sent no request is cut at once; another one is
+    /// asked to finish (GOAWAY, or the end of an HTTP/1.1 connection), and cut after a second. When there is none
+    /// of these, the new one is refused: 503 with `retry-after` over HTTP/1.1, GOAWAY with
     /// ENHANCE_YOUR_CALM over HTTP/2, and with TLS it is closed. Default 8,000.
     ///
-    /// The defaults fit a server with 2 GB of memory, whatever its clients do: a connection holds up to 128 KiB
-    /// of requests that nobody has read ([`max_http1_buffer`](Self::max_http1_buffer),
-    /// [`connection_window`](Self::connection_window)) and about 40 KiB of its own, in all 1.4 GB; buffered bytes
-    /// are 256 MiB; and an open HTTP/2 call costs some KiB, for 20,000 calls less than 200 MB. A larger server
-    /// takes all limits of connections, calls and buffered bytes times its memory by 2 GB.
+    /// The defaults suit a server with 2 GB of memory. A connection holds up to 128 KiB of requests that nobody has
+    /// read ([`max_http1_buffer`](Self::max_http1_buffer), [`connection_window`](Self::connection_window)), with
+    /// TLS 16 KiB of what was written and not taken, and about 40 KiB of its own: 1.5 GB for 8,000. Buffered bytes
+    /// are 256 MiB. An open HTTP/2 call costs some KiB and its head
+    /// ([`max_header_list_size`](Self::max_header_list_size)) up to 16 KiB: for 20,000 calls less than 200 MB and up
+    /// to 330 MB. If every client does its worst at once, that is 2.3 GB; 6,000 connections then fit 2 GB. A larger
+    /// server takes all limits of connections, calls and buffered bytes times its memory by 2 GB.
     pub max_connections: usize,
     /// How many connections one address may have open (an IPv4 address, or an IPv6 network of 64 bits). At the
     /// limit the least useful one of the same address goes, as with
@@ -52,8 +61,9 @@ pub struct ServeOptions {
     /// How many of them one address may have open, with the same quarter. Default 2,000.
     pub max_calls_per_address: usize,
     /// Bytes that may wait in memory for all clients together: of answers that were made and not taken, and of
-    /// requests that came and were not answered. Above it, the connection that holds the most is closed. Default
-    /// 256 MiB.
+    /// requests that came and were not answered. Above it, the connection that holds the most is closed. What is
+    /// reserved for long answers ([`App::long_answers`](crate::App::long_answers)) closes none: at the limit, such
+    /// calls wait. Default 256 MiB.
     pub max_buffered_bytes: usize,
     /// How many of them one address may hold. At the limit no answer to this address is asked for more until some
     /// are taken, but for connections that hold less than 16 KiB. Default 64 MiB.
@@ -79,8 +89,8 @@ pub struct ServeOptions {
     /// socket that takes nothing), by the end of the connection. It is noticed at most a quarter later. A
     /// stream that has nothing to send may stay silent. Default 60 s.
     pub stall_timeout: Duration,
-    /// How many calls a client may cancel at once on one HTTP/2 connection; then the connection is closed.
-    /// Default 1,000.
+    /// How many calls a client may cancel at once on one HTTP/2 connection; then the connection is closed, unless
+    /// it is a trusted proxy's, which carries many clients. Default 1,000.
     pub cancel_burst: u32,
     /// How many of these it may cancel again after each second. Default 33.
     pub cancel_rate: u32,
@@ -103,7 +113,8 @@ pub struct ServeOptions {
     /// together.
     pub max_send_buffer: usize,
     /// Bytes that the kernel takes for a connection beyond what the client has room for (where the system
-    /// offers it): without it, some megabytes for each client that does not read. Default 128 KiB.
+    /// offers it): without it, some megabytes for each client that does not read. A ping waits behind them, so a
+    /// client that takes fewer than these in `keep_alive_timeout` is given up. Default 16 KiB.
     pub max_unsent: u32,
     /// Bytes of request that a client may send on one HTTP/2 stream before a handler has read any. An upload is
     /// at most this fast for each round trip. Default 32 KiB.
@@ -162,7 +173,7 @@ impl Default for ServeOptions {
             max_header_list_size: 16 * 1024,
             max_http1_buffer: 64 * 1024,
             max_send_buffer: 1024,
-            max_unsent: 128 * 1024,
+            max_unsent: 16 * 1024,
             stream_window: 32 * 1024,
             connection_window: 128 * 1024,
             body_read_timeout: Duration::from_secs(60),

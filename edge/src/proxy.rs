@@ -60,10 +60,11 @@ fn canonical(network: IpNet) -> IpNet {
 
 /// The proxies in front of a server. From these peers, and from no other, two things name the client:
 ///
-/// - The PROXY protocol, version 1 or 2, at the start of a connection, before TLS. A trusted peer may send
-///   it and need not. LOCAL and UNKNOWN keep the peer's address; a malformed one closes the connection, as
-///   does one of more than 4 KiB, or one that takes longer than
-///   [`ServeOptions::handshake_timeout`](crate::ServeOptions::handshake_timeout).
+/// - The PROXY protocol, version 1 or 2, at the start of a connection, before TLS. The connection then counts as
+///   this client's. A proxy of HTTP need not send it. A proxy of TCP or TLS has to send it on every connection:
+///   a client can write its own PROXY header or `X-Forwarded-For` where the proxy writes none. LOCAL and UNKNOWN
+///   keep the peer's address; a malformed header closes the connection, as does one of more than 4 KiB, or one
+///   that takes longer than [`ServeOptions::handshake_timeout`](crate::ServeOptions::handshake_timeout).
 /// - `X-Forwarded-For` or `Forwarded` (RFC 7239) of a request. The list is read from its end, past trusted
 ///   addresses: the first address that is not trusted is the client. An entry that is unknown, obfuscated
 ///   or malformed ends the search, and the client is the last trusted address before it.

@@ -18,13 +18,9 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use crate::app::App;
 use crate::budget::{Budget, Refusals};
 use crate::connection::{Census, Connections, Tally};
+use crate::listen::BACKLOG;
 use crate::options::ServeOptions;
 use crate::unread::Drain;
-
-/// How many connections the kernel may hold that were not accepted yet; it may have a lower limit of its own. It drops
-/// what is more, and a client tries again after a second. The usual 128 is what comes in some milliseconds of an
-/// attack, while the server's thread waits for its turn.
-const BACKLOG: i32 = 4_096;
 
 /// How long accepting pauses when the system refuses a connection for want of something (file
 /// descriptors, memory): trying again at once would only burn the processor.
@@ -47,6 +43,7 @@ pub async fn serve(
     options: ServeOptions,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
+    // It may have been opened by somebody else, with a backlog of the usual length.
     if let Err(error) = SockRef::from(&listener).listen(BACKLOG) {
         tracing::debug!(%error, "cannot set the backlog of the listener");
     }

@@ -6,13 +6,14 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tokio_rustls::TlsAcceptor;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
 use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
+use tokio_rustls::{Accept, TlsAcceptor};
 
 /// What the port speaks inside TLS, as ALPN names it.
 const HTTP2: &[u8] = b"h2";
@@ -20,6 +21,10 @@ const HTTP1: &[u8] = b"http/1.1";
 
 /// The first second after those that a certificate can name: the year 10000, since 1970.
 const END_OF_TIME: Duration = Duration::from_secs(253_402_300_800);
+
+/// Bytes that TLS holds of what was written and not taken, for each connection; more is not written. The
+/// budget does not count them. A record of TLS has up to 16 KiB.
+const MAX_UNTAKEN: usize = 16 * 1024;
 
 /// TLS for a port: versions 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN.
 ///
@@ -118,8 +123,10 @@ impl Tls {
         expiry(self.chain.first()?)
     }
 
-    pub(crate) fn acceptor(&self) -> TlsAcceptor {
-        TlsAcceptor::from(Arc::clone(&self.config))
+    /// Shakes hands on `stream`.
+    pub(crate) fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Accept<S> {
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
+        acceptor.accept_with(stream, |connection| connection.set_buffer_limit(Some(MAX_UNTAKEN)))
     }
 }
 
@@ -186,4 +193,48 @@ fn config(
     // The better one first.
     config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::FutureExt as _;
+    use rcgen::{CertificateParams, KeyPair};
+    use tokio::io::{AsyncWriteExt as _, duplex};
+    use tokio_rustls::TlsConnector;
+    use tokio_rustls::rustls::ClientConfig;
+    use tokio_rustls::rustls::pki_types::ServerName;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_client_does_not_take_is_not_piled_up_as_ciphertext() {
+        const PIPE: usize = 1024;
+        let key = KeyPair::generate().unwrap();
+        let certificate =
+            CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
+        let tls = Tls::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes()).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(certificate.der().clone()).unwrap();
+        let client = ClientConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let (near, far) = duplex(PIPE);
+        let connector = TlsConnector::from(Arc::new(client));
+        let name = ServerName::try_from("localhost").unwrap();
+        let (server, client) = tokio::join!(tls.accept(near), connector.connect(name, far));
+        let (mut server, _client) = (server.unwrap(), client.unwrap());
+
+        let mut held = 0;
+        while held < 1024 * 1024
+            && let Some(written) = pin!(server.write(&[0; 1024])).now_or_never()
+        {
+            held += written.unwrap();
+        }
+
+        assert!(held <= MAX_UNTAKEN + 2 * PIPE, "{held} bytes wait");
+    }
 }

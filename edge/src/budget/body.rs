@@ -1,5 +1,6 @@
 //! The body of every answer: it is not asked for more while its connection or its client's address holds too
-//! much, and what it gave is charged until it has been written or thrown away.
+//! much, and what it gave is charged until it has been written or thrown away. A call that ends from outside is not
+//! held up: all that is left to say is its status.
 
 use std::io::IoSlice;
 use std::pin::Pin;
@@ -11,15 +12,51 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio::sync::futures::OwnedNotified;
 
-use super::call::{Call, OpenCall, Wait};
+use super::call::{Below, Call, OpenCall, Wait};
+use crate::guard::{End, Ends};
 
 /// Waits until the accounts of a call have room.
 #[derive(Default)]
 pub(super) struct Room {
-    /// What is waited for, and its queue.
-    waits: Option<(Wait, Pin<Box<OwnedNotified>>)>,
+    waits: Option<Waiting>,
     /// What has woken this one.
-    woken: Option<Wait>,
+    woken: Option<Below>,
+}
+
+/// What is waited for, and its places in the queues.
+struct Waiting {
+    wait: Wait,
+    first: Place,
+    second: Option<Place>,
+}
+
+/// A place in the queue of an account.
+struct Place {
+    below: Below,
+    turn: Pin<Box<OwnedNotified>>,
+}
+
+impl Place {
+    fn new(call: &Call, below: Below) -> Self {
+        Self { below, turn: Box::pin(call.account(below.account).room(below.level)) }
+    }
+}
+
+impl Waiting {
+    fn new(call: &Call, wait: Wait) -> Self {
+        let Wait(first, second) = wait;
+        Self { wait, first: Place::new(call, first), second: second.map(|below| Place::new(call, below)) }
+    }
+
+    /// Ready when it may be its turn. A turn in the other queue goes to the next one there when this is dropped.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Below> {
+        for place in [Some(&mut self.first), self.second.as_mut()].into_iter().flatten() {
+            if place.turn.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(place.below);
+            }
+        }
+        Poll::Pending
+    }
 }
 
 impl Room {
@@ -33,34 +70,32 @@ impl Room {
         mut take: impl FnMut() -> Result<(), Wait>,
     ) -> Poll<()> {
         loop {
-            if let Some((wait, room)) = &mut self.waits {
-                if room.as_mut().poll(cx).is_ready() {
-                    self.woken = Some(*wait);
+            match self.waits.as_mut().map(|waits| waits.poll(cx)) {
+                Some(Poll::Ready(woken)) => {
+                    self.woken = Some(woken);
                     self.waits = None;
-                } else {
-                    // What may be made depends on what is taken of this very answer, too.
-                    call.wake_when_taken(cx);
                 }
+                // What may be made depends on what is taken of this very answer, too.
+                Some(Poll::Pending) => call.wake_when_taken(cx),
+                None => {}
             }
             let Err(wait) = take() else {
                 self.waits = None;
                 return Poll::Ready(());
             };
-            if self.waits.as_ref().is_some_and(|(waits, _)| *waits == wait) {
+            if self.waits.as_ref().is_some_and(|waits| waits.wait == wait) {
                 return Poll::Pending;
             }
-            if self.woken != Some(wait) {
-                self.pass_on(call);
-            }
-            self.woken = None;
+            self.pass_on(call);
             call.waits(wait);
-            self.waits = Some((wait, Box::pin(call.account(wait.account).room(wait.level))));
+            self.waits = Some(Waiting::new(call, wait));
         }
     }
 
+    /// Wakes the next one that waits for what has woken this one, if there is still room.
     pub(super) fn pass_on(&mut self, call: &Call) {
-        if let Some(wait) = self.woken.take() {
-            call.account(wait.account).pass_on(wait.level);
+        if let Some(below) = self.woken.take() {
+            call.account(below.account).pass_on(below.level);
         }
     }
 }
@@ -73,13 +108,15 @@ pin_project! {
         body: B,
         has_begun: bool,
         room: Room,
+        // What ends the call from outside.
+        ends: Option<Ends>,
     }
 }
 
 impl<B> MeteredBody<B> {
     /// Counts `call` as open until the body is dropped.
-    pub(crate) fn new(body: B, call: OpenCall) -> Self {
-        Self { call, body, has_begun: false, room: Room::default() }
+    pub(crate) fn new(body: B, call: OpenCall, end: Option<End>) -> Self {
+        Self { call, body, has_begun: false, room: Room::default(), ends: end.map(Ends::from) }
     }
 }
 
@@ -93,7 +130,13 @@ impl<B: Body<Data = Bytes>> Body for MeteredBody<B> {
     ) -> Poll<Option<Result<Frame<Charged>, B::Error>>> {
         let this = self.project();
         let call = &this.call.0;
-        ready!(this.room.poll(call, cx, || call.may_make()));
+        if this.room.poll(call, cx, || call.may_make()).is_pending() {
+            let Some(ends) = this.ends else { return Poll::Pending };
+            // The body knows the status, too.
+            let _status = ready!(ends.poll(cx));
+            // Others may have the places in the queues.
+            *this.room = Room::default();
+        }
         let polled = this.body.poll_frame(cx).map_ok(|frame| {
             if !std::mem::replace(this.has_begun, true) {
                 frame.map_data(|bytes| {

@@ -103,21 +103,27 @@ fn count(calls: &AtomicUsize, limit: usize, has_session: bool) -> bool {
 pub(super) enum Which {
     Connection,
     Address,
+    /// That of all together, which holds up only what is reserved.
+    Total,
 }
 
-/// What a call waits for: that this account is filled less than this.
+/// That an account is filled less than this.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wait {
+pub(super) struct Below {
     pub(super) account: Which,
     pub(super) level: Level,
 }
 
+/// What a call waits for: the first, or the second where there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wait(pub(super) Below, pub(super) Option<Below>);
+
 impl Wait {
     fn limit(self) -> Limit {
-        match (self.account, self.level) {
-            // A connection has to be small while its address is full.
-            (Which::Address, _) | (_, Level::Small) => Limit::BufferedBytesPerAddress,
-            (Which::Connection, Level::Limit | Level::Reserve) => Limit::BufferedBytesPerConnection,
+        match self.0.account {
+            Which::Connection => Limit::BufferedBytesPerConnection,
+            Which::Address => Limit::BufferedBytesPerAddress,
+            Which::Total => Limit::BufferedBytes,
         }
     }
 }
@@ -125,7 +131,7 @@ impl Wait {
 impl Call {
     /// Its answer has to wait. One that a slow client holds up by itself is nothing to report.
     pub(super) fn waits(&self, wait: Wait) {
-        if wait.limit() == Limit::BufferedBytesPerAddress {
+        if wait.limit() != Limit::BufferedBytesPerConnection {
             self.peer.shared.count(wait.limit(), Outcome::Waited);
         }
     }
@@ -134,6 +140,7 @@ impl Call {
         match which {
             Which::Connection => &self.peer.bytes,
             Which::Address => &self.address.bytes,
+            Which::Total => &self.peer.shared.total,
         }
     }
 
@@ -143,11 +150,13 @@ impl Call {
 
     pub(super) fn charge(&self, bytes: usize) {
         self.accounts().into_iter().for_each(|account| account.charge(bytes));
+        self.peer.in_memory.fetch_add(bytes, Ordering::Relaxed);
         self.peer.shared.charge(bytes);
     }
 
     pub(super) fn release(&self, bytes: usize) {
         self.peer.shared.release(bytes);
+        self.peer.in_memory.fetch_sub(bytes, Ordering::Relaxed);
         self.accounts().into_iter().for_each(|account| account.release(bytes));
     }
 
@@ -176,44 +185,51 @@ impl Call {
         }
         let level = if self.untaken.load(Ordering::Acquire) == 0 { Level::Reserve } else { Level::Limit };
         if self.peer.bytes.is_full(level) {
-            return Err(Wait { account: Which::Connection, level });
+            return Err(Wait(Below { account: Which::Connection, level }, None));
         }
-        match self.address.bytes.is_full(level) {
-            true if self.peer.is_proxy => Err(Wait { account: Which::Address, level }),
-            // Of a full address, a connection that takes what it gets goes on.
-            true if self.peer.bytes.is_full(Level::Small) => {
-                Err(Wait { account: Which::Connection, level: Level::Small })
-            }
-            true | false => Ok(()),
+        if !self.address.bytes.is_full(level) {
+            return Ok(());
         }
+        let address = Below { account: Which::Address, level };
+        if self.peer.is_proxy {
+            return Err(Wait(address, None));
+        }
+        // Of a full address, a connection that takes what it gets goes on.
+        if self.peer.bytes.is_full(Level::Small) {
+            return Err(Wait(address, Some(Below { account: Which::Connection, level: Level::Small })));
+        }
+        Ok(())
     }
 
-    /// Charges for an answer that has not begun.
+    /// Reserves bytes for an answer that has not begun. They are not in memory, so they make no connection close.
     pub(super) fn reserve(&self, bytes: usize) -> Result<(), Wait> {
-        if !self.peer.bytes.try_charge(bytes) {
-            return Err(Wait { account: Which::Connection, level: Level::Limit });
+        const ORDER: [Which; 3] = [Which::Connection, Which::Address, Which::Total];
+        for (charged, account) in ORDER.into_iter().enumerate() {
+            if !self.account(account).try_charge(bytes) {
+                ORDER[..charged].iter().for_each(|account| self.account(*account).release(bytes));
+                return Err(Wait(Below { account, level: Level::Limit }, None));
+            }
         }
-        if !self.address.bytes.try_charge(bytes) {
-            self.peer.bytes.release(bytes);
-            return Err(Wait { account: Which::Address, level: Level::Limit });
-        }
-        self.peer.shared.charge(bytes);
         self.reserved.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }
 
     /// The answer has begun, and is charged by itself.
     pub(super) fn answered(&self) {
-        for held in [&self.reserved, &self.request] {
-            let bytes = held.swap(0, Ordering::Relaxed);
-            if bytes > 0 {
-                self.release(bytes);
-            }
+        let reserved = self.reserved.swap(0, Ordering::Relaxed);
+        if reserved > 0 {
+            self.peer.shared.total.release(reserved);
+            self.accounts().into_iter().for_each(|account| account.release(reserved));
+        }
+        let request = self.request.swap(0, Ordering::SeqCst);
+        if request > 0 {
+            self.release(request);
         }
     }
 
     fn end(&self) {
-        if self.ended.swap(true, Ordering::Relaxed) {
+        // In one order with the end of the request's body: one of the two has to see the other's change.
+        if self.ended.swap(true, Ordering::SeqCst) {
             return;
         }
         self.answered();
@@ -276,8 +292,8 @@ impl Received {
 impl Drop for Received {
     /// The body has been read: now the handler has what was in it.
     fn drop(&mut self) {
-        self.call.request.fetch_add(self.charged, Ordering::Relaxed);
-        if self.call.ended.load(Ordering::Relaxed) {
+        self.call.request.fetch_add(self.charged, Ordering::SeqCst);
+        if self.call.ended.load(Ordering::SeqCst) {
             self.call.answered();
         }
     }

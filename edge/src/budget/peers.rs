@@ -32,12 +32,19 @@ const SCAN_VALIDITY: Duration = Duration::from_secs(1);
 /// A look that found nothing is not repeated before this many times of what it took.
 const SCAN_PAUSE_FACTOR: u32 = 10;
 
+/// A network with more than this part of all connections makes room with those that carry a session, too. Anybody
+/// can send a cookie, so a few networks could hold all places for good otherwise.
+const NETWORK_SHARE: usize = 16;
+
 /// One connection, as the budget sees it.
 pub(crate) struct Peer {
     id: u64,
     pub(super) shared: Arc<Shared>,
     pub(super) address: Arc<Address>,
+    /// Bytes that it holds, and those that are reserved for answers that have not begun.
     pub(super) bytes: Account,
+    /// The first of these.
+    pub(super) in_memory: AtomicUsize,
     requests: AtomicUsize,
     calls: AtomicUsize,
     /// Of these, calls that carry a session.
@@ -63,10 +70,12 @@ enum Use {
     Idle,
     /// None of the open calls carries a session.
     WithoutSession,
+    /// An open call carries a session, and its network has many connections.
+    WithSession,
 }
 
-/// How useful, and since when nothing has happened.
-type Rank = (Use, u64);
+/// How useful, of how large a network if that matters, and since when nothing has happened.
+type Rank = (Use, Reverse<usize>, u64);
 
 impl Peer {
     /// Requests that have come, for whoever looks whether there are new ones.
@@ -76,6 +85,16 @@ impl Peer {
 
     pub(crate) fn is_idle(&self) -> bool {
         self.calls.load(Ordering::Relaxed) == 0
+    }
+
+    /// Whether it carries many clients.
+    pub(crate) fn is_proxy(&self) -> bool {
+        self.is_proxy
+    }
+
+    /// Bytes of requests and answers that it holds.
+    pub(super) fn in_memory(&self) -> usize {
+        self.in_memory.load(Ordering::Relaxed)
     }
 
     pub(super) fn begin(&self, has_session: bool) {
@@ -95,21 +114,25 @@ impl Peer {
         self.calls.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// `None`: it does not have to make room for anybody.
-    fn rank(&self) -> Option<Rank> {
+    /// `None`: it does not have to make room for anybody. With a session it does where its network has more
+    /// connections than `kept`.
+    fn rank(&self, kept: usize) -> Option<Rank> {
         if self.leaves.load(Ordering::Relaxed) || self.cut.is_cancelled() {
             return None;
         }
-        let usefulness = if self.requests() == 0 {
-            Use::Silent
+        let connections = if self.is_proxy { 0 } else { self.address.connections.load(Ordering::Relaxed) };
+        let (usefulness, network) = if self.requests() == 0 {
+            (Use::Silent, 0)
         } else if self.is_idle() {
-            Use::Idle
+            (Use::Idle, 0)
         } else if self.session_calls.load(Ordering::Relaxed) == 0 {
-            Use::WithoutSession
+            (Use::WithoutSession, 0)
+        } else if connections > kept {
+            (Use::WithSession, connections)
         } else {
             return None;
         };
-        Some((usefulness, self.active.load(Ordering::Relaxed)))
+        Some((usefulness, Reverse(network), self.active.load(Ordering::Relaxed)))
     }
 }
 
@@ -119,6 +142,13 @@ pub(crate) struct Ticket(Arc<Peer>);
 impl Ticket {
     pub(crate) fn peer(&self) -> &Arc<Peer> {
         &self.0
+    }
+
+    /// A place for `client` instead, which the proxy that has this one names as the client of the whole connection.
+    pub(crate) fn pass_to(self, client: IpAddr) -> Result<Self, Limit> {
+        let budget = Budget(Arc::clone(&self.0.shared));
+        drop(self);
+        budget.admit(client)
     }
 }
 
@@ -158,10 +188,13 @@ impl Shared {
         let found = if registry.leaving >= few_of(self.options.max_connections, MAX_LEAVING) {
             None
         } else if limit == Limit::ConnectionsPerAddress {
-            lock(&address.scan)
-                .next(&registry.peers, |peer| !peer.is_proxy && Arc::ptr_eq(&peer.address, address))
+            let counts = |peer: &Peer| !peer.is_proxy && Arc::ptr_eq(&peer.address, address);
+            lock(&address.scan).next(&registry.peers, usize::MAX, counts)
         } else {
-            registry.scan.next(&registry.peers, |_| true)
+            // No network takes such a place from one that has fewer connections.
+            let own = address.connections.load(Ordering::Relaxed);
+            let kept = own.max(self.options.max_connections / NETWORK_SHARE);
+            registry.scan.next(&registry.peers, kept, |_| true)
         };
         let Some((usefulness, peer)) = found else {
             self.count_in(registry, limit, Outcome::Refused);
@@ -174,7 +207,7 @@ impl Shared {
                 Outcome::ClosedIdle
             }
             Use::Idle => Outcome::ClosedIdle,
-            Use::WithoutSession => Outcome::ClosedBusy,
+            Use::WithoutSession | Use::WithSession => Outcome::ClosedBusy,
         };
         peer.leave.cancel();
         self.count_in(registry, limit, outcome);
@@ -199,9 +232,9 @@ pub(super) struct Registry {
 impl Registry {
     /// Bytes that will be free soon without anybody being closed.
     pub(super) fn ending_bytes(&self) -> usize {
-        let ended: usize = self.ended.iter().filter_map(Weak::upgrade).map(|peer| peer.bytes.held()).sum();
+        let ended: usize = self.ended.iter().filter_map(Weak::upgrade).map(|peer| peer.in_memory()).sum();
         let cut = self.peers.values().filter(|peer| peer.cut.is_cancelled());
-        ended + cut.map(|peer| peer.bytes.held()).sum::<usize>()
+        ended + cut.map(|peer| peer.in_memory()).sum::<usize>()
     }
 
     pub(super) fn peers(&self) -> impl Iterator<Item = &Arc<Peer>> {
@@ -227,6 +260,7 @@ impl Registry {
             shared: Arc::clone(shared),
             address,
             bytes: Account::new(max_bytes),
+            in_memory: AtomicUsize::new(0),
             requests: AtomicUsize::new(0),
             calls: AtomicUsize::new(0),
             session_calls: AtomicUsize::new(0),
@@ -260,7 +294,7 @@ impl Registry {
             self.uncount(peer);
         }
         let removed = self.peers.remove(&peer.id);
-        if let Some(peer) = removed.as_ref().filter(|peer| peer.bytes.held() > 0) {
+        if let Some(peer) = removed.as_ref().filter(|peer| peer.in_memory() > 0) {
             self.ended.retain(|peer| peer.strong_count() > 0);
             self.ended.push(Arc::downgrade(peer));
         }
@@ -274,28 +308,30 @@ pub(super) struct Scan {
     /// The least useful one is the last.
     found: Vec<(Rank, u64)>,
     valid_until: Option<Instant>,
-    not_before: Option<Instant>,
+    /// No look before this time for those who could only find less than the last look, which kept so many.
+    pause: Option<(Instant, usize)>,
 }
 
 impl Scan {
-    /// The least useful of those `peers` that `counts` says yes to.
+    /// The least useful of those `peers` that `counts` says yes to and that have a rank by `kept`.
     fn next(
         &mut self,
         peers: &HashMap<u64, Arc<Peer>>,
+        kept: usize,
         counts: impl Fn(&Peer) -> bool,
     ) -> Option<(Use, Arc<Peer>)> {
         let start = Instant::now();
+        if self.pause.is_some_and(|(until, least)| start < until && kept >= least) {
+            return None;
+        }
         if self.valid_until.is_none_or(|until| until < start) {
             self.found.clear();
         }
-        if let Some(found) = self.pop(peers) {
+        if let Some(found) = self.pop(peers, kept) {
             return Some(found);
         }
-        if self.not_before.is_some_and(|not_before| start < not_before) {
-            return None;
-        }
         self.found.extend(
-            peers.values().filter(|peer| counts(peer)).filter_map(|peer| Some((peer.rank()?, peer.id))),
+            peers.values().filter(|peer| counts(peer)).filter_map(|peer| Some((peer.rank(kept)?, peer.id))),
         );
         if self.found.len() > SCAN_RESULTS {
             self.found.select_nth_unstable(SCAN_RESULTS);
@@ -303,16 +339,17 @@ impl Scan {
         }
         self.found.sort_unstable_by_key(|found| Reverse(*found));
         self.valid_until = Some(start + SCAN_VALIDITY);
-        let found = self.pop(peers);
-        self.not_before = found.is_none().then(|| start + start.elapsed() * SCAN_PAUSE_FACTOR);
+        let found = self.pop(peers, kept);
+        self.pause = found.is_none().then(|| (start + start.elapsed() * SCAN_PAUSE_FACTOR, kept));
         found
     }
 
-    /// Skips those to whom something has happened since the look.
-    fn pop(&mut self, peers: &HashMap<u64, Arc<Peer>>) -> Option<(Use, Arc<Peer>)> {
-        while let Some((rank, id)) = self.found.pop() {
-            if let Some(peer) = peers.get(&id).filter(|peer| peer.rank() == Some(rank)) {
-                return Some((rank.0, Arc::clone(peer)));
+    /// Skips those to whom something has happened since the look. Their networks may have got smaller.
+    fn pop(&mut self, peers: &HashMap<u64, Arc<Peer>>, kept: usize) -> Option<(Use, Arc<Peer>)> {
+        while let Some(((usefulness, _, active), id)) = self.found.pop() {
+            let is_same = |(now, _, active_now): Rank| (now, active_now) == (usefulness, active);
+            if let Some(peer) = peers.get(&id).filter(|peer| peer.rank(kept).is_some_and(is_same)) {
+                return Some((usefulness, Arc::clone(peer)));
             }
         }
         None

@@ -1,7 +1,10 @@
 //! Places of connections, without connections.
 
+use std::future::poll_fn;
+
 use http::Request;
 
+use super::body::Room;
 use super::*;
 use crate::client::ClientAddress;
 
@@ -15,7 +18,7 @@ fn address(last: u8) -> IpAddr {
     IpAddr::from([192, 0, 2, last])
 }
 
-/// A connection with a call that carries a session: it makes room for nobody.
+/// A connection with a call that carries a session.
 fn busy(budget: &Budget, from: IpAddr) -> Result<(Ticket, call::OpenCall), Limit> {
     let place = budget.admit(from)?;
     let mut request = Request::get("/").header("cookie", "a=b").body(()).unwrap();
@@ -82,4 +85,58 @@ fn a_flood_of_connections_sends_the_silent_ones_away_one_by_one() {
         places.push(new);
     }
     assert_eq!(lock(&budget.0.registry).open(), 1_000);
+}
+
+#[test]
+fn a_network_with_many_connections_makes_room_with_sessions_too_and_the_largest_first() {
+    let budget = budget(false, |options| options.max_connections = 64);
+    let many = |from, count| (0..count).map(|_| busy(&budget, address(from)).unwrap()).collect::<Vec<_>>();
+    let (large, larger, small) = (many(1, 28), many(2, 32), many(3, 4));
+    let leaving = |places: &[(Ticket, call::OpenCall)]| {
+        places.iter().filter(|(place, _)| place.peer().leave.is_cancelled()).count()
+    };
+
+    // A network takes no place of one that has fewer, nor of itself.
+    assert_eq!(busy(&budget, address(2)).err(), Some(Limit::Connections));
+    let new: Vec<_> = (0..4).map(|_| busy(&budget, address(3)).unwrap()).collect();
+    assert_eq!((leaving(&large), leaving(&larger), leaving(&small)), (0, 4, 0));
+    drop((new, large, larger, small));
+}
+
+#[test]
+fn networks_with_few_connections_keep_their_sessions() {
+    let budget = budget(false, |options| options.max_connections = 64);
+    let places: Vec<_> =
+        (0..16).flat_map(|from| (0..4).map(move |_| from)).map(|from| busy(&budget, address(from))).collect();
+    assert!(places.iter().all(Result::is_ok));
+    assert_eq!(busy(&budget, address(99)).err(), Some(Limit::Connections));
+}
+
+/// A connection with one call.
+fn calling(budget: &Budget, from: IpAddr) -> (Ticket, call::OpenCall) {
+    let place = budget.admit(from).unwrap();
+    let call = place.peer().open_call(&mut Request::get("/").body(()).unwrap());
+    (place, call)
+}
+
+#[tokio::test]
+async fn who_waits_for_a_full_address_goes_on_when_another_connection_has_taken_what_it_holds() {
+    const PIECE: usize = 20 * 1024;
+    let budget = budget(false, |options| options.max_buffered_bytes_per_address = 2 * PIECE);
+    let (_place, waiting) = calling(&budget, address(1));
+    let (_other_place, other) = calling(&budget, address(1));
+    waiting.0.charge_piece(PIECE);
+    other.0.charge_piece(2 * PIECE);
+
+    let call = Arc::clone(&waiting.0);
+    let waits = tokio::spawn(async move {
+        let mut room = Room::default();
+        poll_fn(|cx| room.poll(&call, cx, || call.may_make())).await;
+    });
+    tokio::task::yield_now().await;
+    assert!(!waits.is_finished());
+    other.0.release_piece(2 * PIECE);
+
+    tokio::time::timeout(Duration::from_secs(10), waits).await.expect("nobody has woken it").unwrap();
+    waiting.0.release_piece(PIECE);
 }

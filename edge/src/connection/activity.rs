@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
 use tokio_rustls::server::TlsStream;
 
 use super::calls::{Calls, LOOKS};
@@ -23,6 +23,10 @@ const PREFACE_LEN: usize = 24;
 
 /// Shortest time between two looks at what a peer takes, for options that leave none.
 const SHORTEST_LOOK: Duration = Duration::from_millis(1);
+
+/// At shutdown: how long a connection without a call may take to close by itself. HTTP/2 closes when its peer
+/// has answered a ping, HTTP/1.1 when the head that has begun is there; a hostile peer does neither.
+const IDLE_GRACE: Duration = Duration::from_millis(500);
 
 /// What a connection has done so far.
 #[derive(Debug)]
@@ -39,13 +43,14 @@ pub(super) struct Activity {
 }
 
 impl Activity {
-    pub(super) fn new(options: &ServeOptions) -> Self {
+    /// `of_proxy`: its calls are of many clients.
+    pub(super) fn new(options: &ServeOptions, of_proxy: bool) -> Self {
         Self {
             first_bytes: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
             written: AtomicBool::new(false),
             given_up: AtomicBool::new(false),
-            calls: Arc::new(Calls::new(options)),
+            calls: Arc::new(Calls::new(options, of_proxy)),
         }
     }
 
@@ -104,11 +109,33 @@ impl StallWatch {
     }
 }
 
+/// At shutdown: looks from time to time whether a connection can be closed that does not close by itself.
+#[derive(Debug)]
+pub(super) struct LeaveWatch {
+    pub(super) looks: Interval,
+    /// How many requests had come at the last look, if there was nothing to do then.
+    quiet: Option<usize>,
+}
+
+impl LeaveWatch {
+    /// Two looks take [`IDLE_GRACE`], once the looks are reset.
+    pub(super) fn new() -> Self {
+        Self { looks: interval(IDLE_GRACE / 2), quiet: None }
+    }
+
+    /// Whether there was nothing to do at two looks in a row, and in between. One look is not enough: the last
+    /// call may have ended a moment ago, and its status may not be written yet.
+    pub(super) fn look(&mut self, activity: &Activity, requests: usize) -> bool {
+        let before = std::mem::replace(&mut self.quiet, activity.has_nothing_to_do().then_some(requests));
+        before.is_some() && before == self.quiet
+    }
+}
+
 /// Looks at a connection from time to time, and knows when it has been silent for too long.
 #[derive(Debug)]
 pub(super) struct IdleWatch {
     pub(super) next: Instant,
-    idle_timeout: std::time::Duration,
+    idle_timeout: Duration,
     handshake: bool,
     requests: usize,
 }
@@ -230,5 +257,23 @@ impl<S: Socket + AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
         self.activity.wrote(&polled);
         polled
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_connection_whose_last_call_has_just_ended_is_not_closed_at_a_stop() {
+        let activity = Activity::new(&ServeOptions::default(), false);
+        let mut leave = LeaveWatch::new();
+        let call = activity.calls.begin();
+        assert!(!leave.look(&activity, 1));
+        drop(call);
+        assert!(!leave.look(&activity, 1));
+        // Another one has come and gone since then.
+        assert!(!leave.look(&activity, 2));
+        assert!(leave.look(&activity, 2));
     }
 }

@@ -31,7 +31,8 @@ pub(super) const LOOKS: u32 = 4;
 
 /// Bytes that may still be untaken when HTTP is told of an answer's end. With more the end is kept back:
 /// HTTP/2 can no longer reset a stream that was told of its end. Fewer fit into the first window that every
-/// usual client opens, and so need no second wake-up.
+/// usual client opens, and so need no second wake-up. On the connection of a proxy it is none: its end would be the
+/// end of many clients' calls.
 const MAX_UNTAKEN_AT_END: usize = 16 * 1024;
 
 /// The calls of a connection whose answers were not taken whole.
@@ -40,6 +41,8 @@ pub(super) struct Calls {
     open: Mutex<Open>,
     /// Told when the peer cancels more calls than it may.
     pub(super) too_many_cancelled: Notify,
+    /// The calls are of many clients, so each has to end by itself wherever that is possible.
+    of_proxy: bool,
 }
 
 #[derive(Debug)]
@@ -69,10 +72,10 @@ pub(super) struct Looked {
 }
 
 impl Calls {
-    pub(super) fn new(options: &ServeOptions) -> Self {
+    pub(super) fn new(options: &ServeOptions, of_proxy: bool) -> Self {
         let cancelled = Allowance::new(options.cancel_burst, options.cancel_rate);
         let open = Open { calls: Slab::new(), newest: None, cancelled };
-        Self { open: Mutex::new(open), too_many_cancelled: Notify::new() }
+        Self { open: Mutex::new(open), too_many_cancelled: Notify::new(), of_proxy }
     }
 
     /// A call begins.
@@ -126,7 +129,12 @@ impl Calls {
                 tasks.extend(entry.task.clone());
             }
             // Over HTTP/1.1 there is no task. Over HTTP/2 the end of the task has not freed the bytes.
-            looked.stuck |= entry.stalled > LOOKS || entry.stalled == LOOKS && entry.task.is_none();
+            let most = match entry.task {
+                None => LOOKS,
+                Some(_) if self.of_proxy => 2 * LOOKS,
+                Some(_) => LOOKS + 1,
+            };
+            looked.stuck |= entry.stalled >= most;
             seen.push(call);
         }
         for task in tasks {
@@ -171,13 +179,18 @@ impl Call {
     fn took(&self, length: usize) {
         self.taken.store(true, Ordering::Relaxed);
         let before = self.untaken.fetch_sub(length, Ordering::AcqRel);
-        if before > MAX_UNTAKEN_AT_END && before - length <= MAX_UNTAKEN_AT_END {
+        let most = self.max_untaken_at_end();
+        if before > most && before - length <= most {
             self.body.wake();
         }
     }
 
     fn may_end(&self) -> bool {
-        self.untaken.load(Ordering::Acquire) <= MAX_UNTAKEN_AT_END
+        self.untaken.load(Ordering::Acquire) <= self.max_untaken_at_end()
+    }
+
+    fn max_untaken_at_end(&self) -> usize {
+        if self.calls.of_proxy { 0 } else { MAX_UNTAKEN_AT_END }
     }
 }
 
@@ -186,7 +199,8 @@ impl Drop for Call {
         let mut open = self.calls.lock();
         let over_http2 = open.calls.try_remove(self.key).is_some_and(|entry| entry.task.is_some());
         // Over HTTP/1.1 a client cancels by closing the connection.
-        if over_http2 && !*self.ended.get_mut() && !open.cancelled.take(Instant::now()) {
+        let is_cancelled = over_http2 && !*self.ended.get_mut() && !self.calls.of_proxy;
+        if is_cancelled && !open.cancelled.take(Instant::now()) {
             self.calls.too_many_cancelled.notify_one();
         }
     }

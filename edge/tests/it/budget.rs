@@ -218,6 +218,14 @@ async fn a_call_too_many_is_refused_in_its_own_protocol_with_a_time_to_come_back
         request.headers_mut().insert("authorization", "Bearer x".parse().unwrap());
         assert_eq!(send(server.addr, way, request).await.code(), "0", "{way:?}: the sessions' reserve");
     }
+    // A browser asks without a session whether it may call with one.
+    let asking = "OPTIONS / HTTP/1.1\r\nhost: test\r\norigin: http://page.example\r\n\
+                  access-control-request-method: POST\r\n\r\n";
+    let allowed = exchange(server.addr, asking.as_bytes(), "\r\n\r\n").await.unwrap_or_default();
+    assert!(
+        allowed.starts_with("HTTP/1.1 200 ") && allowed.contains("access-control-allow-origin"),
+        "{allowed}"
+    );
     let page = exchange(server.addr, b"GET / HTTP/1.1\r\nhost: test\r\n\r\n", "open\n").await;
     let page = page.unwrap_or_default();
     assert!(page.starts_with("HTTP/1.1 503 ") && page.contains("retry-after: 2\r\n"), "{page}");

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::stream::{self, StreamExt as _};
@@ -14,7 +15,9 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::echo::{self, UNARY};
-use crate::support::{ENDLESS, Http2, LONG, LONG_ANSWER, PATIENCE, Server, connect_from, eventually};
+use crate::support::{
+    ENDLESS, HELD, Http2, LONG, LONG_ANSWER, PATIENCE, SILENT, Server, connect_from, eventually,
+};
 use crate::wire::{Way, call, send_over};
 
 /// Small limits, so that the tests are quick.
@@ -166,6 +169,38 @@ async fn a_short_answer_ends_on_a_connection_that_is_at_its_limit() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_that_wait_for_room_end_at_their_deadline_and_at_a_stop() {
+    let server = Server::start(|options| {
+        options.max_buffered_bytes_per_connection = 4 * PIECE;
+        options.call_grace = Duration::from_millis(100);
+    })
+    .await;
+    let io = TokioIo::new(connect_from(2, server.addr).await);
+    let builder = &mut http2::Builder::new(TokioExecutor::new());
+    let (mut sender, connection) = builder.initial_stream_window_size(0).handshake(io).await.unwrap();
+    let connection = tokio::spawn(connection);
+    // They fill the limit and its reserve.
+    let mut unread = Vec::new();
+    for _ in 0..8 {
+        unread.push(sender.send_request(call(Way::Native, ENDLESS, b"")).await.unwrap());
+    }
+    settled(&server, 3, || server.watch.produced.load(Ordering::SeqCst)).await;
+
+    let mut request = call(Way::Native, SILENT, b"");
+    request.headers_mut().insert("grpc-timeout", "200m".parse().unwrap());
+    let mut body = sender.send_request(request).await.unwrap().into_body();
+    let frame = timeout(PATIENCE, body.frame()).await.expect("the deadline does not end it");
+    assert_eq!(frame.unwrap().unwrap().into_trailers().unwrap()["grpc-status"], "4");
+
+    let mut body = sender.send_request(call(Way::Native, SILENT, b"")).await.unwrap().into_body();
+    let (_took, frame) = tokio::join!(server.stopped(), body.frame());
+    let trailers = frame.unwrap().expect("the stop does not end it").into_trailers().unwrap();
+    assert_eq!(trailers["grpc-status"], "14");
+    drop((unread, sender));
+    connection.abort();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_waits_for_room_goes_on_when_others_are_given_up() {
     let server = Server::start(|options| options.max_buffered_bytes_per_connection = PER_CONNECTION).await;
     let mut connection = Http2::over(connect_from(2, server.addr).await, 0).await;
@@ -203,6 +238,34 @@ async fn above_the_limit_in_all_the_connection_that_holds_the_most_is_closed() {
     // Only what the modest connection has is left.
     eventually("its streams end", || server.watch.streams.load(Ordering::SeqCst) == 1).await;
     drop((small, modest, greedy));
+    server.stopped().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_answers_that_have_not_begun_close_no_connection_and_wait_when_all_is_reserved() {
+    let server = Server::start_app(
+        |options| options.max_buffered_bytes = 4 * LONG_ANSWER,
+        |app| app.long_answers([HELD], LONG_ANSWER),
+    )
+    .await;
+    // A page with a stream, of which a little waits.
+    let mut page = Http2::over(connect_from(2, server.addr).await, 0).await;
+    let stream = page.call(ENDLESS).await;
+    let mut connections = Vec::new();
+    for host in 3..=5 {
+        connections.push(deaf(&server, host, HELD, 3).await);
+    }
+    let held = || server.watch.held.load(Ordering::SeqCst);
+    eventually("as many begin as there is room for", || held() >= 4).await;
+
+    settled(&server, 6, held).await;
+    assert_eq!(held(), 4, "the others did not wait");
+    assert!(!page.is_closed() && connections.iter().all(|(connection, _)| !connection.is_closed()));
+    for begun in 1..=9 {
+        server.watch.release.notify_one();
+        eventually("the next one begins", || held() == (4 + begun).min(9)).await;
+    }
+    drop((stream, page, connections));
     server.stopped().await;
 }
 

@@ -51,6 +51,18 @@ async fn a_call_to_a_foreign_host_is_refused_in_its_own_protocol() {
 }
 
 #[tokio::test]
+async fn a_page_of_a_listed_origin_can_read_that_its_call_went_to_a_foreign_host() {
+    let server = Server::start_app(|_| {}, listing).await;
+    for way in Way::ALL {
+        let answer = call_to(server.addr, way, "evil.example", &[("origin", LISTED)]).await;
+
+        assert_eq!(answer.code(), "7", "{way:?}");
+        assert_eq!(answer.header("access-control-allow-origin"), LISTED, "{way:?}");
+    }
+    server.stopped().await;
+}
+
+#[tokio::test]
 async fn a_page_under_a_foreign_host_is_refused_in_plain_words() {
     let server = Server::start_app(|_| {}, listing).await;
     let get = |target: &str, host: &str| {

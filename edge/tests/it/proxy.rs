@@ -9,9 +9,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use crate::echo::{UNARY, request};
-use crate::support::{Server, closed};
+use crate::support::{SILENT, Server, closed};
 use crate::tls::{connect_over, self_signed, tls};
-use crate::wire::{Answer, Way, call, send_over};
+use crate::wire::{Answer, Way, call, read_until, send_over};
 
 const V1: &[u8] = b"PROXY TCP4 203.0.113.9 10.0.0.1 50000 80\r\n";
 const V2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x0a\0\0\x01\xc3\x50\0\x50";
@@ -79,6 +79,39 @@ async fn nobody_else_names_the_client() {
         }
         server.stopped().await;
     }
+}
+
+/// A connection with a call that carries a session and does not end.
+async fn busy(addr: SocketAddr, first: &[u8]) -> TcpStream {
+    let mut stream = after(addr, first).await;
+    let head = format!(
+        "POST {SILENT} HTTP/1.1\r\nhost: test\r\ncookie: a=b\r\ncontent-type: application/grpc-web\r\n\
+         content-length: 0\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    read_until(&mut stream, "HTTP/1.1 200").await.unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn clients_that_a_proxy_header_names_have_the_limits_of_their_address() {
+    let server = Server::start(|options| {
+        options.max_connections_per_address = 2;
+        trusting(&["127.0.0.1"])(options);
+    })
+    .await;
+    let two = [busy(server.addr, V1).await, busy(server.addr, V2).await];
+
+    let mut third = after(server.addr, V1).await;
+    third.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    closed(&mut third).await;
+
+    let answer = asked(server.addr, Way::Web, b"PROXY TCP4 203.0.113.10 10.0.0.1 50000 80\r\n", &[]).await;
+    assert_eq!(answer.messages, ["203.0.113.10"]);
+    // Those of the proxy itself have no such limit.
+    let own = [busy(server.addr, b"").await, busy(server.addr, V2_LOCAL).await, busy(server.addr, b"").await];
+    drop((two, own));
+    server.stopped().await;
 }
 
 #[tokio::test]

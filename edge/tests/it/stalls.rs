@@ -69,6 +69,24 @@ async fn a_short_answer_that_is_not_taken_ends_with_its_connection() {
     server.stopped().await;
 }
 
+#[tokio::test]
+async fn a_short_answer_that_a_proxy_does_not_take_ends_alone() {
+    let server = Server::start(|options| {
+        options.stall_timeout = SHORT;
+        options.trusted_proxies = ["127.0.0.1".parse().unwrap()].into_iter().collect();
+    })
+    .await;
+    let mut client = Client::open(&server, 3).await;
+    let mut stalled = client.body(UNARY, "application/grpc").await;
+
+    assert_eq!(end(&mut stalled).await, Some(Reason::CANCEL));
+    // The calls of others go on.
+    drop(client.body(SILENT, "application/grpc").await);
+    assert!(!client.connection.is_finished());
+    drop(client);
+    server.stopped().await;
+}
+
 /// Makes a call over HTTP/1.1 and reads nothing of its answer.
 async fn ask_and_take_nothing(server: &Server, path: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
@@ -207,5 +225,16 @@ async fn a_client_that_goes_on_cancelling_loses_its_connection() {
         assert!(times < 100, "{times} times 50");
     }
     assert!(times >= 20, "a thousand may be cancelled at once, and only {times} times 50 were");
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn calls_that_clients_of_a_proxy_cancel_leave_its_connection_alive() {
+    let trusted = "127.0.0.1".parse().unwrap();
+    let server = Server::start(|options| options.trusted_proxies = [trusted].into_iter().collect()).await;
+    let mut proxy = Canceller::open(&server).await;
+    for times in 0..60 {
+        assert!(proxy.cancel(50).await, "the connection ended after {times} times 50");
+    }
     server.stopped().await;
 }

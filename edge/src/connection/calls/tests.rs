@@ -9,7 +9,11 @@ use http_body_util::{BodyExt as _, Full};
 use super::*;
 
 fn calls() -> Arc<Calls> {
-    Arc::new(Calls::new(&ServeOptions::default()))
+    Arc::new(Calls::new(&ServeOptions::default(), false))
+}
+
+fn calls_of_proxy() -> Arc<Calls> {
+    Arc::new(Calls::new(&ServeOptions::default(), true))
 }
 
 fn answer(call: &Arc<Call>, length: usize) -> Answer<Full<Bytes>> {
@@ -65,6 +69,32 @@ async fn a_call_is_ended_after_so_many_looks_in_which_nothing_was_taken() {
     // What its task has left behind is freed with the connection alone.
     assert_eq!(calls.look(), Looked { ended: 0, stuck: true });
     drop((idle, taking));
+}
+
+#[tokio::test]
+async fn a_call_through_a_proxy_has_as_long_again_to_end_before_it_ends_the_connection() {
+    let calls = calls_of_proxy();
+    let call = calls.begin();
+    let task = tokio::spawn(std::future::pending::<()>());
+    calls.runs(task.abort_handle());
+    let _untaken = call.give(Bytes::from_static(&[0; 100]));
+
+    let looks: Vec<_> = (0..=2 * LOOKS).map(|_| calls.look()).collect();
+
+    assert_eq!(looks.iter().position(|looked| looked.ended == 1), Some(4));
+    assert_eq!(looks.iter().position(|looked| looked.stuck), Some(8));
+}
+
+#[test]
+fn the_end_of_a_small_answer_through_a_proxy_is_told_when_all_of_it_was_taken() {
+    let call = calls_of_proxy().begin();
+    let mut body = answer(&call, 2);
+    let mut bytes = next(&mut body).unwrap().unwrap();
+
+    bytes.advance(1);
+    assert!(!body.is_end_stream() && next(&mut body).is_none(), "the end was told too early");
+    bytes.advance(1);
+    assert!(body.is_end_stream());
 }
 
 #[test]
