@@ -38,14 +38,14 @@ pub struct ServeOptions {
     /// and more than the new one's address. A connection that has sent no request is cut at once; another one is
     /// asked to finish (GOAWAY, or the end of an HTTP/1.1 connection), and cut after a second. When there is none
     /// of these, the new one is refused: 503 with `retry-after` over HTTP/1.1, GOAWAY with
-    /// ENHANCE_YOUR_CALM over HTTP/2, and with TLS it is closed. Default 8,000.
+    /// ENHANCE_YOUR_CALM over HTTP/2, and with TLS it is closed. Default 6,000.
     ///
     /// The defaults suit a server with 2 GB of memory. A connection holds up to 128 KiB of requests that nobody has
     /// read ([`max_http1_buffer`](Self::max_http1_buffer), [`connection_window`](Self::connection_window)), with
-    /// TLS 16 KiB of what was written and not taken, and about 40 KiB of its own: 1.5 GB for 8,000. Buffered bytes
+    /// TLS 16 KiB of what was written and not taken, and about 40 KiB of its own: 1.1 GB for 6,000. Buffered bytes
     /// are 256 MiB. An open HTTP/2 call costs some KiB and its head
     /// ([`max_header_list_size`](Self::max_header_list_size)) up to 16 KiB: for 20,000 calls less than 200 MB and up
-    /// to 330 MB. If every client does its worst at once, that is 2.3 GB; 6,000 connections then fit 2 GB. A larger
+    /// to 330 MB. If every client does its worst at once, that is 1.9 GB. A larger
     /// server takes all limits of connections, calls and buffered bytes times its memory by 2 GB.
     pub max_connections: usize,
     /// How many connections one address may have open (an IPv4 address, or an IPv6 network of 64 bits). At the
@@ -153,7 +153,7 @@ impl Default for ServeOptions {
         Self {
             tls: None,
             trusted_proxies: TrustedProxies::default(),
-            max_connections: 8_000,
+            max_connections: 6_000,
             max_connections_per_address: 1_000,
             max_calls: 20_000,
             max_calls_per_address: 2_000,

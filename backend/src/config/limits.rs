@@ -11,7 +11,7 @@ use edge::ServeOptions;
 #[command(next_help_heading = "Limits (the defaults fit 2 GB of memory)")]
 pub struct LimitConfig {
     /// How many connections may be open at once; at the limit idle ones make room, and others are refused;
-    /// never more than the limit of open files allows [default: 8000]
+    /// never more than the limit of open files allows [default: 6000]
     #[arg(long, env = "CHINWAG_MAX_CONNECTIONS", value_name = "COUNT", value_parser = parse_count)]
     pub max_connections: Option<NonZeroUsize>,
 
