@@ -21,7 +21,7 @@ use crate::conformance::{self, Programs, Transport};
 use crate::page;
 use crate::server::binary;
 use crate::step::{Steps, note};
-use crate::tools::{Suite, Tools, axe};
+use crate::tools::{Suite, Tools, axe, can_trace};
 
 /// What the tests need beside the code.
 struct Setup {
@@ -32,6 +32,8 @@ struct Setup {
     /// The script with gRPC-Web clients of others.
     js_clients: Option<PathBuf>,
     suite: Option<Suite>,
+    /// Whether strace may follow another process.
+    traces: bool,
 }
 
 pub(crate) fn run() -> Result<()> {
@@ -76,6 +78,9 @@ pub(crate) fn run() -> Result<()> {
     if setup.suite.is_none() {
         println!("NOT RUN: conformance, for which Go has to be there and to reach its modules");
     }
+    if !setup.traces {
+        println!("NOT RUN: the test of syncs, for which strace has to be there and to be allowed");
+    }
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed > 0 {
         // Without another word: the line above is the last one.
@@ -117,7 +122,11 @@ fn set_up() -> Result<Setup> {
         None => note("connect-web, grpc-web: npm is not there to fetch them; calls by them WILL NOT RUN"),
     }
     let suite = suite()?;
-    Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite })
+    let traces = can_trace();
+    if !traces {
+        note("strace: it is not there, or may follow no process; the test of syncs WILL NOT RUN");
+    }
+    Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite, traces })
 }
 
 /// `None` where Go is not there or cannot install it: a machine without network, or an old Go.
@@ -145,6 +154,9 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     }
     if setup.js_clients.is_none() {
         arguments.extend(["--skip", "interop::"]);
+    }
+    if !setup.traces {
+        arguments.extend(["--skip", "fsync::"]);
     }
     let program = end_to_end_environment(cargo(arguments), setup).env("CARGO_TERM_COLOR", "never");
     count.tests("on the host", program)?;

@@ -10,6 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, TryLockError};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use anyhow::{Context as _, Result, bail};
 
@@ -83,6 +84,21 @@ pub(crate) fn wasm_bindgen() -> Result<Option<PathBuf>> {
 pub(crate) fn axe() -> Result<Option<PathBuf>> {
     let package = npm_package("axe-core", AXE)?;
     Ok(package.map(|folder| folder.join("node_modules/axe-core/axe.min.js")))
+}
+
+/// Whether strace is there and may follow another process: containers often forbid that.
+pub(crate) fn can_trace() -> bool {
+    let quiet = |program: &str| {
+        let mut command = std::process::Command::new(program);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command
+    };
+    let Ok(mut traced) = quiet("sleep").arg("1").spawn() else { return false };
+    let id = traced.id().to_string();
+    let followed = quiet("strace").args(["-qq", "-o", "/dev/null", "-p", &id]).status();
+    // It ends by itself.
+    traced.wait().ok();
+    followed.is_ok_and(|status| status.success())
 }
 
 /// What makes modules for the browser of a crate's WebAssembly.
