@@ -25,7 +25,7 @@ const GREETINGS: &str = "/helloworld.Greeter/SayHelloStreamReply";
 
 /// Most memory that such a stream may cost, bytes. The release server takes 6 KiB; the tests' server
 /// has larger futures.
-const MOST_PER_STREAM: u64 = 10 * 1024;
+const MOST_PER_STREAM: usize = 10 * 1024;
 
 /// An HTTP/2 client without windows: it takes no byte of an answer.
 struct Deaf(SendRequest<Bytes>);
@@ -39,7 +39,7 @@ impl Deaf {
     }
 
     /// Opens so many streams of greetings at once.
-    async fn calls(&self, number: u64) -> Vec<RecvStream> {
+    async fn calls(&self, number: usize) -> Vec<RecvStream> {
         let ada = HelloRequest { name: "Ada".to_owned() };
         join_all((0..number).map(|_| self.call(GREETINGS, "", &ada))).await
     }
@@ -76,7 +76,7 @@ async fn a_stream_of_which_nothing_is_read_costs_little() {
         let client = Deaf::open(server.addr).await;
         held.extend(client.calls(streams).await);
         clients.push(client);
-        resident.push(resident_bytes(server.pid()));
+        resident.push(server.memory());
     }
 
     let per_stream = (resident[3] - resident[0]) / (3 * streams);
@@ -86,7 +86,7 @@ async fn a_stream_of_which_nothing_is_read_costs_little() {
 
 /// A client that opens its windows as far as they go and does not read its socket.
 #[cfg(target_os = "linux")]
-async fn open_and_read_nothing(addr: SocketAddr, streams: u64) -> impl Sized {
+async fn open_and_read_nothing(addr: SocketAddr, streams: usize) -> impl Sized {
     const WINDOW: u32 = i32::MAX.cast_unsigned();
     let socket = TcpSocket::new_v4().unwrap();
     // What the client's kernel takes is taken.
@@ -112,7 +112,7 @@ async fn a_stream_on_a_socket_that_is_not_read_costs_little() {
     let mut resident = Vec::new();
     for _ in 0..4 {
         clients.push(open_and_read_nothing(server.addr, streams).await);
-        resident.push(settled_bytes(server.pid()).await);
+        resident.push(settled_bytes(&server).await);
     }
 
     let per_stream = (resident[3] - resident[0]) / (3 * streams);
@@ -123,10 +123,10 @@ async fn a_stream_on_a_socket_that_is_not_read_costs_little() {
 
 /// The resident memory once it no longer grows.
 #[cfg(target_os = "linux")]
-async fn settled_bytes(pid: u32) -> u64 {
+async fn settled_bytes(server: &ChildServer) -> usize {
     let mut before = 0;
     loop {
-        let now = resident_bytes(pid);
+        let now = server.memory();
         if now <= before {
             return now;
         }
@@ -145,10 +145,10 @@ async fn the_memory_of_such_streams_is_given_back() {
         ("CHINWAG_MAX_CALLS_PER_ADDRESS", "100000"),
     ])
     .await;
-    let before = resident_bytes(server.pid());
+    let before = server.memory();
     let mut clients = Vec::new();
     let mut held = Vec::new();
-    while resident_bytes(server.pid()) < 2 * before {
+    while server.memory() < 2 * before {
         let client = Deaf::open(server.addr).await;
         held.extend(client.calls(250).await);
         clients.push(client);
@@ -156,18 +156,11 @@ async fn the_memory_of_such_streams_is_given_back() {
     drop((held, clients));
 
     let deadline = Instant::now() + PATIENCE;
-    while 2 * resident_bytes(server.pid()) > 3 * before {
-        let now = resident_bytes(server.pid());
+    while 2 * server.memory() > 3 * before {
+        let now = server.memory();
         assert!(Instant::now() < deadline, "{before} bytes before, {now} bytes after");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-}
-
-#[cfg(target_os = "linux")]
-fn resident_bytes(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
 }
 
 #[tokio::test]
