@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, ValueEnum};
-use edge::{Origin, ServeOptions, Tls, TlsError};
+use tonic_serve::{Origin, ServeOptions, Tls, TlsError};
 use tracing_subscriber::EnvFilter;
 
 pub use self::limits::LimitConfig;

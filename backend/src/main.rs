@@ -51,7 +51,7 @@ async fn run(config: Config) -> anyhow::Result<()> {
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    edge::listen(address).map_err(|error| {
+    tonic_serve::listen(address).map_err(|error| {
         let reason = match error.kind() {
             io::ErrorKind::AddrInUse => "another program uses the port".to_owned(),
             io::ErrorKind::AddrNotAvailable => "this machine does not have the address".to_owned(),

@@ -16,8 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use edge::ClientAddress;
 use http::Extensions;
+use tonic_serve::ClientAddress;
 
 use self::limiter::{DirectLimiter, KeyedLimiter};
 

@@ -7,7 +7,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use edge::{AllowedHosts, App, CorsOptions, Methods, Page, Tls};
 use http::HeaderName;
 use proto::chat::v1::server::chat_service_server::SERVICE_NAME as CHAT;
 use proto::helloworld::server::greeter_server::{GreeterServer, SERVICE_NAME as GREETER};
@@ -18,6 +17,7 @@ use tonic::codec::CompressionEncoding as Encoding;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::{HealthReporter, health_reporter};
+use tonic_serve::{AllowedHosts, App, CorsOptions, Methods, Page, Tls};
 
 use crate::chat::{Chat, ChatOptions, Fault, MAX_REQUEST_BYTES};
 use crate::config::Config;
@@ -129,7 +129,7 @@ impl Server {
             chat.begin_shutdown();
             report(&health, ServingStatus::NotServing).await;
         };
-        let served = edge::serve(listener, app, self.config.limits, stopping).await;
+        let served = tonic_serve::serve(listener, app, self.config.limits, stopping).await;
         self.chat.close().await;
         served?;
         tracing::info!("stopped");

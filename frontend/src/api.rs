@@ -5,7 +5,6 @@
 
 use std::time::Duration;
 
-use channel::{Channel, Idempotency, Kind, Method, Subscription, SubscriptionHandle, SubscriptionOptions};
 use leptos::prelude::*;
 use proto::{
     chat::v1::{self as pb, chat_service_client::ChatServiceClient},
@@ -13,6 +12,9 @@ use proto::{
     schema,
 };
 use tonic::{Request, Status, Streaming};
+use tonic_web_channel::{
+    Channel, Idempotency, Kind, Method, Subscription, SubscriptionHandle, SubscriptionOptions,
+};
 
 use crate::calls::KEPT_FRAME_BYTES;
 
@@ -40,8 +42,11 @@ impl Api {
     /// observer.
     pub fn new(
         origin: &str,
-        observer: impl Fn(&channel::CallEvent) + channel::MaybeSend + channel::MaybeSync + 'static,
-    ) -> Result<Api, channel::BuildError> {
+        observer: impl Fn(&tonic_web_channel::CallEvent)
+        + tonic_web_channel::MaybeSend
+        + tonic_web_channel::MaybeSync
+        + 'static,
+    ) -> Result<Api, tonic_web_channel::BuildError> {
         let channel = Channel::builder(origin)
             .methods(methods())
             .deadline(DEFAULT_DEADLINE)
@@ -76,7 +81,7 @@ impl Api {
         }
         match deadline {
             Some(deadline) => request.set_timeout(deadline),
-            None => channel::no_deadline(&mut request),
+            None => tonic_web_channel::no_deadline(&mut request),
         }
         Ok(self.greeter().say_hello_stream_reply(request).await?.into_inner())
     }
@@ -116,7 +121,7 @@ impl Api {
     ) -> Result<pb::SendMessageResponse, Status> {
         let mut request = Request::new(request);
         // The outbox repeats it, and shows when.
-        channel::no_retry(&mut request);
+        tonic_web_channel::no_retry(&mut request);
         Ok(self.chat().send_message(request).await?.into_inner())
     }
 
@@ -137,15 +142,15 @@ impl Api {
     /// at every connecting, so that it sends the cursors of that moment.
     pub fn subscribe(
         &self,
-        mut make_request: impl FnMut() -> pb::SubscribeRequest + channel::MaybeSend + 'static,
+        mut make_request: impl FnMut() -> pb::SubscribeRequest + tonic_web_channel::MaybeSend + 'static,
     ) -> (Subscription<pb::SubscribeResponse>, SubscriptionHandle) {
         let client = self.chat();
         Subscription::new(SubscriptionOptions::default(), move || {
             let mut client = client.clone();
             let mut request = Request::new(make_request());
-            channel::no_deadline(&mut request);
+            tonic_web_channel::no_deadline(&mut request);
             // The subscription comes back by itself, and says when.
-            channel::no_retry(&mut request);
+            tonic_web_channel::no_retry(&mut request);
             async move { client.subscribe(request).await }
         })
     }

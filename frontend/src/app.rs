@@ -1,8 +1,8 @@
 //! The frame: header strip, routes, and what the whole page shares through contexts.
 
-use channel::CallEvent;
 use leptos::{html, prelude::*, task::spawn_local};
 use proto::chat::v1::User;
+use tonic_web_channel::CallEvent;
 
 use crate::{
     api::Api,
@@ -77,8 +77,8 @@ pub fn App() -> impl IntoView {
 /// there is one.
 #[cfg(target_arch = "wasm32")]
 fn browser_tools() -> impl Fn(&CallEvent) + 'static {
-    let timing = channel::timing::observer();
-    let devtools = channel::devtools::observer(crate::calls::for_devtools);
+    let timing = tonic_web_channel::timing::observer();
+    let devtools = tonic_web_channel::devtools::observer(crate::calls::for_devtools);
     move |event| {
         timing(event);
         devtools(event);

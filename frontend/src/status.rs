@@ -3,10 +3,10 @@
 
 use std::time::Duration;
 
-use channel::Error;
-pub use channel::code_name;
 use prost::Message as _;
 use tonic::{Code, Status};
+use tonic_web_channel::Error;
+pub use tonic_web_channel::code_name;
 
 use crate::{
     i18n::{Messages, fill},
@@ -93,7 +93,7 @@ impl From<&Status> for Failure {
         Failure {
             code: status.code(),
             error: Error::of(status).cloned(),
-            retry_after: channel::retry_after(status),
+            retry_after: tonic_web_channel::retry_after(status),
         }
     }
 }

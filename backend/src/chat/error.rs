@@ -91,20 +91,21 @@ impl From<ChatError> for Status {
             ChatError::TooManyOwnRooms { allowed } => Status::resource_exhausted(format!(
                 "You have made as many rooms as one person may ({allowed})."
             )),
-            ChatError::TooOften(refusal) => edge::retry_later(refusal.to_string(), refusal.after),
+            ChatError::TooOften(refusal) => tonic_serve::retry_later(refusal.to_string(), refusal.after),
             ChatError::TooManyStreams { allowed } => Status::resource_exhausted(format!(
                 "You have as many live connections open as allowed ({allowed}). Close another window first."
             )),
             ChatError::NoSession => Status::unauthenticated("You are not signed in. Please join first."),
             ChatError::SessionEnded => Status::unauthenticated("You were signed out. Join again to go on."),
-            ChatError::TooManyWrites => edge::retry_later(
+            ChatError::TooManyWrites => tonic_serve::retry_later(
                 "More is being written than this server can store. Try again in a second.",
                 FULL_QUEUE_PAUSE,
             ),
-            ChatError::TooManyReads => {
-                edge::retry_later("You have too many requests open. Try again in a second.", FULL_QUEUE_PAUSE)
-            }
-            ChatError::ReadTookTooLong => edge::retry_later(
+            ChatError::TooManyReads => tonic_serve::retry_later(
+                "You have too many requests open. Try again in a second.",
+                FULL_QUEUE_PAUSE,
+            ),
+            ChatError::ReadTookTooLong => tonic_serve::retry_later(
                 "The server took too long to read this. Try again in a few seconds.",
                 SLOW_READ_PAUSE,
             ),
@@ -133,7 +134,7 @@ impl From<ChatError> for Status {
 /// The writer has logged why. Faults that pass say when to try again.
 fn cannot_store(fault: Fault) -> Status {
     match fault {
-        Fault::DiskFull => edge::retry_later(
+        Fault::DiskFull => tonic_serve::retry_later(
             "The server's disk is full. This was not stored; it can be sent again when there is room.",
             STORE_RETRY,
         ),

@@ -1,9 +1,9 @@
-//! The flags that say how much clients may hold. What each limit does is documented at `edge::ServeOptions`.
+//! The flags that say how much clients may hold. What each limit does is documented at `tonic_serve::ServeOptions`.
 
 use std::num::NonZeroUsize;
 
 use clap::Args;
-use edge::ServeOptions;
+use tonic_serve::ServeOptions;
 
 /// How much clients may hold: in all, per address and per connection. A limit that is not given is the one of
 /// [`ServeOptions`].

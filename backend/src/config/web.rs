@@ -1,8 +1,8 @@
 //! Who may ask the server, and through whom: host names, headers of pages of other origins, proxies.
 
 use clap::Args;
-use edge::{HostName, Network};
 use http::HeaderName;
+use tonic_serve::{HostName, Network};
 
 /// Who may ask the server, and through whom.
 #[derive(Args, Clone, Debug, Default)]

@@ -30,7 +30,7 @@ impl Interceptor for Limit {
     fn call(&mut self, request: Request<()>) -> Result<Request<()>, Status> {
         match (self.check)(&self.rates, rates::network(request.extensions())) {
             Ok(()) => Ok(request),
-            Err(refusal) => Err(edge::retry_later(refusal.to_string(), refusal.after)),
+            Err(refusal) => Err(tonic_serve::retry_later(refusal.to_string(), refusal.after)),
         }
     }
 }

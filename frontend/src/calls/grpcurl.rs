@@ -97,8 +97,8 @@ fn timeout_seconds(record: &CallRecord) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use channel::CallEventKind;
     use http::{HeaderMap, HeaderValue};
+    use tonic_web_channel::CallEventKind;
     use web_time::Instant;
 
     use super::*;

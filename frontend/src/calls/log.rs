@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use channel::CallEventKind;
 use tonic::Code;
+use tonic_web_channel::CallEventKind;
 use web_time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::{

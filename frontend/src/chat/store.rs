@@ -4,10 +4,10 @@
 
 use std::{cell::OnceCell, collections::HashMap, sync::Arc};
 
-use channel::{Backoff, Delays, SubscriptionHandle};
 use futures_util::future::AbortHandle;
 use leptos::prelude::*;
 use proto::chat::v1 as pb;
+use tonic_web_channel::{Backoff, Delays, SubscriptionHandle};
 use uuid::Uuid;
 
 use super::{

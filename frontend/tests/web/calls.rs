@@ -5,7 +5,6 @@ use std::{
     time::Duration,
 };
 
-use channel::{CallEventKind, Channel};
 use frontend::{
     api::{Api, StreamOptions},
     i18n::Language,
@@ -14,6 +13,7 @@ use frontend::{
 use futures_util::future::{Either, select};
 use proto::chat::v1::{JoinRequest, SubscribeRequest, chat_service_client::ChatServiceClient};
 use tonic::{Code, Request, Status};
+use tonic_web_channel::{CallEventKind, Channel};
 use wasm_bindgen_test::wasm_bindgen_test;
 use web_time::Instant;
 
@@ -31,7 +31,7 @@ fn api() -> Api {
 }
 
 async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
-    match select(Box::pin(future), Box::pin(channel::sleep(limit))).await {
+    match select(Box::pin(future), Box::pin(tonic_web_channel::sleep(limit))).await {
         Either::Left((value, _)) => value,
         Either::Right(_) => panic!("nothing came within {limit:?}"),
     }
@@ -126,7 +126,7 @@ async fn the_server_sees_that_a_stream_was_dropped() {
                         opening.elapsed() < PATIENCE * 2,
                         "round {round}: the streams stay open: {status:?}"
                     );
-                    channel::sleep(Duration::from_millis(20)).await;
+                    tonic_web_channel::sleep(Duration::from_millis(20)).await;
                 }
                 Err(status) => panic!("round {round}: {status:?}"),
             }
@@ -151,7 +151,7 @@ async fn an_answer_that_is_no_grpc_says_where_to_look() {
     let origin = web_sys::window().unwrap().location().origin().unwrap();
     let api = Api::new(&origin, |_| {}).unwrap();
     let status = within(PATIENCE, api.say_hello("World".to_owned(), None)).await.unwrap_err();
-    let Some(channel::Error::Http { status: http }) = channel::Error::of(&status) else {
+    let Some(tonic_web_channel::Error::Http { status: http }) = tonic_web_channel::Error::of(&status) else {
         panic!("{status:?}")
     };
     let sentence = Failure::from(&status).sentence(Language::Chinese.messages());

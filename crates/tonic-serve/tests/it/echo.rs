@@ -1,0 +1,228 @@
+//! A service of all four kinds, put together from tonic's own parts as generated code does it.
+
+use std::collections::HashMap;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use http::{Request as HttpRequest, Response as HttpResponse};
+use prost::Message as _;
+use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
+use tonic::body::Body;
+use tonic::codec::CompressionEncoding;
+use tonic::metadata::MetadataMap;
+use tonic::server::{
+    ClientStreamingService, Grpc, NamedService, ServerStreamingService, StreamingService, UnaryService,
+};
+use tonic::{Request, Response, Status, Streaming};
+use tonic_prost::ProstCodec;
+use tonic_serve::{ClientAddress, Methods, TrailingMetadata};
+use tower::Service;
+
+/// Answers with what it is sent, or does what [`answer`] says.
+pub(crate) const UNARY: &str = "/test.Echo/Unary";
+/// Answers three times.
+pub(crate) const SERVER_STREAM: &str = "/test.Echo/ServerStream";
+/// Answers with all messages in one.
+pub(crate) const CLIENT_STREAM: &str = "/test.Echo/ClientStream";
+/// Answers each message as it comes.
+pub(crate) const BIDI: &str = "/test.Echo/Bidi";
+
+/// What the service takes for a message, bytes: its own limit, and to be the edge's.
+pub(crate) const MAX_MESSAGE: usize = 1000;
+
+/// What the metadata after a successful answer holds.
+pub(crate) const TRAILER: &str = "x-after";
+
+/// The methods above, and none of the other test service.
+pub(crate) fn methods() -> Methods {
+    let method = |name: &str, client_streaming, server_streaming| MethodDescriptorProto {
+        name: Some(name.to_owned()),
+        client_streaming: Some(client_streaming),
+        server_streaming: Some(server_streaming),
+        ..Default::default()
+    };
+    let service = ServiceDescriptorProto {
+        name: Some("Echo".to_owned()),
+        method: vec![
+            method("Unary", false, false),
+            method("ServerStream", false, true),
+            method("ClientStream", true, false),
+            method("Bidi", true, true),
+        ],
+        ..Default::default()
+    };
+    let file = FileDescriptorProto {
+        package: Some("test".to_owned()),
+        service: vec![service],
+        ..Default::default()
+    };
+    Methods::from_descriptors(&FileDescriptorSet { file: vec![file] }.encode_to_vec()).unwrap()
+}
+
+type Answers = BoxStream<'static, Result<String, Status>>;
+
+/// What a handler does with a message.
+async fn answer(request: &Request<String>) -> Result<String, Status> {
+    match request.get_ref().as_str() {
+        "wait" => std::future::pending().await,
+        "panic" => {
+            // What was answered before is on its way by then.
+            tokio::task::yield_now().await;
+            panic!("in a handler, on purpose")
+        }
+        "caller" => {
+            let certificates = request.peer_certs().map_or(0, |certificates| certificates.len());
+            Ok(format!("{} {certificates}", request.remote_addr().unwrap()))
+        }
+        "client" => Ok(request.extensions().get::<ClientAddress>().unwrap().0.to_string()),
+        "binary" => {
+            let values = request.metadata().get_all_bin("x-data-bin").iter();
+            Ok(values
+                .map(|value| format!("{:?}", &value.to_bytes().unwrap()[..]))
+                .collect::<Vec<_>>()
+                .join(" "))
+        }
+        text => Ok(text.to_owned()),
+    }
+}
+
+fn followed<T>(message: T) -> Response<T> {
+    let mut metadata = MetadataMap::new();
+    metadata.append(TRAILER, "one".parse().unwrap());
+    metadata.append(TRAILER, "two".parse().unwrap());
+    metadata.append("grpc-status", "13".parse().unwrap());
+    let mut response = Response::new(message);
+    response.metadata_mut().insert("x-before", "head".parse().unwrap());
+    response.extensions_mut().insert(TrailingMetadata(metadata));
+    response
+}
+
+#[derive(Clone, Copy)]
+struct Handler;
+
+impl UnaryService<String> for Handler {
+    type Response = String;
+    type Future = BoxFuture<'static, Result<Response<String>, Status>>;
+
+    fn call(&mut self, request: Request<String>) -> Self::Future {
+        Box::pin(async move { answer(&request).await.map(followed) })
+    }
+}
+
+impl ServerStreamingService<String> for Handler {
+    type Response = String;
+    type ResponseStream = Answers;
+    type Future = Ready<Result<Response<Answers>, Status>>;
+
+    fn call(&mut self, request: Request<String>) -> Self::Future {
+        let request = std::sync::Arc::new(request);
+        let answers = stream::iter(0..3).then(move |number| {
+            let request = std::sync::Arc::clone(&request);
+            async move {
+                // The first answer always comes.
+                if number == 0 { Ok("first".to_owned()) } else { answer(&request).await }
+            }
+        });
+        ready(Ok(Response::new(answers.boxed())))
+    }
+}
+
+impl ClientStreamingService<String> for Handler {
+    type Response = String;
+    type Future = BoxFuture<'static, Result<Response<String>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<String>>) -> Self::Future {
+        Box::pin(async move {
+            let mut messages = request.into_inner();
+            let mut all = String::new();
+            while let Some(message) = messages.message().await? {
+                all.push_str(&message);
+            }
+            Ok(followed(all))
+        })
+    }
+}
+
+impl StreamingService<String> for Handler {
+    type Response = String;
+    type ResponseStream = Answers;
+    type Future = Ready<Result<Response<Answers>, Status>>;
+
+    fn call(&mut self, request: Request<Streaming<String>>) -> Self::Future {
+        ready(Ok(Response::new(request.into_inner().boxed())))
+    }
+}
+
+/// The service, as a generated server is one.
+#[derive(Clone, Copy)]
+pub(crate) struct EchoServer;
+
+impl NamedService for EchoServer {
+    const NAME: &'static str = "test.Echo";
+}
+
+impl Service<HttpRequest<Body>> for EchoServer {
+    type Response = HttpResponse<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<HttpResponse<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: HttpRequest<Body>) -> Self::Future {
+        let mut grpc = Grpc::new(ProstCodec::<String, String>::default())
+            .accept_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Gzip)
+            .max_decoding_message_size(MAX_MESSAGE);
+        Box::pin(async move {
+            Ok(match request.uri().path() {
+                UNARY => grpc.unary(Handler, request).await,
+                SERVER_STREAM => grpc.server_streaming(Handler, request).await,
+                CLIENT_STREAM => grpc.client_streaming(Handler, request).await,
+                BIDI => grpc.streaming(Handler, request).await,
+                _ => Status::unimplemented("").into_http(),
+            })
+        })
+    }
+}
+
+/// The text as it stands in a message.
+pub(crate) fn encoded(text: &str) -> Vec<u8> {
+    text.to_owned().encode_to_vec()
+}
+
+/// A frame: flag, length, payload.
+pub(crate) fn frame(flag: u8, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap();
+    [&[flag], &length.to_be_bytes()[..], payload].concat()
+}
+
+/// A request of these messages.
+pub(crate) fn request(texts: &[&str]) -> Vec<u8> {
+    texts.iter().flat_map(|text| frame(0, &encoded(text))).collect()
+}
+
+/// The messages of a response, and the header block of a gRPC-Web one.
+pub(crate) fn parse(mut body: &[u8]) -> (Vec<String>, HashMap<String, Vec<String>>) {
+    let (mut messages, mut trailers) = (Vec::new(), HashMap::<_, Vec<_>>::new());
+    while let [flag, a, b, c, d, rest @ ..] = body {
+        let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).unwrap();
+        let (payload, rest) = rest.split_at(length);
+        body = rest;
+        if *flag == 0x80 {
+            for line in String::from_utf8_lossy(payload).lines() {
+                let (name, value) = line.split_once(':').unwrap();
+                trailers.entry(name.to_owned()).or_default().push(value.trim().to_owned());
+            }
+        } else {
+            messages.push(String::decode(payload).unwrap());
+        }
+    }
+    assert!(body.is_empty(), "the response ends inside a frame");
+    (messages, trailers)
+}

@@ -1,0 +1,169 @@
+//! What every answer says to the browser that gets it, and what is kept of it.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::Path;
+
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::Full;
+use tonic_serve::{App, CorsOptions, Page};
+
+use crate::echo::{UNARY, request};
+use crate::support::Server;
+use crate::tls::{connect, self_signed, tls};
+use crate::wire::{Answer, Way, call, send, send_over};
+
+const ORIGIN: &str = "https://app.example";
+const HASHED: &str = "/page-0123456789abcdef.js";
+const LOOP: &str = "/loop-0123456789abcdef.js";
+const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+
+fn with_page(dir: &Path) -> impl FnOnce(App) -> App {
+    fs::write(dir.join("index.html"), "<!doctype html>").unwrap();
+    fs::write(dir.join(&HASHED[1..]), "0123456789").unwrap();
+    let page = Page::new(dir);
+    |app| app.page(page).cors(CorsOptions::new([ORIGIN.parse().unwrap()]))
+}
+
+async fn ask(addr: SocketAddr, way: Way, method: Method, path: &str, headers: &[(&str, &str)]) -> Answer {
+    let uri = if way.is_http2() { format!("http://test{path}") } else { path.to_owned() };
+    let mut request = Request::builder().method(method).uri(uri).header("host", "test");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    send(addr, way, request.body(Full::default()).unwrap()).await
+}
+
+fn assert_common(answer: &Answer, what: &str) {
+    assert_eq!(answer.header("x-content-type-options"), "nosniff", "{what}");
+    assert_eq!(answer.header("referrer-policy"), "no-referrer", "{what}");
+    assert!(answer.header("permissions-policy").contains("camera=()"), "{what}");
+}
+
+#[tokio::test]
+async fn every_answer_has_the_common_headers() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_app(|_| {}, with_page(dir.path())).await;
+    for way in [Way::Web, Way::WebOverTwo] {
+        for (method, path, headers) in [
+            (Method::GET, "/", &[][..]),
+            (Method::GET, HASHED, &[]),
+            (Method::GET, "/missing.js", &[]),
+            (Method::PUT, "/", &[]),
+            (Method::POST, "/", &[]),
+            (Method::POST, UNARY, &[("content-type", "application/grpc+json")]),
+            (Method::GET, UNARY, &[("content-type", "application/grpc-web")]),
+            (Method::OPTIONS, UNARY, &[("origin", ORIGIN), ("access-control-request-method", "POST")]),
+        ] {
+            let answer = ask(server.addr, way, method.clone(), path, headers).await;
+            assert_common(&answer, &format!("{way:?} {method} {path}"));
+        }
+    }
+    for way in Way::ALL {
+        for path in [UNARY, "/unknown.Service/Method"] {
+            let answer = send(server.addr, way, call(way, path, &request(&["a"]))).await;
+            assert_common(&answer, &format!("{way:?} {path}"));
+        }
+    }
+    let preflight = [("origin", ORIGIN), ("access-control-request-method", "POST")];
+    let preflight = ask(server.addr, Way::Web, Method::OPTIONS, UNARY, &preflight).await;
+    assert_eq!(preflight.header("access-control-max-age"), "7200");
+    assert_eq!(preflight.header("cache-control"), "");
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn an_application_may_answer_with_headers_of_its_own() {
+    let own = [("permissions-policy", "camera=(self)"), ("cache-control", "max-age=5")];
+    let router = axum::Router::new().fallback(move || async move { (StatusCode::NOT_FOUND, own) });
+    let server = Server::start_app(|_| {}, |app| app.http(router)).await;
+
+    let answer = ask(server.addr, Way::Web, Method::GET, "/", &[]).await;
+
+    assert_eq!(answer.header("permissions-policy"), "camera=(self)");
+    assert_eq!(answer.header("cache-control"), "max-age=5");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    server.stopped().await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_fault_is_never_kept_whatever_the_name_of_what_was_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    // Opening it fails with something other than "not found".
+    std::os::unix::fs::symlink(&LOOP[1..], dir.path().join(&LOOP[1..])).unwrap();
+    let server = Server::start_app(|_| {}, with_page(dir.path())).await;
+    for (method, path, headers, status, kept) in [
+        (Method::GET, HASHED, &[][..], StatusCode::OK, IMMUTABLE),
+        (Method::HEAD, HASHED, &[], StatusCode::OK, IMMUTABLE),
+        (Method::GET, HASHED, &[("range", "bytes=0-3")], StatusCode::PARTIAL_CONTENT, IMMUTABLE),
+        (
+            Method::GET,
+            HASHED,
+            &[("if-modified-since", "Wed, 01 Jan 2200 00:00:00 GMT")],
+            StatusCode::NOT_MODIFIED,
+            IMMUTABLE,
+        ),
+        (Method::GET, LOOP, &[], StatusCode::INTERNAL_SERVER_ERROR, "no-store"),
+        (Method::GET, HASHED, &[("range", "bytes=100-")], StatusCode::RANGE_NOT_SATISFIABLE, "no-store"),
+        (
+            Method::GET,
+            HASHED,
+            &[("if-unmodified-since", "Thu, 01 Jan 1970 00:00:00 GMT")],
+            StatusCode::PRECONDITION_FAILED,
+            "no-store",
+        ),
+        (Method::GET, "/gone-0123456789abcdef.js", &[], StatusCode::NOT_FOUND, "no-store"),
+        (Method::DELETE, HASHED, &[], StatusCode::METHOD_NOT_ALLOWED, "no-store"),
+        (Method::POST, HASHED, &[], StatusCode::UNSUPPORTED_MEDIA_TYPE, "no-store"),
+    ] {
+        let answer = ask(server.addr, Way::Web, method.clone(), path, headers).await;
+        assert_eq!((answer.status, answer.header("cache-control")), (status, kept), "{method} {path}");
+    }
+    fs::remove_file(dir.path().join("index.html")).unwrap();
+    let answer = ask(server.addr, Way::Web, Method::GET, "/", &[]).await;
+    assert_eq!(
+        (answer.status, answer.header("cache-control")),
+        (StatusCode::SERVICE_UNAVAILABLE, "no-store")
+    );
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn over_tls_a_name_is_reached_by_https_alone_from_then_on() {
+    let pair = self_signed();
+    let secure = Server::start(|options| options.tls = Some(tls(&pair))).await;
+    let cleartext = Server::start(|_| {}).await;
+    for (host, hsts) in
+        [("chat.example:8443", "max-age=31536000"), ("localhost", ""), ("192.0.2.7", ""), ("[::1]", "")]
+    {
+        let mut call = call(Way::Web, UNARY, &request(&["a"]));
+        call.headers_mut().insert("host", HeaderValue::from_str(host).unwrap());
+        let stream = connect(&secure, &pair, None, &["http/1.1"]).await.unwrap();
+        let answer = send_over(stream, Way::Web, call.clone()).await;
+        assert_eq!(answer.header("strict-transport-security"), hsts, "{host}");
+        let answer = send(cleartext.addr, Way::Web, call).await;
+        assert_eq!(answer.header("strict-transport-security"), "", "{host}");
+    }
+    secure.stopped().await;
+    cleartext.stopped().await;
+}
+
+#[tokio::test]
+async fn a_handler_gets_joined_binary_values_one_by_one() {
+    let server = Server::start(|_| {}).await;
+    for way in Way::ALL {
+        for (sent, seen) in [
+            (&["AAEC, AwQ="][..], "[0, 1, 2] [3, 4]"),
+            (&["AAEC,AwQ,"], "[0, 1, 2] [3, 4] []"),
+            (&["AAEC", "AwQ"], "[0, 1, 2] [3, 4]"),
+        ] {
+            let mut call = call(way, UNARY, &request(&["binary"]));
+            for value in sent {
+                call.headers_mut().append("x-data-bin", HeaderValue::from_static(value));
+            }
+            assert_eq!(send(server.addr, way, call).await.messages, [seen], "{way:?} {sent:?}");
+        }
+    }
+    server.stopped().await;
+}

@@ -1,0 +1,274 @@
+//! A server with a service that can be watched from inside, and clients close to the wire.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::routing::post;
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Request, Response};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::client::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+use tonic::service::Routes;
+use tonic_serve::{App, ServeOptions};
+
+use crate::echo::{self, EchoServer};
+
+/// How long anything may take before a test fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Sends 16 KiB at a time for as long as anybody takes them.
+pub(crate) const ENDLESS: &str = "/test.Test/Endless";
+/// Answers with a head and then nothing.
+pub(crate) const SILENT: &str = "/test.Test/Silent";
+/// Answers with [`LONG_ANSWER`] bytes at once.
+pub(crate) const LONG: &str = "/test.Test/Long";
+/// Bytes of an answer to [`LONG`].
+pub(crate) const LONG_ANSWER: usize = 1024 * 1024;
+/// Answers when [`Watch::release`] is notified.
+pub(crate) const HELD: &str = "/test.Test/Held";
+
+/// The service from inside.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch {
+    /// Bytes that the endless streams and the large answers have produced.
+    pub(crate) produced: Arc<AtomicUsize>,
+    /// Streams that live.
+    pub(crate) streams: Arc<AtomicUsize>,
+    /// Calls to [`HELD`] that have arrived.
+    pub(crate) held: Arc<AtomicUsize>,
+    pub(crate) release: Arc<Notify>,
+    /// Bytes of answers to [`LONG`] that are in memory.
+    pub(crate) alive: Arc<AtomicUsize>,
+    /// The most that there have been.
+    pub(crate) most_alive: Arc<AtomicUsize>,
+}
+
+/// Bytes that are counted while they are in memory.
+struct Counted {
+    bytes: Vec<u8>,
+    alive: Arc<AtomicUsize>,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.alive.fetch_sub(self.bytes.len(), Ordering::SeqCst);
+    }
+}
+
+/// Counts a stream for as long as it lives.
+struct Living(Arc<AtomicUsize>);
+
+impl Living {
+    fn new(count: &Arc<AtomicUsize>) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(Arc::clone(count))
+    }
+}
+
+impl Drop for Living {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+impl Watch {
+    fn routes(&self) -> Routes {
+        let (endless, silent, held, long) = (self.clone(), self.clone(), self.clone(), self.clone());
+        let other: Router = Routes::default().into_axum_router();
+        other
+            .route(ENDLESS, post(move || endless.endless()))
+            .route(SILENT, post(move || silent.silent()))
+            .route(HELD, post(move || held.held()))
+            .route(LONG, post(move || long.long()))
+            .into()
+    }
+
+    async fn endless(self) -> Response<Body> {
+        let living = Living::new(&self.streams);
+        let produced = self.produced;
+        grpc(Body::from_stream(stream::repeat_with(move || {
+            let _living = &living;
+            produced.fetch_add(16 * 1024, Ordering::SeqCst);
+            Ok::<_, Infallible>(Bytes::from(vec![0; 16 * 1024]))
+        })))
+    }
+
+    async fn silent(self) -> Response<Body> {
+        let living = Living::new(&self.streams);
+        grpc(Body::from_stream(stream::once(async move {
+            let _living = living;
+            std::future::pending::<Result<Bytes, Infallible>>().await
+        })))
+    }
+
+    async fn long(self) -> Response<Body> {
+        self.produced.fetch_add(LONG_ANSWER, Ordering::SeqCst);
+        let alive = self.alive.fetch_add(LONG_ANSWER, Ordering::SeqCst) + LONG_ANSWER;
+        self.most_alive.fetch_max(alive, Ordering::SeqCst);
+        let bytes = Counted { bytes: vec![0; LONG_ANSWER], alive: self.alive };
+        grpc(Body::from(Bytes::from_owner(bytes)))
+    }
+
+    async fn held(self) -> Response<Body> {
+        self.held.fetch_add(1, Ordering::SeqCst);
+        self.release.notified().await;
+        grpc(Body::empty())
+    }
+}
+
+fn grpc(body: Body) -> Response<Body> {
+    Response::builder().header("content-type", "application/grpc").body(body).unwrap()
+}
+
+/// A running server.
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
+    pub(crate) watch: Watch,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+impl Server {
+    pub(crate) async fn start(change: impl FnOnce(&mut ServeOptions)) -> Self {
+        Self::start_app(change, |app| app).await
+    }
+
+    /// Also changes what is served.
+    pub(crate) async fn start_app(
+        change: impl FnOnce(&mut ServeOptions),
+        change_app: impl FnOnce(App) -> App,
+    ) -> Self {
+        let mut options = ServeOptions::default();
+        change(&mut options);
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let watch = Watch::default();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let app = change_app(
+            App::new(watch.routes().add_service(EchoServer))
+                .methods(echo::methods())
+                .max_message_size_of("test.Echo", echo::MAX_MESSAGE),
+        );
+        let shutdown = async move {
+            stopped.await.ok();
+        };
+        let task = tokio::spawn(tonic_serve::serve(listener, app, options, shutdown));
+        Self { addr, watch, stop: Some(stop), task }
+    }
+
+    pub(crate) fn begin_stop(&mut self) {
+        drop(self.stop.take());
+    }
+
+    /// Waits until `serve` has returned, and says how long that took.
+    pub(crate) async fn stopped(mut self) -> Duration {
+        self.begin_stop();
+        let start = Instant::now();
+        timeout(PATIENCE, self.task).await.expect("the server did not stop in time").unwrap().unwrap();
+        start.elapsed()
+    }
+}
+
+/// A connection with gRPC-Web over HTTP/1.1.
+pub(crate) struct Http1(http1::SendRequest<Empty<Bytes>>);
+
+impl Http1 {
+    pub(crate) async fn open(addr: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(addr).await.unwrap()).await
+    }
+
+    pub(crate) async fn over(stream: TcpStream) -> Self {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        Self(sender)
+    }
+
+    pub(crate) async fn call(&mut self, path: &str) -> Response<Incoming> {
+        let request =
+            Request::post(path).header("host", "test").header("content-type", "application/grpc-web");
+        let response = self.0.send_request(request.body(Empty::new()).unwrap());
+        timeout(PATIENCE, response).await.expect("no response in time").unwrap()
+    }
+}
+
+/// A connection with gRPC over HTTP/2. Cloning shares the connection.
+#[derive(Clone)]
+pub(crate) struct Http2(http2::SendRequest<Empty<Bytes>>, Arc<JoinHandle<hyper::Result<()>>>);
+
+impl Http2 {
+    pub(crate) async fn open(addr: SocketAddr) -> Self {
+        Self::over(TcpStream::connect(addr).await.unwrap(), 64 * 1024).await
+    }
+
+    /// `window`: how many bytes of each answer the server may send before some are read.
+    pub(crate) async fn over(stream: TcpStream, window: u32) -> Self {
+        // What it reads is said at once, or the server would wait for a delayed acknowledgement.
+        stream.set_nodelay(true).unwrap();
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .initial_stream_window_size(window)
+            .initial_connection_window_size(1024 * 1024)
+            .handshake(TokioIo::new(stream))
+            .await
+            .unwrap();
+        Self(sender, Arc::new(tokio::spawn(connection)))
+    }
+
+    /// Does not wait for longer than it takes: for calls that may never be answered.
+    pub(crate) async fn send(&mut self, path: &str) -> hyper::Result<Response<Incoming>> {
+        let request = Request::post(format!("http://test{path}")).header("content-type", "application/grpc");
+        self.0.send_request(request.body(Empty::new()).unwrap()).await
+    }
+
+    pub(crate) async fn call(&mut self, path: &str) -> Response<Incoming> {
+        timeout(PATIENCE, self.send(path)).await.expect("no response in time").unwrap()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.1.is_finished()
+    }
+}
+
+/// A connection from the address 127.0.0.`host`, which is this machine too.
+pub(crate) async fn connect_from(host: u8, addr: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::new(127, 0, 0, host), 0).into()).unwrap();
+    socket.connect(addr).await.unwrap()
+}
+
+/// Reads until the other side closes, and says how long that took.
+pub(crate) async fn closed(stream: &mut TcpStream) -> Duration {
+    let start = Instant::now();
+    let mut rest = Vec::new();
+    let read = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("the connection stays open");
+    // A reset is a way of closing too.
+    read.ok();
+    start.elapsed()
+}
+
+/// Waits until `condition` holds.
+pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "in time it did not happen that {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}

@@ -1,0 +1,44 @@
+//! The smallest use: a generated client on the channel, and a stream that comes back.
+//!
+//! Start a server (`cargo run -p backend`), then `cargo run -p channel --example hello`.
+//! In a page the same code runs under `wasm_bindgen_futures::spawn_local`.
+
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use proto::helloworld::HelloRequest;
+use proto::helloworld::greeter_client::GreeterClient;
+use tonic::Request;
+use tonic_web_channel::{Channel, State, Subscription, SubscriptionOptions, Update, no_deadline};
+
+#[tokio::main(flavor = "current_thread")]
+#[expect(clippy::print_stdout, reason = "an example shows what it gets")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let channel = Channel::builder("http://127.0.0.1:50051").deadline(Duration::from_secs(5)).build()?;
+
+    let mut client = GreeterClient::new(channel.clone());
+    let reply = client.say_hello(HelloRequest { name: "World".to_owned() }).await?;
+    println!("{}", reply.into_inner().message);
+
+    let (mut updates, _handle) = Subscription::new(SubscriptionOptions::default(), move || {
+        let mut client = GreeterClient::new(channel.clone());
+        async move {
+            let mut request = Request::new(HelloRequest { name: "World".to_owned() });
+            no_deadline(&mut request);
+            client.say_hello_stream_reply(request).await
+        }
+    });
+    // Ten updates, then leave: dropping the subscription cancels the call.
+    for _ in 0..10 {
+        match updates.next().await {
+            Some(Update::Message(reply)) => println!("{}", reply.message),
+            Some(Update::State(State::TransientFailure { next, status, .. })) => match next.left() {
+                Some(left) => println!("lost ({}), trying again in {left:?}", status.message()),
+                None => println!("lost ({}), waiting for the network", status.message()),
+            },
+            Some(Update::State(state)) => println!("{state:?}"),
+            None => break,
+        }
+    }
+    Ok(())
+}

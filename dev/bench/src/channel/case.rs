@@ -1,0 +1,179 @@
+//! What is measured, with whom, and what has to have arrived.
+
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+use serde::Serialize;
+
+use super::page::Measured;
+
+/// The text that a call gets back unless it asks for another size.
+pub(crate) const GREETING: &str = "Hello, World!";
+
+/// Calls one after the other in (a).
+const UNARY_CALLS: u32 = 1_000;
+/// Calls at once in (d).
+const CONCURRENT_CALLS: u32 = 200;
+/// Messages in (b), each with a text as long as [`GREETING`].
+const SMALL_MESSAGES: u32 = 100_000;
+/// Messages in (c).
+const LARGE_MESSAGES: u32 = 1_600;
+/// Bytes of the text of a message in (c).
+pub(crate) const LARGE_BYTES: u32 = 64 * 1024;
+
+/// A frame's prefix.
+const PREFIX: u64 = 5;
+/// What the trailers and the lengths of the fields may add to a body at most.
+const BODY_EXTRA: u64 = 256;
+
+/// Who calls. The order is that of the tables.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Client {
+    /// No client: the bytes are read and dropped.
+    Fetch,
+    #[value(name = "connect")]
+    ConnectWeb,
+    GrpcWeb,
+    #[value(name = "twwc")]
+    TonicWebWasm,
+    /// `tonic_web_channel::Channel`.
+    #[value(name = "ours")]
+    Channel,
+}
+
+impl Client {
+    /// What people call it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch, nothing decoded",
+            Self::ConnectWeb => "connect-web",
+            Self::GrpcWeb => "grpc-web",
+            Self::TonicWebWasm => "tonic-web-wasm-client",
+            Self::Channel => "channel (ours)",
+        }
+    }
+
+    /// Its module's name, and its folder's under `one_call`.
+    pub(crate) fn module(self) -> &'static str {
+        match self {
+            Self::Fetch => "fetch",
+            Self::ConnectWeb => "connect_web",
+            Self::GrpcWeb => "grpc_web",
+            Self::TonicWebWasm => "tonic_web_wasm_client",
+            Self::Channel => "channel",
+        }
+    }
+}
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Case {
+    #[value(name = "a")]
+    Unary,
+    #[value(name = "b")]
+    Small,
+    #[value(name = "c")]
+    Large,
+    #[value(name = "d")]
+    Concurrent,
+    #[value(name = "e")]
+    Weight,
+}
+
+/// What a page is told to do.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct Job {
+    /// The function of the client's module.
+    kind: &'static str,
+    /// Of calls or messages.
+    count: u32,
+    /// Bytes of each message's text; of unary calls it is [`GREETING`]'s.
+    size: u32,
+}
+
+impl Case {
+    pub(crate) fn letter(self) -> &'static str {
+        match self {
+            Self::Unary => "(a)",
+            Self::Small => "(b)",
+            Self::Large => "(c)",
+            Self::Concurrent => "(d)",
+            Self::Weight => "(e)",
+        }
+    }
+
+    pub(crate) fn title(self) -> String {
+        match self {
+            Self::Unary => format!("(a) {UNARY_CALLS} unary calls, one after the other"),
+            Self::Small => format!("(b) one stream of {SMALL_MESSAGES} small messages"),
+            Self::Large => format!("(c) one stream of {LARGE_MESSAGES} messages of 64 KiB"),
+            Self::Concurrent => format!("(d) {CONCURRENT_CALLS} unary calls at once"),
+            Self::Weight => "(e) a page that makes one unary call".to_owned(),
+        }
+    }
+
+    /// None for what is weighed.
+    pub(crate) fn job(self) -> Option<Job> {
+        let small = GREETING.len() as u32;
+        match self {
+            Self::Unary => Some(Job { kind: "unary", count: UNARY_CALLS, size: small }),
+            Self::Small => Some(Job { kind: "stream", count: SMALL_MESSAGES, size: small }),
+            Self::Large => Some(Job { kind: "stream", count: LARGE_MESSAGES, size: LARGE_BYTES }),
+            Self::Concurrent => Some(Job { kind: "concurrent", count: CONCURRENT_CALLS, size: small }),
+            Self::Weight => None,
+        }
+    }
+
+    /// Fails when a client has lost something: it must not be the fastest for it.
+    pub(crate) fn check(self, client: Client, measured: &Measured) -> Result<()> {
+        let Some(job) = self.job() else { return Ok(()) };
+        let count = u64::from(job.count);
+        let text = u64::from(job.size);
+        if client == Client::Fetch {
+            // It has counted the bytes of whole bodies.
+            let bodies = if job.kind == "stream" { 1 } else { count };
+            let least = count * (PREFIX + text);
+            let most = least + (count + bodies) * BODY_EXTRA;
+            ensure!(
+                (least..=most).contains(&measured.bytes),
+                "{} {}: {} bytes came instead of {least} to {most}",
+                self.letter(),
+                client.name(),
+                measured.bytes
+            );
+            return Ok(());
+        }
+        ensure!(
+            measured.messages == Some(count) && measured.bytes == count * text,
+            "{} {}: {:?} messages with {} bytes came instead of {count} with {}",
+            self.letter(),
+            client.name(),
+            measured.messages,
+            measured.bytes,
+            count * text
+        );
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn measured(messages: Option<u64>, bytes: u64) -> Measured {
+        Measured { milliseconds: 1.0, messages, bytes, memory: None }
+    }
+
+    #[test]
+    fn a_client_that_loses_a_message_or_a_byte_does_not_count() {
+        assert!(Case::Small.check(Client::Channel, &measured(Some(100_000), 1_300_000)).is_ok());
+        assert!(Case::Small.check(Client::Channel, &measured(Some(99_999), 1_300_000)).is_err());
+        assert!(Case::Small.check(Client::Channel, &measured(Some(100_000), 1_299_999)).is_err());
+        assert!(Case::Small.check(Client::ConnectWeb, &measured(None, 1_300_000)).is_err());
+    }
+
+    #[test]
+    fn bare_fetch_has_to_read_whole_bodies_too() {
+        assert!(Case::Unary.check(Client::Fetch, &measured(None, 1_000 * 55)).is_ok());
+        assert!(Case::Unary.check(Client::Fetch, &measured(None, 1_000 * 17)).is_err());
+    }
+}

@@ -1,0 +1,198 @@
+//! One case as the suite describes it: what to send where, and when to cancel.
+
+use std::future::{Future, pending};
+use std::pin::pin;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail, ensure};
+use futures_util::future::{Either, select};
+use futures_util::{Stream, StreamExt as _, stream};
+use prost::Message;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tonic::Request;
+
+use crate::metadata::to_metadata;
+use crate::pb::client_compat_request::cancel::CancelTiming;
+use crate::pb::{ClientCompatRequest, Codec, Compression, HttpVersion, Protocol, StreamType};
+
+/// The service that is meant when a case names none.
+const SERVICE: &str = "connectrpc.conformance.v1.ConformanceService";
+
+/// One case.
+#[derive(Debug)]
+pub(crate) struct Case {
+    request: ClientCompatRequest,
+    timing: Timing,
+    /// Cancelled when the call shall be.
+    cancel: CancellationToken,
+    /// Cancelled when every request message is on its way.
+    sent: CancellationToken,
+    /// How many responses have come.
+    responses: watch::Sender<usize>,
+}
+
+/// When a call shall be cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Timing {
+    Never,
+    /// When all is sent, and before that is said.
+    BeforeClose,
+    /// This long after it was said.
+    AfterClose(Duration),
+    /// After this many responses.
+    AfterResponses(usize),
+}
+
+impl Case {
+    pub(crate) fn new(request: ClientCompatRequest) -> Result<Self> {
+        ensure!(request.raw_request.is_none(), "a raw request is for the suite's own client");
+        ensure!(request.codec() == Codec::Proto, "this client speaks Protobuf");
+        let service = request.service.as_deref().unwrap_or(SERVICE);
+        ensure!(service == SERVICE, "there is no service {service}");
+        let timing = timing(&request)?;
+        let (cancel, sent) = (CancellationToken::new(), CancellationToken::new());
+        Ok(Self { request, timing, cancel, sent, responses: watch::Sender::new(0) })
+    }
+
+    pub(crate) fn method(&self) -> &str {
+        self.request.method()
+    }
+
+    /// Scheme, host and port of the server.
+    pub(crate) fn server(&self) -> String {
+        let scheme = if self.request.server_tls_cert.is_empty() { "http" } else { "https" };
+        format!("{scheme}://{}:{}", self.request.host, self.request.port)
+    }
+
+    /// Whether requests shall be compressed, by gzip.
+    pub(crate) fn gzip(&self) -> Result<bool> {
+        match self.request.compression() {
+            Compression::Unspecified | Compression::Identity => Ok(false),
+            Compression::Gzip => Ok(true),
+            other => bail!("this client does not know {}", other.as_str_name()),
+        }
+    }
+
+    /// Bytes that a message of the server may have.
+    pub(crate) fn receive_limit(&self) -> Option<usize> {
+        usize::try_from(self.request.message_receive_limit).ok().filter(|limit| *limit > 0)
+    }
+
+    pub(crate) fn speaks(&self, protocol: Protocol) -> Result<()> {
+        let wanted = self.request.protocol();
+        ensure!(wanted == protocol, "this client does not speak {}", wanted.as_str_name());
+        let version = self.request.http_version();
+        ensure!(version != HttpVersion::HttpVersion3, "this client does not speak HTTP/3");
+        Ok(())
+    }
+
+    /// The request of a method that takes one message; sent when it is called with.
+    pub(crate) async fn one<Q: Message + Default>(&self) -> Result<Request<Q>> {
+        let [message] = self.messages::<Q>()?.try_into().ok().context("not exactly one message")?;
+        let request = self.request_with(message)?;
+        tonic_web_channel::sleep(self.delay()).await;
+        self.sent.cancel();
+        Ok(request)
+    }
+
+    /// The request of a method that takes a stream. In a full-duplex call each message waits for the answer to
+    /// the one before, and the end for the last.
+    pub(crate) fn many<Q>(&self) -> Result<Request<impl Stream<Item = Q> + Send + 'static>>
+    where
+        Q: Message + Default + 'static,
+    {
+        let messages = self.messages::<Q>()?;
+        let (delay, sent, count) = (self.delay(), self.sent.clone(), messages.len());
+        let in_step = self.request.stream_type() == StreamType::FullDuplexBidiStream;
+        let stays_open = self.timing == Timing::BeforeClose;
+        let responses = self.responses.subscribe();
+        let answered = move |requests: usize| {
+            let mut responses = responses.clone();
+            async move {
+                if in_step {
+                    // The end of the call drops this.
+                    responses.wait_for(|count| *count >= requests).await.ok();
+                }
+            }
+        };
+        let (before, at_end) = (answered.clone(), answered(count));
+        let messages = stream::iter(messages.into_iter().enumerate()).then(move |(index, message)| {
+            let turn = before(index);
+            async move {
+                turn.await;
+                tonic_web_channel::sleep(delay).await;
+                message
+            }
+        });
+        let end = stream::once(async move {
+            at_end.await;
+            sent.cancel();
+            if stays_open {
+                pending::<()>().await;
+            }
+        });
+        self.request_with(messages.chain(end.filter_map(async |()| None)))
+    }
+
+    fn messages<Q: Message + Default>(&self) -> Result<Vec<Q>> {
+        let messages = self.request.request_messages.iter();
+        messages.map(|any| Q::decode(&*any.value).context("a request message")).collect()
+    }
+
+    fn request_with<T>(&self, message: T) -> Result<Request<T>> {
+        let mut request = Request::new(message);
+        *request.metadata_mut() = to_metadata(&self.request.request_headers)?;
+        tonic_web_channel::cancel_with(&mut request, self.cancel.clone());
+        if let Some(timeout_ms) = self.request.timeout_ms {
+            request.set_timeout(Duration::from_millis(timeout_ms.into()));
+        }
+        Ok(request)
+    }
+
+    fn delay(&self) -> Duration {
+        Duration::from_millis(self.request.request_delay_ms.into())
+    }
+
+    /// To be told how many responses have come, with each.
+    pub(crate) fn received(&self, responses: usize) {
+        self.responses.send_replace(responses);
+        if self.timing == Timing::AfterResponses(responses) {
+            self.cancel.cancel();
+        }
+    }
+
+    /// Whether the call was told to end.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    /// Does `call`, and beside it cancels when the sent messages say so.
+    pub(crate) async fn watched<T>(&self, call: impl Future<Output = T>) -> T {
+        let watch = pin!(async {
+            self.sent.cancelled().await;
+            match self.timing {
+                Timing::BeforeClose => self.cancel.cancel(),
+                Timing::AfterClose(delay) => {
+                    tonic_web_channel::sleep(delay).await;
+                    self.cancel.cancel();
+                }
+                Timing::Never | Timing::AfterResponses(_) => {}
+            }
+        });
+        match select(pin!(call), watch).await {
+            Either::Left((result, _)) => result,
+            Either::Right(((), call)) => call.await,
+        }
+    }
+}
+
+fn timing(request: &ClientCompatRequest) -> Result<Timing> {
+    let Some(cancel) = &request.cancel else { return Ok(Timing::Never) };
+    Ok(match cancel.cancel_timing {
+        None => Timing::AfterClose(Duration::ZERO),
+        Some(CancelTiming::BeforeCloseSend(())) => Timing::BeforeClose,
+        Some(CancelTiming::AfterCloseSendMs(ms)) => Timing::AfterClose(Duration::from_millis(ms.into())),
+        Some(CancelTiming::AfterNumResponses(count)) => Timing::AfterResponses(count.try_into()?),
+    })
+}

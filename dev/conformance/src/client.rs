@@ -1,0 +1,148 @@
+//! The adapter: makes the call of a case with the generated client over our channel, and reports what came.
+//!
+//! One function for each kind of answer, whatever the case.
+
+use std::future::Future;
+
+use anyhow::{Result, bail};
+use tonic::metadata::MetadataMap;
+use tonic::{Response, Status, Streaming};
+use tonic_web_channel::{Channel, Compression, RetryPolicy};
+
+use crate::case::Case;
+use crate::metadata::{from_metadata, from_status};
+use crate::pb;
+use crate::pb::client_compat_response::Result as Outcome;
+use crate::pb::conformance_service_client::ConformanceServiceClient;
+use crate::pb::{
+    BidiStreamResponse, ClientCompatRequest, ClientCompatResponse, ClientErrorResult, ClientResponseResult,
+    ClientStreamResponse, ConformancePayload, IdempotentUnaryResponse, Protocol, ServerStreamResponse,
+    UnaryResponse, UnimplementedResponse,
+};
+
+/// What this build of the channel speaks.
+const PROTOCOL: Protocol = if cfg!(target_arch = "wasm32") { Protocol::GrpcWeb } else { Protocol::Grpc };
+
+/// Makes the call that `request` describes.
+pub(crate) async fn run(request: ClientCompatRequest) -> ClientCompatResponse {
+    let test_name = request.test_name.clone();
+    let result = match call(request).await {
+        Ok(result) => Outcome::Response(result),
+        Err(error) => Outcome::Error(ClientErrorResult { message: format!("{error:#}") }),
+    };
+    ClientCompatResponse { test_name, result: Some(result) }
+}
+
+/// An error is a case that cannot be run. How its call ended is in the result.
+async fn call(request: ClientCompatRequest) -> Result<ClientResponseResult> {
+    let case = Case::new(request)?;
+    case.speaks(PROTOCOL)?;
+    let mut client = client(&case)?;
+    Ok(match case.method() {
+        "Unary" => single(&case, client.unary(case.one().await?)).await,
+        "IdempotentUnary" => single(&case, client.idempotent_unary(case.one().await?)).await,
+        "Unimplemented" => single(&case, client.unimplemented(case.one().await?)).await,
+        "ClientStream" => single(&case, client.client_stream(case.many()?)).await,
+        "ServerStream" => several(&case, client.server_stream(case.one().await?)).await,
+        "BidiStream" => several(&case, client.bidi_stream(case.many()?)).await,
+        other => bail!("there is no method {other}"),
+    })
+}
+
+fn client(case: &Case) -> Result<ConformanceServiceClient<Channel>> {
+    // The suite counts requests, and takes one for each case.
+    let mut channel = Channel::builder(case.server()).methods(pb::methods()).retry(RetryPolicy::never());
+    if case.gzip()? {
+        channel = channel.compress_requests(Compression::Gzip);
+    }
+    if let Some(limit) = case.receive_limit() {
+        channel = channel.max_message_size(limit);
+    }
+    Ok(ConformanceServiceClient::new(channel.build()?))
+}
+
+/// A message that carries what the suite looks at. One that carries nothing counts, too.
+trait Payload {
+    fn payload(self) -> ConformancePayload;
+}
+
+macro_rules! payload {
+    ($($message:ty)*) => {
+        $(impl Payload for $message {
+            fn payload(self) -> ConformancePayload {
+                self.payload.unwrap_or_default()
+            }
+        })*
+    };
+}
+
+payload!(UnaryResponse IdempotentUnaryResponse ClientStreamResponse ServerStreamResponse BidiStreamResponse);
+
+impl Payload for UnimplementedResponse {
+    fn payload(self) -> ConformancePayload {
+        ConformancePayload::default()
+    }
+}
+
+/// A call that is answered by one message.
+///
+/// The generated client puts headers and trailers into one map, so each is reported as both.
+async fn single<A: Payload>(
+    case: &Case,
+    call: impl Future<Output = Result<Response<A>, Status>>,
+) -> ClientResponseResult {
+    match case.watched(call).await {
+        Ok(response) => {
+            let (metadata, message, _) = response.into_parts();
+            let payloads = vec![message.payload()];
+            ClientResponseResult { payloads, ..with_metadata(&metadata, &metadata) }
+        }
+        Err(status) => failed(&status),
+    }
+}
+
+/// A call that is answered by a stream.
+async fn several<A: Payload>(
+    case: &Case,
+    call: impl Future<Output = Result<Response<Streaming<A>>, Status>>,
+) -> ClientResponseResult {
+    let all = async {
+        let (headers, mut stream) = match call.await {
+            Ok(response) => (response.metadata().clone(), response.into_inner()),
+            Err(status) => return failed(&status),
+        };
+        let mut payloads = Vec::new();
+        let end = loop {
+            match stream.message().await {
+                // `tonic` gives out what came together with the message that the call was cancelled after.
+                Ok(Some(_)) if case.is_cancelled() => continue,
+                Ok(Some(message)) => payloads.push(message.payload()),
+                Ok(None) => break stream.trailers().await,
+                Err(status) => break Err(status),
+            }
+            case.received(payloads.len());
+        };
+        let (trailers, error) = match end {
+            // An answer of headers alone has its trailers there.
+            Ok(None) if headers.contains_key("grpc-status") => (headers.clone(), None),
+            Ok(trailers) => (trailers.unwrap_or_default(), None),
+            Err(status) => (status.metadata().clone(), Some(from_status(&status))),
+        };
+        ClientResponseResult { payloads, error, ..with_metadata(&headers, &trailers) }
+    };
+    case.watched(all).await
+}
+
+/// A call that failed before a message came: nothing tells its headers from its trailers.
+fn failed(status: &Status) -> ClientResponseResult {
+    let metadata = status.metadata();
+    ClientResponseResult { error: Some(from_status(status)), ..with_metadata(metadata, metadata) }
+}
+
+fn with_metadata(headers: &MetadataMap, trailers: &MetadataMap) -> ClientResponseResult {
+    ClientResponseResult {
+        response_headers: from_metadata(headers),
+        response_trailers: from_metadata(trailers),
+        ..ClientResponseResult::default()
+    }
+}

@@ -1,0 +1,71 @@
+//! The page's side of the bridge: several workers, each asking for a case, running it and bringing the answer
+//! with its next question.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use futures_util::future::{Either, select};
+use js_sys::Uint8Array;
+use prost::Message as _;
+use wasm_bindgen::{JsCast as _, JsValue};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{RequestInit, Response};
+
+use crate::client;
+use crate::pb::client_compat_response::Result as Outcome;
+use crate::pb::{ClientCompatRequest, ClientCompatResponse, ClientErrorResult};
+
+/// How many cases run at once: below the six connections that a browser opens to one host.
+const WORKERS: usize = 5;
+/// How long one case may take. The suite gives all of them together up after 20 s without an answer.
+const CASE_TIMEOUT: Duration = Duration::from_secs(12);
+/// The bridge has no more cases.
+const NO_CONTENT: u16 = 204;
+
+/// Starts the workers; they end when there are no more cases.
+pub fn run() {
+    console_error_panic_hook::set_once();
+    for _ in 0..WORKERS {
+        spawn_local(async {
+            if let Err(error) = work().await {
+                web_sys::console::error_2(&"a worker ended:".into(), &error);
+            }
+        });
+    }
+}
+
+async fn work() -> Result<(), JsValue> {
+    let mut answer = Vec::new();
+    while let Some(case) = next(&answer).await? {
+        let request = ClientCompatRequest::decode(&*case).map_err(|error| error.to_string())?;
+        answer = run_guarded(request).await.encode_to_vec();
+    }
+    Ok(())
+}
+
+/// Hands the last answer over, none at first, and waits for the next case.
+async fn next(answer: &[u8]) -> Result<Option<Vec<u8>>, JsValue> {
+    let init = RequestInit::new();
+    init.set_method("POST");
+    init.set_body(&Uint8Array::from(answer));
+    let window = web_sys::window().ok_or("there is no window")?;
+    let response: Response =
+        JsFuture::from(window.fetch_with_str_and_init("/next", &init)).await?.dyn_into()?;
+    match response.status() {
+        NO_CONTENT => Ok(None),
+        200 => Ok(Some(Uint8Array::new(&JsFuture::from(response.array_buffer()?).await?).to_vec())),
+        status => Err(format!("the bridge answers with HTTP {status}").into()),
+    }
+}
+
+/// A case that hangs fails alone.
+async fn run_guarded(request: ClientCompatRequest) -> ClientCompatResponse {
+    let test_name = request.test_name.clone();
+    match select(pin!(client::run(request)), pin!(tonic_web_channel::sleep(CASE_TIMEOUT))).await {
+        Either::Left((response, _)) => response,
+        Either::Right(((), _)) => {
+            let message = format!("the case did not end within {CASE_TIMEOUT:?}");
+            ClientCompatResponse { test_name, result: Some(Outcome::Error(ClientErrorResult { message })) }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The server's program: told by the suite what to listen with, it serves until it is told to end.
+
+use anyhow::{Context as _, Result};
+use prost::Message as _;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tonic::codec::CompressionEncoding;
+use tonic::service::Routes;
+use tonic_serve::{App, ClientCertificates, CorsOptions, Methods, ServeOptions, Tls};
+
+use crate::pb::conformance_service_server::ConformanceServiceServer;
+use crate::pb::{DESCRIPTORS, HttpVersion, ServerCompatRequest, ServerCompatResponse, TlsCreds};
+use crate::pipe;
+use crate::service::Conformance;
+
+/// Where it listens. The suite's own certificate is for this address.
+const HOST: &str = "127.0.0.1";
+
+/// Serves until SIGTERM.
+pub fn run() -> Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(serve())
+}
+
+async fn serve() -> Result<()> {
+    let request: ServerCompatRequest =
+        pipe::read(&mut tokio::io::stdin()).await?.context("the suite asks for nothing")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    let listener = TcpListener::bind((HOST, 0)).await.context("cannot listen")?;
+    let app = App::new(routes(&request)?)
+        .methods(Methods::from_descriptors(DESCRIPTORS)?)
+        .max_message_size(limit(&request)?)
+        .cors(CorsOptions::any_origin().any_header());
+    let (options, pem_cert) = options(&request)?;
+
+    let port = listener.local_addr()?.port().into();
+    let response = ServerCompatResponse { host: HOST.to_owned(), port, pem_cert };
+    pipe::write(&mut tokio::io::stdout(), &response.encode_to_vec()).await?;
+    let shutdown = async move {
+        terminate.recv().await;
+    };
+    tonic_serve::serve(listener, app, options, shutdown).await.context("cannot serve")
+}
+
+/// With the certificate that clients shall trust, where there is one.
+fn options(request: &ServerCompatRequest) -> Result<(ServeOptions, Vec<u8>)> {
+    let mut options = ServeOptions::default();
+    if !request.use_tls {
+        return Ok((options, Vec::new()));
+    }
+    let TlsCreds { cert, key } = request.server_creds.clone().context("there is no certificate")?;
+    let mut tls = Tls::from_pem(&cert, &key)?;
+    if !request.client_tls_cert.is_empty() {
+        tls = tls.verify_clients(&request.client_tls_cert, ClientCertificates::Required)?;
+    }
+    if request.http_version() == HttpVersion::HttpVersion1 {
+        // A browser takes HTTP/2 wherever it is offered.
+        tls = tls.http1_only();
+    }
+    options.tls = Some(tls);
+    Ok((options, cert))
+}
+
+/// Bytes that a message of a client may have.
+fn limit(request: &ServerCompatRequest) -> Result<usize> {
+    match request.message_receive_limit {
+        0 => Ok(usize::MAX),
+        limit => Ok(limit.try_into()?),
+    }
+}
+
+fn routes(request: &ServerCompatRequest) -> Result<Routes> {
+    let mut service = ConformanceServiceServer::new(Conformance);
+    for encoding in [CompressionEncoding::Gzip, CompressionEncoding::Deflate, CompressionEncoding::Zstd] {
+        service = service.accept_compressed(encoding).send_compressed(encoding);
+    }
+    Ok(Routes::new(service.max_decoding_message_size(limit(request)?)))
+}

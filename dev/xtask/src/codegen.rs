@@ -1,0 +1,100 @@
+//! Compiles the contracts into `proto/src/generated`.
+//!
+//! `protox` parses them, so that no protoc is needed, and one parse serves the messages, the
+//! services, the tables of methods and messages, and the descriptors for reflection.
+
+mod schema;
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+
+/// Where the `.proto` files are, from the workspace's root.
+const CONTRACTS: &str = "proto";
+/// Where the generated code goes, from the workspace's root.
+const GENERATED: &str = "proto/src/generated";
+
+/// Generates everything anew under `root`, the workspace's root.
+pub(crate) fn run(root: &Path) -> Result<()> {
+    generate(&root.join(CONTRACTS), &root.join(GENERATED))
+}
+
+fn generate(contracts: &Path, out: &Path) -> Result<()> {
+    let files = protox::compile(["helloworld.proto", "chat/v1/chat.proto"], [contracts])
+        .context("the contracts do not compile")?;
+    let server_out = out.join("server");
+    fs::create_dir_all(&server_out).with_context(|| format!("cannot create {}", server_out.display()))?;
+
+    // Messages and clients: what every target needs.
+    tonic_prost_build::configure()
+        .build_server(false)
+        .build_transport(false)
+        .bytes(".chat.v1.Event.operation_id")
+        .out_dir(out)
+        .compile_fds(files.clone())
+        .context("cannot generate messages and clients")?;
+
+    // Service traits alone. `Subscribe` answers with bytes that are shared between streams; on the
+    // wire they are the same message. A call's buffers are small, because clients may open many.
+    tonic_prost_build::configure()
+        .build_client(false)
+        .build_transport(false)
+        .extern_path(".chat.v1.SubscribeResponse", "crate::EncodedSubscribeResponse")
+        .extern_path(".chat.v1", "crate::chat::v1")
+        .extern_path(".helloworld", "crate::helloworld")
+        .codec_path("crate::SmallBufferCodec")
+        .out_dir(&server_out)
+        .compile_fds(files.clone())
+        .context("cannot generate the services")?;
+
+    fs::write(out.join("methods.rs"), schema::tables(&files)?).context("cannot write the methods")?;
+
+    let descriptors = without_comments(files).encode_to_vec();
+    fs::write(out.join("descriptors.bin"), descriptors).context("cannot write the descriptors")
+}
+
+/// Reflection needs no comments, and they are most of the bytes.
+fn without_comments(mut files: FileDescriptorSet) -> FileDescriptorSet {
+    for file in &mut files.file {
+        file.source_code_info = None;
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    fn contents(dir: &Path) -> BTreeMap<String, Vec<u8>> {
+        let mut found = BTreeMap::new();
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_file() {
+                found.insert(
+                    path.file_name().unwrap().to_string_lossy().into_owned(),
+                    fs::read(&path).unwrap(),
+                );
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn the_generated_code_is_current() {
+        let root = crate::root();
+        let fresh = tempfile::tempdir().unwrap();
+        generate(&root.join(CONTRACTS), fresh.path()).unwrap();
+
+        for folder in ["", "server"] {
+            let committed = contents(&root.join(GENERATED).join(folder));
+            assert!(
+                committed == contents(&fresh.path().join(folder)),
+                "{GENERATED}/{folder} is stale: run `cargo xtask codegen` and commit"
+            );
+        }
+    }
+}
