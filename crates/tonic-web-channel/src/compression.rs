@@ -15,30 +15,31 @@ pub(crate) use self::outgoing::Deflating;
 const GRPC_ENCODING: &str = "grpc-encoding";
 const GRPC_ACCEPT_ENCODING: &str = "grpc-accept-encoding";
 
-/// A way to make messages smaller.
+/// A compression of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Compression {
+pub enum CompressionEncoding {
     /// Gzip (RFC 1952), by `flate2` on native targets and by the browser itself on wasm.
     Gzip,
 }
 
-/// Who undoes what a server has compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Undoing {
-    /// This channel, which has offered gzip.
-    Here,
-    /// The client above, which has made its own offer, or nobody.
-    Above,
+/// Which side decompresses responses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Decompressor {
+    /// The channel, which has offered gzip.
+    Channel,
+    /// The client around the channel, if it has offered an encoding.
+    #[default]
+    Caller,
 }
 
-/// Offers gzip, when the client above makes no offer of its own and `offer` says so.
-pub(crate) fn offer(headers: &mut HeaderMap, offer: bool) -> Undoing {
-    if !offer || headers.contains_key(GRPC_ACCEPT_ENCODING) {
-        return Undoing::Above;
+/// Offers gzip, unless the client around the channel offers an encoding.
+pub(crate) fn offer(headers: &mut HeaderMap) -> Decompressor {
+    if headers.contains_key(GRPC_ACCEPT_ENCODING) {
+        return Decompressor::Caller;
     }
     headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("gzip,identity"));
-    Undoing::Here
+    Decompressor::Channel
 }
 
 /// Says that the request's messages are compressed. Not when the client above compresses itself.
@@ -64,7 +65,7 @@ pub(crate) enum Encoding {
 /// Reads the encoding off a response's `headers`, and takes it out when it is undone here.
 pub(crate) fn of_response(
     headers: &mut HeaderMap,
-    undoing: Undoing,
+    decompressor: Decompressor,
     asked: &[u8],
 ) -> Result<Encoding, Error> {
     let Some(encoding) = headers.get(GRPC_ENCODING) else { return Ok(Encoding::Identity) };
@@ -72,12 +73,14 @@ pub(crate) fn of_response(
     if name == b"identity" {
         return Ok(Encoding::Identity);
     }
-    match undoing {
-        Undoing::Here if name == b"gzip" => {
+    match decompressor {
+        Decompressor::Channel if name == b"gzip" => {
             headers.remove(GRPC_ENCODING);
             Ok(Encoding::Gzip)
         }
-        Undoing::Above if asked.split(|byte| *byte == b',').any(|offered| offered.trim_ascii() == name) => {
+        Decompressor::Caller
+            if asked.split(|byte| *byte == b',').any(|offered| offered.trim_ascii() == name) =>
+        {
             Ok(Encoding::Foreign)
         }
         _ => Err(Error::Protocol {
@@ -86,9 +89,12 @@ pub(crate) fn of_response(
     }
 }
 
-/// What the client above has offered by itself.
-pub(crate) fn asked(headers: &HeaderMap) -> Vec<u8> {
-    headers.get(GRPC_ACCEPT_ENCODING).map(|value| value.as_bytes().to_vec()).unwrap_or_default()
+/// The encodings that the client around the channel has offered, where it decompresses.
+pub(crate) fn offered_by_caller(headers: &HeaderMap, decompressor: Decompressor) -> Vec<u8> {
+    match headers.get(GRPC_ACCEPT_ENCODING) {
+        Some(offered) if decompressor == Decompressor::Caller => offered.as_bytes().to_vec(),
+        _ => Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -102,35 +108,31 @@ mod tests {
     #[test]
     fn a_client_s_own_offer_is_left_alone() {
         let mut own = headers(&[(GRPC_ACCEPT_ENCODING, "zstd,identity")]);
-        assert_eq!(offer(&mut own, true), Undoing::Above);
+        assert_eq!(offer(&mut own), Decompressor::Caller);
         assert_eq!(own[GRPC_ACCEPT_ENCODING], "zstd,identity");
 
         let mut none = HeaderMap::new();
-        assert_eq!(offer(&mut none, true), Undoing::Here);
+        assert_eq!(offer(&mut none), Decompressor::Channel);
         assert_eq!(none[GRPC_ACCEPT_ENCODING], "gzip,identity");
-
-        let mut unwanted = HeaderMap::new();
-        assert_eq!(offer(&mut unwanted, false), Undoing::Above);
-        assert!(unwanted.is_empty());
     }
 
     #[test]
     fn an_encoding_that_nobody_asked_for_is_an_error() {
-        let answer = |encoding, undoing, asked: &str| {
-            of_response(&mut headers(&[(GRPC_ENCODING, encoding)]), undoing, asked.as_bytes())
+        let answer = |encoding, decompressor, asked: &str| {
+            of_response(&mut headers(&[(GRPC_ENCODING, encoding)]), decompressor, asked.as_bytes())
         };
 
-        assert_eq!(answer("gzip", Undoing::Here, "gzip,identity"), Ok(Encoding::Gzip));
-        assert_eq!(answer("identity", Undoing::Here, "gzip,identity"), Ok(Encoding::Identity));
-        assert_eq!(answer("zstd", Undoing::Above, "gzip, zstd"), Ok(Encoding::Foreign));
-        for (encoding, undoing, asked) in [
-            ("br", Undoing::Here, "gzip,identity"),
-            ("gzip", Undoing::Above, ""),
-            ("br", Undoing::Above, "gzip"),
+        assert_eq!(answer("gzip", Decompressor::Channel, "gzip,identity"), Ok(Encoding::Gzip));
+        assert_eq!(answer("identity", Decompressor::Channel, "gzip,identity"), Ok(Encoding::Identity));
+        assert_eq!(answer("zstd", Decompressor::Caller, "gzip, zstd"), Ok(Encoding::Foreign));
+        for (encoding, decompressor, asked) in [
+            ("br", Decompressor::Channel, "gzip,identity"),
+            ("gzip", Decompressor::Caller, ""),
+            ("br", Decompressor::Caller, "gzip"),
         ] {
-            let error = answer(encoding, undoing, asked).unwrap_err();
+            let error = answer(encoding, decompressor, asked).unwrap_err();
             assert!(matches!(error, Error::Protocol { .. }), "{encoding}: {error}");
         }
-        assert_eq!(of_response(&mut HeaderMap::new(), Undoing::Here, b""), Ok(Encoding::Identity));
+        assert_eq!(of_response(&mut HeaderMap::new(), Decompressor::Channel, b""), Ok(Encoding::Identity));
     }
 }

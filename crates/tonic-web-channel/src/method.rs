@@ -1,7 +1,5 @@
 //! What the channel is told of the methods that are called through it.
 
-use crate::retry::{self, Advisor};
-
 /// One RPC method, as its descriptor has it.
 ///
 /// With it the channel knows how many messages are due in each direction and what may be repeated. A
@@ -74,35 +72,4 @@ pub enum Idempotency {
     NoSideEffects,
     /// Calling it twice changes the same as calling it once.
     Idempotent,
-}
-
-/// The methods that a channel was told of.
-///
-/// They are few, and compared by their lengths first, so they are looked through one by one.
-#[derive(Debug, Default)]
-pub(crate) struct Methods {
-    known: Vec<Method>,
-    /// What reads a server's advice on repeating a call. Only calls of known methods are repeated after a server has
-    /// seen them.
-    advisor: Option<Advisor>,
-}
-
-impl Methods {
-    pub(crate) fn get(&self, path: &str) -> Option<Method> {
-        self.known.iter().find(|method| method.path == path).copied()
-    }
-
-    pub(crate) fn advisor(&self) -> Option<Advisor> {
-        self.advisor
-    }
-}
-
-impl Extend<Method> for Methods {
-    fn extend<T: IntoIterator<Item = Method>>(&mut self, methods: T) {
-        self.advisor = Some(retry::advice);
-        for method in methods {
-            self.known.retain(|known| known.path != method.path);
-            self.known.push(method);
-        }
-    }
 }

@@ -24,8 +24,8 @@ use tonic::body::Body;
 
 pub(crate) use self::head::Form;
 pub(crate) use self::request::{collect, prepare, to_text};
+use crate::context::CallContext;
 use crate::error::Error;
-use crate::limits::{DEFAULT_MAX_METADATA_SIZE, MaxMetadata};
 
 /// What a transport gives back for the head and the body that HTTP brought.
 ///
@@ -41,10 +41,7 @@ where
 {
     let (mut parts, chunks) = head.into_parts();
     let head = head::read(parts.status, &mut parts.headers)?;
-    let body = body::WebBody::new(chunks, head, max_metadata(call), call.get().cloned());
+    let context = CallContext::of(call);
+    let body = body::WebBody::new(chunks, head, context.limits.max_metadata, context.reporter);
     Ok(Response::from_parts(parts, Body::new(body)))
-}
-
-fn max_metadata(call: &Extensions) -> usize {
-    call.get().map_or(DEFAULT_MAX_METADATA_SIZE, |MaxMetadata(bytes)| *bytes)
 }

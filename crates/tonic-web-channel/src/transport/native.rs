@@ -83,7 +83,8 @@ fn endpoint(uri: Uri, max_metadata: usize) -> tonic::transport::Endpoint {
 impl Transport for Native {
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
         let mut inner = self.inner.clone();
-        let failed = Failed { origin: self.origin.clone(), timeout: deadline::read(request.headers()) };
+        let failed =
+            Failed { origin: self.origin.clone(), timeout: deadline::read_timeout(request.headers()) };
         Box::pin(async move {
             let failure = |error: tonic::transport::Error| {
                 failed.name(&error).unwrap_or_else(|| Status::from_error(error.into()))

@@ -16,7 +16,7 @@ use super::text::Text;
 use super::trailers;
 use crate::error::Error;
 use crate::gzip;
-use crate::observe::Reporter;
+use crate::observe::{EventRef, Reporter};
 use crate::timer::Grace;
 
 /// Decodes one response.
@@ -28,7 +28,7 @@ pub(super) struct WebBody<S> {
     frames: Frames,
     state: State,
     max_metadata: usize,
-    reporter: Option<Reporter>,
+    reporter: Reporter,
 }
 
 enum State {
@@ -53,7 +53,7 @@ impl<S> WebBody<S>
 where
     S: Stream<Item = Result<Bytes, Error>> + Unpin,
 {
-    pub(super) fn new(chunks: S, head: Head, max_metadata: usize, reporter: Option<Reporter>) -> Self {
+    pub(super) fn new(chunks: S, head: Head, max_metadata: usize, reporter: Reporter) -> Self {
         Self {
             chunks: Some(chunks),
             head,
@@ -100,9 +100,7 @@ where
     }
 
     fn trailers(&mut self, flags: u8, block: Bytes) -> Result<State, Error> {
-        if let Some(reporter) = &self.reporter {
-            reporter.trailers_received(flags, &block);
-        }
+        self.reporter.report(&EventRef::TrailersReceived { flags, block: &block });
         if flags & COMPRESSED == 0 {
             return Ok(State::Ending { trailers: trailers::parse(&block)?, grace: None });
         }

@@ -1,7 +1,7 @@
-//! What an attempt's failure says about another one.
+//! The meaning of an attempt's failure for the next attempt.
 //!
 //! Formats: gRPC's "Retry Design" for `grpc-retry-pushback-ms`; `google/rpc/status.proto` and
-//! `google/rpc/error_details.proto` for `RetryInfo`, of which so little is needed that it is read by hand.
+//! `google/rpc/error_details.proto` for `RetryInfo`, of which one field is read.
 
 use std::time::Duration;
 
@@ -10,18 +10,16 @@ use http::{HeaderMap, HeaderValue};
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
-use crate::attempt::Head;
 use crate::error::Error;
 use crate::status::{self, BASE64, GRPC_STATUS_DETAILS, is_transient};
 
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 const RETRY_INFO: &[u8] = b"type.googleapis.com/google.rpc.RetryInfo";
 
-/// How an attempt failed.
+/// The failure of an attempt.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    pub(crate) code: Code,
-    /// No server has seen it.
+    /// It is certain that no server has seen the attempt.
     pub(crate) never_left: bool,
     /// The same call may succeed later.
     pub(crate) may_pass: bool,
@@ -29,15 +27,14 @@ pub(crate) struct Failure {
     advice: Advice,
 }
 
-/// What the server says about another attempt.
+/// The server's instructions for another attempt.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Advice {
     pushback: Option<Pushback>,
     retry_info: Option<Duration>,
 }
 
-/// [`advice`], where it is of interest: a program whose calls are never repeated after a server has seen them does
-/// not carry it.
+/// Type of [`advice`]. By a pointer, so that the linker drops it from a program that has no use for it.
 pub(crate) type Advisor = fn(Option<&[u8]>, &[u8]) -> Advice;
 
 /// Reads the value of `grpc-retry-pushback-ms` and the details of a status.
@@ -52,15 +49,8 @@ enum Pushback {
 }
 
 impl Failure {
-    /// How `result` failed, `None` when it did not, as far as is known.
-    pub(crate) fn of(result: &Result<Head, Status>, advisor: Option<Advisor>) -> Option<Self> {
-        match result {
-            Ok(head) => head.known_status().and_then(|headers| Self::of_headers(headers, advisor)),
-            Err(status) => Some(Self::of_status(status, advisor)),
-        }
-    }
-
-    fn of_headers(headers: &HeaderMap, advisor: Option<Advisor>) -> Option<Self> {
+    /// From the headers or trailers of a response, `None` when their status is OK.
+    pub(crate) fn of_headers(headers: &HeaderMap, advisor: Option<Advisor>) -> Option<Self> {
         let status = status::of_headers(headers).filter(|status| status.code() != Code::Ok)?;
         let advise = |advisor: Advisor| {
             let details =
@@ -68,7 +58,6 @@ impl Failure {
             advisor(headers.get(PUSHBACK).map(HeaderValue::as_bytes), &details.unwrap_or_default())
         };
         Some(Self {
-            code: status.code(),
             never_left: false,
             may_pass: may_pass(status.code()),
             status,
@@ -76,14 +65,15 @@ impl Failure {
         })
     }
 
-    /// How a call failed that ended with `status`.
+    /// From the status of a call.
     pub(crate) fn of_status(status: &Status, advisor: Option<Advisor>) -> Self {
         let advise = |advisor: Advisor| {
             let pushback = status.metadata().get(PUSHBACK);
             advisor(pushback.map(MetadataValue::as_encoded_bytes), status.details())
         };
         let error = Error::of(status);
-        let ours = matches!(
+        // An error of the channel's own checks would come again.
+        let is_external = matches!(
             error,
             None | Some(
                 Error::Offline
@@ -95,44 +85,46 @@ impl Failure {
             )
         );
         Self {
-            code: status.code(),
             never_left: error.is_some_and(Error::never_left),
-            may_pass: ours && may_pass(status.code()),
+            may_pass: is_external && may_pass(status.code()),
             status: status.clone(),
             advice: advisor.map(advise).unwrap_or_default(),
         }
     }
 
-    /// How long to wait: what the server says, or what is `drawn`. `None` when the server forbids it.
-    pub(crate) fn wait(&self, drawn: impl FnOnce() -> Duration) -> Option<Duration> {
+    /// Delay before another attempt: the server's, or the one that `backoff` draws. `None` when the server forbids the
+    /// attempt.
+    pub(crate) fn wait(&self, backoff: impl FnOnce() -> Duration) -> Option<Duration> {
         match self.advice.pushback {
             Some(Pushback::Never) => None,
             Some(Pushback::After(delay)) => Some(delay),
-            None => Some(drawn().max(self.advice.retry_info.unwrap_or_default())),
+            None => Some(backoff().max(self.advice.retry_info.unwrap_or_default())),
         }
     }
 
-    /// Whether the server said when to come again, or not to.
+    /// Whether the server said when to try again, or not to.
     pub(crate) fn server_decides(&self) -> bool {
         self.advice.pushback.is_some() || self.advice.retry_info.is_some()
     }
 }
 
-/// How long the server asks a caller to wait before it repeats a call that ended with `status`: its
-/// `grpc-retry-pushback-ms`, or else the delay of `google.rpc.RetryInfo` in the details. `None` when it asks for
-/// no wait, and when it forbids a repetition.
+/// The delay that the server asks for before a call that ended with `status` is repeated: its
+/// `grpc-retry-pushback-ms`, or else the delay of `google.rpc.RetryInfo` in the details. `None` when it asks for none,
+/// and when it forbids a repetition.
 ///
-/// For callers that repeat calls themselves, with [`no_retry`](super::no_retry); a channel's own
-/// [`RetryPolicy`](super::RetryPolicy) honours both by itself.
+/// For callers that repeat calls themselves, with [`no_retry`](crate::RequestExt::no_retry). A channel's
+/// [`RetryPolicy`](super::RetryPolicy) follows both.
 ///
 /// ```
 /// use std::time::Duration;
+///
 /// use tonic::Status;
+/// use tonic_web_channel::retry::retry_after;
 ///
 /// let mut status = Status::resource_exhausted("too many messages");
-/// assert_eq!(tonic_web_channel::retry_after(&status), None);
+/// assert_eq!(retry_after(&status), None);
 /// status.metadata_mut().insert("grpc-retry-pushback-ms", "1500".parse()?);
-/// assert_eq!(tonic_web_channel::retry_after(&status), Some(Duration::from_millis(1_500)));
+/// assert_eq!(retry_after(&status), Some(Duration::from_millis(1_500)));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn retry_after(status: &Status) -> Option<Duration> {
@@ -145,12 +137,12 @@ pub fn retry_after(status: &Status) -> Option<Duration> {
     }
 }
 
-/// Whether it is worth another attempt. A deadline and a cancellation are the call's, which is over then.
+/// Whether another attempt may succeed. A deadline and a cancellation end the whole call.
 fn may_pass(code: Code) -> bool {
     is_transient(code) && !matches!(code, Code::Cancelled | Code::DeadlineExceeded)
 }
 
-/// Anything but a number of milliseconds forbids another attempt.
+/// A value that is not a number of milliseconds forbids another attempt.
 fn pushback(value: &[u8]) -> Pushback {
     let ms = std::str::from_utf8(value).ok().and_then(|text| text.parse::<u32>().ok());
     ms.map_or(Pushback::Never, |ms| Pushback::After(Duration::from_millis(ms.into())))
@@ -168,7 +160,7 @@ fn retry_delay(details: &[u8]) -> Option<Duration> {
         let (_, value) = fields(delay).find(|(number, _)| *number == wanted)?;
         value.number()
     };
-    // A negative number is one of more than 63 bits here, and no time to wait.
+    // A negative number has its 64th bit set here.
     let seconds = number(1).unwrap_or(0);
     let nanos = u32::try_from(number(2).unwrap_or(0)).ok().filter(|nanos| *nanos < 1_000_000_000)?;
     (seconds <= i64::MAX as u64).then(|| Duration::new(seconds, nanos))
@@ -243,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn the_retry_info_of_the_details_is_found() {
+    fn retry_info_is_found_among_the_details() {
         // 3 s and 500,000,000 ns.
         let delay = [8, 3, 16, 0x80, 0xca, 0xb5, 0xee, 0x01];
         assert_eq!(retry_delay(&details(RETRY_INFO, &delay)), Some(Duration::from_millis(3_500)));
@@ -254,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn details_that_are_cut_anywhere_do_no_harm() {
+    fn truncated_details_have_no_retry_info() {
         let whole = details(RETRY_INFO, &[8, 3]);
         for end in 0..whole.len() {
             assert_eq!(retry_delay(&whole[..end]), None, "{end}");
@@ -262,23 +254,23 @@ mod tests {
     }
 
     #[test]
-    fn the_server_s_pushback_wins_and_forbids() {
+    fn pushback_wins_over_backoff_and_may_forbid() {
         let failure = |value: &'static str| {
             let mut headers = HeaderMap::new();
             headers.insert("grpc-status", "14".parse().unwrap());
             headers.insert(PUSHBACK, value.parse().unwrap());
             Failure::of_headers(&headers, Some(advice)).unwrap()
         };
-        let drawn = || Duration::from_secs(9);
+        let backoff = || Duration::from_secs(9);
 
-        assert_eq!(failure("250").wait(drawn), Some(Duration::from_millis(250)));
-        assert_eq!(failure("0").wait(drawn), Some(Duration::ZERO));
-        assert_eq!(failure("-1").wait(drawn), None);
-        assert_eq!(failure("soon").wait(drawn), None);
+        assert_eq!(failure("250").wait(backoff), Some(Duration::from_millis(250)));
+        assert_eq!(failure("0").wait(backoff), Some(Duration::ZERO));
+        assert_eq!(failure("-1").wait(backoff), None);
+        assert_eq!(failure("soon").wait(backoff), None);
     }
 
     #[test]
-    fn a_caller_learns_how_long_to_wait_from_the_pushback_or_else_from_the_details() {
+    fn retry_after_prefers_pushback_over_retry_info() {
         let delay = details(RETRY_INFO, &[8, 3]);
         let with = |pushback: Option<&'static str>| {
             let mut status = Status::with_details(Code::ResourceExhausted, "later", delay.clone().into());
@@ -289,12 +281,12 @@ mod tests {
         };
         assert_eq!(with(None), Some(Duration::from_secs(3)));
         assert_eq!(with(Some("250")), Some(Duration::from_millis(250)));
-        assert_eq!(with(Some("-1")), None, "a repetition is forbidden");
-        assert_eq!(retry_after(&Status::resource_exhausted("no word")), None);
+        assert_eq!(with(Some("-1")), None, "pushback forbids a repetition");
+        assert_eq!(retry_after(&Status::resource_exhausted("no delay")), None);
     }
 
     #[test]
-    fn what_the_channel_itself_objects_to_does_not_pass() {
+    fn errors_of_the_channel_s_own_checks_do_not_pass() {
         let passes = |error: Error| Failure::of_status(&error.into(), None).may_pass;
 
         assert!(passes(Error::ConnectionLost { reason: String::new() }));
@@ -302,7 +294,7 @@ mod tests {
         assert!(!passes(Error::Http { status: 404 }));
         assert!(!passes(Error::MessageTooLarge { size: 9, limit: 1 }));
         assert!(!passes(Error::Protocol { reason: String::new() }));
-        assert!(Failure::of_status(&Status::unavailable("said by the server"), None).may_pass);
-        assert!(!Failure::of_status(&Status::deadline_exceeded("said by the server"), None).may_pass);
+        assert!(Failure::of_status(&Status::unavailable("sent by the server"), None).may_pass);
+        assert!(!Failure::of_status(&Status::deadline_exceeded("sent by the server"), None).may_pass);
     }
 }
