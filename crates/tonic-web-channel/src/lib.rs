@@ -49,6 +49,7 @@ struct Readme;
 
 mod backoff;
 mod body;
+mod build_error;
 mod builder;
 mod cancel;
 mod channel;
@@ -90,7 +91,8 @@ pub use {http, tonic};
 pub use tokio_util::sync::CancellationToken;
 
 pub use self::body::ResponseBody;
-pub use self::builder::{BuildError, Builder};
+pub use self::build_error::BuildError;
+pub use self::builder::Builder;
 pub use self::channel::Channel;
 pub use self::compression::CompressionEncoding;
 pub use self::context::CallContext;

@@ -20,7 +20,7 @@ pub use self::fetch::{Cookies, Fetch};
 pub use self::native::Native;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::wasm_client::WasmClient;
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::maybe_send::BoxFuture;
 
 /// Carries calls to one server.

@@ -68,7 +68,9 @@ impl EnforceDeadline {
 
 impl Service for EnforceDeadline {
     fn call(self: Arc<Self>, mut request: Request<Body>) -> ResponseFuture {
+        let is_cancellable = CallContext::of_mut(request.extensions_mut()).options.cancellation.is_some();
         match self.timeout(&mut request) {
+            Ok(None) if !is_cancellable => self.inner.clone().call(request),
             Ok(timeout) => Box::pin(async move { self.run(request, timeout).await }),
             Err(error) => Box::pin(ready(Err(Status::invalid_argument(error.to_string())))),
         }

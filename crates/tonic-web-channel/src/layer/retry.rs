@@ -107,7 +107,7 @@ impl<'a> Attempts<'a> {
     fn delay(&mut self, failure: &Failure) -> Option<Duration> {
         let policy = &self.retry.policy;
         self.failed += 1;
-        let is_safe = failure.never_left || (self.context.is_idempotent() && failure.may_pass);
+        let is_safe = failure.is_not_sent || (self.context.is_idempotent() && failure.may_pass);
         // Withdraws in any case, because the budget counts failures.
         let is_affordable = self.max_attempts() > 1 && (!failure.may_pass || self.retry.budget.withdraw());
         if !is_safe || !is_affordable || self.failed >= self.max_attempts() || !self.body.can_replay() {

@@ -10,7 +10,7 @@ use http::{HeaderMap, Request, Response};
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Status};
 
-use self::body::MessageBody;
+use self::body::{MessageBody, drop_malformed_details};
 use super::{CallResult, ResponseFuture, Service};
 use crate::body::ResponseBody;
 use crate::compression;
@@ -18,7 +18,7 @@ use crate::context::CallContext;
 use crate::error::Error;
 use crate::idle_timer::IdleTimer;
 use crate::limits::check_metadata;
-use crate::observe::{EventRef, Reporter};
+use crate::observe::EventRef;
 use crate::status::{self, GRPC_STATUS};
 use crate::transport::Transport;
 
@@ -103,12 +103,4 @@ fn is_grpc(headers: &HeaderMap) -> bool {
     headers
         .get(http::header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().to_ascii_lowercase().starts_with(b"application/grpc"))
-}
-
-/// Removes details that are not base64, because `tonic` panics on them.
-fn drop_malformed_details(headers: &mut HeaderMap, reporter: &Reporter) {
-    if status::drop_malformed_details(headers) {
-        let text = "grpc-status-details-bin is not base64; the status is passed on without details";
-        reporter.report(&EventRef::Warning(text));
-    }
 }

@@ -20,7 +20,7 @@ const RETRY_INFO: &[u8] = b"type.googleapis.com/google.rpc.RetryInfo";
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// It is certain that no server has seen the attempt.
-    pub(crate) never_left: bool,
+    pub(crate) is_not_sent: bool,
     /// The same call may succeed later.
     pub(crate) may_pass: bool,
     pub(crate) status: Status,
@@ -58,7 +58,7 @@ impl Failure {
             advisor(headers.get(PUSHBACK).map(HeaderValue::as_bytes), &details.unwrap_or_default())
         };
         Some(Self {
-            never_left: false,
+            is_not_sent: false,
             may_pass: may_pass(status.code()),
             status,
             advice: advisor.map(advise).unwrap_or_default(),
@@ -85,7 +85,7 @@ impl Failure {
             )
         );
         Self {
-            never_left: error.is_some_and(Error::never_left),
+            is_not_sent: error.is_some_and(Error::never_left),
             may_pass: is_external && may_pass(status.code()),
             status: status.clone(),
             advice: advisor.map(advise).unwrap_or_default(),

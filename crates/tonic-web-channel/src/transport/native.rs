@@ -14,7 +14,7 @@ use tower_service::Service as _;
 
 use super::Transport;
 #[cfg(feature = "tls")]
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::deadline;
 use crate::error::{self, Error};
 use crate::maybe_send::BoxFuture;

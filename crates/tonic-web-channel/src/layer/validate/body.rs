@@ -9,14 +9,13 @@ use http_body::{Body as _, Frame};
 use tonic::body::Body;
 use tonic::{Code, Status};
 
-use super::drop_malformed_details;
 use crate::compression::{Encoding, Inflater};
 use crate::context::CallContext;
 use crate::error::Error;
 use crate::idle_timer::IdleTimer;
 use crate::limits::check_metadata;
 use crate::messages::{Messages, Rules};
-use crate::observe::EventRef;
+use crate::observe::{EventRef, Reporter};
 use crate::status;
 
 /// Longest piece that is handed on, in bytes. `tonic` copies it into a buffer that grows to its length, and a browser
@@ -213,5 +212,13 @@ impl MessageBody {
             Reading::Plain(messages) => (messages.count(), messages.place()),
             Reading::Gzip(inflater) => (inflater.count(), inflater.place()),
         }
+    }
+}
+
+/// Removes details that are not base64, because `tonic` panics on them.
+pub(super) fn drop_malformed_details(headers: &mut HeaderMap, reporter: &Reporter) {
+    if status::drop_malformed_details(headers) {
+        let text = "grpc-status-details-bin is not base64; the status is passed on without details";
+        reporter.report(&EventRef::Warning(text));
     }
 }
