@@ -1,7 +1,8 @@
 //! The body of a response: finds messages and trailers in chunks that are cut anywhere, and applies their limits.
 //!
 //! One reader serves every format. It parses each prefix once. Messages pass as slices of the chunks they came in,
-//! neither cut nor copied: one chunk of ten thousand small messages stays one chunk.
+//! neither cut nor copied: one chunk of ten thousand small messages stays one chunk. Only a prefix that chunks cut is
+//! copied, so that nothing of a message passes before its prefix has been checked.
 //!
 //! Formats: "Length-Prefixed-Message" of `PROTOCOL-HTTP2.md`, "Message framing" and "Text-encoded (response) streams"
 //! of `PROTOCOL-WEB.md`. Bit 7 of a frame's flags marks trailers, bit 0 a compressed payload; the others are reserved.
@@ -202,23 +203,25 @@ impl Reader {
 
     /// The next piece, `None` when more bytes are needed. Calls `on_message` for each message that it completes.
     ///
-    /// Messages before a fault are returned before the fault is. They may end with the start of the prefix at fault,
-    /// where chunks cut it.
+    /// Messages before a fault are returned before the fault is.
     pub fn next(&mut self, on_message: &mut dyn FnMut(Message)) -> Result<Option<Piece>, ReadError> {
         if let Some(error) = self.failed {
+            self.chunk.clear();
             return Err(error);
         }
         let chunk = std::mem::take(&mut self.chunk);
         let mut rest = &chunk[..];
-        let (passed, held) = self.scan(&chunk, &mut rest, on_message);
-        self.chunk = chunk.slice(chunk.len() - rest.len()..);
+        let (passed, piece) = self.scan(&chunk, &mut rest, on_message);
+        if self.failed.is_none() {
+            self.chunk = chunk.slice(chunk.len() - rest.len()..);
+        }
         if passed > 0 {
             return Ok(Some(Piece::Messages(chunk.slice(..passed))));
         }
-        if held.is_none() && self.text.as_ref().is_some_and(Decoder::is_invalid) {
+        if piece.is_none() && self.text.as_ref().is_some_and(Decoder::is_invalid) {
             self.failed.get_or_insert(ReadError::InvalidBase64);
         }
-        self.failed.map_or(Ok(held), Err)
+        self.failed.map_or(Ok(piece), Err)
     }
 
     /// Number of messages that have begun.
@@ -244,7 +247,7 @@ impl Reader {
 
     /// Reads `rest`, the end of `chunk`, up to a held frame that follows messages, or to a fault.
     ///
-    /// Returns the number of bytes at the start of `chunk` that pass, or else a held frame that is complete.
+    /// Returns the number of bytes at the start of `chunk` that pass, or else a piece that is no slice of it.
     fn scan(
         &mut self,
         chunk: &Bytes,
@@ -252,6 +255,7 @@ impl Reader {
         on_message: &mut dyn FnMut(Message),
     ) -> (usize, Option<Piece>) {
         let mut passed = 0;
+        let is_prefix_cut = matches!(self.scanner.position(), Position::Prefix { .. });
         loop {
             if let (Position::Boundary, Some(&flags)) = (self.scanner.position(), rest.first()) {
                 match self.check_flags(flags) {
@@ -269,6 +273,9 @@ impl Reader {
                         self.failed = Some(error);
                         return (passed, None);
                     }
+                    if is_prefix_cut && !self.is_held {
+                        return (0, Some(Piece::Messages(Bytes::copy_from_slice(&prefix.encode()))));
+                    }
                 }
                 Some(Event::Payload(payload)) => self.keep(chunk, payload),
                 Some(Event::End) => {
@@ -276,8 +283,7 @@ impl Reader {
                         return (passed, Some(piece));
                     }
                 }
-                None if self.is_held => return (passed, None),
-                None => return (chunk.len(), None),
+                None => return (passed, None),
             }
             if !self.is_held {
                 passed = chunk.len() - rest.len();
