@@ -15,7 +15,7 @@ use tonic::{Request, Status, Streaming};
 use tonic_web_channel::observe::CallEvent;
 use tonic_web_channel::rt::{MaybeSend, MaybeSync};
 use tonic_web_channel::{
-    Channel, Idempotency, Kind, Method, RequestExt as _, Subscription, SubscriptionHandle,
+    Channel, Idempotency, Method, MethodKind, RequestExt as _, Subscription, SubscriptionHandle,
     SubscriptionOptions,
 };
 
@@ -173,7 +173,7 @@ fn methods() -> impl Iterator<Item = Method> {
             schema::Idempotency::NoSideEffects => Idempotency::NoSideEffects,
             schema::Idempotency::Idempotent => Idempotency::Idempotent,
         };
-        let kind = Kind::of(method.client_streaming, method.server_streaming);
+        let kind = MethodKind::from_flags(method.client_streaming, method.server_streaming);
         Method::new(method.path, kind).with_idempotency(idempotency)
     })
 }

@@ -1,17 +1,18 @@
 //! The body of a response: it lasts as long as the call, and releases what the layers hold for it.
 
 use std::fmt;
-use std::future::poll_fn;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 use tonic::Status;
 
 use crate::error::Error;
-use crate::layer::validate::body::{MessageBody, Step};
+use crate::status;
+use crate::validate::{First, ValidatedBody};
 
 /// The body of a response: gRPC messages, then trailers.
 ///
@@ -19,7 +20,9 @@ use crate::layer::validate::body::{MessageBody, Step};
 #[derive(Default)]
 pub struct ResponseBody {
     /// `None` once the call is over.
-    messages: Option<MessageBody>,
+    source: Option<ValidatedBody>,
+    /// The first frame, where it was waited for.
+    first: Option<Frame<Bytes>>,
     /// The end of a call whose status was in the headers.
     trailers_only: Option<Status>,
     /// In the order in which the layers attached them, the innermost first.
@@ -47,13 +50,13 @@ pub(crate) trait CallGuard: Send {
 type PolledFrame = Poll<Option<Result<Frame<Bytes>, Status>>>;
 
 impl ResponseBody {
-    pub(crate) fn new(messages: MessageBody) -> Self {
-        Self { messages: Some(messages), ..Self::default() }
-    }
-
-    /// The body of a response that has its status in the headers.
-    pub(crate) fn trailers_only(status: Status) -> Self {
-        Self { trailers_only: Some(status), ..Self::default() }
+    /// The body of a response with `headers`.
+    pub(crate) fn new(source: ValidatedBody, first: First, headers: &HeaderMap) -> Self {
+        match first {
+            First::Unread => Self { source: Some(source), ..Self::default() },
+            First::Frame(frame) => Self { source: Some(source), first: Some(frame), ..Self::default() },
+            First::None => Self { trailers_only: Some(status_of(headers)), ..Self::default() },
+        }
     }
 
     /// Holds `guard` until the call is over.
@@ -66,10 +69,10 @@ impl ResponseBody {
 
     /// Waits for the first frame, so that [`early_status`] knows whether it is the trailers.
     pub(crate) async fn peek(&mut self) -> Result<(), Status> {
-        match &mut self.messages {
-            Some(messages) => poll_fn(|cx| messages.poll_first(cx)).await,
-            None => Ok(()),
+        if let (Some(source), None) = (&mut self.source, &self.first) {
+            self.first = source.frame().await.transpose()?;
         }
+        Ok(())
     }
 
     fn poll_guards(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
@@ -83,7 +86,7 @@ impl ResponseBody {
     }
 
     fn end(&mut self, status: &Status, trailers: &HeaderMap) {
-        self.messages = None;
+        self.source = None;
         for mut guard in self.guards.drain(..) {
             guard.end(status, trailers);
         }
@@ -92,9 +95,9 @@ impl ResponseBody {
 
 /// The headers or trailers with the status of `response`, when they have come.
 pub(crate) fn early_status(response: &Response<ResponseBody>) -> Option<&HeaderMap> {
-    match &response.body().messages {
-        Some(messages) => messages.early_trailers(),
-        None => Some(response.headers()),
+    match response.body() {
+        ResponseBody { trailers_only: Some(_), .. } => Some(response.headers()),
+        ResponseBody { first, .. } => first.as_ref()?.trailers_ref(),
     }
 }
 
@@ -104,17 +107,24 @@ impl Body for ResponseBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
         let this = &mut *self;
-        let Some(messages) = &mut this.messages else { return Poll::Ready(None) };
+        let Some(source) = &mut this.source else { return Poll::Ready(None) };
         if let Err(error) = this.guards.iter().try_for_each(|guard| guard.check()) {
             return this.fail(error.into());
         }
-        match messages.poll(cx) {
-            Poll::Ready(Ok(Step::Messages(bytes))) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-            Poll::Ready(Ok(Step::End { status, trailers })) => {
-                this.end(&status, &trailers);
-                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+        source.report_messages();
+        let polled = match this.first.take() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => Pin::new(source).poll_frame(cx),
+        };
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    this.end(&status_of(trailers), trailers);
+                }
+                Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Err(status)) => this.fail(status),
+            Poll::Ready(Some(Err(status))) => this.fail(status),
+            Poll::Ready(None) => Poll::Ready(None),
             Poll::Pending => match this.poll_guards(cx) {
                 Poll::Ready(error) => this.fail(error.into()),
                 Poll::Pending => Poll::Pending,
@@ -123,16 +133,21 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.messages.is_none()
+        self.source.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        if self.messages.is_none() { SizeHint::with_exact(0) } else { SizeHint::default() }
+        if self.source.is_none() { SizeHint::with_exact(0) } else { SizeHint::default() }
     }
+}
+
+/// The status in `headers` for guards; the client reads it itself.
+fn status_of(headers: &HeaderMap) -> Status {
+    status::of_headers(headers).unwrap_or_else(|| Status::unknown("the response has no status"))
 }
 
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody").field("ended", &self.messages.is_none()).finish_non_exhaustive()
+        f.debug_struct("ResponseBody").field("ended", &self.source.is_none()).finish_non_exhaustive()
     }
 }

@@ -23,8 +23,7 @@ use crate::layer::validate::Validate;
 use crate::layer::{Layer, Stack};
 use crate::limits::Limits;
 use crate::maybe_send::{MaybeSend, MaybeSync};
-use crate::method::Method;
-use crate::method_table::MethodTable;
+use crate::method::{Method, MethodTable};
 use crate::observe::CallEvent;
 use crate::retry::{self, Advisor, RetryPolicy};
 use crate::transport::{self, Transport};
@@ -34,11 +33,11 @@ use crate::transport::{self, Transport};
 /// ```
 /// use std::time::Duration;
 ///
-/// use tonic_web_channel::{Channel, CompressionEncoding, Idempotency, Kind, Method};
+/// use tonic_web_channel::{Channel, CompressionEncoding, Idempotency, Method, MethodKind};
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # let _entered = runtime.enter();
-/// let get_user = Method::new("/users.v1.Users/Get", Kind::Unary);
+/// let get_user = Method::new("/users.v1.Users/Get", MethodKind::Unary);
 /// let channel = Channel::builder("http://127.0.0.1:50051")
 ///     .deadline(Duration::from_secs(20))
 ///     .idle_timeout(Duration::from_secs(45))

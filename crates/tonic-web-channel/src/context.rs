@@ -6,7 +6,6 @@ use std::time::Duration;
 use http::Extensions;
 
 use crate::cancel::NewCancellation;
-use crate::compression::Decompressor;
 use crate::deadline::DeadlineEnd;
 use crate::limits::Limits;
 use crate::method::{Idempotency, Method};
@@ -28,8 +27,8 @@ pub struct CallContext {
     pub(crate) number: u64,
     pub(crate) method: Option<Method>,
     pub(crate) options: CallOptions,
-    /// The side that decompresses the response's messages.
-    pub(crate) decompressor: Decompressor,
+    /// Whether the channel accepts gzip and decompresses it; otherwise that is up to the caller.
+    pub(crate) accepts_gzip: bool,
     pub(crate) limits: Limits,
     /// Idle timeout of each attempt.
     pub(crate) idle_timeout: Option<Duration>,

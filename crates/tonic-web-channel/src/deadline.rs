@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use grpc_wire::timeout::{self, GRPC_TIMEOUT};
-use http::HeaderMap;
+use grpc_wire::timeout::{self, GRPC_TIMEOUT, InvalidTimeout};
+use http::{HeaderMap, HeaderValue};
 
 use crate::timer::{Instant, Sleep};
 
@@ -56,19 +56,18 @@ impl DeadlineEnd {
     /// Puts the remaining time into the headers of an attempt.
     pub(crate) fn write_remaining(self, headers: &mut HeaderMap) {
         if self.0.is_some() {
-            write_timeout(headers, self.remaining());
+            write(headers, self.remaining());
         }
     }
 }
 
-/// The timeout in `headers`, when they have a valid one.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn read_timeout(headers: &HeaderMap) -> Option<Duration> {
-    timeout::parse(headers.get(GRPC_TIMEOUT)?.as_bytes()).ok()
+/// The timeout in `headers`, `None` when they have none.
+pub(crate) fn read(headers: &HeaderMap) -> Option<Result<Duration, InvalidTimeout>> {
+    headers.get(GRPC_TIMEOUT).map(HeaderValue::as_bytes).map(timeout::parse)
 }
 
 /// Sets the timeout in `headers`. Leaves it out when it is too long for the format.
-pub(crate) fn write_timeout(headers: &mut HeaderMap, timeout: Duration) {
+pub(crate) fn write(headers: &mut HeaderMap, timeout: Duration) {
     if let Some(value) = timeout::format(timeout) {
         headers.insert(GRPC_TIMEOUT, value);
     }

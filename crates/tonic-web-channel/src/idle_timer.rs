@@ -7,7 +7,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::error::Error;
 use crate::timer::{Instant, Sleep};
 
 /// Fires when nothing came for the idle timeout.
@@ -32,15 +31,15 @@ impl IdleTimer {
         self.waiting = false;
     }
 
-    /// Polled while the reader waits. Ready with [`Error::Idle`].
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+    /// Polled while the reader waits. Ready when nothing came for the timeout.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.waiting, true) {
             self.since = Instant::now();
         }
         while Pin::new(&mut self.timer).poll(cx).is_ready() {
             let left = self.timeout.saturating_sub(self.since.elapsed());
             if left.is_zero() {
-                return Poll::Ready(Error::Idle { timeout: self.timeout });
+                return Poll::Ready(());
             }
             self.timer = Sleep::new(left);
         }

@@ -67,9 +67,7 @@ mod js;
 mod layer;
 mod limits;
 mod maybe_send;
-mod messages;
 mod method;
-mod method_table;
 pub mod observe;
 mod request_ext;
 pub mod retry;
@@ -79,6 +77,7 @@ mod timer;
 #[cfg(target_arch = "wasm32")]
 pub mod timing;
 mod transport;
+mod validate;
 #[cfg_attr(
     not(target_arch = "wasm32"),
     allow(dead_code, unused_imports, reason = "native programs speak gRPC-Web in tests only")
@@ -88,6 +87,7 @@ mod web;
 /// The types in the signatures of this crate.
 pub use {http, tonic};
 
+pub use grpc_wire::reader::BodyEnd;
 pub use tokio_util::sync::CancellationToken;
 
 pub use self::body::ResponseBody;
@@ -100,7 +100,7 @@ pub use self::error::Error;
 pub use self::in_process::{Fault, InProcess};
 pub use self::layer::credentials::TokenSource;
 pub use self::layer::interceptor::Outgoing;
-pub use self::method::{Idempotency, Kind, Method};
+pub use self::method::{Idempotency, Method, MethodKind};
 pub use self::request_ext::RequestExt;
 pub use self::subscription::{
     NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
@@ -118,16 +118,6 @@ pub mod rt {
 
     pub use crate::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
     pub use crate::timer::sleep;
-}
-
-/// What the fuzzer calls. No part of the interface.
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing {
-    /// Reads `data` as one response of gRPC-Web, and panics when it shows a fault.
-    pub fn web_response(data: &[u8]) {
-        crate::web::fuzzing::check(data);
-    }
 }
 
 #[cfg(all(test, target_arch = "wasm32"))]

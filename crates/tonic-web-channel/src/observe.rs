@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use grpc_wire::reader::Message;
 use http::HeaderMap;
 use tonic::Status;
 
 pub use crate::gzip::gunzip;
-use crate::messages::Message;
-use crate::method::Kind;
+use crate::method::MethodKind;
 
 /// An event of a call.
 #[derive(Clone, Debug)]
@@ -33,7 +33,7 @@ pub enum CallEventKind {
         /// `/package.Service/Method`.
         path: String,
         /// The kind of the method, when the channel's method table has it.
-        kind: Option<Kind>,
+        kind: Option<MethodKind>,
         /// The metadata as the caller gave it. [`AttemptStarted`](Self::AttemptStarted) has the headers that are sent.
         metadata: HeaderMap,
     },
@@ -100,7 +100,7 @@ pub enum CallEventKind {
 
 /// The parts of an event, borrowed: the event itself is made only where somebody listens.
 pub(crate) enum EventRef<'a> {
-    Started { path: &'a str, kind: Option<Kind>, metadata: &'a HeaderMap },
+    Started { path: &'a str, kind: Option<MethodKind>, metadata: &'a HeaderMap },
     AttemptStarted { headers: &'a HeaderMap },
     MessageSent(Message),
     Headers(&'a HeaderMap),

@@ -51,7 +51,7 @@ pub fn observer() -> impl Fn(&CallEvent) + 'static {
 fn measure(call_id: u64, begun: &Begun, status: &Status) {
     let performance = of_global("performance");
     let path = JsValue::from(&begun.path);
-    let code = JsValue::from(grpc_wire::status::code_name(status.code() as i32));
+    let code = JsValue::from(grpc_wire::status::code_name(status.code().into()));
     let color = if status.code() == tonic::Code::Ok { "primary" } else { "error" };
     let properties = Array::of1(&Array::of2(&"code".into(), &code));
     let track = object([

@@ -1,4 +1,4 @@
-//! Compression of requests, and the offer to decompress responses. Responses are decompressed where they are read.
+//! Compression of requests, and the acceptance of compressed responses, which are decompressed where they are read.
 
 use std::sync::Arc;
 
@@ -6,11 +6,11 @@ use http::Request;
 use tonic::body::Body;
 
 use super::{Layer, ResponseFuture, Service, SharedService, layer};
-use crate::compression::{self, Deflating};
+use crate::compression::{self, CompressBody};
 use crate::context::CallContext;
 use crate::gzip;
 
-/// Offers gzip to servers.
+/// Accepts gzip from servers.
 pub(crate) struct AcceptCompressed {
     inner: SharedService,
 }
@@ -18,14 +18,14 @@ pub(crate) struct AcceptCompressed {
 impl AcceptCompressed {
     /// The layer, where the target can decompress: a browser of before 2023 may not.
     pub(crate) fn layer() -> Option<Layer> {
-        gzip::is_there().then(|| layer(|inner| Self { inner }))
+        gzip::is_supported().then(|| layer(|inner| Self { inner }))
     }
 }
 
 impl Service for AcceptCompressed {
     fn call(self: Arc<Self>, mut request: Request<Body>) -> ResponseFuture {
-        let decompressor = compression::offer(request.headers_mut());
-        CallContext::of_mut(request.extensions_mut()).decompressor = decompressor;
+        let accepts_gzip = compression::accept(request.headers_mut());
+        CallContext::of_mut(request.extensions_mut()).accepts_gzip = accepts_gzip;
         self.inner.clone().call(request)
     }
 }
@@ -45,7 +45,7 @@ impl Service for SendCompressed {
     fn call(self: Arc<Self>, mut request: Request<Body>) -> ResponseFuture {
         // A client that compresses is left alone.
         if compression::announce(request.headers_mut()) {
-            request = request.map(|body| Body::new(Deflating::new(body)));
+            request = request.map(|body| Body::new(CompressBody::new(body)));
         }
         self.inner.clone().call(request)
     }

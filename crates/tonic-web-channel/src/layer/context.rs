@@ -10,7 +10,7 @@ use tonic::body::Body;
 use super::{Layer, ResponseFuture, Service, SharedService, layer};
 use crate::context::{CallContext, CallOptions};
 use crate::limits::Limits;
-use crate::method_table::MethodTable;
+use crate::method::MethodTable;
 
 static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use grpc_wire::timeout::{self, GRPC_TIMEOUT, InvalidTimeout};
+use grpc_wire::timeout::InvalidTimeout;
 use http::Request;
 use tonic::Status;
 use tonic::body::Body;
@@ -17,7 +17,7 @@ use super::{CallResult, Layer, ResponseFuture, Service, SharedService, layer};
 use crate::body::CallGuard;
 use crate::cancel::Cancellation;
 use crate::context::CallContext;
-use crate::deadline::{Deadline, write_timeout};
+use crate::deadline::{self, Deadline};
 use crate::error::Error;
 
 /// Ends calls at their deadlines and when they are cancelled.
@@ -34,13 +34,13 @@ impl EnforceDeadline {
 
     /// The timeout of the call, which the headers have too then.
     fn timeout(&self, request: &mut Request<Body>) -> Result<Option<Duration>, InvalidTimeout> {
-        if let Some(value) = request.headers().get(GRPC_TIMEOUT) {
-            return timeout::parse(value.as_bytes()).map(Some);
+        if let Some(timeout) = deadline::read(request.headers()) {
+            return timeout.map(Some);
         }
         let is_exempt = CallContext::of_mut(request.extensions_mut()).options.no_deadline;
         let timeout = self.default.filter(|_| !is_exempt);
         if let Some(timeout) = timeout {
-            write_timeout(request.headers_mut(), timeout);
+            deadline::write(request.headers_mut(), timeout);
         }
         Ok(timeout)
     }
@@ -106,6 +106,8 @@ impl CallGuard for EarlyEnd {
 
 #[cfg(all(test, not(target_arch = "wasm32")))]
 mod tests {
+    use grpc_wire::timeout::GRPC_TIMEOUT;
+
     use super::*;
     use crate::body::ResponseBody;
     use crate::context::CallOptions;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use bytes::Bytes;
+use grpc_wire::reader::Message;
 use http::{HeaderMap, Request};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -11,7 +12,6 @@ use tonic::{Code, Status};
 use super::{Layer, ResponseFuture, Service, SharedService, layer};
 use crate::body::CallGuard;
 use crate::context::CallContext;
-use crate::messages::Message;
 use crate::observe::{CallEvent, CallEventKind, EventRef, Listener};
 
 pub(crate) type Observer = Box<dyn Fn(&CallEvent) + Send + Sync>;

@@ -7,12 +7,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use grpc_wire::content_type::WireFormat;
+use grpc_wire::reader::{Reader, Rules};
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
 use crate::body::CallGuard;
 use crate::context::CallContext;
-use crate::messages::{Messages, Rules};
 use crate::observe::{EventRef, Reporter};
 
 /// Capacity of the replay buffer, in bytes: 256 KiB, as in other gRPC libraries. A longer request is sent once.
@@ -33,7 +34,7 @@ struct Shared {
 
 struct ReplayBuffer {
     source: tonic::body::Body,
-    messages: Messages,
+    messages: Reader,
     reporter: Reporter,
     ended: bool,
     frames: Vec<Bytes>,
@@ -62,7 +63,7 @@ impl ReplayBody {
     ) -> Self {
         let buffer = ReplayBuffer {
             source,
-            messages: Messages::new(Rules::NONE, capture),
+            messages: Reader::new(WireFormat::Grpc, Rules { capture, ..Rules::UNLIMITED }),
             reporter,
             ended: false,
             frames: Vec::new(),
@@ -183,14 +184,23 @@ impl ReplayBuffer {
         Poll::Ready(frame)
     }
 
-    fn report(&mut self, data: &[u8]) {
+    fn report(&mut self, data: &Bytes) {
         let reporter = &self.reporter;
         if !reporter.is_observed() {
             return;
         }
-        // The caller's client wrote the prefixes. A wrong one is the server's to judge.
-        if self.messages.scan(data, |message| reporter.report(&EventRef::MessageSent(message))).is_err() {
-            reporter.report(&EventRef::Warning("the request's messages are not length-prefixed"));
+        self.messages.feed(data.clone());
+        let mut report = |message| reporter.report(&EventRef::MessageSent(message));
+        loop {
+            match self.messages.next(&mut report) {
+                Ok(Some(_)) => {}
+                Ok(None) => return,
+                // The caller's client wrote the prefixes. A wrong one is the server's to judge.
+                Err(_) => {
+                    reporter.report(&EventRef::Warning("the request's messages are not length-prefixed"));
+                    return;
+                }
+            }
         }
     }
 

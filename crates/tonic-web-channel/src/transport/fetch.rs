@@ -11,6 +11,8 @@ mod js;
 use std::fmt;
 use std::rc::Rc;
 
+use grpc_wire::content_type::WireFormat;
+use grpc_wire::web::text;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response, Uri};
 use js_sys::Uint8Array;
@@ -30,7 +32,7 @@ use crate::error::{self, Error};
 use crate::js::message;
 use crate::maybe_send::BoxFuture;
 use crate::observe::Reporter;
-use crate::web::{self, Form};
+use crate::web::{self, GrpcWeb};
 
 /// Whether calls carry the cookies of the server's origin, and whether those that come are kept: the mode that
 /// `fetch` calls credentials.
@@ -102,7 +104,7 @@ impl Fetch {
     /// asked for.
     #[must_use]
     pub fn text(self) -> Self {
-        Self::of(Inner { to_text: Some(web::to_text), ..(**self.inner).clone() })
+        Self::of(Inner { to_text: Some(text::encode), ..(**self.inner).clone() })
     }
 
     fn of(inner: Inner) -> Self {
@@ -112,7 +114,8 @@ impl Fetch {
 
 impl Transport for Fetch {
     fn prepare(&self, headers: &mut HeaderMap) {
-        web::prepare(headers, if self.inner.to_text.is_some() { Form::Text } else { Form::Binary });
+        let is_text = self.inner.to_text.is_some();
+        web::prepare(headers, if is_text { WireFormat::GrpcWebText } else { WireFormat::GrpcWeb });
     }
 
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
@@ -142,8 +145,7 @@ impl Inner {
         }
         let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let context = CallContext::of(&parts.extensions);
-        let head = self.send(path, &parts.headers, &body, &context.reporter).await?;
-        Ok(web::response(head, &parts.extensions)?)
+        Ok(self.send(path, &parts.headers, &body, &context.reporter).await?)
     }
 
     /// Sends the request, and resolves when the head of its response has come.
@@ -153,7 +155,7 @@ impl Inner {
         headers: &HeaderMap,
         body: &[u8],
         reporter: &Reporter,
-    ) -> Result<Response<SendWrapper<Chunks>>, Error> {
+    ) -> Result<Response<Body>, Error> {
         let url = format!("{}{path}", self.base);
         let open = OpenCall::new(&self.connections);
         let abort = Abort::new().map_err(|error| self.failed(&error))?;
@@ -163,7 +165,9 @@ impl Inner {
         let response: web_sys::Response = response.into();
         let head = js::head(&response)?;
         let chunks = Chunks::new(response.body(), abort, open)?;
-        Ok(head.map(|()| SendWrapper::new(chunks)))
+        let mut response = head.map(|()| Body::new(chunks));
+        response.extensions_mut().insert(GrpcWeb);
+        Ok(response)
     }
 
     fn start(

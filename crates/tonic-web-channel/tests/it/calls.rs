@@ -8,7 +8,7 @@ use tonic::Code;
 use tonic_health::pb::HealthCheckResponse;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_web_channel::retry::RetryPolicy;
-use tonic_web_channel::{Channel, Error, Kind, Method, RequestExt as _};
+use tonic_web_channel::{Channel, Error, Method, MethodKind, RequestExt as _};
 
 use crate::support::{Seen, TestServer, ask_for};
 
@@ -282,7 +282,7 @@ async fn an_unlisted_method_of_a_listed_service_is_reported() {
         let server = TestServer::start().await;
         let seen = Seen::default();
         let channel = Channel::builder(server.uri())
-            .methods([Method::new(path, Kind::Unary)])
+            .methods([Method::new(path, MethodKind::Unary)])
             .observer(seen.observer())
             .build()
             .unwrap();

@@ -46,7 +46,9 @@ fn fed() -> (Canned, mpsc::Receiver<mpsc::Sender<Bytes>>) {
             let (chunks_in, chunks) = mpsc::channel(16);
             streams.send(chunks_in).await.unwrap();
             let frames = ReceiverStream::new(chunks).map(|chunk| Ok::<_, Status>(Frame::data(chunk)));
-            Ok(Response::new(Body::new(StreamBody::new(frames))))
+            let mut response = Response::new(Body::new(StreamBody::new(frames)));
+            response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+            Ok(response)
         }
     });
     (canned, streams)
@@ -88,7 +90,7 @@ async fn a_passed_deadline_wins_over_a_message_that_is_ready() {
     let chunks = streams.recv().await.unwrap();
 
     // As in a page that was asleep: a message came and the stream was not polled.
-    chunks.send(framed(0, &[8, 1]).into()).await.unwrap();
+    chunks.send(framed(0, &[8, 1])).await.unwrap();
     tokio::time::advance(2 * MINUTE).await;
 
     let status = stream.next().await.unwrap().unwrap_err();
@@ -146,7 +148,7 @@ async fn cancellation_ends_a_stream_in_its_middle() {
     request.cancel_with(token.clone());
     let mut stream = HealthClient::new(channel).watch(request).await.unwrap().into_inner();
     let chunks = streams.recv().await.unwrap();
-    chunks.send(framed(0, &[8, 1]).into()).await.unwrap();
+    chunks.send(framed(0, &[8, 1])).await.unwrap();
     stream.next().await.unwrap().unwrap();
 
     let mut next = stream.next();
@@ -219,7 +221,7 @@ async fn answering_early() -> (String, oneshot::Receiver<Option<h2::Reason>>) {
         let (request, mut respond) = connection.accept().await.unwrap().unwrap();
         let head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
         let mut response = respond.send_response(head, false).unwrap();
-        response.send_data(framed(0, &[8, 1]).into(), false).unwrap();
+        response.send_data(framed(0, &[8, 1]), false).unwrap();
         let mut body = request.into_body();
         tokio::spawn(async move {
             let end = loop {
@@ -266,9 +268,9 @@ async fn idle_timeout_ends_a_stream_and_any_byte_resets_it() {
 
     let feed = async {
         // The second piece is half a message.
-        for piece in [framed(0, &[8, 1]), vec![0, 0]] {
+        for piece in [framed(0, &[8, 1]), Bytes::from_static(&[0, 0])] {
             tokio::time::sleep(MINUTE * 2 / 3).await;
-            chunks.send(piece.into()).await.unwrap();
+            chunks.send(piece).await.unwrap();
         }
     };
     let read = async { (stream.next().await.unwrap(), stream.next().await.unwrap()) };
@@ -307,7 +309,7 @@ async fn idle_timeout_does_not_count_while_the_stream_is_not_read() {
         // As in a browser, where the first poll finds nothing and the chunk comes right after.
         let mut next = stream.next();
         assert!((&mut next).now_or_never().is_none());
-        chunks.send(framed(0, &[8, 1]).into()).await.unwrap();
+        chunks.send(framed(0, &[8, 1])).await.unwrap();
         assert_eq!(next.await.unwrap().unwrap().status, 1);
     }
 

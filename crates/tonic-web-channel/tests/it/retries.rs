@@ -7,7 +7,7 @@ use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_web_channel::retry::RetryPolicy;
-use tonic_web_channel::{Channel, Error, Idempotency, Kind, Method, RequestExt as _};
+use tonic_web_channel::{Channel, Error, Idempotency, Method, MethodKind, RequestExt as _};
 
 use crate::support::canned::{Canned, Reply, reply};
 use crate::support::{Seen, ask};
@@ -223,7 +223,8 @@ async fn the_retry_budget_stops_retries_until_calls_succeed_again() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_of_requests_is_repeated_only_while_it_is_unread() {
     async fn attempts(canned: Canned) -> usize {
-        let method = Method::new("/x.Y/Z", Kind::ClientStreaming).with_idempotency(Idempotency::Idempotent);
+        let method =
+            Method::new("/x.Y/Z", MethodKind::ClientStreaming).with_idempotency(Idempotency::Idempotent);
         let mut client = tonic::client::Grpc::new(canned.builder().methods([method]).build().unwrap());
         client.ready().await.unwrap();
         let requests = futures_util::stream::iter([HealthCheckRequest::default()]);
