@@ -13,7 +13,7 @@ use tonic::body::Body;
 use tonic::metadata::MetadataMap;
 
 use crate::compression::{self, Encoding, Undoing};
-use crate::error::Error;
+use crate::error::{Error, MessageCount};
 use crate::limits::check_metadata;
 use crate::observe::{Reporter, Told};
 use crate::request_body::Repeatable;
@@ -127,7 +127,7 @@ fn no_message(headers: &HeaderMap) -> Result<(), Status> {
     if status::of_headers(headers).is_none_or(|status| status.code() != tonic::Code::Ok) {
         return Ok(());
     }
-    let mut status = Status::from(Error::Cardinality { found: "none" });
+    let mut status = Status::from(Error::Cardinality { found: MessageCount::Zero });
     let mut metadata = headers.clone();
     status::strip(&mut metadata);
     *status.metadata_mut() = MetadataMap::from_headers(metadata);

@@ -13,7 +13,7 @@ use tonic::{Code, Status};
 use crate::attempt::{First, Head, warn_of_details};
 use crate::channel::PresentedToken;
 use crate::compression::{Encoding, Inflater};
-use crate::error::Error;
+use crate::error::{Error, MessageCount};
 use crate::guard::Guard;
 use crate::limits::{Permit, check_metadata};
 use crate::messages::{Messages, Rules};
@@ -163,7 +163,7 @@ impl ResponseBody {
         let (count, place) = self.progress();
         match count {
             _ if place == "inside a message" => Err(Error::Truncated { place }),
-            0 if self.limits.single => Err(Error::Cardinality { found: "none" }),
+            0 if self.limits.single => Err(Error::Cardinality { found: MessageCount::Zero }),
             _ => Ok(()),
         }
     }

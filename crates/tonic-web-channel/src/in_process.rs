@@ -47,7 +47,7 @@ use crate::web;
 /// // What does it do when a proxy cuts the answer off?
 /// network.next([Fault::CutAt(3)]);
 /// let status = client.check(HealthCheckRequest::default()).await.unwrap_err();
-/// assert!(matches!(Error::of(&status), Some(Error::Truncated { .. })));
+/// assert!(matches!(Error::from_status(&status), Some(Error::Truncated { .. })));
 /// assert_eq!(network.calls(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -235,6 +235,6 @@ mod tests {
         let status = client.check(HealthCheckRequest::default()).await.unwrap_err();
 
         let place = "inside its trailers";
-        assert_eq!(Error::of(&status), Some(&Error::Truncated { place }), "{status:?}");
+        assert_eq!(Error::from_status(&status), Some(&Error::Truncated { place }), "{status:?}");
     }
 }

@@ -92,7 +92,7 @@ pub use self::channel::Channel;
 pub use self::compression::Compression;
 pub use self::credentials::TokenSource;
 pub use self::deadline::no_deadline;
-pub use self::error::Error;
+pub use self::error::{Error, MessageCount};
 pub use self::guard::idle_timeout;
 pub use self::gzip::gunzip;
 pub use self::in_process::{Fault, InProcess};

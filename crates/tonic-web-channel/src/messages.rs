@@ -4,7 +4,7 @@
 //! Format: the gRPC protocol over HTTP/2, "Length-Prefixed-Message": one byte of flags, four of length, the
 //! message.
 
-use crate::error::Error;
+use crate::error::{Error, MessageCount};
 
 /// How long a message's prefix is, in bytes.
 pub(crate) const PREFIX: usize = 5;
@@ -32,7 +32,7 @@ impl Rules {
         let [flags, length @ ..] = prefix;
         let size = u32::from_be_bytes(length);
         if self.single && before > 0 {
-            return Err(Error::Cardinality { found: "more than one" });
+            return Err(Error::Cardinality { found: MessageCount::Several });
         }
         if flags & !COMPRESSED != 0 {
             return Err(Error::Protocol { reason: format!("a message has the flags {flags:#04x}") });
@@ -215,7 +215,7 @@ mod tests {
         let mut messages = Messages::new(rules, 0);
         assert_eq!(messages.scan(&framed(0, b""), |_| {}), Ok(()));
         let broken = messages.scan(&framed(0, b""), |_| {}).unwrap_err();
-        assert_eq!(broken.error, Error::Cardinality { found: "more than one" });
+        assert_eq!(broken.error, Error::Cardinality { found: MessageCount::Several });
     }
 
     #[test]

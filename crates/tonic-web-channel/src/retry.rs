@@ -25,7 +25,7 @@ use crate::timer::Sleep;
 /// When and how often a channel repeats calls.
 ///
 /// A call is repeated by itself only when that is safe: when it is certain that no server has seen it
-/// ([`Error::never_left`](crate::Error::never_left)), or when the method table says that the method is
+/// ([`Error::is_not_sent`](crate::Error::is_not_sent)), or when the method table says that the method is
 /// idempotent and the failure is one that may pass (`UNAVAILABLE`, `RESOURCE_EXHAUSTED`, `ABORTED`, `UNKNOWN`,
 /// `INTERNAL`; not what the channel itself objects to). And only before the first message of its response:
 /// for a method that answers with one message the response is held back until its first frame has come; a
@@ -236,7 +236,7 @@ impl Call<'_> {
         body: &Repeatable,
     ) -> Option<Duration> {
         let retry = &self.inner.retry;
-        let safe = failure.never_left || (self.is_idempotent() && failure.may_pass);
+        let safe = failure.is_not_sent || (self.is_idempotent() && failure.may_pass);
         // The budget is asked in any case: it counts failures.
         let afforded = !failure.may_pass || retry.failed();
         if !safe || !afforded || failed >= retry.policy.max_attempts || !body.can_be_sent() {

@@ -203,7 +203,7 @@ impl<T: 'static> Subscription<T> {
         }
         let failure = Failure::of_status(&status, Some(retry::advice));
         let asked = failure.server_decides();
-        let stays = !is_transient(status.code()) || Error::of(&status) == Some(&Error::Cancelled);
+        let stays = !is_transient(status.code()) || Error::from_status(&status) == Some(&Error::Cancelled);
         let stays = stays && !self.may_renew(status.code());
         let delay = if stays { None } else { failure.wait(|| self.drawn(online)) };
         let Some(delay) = delay else {

@@ -22,7 +22,7 @@ const RETRY_INFO: &[u8] = b"type.googleapis.com/google.rpc.RetryInfo";
 pub(crate) struct Failure {
     pub(crate) code: Code,
     /// No server has seen it.
-    pub(crate) never_left: bool,
+    pub(crate) is_not_sent: bool,
     /// The same call may succeed later.
     pub(crate) may_pass: bool,
     pub(crate) status: Status,
@@ -69,7 +69,7 @@ impl Failure {
         };
         Some(Self {
             code: status.code(),
-            never_left: false,
+            is_not_sent: false,
             may_pass: may_pass(status.code()),
             status,
             advice: advisor.map(advise).unwrap_or_default(),
@@ -82,7 +82,7 @@ impl Failure {
             let pushback = status.metadata().get(PUSHBACK);
             advisor(pushback.map(MetadataValue::as_encoded_bytes), status.details())
         };
-        let error = Error::of(status);
+        let error = Error::from_status(status);
         let ours = matches!(
             error,
             None | Some(
@@ -96,7 +96,7 @@ impl Failure {
         );
         Self {
             code: status.code(),
-            never_left: error.is_some_and(Error::never_left),
+            is_not_sent: error.is_some_and(Error::is_not_sent),
             may_pass: ours && may_pass(status.code()),
             status: status.clone(),
             advice: advisor.map(advise).unwrap_or_default(),

@@ -67,7 +67,7 @@ pub(crate) async fn read(mut body: Body) -> Outcome {
             }
             Ok(Err(frame)) => outcome.trailers = frame.into_trailers().ok(),
             Err(status) => {
-                outcome.error = Some(Error::of(&status).cloned().unwrap_or_else(|| unnamed(&status)))
+                outcome.error = Some(Error::from_status(&status).cloned().unwrap_or_else(|| unnamed(&status)))
             }
         }
     }

@@ -66,7 +66,7 @@ async fn a_deadline_is_exact_typed_and_aborts_the_call() {
     let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
 
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    assert_eq!(Error::of(&status), Some(&Error::Deadline { timeout: MINUTE }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Deadline { timeout: MINUTE }));
     assert!(start.elapsed() - MINUTE < Duration::from_millis(5));
     assert!(calls.recv().await.unwrap().await.is_err(), "the transport's future is dropped");
 }
@@ -97,7 +97,7 @@ async fn a_deadline_holds_although_a_message_is_ready_when_it_is_noticed_late() 
     tokio::time::advance(2 * MINUTE).await;
 
     let status = stream.next().await.unwrap().unwrap_err();
-    assert_eq!(Error::of(&status), Some(&Error::Deadline { timeout: MINUTE }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Deadline { timeout: MINUTE }));
     chunks.closed().await;
 }
 
@@ -137,7 +137,7 @@ async fn a_token_ends_a_call_that_waits_and_aborts_it() {
     token.cancel();
 
     let status = call.await.unwrap().unwrap_err();
-    assert_eq!((status.code(), Error::of(&status)), (Code::Cancelled, Some(&Error::Cancelled)));
+    assert_eq!((status.code(), Error::from_status(&status)), (Code::Cancelled, Some(&Error::Cancelled)));
     assert!(dropped.await.is_err());
 }
 
@@ -159,7 +159,7 @@ async fn a_token_ends_a_stream_in_its_middle() {
     token.cancel();
 
     let status = next.await.unwrap().unwrap_err();
-    assert_eq!(Error::of(&status), Some(&Error::Cancelled));
+    assert_eq!(Error::from_status(&status), Some(&Error::Cancelled));
     chunks.closed().await;
     assert_eq!(seen.lines().last().unwrap(), "ended Cancelled");
 }
@@ -179,7 +179,7 @@ async fn a_token_ends_a_stream_also_while_there_is_more_of_what_came_at_once() {
 
     token.cancel();
 
-    assert_eq!(Error::of(&body.frame().await.unwrap().unwrap_err()), Some(&Error::Cancelled));
+    assert_eq!(Error::from_status(&body.frame().await.unwrap().unwrap_err()), Some(&Error::Cancelled));
     assert!(body.frame().await.is_none());
 }
 
@@ -193,7 +193,7 @@ async fn a_token_that_is_cancelled_already_sends_nothing() {
 
     let status = HealthClient::new(canned.builder().build().unwrap()).check(request).await.unwrap_err();
 
-    assert_eq!(Error::of(&status), Some(&Error::Cancelled));
+    assert_eq!(Error::from_status(&status), Some(&Error::Cancelled));
     assert!(canned.sent().is_empty());
 }
 
@@ -282,7 +282,7 @@ async fn silence_ends_a_stream_and_whatever_comes_keeps_it() {
     assert_eq!(message.unwrap().status, 1);
     let status = silence.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: MINUTE }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Idle { timeout: MINUTE }));
     assert_eq!(start.elapsed().as_secs(), 140);
     chunks.closed().await;
 }
@@ -295,7 +295,7 @@ async fn silence_before_the_headers_ends_a_stream_too() {
 
     let status = HealthClient::new(channel).watch(ask()).await.unwrap_err();
 
-    assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: MINUTE }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Idle { timeout: MINUTE }));
     assert_eq!(start.elapsed().as_secs(), 60);
     assert!(calls.recv().await.unwrap().await.is_err(), "the transport's future is dropped");
 }
@@ -318,7 +318,7 @@ async fn who_reads_late_does_not_find_silence_but_waits_for_it() {
 
     let start = Instant::now();
     let status = stream.next().await.unwrap().unwrap_err();
-    assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: MINUTE }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Idle { timeout: MINUTE }));
     assert_eq!(start.elapsed().as_secs(), 60);
 }
 
@@ -362,6 +362,6 @@ async fn a_request_s_own_idle_timeout_wins_and_one_answer_is_exempt_from_the_cha
     let start = Instant::now();
 
     let status = stream.next().await.unwrap().unwrap_err();
-    assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: Duration::from_secs(7) }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Idle { timeout: Duration::from_secs(7) }));
     assert_eq!(start.elapsed().as_secs(), 7);
 }

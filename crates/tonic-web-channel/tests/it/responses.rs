@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_web_channel::{Compression, Error, Kind, Method};
+use tonic_web_channel::{Compression, Error, Kind, MessageCount, Method};
 use tower::Service as _;
 
 use crate::support::Seen;
@@ -46,7 +46,7 @@ async fn a_method_that_answers_with_one_message_must_not_answer_with_none() {
 
     for status in [&in_trailers, &in_headers] {
         assert_eq!(status.code(), Code::Unimplemented, "{status:?}");
-        assert_eq!(Error::of(status), Some(&Error::Cardinality { found: "none" }));
+        assert_eq!(Error::from_status(status), Some(&Error::Cardinality { found: MessageCount::Zero }));
     }
     assert_eq!(in_headers.metadata().get("x-a").unwrap(), "b");
 }
@@ -58,7 +58,7 @@ async fn a_method_that_answers_with_one_message_must_not_answer_with_two() {
 
     for status in [in_two_chunks, in_one.unwrap_err()] {
         assert_eq!(status.code(), Code::Unimplemented, "{status:?}");
-        assert_eq!(Error::of(&status), Some(&Error::Cardinality { found: "more than one" }));
+        assert_eq!(Error::from_status(&status), Some(&Error::Cardinality { found: MessageCount::Several }));
     }
 }
 
@@ -130,7 +130,7 @@ async fn malformed_details_are_left_out_and_reported() {
 
 #[tokio::test]
 async fn a_body_that_ends_without_a_status_says_where() {
-    let place = |status: Status| match Error::of(&status) {
+    let place = |status: Status| match Error::from_status(&status) {
         Some(Error::Truncated { place }) => (status.code(), *place),
         other => panic!("{other:?}"),
     };
@@ -150,7 +150,7 @@ async fn a_body_that_ends_without_a_status_says_where() {
 async fn trailers_without_a_status_break_the_protocol() {
     let status = check(|| reply().trailers(&[("grpc-message", "error")])).await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
-    assert!(matches!(Error::of(&status), Some(Error::Protocol { .. })));
+    assert!(matches!(Error::from_status(&status), Some(Error::Protocol { .. })));
 }
 
 #[tokio::test]
@@ -163,7 +163,7 @@ async fn an_http_error_has_the_code_of_the_specification() {
 
         let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
 
-        assert_eq!((status.code(), Error::of(&status)), (code, Some(&Error::Http { status: http })));
+        assert_eq!((status.code(), Error::from_status(&status)), (code, Some(&Error::Http { status: http })));
     }
 }
 
@@ -175,7 +175,7 @@ async fn encodings_and_flags_that_were_not_agreed_on_are_internal_errors() {
 
     for status in [unknown, unannounced, undefined] {
         assert_eq!(status.code(), Code::Internal, "{status:?}");
-        assert!(matches!(Error::of(&status), Some(Error::Protocol { .. })));
+        assert!(matches!(Error::from_status(&status), Some(Error::Protocol { .. })));
     }
 }
 
@@ -190,7 +190,7 @@ async fn a_message_over_the_limit_is_refused_by_its_prefix_and_those_before_it_a
     assert_eq!(stream.next().await.unwrap().unwrap().status, 1);
     let status = stream.next().await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert_eq!(Error::of(&status), Some(&Error::MessageTooLarge { size: 65_537, limit: 65_536 }));
+    assert_eq!(Error::from_status(&status), Some(&Error::MessageTooLarge { size: 65_537, limit: 65_536 }));
 }
 
 #[tokio::test]
@@ -205,7 +205,7 @@ async fn metadata_over_the_limit_is_refused_in_headers_and_in_trailers() {
         let channel = canned.builder().max_metadata_size(1_000).build().unwrap();
         let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
-        assert_eq!(Error::of(&status), Some(&Error::MetadataTooLarge { limit: 1_000 }));
+        assert_eq!(Error::from_status(&status), Some(&Error::MetadataTooLarge { limit: 1_000 }));
     }
 }
 
@@ -220,7 +220,7 @@ async fn a_call_holds_its_place_until_its_stream_has_ended_or_was_dropped() {
     let open = client.watch(ask()).await.unwrap();
     let status = client.check(ask()).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert_eq!(Error::of(&status), Some(&Error::TooManyCalls { limit: 1 }));
+    assert_eq!(Error::from_status(&status), Some(&Error::TooManyCalls { limit: 1 }));
     drop(open);
 
     let mut stream = client.watch(ask()).await.unwrap().into_inner();
@@ -264,21 +264,21 @@ async fn a_compressed_message_keeps_all_the_rules() {
     let packed = |flags, plain: &[u8]| reply().header("grpc-encoding", "gzip").message(flags, &gzip(plain));
 
     let two = check(move || packed(1, &[8, 1]).message(1, &gzip(&[8, 1])).ok()).await.unwrap_err();
-    assert_eq!(Error::of(&two), Some(&Error::Cardinality { found: "more than one" }));
+    assert_eq!(Error::from_status(&two), Some(&Error::Cardinality { found: MessageCount::Several }));
 
     let bomb = Canned::always(move || packed(1, &[0; 100_000]).ok());
     let channel = bomb.builder().max_message_size(50_000).build().unwrap();
     let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(matches!(Error::of(&status), Some(Error::MessageTooLarge { limit: 50_000, .. })));
+    assert!(matches!(Error::from_status(&status), Some(Error::MessageTooLarge { limit: 50_000, .. })));
 
     let broken =
         check(|| reply().header("grpc-encoding", "gzip").message(1, b"no gzip").ok()).await.unwrap_err();
-    assert!(matches!(Error::of(&broken), Some(Error::Protocol { .. })), "{broken:?}");
+    assert!(matches!(Error::from_status(&broken), Some(Error::Protocol { .. })), "{broken:?}");
 
     let cut =
         check(|| reply().header("grpc-encoding", "gzip").bytes(vec![1, 0, 0, 0, 9, 1])).await.unwrap_err();
-    assert_eq!(Error::of(&cut), Some(&Error::Truncated { place: "inside a message" }));
+    assert_eq!(Error::from_status(&cut), Some(&Error::Truncated { place: "inside a message" }));
 }
 
 #[tokio::test]

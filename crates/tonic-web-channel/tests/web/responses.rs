@@ -118,7 +118,7 @@ async fn calls_with_cookies_need_a_server_that_names_the_origin() {
     // This one says `*`, which browsers do not take for a yes then.
     let status = send(&channel, request("good")).await.unwrap_err();
     assert!(
-        matches!(tonic_web_channel::Error::of(&status), Some(tonic_web_channel::Error::Fetch { .. })),
+        matches!(tonic_web_channel::Error::from_status(&status), Some(tonic_web_channel::Error::Fetch { .. })),
         "{status:?}"
     );
 
