@@ -17,7 +17,7 @@ use crate::maybe_send::{MaybeSend, MaybeSync, shared_fn};
 use crate::method::{Method, Methods};
 use crate::observe::{self, CallEvent, Listener, Observer};
 use crate::retry::{Retry, RetryPolicy};
-use crate::transport::{self, Transport};
+use crate::transport::{self, Cookies, Transport};
 
 /// Makes a [`Channel`].
 ///
@@ -44,6 +44,7 @@ use crate::transport::{self, Transport};
 pub struct Builder {
     uri: String,
     transport: Option<Arc<dyn Transport>>,
+    cookies: Cookies,
     methods: Methods,
     deadline: Option<Duration>,
     idle_timeout: Option<Duration>,
@@ -68,6 +69,7 @@ impl Builder {
         Self {
             uri,
             transport: None,
+            cookies: Cookies::default(),
             methods: Methods::default(),
             deadline: None,
             idle_timeout: None,
@@ -209,7 +211,15 @@ impl Builder {
         self
     }
 
-    /// Carries the calls by `transport` instead of the target's own.
+    /// Whether a browser's calls carry cookies: only calls to the page's own origin by default. No effect natively, and
+    /// none on a [`transport`](Self::transport) of your own.
+    pub fn cookies(mut self, cookies: Cookies) -> Self {
+        self.cookies = cookies;
+        self
+    }
+
+    /// Carries the calls by `transport` instead of the target's own. See also
+    /// [`Channel::with_transport`](crate::Channel::with_transport), which needs no URI.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -217,18 +227,20 @@ impl Builder {
 
     /// The channel. Nothing is connected yet.
     ///
-    /// Natively a channel to `https://` needs the feature `tls`, or a [`transport`](Self::transport) that speaks TLS.
-    /// Without either this is [`BuildError::TlsNeeded`], for the channel would send everything in cleartext, tokens
-    /// included.
+    /// Natively a channel to `https://` needs one of the features `tls-native-roots` and `tls-webpki-roots`, or a
+    /// [`transport`](Self::transport) that speaks TLS; a channel without a transport is built inside a `tokio` runtime.
+    ///
+    /// # Errors
+    ///
+    /// See [`BuildError`]. Without TLS a channel to `https://` is refused ([`BuildError::TlsNeeded`]): it would send
+    /// everything in cleartext, tokens included.
     pub fn build(self) -> Result<Channel, BuildError> {
-        let uri: Uri =
-            self.uri.parse().map_err(|source| BuildError::Malformed { uri: self.uri.clone(), source })?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
-            return Err(BuildError::NotAbsolute { uri: self.uri });
-        }
         let transport = match self.transport {
-            Some(transport) => transport,
-            None => transport::default_for(uri, self.max_metadata)?,
+            Some(transport) if self.uri.is_empty() => transport,
+            transport => {
+                let uri = absolute(self.uri)?;
+                transport.map_or_else(|| transport::default_for(uri, self.max_metadata, self.cookies), Ok)?
+            }
         };
         Ok(Channel::new(Inner {
             transport,
@@ -249,6 +261,21 @@ impl Builder {
     }
 }
 
+/// `text` as a URI with a scheme and an authority.
+fn absolute(text: String) -> Result<Uri, BuildError> {
+    if text.is_empty() {
+        return Err(BuildError::NoAddress);
+    }
+    let uri: Uri = match text.parse() {
+        Ok(uri) => uri,
+        Err(source) => return Err(BuildError::Malformed { uri: text, source }),
+    };
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
+        return Err(BuildError::NotAbsolute { uri: text });
+    }
+    Ok(uri)
+}
+
 impl fmt::Debug for Builder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
@@ -259,40 +286,51 @@ impl fmt::Debug for Builder {
     }
 }
 
-/// Why a channel cannot be built.
+/// The reason for which a channel cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The text is no URI.
-    #[error("`{uri}` is no URI")]
+    /// The address is empty. [`Channel::same_origin`] outside a browser has none.
+    #[error(
+        "the channel has no address: `Channel::same_origin` works only in a browser; use `Channel::builder(uri)`"
+    )]
+    NoAddress,
+    /// The address is not a URI.
+    #[error("`{uri}` is not a URI")]
     Malformed {
-        /// The text.
+        /// The address.
         uri: String,
-        /// What is wrong with it.
+        /// The error in it.
         source: http::uri::InvalidUri,
     },
-    /// The URI has no scheme that the channel speaks, or no authority.
+    /// The URI has another scheme than http and https, or no authority.
     #[error("`{uri}` needs a scheme, http or https, and an authority, as in http://127.0.0.1:50051")]
     NotAbsolute {
         /// The URI.
         uri: String,
     },
-    /// The scheme is `https`, and natively the channel speaks TLS only with its feature `tls`.
+    /// The scheme is `https`, and this native program is built without TLS.
     #[error(
-        "`{uri}` needs TLS: switch on the feature `tls` of the crate `channel`, or give the builder a transport that \
-         speaks it, `Native::new(uri, endpoint.tls_config(..)?.connect_lazy())`"
+        "`{uri}` needs TLS: enable the feature `tls` of the crate `tonic-web-channel`, or give the builder a transport \
+         with TLS, `Native::new(uri, endpoint.tls_config(..)?.connect_lazy())`"
     )]
     TlsNeeded {
         /// The URI.
         uri: Uri,
     },
     /// TLS cannot be set up: for example, the system has no root certificates.
-    #[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
+    #[cfg(not(target_arch = "wasm32"))]
     #[error("TLS for `{uri}` cannot be set up")]
     Tls {
         /// The URI.
         uri: Uri,
-        /// What is missing.
+        /// The reason.
         source: tonic::transport::Error,
     },
+    /// A native channel needs a `tokio` runtime, which drives its connection.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(
+        "the channel has to be built inside a tokio runtime: in an async function, or after `Runtime::enter`"
+    )]
+    NoRuntime,
 }

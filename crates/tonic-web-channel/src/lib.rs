@@ -108,11 +108,11 @@ pub use self::subscription::{
 pub use self::timer::sleep;
 #[cfg(not(target_arch = "wasm32"))]
 pub use self::transport::Native;
-pub use self::transport::Transport;
+pub use self::transport::{Cookies, Transport};
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::transport::WasmClient;
 #[cfg(target_arch = "wasm32")]
-pub use self::transport::{Cookies, Fetch};
+pub use self::transport::Fetch;
 
 /// What the fuzzer calls. No part of the interface.
 #[cfg(feature = "fuzzing")]
