@@ -144,9 +144,7 @@ impl Api {
         &self,
         mut make_request: impl FnMut() -> pb::SubscribeRequest + tonic_web_channel::MaybeSend + 'static,
     ) -> (Subscription<pb::SubscribeResponse>, SubscriptionHandle) {
-        let client = self.chat();
-        Subscription::new(SubscriptionOptions::default(), move || {
-            let mut client = client.clone();
+        Subscription::new(SubscriptionOptions::new(), self.chat(), move |mut client| {
             let mut request = Request::new(make_request());
             tonic_web_channel::no_deadline(&mut request);
             // The subscription comes back by itself, and says when.
