@@ -5,8 +5,7 @@
 //! what a page needs and they lack: a deadline that also ends the call on this side, errors with a
 //! code that can be acted on, and an observer that sees every call. [`Subscription`] keeps a server
 //! stream alive over failures, and [`InProcess`] lets tests of all that stands on a channel run without
-//! a network. In the browser, `timing` and `devtools` are observers that show calls where its own tools
-//! look.
+//! a network.
 //!
 //! ```
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -56,8 +55,6 @@ mod channel;
 mod compression;
 mod credentials;
 mod deadline;
-#[cfg(target_arch = "wasm32")]
-pub mod devtools;
 mod error;
 mod guard;
 mod gzip;
@@ -75,8 +72,6 @@ mod retry;
 mod status;
 mod subscription;
 mod timer;
-#[cfg(target_arch = "wasm32")]
-pub mod timing;
 mod transport;
 #[cfg_attr(
     not(target_arch = "wasm32"),
