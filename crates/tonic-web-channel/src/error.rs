@@ -294,4 +294,20 @@ mod tests {
         let text = error.to_string();
         assert!(text.contains("CORS") && text.contains("CSP connect-src"), "{text}");
     }
+
+    #[test]
+    fn readme_lists_every_error() {
+        let source = include_str!("error.rs");
+        let (variants, _) = source.split_once("pub enum Error {").unwrap().1.split_once("\n}\n").unwrap();
+        let names = variants.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix([',', '{']));
+        let names: Vec<_> =
+            names.map(str::trim_end).filter(|name| name.starts_with(char::is_uppercase)).collect();
+        assert!(names.contains(&"Offline") && names.contains(&"Idle"), "{names:?}");
+        for name in names {
+            assert!(
+                include_str!("../README.md").contains(&format!("| `{name}` |")),
+                "{name} is not in the README"
+            );
+        }
+    }
 }

@@ -1,26 +1,4 @@
-//! A gRPC channel for the browser, and with the same interface for native programs.
-//!
-//! [`Channel`] stands between a client that `tonic` generated and the network. In the browser it
-//! speaks gRPC-Web over `fetch`; elsewhere it is `tonic`'s own HTTP/2 channel. Around both it puts
-//! what a page needs and they lack: a deadline that also ends the call on this side, errors with a
-//! code that can be acted on, and an observer that sees every call. [`Subscription`] keeps a server
-//! stream alive over failures, and [`InProcess`] lets tests of all that stands on a channel run without
-//! a network.
-//!
-//! ```
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use std::time::Duration;
-//!
-//! let channel = tonic_web_channel::Channel::builder("http://127.0.0.1:50051")
-//!     .deadline(Duration::from_secs(20))
-//!     .build()?;
-//! // Any generated client takes it: `GreeterClient::new(channel.clone())`.
-//! # Ok(())
-//! # }
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(example()).unwrap();
-//! ```
-//!
-//! It knows no service of anybody's.
+#![doc = include_str!("../README.md")]
 //!
 //! # Where to look
 //!
@@ -32,19 +10,11 @@
 //! - What happens to calls: [`CallEvent`].
 //! - Streams that come back: [`Subscription`].
 //! - Calls carried by something else, in tests for example: [`Transport`].
-//!
-//! # `Send`
-//!
-//! On native targets everything here is `Send`. In the browser, values of JavaScript cannot leave
-//! their thread. A [`Channel`] and the bodies of responses are `Send` there all the same, because
-//! generated clients and user interfaces ask for it, and panic when they are used on another thread
-//! than the one that made them. The futures of calls and a [`Subscription`] are not `Send` there, so spawn them
-//! with `spawn_local`; what is given to the channel (observers, interceptors, sources of tokens) need not be.
 
-/// The examples of the README.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[cfg(all(target_arch = "wasm32", not(target_os = "unknown")))]
+compile_error!(
+    "tonic-web-channel supports native targets with tokio, and wasm32-unknown-unknown in a browser; not WASI or Emscripten"
+);
 
 mod attempt;
 mod backoff;
@@ -101,13 +71,13 @@ pub use self::subscription::{
     NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
 };
 pub use self::timer::sleep;
-#[cfg(not(target_arch = "wasm32"))]
-pub use self::transport::Native;
-pub use self::transport::{Cookies, Transport};
-#[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
-pub use self::transport::WasmClient;
 #[cfg(target_arch = "wasm32")]
 pub use self::transport::Fetch;
+#[cfg(not(target_arch = "wasm32"))]
+pub use self::transport::Native;
+#[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+pub use self::transport::WasmClient;
+pub use self::transport::{Cookies, Transport};
 
 /// What the fuzzer calls. No part of the interface.
 #[cfg(feature = "fuzzing")]

@@ -16,9 +16,9 @@ use crate::error::Error;
 const X_GRPC_WEB: HeaderName = HeaderName::from_static("x-grpc-web");
 const X_USER_AGENT: HeaderName = HeaderName::from_static("x-user-agent");
 
-/// What this library calls itself, in the form that gRPC gives to user agents.
+/// The name and version of this library.
 const OUR_USER_AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("grpc-web-rust-chinwag/", env!("CARGO_PKG_VERSION")));
+    HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
 
 /// What belongs to HTTP/2, or is the browser's to say.
 const NOT_OURS: [HeaderName; 4] = [TE, USER_AGENT, HOST, CONTENT_LENGTH];
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(headers["content-type"], "application/grpc-web+proto");
         assert_eq!(headers["accept"], "application/grpc-web+proto");
         assert_eq!(headers["x-grpc-web"], "1");
-        assert!(headers["x-user-agent"].to_str().unwrap().starts_with("grpc-web-rust"));
+        assert!(headers["x-user-agent"].to_str().unwrap().starts_with("tonic-web-channel/"));
         assert_eq!(headers.get_all("x-mine").iter().collect::<Vec<_>>(), ["one", "two"]);
     }
 
