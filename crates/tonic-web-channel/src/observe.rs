@@ -225,9 +225,3 @@ impl Drop for OpenCall {
         self.end(Code::Cancelled, "the caller dropped the call", &HeaderMap::new());
     }
 }
-
-/// An event for a test of an observer.
-#[cfg(all(test, target_arch = "wasm32"))]
-pub(crate) fn event(call: u64, kind: CallEventKind) -> CallEvent {
-    CallEvent { call, at: web_time::Instant::now(), kind }
-}
