@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use grpc_wire::reader::{BodyEnd, ReadError};
+use grpc_wire::status::code_of_http;
 use tonic::{Code, Status};
 
 /// The reason for which a call failed without a verdict of the server.
@@ -77,10 +79,10 @@ pub enum Error {
         found: String,
     },
     /// The response body ended properly for HTTP, but before its trailers. `INTERNAL`.
-    #[error("the response ended {place}, before its status came; check for a proxy that cuts responses")]
+    #[error("the response ended {}, before its status came; check for a proxy that cuts responses", place(*.end))]
     Truncated {
-        /// Where it ended, as in `inside a message`.
-        place: &'static str,
+        /// The part of the body in which it ended.
+        end: BodyEnd,
     },
     /// The response breaks the protocol. `INTERNAL`.
     #[error("the response breaks the gRPC protocol: {reason}")]
@@ -168,7 +170,7 @@ impl Error {
             | Self::NotHttp2 { .. }
             | Self::ConnectionLost { .. }
             | Self::Idle { .. } => Code::Unavailable,
-            Self::Http { status } => code_of_http(*status),
+            Self::Http { status } => Code::from_i32(code_of_http(*status)),
             Self::ContentType { .. } => Code::Unknown,
             Self::Truncated { .. } | Self::Protocol { .. } => Code::Internal,
             Self::MessageTooLarge { .. }
@@ -210,6 +212,17 @@ impl From<Error> for Status {
     }
 }
 
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::SecondMessage => Self::Cardinality { found: MessageCount::Several },
+            ReadError::MessageTooLarge { size, limit } => Self::MessageTooLarge { size: size.into(), limit },
+            ReadError::TrailersTooLarge { limit } => Self::MetadataTooLarge { limit },
+            other => Self::Protocol { reason: other.to_string() },
+        }
+    }
+}
+
 /// `bytes` as text for an error, one character per byte (ISO 8859-1). Header values are ASCII nearly always.
 pub(crate) fn text_of(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
@@ -228,15 +241,19 @@ fn fetch_failed(origin: &str, offline: bool) -> String {
     )
 }
 
-/// The code for an HTTP status: gRPC's "HTTP to gRPC Status Code Mapping".
-fn code_of_http(status: u16) -> Code {
-    match status {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502..=504 => Code::Unavailable,
-        _ => Code::Unknown,
+fn place(end: BodyEnd) -> &'static str {
+    match end {
+        // The status may be among headers that the page is not allowed to see.
+        BodyEnd::Empty if cfg!(target_arch = "wasm32") => {
+            "with nothing in it (a server of another origin has to expose `grpc-status` by CORS)"
+        }
+        BodyEnd::Empty => "with nothing in it",
+        BodyEnd::AfterMessage => "after a message",
+        BodyEnd::InsidePrefix => "inside the prefix of a message",
+        BodyEnd::InsideMessage => "inside a message",
+        BodyEnd::InsideTrailers => "inside its trailers",
+        BodyEnd::InsideBase64 => "inside a group of base64",
+        BodyEnd::Complete => "after its trailers",
     }
 }
 

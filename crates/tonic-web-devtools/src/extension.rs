@@ -10,7 +10,7 @@ mod browser;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use tonic_web_channel::CallEvent;
+use tonic_web_channel::observe::CallEvent;
 use wasm_bindgen::JsValue;
 
 /// A message to be shown by an extension.

@@ -5,7 +5,7 @@
 #[cfg(target_arch = "wasm32")]
 mod browser;
 
-use tonic_web_channel::CallEvent;
+use tonic_web_channel::observe::CallEvent;
 
 /// An observer for [`Builder::observer`](tonic_web_channel::Builder::observer) that records every call with
 /// `performance.measure`. It does nothing natively.

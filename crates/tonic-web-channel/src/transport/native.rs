@@ -5,9 +5,8 @@ use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
 use http::uri::Scheme;
-use http::{HeaderMap, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use http_body_util::BodyExt as _;
 use tonic::body::Body;
 use tonic::transport::Endpoint;
@@ -15,11 +14,10 @@ use tonic::{Code, ConnectError, Status, TimeoutExpired};
 use tower_service::Service as _;
 
 use super::Transport;
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::deadline;
-use crate::error::{self, Error};
+use crate::error::Error;
 use crate::maybe_send::BoxFuture;
-use crate::status::GRPC_STATUS;
 
 /// Carries calls over a connection of `tonic`'s. Only on native targets.
 ///
@@ -114,17 +112,16 @@ impl Transport for Native {
         let uri = std::mem::take(request.uri_mut());
         *request.uri_mut() = self.prefixed(uri);
         let mut inner = self.inner.clone();
-        let context =
-            FailureContext { origin: self.origin.clone(), timeout: deadline::read(request.headers()) };
+        let context = FailureContext {
+            origin: self.origin.clone(),
+            timeout: deadline::read(request.headers()).and_then(Result::ok),
+        };
         Box::pin(async move {
             let to_status = |error: tonic::transport::Error| {
                 context.classify(&error).unwrap_or_else(|| Status::from_error(error.into()))
             };
             poll_fn(|cx| inner.poll_ready(cx)).await.map_err(&to_status)?;
             let response = inner.call(request).await.map_err(&to_status)?;
-            if response.status().is_success() {
-                check_content_type(response.headers())?;
-            }
             Ok(response.map(|body| {
                 Body::new(body.map_err(move |status| {
                     status.source().and_then(|error| context.classify(error)).unwrap_or(status)
@@ -201,16 +198,4 @@ fn code_of_reset(reason: h2::Reason) -> Code {
         h2::Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
         _ => Code::Unknown,
     }
-}
-
-/// Refuses a successful response with a content type other than gRPC's.
-fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
-    let found = headers.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
-    let rest = found.to_ascii_lowercase();
-    let rest = rest.strip_prefix(b"application/grpc");
-    let fits = rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')));
-    if fits || headers.contains_key(GRPC_STATUS) {
-        return Ok(());
-    }
-    Err(Error::ContentType { found: error::text_of(found) })
 }

@@ -6,7 +6,8 @@ use tokio::sync::mpsc;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_web_channel::{BuildError, Channel, Cookies, Error, Native, RetryPolicy};
+use tonic_web_channel::retry::RetryPolicy;
+use tonic_web_channel::{BuildError, Channel, Cookies, Error, Native};
 
 const ASK: HealthCheckRequest = HealthCheckRequest { service: String::new() };
 

@@ -12,9 +12,9 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
+use tonic_web_channel::retry::{Backoff, RetryPolicy};
 use tonic_web_channel::{
-    Backoff, Error, NextAttempt, RetryPolicy, State, Subscription, SubscriptionHandle, SubscriptionOptions,
-    Update,
+    Error, NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
 };
 
 use crate::support::TestServer;

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use js_sys::Object;
 use tonic::{Code, Status};
-use tonic_web_channel::{CallEvent, CallEventKind};
+use tonic_web_channel::observe::{CallEvent, CallEventKind};
 use wasm_bindgen::JsValue;
 
 use super::{Direction, Message};

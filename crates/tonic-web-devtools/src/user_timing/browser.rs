@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use js_sys::Array;
 use tonic::{Code, Status};
-use tonic_web_channel::{CallEvent, CallEventKind};
+use tonic_web_channel::observe::{CallEvent, CallEventKind};
 use wasm_bindgen::JsValue;
 
 use crate::js::{call, global_property, object};

@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use js_sys::{JSON, global};
 use tonic::Code;
-use tonic_web_channel::{CallEvent, CallEventKind, Channel, InProcess};
+use tonic_web_channel::observe::{CallEvent, CallEventKind};
+use tonic_web_channel::{Channel, InProcess};
 use tonic_web_devtools::extension::{self, Direction, base64};
 use tower::Service as _;
 use wasm_bindgen::closure::Closure;

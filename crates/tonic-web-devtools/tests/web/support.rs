@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use js_sys::{Function, Object, Reflect, global};
 use tonic::body::Body;
 use tonic::{Code, Status};
-use tonic_web_channel::{Builder, Channel, InProcess, Kind, Method};
+use tonic_web_channel::{Builder, Channel, InProcess, Method, MethodKind};
 use tower::{Service as _, service_fn};
 use wasm_bindgen::{JsCast as _, JsValue};
 
@@ -31,7 +31,7 @@ pub(super) fn service(messages: &'static [&'static str], code: Code) -> InProces
 }
 
 pub(super) fn channel(service: InProcess) -> Builder {
-    let methods = [Method::new(UNARY, Kind::Unary), Method::new(STREAM, Kind::ServerStreaming)];
+    let methods = [Method::new(UNARY, MethodKind::Unary), Method::new(STREAM, MethodKind::ServerStreaming)];
     Channel::builder("http://in.process").transport(service).methods(methods)
 }
 
