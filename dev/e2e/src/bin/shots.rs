@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use e2e::{Browser, CHINESE, ENGLISH, Guest, Names, Page, Result, World, any, beginning, eventually, part};
 
 /// The views' sizes.
@@ -57,7 +57,7 @@ async fn take(page: &Page, folder: &Path, language: &str) -> Result {
 
     page.join(me).await?;
     page.part(&part("textbox", shots.names.message)).await?;
-    page.says_somewhere(TALK[15].1).await?;
+    page.page_contains(TALK[15].1).await?;
     shots.all("chat").await?;
     waiting(&shots).await?;
     menu(&shots).await?;
@@ -73,7 +73,7 @@ async fn take(page: &Page, folder: &Path, language: &str) -> Result {
     // The unary call, both of whose messages open with it.
     page.part_of(&line, 0).await?.click().await?;
     page.part_of(&line, 1).await?.click().await?;
-    page.mentions(&panel, "0a 05 57 6f 72 6c 64").await?;
+    page.contains_text(&panel, "0a 05 57 6f 72 6c 64").await?;
     shots.all("calls-message").await?;
     page.run::<()>("document.querySelector('.calls__list').scrollTop = 1e6", vec![]).await?;
     shots.all("calls-end").await?;
@@ -87,17 +87,17 @@ async fn waiting(shots: &Shots<'_>) -> Result {
     let page = shots.page;
     // No field stops a control character from being pasted, and the server takes none.
     page.write("This one is refused. \u{7}").await?;
-    page.says_somewhere(shots.names.discard).await?;
+    page.page_contains(shots.names.discard).await?;
     page.set_offline(true).await?;
     page.write("This one waits for the network.").await?;
     page.write("这一条也在等网络。").await?;
-    page.says_somewhere(shots.names.waiting).await?;
+    page.page_contains(shots.names.waiting).await?;
     shots.all("offline").await?;
     page.set_offline(false).await?;
     page.click(&part("button", shots.names.discard)).await?;
     eventually("the messages to be stored", async || {
-        let text = page.all_text().await?;
-        e2e::wait::holds(!text.contains(shots.names.waiting), || "one waits".to_owned())
+        ensure!(!page.all_text().await?.contains(shots.names.waiting), "one waits");
+        Ok(())
     })
     .await
 }
@@ -122,11 +122,11 @@ async fn menu(shots: &Shots<'_>) -> Result {
 async fn greeter(page: &Page, names: &Names) -> Result {
     let streaming = part("form", "SayHelloStreamReply");
     page.click(&part("button", names.say_hello)).await?;
-    page.mentions(&part("form", "SayHello"), "Hello, World!").await?;
+    page.contains_text(&part("form", "SayHello"), "Hello, World!").await?;
     page.fill(&part("textbox", names.count).within(&streaming), "40").await?;
     page.fill(&part("textbox", names.interval).within(&streaming), "5").await?;
     page.click(&part("button", names.start)).await?;
-    page.mentions(&streaming, "0 OK").await
+    page.contains_text(&streaming, "0 OK").await
 }
 
 struct Shots<'a> {

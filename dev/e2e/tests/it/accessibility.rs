@@ -48,7 +48,7 @@ async fn axe_finds_no_violation_on_the_first_visit_and_the_chat() -> Result {
         }
         page.join("Ada").await?;
         page.write("My own").await?;
-        page.has_stored("My own").await?;
+        page.shows_stored("My own").await?;
         page.fill(&part("textbox", N.message), "a draft").await?;
         for colours in ["light", "dark"] {
             page.prefer_colours(colours).await?;
@@ -70,11 +70,11 @@ async fn axe_finds_no_violation_on_the_greeter_and_the_settings() -> Result {
         let page = world.browser("Ada", Browser::default()).await?;
         page.open("/greeter").await?;
         page.click(&part("button", N.say_hello)).await?;
-        page.mentions(&part("form", "SayHello"), "0 OK").await?;
+        page.contains_text(&part("form", "SayHello"), "0 OK").await?;
         page.click(&part("button", N.calls)).await?;
         let panel = part("region", N.calls);
         page.click(&beginning("button", "").within(&any("listitem").within(&panel))).await?;
-        page.mentions(&panel, "not compressed").await?;
+        page.contains_text(&panel, "not compressed").await?;
         for colours in ["light", "dark"] {
             page.prefer_colours(colours).await?;
             has_no_barriers(&page, &format!("the Greeter with an open call, {colours}")).await?;

@@ -37,7 +37,7 @@ async fn scrolling_up_brings_older_messages_and_keeps_the_place_to_the_pixel() -
         fill_room(world, 400).await?;
         let ada = world.person("Ada").await?;
         eventually("the newest message", async || match ada.messages().await?.last() {
-            Some(last) if last.said.contains("message number 400.") => Ok(()),
+            Some(last) if last.text.contains("message number 400.") => Ok(()),
             last => bail!("the last is {last:?}"),
         })
         .await?;
@@ -48,11 +48,11 @@ async fn scrolling_up_brings_older_messages_and_keeps_the_place_to_the_pixel() -
             scroll_by(&ada, -STEP).await?;
             let messages = ada.messages().await?;
             let first = messages.first().context("no message is left on the screen")?;
-            if first.said.contains("message number 1.") && first.top > -50.0 {
+            if first.text.contains("message number 1.") && first.top > -50.0 {
                 break;
             }
             if round > 400 {
-                bail!("after {round} steps the first message is {:?}", first.said);
+                bail!("after {round} steps the first message is {:?}", first.text);
             }
             frame(&ada).await?;
         }
@@ -103,12 +103,12 @@ async fn frame(page: &Page) -> Result {
 }
 
 #[tokio::test]
-async fn whoever_reads_old_messages_stays_there_and_is_told_of_new_ones() -> Result {
+async fn a_reader_of_old_messages_keeps_the_place_and_sees_a_count_of_new_ones() -> Result {
     scenario(async |world| {
         let grace = fill_room(world, 120).await?;
         let ada = world.person("Ada").await?;
         eventually("the newest message", async || match ada.messages().await?.last() {
-            Some(last) if last.said.contains("message number 120.") => Ok(()),
+            Some(last) if last.text.contains("message number 120.") => Ok(()),
             last => bail!("the last is {last:?}"),
         })
         .await?;
@@ -120,7 +120,7 @@ async fn whoever_reads_old_messages_stays_there_and_is_told_of_new_ones() -> Res
         grace.send("general", "new two").await?;
         ada.part(&part("button", &format!("{} (2)", N.latest))).await?;
         let after = ada.messages().await?;
-        let after = after.iter().find(|message| message.said == before.said).context("it is gone")?;
+        let after = after.iter().find(|message| message.text == before.text).context("it is gone")?;
         if (after.top - before.top).abs() > 1.0 {
             bail!("it moved from {} to {}", before.top, after.top);
         }
@@ -128,7 +128,7 @@ async fn whoever_reads_old_messages_stays_there_and_is_told_of_new_ones() -> Res
         eventually("the newest in view", async || {
             let height: f64 = ada.run("return innerHeight", vec![]).await?;
             match ada.messages().await?.last() {
-                Some(last) if last.said.contains("new two") && last.top < height => Ok(()),
+                Some(last) if last.text.contains("new two") && last.top < height => Ok(()),
                 last => bail!("the last is {last:?}"),
             }
         })
@@ -141,7 +141,7 @@ async fn whoever_reads_old_messages_stays_there_and_is_told_of_new_ones() -> Res
         eventually("the newest in view", async || {
             let height: f64 = ada.run("return innerHeight", vec![]).await?;
             match ada.messages().await?.last() {
-                Some(last) if last.said.contains("followed 4") && last.top < height => Ok(()),
+                Some(last) if last.text.contains("followed 4") && last.top < height => Ok(()),
                 last => bail!("the last is {last:?}"),
             }
         })
@@ -151,7 +151,7 @@ async fn whoever_reads_old_messages_stays_there_and_is_told_of_new_ones() -> Res
 }
 
 #[tokio::test]
-async fn whoever_is_at_the_end_stays_there_while_the_composer_grows_and_shrinks() -> Result {
+async fn a_reader_at_the_end_stays_there_while_the_composer_resizes() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         let field = part("textbox", N.message);
@@ -181,7 +181,7 @@ async fn whoever_is_at_the_end_stays_there_while_the_composer_grows_and_shrinks(
         eventually("the newest in view", async || {
             let height: f64 = ada.run("return innerHeight", vec![]).await?;
             match ada.messages().await?.last() {
-                Some(last) if last.said == "the very last" && last.top < height => Ok(()),
+                Some(last) if last.text == "the very last" && last.top < height => Ok(()),
                 last => bail!("the last is {last:?}"),
             }
         })
