@@ -13,8 +13,8 @@ use tonic::{Status, Streaming};
 
 use crate::check::{Written, written};
 use crate::person::Person;
+use crate::room::Room;
 use crate::shared::Shared;
-use crate::world::Room;
 
 /// Longest time without an event, while the senders send.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -10,8 +10,8 @@ use tokio::time::sleep;
 
 use crate::check::{Sent, operation_id, text};
 use crate::person::Person;
+use crate::room::Room;
 use crate::shared::Shared;
-use crate::world::Room;
 
 /// The first and the longest pause before a message is sent again.
 const FIRST_RETRY: Duration = Duration::from_millis(10);

@@ -17,6 +17,7 @@ use crate::options::Options;
 use crate::person::Person;
 use crate::reader::{Followed, Reader};
 use crate::relay::Relay;
+use crate::room::Room;
 use crate::sender::{Record, Sender};
 use crate::server::Server;
 use crate::shared::Shared;
@@ -28,15 +29,6 @@ const ROOMS: usize = 4;
 const SENDERS_PER_CONNECTION: u32 = 8;
 /// Time limit of the last acknowledgements, and of the last events at the readers. Retries after faults are long.
 const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A room, as it is known from the beginning.
-#[derive(Clone, Debug)]
-pub(crate) struct Room {
-    /// Its index in the list of rooms.
-    pub(crate) index: usize,
-    pub(crate) id: String,
-    pub(crate) epoch: u64,
-}
 
 /// The parts of a run.
 #[derive(Debug)]

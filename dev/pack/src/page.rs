@@ -36,11 +36,13 @@ pub(crate) fn pack(dist: &Path, tools: &Tools) -> Result<()> {
 
 /// Puts all style sheets into one. The links stand side by side, so that their order stays.
 fn merge_styles(html: &str, dist: &Path, tools: &Tools) -> Result<String> {
-    let links: Vec<&str> = tags(html, "<link").filter(|tag| tag.contains("rel=\"stylesheet\"")).collect();
+    let links: Vec<&str> =
+        tags(html, "<link").filter(|tag| attribute(tag, "rel") == Some("stylesheet")).collect();
     ensure!(!links.is_empty(), "index.html links no style sheet");
     let mut css = String::new();
     for link in &links {
-        let file = dist.join(attribute(link, "href")?.trim_start_matches('/'));
+        let href = attribute(link, "href").context("a style sheet has no address")?;
+        let file = dist.join(href.trim_start_matches('/'));
         css += &fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         fs::remove_file(&file)?;
     }
@@ -59,7 +61,7 @@ fn merge_styles(html: &str, dist: &Path, tools: &Tools) -> Result<String> {
 fn pack_program(html: &str, dist: &Path, tools: &Tools) -> Result<String> {
     let preloads: Vec<&str> = tags(html, "<link").filter(|tag| tag.contains("preload")).collect();
     let loaded = |extension: &str| {
-        let mut names = preloads.iter().filter_map(|tag| attribute(tag, "href").ok());
+        let mut names = preloads.iter().filter_map(|tag| attribute(tag, "href"));
         let name = names.find(|name| name.ends_with(extension)).map(|name| name.trim_start_matches('/'));
         name.with_context(|| format!("index.html preloads no {extension}"))
     };
@@ -92,9 +94,11 @@ fn pack_program(html: &str, dist: &Path, tools: &Tools) -> Result<String> {
 
 /// trunk's inline `<script type="module">`, whole.
 fn inline_module(html: &str) -> Result<&str> {
-    let start = html.find("<script type=\"module\"").context("index.html has no module script")?;
-    let end = html[start..].find("</script>").context("a script does not end")?;
-    Ok(&html[start..start + end + "</script>".len()])
+    let module = tags(html, "<script").find(|tag| attribute(tag, "type") == Some("module"));
+    let (_, after) = html.split_once(module.context("index.html has no module script")?).unwrap_or_default();
+    let length = after.find("</script>").context("a script does not end")? + "</script>".len();
+    let start = html.len() - after.len() - module.map_or(0, str::len);
+    Ok(&html[start..html.len() - after.len() + length])
 }
 
 /// Prints the bytes of each file, plain and as the server sends it.
@@ -131,9 +135,13 @@ fn tags<'a>(html: &'a str, start: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-fn attribute<'a>(tag: &'a str, name: &str) -> Result<&'a str> {
-    let value = tag.split_once(&format!(" {name}=\"")).and_then(|(_, rest)| rest.split_once('"'));
-    value.map(|(value, _)| value).with_context(|| format!("{tag} has no {name}"))
+/// The value of an attribute, which a minifier may have left without quotation marks.
+fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
+    let (_, value) = tag.split_once(&format!(" {name}="))?;
+    match value.strip_prefix('"') {
+        Some(quoted) => Some(quoted.split_once('"')?.0),
+        None => value.split([' ', '>']).next(),
+    }
 }
 
 fn has_extension(file: &Path, extensions: &[&str]) -> bool {
@@ -153,4 +161,26 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags_and_attributes_are_read_with_and_without_quotation_marks() {
+        let html = "<link rel=stylesheet href=/a.css><link rel=\"preload\" href=\"/b.js\">";
+        let links: Vec<_> = tags(html, "<link").collect();
+        assert_eq!(attribute(links[0], "rel"), Some("stylesheet"));
+        assert_eq!(attribute(links[0], "href"), Some("/a.css"));
+        assert_eq!(attribute(links[1], "href"), Some("/b.js"));
+        assert_eq!(attribute(links[1], "type"), None);
+    }
+
+    #[test]
+    fn the_module_script_is_found_beside_others() {
+        let module = "<script type=module>import a from '/a.js'</script>";
+        let html = format!("<script>theme()</script>{module}<body></body>");
+        assert_eq!(inline_module(&html).unwrap(), module);
+    }
 }

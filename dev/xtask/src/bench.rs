@@ -10,8 +10,8 @@ use crate::browser::Browser;
 use crate::clients::{Clients, emptied, folder};
 use crate::command::{cargo, program};
 use crate::page::pack_module;
-use crate::server::target;
 use crate::step::Steps;
+use crate::target;
 use crate::tools::WasmTools;
 
 /// The clients in JavaScript, by the names of their sources.

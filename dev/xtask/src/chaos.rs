@@ -3,8 +3,8 @@
 use anyhow::Result;
 
 use crate::command::{Program, cargo, program};
-use crate::server::target;
 use crate::step::Steps;
+use crate::target;
 
 /// Flags that make a run long, or measure: the server is then built as it is run for real.
 const RELEASE_FLAGS: [&str; 4] = ["--minutes", "--messages", "--kills", "--measure"];

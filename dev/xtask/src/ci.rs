@@ -9,7 +9,7 @@ use crate::browser::Browser;
 use crate::command::{cargo, program};
 use crate::step::{Steps, note, say};
 use crate::tools::{Suite, Tools, buf, cargo_deny, wasm_target};
-use crate::{house, root, server, test};
+use crate::{house, root, target, test};
 
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::new(10);
@@ -122,7 +122,7 @@ fn examples() -> Result<()> {
         program(name, arguments.split_terminator(' '))
             .in_folder(manifest.parent().context("a manifest has a folder")?)
             // The examples share most dependencies.
-            .env("CARGO_TARGET_DIR", server::target().join("examples"))
+            .env("CARGO_TARGET_DIR", target().join("examples"))
             .env("PATH", tools.path()?)
             .env("CHROME", &browser.chrome)
             .env("CHROMEDRIVER", &browser.driver)

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result};
 
 use crate::command::{Program, program};
 use crate::root;
-use crate::server::target;
+use crate::target;
 use crate::tools::js_clients;
 
 /// The clients' npm packages, with the tools among them.

@@ -14,8 +14,8 @@ use self::outcome::Outcome;
 use crate::browser::Browser;
 use crate::command::{Program, cargo, program};
 use crate::root;
-use crate::server::target;
 use crate::step::{Steps, log, say, show};
+use crate::target;
 use crate::tools::{Suite, wasm_bindgen_program, wasm_target};
 
 /// What can be run, in the order of `all`.

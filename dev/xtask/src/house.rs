@@ -1,10 +1,9 @@
 //! `cargo xtask house`: the limits of the house style that a program can check, and the figures behind them.
 //!
-//! It reads files as rustfmt formats them, line by line, and knows no Rust beyond that.
+//! It reads the lines of files as rustfmt formats them, and knows no Rust beyond that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use anyhow::{Result, ensure};
 
@@ -15,33 +14,27 @@ use crate::step::say;
 const MAX_FILE: usize = 400;
 const MAX_FUNCTION: usize = 50;
 const MAX_COMPONENT: usize = 80;
-/// Files that import each other, all together.
+/// Files that import each other, directly or not.
 const MAX_CIRCLE: usize = 2;
-/// A comment with these words gives the reason of a longer file, in its head, or function, above it.
+/// A comment with these words above a longer function, or in the head of a longer file, gives the reason.
 const REASON: &str = "longer than the limit";
+/// Parts of the paths of tests and generated code.
+const NOT_PRODUCTION: [&str; 5] = ["/tests/", "/fuzz/", "/generated/", "tests.rs", "fuzzing.rs"];
 
-/// The production code of a file: without its tests.
-struct Source {
-    path: PathBuf,
-    text: String,
-}
+/// The production code of each file, by its module's path: `backend::chat::store` for `backend/src/chat/store.rs`.
+type Sources = BTreeMap<String, String>;
 
 /// Prints the figures, and checks the limits.
 pub(crate) fn run() -> Result<()> {
     let sources = sources()?;
-    let mut files: Vec<usize> = sources.iter().map(|source| source.text.lines().count()).collect();
-    let mut functions: Vec<usize> = sources.iter().flat_map(functions).map(|(length, _)| length).collect();
+    let mut files: Vec<usize> = sources.values().map(|text| text.lines().count()).collect();
+    let mut functions: Vec<usize> =
+        sources.values().flat_map(|text| functions(text)).map(|(len, _)| len).collect();
     println!("production lines: {}", files.iter().sum::<usize>());
     for (what, lengths) in [("files", &mut files), ("functions", &mut functions)] {
         lengths.sort_unstable();
-        let at = |percent: usize| lengths.get(lengths.len() * percent / 100).copied().unwrap_or(0);
-        println!(
-            "{what}: {}, median {} lines, p90 {}, longest {}",
-            lengths.len(),
-            at(50),
-            at(90),
-            lengths[lengths.len() - 1]
-        );
+        let at = |percent: usize| lengths[(lengths.len() - 1) * percent / 100];
+        println!("{what}: {}; lines: median {}, p90 {}, most {}", lengths.len(), at(50), at(90), at(100));
     }
     check()
 }
@@ -49,37 +42,37 @@ pub(crate) fn run() -> Result<()> {
 /// Checks the limits.
 pub(crate) fn check() -> Result<()> {
     let sources = sources()?;
-    let mut broken = Vec::new();
-    for source in &sources {
-        let (path, lines) = (source.path.display(), source.text.lines().count());
-        let head: String = source.text.lines().take_while(|line| line.starts_with("//!")).collect();
-        if lines > MAX_FILE && !head.contains(REASON) {
-            broken.push(format!("{path} has {lines} lines"));
+    let mut exceeded = Vec::new();
+    for (module, text) in &sources {
+        let lines = text.lines().count();
+        if lines > MAX_FILE
+            && !text.lines().take_while(|line| line.starts_with("//!")).any(|l| l.contains(REASON))
+        {
+            exceeded.push(format!("{module} has {lines} lines"));
         }
-        let too_long = functions(source).into_iter().filter(|(_, is_too_long)| *is_too_long);
-        broken.extend(too_long.map(|(length, _)| format!("a function in {path} has {length} lines")));
+        let too_long = functions(text).into_iter().filter(|(_, is_too_long)| *is_too_long);
+        exceeded.extend(too_long.map(|(lines, _)| format!("a function in {module} has {lines} lines")));
     }
     for circle in circles(&sources) {
-        broken.push(format!("{} files import each other: {}", circle.len(), circle.join(", ")));
+        exceeded.push(format!("{} files import each other: {}", circle.len(), circle.join(", ")));
     }
-    broken.iter().for_each(|line| say(line));
-    ensure!(broken.is_empty(), "{} limits of the house style are exceeded", broken.len());
+    exceeded.iter().for_each(|line| say(line));
+    ensure!(exceeded.is_empty(), "{} limits of the house style are exceeded", exceeded.len());
     Ok(())
 }
 
-fn sources() -> Result<Vec<Source>> {
-    let mut sources = Vec::new();
+fn sources() -> Result<Sources> {
+    let mut sources = Sources::new();
     for folder in ["backend", "crates", "dev", "frontend", "proto"] {
         for file in files(&root().join(folder))? {
-            let path = file.strip_prefix(root())?.to_owned();
-            let name = path.to_string_lossy();
-            let is_test = ["/tests/", "/fuzz/", "/generated/", "tests.rs", "fuzzing.rs"]
-                .iter()
-                .any(|part| name.contains(part));
-            if name.ends_with(".rs") && !is_test {
+            let path = file.strip_prefix(root())?.to_string_lossy().into_owned();
+            if let Some(module) = path.strip_suffix(".rs")
+                && !NOT_PRODUCTION.iter().any(|part| path.contains(part))
+            {
+                let module = module.trim_end_matches("/lib").trim_end_matches("/main").replace("/src", "");
                 let text = fs::read_to_string(&file)?;
-                let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
-                sources.push(Source { path, text });
+                let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+                sources.insert(module.replace('/', "::"), text.to_owned());
             }
         }
     }
@@ -87,24 +80,21 @@ fn sources() -> Result<Vec<Source>> {
 }
 
 /// Lines of each function, and whether they are too many.
-fn functions(source: &Source) -> Vec<(usize, bool)> {
-    let lines: Vec<&str> = source.text.lines().collect();
+fn functions(text: &str) -> Vec<(usize, bool)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_modifier = |word: &str| word.starts_with("pub") || ["const", "async", "unsafe"].contains(&word);
     let mut found = Vec::new();
     for (start, line) in lines.iter().enumerate() {
         let code = line.trim_start();
-        let words = code.split_once("fn ").map(|(before, _)| before.split_whitespace());
-        let mut words = words.into_iter().flatten();
-        let is_function = code.contains("fn ")
-            && words.all(|word| word.starts_with("pub") || ["const", "async", "unsafe"].contains(&word));
-        if !is_function {
+        if !code.split_once("fn ").is_some_and(|(before, _)| before.split_whitespace().all(is_modifier)) {
             continue;
         }
+        let rest = &lines[start..];
         let end = format!("{}}}", &line[..line.len() - code.len()]);
-        let declaration = lines[start..].iter().position(|line| line.ends_with([';', '{', '}'])).unwrap_or(0);
-        let length = match lines[start + declaration].ends_with('{') {
-            true => lines[start..].iter().position(|line| *line == end).map_or(1, |last| last + 1),
-            false => declaration + 1,
-        };
+        let head = rest.iter().position(|line| line.ends_with([';', '{', '}'])).unwrap_or(0);
+        let last =
+            if rest[head].ends_with('{') { rest.iter().position(|line| *line == end) } else { Some(head) };
+        let length = last.map_or(1, |last| last + 1);
         let above = lines[..start].iter().rev().take_while(|line| line.trim_start().starts_with(['/', '#']));
         let above: String = above.copied().collect();
         let limit = if above.contains("#[component]") { MAX_COMPONENT } else { MAX_FUNCTION };
@@ -113,57 +103,39 @@ fn functions(source: &Source) -> Vec<(usize, bool)> {
     found
 }
 
-/// Groups of more than [`MAX_CIRCLE`] files of one crate, each of which imports the others, directly or not.
-fn circles(sources: &[Source]) -> Vec<Vec<String>> {
-    let modules: BTreeMap<String, &Source> =
-        sources.iter().map(|source| (module(&source.path), source)).collect();
+/// Groups of more than [`MAX_CIRCLE`] modules that import each other. A module may use its ancestors, which own it.
+fn circles(sources: &Sources) -> BTreeSet<Vec<&str>> {
+    let known = |path: &str| {
+        let ends = path.match_indices("::").map(|(at, _)| at).chain([path.len()]);
+        ends.filter_map(|end| sources.get_key_value(&path[..end])).last().map(|(module, _)| module)
+    };
     let mut reached = BTreeMap::new();
-    for (name, source) in &modules {
-        let mut imports = imports(name, &source.text);
-        imports.retain(|path| path != name);
-        let imported = imports.iter().filter_map(|path| {
-            let mut prefixes = path.match_indices("::").map(|(at, _)| &path[..at]).collect::<Vec<_>>();
-            prefixes.push(path);
-            prefixes.into_iter().rev().find(|prefix| modules.contains_key(*prefix)).map(str::to_owned)
-        });
-        // The crate's root re-exports its modules.
-        reached.insert(
-            name.clone(),
-            imported.filter(|to| to != name && to.contains("::")).collect::<BTreeSet<_>>(),
-        );
+    for (module, text) in sources {
+        let paths = imports(module, text);
+        let imported = paths.iter().filter_map(|path| known(path));
+        let others = imported.filter(|other| !format!("{module}::").starts_with(&format!("{other}::")));
+        reached.insert(module, others.collect::<BTreeSet<_>>());
     }
-    for middle in modules.keys() {
+    for middle in sources.keys() {
         let beyond = reached[middle].clone();
         reached
             .values_mut()
-            .filter(|to| to.contains(middle))
-            .for_each(|to| to.extend(beyond.iter().cloned()));
+            .filter(|others| others.contains(middle))
+            .for_each(|others| others.extend(&beyond));
     }
-    let circle = |name: &String| -> Vec<String> {
-        let mutual = reached[name].iter().filter(|other| reached[*other].contains(name));
-        mutual.cloned().collect()
+    let circle = |module| {
+        reached[module].iter().filter(|other| reached[**other].contains(module)).map(|m| m.as_str()).collect()
     };
-    let all: BTreeSet<Vec<String>> = modules.keys().filter(|name| name.contains("::")).map(circle).collect();
-    all.into_iter().filter(|circle| circle.len() > MAX_CIRCLE).collect()
+    sources.keys().map(circle).filter(|circle: &Vec<_>| circle.len() > MAX_CIRCLE).collect()
 }
 
-/// `backend::chat::store` for `backend/src/chat/store.rs`.
-fn module(path: &Path) -> String {
-    let path = path.with_extension("").display().to_string();
-    let (package, inner) = path.split_once("/src").unwrap_or((&path, ""));
-    let inner = inner.trim_start_matches('/').replace('/', "::");
-    match inner.as_str() {
-        "lib" | "main" | "" => package.to_owned(),
-        inner => format!("{package}::{inner}"),
-    }
-}
-
-/// The paths behind `crate::`, `super::` and `self::` in a module's text, without braces.
+/// The paths behind `crate::`, `super::` and `self::` in the text of a module.
 fn imports(module: &str, text: &str) -> BTreeSet<String> {
-    let root = module.split("::").next().unwrap_or(module).to_owned();
-    let parent = module.rsplit_once("::").map_or(root.clone(), |(parent, _)| parent.to_owned());
+    let krate = if module.starts_with("crates::") || module.starts_with("dev::") { 2 } else { 1 };
+    let root = module.split("::").take(krate).collect::<Vec<_>>().join("::");
+    let parent = module.rsplit_once("::").map_or(module, |(parent, _)| parent);
     let mut found = BTreeSet::new();
-    for (keyword, base) in [("crate::", &root), ("super::", &parent), ("self::", &module.to_owned())] {
+    for (keyword, base) in [("crate::", root.as_str()), ("super::", parent), ("self::", module)] {
         for (at, _) in text.match_indices(keyword) {
             expand(base, &text[at + keyword.len()..], &mut found);
         }
@@ -171,24 +143,22 @@ fn imports(module: &str, text: &str) -> BTreeSet<String> {
     found
 }
 
-/// Adds every path of a use tree such as `a::{b, c::D}`; returns the rest of the text.
+/// Adds every path of a use tree such as `a::{b, c::D}` to `found`; returns the text behind the tree.
 fn expand<'a>(base: &str, text: &'a str, found: &mut BTreeSet<String>) -> &'a str {
     let Some(mut rest) = text.strip_prefix('{') else {
         let end = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
-        let (name, after) = (format!("{base}::{}", &text[..end]), &text[end..]);
-        return match after.strip_prefix("::") {
-            Some(inner) if end > 0 => expand(&name, inner, found),
-            _ => {
-                found.insert(name);
-                after
-            }
-        };
+        let path = format!("{base}::{}", &text[..end]);
+        if let Some(inner) = text[end..].strip_prefix("::") {
+            return expand(&path, inner, found);
+        }
+        found.insert(path);
+        return &text[end..];
     };
     loop {
         rest = expand(base, rest.trim_start(), found).trim_start();
-        match rest.strip_prefix(',') {
-            Some(more) if !more.trim_start().starts_with('}') => rest = more,
-            other => return other.unwrap_or(rest).trim_start().trim_start_matches('}'),
+        match rest.strip_prefix(',').map(str::trim_start) {
+            Some(more) if !more.starts_with('}') => rest = more,
+            other => return other.unwrap_or(rest).trim_start_matches('}'),
         }
     }
 }

@@ -170,6 +170,11 @@ fn root() -> PathBuf {
     }
 }
 
+/// The folder of build results.
+fn target() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

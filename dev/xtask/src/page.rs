@@ -8,8 +8,8 @@ use anyhow::{Context as _, Result};
 
 use crate::command::{Program, cargo, program};
 use crate::root;
-use crate::server::target;
 use crate::step::{Steps, note, say};
+use crate::target;
 use crate::tools::{PackTools, Tools, lock};
 
 /// The page's sources, and the code that builds it.
@@ -93,9 +93,7 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
         return Ok(());
     }
     say("the first time takes two to four minutes");
-    program("trunk", ["build", "--release", "--minify=false", "--dist", "dist"])
-        .env("PATH", tools.path()?)
-        .run()?;
+    program("trunk", ["build", "--release", "--dist", "dist"]).env("PATH", tools.path()?).run()?;
     pack("page", &[dist()]).arguments(tools.pack.flags()).run()?;
     fs::write(stamp_file, stamp()?)?;
     Ok(())

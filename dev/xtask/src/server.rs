@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use harness::START_TIMEOUT;
 
 use crate::command::{Child, program};
-use crate::root;
+use crate::target;
 
 /// A server that listens. Dropping it ends it.
 #[derive(Debug)]
@@ -45,9 +45,4 @@ impl Server {
 /// The server's binary in a folder of cargo's.
 pub(crate) fn binary(profile: &str) -> PathBuf {
     target().join(profile).join(format!("chinwag{}", std::env::consts::EXE_SUFFIX))
-}
-
-/// The folder of build results.
-pub(crate) fn target() -> PathBuf {
-    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

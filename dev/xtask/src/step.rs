@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
-use crate::server::target;
+use crate::target;
 
 /// Lines of a failed program that the terminal shows.
 const SHOWN_LINES: usize = 40;

@@ -14,7 +14,8 @@ use super::faulty_server;
 use crate::browser::Browser;
 use crate::command::{cargo, program};
 use crate::root;
-use crate::server::{Server, binary, target};
+use crate::server::{Server, binary};
+use crate::target;
 use crate::tools::wasm_bindgen_program;
 
 /// `cargo xtask browser-test MODULE [FLAGS]`, in the folder of the package that is tested.

@@ -12,7 +12,8 @@ use super::count::Count;
 use super::free_port;
 use crate::command::{Program, cargo, program};
 use crate::page;
-use crate::server::{Server, binary, target};
+use crate::server::{Server, binary};
+use crate::target;
 
 /// Time limit of a command that may have to build first.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(15 * 60);

@@ -26,6 +26,8 @@ const OK: &[u8] = b"grpc-status: 0\r\n";
 const TRAILERS_GZIP: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03K/*H\xd6-.I,)-\xb6R\xb0\xe4\xe5J\x07\xf1sS\x8b\x8b\x13\xd3S\xad\x14\xf2\xf2y\xb9\x00\x9e\xf4\tV\"\x00\x00\x00";
 
 /// The response to the word at the end of the path, which some follow by a slash and an argument.
+///
+/// A table of short arms, longer than the limit so that one place lists every word.
 pub(super) fn respond(request: &Request) -> Action<'_> {
     let (_, order) = request.path.rsplit_once("/Faults/").unwrap_or_default();
     if request.method == "OPTIONS" {
