@@ -106,8 +106,8 @@ fn package() -> Result<()> {
 /// ci = "cargo run -- --check"
 /// ```
 ///
-/// The words of `ci` are a program and its arguments, which start in the example's folder with the tools on PATH, and
-/// end with success. They stand for the build.
+/// The words of `ci` are a program and its arguments. It runs in the example's folder, with the tools on PATH, instead of
+/// the build. An example that is a workspace writes `[workspace.metadata.chinwag]`.
 fn examples() -> Result<()> {
     let manifests = manifests(&root().join("examples"))?;
     if manifests.is_empty() {
@@ -132,9 +132,9 @@ fn examples() -> Result<()> {
     Ok(())
 }
 
-/// The value of `ci` under `[package.metadata.chinwag]`.
+/// The value of `ci` under `[package.metadata.chinwag]` or `[workspace.metadata.chinwag]`.
 fn ci_command(manifest: &str) -> Option<&str> {
-    let (_, section) = manifest.split_once("[package.metadata.chinwag]")?;
+    let (_, section) = manifest.split_once(".metadata.chinwag]")?;
     let section = section.split("\n[").next()?;
     section.lines().find_map(|line| line.strip_prefix("ci = \"")?.strip_suffix('"'))
 }
@@ -165,6 +165,7 @@ mod tests {
         let manifest = "[package]\nci = \"no\"\n\n[package.metadata.chinwag]\nci = \"cargo run -- --check\"\n\n[lints]\n";
         assert_eq!(ci_command(manifest), Some("cargo run -- --check"));
         assert_eq!(ci_command("[package.metadata.chinwag]\n[lints]\nci = \"no\"\n"), None);
+        assert_eq!(ci_command("[workspace.metadata.chinwag]\nci = \"./check\"\n"), Some("./check"));
         assert_eq!(ci_command("[package]\n"), None);
     }
 }
