@@ -81,7 +81,8 @@ async fn our_round() -> Result<(Round, usize)> {
     let guests = join(&channel, SUBSCRIBERS / STREAMS_PER_GUEST).await?;
     let before = server.resident_bytes()? as f64;
     let received = Arc::new(Received::default());
-    let subscribe = frame(&SubscribeRequest { cursors: vec![], replay_limit: 0 }.encode_to_vec());
+    let subscribe = SubscribeRequest { cursors: vec![], replay_limit: 0 };
+    let subscribe = grpc_wire::message::encode(0, &subscribe.encode_to_vec());
     let connections = open_streams(server.addr(), received.clone(), |index| {
         let guest: &Guest = &guests[index / STREAMS_PER_GUEST];
         Request::builder()
@@ -212,14 +213,6 @@ impl Received {
     }
 }
 
-/// One message as gRPC frames it.
-fn frame(message: &[u8]) -> Bytes {
-    let mut framed = vec![0];
-    framed.extend((message.len() as u32).to_be_bytes());
-    framed.extend(message);
-    framed.into()
-}
-
 /// The peer: bare HTTP/2 by hyper. `/stream` carries the messages, `/start` begins them.
 pub(crate) async fn bare_server(message_bytes: usize, per_second: u32, count: u32) -> Result<()> {
     let (messages, _) = broadcast::channel::<Bytes>(count as usize + 1);
@@ -269,15 +262,4 @@ fn bare_answer(
         }
     });
     Response::new(StreamBody::new(stream::empty()).boxed_unsync())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_has_five_bytes_of_prefix() {
-        assert_eq!(frame(b"").as_ref(), [0, 0, 0, 0, 0]);
-        assert_eq!(frame(b"abc").as_ref(), [0, 0, 0, 0, 3, b'a', b'b', b'c']);
-    }
 }

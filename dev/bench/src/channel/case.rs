@@ -2,6 +2,7 @@
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
+use grpc_wire::message::PREFIX_LEN;
 use serde::Serialize;
 
 use super::page::Measured;
@@ -20,8 +21,6 @@ const LARGE_MESSAGES: u32 = 1_600;
 /// Bytes of the text of a message in (c).
 pub(crate) const LARGE_BYTES: u32 = 64 * 1024;
 
-/// A frame's prefix.
-const PREFIX: u64 = 5;
 /// Upper limit of the bytes of trailers and field lengths.
 const BODY_EXTRA: u64 = 256;
 
@@ -131,7 +130,7 @@ impl Case {
         if client == Client::Fetch {
             // It counts the bytes of whole bodies.
             let bodies = if job.kind == "stream" { 1 } else { count };
-            let least = count * (PREFIX + text);
+            let least = count * (PREFIX_LEN as u64 + text);
             let most = least + (count + bodies) * BODY_EXTRA;
             ensure!(
                 (least..=most).contains(&measured.bytes),

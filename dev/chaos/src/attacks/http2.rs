@@ -122,7 +122,7 @@ async fn call(
     }
     let mut ready = timeout(STEP_TIMEOUT, sender.clone().ready()).await.ok()?.ok()?;
     let (answer, mut body) = ready.send_request(request.body(()).ok()?, false).ok()?;
-    body.send_data(framed(message), true).ok()?;
+    body.send_data(grpc_wire::message::encode(0, &message.encode_to_vec()), true).ok()?;
     *sender = ready;
     Some(answer)
 }
@@ -133,13 +133,4 @@ fn hold(sender: SendRequest<Bytes>, calls: Vec<ResponseFuture>, tasks: &mut Join
         let _held = (sender, calls);
         pending::<()>().await;
     });
-}
-
-/// One message as gRPC frames it.
-fn framed(message: &impl Message) -> Bytes {
-    let message = message.encode_to_vec();
-    let mut framed = vec![0];
-    framed.extend(u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
-    framed.extend(message);
-    framed.into()
 }
