@@ -1,6 +1,5 @@
 //! The received part of a request, which the suite wants back.
 
-use grpc_wire::timeout::{self, GRPC_TIMEOUT};
 use prost::Name;
 use prost_types::Any;
 use tonic::metadata::MetadataMap;
