@@ -53,7 +53,7 @@ fn lint_wasm(suite: &Suite) -> Result<()> {
     lint("-p tonic-web-channel -p frontend --tests")
 }
 
-/// The documentation of all packages, and of the channel as a browser has it.
+/// The documentation of all packages, and of the channel for browsers.
 fn document(suite: &Suite) -> Result<()> {
     let document = |what: &str| {
         let words = format!("doc --no-deps --quiet {what}");

@@ -18,7 +18,7 @@ use crate::step::{Steps, log, say, show};
 use crate::target;
 use crate::tools::{Suite, wasm_bindgen_program, wasm_target};
 
-/// What can be run, in the order of `all`.
+/// The parts of the suite, in the order of `all`.
 pub(crate) const RUNS: [Run; 6] = [
     Run { word: "client-core", name: "browser-client-core", mode: Mode::Client, cases: 342 },
     Run { word: "client", name: "browser-client", mode: Mode::Client, cases: 830 },

@@ -56,7 +56,7 @@ pub(crate) fn run() -> Result<()> {
 }
 
 fn start_server() -> Result<Child> {
-    // The page's own origin, for a page that is told to call the server directly.
+    // The page's origin, for a page that calls the server directly.
     cargo(["run", "--package", "backend", "--", "--cors-origin", "http://127.0.0.1:8080"]).start()
 }
 

@@ -104,7 +104,7 @@ pub(crate) fn is_logging() -> bool {
 /// Writes a program's line into the log, and counts it when it is progress.
 pub(crate) fn log(line: &str) {
     if let Some(step) = &mut *current() {
-        // A full disk shows elsewhere.
+        // The programs of the step report a full disk.
         writeln!(step.log, "{line}").ok();
         let trimmed = line.trim_start();
         step.crates += usize::from(trimmed.starts_with("Compiling ") || trimmed.starts_with("Checking "));

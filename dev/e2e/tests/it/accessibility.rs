@@ -1,4 +1,4 @@
-//! What axe-core finds, and what the browser's accessibility tree has.
+//! axe-core's checks, and the browser's accessibility tree.
 
 use anyhow::{Context as _, bail};
 use e2e::{Browser, ENGLISH, Guest, Names, Page, Result, any, axe, beginning, part, scenario};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 const N: &Names = &ENGLISH;
 
-/// Fails when axe finds a violation, naming rules and elements.
+/// Fails when axe finds a violation. The error names rules and elements.
 async fn has_no_barriers(page: &Page, place: &str) -> Result {
     let script = std::fs::read_to_string(axe()?).context("axe-core can not be read")?;
     page.run::<()>(&format!("if (!window.axe) {{ {script} }}"), vec![]).await?;

@@ -1,4 +1,4 @@
-//! People who talk in one room.
+//! Several people in one room.
 
 use anyhow::bail;
 use e2e::{Browser, ENGLISH, Names, Result, eventually, part, scenario};
@@ -26,7 +26,7 @@ async fn two_people_chat_both_ways_and_a_third_reads_what_was_said_before() -> R
             })
             .await?;
         }
-        // The last two were written at the same time: any order, but the same on every screen.
+        // The last two were written at the same time: their order is free, but the same on every screen.
         let order = said(&edsger).await?;
         assert_eq!(said(&ada).await?, order);
         assert_eq!(said(&grace).await?, order);
@@ -60,7 +60,7 @@ async fn a_name_in_use_is_refused_at_the_field() -> Result {
             }
         })
         .await?;
-        // The reason is tied to the field, so that it is read out with it.
+        // The reason is associated with the field, so that screen readers announce it.
         let reason: String = other
             .run(
                 "const ids = find(arguments[0].steps)[0].getAttribute('aria-describedby').split(' ');

@@ -1,4 +1,4 @@
-//! Writing a message.
+//! The composer.
 
 use anyhow::bail;
 use e2e::{ENGLISH, Names, Page, Part, Result, eventually, keys, part, scenario};
@@ -9,7 +9,7 @@ fn composer() -> Part {
     part("textbox", N.message)
 }
 
-/// What the composer holds.
+/// The composer's content.
 async fn held(page: &Page) -> Result<String> {
     page.run("return find(arguments[0].steps)[0].value", vec![serde_json::to_value(composer())?]).await
 }
@@ -77,10 +77,10 @@ async fn enter_never_sends_while_an_input_method_composes() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.click(&composer()).await?;
-        // The browser's own composition, as an input method drives it.
+        // The browser's own composition, as an input method starts it.
         let composing = serde_json::json!({ "text": "nihao", "selectionStart": 5, "selectionEnd": 5 });
         ada.devtools("Input.imeSetComposition", composing).await?;
-        // Chromium and Firefox say so in isComposing; Safari only by the key code 229.
+        // Chromium and Firefox report it in isComposing, Safari only by the key code 229.
         let prevented: Vec<bool> = ada
             .run(
                 "const field = find(arguments[0].steps)[0];
@@ -90,7 +90,7 @@ async fn enter_never_sends_while_an_input_method_composes() -> Result {
                 vec![serde_json::to_value(composer())?],
             )
             .await?;
-        // What is prevented never reaches the input method.
+        // A prevented key never reaches the input method.
         assert_eq!(prevented, [false, false]);
         ada.insert("你好").await?;
         holds(&ada, "你好").await?;
@@ -119,7 +119,7 @@ async fn the_length_limit_counts_characters_and_deletes_nothing() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         let grace = world.person("Grace").await?;
-        // Of two UTF-16 units and four bytes each.
+        // Characters of two UTF-16 units and four bytes each.
         let longest = "🌍".repeat(4_000);
         ada.write(&longest).await?;
         grace.shows_stored(&longest).await?;
@@ -140,16 +140,16 @@ async fn a_refused_message_can_be_sent_again_or_discarded() -> Result {
         let ada = world.person("Ada").await?;
         ada.write("fine").await?;
         ada.shows_stored("fine").await?;
-        // No field stops a control character from being pasted, and the server takes none.
+        // A field accepts a pasted control character, and the server refuses it.
         ada.write("a bell: \u{7}").await?;
         let article = e2e::any("article").within(&e2e::any("log"));
         refused(&ada, "a bell:").await?;
-        // What follows is not held up.
+        // Later messages are not delayed.
         ada.write("fine too").await?;
         ada.shows_stored("fine too").await?;
         ada.click(&part("button", N.try_again).within(&article)).await?;
         refused(&ada, "a bell:").await?;
-        // It is still there after a reload or honestly gone; here it is there.
+        // A reload keeps it.
         ada.click(&part("button", N.discard).within(&article)).await?;
         ada.shows_messages(&["fine", "fine too"]).await?;
         ada.reload().await?;
@@ -176,7 +176,7 @@ async fn a_session_ended_in_another_browser_keeps_the_draft() -> Result {
         ada.write("first").await?;
         ada.shows_stored("first").await?;
         ada.fill(&composer(), "not yet sent").await?;
-        // The cookie is the browser's; the page cannot see it, and neither can it see that it is gone.
+        // The page cannot read the cookie, so it does not notice its end.
         ada.devtools("Network.clearBrowserCookies", serde_json::json!({})).await?;
         ada.press(keys::ENTER).await?;
         ada.part(&part("form", N.join)).await?;

@@ -1,11 +1,11 @@
-//! The server is killed and the network goes away: nothing is lost, and nothing is said twice.
+//! A killed server and a lost network: no message is lost or repeated.
 
 use anyhow::bail;
 use e2e::{ENGLISH, Names, Page, Result, any, eventually, part, scenario};
 
 const N: &Names = &ENGLISH;
 
-/// Waits until the strip under the header says something with this in it.
+/// Waits until the strip under the header contains `text`.
 async fn strip_says(page: &Page, text: &str) -> Result {
     eventually(&format!("the strip to say {text:?}"), async || {
         let said = strip(page).await?;
@@ -14,7 +14,7 @@ async fn strip_says(page: &Page, text: &str) -> Result {
     .await
 }
 
-/// Waits until nothing is said about the connection any more.
+/// Waits until the strip is empty.
 async fn strip_is_empty(page: &Page) -> Result {
     eventually("the strip to be empty", async || {
         let said = strip(page).await?;
@@ -23,7 +23,7 @@ async fn strip_is_empty(page: &Page) -> Result {
     .await
 }
 
-/// What the page's `status` parts say.
+/// The texts of the page's `status` parts.
 async fn strip(page: &Page) -> Result<Vec<String>> {
     let status = serde_json::to_value(any("status"))?;
     page.run("return find(arguments[0].steps).map((part) => tidy(part.innerText))", vec![status]).await
@@ -43,7 +43,7 @@ async fn a_killed_server_loses_and_repeats_no_message() -> Result {
         ada.allow_failed_requests();
         grace.allow_failed_requests();
 
-        // Killed right behind a message: it may be stored or not, acknowledged or not.
+        // Killed directly after a message, which may be stored or not, acknowledged or not.
         texts.push("at the very moment".to_owned());
         ada.write("at the very moment").await?;
         world.kill_server()?;
@@ -88,7 +88,7 @@ async fn waiting_messages_survive_a_reload_while_the_server_is_down() -> Result 
         ada.write("third").await?;
         ada.shows_messages(&["first", "second", "third"]).await?;
         world.restart_server()?;
-        // Whatever has been sent by now: the new page finds the rest and sends it once.
+        // The new page finds the messages that are not yet stored, and sends each once.
         ada.reload().await?;
         ada.shows_messages(&["first", "second", "third"]).await?;
         ada.shows_stored("third").await?;
@@ -174,7 +174,7 @@ async fn two_people_write_while_the_server_is_killed_again_and_again() -> Result
                 ada.write(&by_ada[by_ada.len() - 1]).await?;
                 by_grace.push(format!("Grace {round}.{number}"));
                 grace.write(&by_grace[by_grace.len() - 1]).await?;
-                // In each round at another moment.
+                // At another time in each round.
                 if number == round.min(3) {
                     world.kill_server()?;
                 }
@@ -192,7 +192,7 @@ async fn two_people_write_while_the_server_is_killed_again_and_again() -> Result
             }
         })
         .await?;
-        // Each once, and each person's in the order in which they wrote them.
+        // Each once, and each person's in order.
         let of = |who: &str| order.iter().filter(|said| said.starts_with(who)).cloned().collect::<Vec<_>>();
         assert_eq!((of("Ada "), of("Grace ")), (by_ada, by_grace));
         let late = world.person("Edsger").await?;
@@ -261,7 +261,7 @@ async fn a_message_over_the_rate_shows_its_wait_and_is_sent() -> Result {
         eventually("a waiting message to say when it is sent", async || {
             let messages = ada.messages().await?;
             let heard = messages.iter().any(|message| message.text.contains("The server asks to wait."));
-            // The countdown is for the eyes alone.
+            // The countdown is hidden from screen readers.
             let holds =
                 "return [...document.querySelectorAll('.chat-message__hold')].map((e) => e.innerText)";
             let seen: Vec<String> = ada.run(holds, vec![]).await?;
@@ -272,7 +272,7 @@ async fn a_message_over_the_rate_shows_its_wait_and_is_sent() -> Result {
         })
         .await?;
 
-        // All of them, once, in order, without a press of a button.
+        // All of them, once, in order, without a click.
         grace.shows_messages(&texts).await?;
         ada.shows_stored("message 6").await?;
         ada.shows_messages(&texts).await

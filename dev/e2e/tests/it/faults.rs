@@ -1,4 +1,4 @@
-//! What a person at the Greeter is told when something between the page and the server goes wrong.
+//! The Greeter's errors when the network between page and server fails.
 
 use e2e::{ENGLISH, Fault, FaultyProxy, Names, Page, Part, Result, part, scenario};
 
@@ -9,12 +9,12 @@ fn unary() -> Part {
     part("form", "SayHello")
 }
 
-/// A whole HTTP response whose body is as long as it says.
+/// A complete HTTP response.
 fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     answer_of_length(status, headers, body, body.len())
 }
 
-/// One that says `length`, and ends when `body` ends.
+/// A response that announces `length` bytes, and ends after `body`.
 fn answer_of_length(status: &str, headers: &str, body: &[u8], length: usize) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
     [head.as_bytes(), body].concat()
@@ -30,7 +30,7 @@ fn trailers(block: &[u8]) -> Vec<u8> {
     [&[0x80], &length[..], block].concat()
 }
 
-async fn is_told(page: &Page, code: &str, words: &str) -> Result {
+async fn shows_error(page: &Page, code: &str, words: &str) -> Result {
     page.click(&part("button", N.say_hello)).await?;
     page.contains_text(&unary(), code).await?;
     page.contains_text(&unary(), words).await
@@ -83,19 +83,19 @@ async fn every_network_fault_has_its_own_code_and_advice() -> Result {
             "4194304 bytes",
         ),
         (
-            "two messages where one is due",
+            "two messages instead of one",
             Fault::Response(answer("200 OK", GRPC_WEB, &two_messages)),
             "12 UNIMPLEMENTED",
             "",
         ),
         (
-            "details that are no base64",
+            "details that are not base64",
             Fault::Response(answer("200 OK", GRPC_WEB, &bad_details)),
             "5 NOT_FOUND",
             "",
         ),
         ("a connection closed without an answer", Fault::Close, "14 UNAVAILABLE", "does not say which"),
-        ("nothing at all", Fault::None, "0 OK", "Hello, World!"),
+        ("no fault", Fault::None, "0 OK", "Hello, World!"),
     ];
     scenario(async |world| {
         let proxy = FaultyProxy::start(&world.url(), SAY_HELLO)?;
@@ -105,7 +105,7 @@ async fn every_network_fault_has_its_own_code_and_advice() -> Result {
         for (name, fault, code, words) in faults {
             println!("{name}");
             proxy.set_fault(fault);
-            is_told(&page, code, words).await?;
+            shows_error(&page, code, words).await?;
         }
         Ok(())
     })
@@ -119,9 +119,9 @@ async fn an_offline_machine_is_named_as_the_cause() -> Result {
         page.open("/greeter").await?;
         page.allow_failed_requests();
         page.set_offline(true).await?;
-        is_told(&page, "14 UNAVAILABLE", "this machine is offline").await?;
+        shows_error(&page, "14 UNAVAILABLE", "this machine is offline").await?;
         page.set_offline(false).await?;
-        is_told(&page, "0 OK", "Hello, World!").await
+        shows_error(&page, "0 OK", "Hello, World!").await
     })
     .await
 }
@@ -133,9 +133,9 @@ async fn a_stopped_server_and_a_cors_failure_share_one_message() -> Result {
         page.open("/greeter").await?;
         page.allow_failed_requests();
         world.kill_server()?;
-        is_told(&page, "14 UNAVAILABLE", "does not say which").await?;
+        shows_error(&page, "14 UNAVAILABLE", "does not say which").await?;
         world.restart_server()?;
-        is_told(&page, "0 OK", "Hello, World!").await
+        shows_error(&page, "0 OK", "Hello, World!").await
     })
     .await
 }

@@ -17,7 +17,7 @@ fn greetings() -> Part {
     part("log", N.greetings).within(&streaming())
 }
 
-/// The greetings that are shown.
+/// The greetings on the page.
 async fn shown(page: &Page) -> Result<Vec<String>> {
     page.run(
         "return [...find(arguments[0].steps)[0].children].map((p) => p.textContent)",
@@ -74,11 +74,11 @@ async fn a_cancelled_stream_shows_no_more_greetings() -> Result {
         page.click(&part("button", N.cancel)).await?;
         page.contains_text(&streaming(), "1 CANCELLED").await?;
         let then = shown(&page).await?.len();
-        // A whole other call goes by, and the stream that was cancelled stays as it was.
+        // Another call takes place, and the cancelled stream does not change.
         page.click(&part("button", N.say_hello)).await?;
         page.contains_text(&unary(), "0 OK").await?;
         let now = shown(&page).await?.len();
-        // What had come before the click is drawn within 50 ms; that call took longer or nothing was left.
+        // Greetings from before the click are drawn within 50 ms, which is less than that call took.
         if now > then + 3 {
             bail!("{then} greetings became {now} after the end");
         }
@@ -155,7 +155,7 @@ async fn every_call_is_listed_with_its_method_and_code() -> Result {
 
         let line = e2e::beginning("button", "").within(&any("listitem").within(&panel));
         page.parts(&line).await?[1].click().await?;
-        // What was sent and what came, decoded and as bytes, and the command that sends it again.
+        // Request and response, decoded and as bytes, and the command that repeats the call.
         page.contains_text(&panel, r#""name": "World""#).await?;
         page.contains_text(&panel, r#""message": "Hello, World!""#).await?;
         page.contains_text(&panel, "0a 05 57 6f 72 6c 64").await?;

@@ -1,4 +1,4 @@
-//! Reading what was said before.
+//! Reading older messages.
 
 use anyhow::{Context as _, bail};
 use e2e::{ENGLISH, Guest, Names, Page, Result, beginning, eventually, part, scenario};
@@ -8,14 +8,14 @@ const N: &Names = &ENGLISH;
 /// A scroll step, in CSS pixels.
 const STEP: i32 = 400;
 
-/// The room's log, scrolled by so much.
+/// Scrolls the room's log.
 async fn scroll_by(page: &Page, pixels: i32) -> Result {
     page.run(
         "const log = find([{ role: 'log', name: null }])[0];
          log.dispatchEvent(new WheelEvent('wheel', { deltaY: arguments[0], bubbles: true }));
          const before = log.scrollTop;
          log.scrollTop += arguments[0];
-         // At the ends the browser moves by less.
+         // At the ends the browser scrolls by less.
          window.scrolled = (window.scrolled ?? 0) + log.scrollTop - before",
         vec![pixels.into()],
     )
@@ -41,8 +41,8 @@ async fn scrolling_up_brings_older_messages_and_keeps_the_place_to_the_pixel() -
             last => bail!("the last is {last:?}"),
         })
         .await?;
-        // Every frame, the place of the message that was highest in view in the frame before: what
-        // moves without having been scrolled has jumped.
+        // In every frame, the position of the message that was the highest in view in the frame before: a change without
+        // scrolling is a jump.
         ada.run::<()>(WATCH, vec![]).await?;
         for round in 0.. {
             scroll_by(&ada, -STEP).await?;
@@ -67,8 +67,8 @@ async fn scrolling_up_brings_older_messages_and_keeps_the_place_to_the_pixel() -
     .await
 }
 
-/// Keeps in `window.jumps` by how much the text moved that nobody had scrolled, and in `window.loads` how
-/// often messages came in above.
+/// Records in `window.jumps` the distances that text moved without scrolling, and in `window.loads` the number of loads
+/// of older messages.
 const WATCH: &str = "
     const log = find([{ role: 'log', name: null }])[0];
     window.jumps = [];
@@ -134,7 +134,7 @@ async fn a_reader_of_old_messages_keeps_the_place_and_sees_a_count_of_new_ones()
         })
         .await?;
         ada.gone(&beginning("button", N.latest)).await?;
-        // At the end again, what comes is followed.
+        // At the end, the log follows new messages again.
         for number in 0..5 {
             grace.send("general", &format!("followed {number}\n\n\n")).await?;
         }
@@ -162,8 +162,8 @@ async fn a_reader_at_the_end_stays_there_while_the_composer_resizes() -> Result 
             guest.send_all("general", &texts).await?;
             guest.send("general", "the very last").await
         });
-        // Six lines, one more letter, one line: it grows, is measured anew, and shrinks. Nobody does that
-        // between two frames.
+        // Six lines, one more letter, one line: the composer grows, is measured again, and shrinks, each in a frame of its
+        // own.
         while !sender.is_finished() {
             ada.insert("one\ntwo\nthree\nfour\nfive\nsix").await?;
             for letter in ["a", "b", "c"] {

@@ -1,4 +1,4 @@
-//! Without a mouse, and by ear.
+//! The keyboard alone, and announcements for screen readers.
 
 use anyhow::bail;
 use e2e::{
@@ -7,7 +7,7 @@ use e2e::{
 
 const N: &Names = &ENGLISH;
 
-/// Presses Tab until the focus is on this part.
+/// Presses Tab until this part has the focus.
 async fn tab_to(page: &Page, role: &str, name: &str) -> Result {
     let mut seen = Vec::new();
     for _ in 0..40 {
@@ -21,7 +21,7 @@ async fn tab_to(page: &Page, role: &str, name: &str) -> Result {
     bail!("Tab never comes to {role} {name:?}, only to {seen:?}")
 }
 
-/// Fails when nothing shows where the focus is.
+/// Fails when the focus is not visible.
 async fn is_visible_focus(page: &Page) -> Result {
     let shown: bool = page
         .run(
@@ -104,7 +104,7 @@ async fn a_question_mark_lists_the_keys_outside_of_fields() -> Result {
     .await
 }
 
-/// What the browser's own accessibility tree has must be what the scenarios' finder found.
+/// Compares role and name with the browser's own accessibility tree.
 async fn is_known(page: &Page, role: &str, name: &str) -> Result {
     let computed = page.computed(&part(role, name)).await?;
     let role = if role == "textbox" { "textbox" } else { role };
@@ -199,7 +199,7 @@ async fn a_key_lists_the_calls_of_the_chat() -> Result {
         for said in ["Subscribe", "Receiving", "SendMessage", "OK", "Join"] {
             page.contains_text(&panel, said).await?;
         }
-        // The session is nowhere to be read.
+        // The session's token is not shown.
         let cookie: String = page.run("return document.cookie", vec![]).await?;
         assert!(!page.all_text().await?.contains("chinwag_session=") && cookie.is_empty(), "{cookie}");
         page.chord(&[keys::ALT, 'c']).await?;
@@ -208,7 +208,7 @@ async fn a_key_lists_the_calls_of_the_chat() -> Result {
     .await
 }
 
-/// Keeps in `window.heard` everything that the page asks a screen reader to say.
+/// Records in `window.heard` every announcement for screen readers.
 const LISTEN: &str = "
     window.heard = [];
     const region = '[aria-live=polite], [aria-live=assertive], [role=status], [role=alert], [role=log]:not([aria-live=off])';

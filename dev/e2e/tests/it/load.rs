@@ -1,4 +1,4 @@
-//! Very many messages at once.
+//! Many messages at once.
 
 use std::time::{Duration, Instant};
 
@@ -7,17 +7,17 @@ use e2e::{ENGLISH, Guest, Names, Result, eventually, part, scenario};
 
 const N: &Names = &ENGLISH;
 
-/// How many messages arrive.
+/// Number of messages.
 const COUNT: usize = 10_000;
 
-/// How many of them may be in the page at once.
+/// Limit of the messages in the document.
 const ARTICLES_MAX: usize = 400;
 
-/// How long a key or a click may take to show, while the messages come in. An optimised page on two
-/// cores that it shares with the server and the sender takes a small part of it.
+/// Time limit until a key or click has its effect. An optimised page needs a small part of it, on two cores that it
+/// shares with the server and the sender.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
-/// Keeps in `window.longest` how long the page did not come to anything else, in milliseconds.
+/// Records in `window.longest` the longest blocking of the page's event loop, milliseconds.
 const WATCH: &str = "
     window.longest = 0;
     let last = performance.now();
@@ -29,7 +29,7 @@ const WATCH: &str = "
     };
     tick();";
 
-/// What the composer holds, and how many messages are in the page.
+/// The composer's content, and the number of messages in the document.
 const HELD: &str = "return [document.activeElement.value, document.querySelectorAll('article').length]";
 
 #[tokio::test]

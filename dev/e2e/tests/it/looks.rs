@@ -45,7 +45,7 @@ async fn language(page: &Page) -> Result<String> {
     page.run("return document.documentElement.lang", vec![]).await
 }
 
-/// How light the page's ground is, from 0 to 1.
+/// Lightness of the page's background, from 0 to 1.
 async fn lightness(page: &Page) -> Result<f64> {
     page.run(
         "const pixel = new OffscreenCanvas(1, 1).getContext('2d');
@@ -90,8 +90,7 @@ async fn dark_colours_are_chosen_in_the_menu_and_stay() -> Result {
     .await
 }
 
-/// Fails when the page as a whole can be scrolled, naming what sticks out: only its parts are, and none
-/// of them sideways.
+/// Fails when the page as a whole can be scrolled, or a part sideways. The error names the elements that stick out.
 async fn fits(page: &Page, place: &str) -> Result {
     let (width, view, wide, below): (f64, f64, Vec<String>, f64) = page
         .run(
@@ -173,7 +172,7 @@ async fn narrow(page: &Page, who: &str, room: &str) -> Result {
     page.part_of(&line, 0).await?.click().await?;
     page.contains_text(&part("region", names.calls), "grpcurl").await?;
     fits(page, "the calls").await?;
-    // The bytes of the long name that was sent, eight in a row: nothing of it is cut off.
+    // The bytes of the long name in the request, eight in a row, complete.
     let row: Vec<f64> = page
         .run(
             "const dump = document.querySelector('.hex__dump');

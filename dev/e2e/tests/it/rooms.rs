@@ -1,4 +1,4 @@
-//! More than one room.
+//! Several rooms.
 
 use anyhow::bail;
 use e2e::{ENGLISH, Guest, Names, Page, Part, Result, eventually, part, scenario};
@@ -45,7 +45,7 @@ async fn a_new_room_appears_for_everybody_and_counts_unread_messages() -> Result
         })
         .await?;
 
-        // What is read stays read, and the rooms stay apart.
+        // Read messages stay read, and rooms stay separate.
         grace.reload().await?;
         grace.part(&link("Lunch 午饭", 0)).await?;
         grace.click(&link("general", 0)).await?;
