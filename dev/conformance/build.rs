@@ -1,7 +1,7 @@
-//! Compiles the suite's contracts, where they are, into types, a client and a service.
+//! Compiles the suite's contracts into types, a client and a service.
 //!
-//! They lie in the suite's Go module and are not copied into this project. `cargo xtask conformance`
-//! downloads it and names its folder; without that, everything here is built empty.
+//! The contracts are part of the suite's Go module. `cargo xtask conformance` downloads it and names its folder; without
+//! it, this package is built empty.
 
 use std::error::Error;
 use std::fmt::Write as _;
@@ -13,7 +13,7 @@ use prost_types::method_options::IdempotencyLevel;
 use prost_types::{FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto};
 use tonic_prost_build::Config;
 
-/// Names the folder that the contracts' imports start from.
+/// The variable that names the folder of the contracts.
 const FOLDER: &str = "CHINWAG_CONFORMANCE_PROTOS";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -38,7 +38,7 @@ fn generate(folder: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The table of methods that the channel is told, as an array's source.
+/// The channel's table of methods, as the source of an array.
 fn methods(files: &[FileDescriptorProto]) -> Result<String, std::fmt::Error> {
     let mut source = String::from("[\n");
     for file in files {

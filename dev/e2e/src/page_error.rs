@@ -1,4 +1,4 @@
-//! What goes wrong without anybody seeing it: errors in the console and requests that fail.
+//! Errors that a page does not show: those in the console, and failed requests.
 
 use std::{collections::HashMap, fmt};
 
@@ -6,48 +6,48 @@ use serde_json::Value;
 
 use crate::Result;
 
-/// Something that does not happen on a page that works.
+/// An error that a working page does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum PageError {
     /// An error in the console.
     Console(String),
     /// A request without an answer, or with one that is an error.
     Request(String),
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for PageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::Console(text) => write!(f, "in the console: {text}"),
-            Trouble::Request(text) => write!(f, "a request failed: {text}"),
+            PageError::Console(text) => write!(f, "in the console: {text}"),
+            PageError::Request(text) => write!(f, "a request failed: {text}"),
         }
     }
 }
 
 /// The errors among the entries of the browser's log.
-pub(crate) fn in_console(log: &Value) -> Vec<Trouble> {
+pub(crate) fn in_console(log: &Value) -> Vec<PageError> {
     let errors = entries(log).filter(|entry| entry["level"] == "SEVERE");
-    let troubles = errors.map(|entry| {
+    let found = errors.map(|entry| {
         let message = text(&entry["message"]);
         match entry["source"] == "network" {
-            true => Trouble::Request(message),
-            false => Trouble::Console(message),
+            true => PageError::Request(message),
+            false => PageError::Console(message),
         }
     });
-    troubles.collect()
+    found.collect()
 }
 
-/// What a page has asked for, by the browser's number of the request.
+/// The requests of a page, by the browser's request id.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     addresses: HashMap<String, String>,
 }
 
 impl Requests {
-    /// The failed requests among further entries of the performance log. One that the page itself
-    /// cancelled has not failed, and what the browser asks for on its own account is not looked at.
-    pub(crate) fn failed(&mut self, log: &Value) -> Result<Vec<Trouble>> {
-        let mut troubles = Vec::new();
+    /// The failed requests in further entries of the performance log. Requests that the page cancelled, and the browser's
+    /// own, are left out.
+    pub(crate) fn failed(&mut self, log: &Value) -> Result<Vec<PageError>> {
+        let mut found = Vec::new();
         for entry in entries(log) {
             let message: Value = serde_json::from_str(&text(&entry["message"]))?;
             let params = &message["message"]["params"];
@@ -59,20 +59,20 @@ impl Requests {
                 Some("Network.responseReceived") => {
                     let response = &params["response"];
                     if response["status"].as_u64().is_some_and(|status| status >= 400) {
-                        let trouble = format!("{} {}", response["status"], text(&response["url"]));
-                        troubles.push(Trouble::Request(trouble));
+                        let text = format!("{} {}", response["status"], text(&response["url"]));
+                        found.push(PageError::Request(text));
                     }
                 }
                 Some("Network.loadingFailed") if params["canceled"] != true => {
                     if let Some(address) = self.addresses.get(&id) {
-                        let trouble = format!("{} {address}", text(&params["errorText"]));
-                        troubles.push(Trouble::Request(trouble));
+                        let text = format!("{} {address}", text(&params["errorText"]));
+                        found.push(PageError::Request(text));
                     }
                 }
                 _ => {}
             }
         }
-        Ok(troubles)
+        Ok(found)
     }
 }
 

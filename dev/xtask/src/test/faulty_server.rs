@@ -1,10 +1,10 @@
-//! A server that answers wrongly on order, for what only a browser can show.
+//! A server with faulty responses, for tests that need a browser.
 //!
-//! It writes what HTTP servers do not let one write: a body that ends in the middle of a message, a connection that
-//! breaks inside the trailers, an answer without CORS headers. What it does is the last part of the path, as in
-//! `/Faults/cut-message`. It knows HTTP/1.1 as far as a browser's requests need it.
+//! It sends bytes that HTTP libraries refuse to send: a body that ends in the middle of a message, a connection that
+//! breaks inside the trailers, a response without CORS headers. The last part of the path chooses the response, as in
+//! `/Faults/cut-message`. It implements only the HTTP/1.1 that a browser's requests need.
 
-mod answers;
+mod responses;
 
 use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -14,34 +14,34 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
-use self::answers::{Answer, answer};
+use self::responses::{Action, respond};
 
-/// How long `/come/NAME` and `/gone/NAME` wait until the client of `/hang/NAME` has come, and has gone.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// Time that `/come/NAME` and `/gone/NAME` wait for the client of `/hang/NAME` to connect and to disconnect.
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Listens on `port` until the program ends.
 pub(super) fn start(port: u16) -> Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-        .with_context(|| format!("cannot listen on port {port} for answers that are wrong"))?;
+        .with_context(|| format!("cannot listen on port {port} for faulty responses"))?;
     let clients = Arc::<Clients>::default();
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let clients = Arc::clone(&clients);
-            // A client that leaves early is part of the play.
+            // Tests disconnect early.
             std::thread::spawn(move || serve(stream, &clients).ok());
         }
     });
     Ok(())
 }
 
-/// The clients whose call is not answered, by the call's name.
+/// Clients whose call is not answered, by the call's name.
 #[derive(Default)]
 struct Clients {
     came: Names,
     gone: Names,
 }
 
-/// Names that are waited for.
+/// A set of names that threads wait for.
 #[derive(Default)]
 struct Names {
     known: Mutex<BTreeSet<String>>,
@@ -56,7 +56,7 @@ impl Names {
 
     fn wait_for(&self, name: &str) -> bool {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let waited = self.changed.wait_timeout_while(known, PATIENCE, |known| !known.contains(name));
+        let waited = self.changed.wait_timeout_while(known, CLIENT_TIMEOUT, |known| !known.contains(name));
         !waited.unwrap_or_else(PoisonError::into_inner).1.timed_out()
     }
 }
@@ -64,42 +64,42 @@ impl Names {
 struct Request {
     method: String,
     path: String,
-    /// The lines of the headers, as they came.
+    /// The header lines, unchanged.
     headers: Vec<String>,
     body: Vec<u8>,
-    /// Which one it is on its connection, from 1.
+    /// Its number on its connection, from 1.
     ordinal: usize,
 }
 
-/// Answers requests until the client closes the connection or an answer says that it ends.
+/// Answers requests until the client or a response ends the connection.
 fn serve(mut stream: TcpStream, clients: &Clients) -> Result<()> {
     stream.set_nodelay(true)?;
     let mut reader = BufReader::new(stream.try_clone()?);
     for ordinal in 1.. {
         let Some(request) = read(&mut reader, ordinal)? else { break };
-        match answer(&request) {
-            Answer::Whole(bytes) => stream.write_all(&bytes)?,
-            Answer::Pieces(pieces) => {
+        match respond(&request) {
+            Action::Whole(bytes) => stream.write_all(&bytes)?,
+            Action::Pieces(pieces) => {
                 for piece in pieces {
                     stream.write_all(&piece)?;
                 }
             }
-            Answer::ThenCut(bytes) => {
+            Action::ThenCut(bytes) => {
                 stream.write_all(&bytes)?;
                 return Ok(());
             }
-            Answer::ThenHang(name, bytes) => {
+            Action::ThenHang(name, bytes) => {
                 clients.came.add(name);
                 stream.write_all(&bytes)?;
-                // Nothing more comes but the end of the connection.
+                // The client sends nothing more before it disconnects.
                 reader.read_to_end(&mut Vec::new()).ok();
                 clients.gone.add(name);
                 return Ok(());
             }
-            Answer::WhenCome(name, yes, no) => {
+            Action::WhenCome(name, yes, no) => {
                 stream.write_all(if clients.came.wait_for(name) { &yes } else { &no })?;
             }
-            Answer::WhenGone(name, yes, no) => {
+            Action::WhenGone(name, yes, no) => {
                 stream.write_all(if clients.gone.wait_for(name) { &yes } else { &no })?;
             }
         }

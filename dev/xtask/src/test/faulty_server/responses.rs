@@ -1,21 +1,21 @@
-//! What the server of wrong answers says to which order. Among them are right ones, to compare with.
+//! The responses of the faulty server by the word in the path. Some are correct, for comparison.
 
 use super::Request;
 
-/// What is done with a request.
-pub(super) enum Answer<'a> {
+/// The handling of a request.
+pub(super) enum Action<'a> {
     /// The bytes of a response.
     Whole(Vec<u8>),
-    /// The same, each written by itself.
+    /// The bytes of a response, each part written separately.
     Pieces(Vec<Vec<u8>>),
     /// The start of a response, and the connection is closed.
     ThenCut(Vec<u8>),
-    /// The start of a response, and nothing more until the client goes.
+    /// The start of a response, and nothing more until the client disconnects.
     ThenHang(&'a str, Vec<u8>),
-    /// The first response once the client of [`ThenHang`](Self::ThenHang) of this name has come, the second when
+    /// The first response once the client of [`ThenHang`](Self::ThenHang) of this name has connected, the second when
     /// none does.
     WhenCome(&'a str, Vec<u8>, Vec<u8>),
-    /// The first response once that client has gone, the second when it does not go.
+    /// The first response once that client has disconnected, the second when it does not.
     WhenGone(&'a str, Vec<u8>, Vec<u8>),
 }
 
@@ -25,75 +25,77 @@ const OK: &[u8] = b"grpc-status: 0\r\n";
 /// `grpc-status: 9` and `grpc-message: no`, by gzip.
 const TRAILERS_GZIP: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03K/*H\xd6-.I,)-\xb6R\xb0\xe4\xe5J\x07\xf1sS\x8b\x8b\x13\xd3S\xad\x14\xf2\xf2y\xb9\x00\x9e\xf4\tV\"\x00\x00\x00";
 
-/// The order is a word, and for some of them a slash and an argument.
-pub(super) fn answer(request: &Request) -> Answer<'_> {
+/// The response to the word at the end of the path, which some follow by a slash and an argument.
+///
+/// A table of short arms, longer than the limit so that one place lists every word.
+pub(super) fn respond(request: &Request) -> Action<'_> {
     let (_, order) = request.path.rsplit_once("/Faults/").unwrap_or_default();
     if request.method == "OPTIONS" {
-        return Answer::Whole(preflight(order));
+        return Action::Whole(preflight(order));
     }
     let (word, argument) = order.split_once('/').unwrap_or((order, ""));
     let number: usize = argument.parse().unwrap_or_default();
     let hello = frame(0, b"hello");
     let whole = [&hello[..], &frame(0x80, OK)].concat();
-    let late = response(GRPC_WEB, &frame(0x80, b"grpc-status: 4"));
+    let not_seen = response(GRPC_WEB, &frame(0x80, b"grpc-status: 4"));
     match word {
-        "good" => Answer::Whole(response(GRPC_WEB, &whole)),
-        "headers" => Answer::Whole(response(GRPC_WEB, &echo(request.headers.join("\n").as_bytes()))),
-        "path" => Answer::Whole(response(GRPC_WEB, &echo(request.path.as_bytes()))),
-        "body" => Answer::Whole(response(GRPC_WEB, &echo(&request.body))),
+        "good" => Action::Whole(response(GRPC_WEB, &whole)),
+        "headers" => Action::Whole(response(GRPC_WEB, &echo(request.headers.join("\n").as_bytes()))),
+        "path" => Action::Whole(response(GRPC_WEB, &echo(request.path.as_bytes()))),
+        "body" => Action::Whole(response(GRPC_WEB, &echo(&request.body))),
         "bytewise" => in_chunks(whole.chunks(1)),
         "ordinal" => in_chunks([&echo(request.ordinal.to_string().as_bytes())[..]].into_iter()),
         "trailers-only" => {
             let head = format!("{GRPC_WEB}grpc-status: 5\r\ngrpc-message: not there\r\n");
-            Answer::Whole(response(&head, b""))
+            Action::Whole(response(&head, b""))
         }
         "repeated" => {
             let head =
                 format!("{GRPC_WEB}k-bin: AA==\r\nk-bin: AQ==\r\nx: one\r\nx: two\r\nlatin: caf\u{e9}\r\n");
-            // In Latin-1, as HTTP has it.
+            // Header values are Latin-1.
             let latin = |text: String| text.chars().map(|c| c as u8).collect::<Vec<_>>();
             let block = frame(0x80, b"grpc-status:0\r\nX: a\r\nx: b\r\nk-bin: AA==, AQ==");
             let head = latin(head_of("200 OK", &head, Some(block.len()), CORS));
-            Answer::Whole([head, block].concat())
+            Action::Whole([head, block].concat())
         }
         "compressed-trailers" => {
             let head = format!("{GRPC_WEB}grpc-encoding: gzip\r\n");
-            Answer::Whole(response(&head, &frame(0x81, TRAILERS_GZIP)))
+            Action::Whole(response(&head, &frame(0x81, TRAILERS_GZIP)))
         }
-        "text" => Answer::Whole(response(
+        "text" => Action::Whole(response(
             "content-type: application/grpc-web-text\r\n",
             // Two padded parts: the message, and the trailers.
             b"AAAAAAVoZWxsbw==gAAAABBncnBjLXN0YXR1czogMA0K",
         )),
         "bad-gateway" => {
-            Answer::Whole(other("502 Bad Gateway", "content-type: text/html\r\n", b"<h1>502</h1>"))
+            Action::Whole(other("502 Bad Gateway", "content-type: text/html\r\n", b"<h1>502</h1>"))
         }
-        "status" => Answer::Whole(other(&format!("{number} Whatever"), "", b"")),
-        "page" => Answer::Whole(other("200 OK", "content-type: text/html\r\n", b"<h1>Log in</h1>")),
-        "redirect" => Answer::Whole(other("302 Found", "location: /Faults/page\r\n", b"")),
+        "status" => Action::Whole(other(&format!("{number} Whatever"), "", b"")),
+        "page" => Action::Whole(other("200 OK", "content-type: text/html\r\n", b"<h1>Log in</h1>")),
+        "redirect" => Action::Whole(other("302 Found", "location: /Faults/page\r\n", b"")),
         "no-cors" => {
-            Answer::Whole([head_of("200 OK", GRPC_WEB, Some(whole.len()), "").into(), whole].concat())
+            Action::Whole([head_of("200 OK", GRPC_WEB, Some(whole.len()), "").into(), whole].concat())
         }
         "hidden-status" => {
             let head = format!("{GRPC_WEB}grpc-status: 5\r\n");
             let cors = "access-control-allow-origin: *\r\n";
-            Answer::Whole(head_of("200 OK", &head, Some(0), cors).into())
+            Action::Whole(head_of("200 OK", &head, Some(0), cors).into())
         }
-        "nothing" => Answer::Whole(response(GRPC_WEB, b"")),
-        "truncated-message" => Answer::Whole(response(GRPC_WEB, &whole[..8])),
-        "truncated-trailers" => Answer::Whole(response(GRPC_WEB, &whole[..whole.len() - 4])),
-        "cut-message" => Answer::ThenCut(start(&whole[..8])),
-        "cut-trailers" => Answer::ThenCut(start(&whole[..whole.len() - 4])),
-        "refuse" => Answer::ThenCut(Vec::new()),
-        "large-prefix" => Answer::ThenHang("large-prefix", start(b"\0\x7f\xff\xff\xff....")),
-        "hang" => Answer::ThenHang(argument, Vec::new()),
-        "hang-streaming" => Answer::ThenHang(argument, start(&hello)),
-        "hang-complete" => Answer::ThenHang(argument, start(&whole)),
-        "come" => Answer::WhenCome(argument, response(GRPC_WEB, &whole), late),
-        "gone" => Answer::WhenGone(argument, response(GRPC_WEB, &whole), late),
-        "small-messages" => Answer::Whole(response(GRPC_WEB, &stream(b"ten bytes.", number))),
-        "large-messages" => Answer::Whole(response(GRPC_WEB, &stream(&[7; 64 * 1024], number))),
-        _ => Answer::Whole(response(GRPC_WEB, &frame(0x80, b"grpc-status: 12\r\n"))),
+        "nothing" => Action::Whole(response(GRPC_WEB, b"")),
+        "truncated-message" => Action::Whole(response(GRPC_WEB, &whole[..8])),
+        "truncated-trailers" => Action::Whole(response(GRPC_WEB, &whole[..whole.len() - 4])),
+        "cut-message" => Action::ThenCut(start(&whole[..8])),
+        "cut-trailers" => Action::ThenCut(start(&whole[..whole.len() - 4])),
+        "refuse" => Action::ThenCut(Vec::new()),
+        "large-prefix" => Action::ThenHang("large-prefix", start(b"\0\x7f\xff\xff\xff....")),
+        "hang" => Action::ThenHang(argument, Vec::new()),
+        "hang-streaming" => Action::ThenHang(argument, start(&hello)),
+        "hang-complete" => Action::ThenHang(argument, start(&whole)),
+        "come" => Action::WhenCome(argument, response(GRPC_WEB, &whole), not_seen),
+        "gone" => Action::WhenGone(argument, response(GRPC_WEB, &whole), not_seen),
+        "small-messages" => Action::Whole(response(GRPC_WEB, &stream(b"ten bytes.", number))),
+        "large-messages" => Action::Whole(response(GRPC_WEB, &stream(&[7; 64 * 1024], number))),
+        _ => Action::Whole(response(GRPC_WEB, &frame(0x80, b"grpc-status: 12\r\n"))),
     }
 }
 
@@ -125,16 +127,16 @@ fn other(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     [head_of(status, headers, Some(body.len()), CORS).as_bytes(), body].concat()
 }
 
-/// The start of a response that is longer than what is sent of it.
+/// The start of a response whose `content-length` promises more.
 fn start(body: &[u8]) -> Vec<u8> {
     [head_of("200 OK", GRPC_WEB, Some(body.len() + 1_000), CORS).as_bytes(), body].concat()
 }
 
-/// Each chunk is sent by itself, and so is the end.
-fn in_chunks<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Answer<'static> {
+/// Each chunk is written separately, and so is the end.
+fn in_chunks<'a>(chunks: impl Iterator<Item = &'a [u8]>) -> Action<'static> {
     let head = head_of("200 OK", &format!("{GRPC_WEB}transfer-encoding: chunked\r\n"), None, CORS);
     let chunks = chunks.map(|chunk| [format!("{:x}\r\n", chunk.len()).as_bytes(), chunk, b"\r\n"].concat());
-    Answer::Pieces(std::iter::once(head.into()).chain(chunks).chain([b"0\r\n\r\n".to_vec()]).collect())
+    Action::Pieces(std::iter::once(head.into()).chain(chunks).chain([b"0\r\n\r\n".to_vec()]).collect())
 }
 
 fn head_of(status: &str, headers: &str, length: Option<usize>, cors: &str) -> String {

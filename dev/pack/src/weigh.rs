@@ -1,32 +1,20 @@
-//! What each crate adds to the page's code: the functions in the WebAssembly module, by the first crate in
-//! their names.
+//! The size of each crate's code in a WebAssembly module, by the first crate in the functions' names.
 //!
-//! The module is built once more, with names in it. A generic function counts for the crate that wrote it,
-//! not for the one that called for it.
+//! A generic function counts for the crate that defines it, not for its caller.
 
 use std::collections::BTreeMap;
-use std::fs;
 
 use anyhow::{Context as _, Result, bail};
 use wasmparser::{KnownCustom, Name, Parser, Payload, TypeRef};
 
-use crate::command::{cargo, program};
-use crate::page::WASM_FEATURES;
-use crate::server::target;
-use crate::step::Steps;
-use crate::tools::Tools;
-
-/// Crates smaller than this, in bytes, are one line together.
+/// Smaller crates, in bytes, share one line.
 const WORTH_A_LINE: usize = 1_000;
-/// What wasm-opt made out of pieces of several functions has no name, and what JavaScript calls has another.
+/// Functions that wasm-opt has assembled, and exports.
 const UNNAMED: &str = "without a crate's name";
 
-pub(super) fn run() -> Result<()> {
-    let mut steps = Steps::new(2);
-    let tools = steps.step("Tools", Tools::set_up)?;
-    let module = steps.step("Page with names; the first time takes some minutes", || build(&tools))?;
-    let module = Module::parse(&module)?;
-
+/// Prints the table for a module with names.
+pub(crate) fn run(module: &[u8]) -> Result<()> {
+    let module = Module::parse(module)?;
     let mut crates = BTreeMap::<_, usize>::new();
     for (name, size) in &module.functions {
         *crates.entry(crate_of(name)).or_default() += size;
@@ -50,26 +38,7 @@ pub(super) fn run() -> Result<()> {
     Ok(())
 }
 
-/// The page's program as WebAssembly, optimised as for visitors, with the functions' names.
-fn build(tools: &Tools) -> Result<Vec<u8>> {
-    let words =
-        "build --package frontend --bin frontend --target wasm32-unknown-unknown --profile wasm-release";
-    cargo(words.split(' '))
-        // Names that say which types a generic function was made for.
-        .arguments(["--config", "target.wasm32-unknown-unknown.rustflags=['-Csymbol-mangling-version=v0']"])
-        .env("CARGO_PROFILE_WASM_RELEASE_STRIP", "debuginfo")
-        .run()?;
-    let built = target().join("wasm32-unknown-unknown/wasm-release/frontend.wasm");
-    let Some(wasm_opt) = &tools.wasm_opt else { return Ok(fs::read(built)?) };
-    let smaller = target().join("frontend-with-names.wasm");
-    program(wasm_opt, ["-Oz", "-g"])
-        .arguments([built.as_os_str(), "-o".as_ref(), smaller.as_os_str()])
-        .arguments(WASM_FEATURES)
-        .quiet()?;
-    Ok(fs::read(smaller)?)
-}
-
-/// What is looked at of a module.
+/// The parts of a module that count.
 #[derive(Debug, Default)]
 struct Module {
     /// Name and bytes of each function.
@@ -83,7 +52,7 @@ impl Module {
         let mut module = Self::default();
         let mut imported = 0;
         for payload in Parser::new(0).parse_all(bytes) {
-            match payload.context("this is no WebAssembly module")? {
+            match payload.context("this is not a WebAssembly module")? {
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
                         imported += usize::from(matches!(import?.ty, TypeRef::Func(_)));

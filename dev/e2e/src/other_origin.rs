@@ -1,4 +1,4 @@
-//! A page of another origin, with nothing on it.
+//! An empty page of another origin.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -8,17 +8,17 @@ use std::{
 
 use crate::Result;
 
-const PAGE: &str = "<!doctype html><html lang=\"en\"><title>elsewhere</title></html>";
+const PAGE: &str = "<!doctype html><html lang=\"en\"><title>other origin</title></html>";
 
 /// Serves it until this program ends.
 #[derive(Debug)]
-pub struct Elsewhere {
+pub struct OtherOrigin {
     addr: SocketAddr,
 }
 
-impl Elsewhere {
+impl OtherOrigin {
     /// Listens on a free port.
-    pub fn start() -> Result<Elsewhere> {
+    pub fn start() -> Result<OtherOrigin> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let addr = listener.local_addr()?;
         thread::spawn(move || {
@@ -27,10 +27,10 @@ impl Elsewhere {
                 thread::spawn(move || answer(stream).ok());
             }
         });
-        Ok(Elsewhere { addr })
+        Ok(OtherOrigin { addr })
     }
 
-    /// As a browser writes it.
+    /// The origin in the form of the `Origin` header.
     pub fn origin(&self) -> String {
         format!("http://{}", self.addr)
     }

@@ -1,36 +1,26 @@
-//! Browsers, by WebDriver: one chromedriver per scenario, one profile per person.
+//! Browsers by WebDriver: one chromedriver per scenario, one profile per person.
 
 use std::{path::Path, process::Command};
 
 use anyhow::Context as _;
 use fantoccini::{Client, ClientBuilder, wd::WebDriverCompatibleCommand};
+use harness::{PATIENCE, Process, browser};
 use http::Method;
 use hyper_util::client::legacy::connect::HttpConnector;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::{Browser, Result, process::Process, tools};
+use crate::{Browser, Result};
 
-/// What Chromium is started with: nothing that fetches, asks or waits by itself.
-const ARGUMENTS: [&str; 10] = [
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-    "--disable-search-engine-choice-screen",
-    "--force-device-scale-factor=1",
-];
+/// Flags for pictures that are the same on every screen.
+const FLAGS: [&str; 1] = ["--force-device-scale-factor=1"];
 
 /// A running chromedriver. The browsers that it started end with this.
 #[derive(Debug)]
 pub(crate) struct Driver {
     url: String,
-    /// In the order in which they were opened; none for one that has been closed.
+    /// Process ids in the order of opening; `None` for a closed browser.
     browsers: Vec<Option<Pid>>,
     _process: Process,
 }
@@ -38,28 +28,28 @@ pub(crate) struct Driver {
 impl Driver {
     /// Starts one on a free port.
     pub(crate) fn start() -> Result<Driver> {
-        let mut command = Command::new(tools::chromedriver()?);
+        let mut command = Command::new(browser::chromedriver()?);
         command.args(["--port=0", "--log-level=SEVERE"]);
-        let (process, port) = Process::start(&mut command, |line| {
+        let (process, port) = Process::start(&mut command, PATIENCE, |line| {
             let (_, port) = line.split_once("started successfully on port ")?;
             port.trim_end_matches('.').parse::<u16>().ok()
         })?;
         Ok(Driver { url: format!("http://127.0.0.1:{port}"), browsers: Vec::new(), _process: process })
     }
 
-    /// Opens a browser with a profile in `profile`, which is empty or a person's from before.
-    pub(crate) async fn open(&mut self, profile: &Path, browser: &Browser) -> Result<Client> {
-        let mut arguments: Vec<String> = ARGUMENTS.map(str::to_owned).into();
+    /// Opens a browser with the profile in the folder `profile`.
+    pub(crate) async fn open(&mut self, profile: &Path, options: &Browser) -> Result<Client> {
+        let mut arguments: Vec<String> = browser::FLAGS.into_iter().chain(FLAGS).map(str::to_owned).collect();
         arguments.push(format!("--user-data-dir={}", profile.display()));
-        arguments.push(format!("--window-size={},{}", browser.width, browser.height));
-        arguments.push(format!("--lang={}", browser.language));
-        arguments.push(format!("--accept-lang={}", browser.language));
+        arguments.push(format!("--window-size={},{}", options.width, options.height));
+        arguments.push(format!("--lang={}", options.language));
+        arguments.push(format!("--accept-lang={}", options.language));
         let capabilities = json!({
             "browserName": "chrome",
             "goog:chromeOptions": {
-                "binary": tools::chrome()?,
+                "binary": browser::chrome()?,
                 "args": arguments,
-                "prefs": { "intl.accept_languages": browser.language },
+                "prefs": { "intl.accept_languages": options.language },
             },
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
         });
@@ -71,12 +61,12 @@ impl Driver {
             .context("the browser does not start")?;
         let pid = client.capabilities().and_then(|of| of.get("goog:processID")).and_then(Value::as_i64);
         let pid = pid.and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
-        let pid = pid.context("chromedriver does not say which process the browser is: it is too old")?;
+        let pid = pid.context("chromedriver does not report the browser's process: it is too old")?;
         self.browsers.push(Some(pid));
         Ok(client)
     }
 
-    /// The browser of this index has been closed: its process's number may be somebody else's soon.
+    /// Forgets a closed browser: its process id may be reused.
     pub(crate) fn forget(&mut self, index: usize) {
         self.browsers[index] = None;
     }
@@ -85,38 +75,38 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         for browser in self.browsers.iter().flatten() {
-            // One that crashed is gone already.
+            // It may have crashed already.
             kill_process(*browser, Signal::KILL).ok();
         }
     }
 }
 
-/// A command of chromedriver's own.
+/// A command that only chromedriver has.
 #[derive(Debug)]
-pub(crate) struct Extension {
+pub(crate) struct DriverCommand {
     path: String,
     body: Option<Value>,
 }
 
-impl Extension {
+impl DriverCommand {
     /// A command of the Chrome DevTools Protocol.
-    pub(crate) fn devtools(command: &str, parameters: Value) -> Extension {
+    pub(crate) fn devtools(command: &str, parameters: Value) -> DriverCommand {
         let body = json!({ "cmd": command, "params": parameters });
-        Extension { path: "goog/cdp/execute".to_owned(), body: Some(body) }
+        DriverCommand { path: "goog/cdp/execute".to_owned(), body: Some(body) }
     }
 
-    /// What a log holds since it was last asked for.
-    pub(crate) fn log(kind: &str) -> Extension {
-        Extension { path: "se/log".to_owned(), body: Some(json!({ "type": kind })) }
+    /// The entries of a log since the last request.
+    pub(crate) fn log(kind: &str) -> DriverCommand {
+        DriverCommand { path: "se/log".to_owned(), body: Some(json!({ "type": kind })) }
     }
 
-    /// What the browser itself computed for an element: `computedrole` or `computedlabel`.
-    pub(crate) fn computed(element: &str, what: &str) -> Extension {
-        Extension { path: format!("element/{element}/{what}"), body: None }
+    /// A property that the browser computes for an element: `computedrole` or `computedlabel`.
+    pub(crate) fn computed(element: &str, what: &str) -> DriverCommand {
+        DriverCommand { path: format!("element/{element}/{what}"), body: None }
     }
 }
 
-impl WebDriverCompatibleCommand for Extension {
+impl WebDriverCompatibleCommand for DriverCommand {
     fn endpoint(
         &self,
         base_url: &Url,
