@@ -1,0 +1,7 @@
+//! The contract as Rust: messages, client, method table, and the service trait with the feature `server`.
+
+tonic::include_proto!("sampler.v1");
+include!(concat!(env!("OUT_DIR"), "/methods.rs"));
+
+/// The contract as a serialised `google.protobuf.FileDescriptorSet`.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
