@@ -13,7 +13,7 @@ use proto::{
 };
 use tonic::{Request, Status, Streaming};
 use tonic_web_channel::{
-    Channel, Idempotency, Kind, Method, Subscription, SubscriptionHandle, SubscriptionOptions,
+    Channel, Idempotency, Method, MethodKind, Subscription, SubscriptionHandle, SubscriptionOptions,
 };
 
 use crate::calls::KEPT_FRAME_BYTES;
@@ -172,7 +172,7 @@ fn methods() -> impl Iterator<Item = Method> {
             schema::Idempotency::NoSideEffects => Idempotency::NoSideEffects,
             schema::Idempotency::Idempotent => Idempotency::Idempotent,
         };
-        let kind = Kind::of(method.client_streaming, method.server_streaming);
+        let kind = MethodKind::from_flags(method.client_streaming, method.server_streaming);
         Method::new(method.path, kind).with_idempotency(idempotency)
     })
 }

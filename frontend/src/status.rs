@@ -200,7 +200,7 @@ mod tests {
             (Error::Http { status: 502 }, "502"),
             (Error::ContentType { found: "text/html".to_owned() }, "text/html"),
             (Error::ContentType { found: String::new() }, ""),
-            (Error::Truncated { place: "inside a message" }, ""),
+            (Error::Truncated { end: tonic_web_channel::BodyEnd::InsideMessage }, ""),
             (Error::Protocol { reason }, "gRPC-Web"),
             (Error::MessageTooLarge { size: 5_000, limit }, "4096"),
             (Error::TooManyCalls { limit: 6 }, "6"),

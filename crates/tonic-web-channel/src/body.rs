@@ -10,20 +10,14 @@ use http::{HeaderMap, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tonic::{Code, Status};
 
-use crate::attempt::{First, Head, warn_of_details};
+use crate::attempt::Head;
 use crate::channel::PresentedToken;
-use crate::compression::{Encoding, Inflater};
-use crate::error::Error;
 use crate::guard::Guard;
-use crate::limits::{Permit, check_metadata};
-use crate::messages::{Messages, Rules};
-use crate::observe::{OpenCall, Told};
+use crate::limits::Permit;
+use crate::observe::OpenCall;
 use crate::request_body::Repeatable;
 use crate::status;
-
-/// How much is handed on at once, in bytes. `tonic` copies it into a buffer that grows to what it is given, and a
-/// browser gives megabytes at a time when messages come faster than they are read.
-const PIECE: usize = 256 * 1024;
+use crate::validate::{First, ValidatedBody};
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
 
@@ -32,16 +26,10 @@ type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
 /// Dropping it cancels the call.
 pub struct ResponseBody {
     // None when the call is over.
-    source: Option<tonic::body::Body>,
+    source: Option<ValidatedBody>,
     first: Option<Frame<Bytes>>,
-    reading: Reading,
-    /// Bytes of messages that are good and have not been handed on.
-    rest: Bytes,
-    /// What ends the call after the messages that were good.
-    failure: Option<Error>,
     guard: Guard,
     http_status: StatusCode,
-    limits: BodyLimits,
     held: Held,
 }
 
@@ -53,52 +41,14 @@ pub(crate) struct Held {
     pub(crate) request: Option<Repeatable>,
 }
 
-/// How messages come.
-enum Reading {
-    /// They are passed on as they are.
-    Plain(Messages),
-    /// They are decompressed.
-    Gzip(Box<Inflater>),
-}
-
-/// What a response's body is held to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BodyLimits {
-    /// The longest message, in bytes.
-    pub(crate) max_message: usize,
-    /// The most metadata in the trailers, in bytes.
-    pub(crate) max_metadata: usize,
-    /// Whether exactly one message is due.
-    pub(crate) single: bool,
-}
-
 impl ResponseBody {
     /// The body of `head`, and what is left of its headers.
-    pub(crate) fn new(head: Head, limits: BodyLimits, guard: Guard, held: Held) -> http::Response<Self> {
-        let Head { parts, body, first, encoding, .. } = head;
+    pub(crate) fn new(head: Head, guard: Guard, held: Held) -> http::Response<Self> {
+        let Head { parts, mut body, first, .. } = head;
         held.call.headers(&parts.headers);
-        let rules = Rules {
-            max_size: limits.max_message,
-            single: limits.single,
-            compressed: encoding != Encoding::Identity,
-        };
-        let capture = held.call.reporter().capture();
-        let reading = match encoding {
-            Encoding::Gzip => Reading::Gzip(Box::new(Inflater::new(rules, capture))),
-            Encoding::Identity | Encoding::Foreign => Reading::Plain(Messages::new(rules, capture)),
-        };
+        body.report_messages();
         let http_status = parts.status;
-        let mut body = Self {
-            source: Some(body),
-            first: None,
-            reading,
-            rest: Bytes::new(),
-            failure: None,
-            guard,
-            http_status,
-            limits,
-            held,
-        };
+        let mut body = Self { source: Some(body), first: None, guard, http_status, held };
         match first {
             First::Unread => {}
             First::Frame(frame) => body.first = Some(frame),
@@ -122,89 +72,6 @@ impl ResponseBody {
         }
         self.held.call.end(status.code(), status.message(), trailers);
     }
-
-    /// Bytes of messages came.
-    fn data(&mut self, mut data: Bytes) {
-        let reporter = self.held.call.reporter();
-        match &mut self.reading {
-            Reading::Plain(messages) => {
-                if let Err(broken) =
-                    messages.scan(&data, |message| reporter.report(Told::MessageReceived(message)))
-                {
-                    self.failure = Some(broken.error);
-                    data.truncate(broken.good);
-                }
-                self.rest = data;
-            }
-            Reading::Gzip(inflater) => inflater.feed(&data),
-        }
-    }
-
-    fn trailers(&mut self, mut trailers: HeaderMap) -> Polled {
-        if status::drop_malformed_details(&mut trailers) {
-            warn_of_details(self.held.call.reporter());
-        }
-        if let Err(error) = self.judge(&trailers) {
-            return self.fail(error.into());
-        }
-        let status = status_of(&trailers);
-        self.end(&status, &trailers);
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
-    }
-
-    fn judge(&self, trailers: &HeaderMap) -> Result<(), Error> {
-        check_metadata(trailers, self.limits.max_metadata)?;
-        let Some(status) = status::of_headers(trailers) else {
-            return Err(Error::Protocol { reason: "its trailers name no status".to_owned() });
-        };
-        if status.code() != Code::Ok {
-            return Ok(());
-        }
-        let (count, place) = self.progress();
-        match count {
-            _ if place == "inside a message" => Err(Error::Truncated { place }),
-            0 if self.limits.single => Err(Error::Cardinality { found: "none" }),
-            _ => Ok(()),
-        }
-    }
-
-    fn ended_without_trailers(&mut self) -> Polled {
-        let (_, place) = self.progress();
-        let error = if self.http_status.is_success() {
-            Error::Truncated { place }
-        } else {
-            Error::Http { status: self.http_status.as_u16() }
-        };
-        self.fail(error.into())
-    }
-
-    fn progress(&self) -> (u64, &'static str) {
-        match &self.reading {
-            Reading::Plain(messages) => (messages.count(), messages.place()),
-            Reading::Gzip(inflater) => (inflater.count(), inflater.place()),
-        }
-    }
-
-    /// The next of what is decompressed, `Ready(None)` when more has to come first.
-    fn poll_inflater(&mut self, cx: &mut Context<'_>) -> Polled {
-        let Reading::Gzip(inflater) = &mut self.reading else { return Poll::Ready(None) };
-        let reporter = self.held.call.reporter();
-        match ready!(inflater.poll(cx, |message| reporter.report(Told::MessageReceived(message)))) {
-            Some(Ok(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-            Some(Err(error)) => self.fail(error.into()),
-            None => Poll::Ready(None),
-        }
-    }
-
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Polled {
-        if let Some(frame) = self.first.take() {
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        match &mut self.source {
-            Some(source) => Pin::new(source).poll_frame(cx),
-            None => Poll::Ready(None),
-        }
-    }
 }
 
 impl Body for ResponseBody {
@@ -213,42 +80,31 @@ impl Body for ResponseBody {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = &mut *self;
-        if this.source.is_some()
-            && let Err(error) = this.guard.check()
-        {
+        let Some(source) = &mut this.source else { return Poll::Ready(None) };
+        if let Err(error) = this.guard.check() {
             return this.fail(error.into());
         }
-        while this.source.is_some() {
-            if !this.rest.is_empty() {
-                let piece = this.rest.split_to(this.rest.len().min(PIECE));
-                return Poll::Ready(Some(Ok(Frame::data(piece))));
-            }
-            if let Some(error) = this.failure.take() {
-                return this.fail(error.into());
-            }
-            let polled = match this.poll_inflater(cx) {
-                Poll::Ready(None) => this.poll_source(cx),
-                inflated => {
-                    if inflated.is_ready() {
-                        this.guard.heard();
-                        return inflated;
-                    }
-                    Poll::Pending
-                }
-            };
-            let Poll::Ready(frame) = polled else {
-                let error = ready!(this.guard.poll(cx));
-                return this.fail(error.into());
-            };
+        let frame = match this.first.take() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => Pin::new(&mut *source).poll_frame(cx),
+        };
+        if frame.is_ready() || source.take_received() {
             this.guard.heard();
-            match frame.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(data))) => this.data(data),
-                Some(Ok(Err(frame))) => return this.trailers(frame.into_trailers().unwrap_or_default()),
-                Some(Err(status)) => return this.fail(status),
-                None => return this.ended_without_trailers(),
-            }
         }
-        Poll::Ready(None)
+        let Poll::Ready(frame) = frame else {
+            let error = ready!(this.guard.poll(cx));
+            return this.fail(error.into());
+        };
+        match frame {
+            Some(Ok(frame)) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    this.end(&status_of(trailers), trailers);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(status)) => this.fail(status),
+            None => Poll::Ready(None),
+        }
     }
 
     fn is_end_stream(&self) -> bool {

@@ -8,7 +8,7 @@ use http::Uri;
 use tonic::body::Body;
 
 use crate::channel::{Channel, Inner};
-use crate::compression::{Compression, Deflating};
+use crate::compression::{CompressBody, Compression};
 use crate::credentials::{Credentials, TokenSource, Tokens};
 use crate::gzip;
 use crate::interceptor::{Chain, Intercept, Interceptor, SharedInterceptor};
@@ -24,11 +24,11 @@ use crate::transport::{self, Transport};
 /// ```
 /// use std::time::Duration;
 ///
-/// use tonic_web_channel::{Channel, Compression, Idempotency, Kind, Method};
+/// use tonic_web_channel::{Channel, Compression, Idempotency, MethodKind, Method};
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # let _entered = runtime.enter();
-/// let get_user = Method::new("/users.v1.Users/Get", Kind::Unary);
+/// let get_user = Method::new("/users.v1.Users/Get", MethodKind::Unary);
 /// let channel = Channel::builder("http://127.0.0.1:50051")
 ///     .deadline(Duration::from_secs(20))
 ///     .idle_timeout(Duration::from_secs(45))
@@ -155,7 +155,7 @@ impl Builder {
     /// A client that compresses by itself is left alone.
     pub fn compress_requests(mut self, compression: Compression) -> Self {
         self.compress = Some(match compression {
-            Compression::Gzip => |body| Body::new(Deflating::new(body)),
+            Compression::Gzip => |body| Body::new(CompressBody::new(body)),
         });
         self
     }
@@ -239,7 +239,7 @@ impl Builder {
             max_metadata: self.max_metadata,
             open_calls: self.max_open_calls.map(OpenCalls::at_most),
             compress: self.compress,
-            offer_gzip: self.offer_gzip && gzip::is_there(),
+            offer_gzip: self.offer_gzip && gzip::is_supported(),
             retry: Retry::new(self.retry),
             interceptors: (self.chain)(self.interceptors),
             credentials: self.credentials,

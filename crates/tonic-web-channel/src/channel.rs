@@ -13,10 +13,10 @@ use tonic::body::Body;
 use tower_service::Service;
 
 use crate::attempt::{Head, Terms};
-use crate::body::{BodyLimits, Held, ResponseBody};
+use crate::body::{Held, ResponseBody};
 use crate::builder::Builder;
 use crate::cancel;
-use crate::compression::{self, Undoing};
+use crate::compression::{self, Decompressor};
 use crate::credentials::Tokens;
 use crate::deadline::{self, Deadline, End};
 use crate::guard::{self, Guard};
@@ -27,6 +27,7 @@ use crate::method::{Method, Methods};
 use crate::observe::{Listener, OpenCall};
 use crate::retry::{self, Retry};
 use crate::transport::Transport;
+use crate::validate::ResponseRules;
 
 /// A connection to one server, for any number of generated clients.
 ///
@@ -131,7 +132,7 @@ impl Service<Request<Body>> for Channel {
                     let token = head.token.zip(inner.credentials.clone());
                     let token = token.map(|(answer, credentials)| PresentedToken { credentials, answer });
                     let held = Held { call, permit, token, request: head.request.take() };
-                    Ok(ResponseBody::new(head, inner.body_limits(method), guard, held))
+                    Ok(ResponseBody::new(head, guard, held))
                 }
                 Err(status) => {
                     call.end(status.code(), status.message(), &HeaderMap::new());
@@ -214,41 +215,28 @@ impl Inner {
             Some(interceptors) => interceptors.intercepted(request, method, end).await?,
             None => request,
         };
-        let (undoing, asked) = self.prepare(&mut request);
-        let terms = Terms {
-            undoing,
-            asked,
+        let rules = ResponseRules {
+            max_message: self.max_message,
             max_metadata: self.max_metadata,
             single: is_single(method),
-            idle_timeout,
             peek: false,
+            decompressor: self.prepare(&mut request),
             reporter: call.reporter().clone(),
         };
+        let terms = Terms { rules, idle_timeout };
         retry::run(retry::Call { inner: self, method, end, terms }, request).await
     }
 
     /// Arranges compression.
-    fn prepare(&self, request: &mut Request<Body>) -> (Undoing, Vec<u8>) {
+    fn prepare(&self, request: &mut Request<Body>) -> Decompressor {
         let headers = request.headers_mut();
-        let undoing = compression::offer(headers, self.offer_gzip);
-        let asked = match undoing {
-            Undoing::Here => Vec::new(),
-            Undoing::Above => compression::asked(headers),
-        };
+        let decompressor = compression::accept(headers, self.offer_gzip);
         let compress = self.compress.filter(|_| compression::announce(headers));
         if let Some(compress) = compress {
             let body = std::mem::take(request.body_mut());
             *request.body_mut() = compress(body);
         }
-        (undoing, asked)
-    }
-
-    fn body_limits(&self, method: Option<Method>) -> BodyLimits {
-        BodyLimits {
-            max_message: self.max_message,
-            max_metadata: self.max_metadata,
-            single: is_single(method),
-        }
+        decompressor
     }
 }
 

@@ -1,20 +1,15 @@
 //! The deadline of a call: read from `grpc-timeout`, or the channel's default put there, and kept.
-//!
-//! Format: the gRPC protocol over HTTP/2, "Timeout": at most eight digits and a unit.
 
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use grpc_wire::timeout::{self, GRPC_TIMEOUT, InvalidTimeout};
 use http::{HeaderMap, HeaderValue};
 use tonic::Status;
 
 use crate::timer::{Instant, Sleep};
-
-const GRPC_TIMEOUT: &str = "grpc-timeout";
-/// The largest number that fits the format's eight digits.
-const LARGEST_VALUE: u64 = 99_999_999;
 
 /// Marks a request that the channel's default deadline does not apply to.
 #[derive(Clone, Copy, Debug)]
@@ -87,13 +82,8 @@ pub(crate) fn apply<B>(
     request: &mut http::Request<B>,
     default: Option<Duration>,
 ) -> Result<Option<Duration>, Status> {
-    if let Some(value) = request.headers().get(GRPC_TIMEOUT) {
-        let timeout = value.to_str().ok().and_then(parse);
-        return timeout.map(Some).ok_or_else(|| {
-            Status::invalid_argument(
-                "the metadata grpc-timeout must be one to eight digits and a unit (HMSmun)",
-            )
-        });
+    if let Some(timeout) = read(request.headers()) {
+        return timeout.map(Some).map_err(|error| Status::invalid_argument(error.to_string()));
     }
     if request.extensions().get::<NoDeadline>().is_some() {
         return Ok(None);
@@ -104,42 +94,15 @@ pub(crate) fn apply<B>(
     Ok(default)
 }
 
-/// The timeout in `headers`, when there is one that can be read.
-#[cfg(not(target_arch = "wasm32"))]
-pub(crate) fn read(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(GRPC_TIMEOUT)?.to_str().ok().and_then(parse)
+/// The timeout in `headers`. `None` without one.
+pub(crate) fn read(headers: &HeaderMap) -> Option<Result<Duration, InvalidTimeout>> {
+    headers.get(GRPC_TIMEOUT).map(HeaderValue::as_bytes).map(timeout::parse)
 }
 
-/// Sends `timeout` in the finest unit that holds it, rounded up.
+/// Writes `timeout`; nothing where it is longer than the format can say, which is as good as none.
 fn write(headers: &mut HeaderMap, timeout: Duration) {
-    let part = u64::from(timeout.subsec_nanos().div_ceil(1_000_000));
-    let ms = timeout.as_secs().saturating_mul(1_000).saturating_add(part);
-    let units = [(1, 'm'), (1_000, 'S'), (60_000, 'M'), (3_600_000, 'H')];
-    let value = units
-        .iter()
-        .map(|(unit_ms, unit)| (ms.div_ceil(*unit_ms), unit))
-        .find(|(value, _)| *value <= LARGEST_VALUE);
-    // More than eleven thousand years: as good as none.
-    let Some((value, unit)) = value else { return };
-    if let Ok(value) = HeaderValue::try_from(format!("{value}{unit}")) {
+    if let Some(value) = timeout::format(timeout) {
         headers.insert(GRPC_TIMEOUT, value);
-    }
-}
-
-fn parse(value: &str) -> Option<Duration> {
-    let (unit, digits) = value.as_bytes().split_last()?;
-    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
-        return None;
-    }
-    let number = digits.iter().fold(0, |number, digit| number * 10 + u64::from(digit - b'0'));
-    match unit {
-        b'H' => Some(Duration::from_secs(number * 3_600)),
-        b'M' => Some(Duration::from_secs(number * 60)),
-        b'S' => Some(Duration::from_secs(number)),
-        b'm' => Some(Duration::from_millis(number)),
-        b'u' => Some(Duration::from_micros(number)),
-        b'n' => Some(Duration::from_nanos(number)),
-        _ => None,
     }
 }
 

@@ -67,7 +67,6 @@ mod interceptor;
 mod js;
 mod limits;
 mod maybe_send;
-mod messages;
 mod method;
 mod observe;
 mod request_body;
@@ -78,11 +77,14 @@ mod timer;
 #[cfg(target_arch = "wasm32")]
 pub mod timing;
 mod transport;
+mod validate;
 #[cfg_attr(
     not(target_arch = "wasm32"),
     allow(dead_code, unused_imports, reason = "native programs speak gRPC-Web in tests only")
 )]
 mod web;
+
+pub use grpc_wire::reader::BodyEnd;
 
 pub use self::backoff::{Backoff, Delays};
 pub use self::body::ResponseBody;
@@ -98,7 +100,7 @@ pub use self::gzip::gunzip;
 pub use self::in_process::{Fault, InProcess};
 pub use self::interceptor::{Interceptor, Outgoing};
 pub use self::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
-pub use self::method::{Idempotency, Kind, Method};
+pub use self::method::{Idempotency, Method, MethodKind};
 pub use self::observe::{CallEvent, CallEventKind};
 pub use self::retry::{RetryPolicy, no_retry, retry_after};
 pub use self::status::{code_name, is_transient};
@@ -113,16 +115,6 @@ pub use self::transport::Transport;
 pub use self::transport::WasmClient;
 #[cfg(target_arch = "wasm32")]
 pub use self::transport::{Cookies, Fetch};
-
-/// What the fuzzer calls. No part of the interface.
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing {
-    /// Reads `data` as one response of gRPC-Web, and panics when it shows a fault.
-    pub fn web_response(data: &[u8]) {
-        crate::web::fuzzing::check(data);
-    }
-}
 
 #[cfg(all(test, target_arch = "wasm32"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

@@ -13,10 +13,6 @@ pub(crate) const DEFAULT_MAX_MESSAGE_SIZE: usize = 4 << 20;
 /// The most metadata that is taken by default, in bytes: 64 KiB.
 pub(crate) const DEFAULT_MAX_METADATA_SIZE: usize = 64 << 10;
 
-/// The limit on metadata, for a transport that can apply it before it has read the whole.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct MaxMetadata(pub(crate) usize);
-
 /// Refuses `headers` whose names and values are together longer than `limit` bytes.
 pub(crate) fn check_metadata(headers: &HeaderMap, limit: usize) -> Result<(), Error> {
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use grpc_wire::reader::Message;
 use http::HeaderMap;
 use tonic::{Code, Status};
 
-use crate::messages::Message;
-use crate::method::Kind;
+use crate::method::MethodKind;
 
 /// Something that happened to a call.
 #[derive(Clone, Debug)]
@@ -32,7 +32,7 @@ pub enum CallEventKind {
         /// `/package.Service/Method`.
         path: String,
         /// What the channel was told of the method.
-        kind: Option<Kind>,
+        kind: Option<MethodKind>,
         /// The request's metadata, the deadline included.
         metadata: HeaderMap,
     },
@@ -121,7 +121,7 @@ impl From<Told<'_>> for CallEventKind {
 /// What becomes an event where somebody listens. A program without observers does not carry the code that makes
 /// events.
 pub(crate) enum Told<'a> {
-    Started { path: &'a str, kind: Option<Kind>, metadata: &'a HeaderMap },
+    Started { path: &'a str, kind: Option<MethodKind>, metadata: &'a HeaderMap },
     MessageSent(Message),
     Headers(&'a HeaderMap),
     MessageReceived(Message),
@@ -197,7 +197,7 @@ impl OpenCall {
         listener: Option<Listener>,
         capture: usize,
         path: &str,
-        kind: Option<Kind>,
+        kind: Option<MethodKind>,
         metadata: &HeaderMap,
     ) -> Self {
         let reporter = Reporter { call: NEXT_CALL.fetch_add(1, Ordering::Relaxed), listener, capture };

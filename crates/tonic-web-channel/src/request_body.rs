@@ -8,10 +8,11 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
+use grpc_wire::content_type::WireFormat;
+use grpc_wire::reader::{Reader, Rules};
 use http_body::{Body, Frame, SizeHint};
 use tonic::Status;
 
-use crate::messages::{Messages, Rules};
 use crate::observe::{Reporter, Told};
 
 /// How much of a request is kept for being sent again, in bytes: 256 KiB, as in other gRPC libraries. A longer
@@ -33,7 +34,7 @@ struct Shared {
 
 struct Kept {
     source: tonic::body::Body,
-    sent: Messages,
+    sent: Reader,
     reporter: Reporter,
     ended: bool,
     frames: Vec<Bytes>,
@@ -48,7 +49,8 @@ impl Repeatable {
     /// Keeps at most `room` bytes of `source`. With 0 it can be sent again only while nobody has read from it.
     /// Its messages are reported as they are read for the first time.
     pub(crate) fn new(source: tonic::body::Body, room: usize, reporter: Reporter) -> Self {
-        let sent = Messages::new(Rules::NONE, reporter.capture());
+        let rules = Rules { capture: reporter.capture(), ..Rules::UNLIMITED };
+        let sent = Reader::new(WireFormat::Grpc, rules);
         let frames = Vec::new();
         let kept = Kept { source, sent, reporter, ended: false, frames, next: 0, room, lost: false };
         Self(Arc::new(Shared {
@@ -162,14 +164,23 @@ impl Kept {
         Poll::Ready(frame)
     }
 
-    fn report(&mut self, data: &[u8]) {
+    fn report(&mut self, data: &Bytes) {
         let reporter = &self.reporter;
         if !reporter.is_heard() {
             return;
         }
         // The caller's own client has made the prefixes. A wrong one is the server's to judge.
-        if self.sent.scan(data, |message| reporter.report(Told::MessageSent(message))).is_err() {
-            reporter.report(Told::Warning("the request's messages are not framed as gRPC has it"));
+        self.sent.feed(data.clone());
+        let mut report = |message| reporter.report(Told::MessageSent(message));
+        loop {
+            match self.sent.next(&mut report) {
+                Ok(Some(_)) => {}
+                Ok(None) => return,
+                Err(_) => {
+                    reporter.report(Told::Warning("the request's messages are not framed as gRPC has it"));
+                    return;
+                }
+            }
         }
     }
 

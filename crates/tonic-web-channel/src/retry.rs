@@ -16,7 +16,6 @@ use crate::attempt::{self, Head, Terms};
 use crate::backoff::{Backoff, Delays};
 use crate::channel::Inner;
 use crate::deadline::End;
-use crate::limits::MaxMetadata;
 use crate::method::{Idempotency, Method};
 use crate::observe::Told;
 use crate::request_body::{MAX_KEPT, Repeatable};
@@ -131,13 +130,13 @@ pub(crate) struct Call<'a> {
 /// Tries until there is a response, or a failure that stays.
 pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<Head, Status> {
     let (mut parts, body) = request.into_parts();
-    parts.extensions.insert(call.terms.reporter.clone());
-    parts.extensions.insert(MaxMetadata(call.terms.max_metadata));
+    parts.extensions.insert(call.terms.rules.reporter.clone());
     let retry = &call.inner.retry;
     let repeats = parts.extensions.get::<NoRetry>().is_none()
         && (retry.policy.max_attempts > 1 || call.inner.credentials.is_some());
-    call.terms.peek = repeats && call.is_repeatable();
-    let body = Repeatable::new(body, if repeats { call.room() } else { 0 }, call.terms.reporter.clone());
+    call.terms.rules.peek = repeats && call.is_repeatable();
+    let body =
+        Repeatable::new(body, if repeats { call.room() } else { 0 }, call.terms.rules.reporter.clone());
     let mut delays = None;
     let mut failed = 0;
     let mut refused = None;
@@ -164,7 +163,7 @@ pub(crate) async fn run(mut call: Call<'_>, request: Request<Body>) -> Result<He
         let Some(delay) = delay else { break result };
         drop(result);
         let status = &failure.status;
-        call.terms.reporter.report(Told::Retrying { attempt: failed, delay, status });
+        call.terms.rules.reporter.report(Told::Retrying { attempt: failed, delay, status });
         if !delay.is_zero() {
             Sleep::new(delay).await;
         }

@@ -1,5 +1,7 @@
 //! A call as the command line that repeats it.
 
+use grpc_wire::timeout;
+
 use super::{CallRecord, Value};
 
 /// Keys that `grpcurl` sets by itself, has a flag for, or that only a browser has.
@@ -74,20 +76,8 @@ fn argument(line: &mut String, flag: &str, value: &str) {
 fn timeout_seconds(record: &CallRecord) -> Option<String> {
     let entry = record.request_metadata.iter().find(|entry| entry.key == "grpc-timeout")?;
     let Value::Text(value) = &entry.value else { return None };
-    let unit = value.chars().last()?;
-    let amount: u64 = value.strip_suffix(unit)?.parse().ok()?;
-    // How long the unit is in seconds, or how many there are in one.
-    let (seconds, per_second) = match unit {
-        'H' => (3_600, 1),
-        'M' => (60, 1),
-        'S' => (1, 1),
-        'm' => (1, 1_000),
-        'u' => (1, 1_000_000),
-        'n' => (1, 1_000_000_000),
-        _ => return None,
-    };
-    let whole = (amount / per_second).saturating_mul(seconds).to_string();
-    let fraction = (amount % per_second * (1_000_000_000 / per_second)).to_string();
+    let timeout = timeout::parse(value.as_bytes()).ok()?;
+    let (whole, fraction) = (timeout.as_secs().to_string(), timeout.subsec_nanos().to_string());
     let fraction = ["0".repeat(9 - fraction.len()), fraction].concat();
     Some(match fraction.trim_end_matches('0') {
         "" => whole,

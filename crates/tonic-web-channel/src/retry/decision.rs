@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
+use grpc_wire::metadata::decode_binary;
 use http::{HeaderMap, HeaderValue};
 use tonic::metadata::MetadataValue;
 use tonic::{Code, Status};
 
 use crate::attempt::Head;
 use crate::error::Error;
-use crate::status::{self, BASE64, GRPC_STATUS_DETAILS, is_transient};
+use crate::status::{self, GRPC_STATUS_DETAILS, is_transient};
 
 const PUSHBACK: &str = "grpc-retry-pushback-ms";
 const RETRY_INFO: &[u8] = b"type.googleapis.com/google.rpc.RetryInfo";
@@ -64,7 +64,7 @@ impl Failure {
         let status = status::of_headers(headers).filter(|status| status.code() != Code::Ok)?;
         let advise = |advisor: Advisor| {
             let details =
-                headers.get(GRPC_STATUS_DETAILS).and_then(|value| BASE64.decode(value.as_bytes()).ok());
+                headers.get(GRPC_STATUS_DETAILS).and_then(|value| decode_binary(value.as_bytes()).ok());
             advisor(headers.get(PUSHBACK).map(HeaderValue::as_bytes), &details.unwrap_or_default())
         };
         Some(Self {

@@ -11,6 +11,8 @@ mod js;
 use std::fmt;
 use std::rc::Rc;
 
+use grpc_wire::content_type::WireFormat;
+use grpc_wire::web::text;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response, Uri};
 use js_sys::Uint8Array;
@@ -29,7 +31,7 @@ use crate::error::{self, Error};
 use crate::js::message;
 use crate::maybe_send::BoxFuture;
 use crate::observe::Reporter;
-use crate::web::{self, Form};
+use crate::web::{self, GrpcWeb};
 
 /// Whether calls carry the cookies of the server's origin, and whether those that come are kept: the mode that
 /// `fetch` calls credentials.
@@ -101,7 +103,7 @@ impl Fetch {
     /// asked for.
     #[must_use]
     pub fn text(self) -> Self {
-        Self::of(Inner { to_text: Some(web::to_text), ..(**self.inner).clone() })
+        Self::of(Inner { to_text: Some(text::encode), ..(**self.inner).clone() })
     }
 
     fn of(inner: Inner) -> Self {
@@ -132,14 +134,14 @@ impl Inner {
         }
         let (mut parts, body) = request.into_parts();
         let mut body = web::collect(body).await?;
-        let mut form = Form::Binary;
+        let mut format = WireFormat::GrpcWeb;
         if let Some(to_text) = self.to_text {
-            (form, body) = (Form::Text, to_text(&body).into());
+            (format, body) = (WireFormat::GrpcWebText, to_text(&body).into());
         }
-        web::prepare(&mut parts.headers, form);
+        web::prepare(&mut parts.headers, format);
         let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let head = self.send(path, &parts.headers, &body, parts.extensions.get()).await?;
-        Ok(web::response(head, &parts.extensions)?)
+        Ok(head)
     }
 
     /// Sends the request, and resolves when the head of its response has come.
@@ -149,7 +151,7 @@ impl Inner {
         headers: &HeaderMap,
         body: &[u8],
         reporter: Option<&Reporter>,
-    ) -> Result<Response<SendWrapper<Chunks>>, Error> {
+    ) -> Result<Response<Body>, Error> {
         let url = format!("{}{path}", self.base);
         let open = OpenCall::new(&self.connections);
         let abort = Abort::new().map_err(|error| self.failed(&error))?;
@@ -159,7 +161,9 @@ impl Inner {
         let response: web_sys::Response = response.into();
         let head = js::head(&response)?;
         let chunks = Chunks::new(response.body(), abort, open)?;
-        Ok(head.map(|()| SendWrapper::new(chunks)))
+        let mut response = head.map(|()| Body::new(chunks));
+        response.extensions_mut().insert(GrpcWeb);
+        Ok(response)
     }
 
     fn start(

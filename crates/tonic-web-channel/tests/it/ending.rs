@@ -51,7 +51,9 @@ fn fed() -> (Canned, mpsc::Receiver<mpsc::Sender<Bytes>>) {
             let (chunks_in, chunks) = mpsc::channel(16);
             streams.send(chunks_in).await.unwrap();
             let frames = ReceiverStream::new(chunks).map(|chunk| Ok::<_, Status>(Frame::data(chunk)));
-            Ok(Response::new(Body::new(StreamBody::new(frames))))
+            let mut response = Response::new(Body::new(StreamBody::new(frames)));
+            response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+            Ok(response)
         }
     });
     (canned, streams)
@@ -93,7 +95,7 @@ async fn a_deadline_holds_although_a_message_is_ready_when_it_is_noticed_late() 
     let chunks = streams.recv().await.unwrap();
 
     // As in a page that was asleep: nobody polled, and a message has come meanwhile.
-    chunks.send(framed(0, &[8, 1]).into()).await.unwrap();
+    chunks.send(framed(0, &[8, 1])).await.unwrap();
     tokio::time::advance(2 * MINUTE).await;
 
     let status = stream.next().await.unwrap().unwrap_err();
@@ -151,7 +153,7 @@ async fn a_token_ends_a_stream_in_its_middle() {
     cancel_with(&mut request, token.clone());
     let mut stream = HealthClient::new(channel).watch(request).await.unwrap().into_inner();
     let chunks = streams.recv().await.unwrap();
-    chunks.send(framed(0, &[8, 1]).into()).await.unwrap();
+    chunks.send(framed(0, &[8, 1])).await.unwrap();
     stream.next().await.unwrap().unwrap();
 
     let mut next = stream.next();
@@ -224,7 +226,7 @@ async fn answering_early() -> (String, oneshot::Receiver<Option<h2::Reason>>) {
         let (request, mut respond) = connection.accept().await.unwrap().unwrap();
         let head = Response::builder().header("content-type", "application/grpc").body(()).unwrap();
         let mut response = respond.send_response(head, false).unwrap();
-        response.send_data(framed(0, &[8, 1]).into(), false).unwrap();
+        response.send_data(framed(0, &[8, 1]), false).unwrap();
         let mut body = request.into_body();
         tokio::spawn(async move {
             let end = loop {
@@ -271,7 +273,7 @@ async fn silence_ends_a_stream_and_whatever_comes_keeps_it() {
 
     let feed = async {
         // The second piece is half a message.
-        for piece in [framed(0, &[8, 1]), vec![0, 0]] {
+        for piece in [framed(0, &[8, 1]), Bytes::from_static(&[0, 0])] {
             tokio::time::sleep(MINUTE * 2 / 3).await;
             chunks.send(piece.into()).await.unwrap();
         }
@@ -312,7 +314,7 @@ async fn who_reads_late_does_not_find_silence_but_waits_for_it() {
         // As from a browser, the first look finds nothing, and then something is there.
         let mut next = stream.next();
         assert!((&mut next).now_or_never().is_none());
-        chunks.send(framed(0, &[8, 1]).into()).await.unwrap();
+        chunks.send(framed(0, &[8, 1])).await.unwrap();
         assert_eq!(next.await.unwrap().unwrap().status, 1);
     }
 

@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_web_channel::{Compression, Error, Kind, Method};
+use tonic_web_channel::{BodyEnd, Compression, Error, Method, MethodKind};
 use tower::Service as _;
 
 use crate::support::Seen;
@@ -130,20 +130,20 @@ async fn malformed_details_are_left_out_and_reported() {
 
 #[tokio::test]
 async fn a_body_that_ends_without_a_status_says_where() {
-    let place = |status: Status| match Error::of(&status) {
-        Some(Error::Truncated { place }) => (status.code(), *place),
+    let end = |status: Status| match Error::of(&status) {
+        Some(Error::Truncated { end }) => (status.code(), *end),
         other => panic!("{other:?}"),
     };
 
-    assert_eq!(place(check(reply).await.unwrap_err()), (Code::Internal, "before its first message"));
-    assert_eq!(place(check(|| reply().serving()).await.unwrap_err()), (Code::Internal, "after a message"));
+    assert_eq!(end(check(reply).await.unwrap_err()), (Code::Internal, BodyEnd::Empty));
+    assert_eq!(end(check(|| reply().serving()).await.unwrap_err()), (Code::Internal, BodyEnd::AfterMessage));
     let (messages, ended) = watch(|| reply().serving().bytes(vec![0, 0, 0])).await;
     assert_eq!(messages, [1]);
-    assert_eq!(place(ended.unwrap_err()), (Code::Internal, "inside a message"));
+    assert_eq!(end(ended.unwrap_err()), (Code::Internal, BodyEnd::InsidePrefix));
     // Trailers do not make it whole.
     let (messages, ended) = watch(|| reply().serving().bytes(vec![0, 0, 0, 0, 2, 8]).ok()).await;
     assert_eq!(messages, [1]);
-    assert_eq!(place(ended.unwrap_err()), (Code::Internal, "inside a message"));
+    assert_eq!(end(ended.unwrap_err()), (Code::Internal, BodyEnd::InsideMessage));
 }
 
 #[tokio::test]
@@ -182,7 +182,8 @@ async fn encodings_and_flags_that_were_not_agreed_on_are_internal_errors() {
 #[tokio::test]
 async fn a_message_over_the_limit_is_refused_by_its_prefix_and_those_before_it_are_delivered() {
     // Only the prefix of the second message ever comes.
-    let canned = Canned::always(|| reply().bytes([framed(0, &[8, 1]), vec![0, 0, 1, 0, 1]].concat()).hangs());
+    let canned =
+        Canned::always(|| reply().bytes([&framed(0, &[8, 1])[..], &[0, 0, 1, 0, 1]].concat()).hangs());
     let channel = canned.builder().max_message_size(65_536).build().unwrap();
 
     let mut stream = HealthClient::new(channel).watch(ask()).await.unwrap().into_inner();
@@ -278,7 +279,7 @@ async fn a_compressed_message_keeps_all_the_rules() {
 
     let cut =
         check(|| reply().header("grpc-encoding", "gzip").bytes(vec![1, 0, 0, 0, 9, 1])).await.unwrap_err();
-    assert_eq!(Error::of(&cut), Some(&Error::Truncated { place: "inside a message" }));
+    assert_eq!(Error::of(&cut), Some(&Error::Truncated { end: BodyEnd::InsideMessage }));
 }
 
 #[tokio::test]
@@ -316,7 +317,8 @@ async fn requests_are_compressed_on_demand_where_that_makes_them_smaller() {
 async fn a_client_stream_must_be_answered_with_one_message_too() {
     let path = http::uri::PathAndQuery::from_static("/x.Y/Z");
     let canned = Canned::always(|| reply().serving().serving().ok());
-    let channel = canned.builder().methods([Method::new("/x.Y/Z", Kind::ClientStreaming)]).build().unwrap();
+    let channel =
+        canned.builder().methods([Method::new("/x.Y/Z", MethodKind::ClientStreaming)]).build().unwrap();
     let mut client = tonic::client::Grpc::new(channel);
     client.ready().await.unwrap();
 

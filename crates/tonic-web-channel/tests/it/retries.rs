@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_web_channel::{Error, Idempotency, Kind, Method, RetryPolicy, no_retry};
+use tonic_web_channel::{Error, Idempotency, Method, MethodKind, RetryPolicy, no_retry};
 
 use crate::support::Seen;
 use crate::support::canned::{Canned, Reply, reply};
@@ -228,7 +228,8 @@ async fn a_channel_s_budget_stops_repeating_until_calls_go_well_again() {
 #[tokio::test(start_paused = true)]
 async fn a_stream_of_requests_is_repeated_only_while_nobody_has_read_it() {
     async fn attempts(canned: Canned) -> usize {
-        let method = Method::new("/x.Y/Z", Kind::ClientStreaming).with_idempotency(Idempotency::Idempotent);
+        let method =
+            Method::new("/x.Y/Z", MethodKind::ClientStreaming).with_idempotency(Idempotency::Idempotent);
         let mut client = tonic::client::Grpc::new(canned.builder().methods([method]).build().unwrap());
         client.ready().await.unwrap();
         let requests = futures_util::stream::iter([HealthCheckRequest::default()]);

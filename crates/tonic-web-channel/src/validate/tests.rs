@@ -1,4 +1,4 @@
-//! Whole responses: what comes out of a head and a body, in every form and however they are cut.
+//! Whole responses of gRPC-Web, in every format and however they are cut.
 
 use std::io::Write as _;
 use std::time::Duration;
@@ -6,13 +6,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use flate2::write::GzEncoder;
 use futures_util::{Stream, StreamExt as _, stream};
-use http::{Extensions, HeaderMap, Response};
+use grpc_wire::message::encode as frame;
+use grpc_wire::reader::BodyEnd;
+use grpc_wire::web::text;
+use http::{HeaderMap, Response};
+use http_body_util::BodyExt as _;
 use proptest::prelude::*;
-use tonic::body::Body;
 
-use super::frames::NOTHING;
-use super::fuzzing::{self, Outcome, outcome};
-use super::text;
+use super::corpus::{self, Outcome, outcome, response};
 use crate::error::Error;
 
 fn head(headers: &[(&str, &str)]) -> Response<()> {
@@ -27,12 +28,7 @@ fn binary() -> Response<()> {
     head(&[("content-type", "application/grpc-web+proto")])
 }
 
-fn frame(flags: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
-    [&[flags], &length[..], payload].concat()
-}
-
-fn ok_trailers() -> Vec<u8> {
+fn ok_trailers() -> Bytes {
     frame(0x80, b"grpc-status: 0\r\n")
 }
 
@@ -46,9 +42,8 @@ fn failed(result: &Outcome) -> &Error {
     result.error.as_ref().unwrap_or_else(|| panic!("it did not fail: {result:?}"))
 }
 
-async fn received(chunks: impl Stream<Item = Result<Bytes, Error>> + Send + Unpin + 'static) -> Outcome {
-    let response = super::response(binary().map(|()| chunks), &Extensions::new()).unwrap();
-    fuzzing::read(response.into_body()).await
+async fn received(chunks: impl Stream<Item = Result<Bytes, Error>> + Send + 'static) -> Outcome {
+    corpus::read(response(binary(), chunks)).await
 }
 
 #[test]
@@ -62,7 +57,7 @@ fn messages_and_trailers_come_out_of_one_chunk() {
 }
 
 #[test]
-fn compressed_trailers_are_read_when_the_server_says_gzip_or_when_it_cannot_be_seen() {
+fn compressed_trailers_are_read_when_the_encoding_is_gzip_or_hidden() {
     let body = frame(0x81, &gzip(b"grpc-status: 9\r\nx-custom: bing\r\n"));
     let content_type = ("content-type", "application/grpc-web");
     for headers in [&[content_type, ("grpc-encoding", "gzip")][..], &[content_type]] {
@@ -77,7 +72,7 @@ fn compressed_trailers_are_read_when_the_server_says_gzip_or_when_it_cannot_be_s
 }
 
 #[test]
-fn compressed_trailers_that_are_no_gzip_or_too_long_are_errors() {
+fn compressed_trailers_that_are_invalid_or_too_long_are_errors() {
     let result = outcome(binary(), [&frame(0x81, b"grpc-status: 0\r\n")[..]]);
     assert!(matches!(failed(&result), Error::Protocol { .. }));
 
@@ -87,36 +82,33 @@ fn compressed_trailers_that_are_no_gzip_or_too_long_are_errors() {
 }
 
 #[test]
-fn a_response_may_be_headers_alone_when_they_have_the_status() {
+fn a_response_with_its_status_in_the_headers_needs_no_body() {
     let result = outcome(head(&[("content-type", "application/grpc-web"), ("grpc-status", "9")]), []);
     assert_eq!(result, Outcome::default());
 }
 
 #[test]
-fn a_body_beside_a_status_in_the_headers_still_has_to_end_with_trailers() {
+fn a_body_after_a_status_in_the_headers_has_to_end_with_trailers() {
     let headers = [("content-type", "application/grpc-web"), ("grpc-status", "8")];
     let result = outcome(head(&headers), [&frame(0x80, b"grpc-status: 9\r\n")[..]]);
     assert_eq!(result.trailers.unwrap()["grpc-status"], "9");
 
     let result = outcome(head(&headers), [&frame(0, b"cut")[..]]);
-    assert_eq!(failed(&result), &Error::Truncated { place: "after a message" });
+    assert_eq!(failed(&result), &Error::Truncated { end: BodyEnd::AfterMessage });
 }
 
 #[test]
-fn a_body_that_ends_without_trailers_says_where_it_was_cut() {
-    for (body, place) in [
-        (&b""[..], NOTHING),
-        (&frame(0, b"whole"), "after a message"),
-        (b"\0\0\0\0\x05cut", "inside a message"),
-        (b"\x80\0\0\0\x05grpc", "inside its trailers"),
+fn the_end_of_a_cut_body_is_named() {
+    for (body, end) in [
+        (&b""[..], BodyEnd::Empty),
+        (&frame(0, b"whole"), BodyEnd::AfterMessage),
+        (b"\0\0\0\0\x05cut", BodyEnd::InsideMessage),
+        (b"\x80\0\0\0\x05grpc", BodyEnd::InsideTrailers),
     ] {
-        assert_eq!(failed(&outcome(binary(), [body])), &Error::Truncated { place });
+        assert_eq!(failed(&outcome(binary(), [body])), &Error::Truncated { end });
     }
     let text = head(&[("content-type", "application/grpc-web-text")]);
-    assert_eq!(
-        failed(&outcome(text, [&b"AAA"[..]])),
-        &Error::Truncated { place: "inside a group of base64" }
-    );
+    assert_eq!(failed(&outcome(text, [&b"AAA"[..]])), &Error::Truncated { end: BodyEnd::InsideBase64 });
 }
 
 #[test]
@@ -127,7 +119,7 @@ fn a_failing_http_status_explains_a_body_without_trailers() {
 }
 
 #[test]
-fn what_comes_after_the_trailers_is_an_error_also_in_another_chunk() {
+fn nothing_may_follow_the_trailers() {
     for more in [&b"\0"[..], &ok_trailers()] {
         let result = outcome(binary(), [&ok_trailers()[..], more]);
         assert!(matches!(failed(&result), Error::Protocol { .. }), "{more:?}");
@@ -136,7 +128,7 @@ fn what_comes_after_the_trailers_is_an_error_also_in_another_chunk() {
 }
 
 #[test]
-fn the_text_form_is_read_with_padding_in_the_middle_of_frames() {
+fn the_text_format_is_read_with_padding_inside_frames() {
     let body = [frame(0, b"hello"), ok_trailers()].concat();
     let parts: String = body.chunks(4).map(text::encode).collect();
     assert!(parts.contains("=="));
@@ -146,27 +138,27 @@ fn the_text_form_is_read_with_padding_in_the_middle_of_frames() {
 }
 
 #[test]
-fn text_that_is_no_base64_is_an_error() {
+fn text_that_is_not_base64_is_an_error() {
     let result = outcome(head(&[("content-type", "application/grpc-web-text")]), [&b"AAAA@@@@"[..]]);
     assert!(matches!(failed(&result), Error::Protocol { .. }));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_connection_that_breaks_is_an_error_until_the_trailers_have_come() {
+async fn a_lost_connection_is_an_error_until_the_trailers_have_come() {
     let lost = || Err(Error::ConnectionLost { reason: "reset".into() });
 
-    let result = received(stream::iter([Ok(frame(0, b"one").into()), lost()])).await;
+    let result = received(stream::iter([Ok(frame(0, b"one")), lost()])).await;
     assert_eq!(result.messages, frame(0, b"one"));
     assert_eq!(result.error, lost().err());
 
-    let result = received(stream::iter([Ok(ok_trailers().into()), lost()])).await;
+    let result = received(stream::iter([Ok(ok_trailers()), lost()])).await;
     assert_eq!(result.trailers.unwrap()["grpc-status"], "0");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_body_that_does_not_end_holds_its_trailers_back_for_a_moment_only() {
+async fn trailers_of_a_body_that_does_not_end_are_returned_soon() {
     let start = tokio::time::Instant::now();
-    let never_ending = stream::iter([Ok(Bytes::from(ok_trailers()))]).chain(stream::pending());
+    let never_ending = stream::iter([Ok(ok_trailers())]).chain(stream::pending());
 
     let result = received(never_ending).await;
 
@@ -175,32 +167,28 @@ async fn a_body_that_does_not_end_holds_its_trailers_back_for_a_moment_only() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_rest_of_a_body_is_dropped_as_soon_as_it_has_failed() {
+async fn the_source_is_dropped_when_the_body_fails() {
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     sender.send(Ok(Bytes::from_static(b"\x42"))).await.unwrap();
     let chunks = tokio_stream::wrappers::ReceiverStream::new(receiver);
-    let response = super::response(binary().map(|()| chunks), &Extensions::new()).unwrap();
-    let mut body: Body = response.into_body();
+    let mut body = super::response(response(binary(), chunks), &corpus::rules()).await.unwrap().body;
 
-    let frame =
-        std::future::poll_fn(|cx| http_body::Body::poll_frame(std::pin::Pin::new(&mut body), cx)).await;
-
-    assert!(frame.unwrap().is_err());
+    assert!(body.frame().await.unwrap().is_err());
     assert!(sender.is_closed(), "the request goes on, although nobody reads it");
 }
 
-/// The cases that the fuzzer starts from, and those it has found.
+/// The corpus of grpc-wire's fuzz target, through everything that a response goes through here.
 #[test]
-fn every_case_of_the_collection_holds() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/web_response");
+fn every_case_of_the_corpus_holds() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../grpc-wire/fuzz/corpus/web_response");
     let mut cases = 0;
     for entry in std::fs::read_dir(folder).unwrap() {
         let case = entry.unwrap().path();
         println!("{}", case.display());
-        fuzzing::check(&std::fs::read(case).unwrap());
+        corpus::check(&std::fs::read(case).unwrap());
         cases += 1;
     }
-    assert!(cases >= 30, "{cases} cases are not the collection");
+    assert!(cases >= 30, "{cases} cases are not the corpus");
 }
 
 /// Messages with their flags, and trailers with their names.
@@ -209,14 +197,16 @@ type Parts = (Vec<(bool, Vec<u8>)>, Vec<(String, String)>);
 fn parts() -> impl Strategy<Value = Parts> {
     let message = (any::<bool>(), prop::collection::vec(any::<u8>(), 0..300));
     let line = ("[a-zA-Z][a-zA-Z0-9-]{0,10}[a-z]", "[!-~]([ -~]{0,20}[!-~])?");
-    let no_binary =
-        line.prop_filter("binary values are split", |(name, _)| !name.to_lowercase().ends_with("-bin"));
+    let no_binary = line.prop_filter("binary values are split and the status is judged", |(name, _)| {
+        let name = name.to_lowercase();
+        !name.ends_with("-bin") && !name.starts_with("grpc-")
+    });
     (prop::collection::vec(message, 0..6), prop::collection::vec(no_binary, 0..10))
 }
 
 proptest! {
     #[test]
-    fn a_valid_response_gives_the_same_however_it_is_cut(
+    fn cuts_do_not_change_a_valid_response(
         (messages, lines) in parts(),
         text_form: bool,
         compressed: bool,
@@ -226,6 +216,7 @@ proptest! {
     ) {
         let data: Vec<u8> = messages.iter().flat_map(|(flag, bytes)| frame(u8::from(*flag), bytes)).collect();
         let colon = if space { ": " } else { ":" };
+        let lines = [vec![("grpc-status".to_owned(), "0".to_owned())], lines].concat();
         let block: String = lines.iter().map(|(name, value)| format!("{name}{colon}{value}\r\n")).collect();
         let last = if compressed { frame(0x81, &gzip(block.as_bytes())) } else { frame(0x80, block.as_bytes()) };
         let mut body = [&data[..], &last].concat();
@@ -239,21 +230,22 @@ proptest! {
             expected.append(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
         }
 
-        let result = outcome(head(&[("content-type", content_type)]), fuzzing::cut(&body, &lengths));
+        let head = head(&[("content-type", content_type), ("grpc-encoding", "gzip")]);
+        let result = outcome(head, corpus::cut(&body, &lengths));
 
         prop_assert_eq!(result, Outcome { messages: data, trailers: Some(expected), error: None });
     }
 
     #[test]
-    fn whatever_comes_is_read_without_a_panic_and_the_same_however_it_is_cut(
+    fn cuts_do_not_change_random_bytes(
         data in prop::collection::vec(any::<u8>(), 0..600),
     ) {
-        fuzzing::check(&data);
+        corpus::check(&data);
     }
 
-    /// Random bytes seldom are frames, so these are: with flags, lengths and cuts that are often right.
+    /// Random bytes are seldom frames; these have flags, lengths and cuts that are often right.
     #[test]
-    fn what_is_almost_valid_is_read_the_same_however_it_is_cut(
+    fn cuts_do_not_change_an_almost_valid_response(
         kind in 0..16_u8,
         lengths in prop::collection::vec(0..9_u8, 0..6),
         frames in prop::collection::vec(
@@ -267,6 +259,6 @@ proptest! {
             let bytes = frame(flags, payload.as_bytes());
             data.extend(&bytes[..bytes.len() - cut.saturating_sub(8).min(bytes.len())]);
         }
-        fuzzing::check(&data);
+        corpus::check(&data);
     }
 }
