@@ -9,9 +9,6 @@ pub mod server;
 mod quotes {
     tonic::include_proto!("quotes.v1");
     include!(concat!(env!("OUT_DIR"), "/methods.rs"));
-
-    #[cfg(feature = "ssr")]
-    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 }
 
 /// Takes over the page that the server rendered.

@@ -17,7 +17,7 @@ use tower_http::services::ServeDir;
 
 use crate::app::App;
 use crate::quotes::quotes_server::{Quotes, QuotesServer};
-use crate::quotes::{DESCRIPTORS, GetRequest, GetResponse, METHODS};
+use crate::quotes::{GetRequest, GetResponse, METHODS};
 
 const QUOTES: [&str; 3] = [
     "Premature optimization is the root of all evil.",
@@ -39,9 +39,7 @@ pub async fn run(
         .transport(InProcess::new(service.clone()))
         .methods(METHODS)
         .build()?;
-    let app = Server::new(Routes::new(service))
-        .methods(Methods::from_descriptors(DESCRIPTORS)?)
-        .http(pages(site, channel));
+    let app = Server::new(Routes::new(service)).methods(Methods::from(METHODS)).http(pages(site, channel));
     tonic_serve::serve(listener, app, ServeOptions::default(), shutdown).await?;
     Ok(())
 }

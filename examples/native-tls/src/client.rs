@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use tonic::Status;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use tonic_web_channel::{Channel, Native};
 
+use crate::Error;
 use crate::clock::clock_client::ClockClient;
 use crate::clock::{METHODS, NowRequest, TicksRequest};
-use crate::Error;
 
 /// A client of `uri` that trusts certificates of `authority` alone.
 pub fn connect(uri: &str, authority: &str) -> Result<ClockClient<Channel>, Error> {

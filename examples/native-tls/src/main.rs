@@ -7,8 +7,6 @@ mod server;
 mod clock {
     tonic::include_proto!("clock.v1");
     include!(concat!(env!("OUT_DIR"), "/methods.rs"));
-
-    pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
 }
 
 type Error = Box<dyn std::error::Error + Send + Sync>;

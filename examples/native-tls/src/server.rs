@@ -10,9 +10,9 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use tonic_serve::{App, Methods, ServeOptions, Tls};
 
-use crate::clock::clock_server::{Clock, ClockServer};
-use crate::clock::{DESCRIPTORS, NowRequest, NowResponse, TicksRequest, TicksResponse};
 use crate::Error;
+use crate::clock::clock_server::{Clock, ClockServer};
+use crate::clock::{METHODS, NowRequest, NowResponse, TicksRequest, TicksResponse};
 
 /// A running server. It stops when the runtime does.
 pub struct Server {
@@ -28,9 +28,8 @@ pub fn start() -> Result<Server, Error> {
     let listener = tonic_serve::listen("127.0.0.1:0".parse()?)?;
     let uri = format!("https://localhost:{}", listener.local_addr()?.port());
 
-    let app = App::new(Routes::new(ClockServer::new(SystemClock))).methods(Methods::from_descriptors(DESCRIPTORS)?);
-    let mut options = ServeOptions::default();
-    options.tls = Some(tls);
+    let app = App::new(Routes::new(ClockServer::new(SystemClock))).methods(Methods::from(METHODS));
+    let options = ServeOptions::default().tls(tls);
     tokio::spawn(tonic_serve::serve(listener, app, options, std::future::pending()));
     Ok(Server { uri, authority })
 }

@@ -6,7 +6,7 @@ use futures_util::StreamExt as _;
 use futures_util::future::{AbortHandle, abortable};
 use js_sys::Function;
 use tonic::Request;
-use tonic_web_channel::{Channel, Subscription, SubscriptionOptions, Update, no_deadline};
+use tonic_web_channel::{Channel, RequestExt as _, Subscription, SubscriptionOptions, Update};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 
@@ -28,8 +28,7 @@ impl Greeter {
     /// Calls the server at `origin`, such as `location.origin`.
     #[wasm_bindgen(constructor)]
     pub fn new(origin: String) -> Result<Self, JsError> {
-        let channel =
-            Channel::builder(origin).methods(METHODS).deadline(Duration::from_secs(10)).build()?;
+        let channel = Channel::builder(origin).methods(METHODS).deadline(Duration::from_secs(10)).build()?;
         Ok(Self(GreeterClient::new(channel)))
     }
 
@@ -47,7 +46,7 @@ impl Greeter {
         let (mut updates, _) = Subscription::new(SubscriptionOptions::default(), move || {
             let mut client = client.clone();
             let mut request = Request::new(HelloRequest { name: name.clone() });
-            no_deadline(&mut request);
+            request.no_deadline();
             async move { client.say_hello_stream_reply(request).await }
         });
         let (task, abort) = abortable(async move {

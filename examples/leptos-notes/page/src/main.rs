@@ -7,7 +7,7 @@ use contract::{AddRequest, METHODS, Note, WatchRequest, WatchResponse};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use tonic::Request;
-use tonic_web_channel::{Channel, State, SubscriptionOptions, no_deadline};
+use tonic_web_channel::{Channel, RequestExt as _, State, SubscriptionOptions};
 
 use crate::use_subscription::{Live, use_subscription};
 
@@ -34,7 +34,7 @@ fn Board(client: NotesClient<Channel>) -> impl IntoView {
             let after = notes.with_untracked(|notes| notes.last().map_or(0, |note| note.number));
             let mut request = Request::new(WatchRequest { board: board.get_untracked(), after });
             let mut client = watching.clone();
-            no_deadline(&mut request);
+            request.no_deadline();
             async move { client.watch(request).await }
         },
         move |message: WatchResponse| {

@@ -20,7 +20,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let app = App::new(Routes::new(NotesServer::new(Board::default())))
-        .methods(Methods::from_descriptors(contract::DESCRIPTORS)?)
+        .methods(Methods::from(contract::METHODS))
         .page(Page::new(page).when_missing("<!doctype html><p>Run <code>trunk build</code> in page/."));
     tonic_serve::serve(listener, app, ServeOptions::default(), shutdown).await?;
     Ok(())

@@ -2,6 +2,3 @@
 
 tonic::include_proto!("sampler.v1");
 include!(concat!(env!("OUT_DIR"), "/methods.rs"));
-
-/// The contract as a serialised `google.protobuf.FileDescriptorSet`.
-pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -24,7 +24,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let app = App::new(Routes::new(SamplerServer::new(Sine)))
-        .methods(Methods::from_descriptors(contract::DESCRIPTORS)?)
+        .methods(Methods::from(contract::METHODS))
         .page(Page::new(page).when_missing("<!doctype html><p>Run <code>trunk build</code> in page/."));
     tonic_serve::serve(listener, app, ServeOptions::default(), shutdown).await?;
     Ok(())
@@ -48,7 +48,8 @@ impl Sampler for Sine {
         let ticks = IntervalStream::new(tokio::time::interval(Duration::from_secs(1) / rate));
         let mut next = 0_usize;
         let samples = ticks.map(move |_| {
-            let values = (next..next + VALUES_IN_MESSAGE).map(|step| 1.0 + (step as f64 / 50.0).sin()).collect();
+            let values =
+                (next..next + VALUES_IN_MESSAGE).map(|step| 1.0 + (step as f64 / 50.0).sin()).collect();
             next += VALUES_IN_MESSAGE;
             Ok(SampleResponse { values })
         });

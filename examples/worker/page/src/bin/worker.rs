@@ -5,7 +5,7 @@ use contract::{DescribeRequest, METHODS, SampleRequest, SampleResponse};
 use futures_util::StreamExt as _;
 use page::Text;
 use tonic::Request;
-use tonic_web_channel::{Channel, State, Subscription, SubscriptionOptions, Update, no_deadline};
+use tonic_web_channel::{Channel, RequestExt as _, State, Subscription, SubscriptionOptions, Update};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::DedicatedWorkerGlobalScope;
@@ -34,7 +34,7 @@ async fn run(mut client: SamplerClient<Channel>, page: DedicatedWorkerGlobalScop
     let (mut updates, _handle) = Subscription::new(SubscriptionOptions::default(), move || {
         let mut client = client.clone();
         let mut request = Request::new(SampleRequest { rate: 20 });
-        no_deadline(&mut request);
+        request.no_deadline();
         async move { client.sample(request).await }
     });
     let (mut count, mut sum) = (0_usize, 0.0);
