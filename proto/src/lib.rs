@@ -14,7 +14,8 @@ pub mod schema;
 pub use self::codec::SmallBufferCodec;
 #[cfg(feature = "server")]
 pub use self::encoded::EncodedSubscribeResponse;
-pub use self::schema::METHODS;
+
+include!("generated/method_table.rs");
 
 /// Package `helloworld`: gRPC's quick-start Greeter. Documented in `helloworld.proto`.
 #[allow(
