@@ -1,4 +1,4 @@
-//! All four kinds of Greeter call over native gRPC.
+//! All four kinds of Greeter calls over native gRPC.
 
 use std::time::Duration;
 
@@ -28,14 +28,14 @@ async fn client(server: &TestServer) -> GreeterClient<Channel> {
     GreeterClient::new(server.channel())
 }
 
-/// The field that a refusal names, and its code.
+/// The code of a refusal, and the field that it names.
 fn refused(status: &Status) -> (Code, Option<String>) {
     let violations = status.get_details_bad_request().map(|details| details.field_violations);
     (status.code(), violations.and_then(|violations| Some(violations.first()?.field.clone())))
 }
 
 #[tokio::test]
-async fn a_name_is_greeted() {
+async fn name_is_greeted() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -48,7 +48,7 @@ async fn a_name_is_greeted() {
 }
 
 #[tokio::test]
-async fn a_name_may_have_a_thousand_characters_and_no_more() {
+async fn name_is_limited_to_a_thousand_characters() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -62,7 +62,7 @@ async fn a_name_may_have_a_thousand_characters_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_streamed_greeting_comes_as_often_as_asked_for() {
+async fn stream_sends_the_requested_number_of_greetings() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -79,7 +79,7 @@ async fn a_streamed_greeting_comes_as_often_as_asked_for() {
 }
 
 #[tokio::test]
-async fn a_streamed_greeting_goes_on_until_its_deadline() {
+async fn stream_without_count_ends_at_its_deadline() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -101,7 +101,7 @@ async fn a_streamed_greeting_goes_on_until_its_deadline() {
 }
 
 #[tokio::test]
-async fn a_pace_out_of_its_range_is_refused_naming_the_key() {
+async fn invalid_count_or_interval_is_refused_naming_the_key() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -112,7 +112,7 @@ async fn a_pace_out_of_its_range_is_refused_naming_the_key() {
         ("x-greeter-count", "-1"),
         ("x-greeter-interval-ms", "60001"),
         ("x-greeter-interval-ms", "1.5"),
-        // Without a count it would never rest.
+        // Not allowed without a count.
         ("x-greeter-interval-ms", "0"),
     ] {
         let status = greeter.say_hello_stream_reply(paced("World", &[(key, value)])).await.unwrap_err();
@@ -123,7 +123,7 @@ async fn a_pace_out_of_its_range_is_refused_naming_the_key() {
 }
 
 #[tokio::test]
-async fn each_name_of_a_conversation_is_greeted_as_it_comes() {
+async fn bidi_stream_greets_each_name_as_it_arrives() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
     let (names, sent) = mpsc::channel(1);
@@ -141,7 +141,7 @@ async fn each_name_of_a_conversation_is_greeted_as_it_comes() {
 }
 
 #[tokio::test]
-async fn many_names_get_one_greeting() {
+async fn client_stream_gets_one_greeting_for_all_names() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -158,7 +158,7 @@ async fn many_names_get_one_greeting() {
 }
 
 #[tokio::test]
-async fn no_name_and_too_many_names_are_refused() {
+async fn client_stream_without_names_or_with_too_many_is_refused() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
     let count = |count| tokio_stream::iter(vec![hello("x"); count]);

@@ -1,4 +1,4 @@
-//! The size of what is asked and answered: the limits of requests, and answers that are compressed.
+//! Sizes of requests and responses: limits, and compression.
 
 use http::{HeaderValue, Request};
 use http_body_util::Full;
@@ -12,7 +12,7 @@ use crate::support::http::{Http, fetch, open, web_call};
 const WEB: &str = "application/grpc-web+proto";
 
 #[tokio::test]
-async fn a_request_over_the_limit_of_its_service_is_resource_exhausted() {
+async fn request_over_the_limit_of_its_service_is_resource_exhausted() {
     let server = TestServer::start().await;
     for (content_type, http) in [(WEB, Http::One), (WEB, Http::Two), ("application/grpc", Http::Two)] {
         for method in ["SayHello", "SayHelloStreamReply"] {
@@ -27,7 +27,7 @@ async fn a_request_over_the_limit_of_its_service_is_resource_exhausted() {
     server.shutdown().await;
 }
 
-/// A call by a session, whose caller takes gzip or does not.
+/// A call with a session; `encodings` are accepted for the response.
 fn call(
     token: &str,
     method: &str,
@@ -43,10 +43,10 @@ fn call(
 }
 
 #[tokio::test]
-async fn history_is_compressed_for_those_who_take_it_and_the_live_stream_never_is() {
+async fn history_is_compressed_on_request_and_the_live_stream_never() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
-    // Prose of some length, as people write it.
+    // Prose of realistic length.
     let prose = include_str!("../../../ARCHITECTURE.md").lines().filter(|line| line.len() > 40).cycle();
     for text in prose.take(100) {
         ada.send("general", text).await;

@@ -1,124 +1,126 @@
-//! What the writer does beside writing: knows when nothing can be stored and tries again, looks after the head
-//! file, and says so in the log, once.
+//! Maintenance by the writer: detects when nothing can be stored and retries, keeps the head file up to date, removes
+//! expired rows, and logs each outage once.
 
 use std::time::{Duration, Instant};
 
 use super::super::health::Fault;
 use super::super::store::{HeadFile, StoreError, report_damage};
 use super::group::Group;
+use crate::error_chain::ErrorChain;
 
-/// How often the writer looks whether its files are in their place and whether the disk takes writes again.
+/// Interval between two checks of the files, and between two retries while the disk refuses writes.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How often the head file is brought up to date while messages are stored.
+/// Interval between two updates of the head file while messages are stored.
 const HEAD_INTERVAL: Duration = Duration::from_secs(5);
 
-/// For how long after a failure that may pass writes are refused without another try. A full disk is not to be
-/// kept busy by those who try again.
-const PAUSE: Duration = Duration::from_millis(250);
+/// Time after a temporary failure in which writes are refused without a retry. Clients that retry must not keep a full disk
+/// busy.
+const RETRY_DELAY: Duration = Duration::from_millis(250);
 
-/// How often a failure that may pass is logged as an error.
+/// Minimum interval between two log lines about temporary failures.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The writer's own duties.
+/// State of the maintenance.
 #[derive(Debug)]
-pub(super) struct Upkeep {
+pub(super) struct Maintenance {
     head: HeadFile,
     unused_lifetime: Duration,
-    last: Instant,
-    head_noted: Instant,
-    /// No try before this, after a failure.
+    last_run: Instant,
+    head_updated: Instant,
+    /// No retry before this time, after a failure.
     retry_at: Option<Instant>,
-    /// When a passing failure was last logged.
-    logged: Option<Instant>,
-    /// Whether the log says that nothing can be stored, and not yet that it can.
-    complained: bool,
+    /// Time of the last log line about a temporary failure.
+    failure_logged: Option<Instant>,
+    /// Whether an outage was logged whose end has not been logged yet.
+    outage_logged: bool,
 }
 
-impl Upkeep {
+impl Maintenance {
     pub(super) fn new(head: HeadFile, unused_lifetime: Duration) -> Self {
         let now = Instant::now();
         Self {
             head,
             unused_lifetime,
-            last: now,
-            head_noted: now,
+            last_run: now,
+            head_updated: now,
             retry_at: None,
-            logged: None,
-            complained: false,
+            failure_logged: None,
+            outage_logged: false,
         }
     }
 
-    /// Why nothing is to be written now.
+    /// The fault to refuse writes with, if they must not be tried now.
     pub(super) fn refusal(&self, group: &Group) -> Option<Fault> {
         let fault = group.health().fault()?;
         let too_early = self.retry_at.is_some_and(|at| Instant::now() < at);
         (fault.is_final() || too_early).then_some(fault)
     }
 
-    /// Something was stored.
-    pub(super) fn stored(&mut self, group: &Group) {
+    /// Ends a temporary fault after a successful write.
+    pub(super) fn write_succeeded(&mut self, group: &Group) {
         self.retry_at = None;
-        if group.health().recover() && self.complained {
-            self.complained = false;
+        if group.health().recover() && self.outage_logged {
+            self.outage_logged = false;
             tracing::info!("the chat stores messages again");
         }
     }
 
-    /// Nothing can be stored because of `fault`, which showed itself as `error`.
-    pub(super) fn failed(&mut self, group: &Group, fault: Fault, error: &StoreError) {
-        let news = group.health().fail(fault);
+    /// Records a failed write: `error` is how `fault` showed.
+    pub(super) fn write_failed(&mut self, group: &Group, fault: Fault, error: &StoreError) {
+        let is_new = group.health().fail(fault);
         if fault.is_final() {
-            if news {
+            if is_new {
                 report_final(group, fault, error);
             }
             return;
         }
-        self.retry_at = Some(Instant::now() + PAUSE);
-        if self.logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
-            self.logged = Some(Instant::now());
-            self.complained = true;
-            tracing::error!(%error, "the chat cannot store messages; it tries again until it can");
+        self.retry_at = Some(Instant::now() + RETRY_DELAY);
+        if self.failure_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            self.failure_logged = Some(Instant::now());
+            self.outage_logged = true;
+            tracing::error!(error = %ErrorChain(error), "the chat cannot store messages; it keeps retrying");
         }
     }
 
-    /// Does what is due.
+    /// Does the maintenance that is due.
     pub(super) fn run_if_due(&mut self, group: &mut Group) {
-        if self.last.elapsed() < INTERVAL {
+        if self.last_run.elapsed() < INTERVAL {
             return;
         }
-        self.last = Instant::now();
+        self.last_run = Instant::now();
         let tried = match group.health().fault() {
             Some(fault) if fault.is_final() => return,
-            Some(_) => group.probe().inspect(|()| self.stored(group)),
+            Some(_) => group.probe().inspect(|()| self.write_succeeded(group)),
             None => group.store.check_files().and_then(|()| group.sweep(self.unused_lifetime)),
         };
         match tried {
-            Ok(()) => self.note_head(group),
+            Ok(()) => self.update_head_file(group),
             Err(error) => match error.fault() {
-                Some(fault) => self.failed(group, fault, &error),
-                None => tracing::debug!(%error, "what nobody needs any more cannot be removed"),
+                Some(fault) => self.write_failed(group, fault, &error),
+                None => tracing::debug!(error = %ErrorChain(&error), "expired rows cannot be removed"),
             },
         }
     }
 
-    fn note_head(&mut self, group: &Group) {
-        if self.head_noted.elapsed() < HEAD_INTERVAL {
+    fn update_head_file(&mut self, group: &Group) {
+        if self.head_updated.elapsed() < HEAD_INTERVAL {
             return;
         }
-        self.head_noted = Instant::now();
-        if let Err(error) = self.head.note_events(group.events()) {
+        self.head_updated = Instant::now();
+        if let Err(error) = self.head.record_events(group.events()) {
             tracing::debug!(%error, "the head file cannot be written");
         }
     }
 
-    /// Closes the database, and notes that it was closed.
+    /// Closes the database and records that in the head file.
     pub(super) fn close(self, group: Group) {
         let (events, fault) = (group.events(), group.health().fault());
         if let Err(error) = group.close() {
+            let error = ErrorChain(&error);
             tracing::error!(%error, "the chat's database was not closed cleanly; the next start checks it");
         } else if fault.is_none()
-            && let Err(error) = self.head.note_closed(events)
+            && let Err(error) = self.head.record_closed(events)
         {
             tracing::warn!(%error, "the head file cannot be written; the next start checks the database");
         }
@@ -127,8 +129,9 @@ impl Upkeep {
 
 fn report_final(group: &Group, fault: Fault, error: &StoreError) {
     if fault == Fault::Damaged {
-        return report_damage(group.path(), &error.to_string());
+        return report_damage(group.path(), &ErrorChain(error).to_string());
     }
+    let error = ErrorChain(error);
     match group.store.save_nameless_log() {
         Ok(true) => tracing::error!(
             %error,
@@ -141,7 +144,7 @@ fn report_final(group: &Group, fault: Fault, error: &StoreError) {
              and start the server again"
         ),
         Err(failure) => tracing::error!(
-            %error, %failure,
+            %error, failure = %ErrorChain(&failure),
             "nothing is stored any more, and what was stored before cannot be copied into the database file: put the \
              files back in their place, and start the server again"
         ),
