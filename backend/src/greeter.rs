@@ -14,6 +14,9 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
+/// Greetings shorter than this are sent uncompressed, bytes: gzip would make them longer.
+const MIN_COMPRESSED_BYTES: usize = 256;
+
 /// Default interval between two greetings.
 const DEFAULT_INTERVAL: Duration = Duration::from_millis(DEFAULT_INTERVAL_MS);
 
@@ -27,7 +30,7 @@ impl Greeter for GreeterService {
     type SayHelloBidiStreamStream = BoxStream<'static, Result<HelloReply, Status>>;
 
     async fn say_hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
-        greet(&request.into_inner()).map(Response::new)
+        greet(&request.into_inner()).map(respond)
     }
 
     async fn say_hello_stream_reply(
@@ -70,8 +73,18 @@ impl Greeter for GreeterService {
         if names.count == 0 {
             return Err(Status::invalid_argument("no name was sent, so there is nobody to greet"));
         }
-        Ok(Response::new(hello(&names.enumerated())))
+        Ok(respond(hello(&names.enumerated())))
     }
+}
+
+/// A response that is compressed if it is long enough.
+fn respond(reply: HelloReply) -> Response<HelloReply> {
+    let is_short = reply.message.len() < MIN_COMPRESSED_BYTES;
+    let mut response = Response::new(reply);
+    if is_short {
+        response.disable_compression();
+    }
+    response
 }
 
 fn greet(request: &HelloRequest) -> Result<HelloReply, Status> {

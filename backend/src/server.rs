@@ -2,6 +2,7 @@
 
 mod certificate;
 mod rate_limit;
+mod unknown_method;
 
 use std::convert::Infallible;
 use std::io;
@@ -28,6 +29,7 @@ use crate::greeter::GreeterService;
 use crate::rates::Rates;
 
 use self::rate_limit::RateLimit;
+use self::unknown_method::name_unknown_methods;
 
 /// Largest Greeter request, bytes; larger ones are refused. The longest name takes 4,000.
 const MAX_GREETER_REQUEST: usize = 64 * 1024;
@@ -38,9 +40,14 @@ const MAX_LARGE_RESPONSE: usize = 1024 * 1024;
 /// Methods with large responses. A client that reads nothing must not have many of them built.
 const LARGE_RESPONSES: [&str; 2] = ["/chat.v1.ChatService/ListEvents", "/chat.v1.ChatService/ListRooms"];
 
-/// Methods whose responses are compressed for callers that accept it: the large ones. Stream frames are small and
-/// shared by all streams; compressing them for each stream would cost more than it saves.
-const COMPRESSED_RESPONSES: [&str; 2] = ["/chat.v1.ChatService/ListEvents", "/chat.v1.ChatService/ListRooms"];
+/// Methods whose responses are compressed for callers that accept it. Not the streams: the chat's frames are small and
+/// shared by all streams, and a small request must not make the server compress 100,000 greetings.
+const COMPRESSED_RESPONSES: [&str; 4] = [
+    "/chat.v1.ChatService/ListEvents",
+    "/chat.v1.ChatService/ListRooms",
+    "/helloworld.Greeter/SayHello",
+    "/helloworld.Greeter/SayHelloClientStream",
+];
 
 /// The document that is served while the page is not built.
 const PAGE_NOT_BUILT: &str = include_str!("server/page_not_built.html");
@@ -118,7 +125,10 @@ impl Server {
 
     /// All services: the Greeter, the chat, health and reflection.
     fn routes<H: Health>(&self, health: HealthServer<H>, rates: &Arc<Rates>) -> anyhow::Result<Routes> {
-        let greeter = GreeterServer::new(GreeterService).max_decoding_message_size(MAX_GREETER_REQUEST);
+        let greeter = GreeterServer::new(GreeterService)
+            .max_decoding_message_size(MAX_GREETER_REQUEST)
+            .accept_compressed(Encoding::Gzip)
+            .send_compressed(Encoding::Gzip);
         let chat = self
             .chat
             .service(rates.clone())
@@ -127,7 +137,7 @@ impl Server {
         let routes = Routes::new(RateLimit::wrap(greeter, rates, Rates::anonymous))
             .add_service(chat)
             .add_service(RateLimit::wrap(health, rates, Rates::health));
-        add_reflection(routes, rates)
+        Ok(name_unknown_methods(add_reflection(routes, rates)?))
     }
 
     fn app(&self, routes: Routes) -> anyhow::Result<App> {

@@ -111,7 +111,10 @@ async fn unknown_service_is_unimplemented_with_its_path() {
     let request = tonic::Request::new(proto::helloworld::HelloRequest::default());
     let status = channel.unary(request, path, codec).await.unwrap_err();
 
-    assert_eq!(status.code(), Code::Unimplemented);
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unimplemented, "unknown method /unknown.Service/Method")
+    );
     // The connection is still usable.
     assert!(
         GreeterClient::new(server.channel())

@@ -6,6 +6,7 @@ use proto::helloworld::HelloRequest;
 use proto::helloworld::greeter_client::GreeterClient;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::codec::CompressionEncoding::Gzip;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
@@ -173,5 +174,43 @@ async fn client_stream_without_names_or_with_too_many_is_refused() {
     assert!(greeter.say_hello_client_stream(long(16)).await.is_ok());
     let too_long = greeter.say_hello_client_stream(long(17)).await.unwrap_err();
     assert_eq!(too_long.code(), Code::ResourceExhausted);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn compressed_requests_are_accepted_by_every_method() {
+    let server = TestServer::start().await;
+    let mut greeter = client(&server).await.send_compressed(Gzip);
+    let names = || tokio_stream::iter([hello("Ada"), hello("Grace")]);
+
+    let unary = greeter.say_hello(hello("Ada")).await.unwrap().into_inner();
+    let stream = greeter.say_hello_stream_reply(paced("Ada", &[("x-greeter-count", "1")])).await.unwrap();
+    let joined = greeter.say_hello_client_stream(names()).await.unwrap().into_inner();
+    let bidi = greeter.say_hello_bidi_stream(names()).await.unwrap();
+
+    assert_eq!(unary.message, "Hello, Ada!");
+    assert_eq!(stream.into_inner().message().await.unwrap().unwrap().message, "Hello, Ada!");
+    assert_eq!(joined.message, "Hello, Ada and Grace!");
+    assert_eq!(bidi.into_inner().message().await.unwrap().unwrap().message, "Hello, Ada!");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn greetings_are_compressed_for_clients_that_accept_it() {
+    let server = TestServer::start().await;
+    let mut greeter = client(&server).await.accept_compressed(Gzip);
+    let name = "x".repeat(1_000);
+
+    let long = greeter.say_hello(hello(&name)).await.unwrap();
+    let names = tokio_stream::iter([hello(&name)]);
+    let joined = greeter.say_hello_client_stream(names).await.unwrap();
+    let stream = greeter.say_hello_stream_reply(paced(&name, &[("x-greeter-count", "1")])).await.unwrap();
+
+    for compressed in [long.metadata(), joined.metadata()] {
+        assert_eq!(compressed.get("grpc-encoding").unwrap(), "gzip");
+    }
+    assert_eq!(long.into_inner().message, format!("Hello, {name}!"));
+    assert!(!stream.metadata().contains_key("grpc-encoding"), "streams are not compressed");
+    assert_eq!(greeter.say_hello(hello("Ada")).await.unwrap().into_inner().message, "Hello, Ada!");
     server.shutdown().await;
 }

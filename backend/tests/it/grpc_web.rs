@@ -123,6 +123,7 @@ async fn unknown_method_is_unimplemented_in_the_callers_protocol() {
             assert_eq!(answer.status, StatusCode::OK, "{path}");
             assert_eq!(answer.header("content-type"), "application/grpc-web+proto", "{path}");
             assert_eq!(answer.header("grpc-status"), "12", "{path}");
+            assert_eq!(answer.header("grpc-message"), format!("unknown%20method%20{path}"));
         }
         let native = fetch(server.addr, Http::Two, web_call("application/grpc", path, &world())).await;
         assert_eq!(native.header("content-type"), "application/grpc", "{path}");

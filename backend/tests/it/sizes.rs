@@ -1,5 +1,7 @@
 //! Sizes of requests and responses: limits, and compression.
 
+use std::io::Write as _;
+
 use http::{HeaderValue, Request};
 use http_body_util::Full;
 use proto::chat::v1::{ListEventsRequest, SubscribeRequest};
@@ -23,6 +25,40 @@ async fn request_over_the_limit_of_its_service_is_resource_exhausted() {
 
             assert_eq!(answer.header("grpc-status"), "8", "{content_type} {http:?} {path}");
         }
+    }
+    server.shutdown().await;
+}
+
+/// Compressed zeros: about a thousandth of `bytes`.
+fn compression_bomb(bytes: usize) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&vec![0; bytes]).unwrap();
+    gzip.finish().unwrap()
+}
+
+#[tokio::test]
+async fn compressed_request_that_exceeds_the_limit_when_decompressed_is_refused() {
+    let server = TestServer::start().await;
+    let ada = Person::join(server.channel(), "Ada").await;
+    let bomb = compression_bomb(64 * 1024 * 1024);
+    assert!(bomb.len() < 68 * 1024, "{} bytes", bomb.len());
+    // It fits into the Greeter's limit for compressed messages.
+    for (path, bomb) in [
+        ("/helloworld.Greeter/SayHello", compression_bomb(32 * 1024 * 1024)),
+        ("/helloworld.Greeter/SayHelloBidiStream", compression_bomb(32 * 1024 * 1024)),
+        ("/chat.v1.ChatService/SendMessage", bomb),
+    ] {
+        let mut call = web_call(WEB, path, &HelloRequest::default());
+        call.headers_mut().insert("grpc-encoding", HeaderValue::from_static("gzip"));
+        call.headers_mut().insert("authorization", format!("Bearer {}", ada.token).parse().unwrap());
+        let prefix = [&[1][..], &u32::try_from(bomb.len()).unwrap().to_be_bytes()].concat();
+        *call.body_mut() = Full::new([prefix, bomb].concat().into());
+
+        let answer = fetch(server.addr, Http::Two, call).await;
+
+        let trailers = String::from_utf8_lossy(&answer.body).into_owned();
+        let status = answer.header("grpc-status");
+        assert!(status == "8" || trailers.contains("grpc-status:8\r\n"), "{path}: {status} {trailers}");
     }
     server.shutdown().await;
 }
