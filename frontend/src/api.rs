@@ -70,10 +70,10 @@ impl Api {
     ) -> Result<Streaming<HelloReply>, Status> {
         let mut request = Request::new(HelloRequest { name });
         if let Some(count) = options.count {
-            request.metadata_mut().insert("x-greeter-count", count.into());
+            request.metadata_mut().insert(proto::limits::greeter::COUNT_KEY, count.into());
         }
         if let Some(interval_ms) = options.interval_ms {
-            request.metadata_mut().insert("x-greeter-interval-ms", interval_ms.into());
+            request.metadata_mut().insert(proto::limits::greeter::INTERVAL_KEY, interval_ms.into());
         }
         match deadline {
             Some(deadline) => request.set_timeout(deadline),

@@ -1,4 +1,4 @@
-//! Clients that open streams and take nothing: what others read does not wait for them.
+//! Clients that open streams and take nothing must not delay the reads of others.
 
 use std::net::SocketAddr;
 
@@ -14,22 +14,21 @@ use tonic::Code;
 use crate::chat_client::{Person, eventually};
 use crate::support::{PATIENCE, TestServer};
 
-/// Streams that one guest may have open.
-const STREAMS: usize = backend::chat::STREAMS_PER_USER;
+/// Maximum number of streams of one guest.
+const STREAMS: usize = proto::limits::chat::MAX_STREAMS_PER_USER;
 
-/// Guests who attack at the same time.
+/// Number of attacking guests.
 const GUESTS: usize = 24;
 
-/// A connection whose streams have no room for answers. It answers pings, and takes nothing.
+/// A connection whose streams have no window for responses. It answers pings and takes nothing.
 #[derive(Debug)]
 struct StalledConnection {
-    /// Runs the connection; aborted when dropped.
+    /// Drives the connection; aborted when dropped.
     _connection: JoinSet<()>,
     _answers: Vec<ResponseFuture>,
 }
 
-/// A client whose streams have room for `window` bytes each; the connection runs until what is returned is
-/// dropped.
+/// A client whose streams have a window of `window` bytes; the connection runs until the returned task set is dropped.
 async fn stalled_connection(addr: SocketAddr, window: u32) -> (SendRequest<Bytes>, JoinSet<()>) {
     let stream = TcpStream::connect(addr).await.unwrap();
     let mut builder = h2::client::Builder::new();
@@ -37,13 +36,13 @@ async fn stalled_connection(addr: SocketAddr, window: u32) -> (SendRequest<Bytes
     let (client, connection) = builder.handshake(stream).await.unwrap();
     let mut running = JoinSet::new();
     running.spawn(async move {
-        // It ends with the server at the latest.
+        // Ends with the server at the latest.
         connection.await.ok();
     });
     (client, running)
 }
 
-/// Opens `STREAMS` streams in one burst, with room for `window` bytes on each.
+/// Opens `STREAMS` streams at once, each with a window of `window` bytes.
 async fn subscribe_without_reading(addr: SocketAddr, person: &Person, window: u32) -> StalledConnection {
     let (mut client, connection) = stalled_connection(addr, window).await;
     let mut answers = Vec::new();
@@ -55,14 +54,14 @@ async fn subscribe_without_reading(addr: SocketAddr, person: &Person, window: u3
             .body(())
             .unwrap();
         let (answer, mut body) = client.send_request(request, false).unwrap();
-        // An empty message: no cursor.
+        // An empty message: no cursors.
         body.send_data(Bytes::from_static(&[0, 0, 0, 0, 0]), true).unwrap();
         answers.push(answer);
     }
     StalledConnection { _connection: connection, _answers: answers }
 }
 
-/// Everything that reads the database, by somebody whose session the server has not seen since it was made.
+/// Makes every kind of database read, as a user whose session is not cached.
 async fn reads_are_answered(server: &TestServer, name: &str) {
     let reads = async {
         let mut person = Person::join(server.channel(), name).await;
@@ -75,7 +74,7 @@ async fn reads_are_answered(server: &TestServer, name: &str) {
 }
 
 #[tokio::test]
-async fn one_guest_who_takes_nothing_stops_nobodys_reads() {
+async fn stalled_streams_of_one_guest_do_not_block_reads() {
     for window in [0, 30] {
         let server = TestServer::start().await;
         let attacker = Person::join(server.channel(), "Attacker").await;
@@ -87,7 +86,7 @@ async fn one_guest_who_takes_nothing_stops_nobodys_reads() {
 }
 
 #[tokio::test]
-async fn many_guests_who_take_nothing_stop_nobodys_reads() {
+async fn stalled_streams_of_many_guests_do_not_block_reads() {
     let server = TestServer::start().await;
     let mut stalled = Vec::new();
     for guest in 0..GUESTS {
@@ -100,12 +99,12 @@ async fn many_guests_who_take_nothing_stop_nobodys_reads() {
     reads_are_answered(&server, "Ada").await;
 }
 
-/// Pages of history that one guest asks for at the same time.
+/// Number of pages that one guest requests at once.
 const PAGES: usize = 400;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_guest_who_asks_for_hundreds_of_large_pages_is_refused_most_and_stops_nobody() {
-    // Without the limit of buffered bytes, which holds such calls back before they read anything.
+async fn hundreds_of_page_requests_of_one_guest_are_refused_and_block_nobody() {
+    // Without the limits of buffered bytes, which would delay these calls before they read anything.
     let server = TestServer::start_with(|config| {
         config.limits.max_buffered_bytes_per_connection = usize::MAX / 2;
         config.limits.max_buffered_bytes_per_address = usize::MAX / 2;
@@ -119,7 +118,7 @@ async fn one_guest_who_asks_for_hundreds_of_large_pages_is_refused_most_and_stop
     }
     let connections: Vec<_> = (0..2).map(|_| attacker.over(server.channel())).collect();
     let pages = (0..PAGES).map(|page| {
-        // One connection carries 256 calls at once.
+        // One connection carries at most 256 calls.
         let mut attacker = connections[page % connections.len()].clone();
         async move { attacker.page("general", None, 100).await }
     });
@@ -140,11 +139,11 @@ async fn one_guest_who_asks_for_hundreds_of_large_pages_is_refused_most_and_stop
     }
 }
 
-/// How many of this process's file descriptors are files in `dir`.
+/// Number of open files of this process in `dir`.
 #[cfg(target_os = "linux")]
 fn open_files_in(dir: &std::path::Path) -> usize {
     let open = std::fs::read_dir("/proc/self/fd").unwrap();
-    // One that is closed meanwhile cannot be read.
+    // An entry that was closed meanwhile cannot be read.
     open.filter(|entry| {
         std::fs::read_link(entry.as_ref().unwrap().path()).is_ok_and(|to| to.starts_with(dir))
     })
@@ -153,7 +152,7 @@ fn open_files_in(dir: &std::path::Path) -> usize {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn files_of_the_page_that_nobody_takes_hold_no_file_descriptor() {
+async fn unread_files_of_the_page_hold_no_file_descriptor() {
     let server = TestServer::start().await;
     let dir = server.page_dir();
     std::fs::write(dir.join("large.bin"), vec![1; 1024 * 1024]).unwrap();

@@ -1,4 +1,6 @@
-//! The size of what is asked and answered: the limits of requests, and answers that are compressed.
+//! Sizes of requests and responses: limits, and compression.
+
+use std::io::Write as _;
 
 use http::{HeaderValue, Request};
 use http_body_util::Full;
@@ -12,7 +14,7 @@ use crate::support::http::{Http, fetch, open, web_call};
 const WEB: &str = "application/grpc-web+proto";
 
 #[tokio::test]
-async fn a_request_over_the_limit_of_its_service_is_resource_exhausted() {
+async fn request_over_the_limit_of_its_service_is_resource_exhausted() {
     let server = TestServer::start().await;
     for (content_type, http) in [(WEB, Http::One), (WEB, Http::Two), ("application/grpc", Http::Two)] {
         for method in ["SayHello", "SayHelloStreamReply"] {
@@ -27,7 +29,41 @@ async fn a_request_over_the_limit_of_its_service_is_resource_exhausted() {
     server.shutdown().await;
 }
 
-/// A call by a session, whose caller takes gzip or does not.
+/// Compressed zeros: about a thousandth of `bytes`.
+fn compression_bomb(bytes: usize) -> Vec<u8> {
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&vec![0; bytes]).unwrap();
+    gzip.finish().unwrap()
+}
+
+#[tokio::test]
+async fn compressed_request_that_exceeds_the_limit_when_decompressed_is_refused() {
+    let server = TestServer::start().await;
+    let ada = Person::join(server.channel(), "Ada").await;
+    let bomb = compression_bomb(64 * 1024 * 1024);
+    assert!(bomb.len() < 68 * 1024, "{} bytes", bomb.len());
+    // It fits into the Greeter's limit for compressed messages.
+    for (path, bomb) in [
+        ("/helloworld.Greeter/SayHello", compression_bomb(32 * 1024 * 1024)),
+        ("/helloworld.Greeter/SayHelloBidiStream", compression_bomb(32 * 1024 * 1024)),
+        ("/chat.v1.ChatService/SendMessage", bomb),
+    ] {
+        let mut call = web_call(WEB, path, &HelloRequest::default());
+        call.headers_mut().insert("grpc-encoding", HeaderValue::from_static("gzip"));
+        call.headers_mut().insert("authorization", format!("Bearer {}", ada.token).parse().unwrap());
+        let prefix = [&[1][..], &u32::try_from(bomb.len()).unwrap().to_be_bytes()].concat();
+        *call.body_mut() = Full::new([prefix, bomb].concat().into());
+
+        let answer = fetch(server.addr, Http::Two, call).await;
+
+        let trailers = String::from_utf8_lossy(&answer.body).into_owned();
+        let status = answer.header("grpc-status");
+        assert!(status == "8" || trailers.contains("grpc-status:8\r\n"), "{path}: {status} {trailers}");
+    }
+    server.shutdown().await;
+}
+
+/// A call with a session; `encodings` are accepted for the response.
 fn call(
     token: &str,
     method: &str,
@@ -43,10 +79,10 @@ fn call(
 }
 
 #[tokio::test]
-async fn history_is_compressed_for_those_who_take_it_and_the_live_stream_never_is() {
+async fn history_is_compressed_on_request_and_the_live_stream_never() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
-    // Prose of some length, as people write it.
+    // Prose of realistic length.
     let prose = include_str!("../../../ARCHITECTURE.md").lines().filter(|line| line.len() > 40).cycle();
     for text in prose.take(100) {
         ada.send("general", text).await;

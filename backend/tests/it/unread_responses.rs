@@ -1,4 +1,4 @@
-//! Clients that read nothing of what they ask for.
+//! Clients that do not read their responses.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -20,14 +20,13 @@ use tonic::Code;
 use crate::chat_client::Person;
 use crate::support::{ChildServer, PATIENCE, TestServer};
 
-/// Streams of the Greeter that never wait.
+/// Streams of the Greeter without pauses.
 const GREETINGS: &str = "/helloworld.Greeter/SayHelloStreamReply";
 
-/// Most memory that such a stream may cost, bytes. The release server takes 6 KiB; the tests' server
-/// has larger futures.
+/// Maximum memory of such a stream, bytes. A release build takes 6 KiB; futures of a debug build are larger.
 const MOST_PER_STREAM: usize = 10 * 1024;
 
-/// An HTTP/2 client without windows: it takes no byte of an answer.
+/// An HTTP/2 client without a window: it takes no byte of a response.
 struct Deaf(SendRequest<Bytes>);
 
 impl Deaf {
@@ -38,13 +37,13 @@ impl Deaf {
         Self(requests)
     }
 
-    /// Opens so many streams of greetings at once.
+    /// Opens `number` streams of greetings at once.
     async fn calls(&self, number: usize) -> Vec<RecvStream> {
         let ada = HelloRequest { name: "Ada".to_owned() };
         join_all((0..number).map(|_| self.call(GREETINGS, "", &ada))).await
     }
 
-    /// Calls and waits for the head of the answer. Dropping what is returned cancels the call.
+    /// Calls and waits for the head of the response. Dropping the stream cancels the call.
     async fn call(&self, path: &str, token: &str, message: &impl Message) -> RecvStream {
         let mut requests = self.0.clone().ready().await.unwrap();
         let head = Request::post(format!("http://localhost{path}"))
@@ -65,13 +64,13 @@ impl Deaf {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_stream_of_which_nothing_is_read_costs_little() {
+async fn unread_stream_takes_little_memory() {
     let server = ChildServer::start().await;
     let streams = 250;
     let mut clients = Vec::new();
     let mut held = Vec::new();
     let mut resident = Vec::new();
-    // What the first connection costs beside its streams is not counted.
+    // The first connection's own memory is not counted.
     for _ in 0..4 {
         let client = Deaf::open(server.addr).await;
         held.extend(client.calls(streams).await);
@@ -84,12 +83,12 @@ async fn a_stream_of_which_nothing_is_read_costs_little() {
     assert!(per_stream < MOST_PER_STREAM, "{per_stream} bytes for each stream");
 }
 
-/// A client that opens its windows as far as they go and does not read its socket.
+/// A client with the largest windows that does not read its socket.
 #[cfg(target_os = "linux")]
 async fn open_and_read_nothing(addr: SocketAddr, streams: usize) -> impl Sized {
     const WINDOW: u32 = i32::MAX.cast_unsigned();
     let socket = TcpSocket::new_v4().unwrap();
-    // What the client's kernel takes is taken.
+    // The kernel's buffer takes data for the client: keep it small.
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     let stream = socket.connect(addr).await.unwrap();
     let mut builder = Builder::new();
@@ -105,7 +104,7 @@ async fn open_and_read_nothing(addr: SocketAddr, streams: usize) -> impl Sized {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_stream_on_a_socket_that_is_not_read_costs_little() {
+async fn stream_on_an_unread_socket_takes_little_memory() {
     let server = ChildServer::start().await;
     let streams = 250;
     let mut clients = Vec::new();
@@ -117,11 +116,11 @@ async fn a_stream_on_a_socket_that_is_not_read_costs_little() {
 
     let per_stream = (resident[3] - resident[0]) / (3 * streams);
 
-    // A frame more than where there is no window.
+    // One frame more than without a window.
     assert!(per_stream < 3 * MOST_PER_STREAM / 2, "{per_stream} bytes for each stream");
 }
 
-/// The resident memory once it no longer grows.
+/// Resident memory when it has stopped growing.
 #[cfg(target_os = "linux")]
 async fn settled_bytes(server: &ChildServer) -> usize {
     let mut before = 0;
@@ -137,8 +136,8 @@ async fn settled_bytes(server: &ChildServer) -> usize {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn the_memory_of_such_streams_is_given_back() {
-    // What is freed is given back after ten seconds; a test need not wait for that.
+async fn memory_of_unread_streams_is_returned() {
+    // The default decay time is ten seconds; use less in this test.
     let server = ChildServer::start_with_env(&[
         ("_RJEM_MALLOC_CONF", "dirty_decay_ms:100"),
         ("CHINWAG_MAX_CALLS", "100000"),
@@ -164,7 +163,7 @@ async fn the_memory_of_such_streams_is_given_back() {
 }
 
 #[tokio::test]
-async fn streams_of_which_nothing_is_read_give_a_persons_places_back() {
+async fn stalled_streams_free_their_users_places() {
     let server =
         TestServer::start_with(|config| config.limits.stall_timeout = Duration::from_millis(400)).await;
     let ada = Person::join(server.channel(), "Ada").await;
@@ -189,7 +188,7 @@ async fn streams_of_which_nothing_is_read_give_a_persons_places_back() {
 }
 
 #[tokio::test]
-async fn a_stop_with_hostile_clients_is_short_and_says_goodbye_to_the_others() {
+async fn shutdown_with_hostile_clients_is_short_and_says_goodbye_to_others() {
     let mut server = ChildServer::start().await;
     let ada = Person::join(server.channel(), "Ada").await;
     let mut reader =
@@ -210,7 +209,7 @@ async fn a_stop_with_hostile_clients_is_short_and_says_goodbye_to_the_others() {
     assert!(status.success(), "{status}");
     let Some(Frame::Goodbye(goodbye)) = last else { panic!("no goodbye, but {last:?}") };
     assert_eq!(goodbye.reason(), pb::GoodbyeReason::Shutdown);
-    // Three seconds, and what a busy machine and its disk may take.
+    // Three seconds, and some time for a busy machine.
     assert!(took < Duration::from_secs(4), "it took {took:?}");
     drop((halves, deaf, streams));
 }

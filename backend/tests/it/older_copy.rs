@@ -1,4 +1,4 @@
-//! A log that went back to an older copy: no client goes on as if nothing had happened.
+//! After the log went back to an older copy, no client continues its lost history.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use proto::chat::v1::subscribe_response::Frame;
 use crate::chat_client::{Person, eventually, states};
 use crate::support::program::Program;
 
-/// What a client knows of general: a cursor that stands at its last event.
+/// A cursor at the head of general.
 async fn follow_to_the_head(person: &mut Person) -> pb::Cursor {
     let (frames, _) = person.follow(Vec::new()).await;
     let state = states(&frames).remove(0);
@@ -17,7 +17,7 @@ async fn follow_to_the_head(person: &mut Person) -> pb::Cursor {
     pb::Cursor { room_id, epoch, seq: state.head_seq, fingerprint }
 }
 
-/// What becomes of a cursor of general.
+/// The recovery of a cursor of general.
 async fn resume(person: &mut Person, cursor: &pb::Cursor) -> (pb::Recovery, pb::LostReason, u64) {
     let (frames, _) = person.follow(vec![cursor.clone()]).await;
     let state = states(&frames).remove(0);
@@ -39,7 +39,7 @@ async fn send_many(person: &mut Person, what: &str, count: u64) {
 }
 
 #[tokio::test]
-async fn an_ordinary_restart_and_a_kill_leave_every_cursor_valid() {
+async fn restarts_and_kills_leave_every_cursor_valid() {
     let mut server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     for number in 0..4 {
@@ -61,7 +61,7 @@ async fn an_ordinary_restart_and_a_kill_leave_every_cursor_valid() {
 }
 
 #[tokio::test]
-async fn a_database_file_that_was_copied_back_is_noticed_at_the_start() {
+async fn database_file_that_was_copied_back_is_noticed_at_the_start() {
     let mut server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     send_many(&mut ada, "kept", 3).await;
@@ -89,8 +89,8 @@ async fn a_database_file_that_was_copied_back_is_noticed_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_copy_of_the_running_servers_file_is_known_by_its_events() {
-    // The copy has the incarnation that the head file names: it was made while the same server ran.
+async fn copy_of_the_running_servers_file_is_noticed_by_its_event_count() {
+    // The copy has the incarnation of the head file: it was made while the same server ran.
     let mut server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     send_many(&mut ada, "kept", 3).await;
@@ -100,7 +100,7 @@ async fn a_copy_of_the_running_servers_file_is_known_by_its_events() {
     }
     send_many(&mut ada, "gone", 5).await;
     let events = follow_to_the_head(&mut ada).await.seq;
-    // The head file follows within seconds, also of a server that is killed then.
+    // The head file follows within seconds, even if the server is killed then.
     let (head, expected) = (server.data().join("chinwag.head"), format!(" {events:020} "));
     eventually("the head file", || async { fs::read_to_string(&head).unwrap().contains(&expected) }).await;
     server.kill().await;
@@ -117,7 +117,7 @@ async fn a_copy_of_the_running_servers_file_is_known_by_its_events() {
 }
 
 #[tokio::test]
-async fn a_backup_that_was_copied_into_place_by_hand_is_noticed() {
+async fn backup_that_was_copied_into_place_by_hand_is_noticed() {
     let mut server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     send_many(&mut ada, "kept", 3).await;
@@ -134,8 +134,8 @@ async fn a_backup_that_was_copied_into_place_by_hand_is_noticed() {
 }
 
 #[tokio::test]
-async fn a_whole_folder_that_was_copied_back_is_noticed_by_the_clients_cursors() {
-    // Nothing in the folder knows that there was a later one; the clients do.
+async fn folder_that_was_copied_back_is_noticed_by_the_clients_cursors() {
+    // Nothing in the folder shows that there was a later one, but the clients' cursors do.
     let mut server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     send_many(&mut ada, "kept", 3).await;
@@ -167,7 +167,7 @@ async fn a_whole_folder_that_was_copied_back_is_noticed_by_the_clients_cursors()
         let (recovery, reason, _) = resume(&mut ada, cursor).await;
         assert_eq!((recovery, reason), (pb::Recovery::Lost, pb::LostReason::History), "against the history");
     }
-    // What both histories have is still known.
+    // Cursors in the common history are still valid.
     let (recovery, ..) = resume(&mut ada, &kept).await;
     assert_eq!(recovery, pb::Recovery::Full);
 }

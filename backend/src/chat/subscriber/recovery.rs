@@ -1,34 +1,34 @@
-//! What becomes of a cursor: nothing but the cursor and the room decides it.
+//! The recovery of a cursor. Depends only on the cursor and the room.
 
 use proto::chat::v1 as pb;
 
 use crate::chat::types::{ClientCursor, RoomView};
 
-/// What becomes of a cursor.
+/// The recovery of a cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Answer {
+pub(super) struct RoomRecovery {
     pub(super) recovery: pb::Recovery,
     pub(super) lost: pb::LostReason,
-    /// Events above this one follow.
+    /// The events that follow are above this number.
     pub(super) after: u64,
 }
 
-impl Answer {
+impl RoomRecovery {
     pub(super) fn fresh(view: &RoomView) -> Self {
         Self { recovery: pb::Recovery::Fresh, lost: pb::LostReason::Unspecified, after: view.head }
     }
 }
 
-/// What the log that `view` shows makes of a client's cursor. `stored` is the fingerprint of the event at the
-/// cursor, where the cursor has one to compare it with.
-pub(super) fn answer(
+/// Decides the recovery of a client's cursor in the log of `view`. `stored` is the fingerprint of the stored event at the
+/// cursor, if the cursor has one to compare with.
+pub(super) fn recover(
     cursor: Option<&ClientCursor>,
     stored: Option<u64>,
     view: &RoomView,
     replay_limit: u64,
-) -> Answer {
-    let Some(cursor) = cursor else { return Answer::fresh(view) };
-    let lost = |lost| Answer { recovery: pb::Recovery::Lost, lost, after: view.head };
+) -> RoomRecovery {
+    let Some(cursor) = cursor else { return RoomRecovery::fresh(view) };
+    let lost = |lost| RoomRecovery { recovery: pb::Recovery::Lost, lost, after: view.head };
     if cursor.epoch != view.epoch {
         return lost(pb::LostReason::Epoch);
     }
@@ -41,5 +41,5 @@ pub(super) fn answer(
     } else {
         (pb::Recovery::Full, cursor.seq)
     };
-    Answer { recovery, lost: pb::LostReason::Unspecified, after }
+    RoomRecovery { recovery, lost: pb::LostReason::Unspecified, after }
 }

@@ -1,7 +1,6 @@
-//! The chat's bytes: events as they are stored, and frames put together from stored events without decoding
-//! them.
+//! Encoded events: the stored form, and frames assembled from stored events without decoding them.
 //!
-//! Field numbers are those of `chat/v1/chat.proto`; the tests hold them against the generated code.
+//! Field numbers are those of `chat/v1/chat.proto`; the tests compare the bytes with those of the generated code.
 
 use std::fmt;
 
@@ -14,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::types::{MessageText, OperationId, RoomView, User};
 
-/// `Event.room_id`, `SubscribeResponse.events` and so on, each as the byte before its length or value.
+/// Tags of the fields, each the byte before the field's length or value.
 const EVENT_ROOM_ID: u8 = 1 << 3 | 2;
 const EVENT_SEQ: u8 = 2 << 3;
 const EVENT_CREATED_AT_MS: u8 = 3 << 3;
@@ -22,21 +21,21 @@ const EVENTS_EVENT: u8 = 1 << 3 | 2;
 const EVENTS_FINGERPRINT: u8 = 2 << 3 | 1;
 const RESPONSE_EVENTS: u8 = 3 << 3 | 2;
 
-/// A frame's own header: one byte for the field, at most four for a length below 2^28.
+/// Maximum header of a frame: one byte for the tag, at most four for a length below 2^28.
 const FRAME_HEADER: usize = 5;
 
-/// The bytes of `Events.fingerprint`: one for the field, eight for the value.
+/// Length of `Events.fingerprint`: one byte for the tag, eight for the value.
 const FINGERPRINT_LEN: usize = 9;
 
-/// A frame of events is closed when it holds this many bytes: large enough that a frame's own cost does not
-/// count, small enough that a reader who is behind holds little memory.
+/// A frame of events is finished when it reaches this size, bytes: large enough that the overhead per frame does not
+/// matter, small enough that a reader who is behind holds little memory.
 pub(super) const FRAME_BYTES: usize = 48 * 1024;
 
-/// What of an event its author decides, encoded before its place in the log is known.
+/// The part of an event that its author determines, encoded before its place in the log is known.
 pub(super) struct EventBody(Vec<u8>);
 
 impl fmt::Debug for EventBody {
-    /// Only the length: what people write has no place in a log.
+    /// Prints the length only: message texts must not get into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "EventBody({} bytes)", self.0.len())
     }
@@ -49,7 +48,7 @@ impl EventBody {
         Self::new(Some(author), Some(operation), event::Body::MessagePosted(posted))
     }
 
-    /// A room's first event; no author and no operation when the server made it by itself.
+    /// A room's first event; without author and operation when the server created the room.
     pub(super) fn room_created(author: Option<(&User, OperationId)>, name: &str) -> Self {
         let created = pb::RoomCreated { name: name.to_owned() };
         Self::new(author.map(|a| a.0), author.map(|a| a.1), event::Body::RoomCreated(created))
@@ -65,8 +64,8 @@ impl EventBody {
         Self(event.encode_to_vec())
     }
 
-    /// Writes the whole event, now that it has a place.
-    pub(super) fn place(&self, room_id: &str, seq: u64, created_at_ms: i64, event: &mut Vec<u8>) {
+    /// Encodes the whole event, given its place in the log, into `event`.
+    pub(super) fn encode_at(&self, room_id: &str, seq: u64, created_at_ms: i64, event: &mut Vec<u8>) {
         event.clear();
         event.put_u8(EVENT_ROOM_ID);
         encode_varint(room_id.len() as u64, event);
@@ -79,19 +78,19 @@ impl EventBody {
     }
 }
 
-/// What tells an encoded event from any other that ever had its number: the beginning of its SHA-256. Its time and the
-/// author's operation id are in it, so the same words of the same author give another one. Never 0.
+/// Distinguishes an encoded event from every other one that ever had its number: the first 64 bits of its SHA-256. The
+/// event contains its time and operation id, so the same text of the same author gives another value. Never 0.
 pub(super) fn fingerprint(event: &[u8]) -> u64 {
     let digest = Sha256::digest(event);
     let (first, _) = digest.split_first_chunk().expect("a digest has 32 bytes");
     u64::from_le_bytes(*first).max(1)
 }
 
-/// Puts stored events of one room into a frame.
+/// Assembles stored events of one room into a frame.
 #[derive(Debug)]
 pub(super) struct EventsFrame {
     buffer: BytesMut,
-    /// Where the last event begins.
+    /// Offset of the last event.
     last: usize,
 }
 
@@ -113,24 +112,24 @@ impl EventsFrame {
         self.buffer.put_slice(event);
     }
 
-    /// Makes room for a full frame at once: for those who will fill it.
+    /// Reserves memory for a full frame, for callers that will fill it.
     pub(super) fn reserve_full(&mut self) {
         self.buffer.reserve(FRAME_HEADER + FRAME_BYTES + 1024);
     }
 
-    /// Whether no event was added.
+    /// Whether it has no event.
     pub(super) fn is_empty(&self) -> bool {
         self.buffer.is_empty()
     }
 
-    /// Whether it is time to finish this frame and begin another.
+    /// Whether it has reached [`FRAME_BYTES`].
     pub(super) fn is_full(&self) -> bool {
         self.buffer.len() >= FRAME_BYTES
     }
 
-    /// The frame, and an empty one in its place.
+    /// Returns the frame and leaves an empty one.
     pub(super) fn finish(&mut self) -> EncodedSubscribeResponse {
-        // The header stands right before the events, however short its length is.
+        // The header is right-aligned: it ends where the events begin, whatever its length.
         let mut buffer = std::mem::take(&mut self.buffer);
         let fingerprint = fingerprint(&buffer[self.last..]);
         buffer.put_u8(EVENTS_FINGERPRINT);
@@ -143,17 +142,17 @@ impl EventsFrame {
     }
 }
 
-/// How many bytes an event of `len` bytes takes in a list of events.
+/// Encoded size of an event of `len` bytes as an element of `Events.events`.
 pub(super) fn entry_len(len: usize) -> usize {
     1 + encoded_len_varint(len as u64) + len
 }
 
-/// Any other frame.
+/// Encodes any other frame.
 pub(super) fn frame(frame: subscribe_response::Frame) -> EncodedSubscribeResponse {
     EncodedSubscribeResponse::new(&pb::SubscribeResponse { frame: Some(frame) })
 }
 
-/// A room as the contract has it, and what becomes of a cursor.
+/// The `RoomState` of a view, with the recovery of a cursor.
 pub(super) fn room_state(view: &RoomView, recovery: pb::Recovery, lost: pb::LostReason) -> pb::RoomState {
     pb::RoomState {
         room: Some(pb::Room {
@@ -186,7 +185,7 @@ mod tests {
         let author = User { key: UserKey(1), id: "u1".into(), name: "Ada".into() };
         let operation = OperationId::parse(&[9; 16]).unwrap();
         let mut encoded = Vec::new();
-        EventBody::message(&author, operation, &MessageText::parse(text.to_owned()).unwrap()).place(
+        EventBody::message(&author, operation, &MessageText::parse(text.to_owned()).unwrap()).encode_at(
             "general",
             seq,
             1_700_000_000_000,
@@ -204,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_placed_event_is_what_the_generated_code_would_write() {
+    fn encoded_event_equals_the_generated_code() {
         for seq in [1, 127, 128, u64::MAX] {
             let (encoded, expected) = event(seq, "hello");
             assert_eq!(encoded, expected.encode_to_vec());
@@ -212,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_of_stored_events_is_what_the_generated_code_would_write() {
+    fn encoded_frame_equals_the_generated_code() {
         for count in [1_u64, 2, 3, 1_000] {
             let mut frame = EventsFrame::new();
             let (mut events, mut last) = (Vec::new(), 0);

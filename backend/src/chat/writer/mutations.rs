@@ -1,8 +1,9 @@
-//! What can be written, each with its rules: what is refused, and what an acknowledged one has changed.
+//! The mutations, with their rules: what each refuses, and what an acknowledged one has changed.
 
 use proto::chat::v1::event::Body;
+use proto::limits::chat::MAX_ROOMS;
 
-use super::super::MAX_ROOMS;
+use super::super::encoding::EventBody;
 use super::super::error::ChatError;
 use super::super::session::TokenHash;
 use super::super::store::{RoomRow, StoreError};
@@ -10,11 +11,10 @@ use super::super::types::{
     InvalidField, Marker, MessageText, OperationId, Receipt, RoomId, RoomKey, RoomName, RoomView, User,
     UserKey, UserName,
 };
-use super::super::wire::EventBody;
-use super::Input;
+use super::Mutation;
 use super::group::Group;
 
-/// Makes a user with a session.
+/// Creates a user with a session.
 #[derive(Debug)]
 pub(in crate::chat) struct Join {
     pub(in crate::chat) user_id: String,
@@ -23,7 +23,7 @@ pub(in crate::chat) struct Join {
     pub(in crate::chat) lifetime_ms: i64,
 }
 
-impl Input for Join {
+impl Mutation for Join {
     type Output = User;
 
     fn apply(&self, group: &mut Group) -> Result<User, ChatError> {
@@ -34,38 +34,38 @@ impl Input for Join {
         let user = (self.user_id.as_str(), self.name.as_str(), key.as_str());
         let user =
             group.store.insert_user(user, &self.token, group.now_ms, group.now_ms + self.lifetime_ms)?;
-        group.read_all(user.key)?;
+        group.mark_all_read(user.key)?;
         Ok(user)
     }
 }
 
-/// Moves the end of a session.
+/// Extends a session.
 #[derive(Debug)]
-pub(in crate::chat) struct Prolong {
+pub(in crate::chat) struct ExtendSession {
     pub(in crate::chat) token: TokenHash,
     pub(in crate::chat) lifetime_ms: i64,
 }
 
-impl Input for Prolong {
-    /// When it ends now, milliseconds since 1970.
+impl Mutation for ExtendSession {
+    /// The new expiry, milliseconds since 1970-01-01T00:00:00Z.
     type Output = i64;
 
     fn apply(&self, group: &mut Group) -> Result<i64, ChatError> {
         let expires_at_ms = group.now_ms + self.lifetime_ms;
-        match group.store.prolong(&self.token, expires_at_ms)? {
+        match group.store.extend_session(&self.token, expires_at_ms)? {
             true => Ok(expires_at_ms),
             false => Err(ChatError::NoSession),
         }
     }
 }
 
-/// Notes that a session is used.
+/// Marks a session as used.
 #[derive(Debug)]
 pub(in crate::chat) struct MarkUsed {
     pub(in crate::chat) token: TokenHash,
 }
 
-impl Input for MarkUsed {
+impl Mutation for MarkUsed {
     type Output = ();
 
     fn apply(&self, group: &mut Group) -> Result<(), ChatError> {
@@ -80,7 +80,7 @@ pub(in crate::chat) struct EndSession {
     pub(in crate::chat) user: UserKey,
 }
 
-impl Input for EndSession {
+impl Mutation for EndSession {
     type Output = ();
 
     fn apply(&self, group: &mut Group) -> Result<(), ChatError> {
@@ -90,24 +90,24 @@ impl Input for EndSession {
     }
 }
 
-/// Makes a room.
+/// Creates a room.
 #[derive(Debug)]
 pub(in crate::chat) struct CreateRoom {
     pub(in crate::chat) author: User,
     pub(in crate::chat) operation: OperationId,
     pub(in crate::chat) name: RoomName,
-    /// Used when there is no such room yet.
+    /// For the new room, unless the operation is a repeat.
     pub(in crate::chat) id: RoomId,
     pub(in crate::chat) epoch: u64,
-    /// How many rooms the author may have made with it.
+    /// Maximum number of rooms that the author may have created, this one included.
     pub(in crate::chat) allowed: usize,
 }
 
-impl Input for CreateRoom {
+impl Mutation for CreateRoom {
     type Output = RoomView;
 
     fn apply(&self, group: &mut Group) -> Result<RoomView, ChatError> {
-        if let Some(first) = group.store.appended(self.operation, self.author.key)? {
+        if let Some(first) = group.store.event_of_operation(self.operation, self.author.key)? {
             let same =
                 matches!(&first.event.body, Some(Body::RoomCreated(room)) if room.name == self.name.as_str());
             if !same {
@@ -122,7 +122,7 @@ impl Input for CreateRoom {
         if group.room_count() >= MAX_ROOMS {
             return Err(ChatError::TooManyRooms);
         }
-        if group.store.rooms_made_by(&self.author)? >= self.allowed {
+        if group.store.rooms_created_by(&self.author)? >= self.allowed {
             return Err(ChatError::TooManyOwnRooms { allowed: self.allowed });
         }
         let key = RoomKey::from_index(group.room_count());
@@ -131,9 +131,9 @@ impl Input for CreateRoom {
         let body = EventBody::room_created(Some((&self.author, self.operation)), self.name.as_str());
         let (seq, _) = group.append(key, &body, None)?;
         group.store.claim(self.operation, self.author.key, key, seq)?;
-        group.note_author(self.author.key)?;
+        group.mark_author(self.author.key)?;
         let view = group.store.view(self.author.key, group.room(key)?)?;
-        group.open_room(&view);
+        group.announce_room(&view);
         Ok(view)
     }
 }
@@ -148,27 +148,27 @@ pub(in crate::chat) struct SendMessage {
     pub(in crate::chat) body: EventBody,
 }
 
-impl Input for SendMessage {
+impl Mutation for SendMessage {
     type Output = Receipt;
 
     fn apply(&self, group: &mut Group) -> Result<Receipt, ChatError> {
         let room = group.room(self.room)?;
         let (epoch, next) = (room.epoch, room.head + 1);
         if !group.store.claim(self.operation, self.author, self.room, next)? {
-            return self.first_answer(group, epoch);
+            return self.repeat_receipt(group, epoch);
         }
         let (seq, created_at_ms) = group.append(self.room, &self.body, Some(self.author))?;
-        group.note_author(self.author)?;
+        group.mark_author(self.author)?;
         Ok(Receipt { seq, epoch, created_at_ms, duplicate: false })
     }
 }
 
 impl SendMessage {
-    /// The operation id was used before: the same answer again if it was for the same.
-    fn first_answer(&self, group: &Group, epoch: u64) -> Result<Receipt, ChatError> {
-        let first = group.store.appended(self.operation, self.author)?;
-        // Claimed operations always have their event.
-        let first = first.ok_or(StoreError::Hole { room: self.room.number(), after: 0 })?;
+    /// Answers a repeated operation id: the first receipt again, if room and text are the same.
+    fn repeat_receipt(&self, group: &Group, epoch: u64) -> Result<Receipt, ChatError> {
+        let first = group.store.event_of_operation(self.operation, self.author)?;
+        // A claimed operation always has its event.
+        let first = first.ok_or(StoreError::Gap { room: self.room.number(), after: 0 })?;
         let same = first.room == self.room
             && matches!(&first.event.body, Some(Body::MessagePosted(posted)) if posted.text == self.text.as_str());
         if !same {
@@ -187,7 +187,7 @@ pub(in crate::chat) struct MarkRead {
     pub(in crate::chat) seq: u64,
 }
 
-impl Input for MarkRead {
+impl Mutation for MarkRead {
     type Output = Marker;
 
     fn apply(&self, group: &mut Group) -> Result<Marker, ChatError> {
@@ -208,7 +208,7 @@ impl Input for MarkRead {
 fn operation_reused() -> ChatError {
     InvalidField::new(
         "operation_id",
-        "This operation id was used before for something else. Every action needs one of its own.",
+        "This operation id was used before for something else. Every action needs its own id.",
     )
     .into()
 }
