@@ -2,7 +2,9 @@
 //! what may be repeated: methods, and the shape of their messages.
 //!
 //! Plain types in static tables, a few kilobytes in all: no reflection, and nothing is built when the
-//! program starts.
+//! program starts. The types that describe messages are those of `grpc-inspect`.
+
+use grpc_inspect::descriptor::{EnumDescriptor, FieldDescriptor, FieldKind, MessageDescriptor, Shape};
 
 /// One RPC method.
 #[derive(Debug)]
@@ -16,9 +18,9 @@ pub struct Method {
     /// What a repeated call changes.
     pub idempotency: Idempotency,
     /// What the caller sends.
-    pub request: &'static Message,
+    pub request: &'static MessageDescriptor,
     /// What the server answers.
-    pub response: &'static Message,
+    pub response: &'static MessageDescriptor,
 }
 
 /// `google.protobuf.MethodOptions.IdempotencyLevel`.
@@ -30,72 +32,6 @@ pub enum Idempotency {
     NoSideEffects,
     /// Calling it twice changes the same as calling it once.
     Idempotent,
-}
-
-/// A message's shape.
-#[derive(Debug)]
-pub struct Message {
-    /// `package.Message`.
-    pub name: &'static str,
-    /// Its fields by rising number.
-    pub fields: &'static [Field],
-}
-
-/// A field's shape. Whether it is one of a `oneof` is not said: on the wire and in JSON it looks like
-/// any other.
-#[derive(Debug)]
-pub struct Field {
-    /// Its number on the wire.
-    pub number: u32,
-    /// Its name in protobuf's JSON.
-    pub json_name: &'static str,
-    /// How many values it has.
-    pub shape: Shape,
-    /// What a value is.
-    pub kind: Kind,
-}
-
-/// How many values a field has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// One; when it comes more than once, the last counts, and messages are merged.
-    Single,
-    /// Any number. Numbers may come packed into one.
-    Repeated,
-    /// Any number of entries, each a message of key, field 1, and value, field 2.
-    Map,
-}
-
-/// What a field's value is.
-#[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "named as the types of the .proto language")]
-pub enum Kind {
-    Double,
-    Float,
-    Int32,
-    Int64,
-    Uint32,
-    Uint64,
-    Sint32,
-    Sint64,
-    Fixed32,
-    Fixed64,
-    Sfixed32,
-    Sfixed64,
-    Bool,
-    String,
-    Bytes,
-    Enum(&'static Enum),
-    Message(&'static Message),
-}
-
-/// An enumeration.
-#[derive(Debug)]
-pub struct Enum {
-    /// `package.Enum`.
-    pub name: &'static str,
-    /// Its values: number and name, in the order of the contract.
-    pub values: &'static [(i32, &'static str)],
 }
 
 include!("generated/methods.rs");
@@ -119,7 +55,7 @@ mod tests {
         assert_eq!(method.request.name, "chat.v1.SubscribeRequest");
         let [cursors, limit] = method.request.fields else { panic!("{:?}", method.request) };
         assert_eq!((cursors.number, cursors.json_name, cursors.shape), (1, "cursors", Shape::Repeated));
-        assert!(matches!(cursors.kind, Kind::Message(message) if message.name == "chat.v1.Cursor"));
+        assert!(matches!(cursors.kind, FieldKind::Message(message) if message.name == "chat.v1.Cursor"));
         assert_eq!((limit.number, limit.json_name, limit.shape), (2, "replayLimit", Shape::Single));
     }
 

@@ -106,251 +106,251 @@ pub static METHODS: [Method; 13] = [
         response: &CHAT_V1_SUBSCRIBE_RESPONSE,
     },
 ];
-static HELLOWORLD_HELLO_REQUEST: Message = Message {
+static HELLOWORLD_HELLO_REQUEST: MessageDescriptor = MessageDescriptor {
     name: "helloworld.HelloRequest",
     fields: &[
-        Field { number: 1, json_name: "name", shape: Shape::Single, kind: Kind::String },
+        FieldDescriptor { number: 1, json_name: "name", shape: Shape::Single, kind: FieldKind::String },
     ],
 };
-static HELLOWORLD_HELLO_REPLY: Message = Message {
+static HELLOWORLD_HELLO_REPLY: MessageDescriptor = MessageDescriptor {
     name: "helloworld.HelloReply",
     fields: &[
-        Field { number: 1, json_name: "message", shape: Shape::Single, kind: Kind::String },
+        FieldDescriptor { number: 1, json_name: "message", shape: Shape::Single, kind: FieldKind::String },
     ],
 };
-static CHAT_V1_USER: Message = Message {
+static CHAT_V1_USER: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.User",
     fields: &[
-        Field { number: 1, json_name: "id", shape: Shape::Single, kind: Kind::String },
-        Field { number: 2, json_name: "name", shape: Shape::Single, kind: Kind::String },
+        FieldDescriptor { number: 1, json_name: "id", shape: Shape::Single, kind: FieldKind::String },
+        FieldDescriptor { number: 2, json_name: "name", shape: Shape::Single, kind: FieldKind::String },
     ],
 };
-static CHAT_V1_ROOM: Message = Message {
+static CHAT_V1_ROOM: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.Room",
     fields: &[
-        Field { number: 1, json_name: "id", shape: Shape::Single, kind: Kind::String },
-        Field { number: 2, json_name: "name", shape: Shape::Single, kind: Kind::String },
-        Field { number: 3, json_name: "createdAtMs", shape: Shape::Single, kind: Kind::Int64 },
+        FieldDescriptor { number: 1, json_name: "id", shape: Shape::Single, kind: FieldKind::String },
+        FieldDescriptor { number: 2, json_name: "name", shape: Shape::Single, kind: FieldKind::String },
+        FieldDescriptor { number: 3, json_name: "createdAtMs", shape: Shape::Single, kind: FieldKind::Int64 },
     ],
 };
-static CHAT_V1_CURSOR: Message = Message {
+static CHAT_V1_CURSOR: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.Cursor",
     fields: &[
-        Field { number: 1, json_name: "roomId", shape: Shape::Single, kind: Kind::String },
-        Field { number: 2, json_name: "epoch", shape: Shape::Single, kind: Kind::Fixed64 },
-        Field { number: 3, json_name: "seq", shape: Shape::Single, kind: Kind::Uint64 },
-        Field { number: 4, json_name: "fingerprint", shape: Shape::Single, kind: Kind::Fixed64 },
+        FieldDescriptor { number: 1, json_name: "roomId", shape: Shape::Single, kind: FieldKind::String },
+        FieldDescriptor { number: 2, json_name: "epoch", shape: Shape::Single, kind: FieldKind::Fixed64 },
+        FieldDescriptor { number: 3, json_name: "seq", shape: Shape::Single, kind: FieldKind::Uint64 },
+        FieldDescriptor { number: 4, json_name: "fingerprint", shape: Shape::Single, kind: FieldKind::Fixed64 },
     ],
 };
-static CHAT_V1_EVENT: Message = Message {
+static CHAT_V1_EVENT: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.Event",
     fields: &[
-        Field { number: 1, json_name: "roomId", shape: Shape::Single, kind: Kind::String },
-        Field { number: 2, json_name: "seq", shape: Shape::Single, kind: Kind::Uint64 },
-        Field { number: 3, json_name: "createdAtMs", shape: Shape::Single, kind: Kind::Int64 },
-        Field { number: 4, json_name: "author", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_USER) },
-        Field { number: 5, json_name: "operationId", shape: Shape::Single, kind: Kind::Bytes },
-        Field { number: 16, json_name: "roomCreated", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_ROOM_CREATED) },
-        Field { number: 17, json_name: "messagePosted", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_MESSAGE_POSTED) },
+        FieldDescriptor { number: 1, json_name: "roomId", shape: Shape::Single, kind: FieldKind::String },
+        FieldDescriptor { number: 2, json_name: "seq", shape: Shape::Single, kind: FieldKind::Uint64 },
+        FieldDescriptor { number: 3, json_name: "createdAtMs", shape: Shape::Single, kind: FieldKind::Int64 },
+        FieldDescriptor { number: 4, json_name: "author", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_USER) },
+        FieldDescriptor { number: 5, json_name: "operationId", shape: Shape::Single, kind: FieldKind::Bytes },
+        FieldDescriptor { number: 16, json_name: "roomCreated", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_ROOM_CREATED) },
+        FieldDescriptor { number: 17, json_name: "messagePosted", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_MESSAGE_POSTED) },
     ],
 };
-static CHAT_V1_ROOM_CREATED: Message = Message {
+static CHAT_V1_ROOM_CREATED: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.RoomCreated",
     fields: &[
-        Field { number: 1, json_name: "name", shape: Shape::Single, kind: Kind::String },
+        FieldDescriptor { number: 1, json_name: "name", shape: Shape::Single, kind: FieldKind::String },
     ],
 };
-static CHAT_V1_MESSAGE_POSTED: Message = Message {
+static CHAT_V1_MESSAGE_POSTED: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.MessagePosted",
     fields: &[
-        Field { number: 1, json_name: "text", shape: Shape::Single, kind: Kind::String },
+        FieldDescriptor { number: 1, json_name: "text", shape: Shape::Single, kind: FieldKind::String },
     ],
 };
-static CHAT_V1_JOIN_REQUEST: Message = Message {
+static CHAT_V1_JOIN_REQUEST: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.JoinRequest",
     fields: &[
-        Field { number: 1, json_name: "name", shape: Shape::Single, kind: Kind::String },
-        Field { number: 2, json_name: "returnToken", shape: Shape::Single, kind: Kind::Bool },
+        FieldDescriptor { number: 1, json_name: "name", shape: Shape::Single, kind: FieldKind::String },
+        FieldDescriptor { number: 2, json_name: "returnToken", shape: Shape::Single, kind: FieldKind::Bool },
     ],
 };
-static CHAT_V1_JOIN_RESPONSE: Message = Message {
+static CHAT_V1_JOIN_RESPONSE: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.JoinResponse",
     fields: &[
-        Field { number: 1, json_name: "user", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_USER) },
-        Field { number: 2, json_name: "token", shape: Shape::Single, kind: Kind::String },
+        FieldDescriptor { number: 1, json_name: "user", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_USER) },
+        FieldDescriptor { number: 2, json_name: "token", shape: Shape::Single, kind: FieldKind::String },
     ],
 };
-static CHAT_V1_GET_SESSION_REQUEST: Message = Message {
+static CHAT_V1_GET_SESSION_REQUEST: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.GetSessionRequest",
     fields: &[
     ],
 };
-static CHAT_V1_GET_SESSION_RESPONSE: Message = Message {
+static CHAT_V1_GET_SESSION_RESPONSE: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.GetSessionResponse",
     fields: &[
-        Field { number: 1, json_name: "user", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_USER) },
+        FieldDescriptor { number: 1, json_name: "user", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_USER) },
     ],
 };
-static CHAT_V1_SIGN_OUT_REQUEST: Message = Message {
+static CHAT_V1_SIGN_OUT_REQUEST: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.SignOutRequest",
     fields: &[
     ],
 };
-static CHAT_V1_SIGN_OUT_RESPONSE: Message = Message {
+static CHAT_V1_SIGN_OUT_RESPONSE: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.SignOutResponse",
     fields: &[
     ],
 };
-static CHAT_V1_CREATE_ROOM_REQUEST: Message = Message {
+static CHAT_V1_CREATE_ROOM_REQUEST: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.CreateRoomRequest",
     fields: &[
-        Field { number: 1, json_name: "name", shape: Shape::Single, kind: Kind::String },
-        Field { number: 2, json_name: "operationId", shape: Shape::Single, kind: Kind::Bytes },
+        FieldDescriptor { number: 1, json_name: "name", shape: Shape::Single, kind: FieldKind::String },
+        FieldDescriptor { number: 2, json_name: "operationId", shape: Shape::Single, kind: FieldKind::Bytes },
     ],
 };
-static CHAT_V1_CREATE_ROOM_RESPONSE: Message = Message {
+static CHAT_V1_CREATE_ROOM_RESPONSE: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.CreateRoomResponse",
     fields: &[
-        Field { number: 1, json_name: "room", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_ROOM_STATE) },
+        FieldDescriptor { number: 1, json_name: "room", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_ROOM_STATE) },
     ],
 };
-static CHAT_V1_LIST_ROOMS_REQUEST: Message = Message {
+static CHAT_V1_LIST_ROOMS_REQUEST: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.ListRoomsRequest",
     fields: &[
     ],
 };
-static CHAT_V1_LIST_ROOMS_RESPONSE: Message = Message {
+static CHAT_V1_LIST_ROOMS_RESPONSE: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.ListRoomsResponse",
     fields: &[
-        Field { number: 1, json_name: "rooms", shape: Shape::Repeated, kind: Kind::Message(&CHAT_V1_ROOM_STATE) },
+        FieldDescriptor { number: 1, json_name: "rooms", shape: Shape::Repeated, kind: FieldKind::Message(&CHAT_V1_ROOM_STATE) },
     ],
 };
-static CHAT_V1_SEND_MESSAGE_REQUEST: Message = Message {
+static CHAT_V1_SEND_MESSAGE_REQUEST: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.SendMessageRequest",
     fields: &[
-        Field { number: 1, json_name: "roomId", shape: Shape::Single, kind: Kind::String },
-        Field { number: 2, json_name: "operationId", shape: Shape::Single, kind: Kind::Bytes },
-        Field { number: 3, json_name: "text", shape: Shape::Single, kind: Kind::String },
+        FieldDescriptor { number: 1, json_name: "roomId", shape: Shape::Single, kind: FieldKind::String },
+        FieldDescriptor { number: 2, json_name: "operationId", shape: Shape::Single, kind: FieldKind::Bytes },
+        FieldDescriptor { number: 3, json_name: "text", shape: Shape::Single, kind: FieldKind::String },
     ],
 };
-static CHAT_V1_SEND_MESSAGE_RESPONSE: Message = Message {
+static CHAT_V1_SEND_MESSAGE_RESPONSE: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.SendMessageResponse",
     fields: &[
-        Field { number: 1, json_name: "seq", shape: Shape::Single, kind: Kind::Uint64 },
-        Field { number: 2, json_name: "epoch", shape: Shape::Single, kind: Kind::Fixed64 },
-        Field { number: 3, json_name: "createdAtMs", shape: Shape::Single, kind: Kind::Int64 },
-        Field { number: 4, json_name: "duplicate", shape: Shape::Single, kind: Kind::Bool },
+        FieldDescriptor { number: 1, json_name: "seq", shape: Shape::Single, kind: FieldKind::Uint64 },
+        FieldDescriptor { number: 2, json_name: "epoch", shape: Shape::Single, kind: FieldKind::Fixed64 },
+        FieldDescriptor { number: 3, json_name: "createdAtMs", shape: Shape::Single, kind: FieldKind::Int64 },
+        FieldDescriptor { number: 4, json_name: "duplicate", shape: Shape::Single, kind: FieldKind::Bool },
     ],
 };
-static CHAT_V1_LIST_EVENTS_REQUEST: Message = Message {
+static CHAT_V1_LIST_EVENTS_REQUEST: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.ListEventsRequest",
     fields: &[
-        Field { number: 1, json_name: "roomId", shape: Shape::Single, kind: Kind::String },
-        Field { number: 2, json_name: "beforeSeq", shape: Shape::Single, kind: Kind::Uint64 },
-        Field { number: 3, json_name: "afterSeq", shape: Shape::Single, kind: Kind::Uint64 },
-        Field { number: 4, json_name: "aroundSeq", shape: Shape::Single, kind: Kind::Uint64 },
-        Field { number: 5, json_name: "limit", shape: Shape::Single, kind: Kind::Uint32 },
+        FieldDescriptor { number: 1, json_name: "roomId", shape: Shape::Single, kind: FieldKind::String },
+        FieldDescriptor { number: 2, json_name: "beforeSeq", shape: Shape::Single, kind: FieldKind::Uint64 },
+        FieldDescriptor { number: 3, json_name: "afterSeq", shape: Shape::Single, kind: FieldKind::Uint64 },
+        FieldDescriptor { number: 4, json_name: "aroundSeq", shape: Shape::Single, kind: FieldKind::Uint64 },
+        FieldDescriptor { number: 5, json_name: "limit", shape: Shape::Single, kind: FieldKind::Uint32 },
     ],
 };
-static CHAT_V1_LIST_EVENTS_RESPONSE: Message = Message {
+static CHAT_V1_LIST_EVENTS_RESPONSE: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.ListEventsResponse",
     fields: &[
-        Field { number: 1, json_name: "events", shape: Shape::Repeated, kind: Kind::Message(&CHAT_V1_EVENT) },
-        Field { number: 2, json_name: "asOf", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_CURSOR) },
-        Field { number: 3, json_name: "hasEarlier", shape: Shape::Single, kind: Kind::Bool },
-        Field { number: 4, json_name: "hasLater", shape: Shape::Single, kind: Kind::Bool },
+        FieldDescriptor { number: 1, json_name: "events", shape: Shape::Repeated, kind: FieldKind::Message(&CHAT_V1_EVENT) },
+        FieldDescriptor { number: 2, json_name: "asOf", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_CURSOR) },
+        FieldDescriptor { number: 3, json_name: "hasEarlier", shape: Shape::Single, kind: FieldKind::Bool },
+        FieldDescriptor { number: 4, json_name: "hasLater", shape: Shape::Single, kind: FieldKind::Bool },
     ],
 };
-static CHAT_V1_MARK_READ_REQUEST: Message = Message {
+static CHAT_V1_MARK_READ_REQUEST: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.MarkReadRequest",
     fields: &[
-        Field { number: 1, json_name: "roomId", shape: Shape::Single, kind: Kind::String },
-        Field { number: 2, json_name: "seq", shape: Shape::Single, kind: Kind::Uint64 },
+        FieldDescriptor { number: 1, json_name: "roomId", shape: Shape::Single, kind: FieldKind::String },
+        FieldDescriptor { number: 2, json_name: "seq", shape: Shape::Single, kind: FieldKind::Uint64 },
     ],
 };
-static CHAT_V1_MARK_READ_RESPONSE: Message = Message {
+static CHAT_V1_MARK_READ_RESPONSE: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.MarkReadResponse",
     fields: &[
-        Field { number: 1, json_name: "readSeq", shape: Shape::Single, kind: Kind::Uint64 },
-        Field { number: 2, json_name: "unread", shape: Shape::Single, kind: Kind::Uint32 },
+        FieldDescriptor { number: 1, json_name: "readSeq", shape: Shape::Single, kind: FieldKind::Uint64 },
+        FieldDescriptor { number: 2, json_name: "unread", shape: Shape::Single, kind: FieldKind::Uint32 },
     ],
 };
-static CHAT_V1_SUBSCRIBE_REQUEST: Message = Message {
+static CHAT_V1_SUBSCRIBE_REQUEST: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.SubscribeRequest",
     fields: &[
-        Field { number: 1, json_name: "cursors", shape: Shape::Repeated, kind: Kind::Message(&CHAT_V1_CURSOR) },
-        Field { number: 2, json_name: "replayLimit", shape: Shape::Single, kind: Kind::Uint32 },
+        FieldDescriptor { number: 1, json_name: "cursors", shape: Shape::Repeated, kind: FieldKind::Message(&CHAT_V1_CURSOR) },
+        FieldDescriptor { number: 2, json_name: "replayLimit", shape: Shape::Single, kind: FieldKind::Uint32 },
     ],
 };
-static CHAT_V1_SUBSCRIBE_RESPONSE: Message = Message {
+static CHAT_V1_SUBSCRIBE_RESPONSE: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.SubscribeResponse",
     fields: &[
-        Field { number: 1, json_name: "hello", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_HELLO) },
-        Field { number: 2, json_name: "roomState", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_ROOM_STATE) },
-        Field { number: 3, json_name: "events", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_EVENTS) },
-        Field { number: 4, json_name: "caughtUp", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_CAUGHT_UP) },
-        Field { number: 5, json_name: "readMarker", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_READ_MARKER) },
-        Field { number: 8, json_name: "heartbeat", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_HEARTBEAT) },
-        Field { number: 9, json_name: "goodbye", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_GOODBYE) },
+        FieldDescriptor { number: 1, json_name: "hello", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_HELLO) },
+        FieldDescriptor { number: 2, json_name: "roomState", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_ROOM_STATE) },
+        FieldDescriptor { number: 3, json_name: "events", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_EVENTS) },
+        FieldDescriptor { number: 4, json_name: "caughtUp", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_CAUGHT_UP) },
+        FieldDescriptor { number: 5, json_name: "readMarker", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_READ_MARKER) },
+        FieldDescriptor { number: 8, json_name: "heartbeat", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_HEARTBEAT) },
+        FieldDescriptor { number: 9, json_name: "goodbye", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_GOODBYE) },
     ],
 };
-static CHAT_V1_HELLO: Message = Message {
+static CHAT_V1_HELLO: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.Hello",
     fields: &[
-        Field { number: 1, json_name: "user", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_USER) },
-        Field { number: 2, json_name: "heartbeatIntervalMs", shape: Shape::Single, kind: Kind::Uint32 },
-        Field { number: 3, json_name: "nowMs", shape: Shape::Single, kind: Kind::Int64 },
+        FieldDescriptor { number: 1, json_name: "user", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_USER) },
+        FieldDescriptor { number: 2, json_name: "heartbeatIntervalMs", shape: Shape::Single, kind: FieldKind::Uint32 },
+        FieldDescriptor { number: 3, json_name: "nowMs", shape: Shape::Single, kind: FieldKind::Int64 },
     ],
 };
-static CHAT_V1_ROOM_STATE: Message = Message {
+static CHAT_V1_ROOM_STATE: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.RoomState",
     fields: &[
-        Field { number: 1, json_name: "room", shape: Shape::Single, kind: Kind::Message(&CHAT_V1_ROOM) },
-        Field { number: 2, json_name: "epoch", shape: Shape::Single, kind: Kind::Fixed64 },
-        Field { number: 3, json_name: "headSeq", shape: Shape::Single, kind: Kind::Uint64 },
-        Field { number: 4, json_name: "readSeq", shape: Shape::Single, kind: Kind::Uint64 },
-        Field { number: 5, json_name: "unread", shape: Shape::Single, kind: Kind::Uint32 },
-        Field { number: 6, json_name: "recovery", shape: Shape::Single, kind: Kind::Enum(&CHAT_V1_RECOVERY) },
-        Field { number: 7, json_name: "lostReason", shape: Shape::Single, kind: Kind::Enum(&CHAT_V1_LOST_REASON) },
-        Field { number: 8, json_name: "headFingerprint", shape: Shape::Single, kind: Kind::Fixed64 },
+        FieldDescriptor { number: 1, json_name: "room", shape: Shape::Single, kind: FieldKind::Message(&CHAT_V1_ROOM) },
+        FieldDescriptor { number: 2, json_name: "epoch", shape: Shape::Single, kind: FieldKind::Fixed64 },
+        FieldDescriptor { number: 3, json_name: "headSeq", shape: Shape::Single, kind: FieldKind::Uint64 },
+        FieldDescriptor { number: 4, json_name: "readSeq", shape: Shape::Single, kind: FieldKind::Uint64 },
+        FieldDescriptor { number: 5, json_name: "unread", shape: Shape::Single, kind: FieldKind::Uint32 },
+        FieldDescriptor { number: 6, json_name: "recovery", shape: Shape::Single, kind: FieldKind::Enum(&CHAT_V1_RECOVERY) },
+        FieldDescriptor { number: 7, json_name: "lostReason", shape: Shape::Single, kind: FieldKind::Enum(&CHAT_V1_LOST_REASON) },
+        FieldDescriptor { number: 8, json_name: "headFingerprint", shape: Shape::Single, kind: FieldKind::Fixed64 },
     ],
 };
-static CHAT_V1_EVENTS: Message = Message {
+static CHAT_V1_EVENTS: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.Events",
     fields: &[
-        Field { number: 1, json_name: "events", shape: Shape::Repeated, kind: Kind::Message(&CHAT_V1_EVENT) },
-        Field { number: 2, json_name: "fingerprint", shape: Shape::Single, kind: Kind::Fixed64 },
+        FieldDescriptor { number: 1, json_name: "events", shape: Shape::Repeated, kind: FieldKind::Message(&CHAT_V1_EVENT) },
+        FieldDescriptor { number: 2, json_name: "fingerprint", shape: Shape::Single, kind: FieldKind::Fixed64 },
     ],
 };
-static CHAT_V1_CAUGHT_UP: Message = Message {
+static CHAT_V1_CAUGHT_UP: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.CaughtUp",
     fields: &[
     ],
 };
-static CHAT_V1_READ_MARKER: Message = Message {
+static CHAT_V1_READ_MARKER: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.ReadMarker",
     fields: &[
-        Field { number: 1, json_name: "roomId", shape: Shape::Single, kind: Kind::String },
-        Field { number: 2, json_name: "readSeq", shape: Shape::Single, kind: Kind::Uint64 },
-        Field { number: 3, json_name: "unread", shape: Shape::Single, kind: Kind::Uint32 },
+        FieldDescriptor { number: 1, json_name: "roomId", shape: Shape::Single, kind: FieldKind::String },
+        FieldDescriptor { number: 2, json_name: "readSeq", shape: Shape::Single, kind: FieldKind::Uint64 },
+        FieldDescriptor { number: 3, json_name: "unread", shape: Shape::Single, kind: FieldKind::Uint32 },
     ],
 };
-static CHAT_V1_HEARTBEAT: Message = Message {
+static CHAT_V1_HEARTBEAT: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.Heartbeat",
     fields: &[
-        Field { number: 1, json_name: "nowMs", shape: Shape::Single, kind: Kind::Int64 },
-        Field { number: 2, json_name: "heads", shape: Shape::Repeated, kind: Kind::Message(&CHAT_V1_CURSOR) },
+        FieldDescriptor { number: 1, json_name: "nowMs", shape: Shape::Single, kind: FieldKind::Int64 },
+        FieldDescriptor { number: 2, json_name: "heads", shape: Shape::Repeated, kind: FieldKind::Message(&CHAT_V1_CURSOR) },
     ],
 };
-static CHAT_V1_GOODBYE: Message = Message {
+static CHAT_V1_GOODBYE: MessageDescriptor = MessageDescriptor {
     name: "chat.v1.Goodbye",
     fields: &[
-        Field { number: 1, json_name: "reason", shape: Shape::Single, kind: Kind::Enum(&CHAT_V1_GOODBYE_REASON) },
-        Field { number: 2, json_name: "reconnect", shape: Shape::Single, kind: Kind::Bool },
-        Field { number: 3, json_name: "reconnectAfterMs", shape: Shape::Single, kind: Kind::Uint32 },
+        FieldDescriptor { number: 1, json_name: "reason", shape: Shape::Single, kind: FieldKind::Enum(&CHAT_V1_GOODBYE_REASON) },
+        FieldDescriptor { number: 2, json_name: "reconnect", shape: Shape::Single, kind: FieldKind::Bool },
+        FieldDescriptor { number: 3, json_name: "reconnectAfterMs", shape: Shape::Single, kind: FieldKind::Uint32 },
     ],
 };
-static CHAT_V1_RECOVERY: Enum = Enum {
+static CHAT_V1_RECOVERY: EnumDescriptor = EnumDescriptor {
     name: "chat.v1.Recovery",
     values: &[
         (0, "RECOVERY_UNSPECIFIED"),
@@ -360,7 +360,7 @@ static CHAT_V1_RECOVERY: Enum = Enum {
         (4, "RECOVERY_LOST"),
     ],
 };
-static CHAT_V1_LOST_REASON: Enum = Enum {
+static CHAT_V1_LOST_REASON: EnumDescriptor = EnumDescriptor {
     name: "chat.v1.LostReason",
     values: &[
         (0, "LOST_REASON_UNSPECIFIED"),
@@ -369,7 +369,7 @@ static CHAT_V1_LOST_REASON: Enum = Enum {
         (5, "LOST_REASON_HISTORY"),
     ],
 };
-static CHAT_V1_GOODBYE_REASON: Enum = Enum {
+static CHAT_V1_GOODBYE_REASON: EnumDescriptor = EnumDescriptor {
     name: "chat.v1.GoodbyeReason",
     values: &[
         (0, "GOODBYE_REASON_UNSPECIFIED"),

@@ -74,7 +74,7 @@ impl Tables {
         fields.sort_by_key(|field| field.number());
         write!(
             self.shapes,
-            "static {}: Message = Message {{\n    name: \"{}\",\n    fields: &[\n",
+            "static {}: MessageDescriptor = MessageDescriptor {{\n    name: \"{}\",\n    fields: &[\n",
             constant(&name),
             name.trim_start_matches('.')
         )?;
@@ -83,7 +83,7 @@ impl Tables {
             let kind = kind(field).with_context(|| format!("{name}.{}", field.name()))?;
             writeln!(
                 self.shapes,
-                "        Field {{ number: {}, json_name: \"{}\", shape: Shape::{shape}, kind: Kind::{kind} }},",
+                "        FieldDescriptor {{ number: {}, json_name: \"{}\", shape: Shape::{shape}, kind: FieldKind::{kind} }},",
                 field.number(),
                 field.json_name()
             )?;
@@ -97,7 +97,7 @@ impl Tables {
         let name = format!("{scope}.{}", enumeration.name());
         write!(
             self.shapes,
-            "static {}: Enum = Enum {{\n    name: \"{}\",\n    values: &[\n",
+            "static {}: EnumDescriptor = EnumDescriptor {{\n    name: \"{}\",\n    values: &[\n",
             constant(&name),
             name.trim_start_matches('.')
         )?;
@@ -192,9 +192,9 @@ mod tests {
         )
         .unwrap();
         for expected in [
-            r#"Field { number: 2, json_name: "byName", shape: Shape::Map, kind: Kind::Message(&A_M_BY_NAME_ENTRY) }"#,
-            r#"Field { number: 1, json_name: "kindsOf", shape: Shape::Repeated, kind: Kind::Enum(&A_M_INNER_E) }"#,
-            r#"Field { number: 1, json_name: "at", shape: Shape::Single, kind: Kind::Fixed64 }"#,
+            r#"FieldDescriptor { number: 2, json_name: "byName", shape: Shape::Map, kind: FieldKind::Message(&A_M_BY_NAME_ENTRY) }"#,
+            r#"FieldDescriptor { number: 1, json_name: "kindsOf", shape: Shape::Repeated, kind: FieldKind::Enum(&A_M_INNER_E) }"#,
+            r#"FieldDescriptor { number: 1, json_name: "at", shape: Shape::Single, kind: FieldKind::Fixed64 }"#,
             r#"(3, "SOME")"#,
             "request: &A_M,",
             "response: &A_M_INNER,",
