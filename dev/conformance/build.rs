@@ -53,7 +53,8 @@ fn methods(files: &[FileDescriptorProto]) -> Result<String, std::fmt::Error> {
 }
 
 fn entry(package: &str, service: &ServiceDescriptorProto, method: &MethodDescriptorProto) -> String {
-    let kind = format!("Kind::of({}, {})", method.client_streaming(), method.server_streaming());
+    let kind =
+        format!("MethodKind::from_flags({}, {})", method.client_streaming(), method.server_streaming());
     let level = method.options.as_ref().map(|options| options.idempotency_level()).unwrap_or_default();
     let idempotency = match level {
         IdempotencyLevel::IdempotencyUnknown => "Unknown",

@@ -13,7 +13,10 @@ use proto::{
 };
 use tonic::{Request, Status, Streaming};
 use tonic_web_channel::{
-    Channel, Idempotency, Kind, Method, Subscription, SubscriptionHandle, SubscriptionOptions,
+    Channel, Idempotency, Method, MethodKind, RequestExt as _, Subscription, SubscriptionHandle,
+    SubscriptionOptions,
+    observe::CallEvent,
+    rt::{MaybeSend, MaybeSync},
 };
 
 /// Deadline of calls without another: enough for a slow network, and not too long for a person to wait.
@@ -38,10 +41,7 @@ impl Api {
     /// Calls to the server at an origin such as `http://127.0.0.1:50051`, which are reported to `observer`.
     pub(crate) fn new(
         origin: &str,
-        observer: impl Fn(&tonic_web_channel::CallEvent)
-        + tonic_web_channel::MaybeSend
-        + tonic_web_channel::MaybeSync
-        + 'static,
+        observer: impl Fn(&CallEvent) + MaybeSend + MaybeSync + 'static,
     ) -> Result<Api, tonic_web_channel::BuildError> {
         let channel = Channel::builder(origin)
             .methods(methods())
@@ -81,7 +81,9 @@ impl Api {
         }
         match deadline {
             Some(deadline) => request.set_timeout(deadline),
-            None => tonic_web_channel::no_deadline(&mut request),
+            None => {
+                request.no_deadline();
+            }
         }
         Ok(self.greeter().say_hello_stream_reply(request).await?.into_inner())
     }
@@ -116,7 +118,7 @@ impl Api {
     ) -> Result<pb::SendMessageResponse, Status> {
         let mut request = Request::new(request);
         // The outbox retries, and shows when.
-        tonic_web_channel::no_retry(&mut request);
+        request.no_retry();
         Ok(self.chat().send_message(request).await?.into_inner())
     }
 
@@ -140,15 +142,14 @@ impl Api {
     /// moment.
     pub(crate) fn subscribe(
         &self,
-        mut make_request: impl FnMut() -> pb::SubscribeRequest + tonic_web_channel::MaybeSend + 'static,
+        mut make_request: impl FnMut() -> pb::SubscribeRequest + MaybeSend + 'static,
     ) -> (Subscription<pb::SubscribeResponse>, SubscriptionHandle) {
         let client = self.chat();
         Subscription::new(SubscriptionOptions::default(), move || {
             let mut client = client.clone();
             let mut request = Request::new(make_request());
-            tonic_web_channel::no_deadline(&mut request);
-            // The subscription reconnects, and reports when.
-            tonic_web_channel::no_retry(&mut request);
+            // The subscription reconnects after its own delays.
+            request.no_deadline().no_retry();
             async move { client.subscribe(request).await }
         })
     }
@@ -170,7 +171,7 @@ fn methods() -> impl Iterator<Item = Method> {
             schema::Idempotency::NoSideEffects => Idempotency::NoSideEffects,
             schema::Idempotency::Idempotent => Idempotency::Idempotent,
         };
-        let kind = Kind::of(method.client_streaming, method.server_streaming);
+        let kind = MethodKind::from_flags(method.client_streaming, method.server_streaming);
         Method::new(method.path, kind).with_idempotency(idempotency)
     })
 }

@@ -5,7 +5,7 @@ mod place;
 mod tab_title;
 
 use leptos::prelude::*;
-use tonic_web_channel::CallEvent;
+use tonic_web_channel::observe::CallEvent;
 
 use self::{main_view::MainView, tab_title::keep_tab_title};
 use crate::{

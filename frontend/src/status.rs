@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_web_channel::Error;
-pub(crate) use tonic_web_channel::code_name;
 
 pub(crate) use self::details::{detail_types, field_violations, field_violations_in};
 use crate::{
     i18n::{Messages, fill},
     js_std,
 };
+
+/// The name of a status code, such as `DEADLINE_EXCEEDED`.
+pub(crate) fn code_name(code: Code) -> &'static str {
+    grpc_wire::status::code_name(code as i32)
+}
 
 /// The sentence of a status code: the failure, and the next step.
 pub(crate) fn sentence(m: &Messages, code: Code) -> &'static str {
@@ -93,7 +97,7 @@ impl From<&Status> for Failure {
         Failure {
             code: status.code(),
             error: Error::of(status).cloned(),
-            pushback: tonic_web_channel::retry_after(status),
+            pushback: tonic_web_channel::retry::retry_after(status),
         }
     }
 }
@@ -118,7 +122,7 @@ mod tests {
             (Error::Http { status: 502 }, "502"),
             (Error::ContentType { found: "text/html".to_owned() }, "text/html"),
             (Error::ContentType { found: String::new() }, ""),
-            (Error::Truncated { place: "inside a message" }, ""),
+            (Error::Truncated { end: tonic_web_channel::BodyEnd::InsideMessage }, ""),
             (Error::Protocol { reason }, "gRPC-Web"),
             (Error::MessageTooLarge { size: 5_000, limit }, "4096"),
             (Error::RequestTooLarge { limit }, "4096"),

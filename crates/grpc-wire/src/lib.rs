@@ -6,6 +6,7 @@ pub mod content_type;
 pub mod message;
 pub mod metadata;
 pub mod method;
+pub mod reader;
 pub mod status;
 pub mod timeout;
 pub mod web;

@@ -3,7 +3,10 @@
 //! Specification: "Status" and "Status-Message" of `PROTOCOL-HTTP2.md`, "HTTP to gRPC Status Code Mapping". Codes are
 //! numbers here, because every library has a type of its own for them.
 
-use http::HeaderName;
+use std::borrow::Cow;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
 
 /// The header of the code, a decimal number.
 pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -11,6 +14,9 @@ pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// The header of the details, a serialised `google.rpc.Status` in base64.
 pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
+
+/// "Percent-Byte-Unencoded" is every printable ASCII character but the percent sign.
+const NOT_IN_MESSAGES: &AsciiSet = &CONTROLS.add(b'%');
 
 /// The names of the codes, in the order of their numbers.
 const NAMES: [&str; 17] = [
@@ -53,33 +59,26 @@ pub fn code_of_http(status: u16) -> i32 {
 /// Reads the value of `grpc-message`.
 ///
 /// "Receivers must not error on invalid values": a percent sign without two hexadecimal digits stays as it is, and bytes
-/// that are no UTF-8 become U+FFFD.
-pub fn decode_message(value: &[u8]) -> String {
-    let mut bytes = Vec::with_capacity(value.len());
-    let mut rest = value;
-    while let [first, after @ ..] = rest {
-        match after {
-            [high, low, after @ ..]
-                if *first == b'%' && high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
-            {
-                bytes.push(hex_digit(*high) << 4 | hex_digit(*low));
-                rest = after;
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
-        }
-    }
-    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+/// that are not UTF-8 become U+FFFD.
+pub fn decode_message(value: &[u8]) -> Cow<'_, str> {
+    percent_decode(value).decode_utf8_lossy()
 }
 
-/// The number of an ASCII hexadecimal digit.
-fn hex_digit(digit: u8) -> u8 {
-    match digit {
-        b'0'..=b'9' => digit - b'0',
-        // Lower and upper case differ in this bit.
-        _ => (digit | 0x20) - b'a' + 10,
+/// Writes a value of `grpc-message`.
+pub fn encode_message(message: &str) -> String {
+    utf8_percent_encode(message, NOT_IN_MESSAGES).to_string()
+}
+
+/// Makes a `grpc-message` that is not UTF-8 valid: the invalid bytes become U+FFFD.
+///
+/// Libraries replace the code of a status whose message they cannot decode; the code matters more than the message.
+pub fn repair_message(headers: &mut HeaderMap) {
+    let Some(value) = headers.get_mut(GRPC_MESSAGE) else { return };
+    let decoded = percent_decode(value.as_bytes());
+    if decoded.clone().decode_utf8().is_err()
+        && let Ok(repaired) = HeaderValue::from_str(&encode_message(&decoded.decode_utf8_lossy()))
+    {
+        *value = repaired;
     }
 }
 
@@ -133,5 +132,37 @@ mod tests {
             assert_eq!(decode_message(value.as_bytes()), message, "{value}");
         }
         assert_eq!(decode_message(b"\xe9"), "\u{fffd}");
+    }
+
+    #[test]
+    fn messages_survive_encoding_and_decoding() {
+        for (message, value) in [
+            ("no such room", "no such room"),
+            ("caf\u{e9} ~", "caf%C3%A9 ~"),
+            ("100%", "100%25"),
+            ("a\r\n\t\u{7f}b", "a%0D%0A%09%7Fb"),
+            ("", ""),
+        ] {
+            assert_eq!(encode_message(message), value);
+            assert_eq!(decode_message(value.as_bytes()), message);
+        }
+    }
+
+    #[test]
+    fn only_messages_that_are_not_utf_8_are_repaired() {
+        for (value, repaired) in [
+            (&b"caf%E9 100%"[..], &b"caf%EF%BF%BD 100%25"[..]),
+            (b"caf\xe9", b"caf%EF%BF%BD"),
+            (b"caf%C3%A9 100%", b"caf%C3%A9 100%"),
+            (b"caf\xc3\xa9", b"caf\xc3\xa9"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(GRPC_MESSAGE, HeaderValue::from_bytes(value).unwrap());
+            repair_message(&mut headers);
+            assert_eq!(headers[GRPC_MESSAGE].as_bytes(), repaired);
+        }
+        let mut none = HeaderMap::new();
+        repair_message(&mut none);
+        assert!(none.is_empty());
     }
 }

@@ -1,9 +1,9 @@
-//! gRPC-Web: frames in a body without HTTP trailers.
+//! gRPC-Web: trailers in the body, and bodies as text.
 //!
 //! Specification: `PROTOCOL-WEB.md`.
 
-mod frames;
 pub mod text;
 pub mod trailers;
 
-pub use self::frames::{BodyEnd, FrameError, Frames, Piece, TRAILERS};
+/// Flag of the frame that holds the trailers.
+pub const TRAILERS: u8 = 0b1000_0000;

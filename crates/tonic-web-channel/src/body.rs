@@ -1,209 +1,103 @@
-//! The body of a response: it keeps the rules of its messages, ends at the deadline, and reports how the call
-//! ended.
+//! The body of a response: it lasts as long as the call, and releases what the layers hold for it.
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
-use tonic::{Code, Status};
+use http_body_util::BodyExt as _;
+use tonic::Status;
 
-use crate::attempt::{First, Head, warn_of_details};
-use crate::channel::PresentedToken;
-use crate::compression::{Encoding, Inflater};
 use crate::error::Error;
-use crate::guard::Guard;
-use crate::limits::{Permit, check_metadata};
-use crate::messages::{Messages, Rules};
-use crate::observe::{OpenCall, Told};
-use crate::request_body::Repeatable;
 use crate::status;
+use crate::validate::{First, ValidatedBody};
 
-/// How much is handed on at once, in bytes. `tonic` copies it into a buffer that grows to what it is given, and a
-/// browser gives megabytes at a time when messages come faster than they are read.
-const PIECE: usize = 256 * 1024;
-
-type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
-
-/// The body of a response: gRPC frames, then trailers.
+/// The body of a response: gRPC messages, then trailers.
 ///
 /// Dropping it cancels the call.
+#[derive(Default)]
 pub struct ResponseBody {
-    // None when the call is over.
-    source: Option<tonic::body::Body>,
+    /// `None` once the call is over.
+    source: Option<ValidatedBody>,
+    /// The first frame, where it was waited for.
     first: Option<Frame<Bytes>>,
-    reading: Reading,
-    /// Bytes of messages that are good and have not been handed on.
-    rest: Bytes,
-    /// What ends the call after the messages that were good.
-    failure: Option<Error>,
-    guard: Guard,
-    http_status: StatusCode,
-    limits: BodyLimits,
-    held: Held,
+    /// The end of a call whose status was in the headers.
+    trailers_only: Option<Status>,
+    /// In the order in which the layers attached them, the innermost first.
+    guards: Vec<Box<dyn CallGuard>>,
 }
 
-/// What a response's body holds until the call is over.
-pub(crate) struct Held {
-    pub(crate) call: OpenCall,
-    pub(crate) permit: Option<Permit>,
-    pub(crate) token: Option<PresentedToken>,
-    pub(crate) request: Option<Repeatable>,
-}
-
-/// How messages come.
-enum Reading {
-    /// They are passed on as they are.
-    Plain(Messages),
-    /// They are decompressed.
-    Gzip(Box<Inflater>),
-}
-
-/// What a response's body is held to.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct BodyLimits {
-    /// The longest message, in bytes.
-    pub(crate) max_message: usize,
-    /// The most metadata in the trailers, in bytes.
-    pub(crate) max_metadata: usize,
-    /// Whether exactly one message is due.
-    pub(crate) single: bool,
-}
-
-impl ResponseBody {
-    /// The body of `head`, and what is left of its headers.
-    pub(crate) fn new(head: Head, limits: BodyLimits, guard: Guard, held: Held) -> http::Response<Self> {
-        let Head { parts, body, first, encoding, .. } = head;
-        held.call.headers(&parts.headers);
-        let rules = Rules {
-            max_size: limits.max_message,
-            single: limits.single,
-            compressed: encoding != Encoding::Identity,
-        };
-        let capture = held.call.reporter().capture();
-        let reading = match encoding {
-            Encoding::Gzip => Reading::Gzip(Box::new(Inflater::new(rules, capture))),
-            Encoding::Identity | Encoding::Foreign => Reading::Plain(Messages::new(rules, capture)),
-        };
-        let http_status = parts.status;
-        let mut body = Self {
-            source: Some(body),
-            first: None,
-            reading,
-            rest: Bytes::new(),
-            failure: None,
-            guard,
-            http_status,
-            limits,
-            held,
-        };
-        match first {
-            First::Unread => {}
-            First::Frame(frame) => body.first = Some(frame),
-            // The status is here, and nobody may read the body.
-            First::None => body.end(&status_of(&parts.headers), &HeaderMap::new()),
-        }
-        http::Response::from_parts(parts, body)
+/// Resource of a layer that is held until its call is over; then [`end`](Self::end) is called and it is dropped. It is
+/// only dropped when the caller drops the call.
+pub(crate) trait CallGuard: Send {
+    /// The error that the call has to end with now. Asked before each step of the body, so that it wins over
+    /// what others make of the same moment (`tonic` says CANCELLED at a deadline).
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
     }
 
-    fn fail(&mut self, status: Status) -> Polled {
+    /// As [`check`](Self::check), and wakes the task of a call that waits when it has to end.
+    fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<Error> {
+        Poll::Pending
+    }
+
+    /// The call is over, with `status` and perhaps `trailers`.
+    fn end(&mut self, _status: &Status, _trailers: &HeaderMap) {}
+}
+
+type PolledFrame = Poll<Option<Result<Frame<Bytes>, Status>>>;
+
+impl ResponseBody {
+    /// The body of a response with `headers`.
+    pub(crate) fn new(source: ValidatedBody, first: First, headers: &HeaderMap) -> Self {
+        match first {
+            First::Unread => Self { source: Some(source), ..Self::default() },
+            First::Frame(frame) => Self { source: Some(source), first: Some(frame), ..Self::default() },
+            First::None => Self { trailers_only: Some(status_of(headers)), ..Self::default() },
+        }
+    }
+
+    /// Holds `guard` until the call is over.
+    pub(crate) fn attach(&mut self, mut guard: impl CallGuard + 'static) {
+        match &self.trailers_only {
+            Some(status) => guard.end(status, &HeaderMap::new()),
+            None => self.guards.push(Box::new(guard)),
+        }
+    }
+
+    /// Waits for the first frame, so that [`early_status`] knows whether it is the trailers.
+    pub(crate) async fn peek(&mut self) -> Result<(), Status> {
+        if let (Some(source), None) = (&mut self.source, &self.first) {
+            self.first = source.frame().await.transpose()?;
+        }
+        Ok(())
+    }
+
+    fn poll_guards(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let mut polled = self.guards.iter_mut().map(|guard| guard.poll(cx));
+        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    }
+
+    fn fail(&mut self, status: Status) -> PolledFrame {
         self.end(&status, &HeaderMap::new());
         Poll::Ready(Some(Err(status)))
     }
 
     fn end(&mut self, status: &Status, trailers: &HeaderMap) {
         self.source = None;
-        self.held.permit = None;
-        self.held.request = None;
-        if let Some(token) = self.held.token.take().filter(|_| status.code() == Code::Unauthenticated) {
-            token.was_refused();
-        }
-        self.held.call.end(status.code(), status.message(), trailers);
-    }
-
-    /// Bytes of messages came.
-    fn data(&mut self, mut data: Bytes) {
-        let reporter = self.held.call.reporter();
-        match &mut self.reading {
-            Reading::Plain(messages) => {
-                if let Err(broken) =
-                    messages.scan(&data, |message| reporter.report(Told::MessageReceived(message)))
-                {
-                    self.failure = Some(broken.error);
-                    data.truncate(broken.good);
-                }
-                self.rest = data;
-            }
-            Reading::Gzip(inflater) => inflater.feed(&data),
+        for mut guard in self.guards.drain(..) {
+            guard.end(status, trailers);
         }
     }
+}
 
-    fn trailers(&mut self, mut trailers: HeaderMap) -> Polled {
-        if status::drop_malformed_details(&mut trailers) {
-            warn_of_details(self.held.call.reporter());
-        }
-        if let Err(error) = self.judge(&trailers) {
-            return self.fail(error.into());
-        }
-        let status = status_of(&trailers);
-        self.end(&status, &trailers);
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
-    }
-
-    fn judge(&self, trailers: &HeaderMap) -> Result<(), Error> {
-        check_metadata(trailers, self.limits.max_metadata)?;
-        let Some(status) = status::of_headers(trailers) else {
-            return Err(Error::Protocol { reason: "its trailers name no status".to_owned() });
-        };
-        if status.code() != Code::Ok {
-            return Ok(());
-        }
-        let (count, place) = self.progress();
-        match count {
-            _ if place == "inside a message" => Err(Error::Truncated { place }),
-            0 if self.limits.single => Err(Error::Cardinality { found: "none" }),
-            _ => Ok(()),
-        }
-    }
-
-    fn ended_without_trailers(&mut self) -> Polled {
-        let (_, place) = self.progress();
-        let error = if self.http_status.is_success() {
-            Error::Truncated { place }
-        } else {
-            Error::Http { status: self.http_status.as_u16() }
-        };
-        self.fail(error.into())
-    }
-
-    fn progress(&self) -> (u64, &'static str) {
-        match &self.reading {
-            Reading::Plain(messages) => (messages.count(), messages.place()),
-            Reading::Gzip(inflater) => (inflater.count(), inflater.place()),
-        }
-    }
-
-    /// The next of what is decompressed, `Ready(None)` when more has to come first.
-    fn poll_inflater(&mut self, cx: &mut Context<'_>) -> Polled {
-        let Reading::Gzip(inflater) = &mut self.reading else { return Poll::Ready(None) };
-        let reporter = self.held.call.reporter();
-        match ready!(inflater.poll(cx, |message| reporter.report(Told::MessageReceived(message)))) {
-            Some(Ok(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
-            Some(Err(error)) => self.fail(error.into()),
-            None => Poll::Ready(None),
-        }
-    }
-
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Polled {
-        if let Some(frame) = self.first.take() {
-            return Poll::Ready(Some(Ok(frame)));
-        }
-        match &mut self.source {
-            Some(source) => Pin::new(source).poll_frame(cx),
-            None => Poll::Ready(None),
-        }
+/// The headers or trailers with the status of `response`, when they have come.
+pub(crate) fn early_status(response: &Response<ResponseBody>) -> Option<&HeaderMap> {
+    match response.body() {
+        ResponseBody { trailers_only: Some(_), .. } => Some(response.headers()),
+        ResponseBody { first, .. } => first.as_ref()?.trailers_ref(),
     }
 }
 
@@ -211,44 +105,31 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
         let this = &mut *self;
-        if this.source.is_some()
-            && let Err(error) = this.guard.check()
-        {
+        let Some(source) = &mut this.source else { return Poll::Ready(None) };
+        if let Err(error) = this.guards.iter().try_for_each(|guard| guard.check()) {
             return this.fail(error.into());
         }
-        while this.source.is_some() {
-            if !this.rest.is_empty() {
-                let piece = this.rest.split_to(this.rest.len().min(PIECE));
-                return Poll::Ready(Some(Ok(Frame::data(piece))));
-            }
-            if let Some(error) = this.failure.take() {
-                return this.fail(error.into());
-            }
-            let polled = match this.poll_inflater(cx) {
-                Poll::Ready(None) => this.poll_source(cx),
-                inflated => {
-                    if inflated.is_ready() {
-                        this.guard.heard();
-                        return inflated;
-                    }
-                    Poll::Pending
+        source.report_messages();
+        let polled = match this.first.take() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => Pin::new(source).poll_frame(cx),
+        };
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(trailers) = frame.trailers_ref() {
+                    this.end(&status_of(trailers), trailers);
                 }
-            };
-            let Poll::Ready(frame) = polled else {
-                let error = ready!(this.guard.poll(cx));
-                return this.fail(error.into());
-            };
-            this.guard.heard();
-            match frame.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(data))) => this.data(data),
-                Some(Ok(Err(frame))) => return this.trailers(frame.into_trailers().unwrap_or_default()),
-                Some(Err(status)) => return this.fail(status),
-                None => return this.ended_without_trailers(),
+                Poll::Ready(Some(Ok(frame)))
             }
+            Poll::Ready(Some(Err(status))) => this.fail(status),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => match this.poll_guards(cx) {
+                Poll::Ready(error) => this.fail(error.into()),
+                Poll::Pending => Poll::Pending,
+            },
         }
-        Poll::Ready(None)
     }
 
     fn is_end_stream(&self) -> bool {
@@ -260,13 +141,13 @@ impl Body for ResponseBody {
     }
 }
 
-/// The status in `headers`, for the record; `tonic` reads its own.
+/// The status in `headers` for guards; the client reads it itself.
 fn status_of(headers: &HeaderMap) -> Status {
-    status::of_headers(headers).unwrap_or_else(|| Status::unknown("the response names no status"))
+    status::of_headers(headers).unwrap_or_else(|| Status::unknown("the response has no status"))
 }
 
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody").field("http_status", &self.http_status).finish_non_exhaustive()
+        f.debug_struct("ResponseBody").field("ended", &self.source.is_none()).finish_non_exhaustive()
     }
 }

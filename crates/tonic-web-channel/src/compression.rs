@@ -1,47 +1,53 @@
-//! Compression of messages: what is offered, what is undone, and a request's messages compressed.
+//! Negotiation of message compression, and the compression of requests.
 //!
-//! Format: the gRPC protocol over HTTP/2, "Message-Encoding" and "Message-Accept-Encoding".
+//! Specification: "Message-Encoding" and "Message-Accept-Encoding" of `PROTOCOL-HTTP2.md`.
 
-mod incoming;
 mod outgoing;
 
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::error::{self, Error};
 
-pub(crate) use self::incoming::Inflater;
-pub(crate) use self::outgoing::Deflating;
+pub(crate) use self::outgoing::CompressBody;
 
-const GRPC_ENCODING: &str = "grpc-encoding";
-const GRPC_ACCEPT_ENCODING: &str = "grpc-accept-encoding";
+pub(crate) const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
-/// A way to make messages smaller.
+/// A compression of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Compression {
-    /// Gzip (RFC 1952), by `flate2` on native targets and by the browser itself on wasm.
+pub enum CompressionEncoding {
+    /// Gzip (RFC 1952): by `flate2` on native targets, by the browser on wasm.
     Gzip,
 }
 
-/// Who undoes what a server has compressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Undoing {
-    /// This channel, which has offered gzip.
-    Here,
-    /// The client above, which has made its own offer, or nobody.
-    Above,
+/// The side that decompresses the messages of a response.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Decompressor {
+    /// This channel, which accepts gzip.
+    Channel,
+    /// The client above, which accepts these encodings; empty for none. The value of `grpc-accept-encoding`.
+    Caller(Vec<u8>),
 }
 
-/// Offers gzip, when the client above makes no offer of its own and `offer` says so.
-pub(crate) fn offer(headers: &mut HeaderMap, offer: bool) -> Undoing {
-    if !offer || headers.contains_key(GRPC_ACCEPT_ENCODING) {
-        return Undoing::Above;
+/// Accepts gzip. `false`, and nothing changes, when the client above accepts encodings itself.
+pub(crate) fn accept(headers: &mut HeaderMap) -> bool {
+    if headers.contains_key(GRPC_ACCEPT_ENCODING) {
+        return false;
     }
     headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("gzip,identity"));
-    Undoing::Here
+    true
 }
 
-/// Says that the request's messages are compressed. Not when the client above compresses itself.
+/// The decompressor of the response to a request with `headers`.
+pub(crate) fn decompressor(headers: &HeaderMap, channel_accepts: bool) -> Decompressor {
+    if channel_accepts {
+        return Decompressor::Channel;
+    }
+    Decompressor::Caller(headers.get(GRPC_ACCEPT_ENCODING).map_or(&[][..], HeaderValue::as_bytes).to_vec())
+}
+
+/// Announces that the messages of a request are gzip. `false`, and nothing changes, when the client above compresses.
 pub(crate) fn announce(headers: &mut HeaderMap) -> bool {
     if headers.contains_key(GRPC_ENCODING) {
         return false;
@@ -50,87 +56,75 @@ pub(crate) fn announce(headers: &mut HeaderMap) -> bool {
     true
 }
 
-/// What a response's messages need.
+/// The encoding of a response's messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Encoding {
-    /// Nothing, for none may be compressed.
+    /// No message may be compressed.
     Identity,
-    /// To be undone here.
+    /// The channel decompresses messages.
     Gzip,
-    /// To be passed on as they are.
-    Foreign,
+    /// The client above decompresses messages.
+    Caller,
 }
 
-/// Reads the encoding off a response's `headers`, and takes it out when it is undone here.
-pub(crate) fn of_response(
-    headers: &mut HeaderMap,
-    undoing: Undoing,
-    asked: &[u8],
-) -> Result<Encoding, Error> {
+/// Reads the encoding in the headers of a response. Removes it from them when the channel decompresses.
+///
+/// Fails when the encoding was not accepted.
+pub(crate) fn of_response(headers: &mut HeaderMap, decompressor: &Decompressor) -> Result<Encoding, Error> {
     let Some(encoding) = headers.get(GRPC_ENCODING) else { return Ok(Encoding::Identity) };
     let name = encoding.as_bytes();
-    if name == b"identity" {
-        return Ok(Encoding::Identity);
-    }
-    match undoing {
-        Undoing::Here if name == b"gzip" => {
+    match decompressor {
+        _ if name == b"identity" => Ok(Encoding::Identity),
+        Decompressor::Channel if name == b"gzip" => {
             headers.remove(GRPC_ENCODING);
             Ok(Encoding::Gzip)
         }
-        Undoing::Above if asked.split(|byte| *byte == b',').any(|offered| offered.trim_ascii() == name) => {
-            Ok(Encoding::Foreign)
+        Decompressor::Caller(accepted)
+            if accepted.split(|byte| *byte == b',').any(|accepted| accepted.trim_ascii() == name) =>
+        {
+            Ok(Encoding::Caller)
         }
         _ => Err(Error::Protocol {
-            reason: format!("its encoding `{}` was not asked for", error::text_of(name)),
+            reason: format!("its encoding `{}` was not accepted", error::text_of(name)),
         }),
     }
-}
-
-/// What the client above has offered by itself.
-pub(crate) fn asked(headers: &HeaderMap) -> Vec<u8> {
-    headers.get(GRPC_ACCEPT_ENCODING).map(|value| value.as_bytes().to_vec()).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect()
+    fn headers(name: HeaderName, value: &str) -> HeaderMap {
+        HeaderMap::from_iter([(name, value.parse().unwrap())])
     }
 
     #[test]
-    fn a_client_s_own_offer_is_left_alone() {
-        let mut own = headers(&[(GRPC_ACCEPT_ENCODING, "zstd,identity")]);
-        assert_eq!(offer(&mut own, true), Undoing::Above);
+    fn encodings_that_a_client_accepts_are_kept() {
+        let mut own = headers(GRPC_ACCEPT_ENCODING, "zstd,identity");
+        assert!(!accept(&mut own));
         assert_eq!(own[GRPC_ACCEPT_ENCODING], "zstd,identity");
+        assert_eq!(decompressor(&own, false), Decompressor::Caller(b"zstd,identity".to_vec()));
 
         let mut none = HeaderMap::new();
-        assert_eq!(offer(&mut none, true), Undoing::Here);
+        assert!(accept(&mut none));
         assert_eq!(none[GRPC_ACCEPT_ENCODING], "gzip,identity");
-
-        let mut unwanted = HeaderMap::new();
-        assert_eq!(offer(&mut unwanted, false), Undoing::Above);
-        assert!(unwanted.is_empty());
+        assert_eq!(decompressor(&none, true), Decompressor::Channel);
+        assert_eq!(decompressor(&HeaderMap::new(), false), Decompressor::Caller(Vec::new()));
     }
 
     #[test]
-    fn an_encoding_that_nobody_asked_for_is_an_error() {
-        let answer = |encoding, undoing, asked: &str| {
-            of_response(&mut headers(&[(GRPC_ENCODING, encoding)]), undoing, asked.as_bytes())
-        };
+    fn an_encoding_that_was_not_accepted_is_an_error() {
+        let channel = || Decompressor::Channel;
+        let caller = |accepted: &str| Decompressor::Caller(accepted.into());
+        let read = |encoding, decompressor| of_response(&mut headers(GRPC_ENCODING, encoding), &decompressor);
 
-        assert_eq!(answer("gzip", Undoing::Here, "gzip,identity"), Ok(Encoding::Gzip));
-        assert_eq!(answer("identity", Undoing::Here, "gzip,identity"), Ok(Encoding::Identity));
-        assert_eq!(answer("zstd", Undoing::Above, "gzip, zstd"), Ok(Encoding::Foreign));
-        for (encoding, undoing, asked) in [
-            ("br", Undoing::Here, "gzip,identity"),
-            ("gzip", Undoing::Above, ""),
-            ("br", Undoing::Above, "gzip"),
-        ] {
-            let error = answer(encoding, undoing, asked).unwrap_err();
+        assert_eq!(read("gzip", channel()), Ok(Encoding::Gzip));
+        assert_eq!(read("identity", channel()), Ok(Encoding::Identity));
+        assert_eq!(read("zstd", caller("gzip, zstd")), Ok(Encoding::Caller));
+        for (encoding, decompressor) in [("br", channel()), ("gzip", caller("")), ("br", caller("gzip"))] {
+            let error = read(encoding, decompressor).unwrap_err();
             assert!(matches!(error, Error::Protocol { .. }), "{encoding}: {error}");
         }
-        assert_eq!(of_response(&mut HeaderMap::new(), Undoing::Here, b""), Ok(Encoding::Identity));
+        assert_eq!(of_response(&mut HeaderMap::new(), &Decompressor::Channel), Ok(Encoding::Identity));
     }
 }

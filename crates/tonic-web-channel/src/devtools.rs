@@ -17,7 +17,7 @@ use tonic::{Code, Status};
 use wasm_bindgen::JsValue;
 
 use crate::js::{call, object, of_global, set};
-use crate::method::Kind;
+use crate::method::MethodKind;
 use crate::observe::{CallEvent, CallEventKind};
 
 /// The type of the extensions' messages, and the mark of the one for grpc-web clients.
@@ -121,14 +121,14 @@ struct Shown {
 
 impl Shown {
     /// A method of which nothing is known may turn out to be a stream.
-    fn new(path: String, kind: Option<Kind>) -> Self {
+    fn new(path: String, kind: Option<MethodKind>) -> Self {
         let method_type = match kind {
-            Some(Kind::Unary) => "unary",
-            Some(Kind::ClientStreaming) => "client_streaming",
-            Some(Kind::Bidirectional) => "bidi_streaming",
-            Some(Kind::ServerStreaming) | None => "server_streaming",
+            Some(MethodKind::Unary) => "unary",
+            Some(MethodKind::ClientStreaming) => "client_streaming",
+            Some(MethodKind::Bidirectional) => "bidi_streaming",
+            Some(MethodKind::ServerStreaming) | None => "server_streaming",
         };
-        let streams = kind.is_none_or(Kind::server_streaming);
+        let streams = kind.is_none_or(MethodKind::server_streaming);
         Self { path, method_type, streams, request: JsValue::UNDEFINED, response: JsValue::UNDEFINED }
     }
 
@@ -209,7 +209,7 @@ mod tests {
     /// What an extension would hear of one call, in JSON.
     async fn heard(
         installed: bool,
-        kind: Option<Kind>,
+        kind: Option<MethodKind>,
         call_id: u64,
         events: Vec<CallEventKind>,
     ) -> Vec<String> {
@@ -265,7 +265,7 @@ mod tests {
     #[wasm_bindgen_test]
     async fn a_unary_call_is_one_message_with_request_and_response() {
         let events = vec![sent(b"one"), received(b"two"), ended(Status::ok(""))];
-        let heard = heard(true, Some(Kind::Unary), 1_001, events).await;
+        let heard = heard(true, Some(MethodKind::Unary), 1_001, events).await;
         let rest = r#","methodType":"unary","requestId":1001,"request":"b25l","response":"dHdv"}"#;
         assert_eq!(heard, [format!("{HEAD}{rest}")]);
     }
@@ -273,7 +273,7 @@ mod tests {
     #[wasm_bindgen_test]
     async fn a_unary_call_that_failed_has_an_error_and_no_response() {
         let events = vec![sent(b"one"), ended(Status::not_found("no such room"))];
-        let heard = heard(true, Some(Kind::Unary), 1_002, events).await;
+        let heard = heard(true, Some(MethodKind::Unary), 1_002, events).await;
         let rest = r#","methodType":"unary","requestId":1002,"request":"b25l","error":{"code":5,"message":"no such room"}}"#;
         assert_eq!(heard, [format!("{HEAD}{rest}")]);
     }
@@ -281,7 +281,7 @@ mod tests {
     #[wasm_bindgen_test]
     async fn a_stream_is_told_message_by_message_and_has_an_end() {
         let events = vec![sent(b"one"), received(b"two"), received(b""), ended(Status::ok(""))];
-        let heard = heard(true, Some(Kind::ServerStreaming), 1_003, events).await;
+        let heard = heard(true, Some(MethodKind::ServerStreaming), 1_003, events).await;
         let parts =
             [r#""request":"b25l""#, r#""response":"dHdv""#, r#""response":"""#, r#""response":"EOF""#];
         let expected =
@@ -323,7 +323,7 @@ mod tests {
     #[wasm_bindgen_test]
     async fn nothing_is_told_when_nobody_listens() {
         let events = vec![sent(b"one"), received(b"two"), ended(Status::ok(""))];
-        let heard = heard(false, Some(Kind::Unary), 1_004, events).await;
+        let heard = heard(false, Some(MethodKind::Unary), 1_004, events).await;
         assert_eq!(heard, Vec::<String>::new());
     }
 }

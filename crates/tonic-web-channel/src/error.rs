@@ -8,6 +8,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use grpc_wire::reader::{BodyEnd, ReadError};
+use grpc_wire::status::code_of_http;
 use tonic::{Code, Status};
 
 /// Why a call failed before, beside or instead of what the server had to say.
@@ -65,10 +67,10 @@ pub enum Error {
         found: String,
     },
     /// The response ended properly as HTTP, but before its trailers. `INTERNAL`.
-    #[error("the response ended {place}, before its status came; check for a proxy that cuts responses")]
+    #[error("the response ended {}, before its status came; check for a proxy that cuts responses", place(*.end))]
     Truncated {
-        /// Where it ended, as in `inside a message`.
-        place: &'static str,
+        /// Where it ended.
+        end: BodyEnd,
     },
     /// What came breaks the protocol. `INTERNAL`.
     #[error("the response breaks the gRPC protocol: {reason}")]
@@ -137,7 +139,7 @@ impl Error {
             | Self::Fetch { .. }
             | Self::ConnectionLost { .. }
             | Self::Idle { .. } => Code::Unavailable,
-            Self::Http { status } => code_of_http(*status),
+            Self::Http { status } => Code::from_i32(code_of_http(*status)),
             Self::ContentType { .. } => Code::Unknown,
             Self::Truncated { .. } | Self::Protocol { .. } => Code::Internal,
             Self::MessageTooLarge { .. }
@@ -179,6 +181,17 @@ impl From<Error> for Status {
     }
 }
 
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::SecondMessage => Self::Cardinality { found: "more than one" },
+            ReadError::MessageTooLarge { size, limit } => Self::MessageTooLarge { size: size.into(), limit },
+            ReadError::TrailersTooLarge { limit } => Self::MetadataTooLarge { limit },
+            other => Self::Protocol { reason: other.to_string() },
+        }
+    }
+}
+
 /// What somebody sent, for a sentence: each byte as the character of that number, which for ASCII is what it is.
 pub(crate) fn text_of(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
@@ -196,15 +209,19 @@ fn fetch_failed(origin: &str, offline: bool) -> String {
     )
 }
 
-/// gRPC's "HTTP to gRPC Status Code Mapping".
-fn code_of_http(status: u16) -> Code {
-    match status {
-        400 => Code::Internal,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::Unimplemented,
-        429 | 502..=504 => Code::Unavailable,
-        _ => Code::Unknown,
+fn place(end: BodyEnd) -> &'static str {
+    match end {
+        // The status may be among headers that the page is not allowed to see.
+        BodyEnd::Empty if cfg!(target_arch = "wasm32") => {
+            "with nothing in it (a server of another origin has to expose `grpc-status` by CORS)"
+        }
+        BodyEnd::Empty => "with nothing in it",
+        BodyEnd::AfterMessage => "after a message",
+        BodyEnd::InsidePrefix => "inside the prefix of a message",
+        BodyEnd::InsideMessage => "inside a message",
+        BodyEnd::InsideTrailers => "inside its trailers",
+        BodyEnd::InsideBase64 => "inside a group of base64",
+        BodyEnd::Complete => "after its trailers",
     }
 }
 

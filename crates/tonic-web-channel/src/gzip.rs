@@ -45,8 +45,8 @@ pub(crate) fn decompress(packed: Bytes, limit: usize) -> Work {
 }
 
 /// Whether this target can do it: a browser of before 2023 may not.
-pub(crate) fn is_there() -> bool {
-    engine::is_there()
+pub(crate) fn is_supported() -> bool {
+    engine::is_supported()
 }
 
 /// What a message holds that an observer was given whole and compressed by gzip: at most `limit` bytes.

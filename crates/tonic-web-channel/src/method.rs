@@ -1,108 +1,57 @@
-//! What the channel is told of the methods that are called through it.
+//! Descriptions of methods, and the method table of a channel.
 
-use crate::retry::{self, Advisor};
+pub use grpc_wire::method::{Idempotency, Method, MethodKind};
 
-/// One RPC method, as its descriptor has it.
+/// Methods by path.
 ///
-/// With it the channel knows how many messages are due in each direction and what may be repeated. A
-/// method that it was not told of is called as it is, with neither.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Method {
-    /// `/package.Service/Method`.
-    pub path: &'static str,
-    /// Which sides send a stream.
-    pub kind: Kind,
-    /// What a repeated call changes.
-    pub idempotency: Idempotency,
-}
-
-impl Method {
-    /// A method whose repetition is not known to be safe.
-    pub const fn new(path: &'static str, kind: Kind) -> Self {
-        Self { path, kind, idempotency: Idempotency::Unknown }
-    }
-
-    /// The same method with the `idempotency_level` of its descriptor.
-    #[must_use]
-    pub const fn with_idempotency(mut self, idempotency: Idempotency) -> Self {
-        self.idempotency = idempotency;
-        self
-    }
-}
-
-/// Which sides of a method send a stream.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// One request, one response.
-    Unary,
-    /// One request, a stream of responses.
-    ServerStreaming,
-    /// A stream of requests, one response.
-    ClientStreaming,
-    /// A stream each way.
-    Bidirectional,
-}
-
-impl Kind {
-    /// By the two flags of a method's descriptor.
-    pub const fn of(client_streaming: bool, server_streaming: bool) -> Self {
-        match (client_streaming, server_streaming) {
-            (false, false) => Self::Unary,
-            (false, true) => Self::ServerStreaming,
-            (true, false) => Self::ClientStreaming,
-            (true, true) => Self::Bidirectional,
-        }
-    }
-
-    /// Whether the caller sends a stream.
-    pub const fn client_streaming(self) -> bool {
-        matches!(self, Self::ClientStreaming | Self::Bidirectional)
-    }
-
-    /// Whether the server answers with a stream.
-    pub const fn server_streaming(self) -> bool {
-        matches!(self, Self::ServerStreaming | Self::Bidirectional)
-    }
-}
-
-/// `google.protobuf.MethodOptions.IdempotencyLevel`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Idempotency {
-    /// Nothing is said, so a call that may have reached the server is never repeated.
-    Unknown,
-    /// It changes nothing.
-    NoSideEffects,
-    /// Calling it twice changes the same as calling it once.
-    Idempotent,
-}
-
-/// The methods that a channel was told of.
-///
-/// They are few, and compared by their lengths first, so they are looked through one by one.
+/// They are few, and their paths differ in length mostly, so a list is searched faster than a map, and its code is
+/// shorter.
 #[derive(Debug, Default)]
-pub(crate) struct Methods {
-    known: Vec<Method>,
-    /// What reads a server's advice on repeating a call. Only calls of known methods are repeated after a server has
-    /// seen them.
-    advisor: Option<Advisor>,
-}
+pub(crate) struct MethodTable(Vec<Method>);
 
-impl Methods {
+impl MethodTable {
     pub(crate) fn get(&self, path: &str) -> Option<Method> {
-        self.known.iter().find(|method| method.path == path).copied()
+        self.0.iter().find(|method| method.path == path).copied()
     }
 
-    pub(crate) fn advisor(&self) -> Option<Advisor> {
-        self.advisor
+    /// Whether the table has methods of the service in `path`.
+    pub(crate) fn has_service_of(&self, path: &str) -> bool {
+        let service = service(path);
+        self.0.iter().any(|method| self::service(method.path) == service)
     }
 }
 
-impl Extend<Method> for Methods {
+/// Later methods replace earlier ones of the same path.
+impl Extend<Method> for MethodTable {
     fn extend<T: IntoIterator<Item = Method>>(&mut self, methods: T) {
-        self.advisor = Some(retry::advice);
         for method in methods {
-            self.known.retain(|known| known.path != method.path);
-            self.known.push(method);
+            self.0.retain(|known| known.path != method.path);
+            self.0.push(method);
         }
+    }
+}
+
+/// `/package.Service` of `/package.Service/Method`.
+fn service(path: &str) -> &str {
+    path.rsplit_once('/').map_or(path, |(service, _)| service)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_method_is_found_by_its_path_and_a_service_by_any_of_its_methods() {
+        let mut table = MethodTable::default();
+        assert!(!table.has_service_of("/a.B/C"));
+        table.extend([Method::new("/a.B/C", MethodKind::Unary)]);
+
+        assert_eq!(table.get("/a.B/C").unwrap().kind, MethodKind::Unary);
+        assert_eq!(table.get("/a.B/D"), None);
+        assert!(table.has_service_of("/a.B/D"));
+        assert!(!table.has_service_of("/a.Bc/C"));
+
+        table.extend([Method::new("/a.B/C", MethodKind::ServerStreaming)]);
+        assert_eq!(table.get("/a.B/C").unwrap().kind, MethodKind::ServerStreaming);
     }
 }

@@ -1,25 +1,17 @@
-//! What a status code says about trying again, and statuses read off headers.
+//! Statuses in headers, and the codes after which a retry may help.
 
-use base64::Engine as _;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use grpc_wire::metadata;
+use grpc_wire::status::{GRPC_MESSAGE, repair_message};
+pub(crate) use grpc_wire::status::{GRPC_STATUS, GRPC_STATUS_DETAILS};
 use http::HeaderMap;
 use tonic::{Code, Status};
 
-pub(crate) const GRPC_STATUS: &str = "grpc-status";
-const GRPC_MESSAGE: &str = "grpc-message";
-pub(crate) const GRPC_STATUS_DETAILS: &str = "grpc-status-details-bin";
+use crate::observe::{EventRef, Reporter};
 
-/// Base64 as binary metadata has it: padding may be left out.
-pub(crate) const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// Whether the same call may succeed later without anybody changing it.
+/// Whether the same call may succeed later without a change by anybody.
 ///
-/// After gRPC's description of the status codes. `UNKNOWN` and `INTERNAL` count as transient,
-/// because proxies and browsers report lost connections as these; repeat only calls that are safe to
-/// repeat.
+/// After gRPC's description of the status codes. `UNKNOWN` and `INTERNAL` count as transient, because proxies and
+/// browsers report lost connections as these; retry only calls that are safe to repeat.
 pub fn is_transient(code: Code) -> bool {
     match code {
         Code::Cancelled
@@ -42,60 +34,50 @@ pub fn is_transient(code: Code) -> bool {
     }
 }
 
-/// The code's name as the specification writes it, as in `DEADLINE_EXCEEDED`.
-pub fn code_name(code: Code) -> &'static str {
-    match code {
-        Code::Ok => "OK",
-        Code::Cancelled => "CANCELLED",
-        Code::Unknown => "UNKNOWN",
-        Code::InvalidArgument => "INVALID_ARGUMENT",
-        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
-        Code::NotFound => "NOT_FOUND",
-        Code::AlreadyExists => "ALREADY_EXISTS",
-        Code::PermissionDenied => "PERMISSION_DENIED",
-        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
-        Code::FailedPrecondition => "FAILED_PRECONDITION",
-        Code::Aborted => "ABORTED",
-        Code::OutOfRange => "OUT_OF_RANGE",
-        Code::Unimplemented => "UNIMPLEMENTED",
-        Code::Internal => "INTERNAL",
-        Code::Unavailable => "UNAVAILABLE",
-        Code::DataLoss => "DATA_LOSS",
-        Code::Unauthenticated => "UNAUTHENTICATED",
-    }
+/// The code in `headers`, which are the trailers of a response or the headers of a response without a body.
+pub(crate) fn code_in(headers: &HeaderMap) -> Option<Code> {
+    headers.get(GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()))
 }
 
-/// The status in `headers`, which are a response's trailers or the headers of a response without a
-/// body. `None` when they have none.
-///
-/// Details are left out: this is for showing, and malformed ones must not disturb it.
+/// The status in `headers` without its details. `None` when they have none.
 pub(crate) fn of_headers(headers: &HeaderMap) -> Option<Status> {
     let mut plain = HeaderMap::new();
     for name in [GRPC_STATUS, GRPC_MESSAGE] {
-        if let Some(value) = headers.get(name) {
+        if let Some(value) = headers.get(&name) {
             plain.insert(name, value.clone());
         }
     }
     Status::from_header_map(&plain)
 }
 
-/// Takes a `grpc-status-details-bin` that is no base64 out of `headers`; `tonic` panics on it.
-///
-/// Gives whether there was one.
-pub(crate) fn drop_malformed_details(headers: &mut HeaderMap) -> bool {
-    let Some(value) = headers.get(GRPC_STATUS_DETAILS) else { return false };
-    let malformed = BASE64.decode(value.as_bytes()).is_err();
-    if malformed {
-        headers.remove(GRPC_STATUS_DETAILS);
+/// Repairs the status in `headers` where `tonic` would lose its code or panic: it replaces the code when
+/// `grpc-message` is not UTF-8, and panics when `grpc-status-details-bin` is not base64. Warns of lost details.
+pub(crate) fn repair(headers: &mut HeaderMap, reporter: &Reporter) {
+    repair_message(headers);
+    if remove_malformed_details(headers) {
+        reporter
+            .report(&EventRef::Warning("grpc-status-details-bin is not base64; the status has no details"));
     }
-    malformed
 }
 
-/// Takes a status out of `headers` that a body was found to follow, whose trailers have the real one.
-pub(crate) fn strip(headers: &mut HeaderMap) {
+/// Moves the headers of a status out of `headers`.
+pub(crate) fn take(headers: &mut HeaderMap) -> HeaderMap {
+    let mut status = HeaderMap::new();
     for name in [GRPC_STATUS, GRPC_MESSAGE, GRPC_STATUS_DETAILS] {
-        headers.remove(name);
+        if let Some(value) = headers.remove(&name) {
+            status.insert(name, value);
+        }
     }
+    status
+}
+
+fn remove_malformed_details(headers: &mut HeaderMap) -> bool {
+    let details = headers.get(GRPC_STATUS_DETAILS).map(|value| metadata::decode_binary(value.as_bytes()));
+    let is_malformed = matches!(details, Some(Err(_)));
+    if is_malformed {
+        headers.remove(GRPC_STATUS_DETAILS);
+    }
+    is_malformed
 }
 
 #[cfg(test)]
@@ -103,8 +85,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn details_are_dropped_only_when_tonic_would_panic_on_them() {
-        for (details, malformed) in [
+    fn only_details_that_tonic_panics_on_are_removed() {
+        for (details, is_malformed) in [
             ("CAU", false),
             ("CAU=", false),
             ("", false),
@@ -117,7 +99,7 @@ mod tests {
             headers.insert(GRPC_STATUS, "5".parse().unwrap());
             headers.insert(GRPC_STATUS_DETAILS, details.parse().unwrap());
 
-            assert_eq!(drop_malformed_details(&mut headers), malformed, "{details:?}");
+            assert_eq!(remove_malformed_details(&mut headers), is_malformed, "{details:?}");
             assert_eq!(Status::from_header_map(&headers).unwrap().code(), Code::NotFound);
         }
     }

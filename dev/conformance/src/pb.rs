@@ -11,7 +11,7 @@ tonic::include_proto!("connectrpc.conformance.v1");
 
 /// The methods of the service, for the channel.
 pub(crate) fn methods() -> impl IntoIterator<Item = tonic_web_channel::Method> {
-    use tonic_web_channel::{Idempotency, Kind, Method};
+    use tonic_web_channel::{Idempotency, Method, MethodKind};
     include!(concat!(env!("OUT_DIR"), "/methods.rs"))
 }
 

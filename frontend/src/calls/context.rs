@@ -30,7 +30,7 @@ impl Calls {
     }
 
     /// Collects an event of the channel.
-    pub(crate) fn observe(self, event: &tonic_web_channel::CallEvent) {
+    pub(crate) fn observe(self, event: &tonic_web_channel::observe::CallEvent) {
         self.log.update_value(|log| log.apply(event.call, event.at, &event.kind));
         self.redraw();
     }

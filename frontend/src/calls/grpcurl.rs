@@ -1,10 +1,22 @@
 //! A call as a `grpcurl` command.
 
+use grpc_wire::timeout;
+
 use super::{log::CallRecord, metadata::Value};
 
 /// Keys that `grpcurl` sets itself or has a flag for, and keys of browsers.
-const LEFT_OUT: [&str; 8] =
-    ["accept", "content-type", "cookie", "grpc-timeout", "te", "user-agent", "x-grpc-web", "x-user-agent"];
+const LEFT_OUT: [&str; 10] = [
+    "accept",
+    "content-type",
+    "cookie",
+    "grpc-accept-encoding",
+    "grpc-encoding",
+    "grpc-timeout",
+    "te",
+    "user-agent",
+    "x-grpc-web",
+    "x-user-agent",
+];
 
 /// The command that repeats a call to the server at `origin` with these messages in JSON. Hidden values become placeholders, and so does
 /// the session, whose cookie the page's scripts cannot read.
@@ -74,20 +86,8 @@ fn argument(line: &mut String, flag: &str, value: &str) {
 fn timeout_seconds(record: &CallRecord) -> Option<String> {
     let entry = record.request_metadata.iter().find(|entry| entry.key == "grpc-timeout")?;
     let Value::Text(value) = &entry.value else { return None };
-    let unit = value.chars().last()?;
-    let amount: u64 = value.strip_suffix(unit)?.parse().ok()?;
-    // The length of the unit in seconds, or the number of units in one.
-    let (seconds, per_second) = match unit {
-        'H' => (3_600, 1),
-        'M' => (60, 1),
-        'S' => (1, 1),
-        'm' => (1, 1_000),
-        'u' => (1, 1_000_000),
-        'n' => (1, 1_000_000_000),
-        _ => return None,
-    };
-    let whole = (amount / per_second).saturating_mul(seconds).to_string();
-    let fraction = (amount % per_second * (1_000_000_000 / per_second)).to_string();
+    let timeout = timeout::parse(value.as_bytes()).ok()?;
+    let (whole, fraction) = (timeout.as_secs().to_string(), timeout.subsec_nanos().to_string());
     let fraction = ["0".repeat(9 - fraction.len()), fraction].concat();
     Some(match fraction.trim_end_matches('0') {
         "" => whole,
@@ -98,7 +98,7 @@ fn timeout_seconds(record: &CallRecord) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderValue};
-    use tonic_web_channel::CallEventKind;
+    use tonic_web_channel::observe::CallEventKind;
     use web_time::Instant;
 
     use super::*;

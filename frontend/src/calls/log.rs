@@ -8,7 +8,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use bytes::Bytes;
 use grpc_inspect::frame::{Direction, Frame, FrameBuffer};
 use tonic::Code;
-use tonic_web_channel::CallEventKind;
+use tonic_web_channel::observe::CallEventKind;
 use web_time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::metadata::{Entry, decode};
@@ -57,7 +57,7 @@ pub(crate) struct CallRecord {
     pub(crate) sent: Count,
     /// Messages received.
     pub(crate) received: Count,
-    /// Metadata of the request.
+    /// Headers of the newest attempt, as they were sent.
     pub(crate) request_metadata: Arc<[Entry]>,
     /// Metadata of the response.
     pub(crate) response_metadata: Arc<[Entry]>,
@@ -187,6 +187,7 @@ impl Call {
             payload: content.clone(),
         };
         match kind {
+            CallEventKind::AttemptStarted { headers, .. } => record.request_metadata = decode(headers),
             CallEventKind::MessageSent { bytes, flags, content } => {
                 record.sent.add(*bytes);
                 frames.push(Direction::Sent, frame(record.sent.messages, *flags, *bytes, content));

@@ -21,7 +21,10 @@ use futures_util::{
 use leptos::{prelude::*, task::spawn_local};
 use proto::chat::v1 as pb;
 use tonic::{Code, Status};
-use tonic_web_channel::{Backoff, Delays, State, Subscription, SubscriptionHandle, Update};
+use tonic_web_channel::{
+    State, Subscription, SubscriptionHandle, Update,
+    retry::{Backoff, Delays},
+};
 use uuid::Uuid;
 
 use super::store::{Chat, now};
@@ -122,7 +125,7 @@ async fn find_session(chat: Chat) {
             Err(_) => {
                 let delay = delays.next().unwrap_or_default().max(MIN_SESSION_DELAY);
                 chat.act(|model, now| model.set_link(waiting(delay, now), now));
-                tonic_web_channel::sleep(delay).await;
+                tonic_web_channel::rt::sleep(delay).await;
                 chat.act(|model, now| model.set_link(Link::Connecting, now));
             }
         }
@@ -175,7 +178,7 @@ async fn read(chat: Chat, mut subscription: Subscription<pb::SubscribeResponse>)
         }
         // Thousands of frames may be ready at once; the page has to draw and answer meanwhile.
         if now().page_ms - since_ms > APPLY_BUDGET_MS && !document().hidden() {
-            tonic_web_channel::sleep(Duration::ZERO).await;
+            tonic_web_channel::rt::sleep(Duration::ZERO).await;
             since_ms = now().page_ms;
         }
     }
@@ -203,7 +206,7 @@ async fn stream_failed(chat: Chat, status: &Status) {
     // This task is aborted when the session ends meanwhile, so that it does not end the next one.
     let delay = Backoff::default().max;
     chat.act(|model, now| model.set_link(waiting(delay, now), now));
-    tonic_web_channel::sleep(delay).await;
+    tonic_web_channel::rt::sleep(delay).await;
     chat.act(|model, _| model.restart());
 }
 
@@ -289,7 +292,7 @@ fn send_failure(status: &Status) -> SendFailure {
         Some(_) => String::new(),
         None => status.message().to_owned(),
     };
-    SendFailure { code: status.code(), message, pushback: tonic_web_channel::retry_after(status) }
+    SendFailure { code: status.code(), message, pushback: tonic_web_channel::retry::retry_after(status) }
 }
 
 async fn mark_read(chat: Chat, room_id: String, seq: u64) {

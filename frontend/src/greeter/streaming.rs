@@ -74,7 +74,7 @@ async fn collect(mut stream: Streaming<HelloReply>, screen: Screen) -> Result<()
     while let Some(reply) = stream.message().await? {
         if screen.push(reply.message).is_multiple_of(GREETINGS_PER_TURN) {
             // The browser has to draw and to handle clicks meanwhile.
-            tonic_web_channel::sleep(Duration::ZERO).await;
+            tonic_web_channel::rt::sleep(Duration::ZERO).await;
         }
     }
     Ok(())

@@ -1,48 +1,36 @@
-//! A request's messages, compressed.
+//! Compression of a request's messages.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
+use grpc_wire::message::{self, COMPRESSED};
 use http_body::{Body, Frame};
 use tonic::Status;
 
 use crate::gzip;
-use crate::messages::{COMPRESSED, PREFIX};
 
-/// A request's body whose messages are compressed where that makes them smaller.
+/// A request body whose messages are compressed where that makes them smaller.
 ///
-/// It holds one message at a time, and what the inner body gave together with it.
-pub(crate) struct Deflating {
+/// It holds one message, and the bytes that the inner body returned together with it.
+pub(crate) struct CompressBody {
     inner: Option<tonic::body::Body>,
     buffer: BytesMut,
-    running: Option<Running>,
+    current: Option<Current>,
 }
 
-struct Running {
+struct Current {
     plain: Bytes,
-    packed: gzip::Work,
+    compressed: gzip::Work,
 }
 
-impl Deflating {
+impl CompressBody {
     pub(crate) fn new(inner: tonic::body::Body) -> Self {
-        Self { inner: Some(inner), buffer: BytesMut::new(), running: None }
-    }
-
-    /// The next whole message in the buffer, without its prefix.
-    fn next_message(&mut self) -> Option<Bytes> {
-        let [_, length @ ..] = *self.buffer.first_chunk::<PREFIX>()?;
-        let end = PREFIX + usize::try_from(u32::from_be_bytes(length)).ok()?;
-        if self.buffer.len() < end {
-            return None;
-        }
-        let mut message = self.buffer.split_to(end);
-        message.advance(PREFIX);
-        Some(message.freeze())
+        Self { inner: Some(inner), buffer: BytesMut::new(), current: None }
     }
 }
 
-impl Body for Deflating {
+impl Body for CompressBody {
     type Data = Bytes;
     type Error = Status;
 
@@ -52,15 +40,15 @@ impl Body for Deflating {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let this = &mut *self;
         loop {
-            if let Some(running) = &mut this.running {
-                let packed = ready!(running.packed.as_mut().poll(cx))?;
-                let plain = std::mem::take(&mut running.plain);
-                this.running = None;
-                return Poll::Ready(Some(Ok(Frame::data(smaller(&plain, &packed)))));
+            if let Some(current) = &mut this.current {
+                let compressed = ready!(current.compressed.as_mut().poll(cx))?;
+                let frame = encode_smaller(&current.plain, &compressed);
+                this.current = None;
+                return Poll::Ready(Some(Ok(Frame::data(frame))));
             }
-            if let Some(plain) = this.next_message() {
-                let packed = gzip::compress(plain.clone());
-                this.running = Some(Running { plain, packed });
+            if let Some((_, plain)) = message::split_first(&mut this.buffer) {
+                let compressed = gzip::compress(plain.clone());
+                this.current = Some(Current { plain, compressed });
                 continue;
             }
             let Some(inner) = &mut this.inner else { return Poll::Ready(None) };
@@ -77,12 +65,10 @@ impl Body for Deflating {
 }
 
 /// The message with its prefix, in the shorter of both forms.
-fn smaller(plain: &[u8], packed: &[u8]) -> Bytes {
-    let (flags, message) = if packed.len() < plain.len() { (COMPRESSED, packed) } else { (0, plain) };
-    let mut framed = BytesMut::with_capacity(PREFIX + message.len());
-    framed.put_u8(flags);
-    // No longer than the plain message, whose length came as a 32-bit number.
-    framed.put_u32(u32::try_from(message.len()).unwrap_or(u32::MAX));
-    framed.put_slice(message);
-    framed.freeze()
+fn encode_smaller(plain: &[u8], compressed: &[u8]) -> Bytes {
+    if compressed.len() < plain.len() {
+        message::encode(COMPRESSED, compressed)
+    } else {
+        message::encode(0, plain)
+    }
 }

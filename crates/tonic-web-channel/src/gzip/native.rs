@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 use super::{Work, malformed, too_large};
 use crate::error::Error;
 
-pub(super) fn is_there() -> bool {
+pub(super) fn is_supported() -> bool {
     true
 }
 

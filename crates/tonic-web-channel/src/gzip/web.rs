@@ -29,7 +29,7 @@ extern "C" {
 }
 
 /// Browsers that have one of the two have both.
-pub(super) fn is_there() -> bool {
+pub(super) fn is_supported() -> bool {
     !of_global("DecompressionStream").is_undefined()
 }
 

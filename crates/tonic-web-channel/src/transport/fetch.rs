@@ -11,6 +11,8 @@ mod js;
 use std::fmt;
 use std::rc::Rc;
 
+use grpc_wire::content_type::WireFormat;
+use grpc_wire::web::text;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, Request, Response, Uri};
 use js_sys::Uint8Array;
@@ -25,11 +27,12 @@ use self::abort::Abort;
 use self::chunks::Chunks;
 use self::connections::{Connections, OpenCall};
 use super::Transport;
+use crate::context::CallContext;
 use crate::error::{self, Error};
 use crate::js::message;
 use crate::maybe_send::BoxFuture;
 use crate::observe::Reporter;
-use crate::web::{self, Form};
+use crate::web::{self, GrpcWeb};
 
 /// Whether calls carry the cookies of the server's origin, and whether those that come are kept: the mode that
 /// `fetch` calls credentials.
@@ -55,7 +58,7 @@ pub enum Cookies {
 ///   its metadata to whom it was not meant for. The call fails with [`Error::Http`].
 /// - Responses are never taken from a cache nor kept in one.
 /// - Over HTTP/1.1 browsers open six connections to a host, and an open stream holds one. A call that waits because
-///   of that is reported as [`Warning`](crate::CallEventKind::Warning), and once on the console.
+///   of that is reported as [`Warning`](crate::observe::CallEventKind::Warning), and once on the console.
 /// - [`Error::Offline`] is what the browser says before a call leaves, except of a server on this machine.
 #[derive(Clone)]
 pub struct Fetch {
@@ -101,7 +104,7 @@ impl Fetch {
     /// asked for.
     #[must_use]
     pub fn text(self) -> Self {
-        Self::of(Inner { to_text: Some(web::to_text), ..(**self.inner).clone() })
+        Self::of(Inner { to_text: Some(text::encode), ..(**self.inner).clone() })
     }
 
     fn of(inner: Inner) -> Self {
@@ -110,6 +113,11 @@ impl Fetch {
 }
 
 impl Transport for Fetch {
+    fn prepare(&self, headers: &mut HeaderMap) {
+        let is_text = self.inner.to_text.is_some();
+        web::prepare(headers, if is_text { WireFormat::GrpcWebText } else { WireFormat::GrpcWeb });
+    }
+
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
         let inner = Rc::clone(&self.inner);
         Box::pin(async move { inner.call(request).await })
@@ -130,16 +138,14 @@ impl Inner {
         if !self.loopback && js::offline() {
             return Err(Error::Offline.into());
         }
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let mut body = web::collect(body).await?;
-        let mut form = Form::Binary;
         if let Some(to_text) = self.to_text {
-            (form, body) = (Form::Text, to_text(&body).into());
+            body = to_text(&body).into();
         }
-        web::prepare(&mut parts.headers, form);
         let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        let head = self.send(path, &parts.headers, &body, parts.extensions.get()).await?;
-        Ok(web::response(head, &parts.extensions)?)
+        let context = CallContext::of(&parts.extensions);
+        Ok(self.send(path, &parts.headers, &body, &context.reporter).await?)
     }
 
     /// Sends the request, and resolves when the head of its response has come.
@@ -148,8 +154,8 @@ impl Inner {
         path: &str,
         headers: &HeaderMap,
         body: &[u8],
-        reporter: Option<&Reporter>,
-    ) -> Result<Response<SendWrapper<Chunks>>, Error> {
+        reporter: &Reporter,
+    ) -> Result<Response<Body>, Error> {
         let url = format!("{}{path}", self.base);
         let open = OpenCall::new(&self.connections);
         let abort = Abort::new().map_err(|error| self.failed(&error))?;
@@ -159,7 +165,9 @@ impl Inner {
         let response: web_sys::Response = response.into();
         let head = js::head(&response)?;
         let chunks = Chunks::new(response.body(), abort, open)?;
-        Ok(head.map(|()| SendWrapper::new(chunks)))
+        let mut response = head.map(|()| Body::new(chunks));
+        response.extensions_mut().insert(GrpcWeb);
+        Ok(response)
     }
 
     fn start(

@@ -5,8 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use http_body_util::BodyExt as _;
 use tonic::body::Body;
 use tonic::{Code, ConnectError, Status, TimeoutExpired};
@@ -16,9 +15,8 @@ use super::Transport;
 #[cfg(feature = "tls")]
 use crate::builder::BuildError;
 use crate::deadline;
-use crate::error::{self, Error};
+use crate::error::Error;
 use crate::maybe_send::BoxFuture;
-use crate::status::GRPC_STATUS;
 
 /// Carries calls by `tonic`'s own channel. Only on native targets.
 ///
@@ -83,16 +81,16 @@ fn endpoint(uri: Uri, max_metadata: usize) -> tonic::transport::Endpoint {
 impl Transport for Native {
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
         let mut inner = self.inner.clone();
-        let failed = Failed { origin: self.origin.clone(), timeout: deadline::read(request.headers()) };
+        let failed = Failed {
+            origin: self.origin.clone(),
+            timeout: deadline::read(request.headers()).and_then(Result::ok),
+        };
         Box::pin(async move {
             let failure = |error: tonic::transport::Error| {
                 failed.name(&error).unwrap_or_else(|| Status::from_error(error.into()))
             };
             poll_fn(|cx| inner.poll_ready(cx)).await.map_err(&failure)?;
             let response = inner.call(request).await.map_err(&failure)?;
-            if response.status().is_success() {
-                check_content_type(response.headers())?;
-            }
             Ok(response.map(|body| {
                 Body::new(body.map_err(move |status| {
                     status.source().and_then(|error| failed.name(error)).unwrap_or(status)
@@ -158,16 +156,4 @@ fn code_of_reset(reason: h2::Reason) -> Code {
         h2::Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
         _ => Code::Unknown,
     }
-}
-
-/// Something that is no gRPC server answers with another content type.
-fn check_content_type(headers: &HeaderMap) -> Result<(), Error> {
-    let found = headers.get(CONTENT_TYPE).map(|value| value.as_bytes()).unwrap_or_default();
-    let rest = found.to_ascii_lowercase();
-    let rest = rest.strip_prefix(b"application/grpc");
-    let fits = rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+' | b';')));
-    if fits || headers.contains_key(GRPC_STATUS) {
-        return Ok(());
-    }
-    Err(Error::ContentType { found: error::text_of(found) })
 }

@@ -5,7 +5,10 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use futures_util::future::select;
-use http::{Request, Response, Uri};
+use grpc_wire::content_type::WireFormat;
+use grpc_wire::reader::BodyEnd;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Request, Response, Uri};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tonic::Status;
@@ -51,7 +54,10 @@ impl Transport for WasmClient {
         let base = self.base.clone();
         Box::pin(async move {
             let unreachable = |reason| Error::Fetch { origin: base, reason, offline: false };
-            let response = inner.call(request).await.map_err(|error| to_status(error, unreachable))?;
+            let mut response = inner.call(request).await.map_err(|error| to_status(error, unreachable))?;
+            // The crate has checked it, and its body is no longer gRPC-Web.
+            let content_type = HeaderValue::from_static(WireFormat::Grpc.content_type());
+            response.headers_mut().insert(CONTENT_TYPE, content_type);
             let trailers_only = response.headers().contains_key("grpc-status");
             Ok(response.map(|inner| Body::new(Lingering::new(inner, trailers_only))))
         })
@@ -106,8 +112,8 @@ impl Drop for Lingering {
         if let Some(mut inner) = self.inner.take().filter(|_| self.complete) {
             wasm_bindgen_futures::spawn_local(async move {
                 let end = async { while let Some(Ok(_)) = inner.frame().await {} };
-                select(pin!(end), pin!(crate::sleep(LINGER))).await;
-                crate::sleep(LINGER).await;
+                select(pin!(end), pin!(crate::timer::sleep(LINGER))).await;
+                crate::timer::sleep(LINGER).await;
                 drop(inner);
             });
         }
@@ -123,7 +129,8 @@ fn to_status(error: tonic_web_wasm_client::Error, thrown: impl FnOnce(String) ->
         Theirs::JsError(reason) => thrown(reason),
         Theirs::MissingContentTypeHeader => Error::ContentType { found: String::new() },
         Theirs::InvalidContentType(found) => Error::ContentType { found },
-        Theirs::MalformedResponse | Theirs::MissingResponseBody => Error::Truncated { place: "early" },
+        Theirs::MissingResponseBody => Error::Truncated { end: BodyEnd::Empty },
+        Theirs::MalformedResponse => Error::Truncated { end: BodyEnd::InsideMessage },
         other => Error::Protocol { reason: other.to_string() },
     };
     error.into()

@@ -12,7 +12,8 @@ use tonic::body::Body;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_prost::ProstCodec;
-use tonic_web_channel::{Channel, Error, Fault, InProcess, Kind, Method, RetryPolicy};
+use tonic_web_channel::retry::RetryPolicy;
+use tonic_web_channel::{BodyEnd, Channel, Error, Fault, InProcess, Method, MethodKind};
 use tower_service::Service;
 
 type Ask = HealthCheckRequest;
@@ -219,8 +220,8 @@ async fn each_fault_has_its_error() {
     assert_eq!(error_of([login_page]).await, Error::ContentType { found: "text/html".into() });
     let json = Fault::ContentType(HeaderValue::from_static("application/json"));
     assert_eq!(error_of([json]).await, Error::ContentType { found: "application/json".into() });
-    assert_eq!(error_of([Fault::CutAt(6)]).await, Error::Truncated { place: "inside a message" });
-    let dropped = Error::ConnectionLost { reason: "dropped on order".into() };
+    assert_eq!(error_of([Fault::CutAt(6)]).await, Error::Truncated { end: BodyEnd::InsideMessage });
+    let dropped = Error::ConnectionLost { reason: "the connection was dropped by a fault".into() };
     assert_eq!(error_of([Fault::DropAt(6)]).await, dropped);
     assert!(matches!(error_of([Fault::DuplicateTrailers]).await, Error::Protocol { .. }));
 }
@@ -269,7 +270,7 @@ async fn a_repetition_is_a_call_of_its_own() {
 #[tokio::test]
 async fn a_second_answer_where_one_is_due_is_an_error() {
     let network = InProcess::new(Lengths);
-    let method = Method::new("/Lengths/Unary", Kind::Unary);
+    let method = Method::new("/Lengths/Unary", MethodKind::Unary);
     let channel = Channel::builder("http://in.process").transport(network.clone()).methods([method]);
     let mut client = Client::new(channel.build().unwrap());
     network.next([Fault::DuplicateMessage(0)]);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use js_sys::{Object, Reflect};
 use tonic::Code;
-use tonic_web_channel::{Channel, Error, Fetch};
+use tonic_web_channel::{BodyEnd, Channel, Error, Fetch};
 use wasm_bindgen::JsCast as _;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -53,8 +53,8 @@ async fn a_connection_that_breaks_is_told_from_a_response_that_ends_early() {
         assert!(matches!(reason(&failed), Error::ConnectionLost { .. }), "{order}: {failed:?}");
         assert_eq!(failed.code(), Code::Unavailable);
     }
-    assert_eq!(failure("truncated-message").await, Error::Truncated { place: "inside a message" });
-    assert_eq!(failure("truncated-trailers").await, Error::Truncated { place: "inside its trailers" });
+    assert_eq!(failure("truncated-message").await, Error::Truncated { end: BodyEnd::InsideMessage });
+    assert_eq!(failure("truncated-trailers").await, Error::Truncated { end: BodyEnd::InsideTrailers });
     // CORS settings that hide the status leave nothing.
     for order in ["nothing", "hidden-status"] {
         let failed = call(order).await.unwrap_err();

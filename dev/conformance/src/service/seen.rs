@@ -1,5 +1,6 @@
 //! What the service saw of a request.
 
+use grpc_wire::timeout::{self, GRPC_TIMEOUT};
 use prost::Name;
 use prost_types::Any;
 use tonic::metadata::MetadataMap;
@@ -60,20 +61,11 @@ fn any<M: Name>(message: &M) -> Result<Any, Status> {
     Any::from_msg(message).map_err(|error| Status::internal(error.to_string()))
 }
 
-/// `grpc-timeout` in milliseconds: at most eight digits and a unit.
+/// `grpc-timeout` in milliseconds.
 fn timeout_ms(metadata: &MetadataMap) -> Option<i64> {
-    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
-    let unit = text.chars().next_back()?;
-    let value: i64 = text.strip_suffix(unit)?.parse().ok()?;
-    Some(match unit {
-        'H' => value * 3_600_000,
-        'M' => value * 60_000,
-        'S' => value * 1_000,
-        'm' => value,
-        'u' => value / 1_000,
-        'n' => value / 1_000_000,
-        _ => return None,
-    })
+    let value = metadata.get(GRPC_TIMEOUT.as_str())?;
+    let timeout = timeout::parse(value.as_encoded_bytes()).ok()?;
+    i64::try_from(timeout.as_millis()).ok()
 }
 
 #[cfg(test)]
@@ -81,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_timeout_is_told_in_milliseconds_whatever_its_unit() {
+    fn timeouts_of_every_unit_become_milliseconds() {
         let cases = [("2S", Some(2_000)), ("1999m", Some(1_999)), ("2000000u", Some(2_000)), ("5x", None)];
         for (text, expected) in cases {
             let mut metadata = MetadataMap::new();

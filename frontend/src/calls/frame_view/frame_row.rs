@@ -81,7 +81,9 @@ pub(crate) fn FrameRow(
 /// Decompresses a frame. When that fails, the compressed one stays.
 fn decompress(frame: Frame, readable: RwSignal<Frame>) {
     spawn_local(async move {
-        if let Ok(payload) = tonic_web_channel::gunzip(frame.payload.clone(), MAX_DECOMPRESSED_BYTES).await {
+        if let Ok(payload) =
+            tonic_web_channel::observe::gunzip(frame.payload.clone(), MAX_DECOMPRESSED_BYTES).await
+        {
             // The row may be gone.
             readable.try_set(frame.decompressed(payload));
         }

@@ -5,6 +5,7 @@ use http::HeaderMap;
 use tonic::Status;
 
 use super::*;
+use crate::calls::metadata::Value;
 
 fn started(path: &str) -> CallEventKind {
     CallEventKind::Started { path: path.to_owned(), kind: None, metadata: HeaderMap::new() }
@@ -119,6 +120,21 @@ fn the_bytes_of_dropped_calls_are_not_counted() {
     assert_eq!(log.payload_bytes, 3 * MAX_CALLS);
     log.clear_ended();
     assert_eq!(log.payload_bytes, 0);
+}
+
+#[test]
+fn request_metadata_is_that_of_the_newest_attempt() {
+    let mut log = CallLog::default();
+    let now = Instant::now();
+    log.apply(1, now, &started("/a.B/C"));
+    for attempt in 1..=2 {
+        let mut headers = HeaderMap::new();
+        headers.insert("x-attempt", attempt.into());
+        log.apply(1, now, &CallEventKind::AttemptStarted { attempt, headers });
+    }
+    let record = log.get(1).unwrap();
+    assert_eq!(record.request_metadata.len(), 1);
+    assert_eq!(record.request_metadata[0].value, Value::Text("2".into()));
 }
 
 #[test]

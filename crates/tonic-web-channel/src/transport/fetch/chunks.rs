@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use futures_util::Stream;
+use http_body::{Body, Frame};
+use send_wrapper::SendWrapper;
+use tonic::Status;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::closure::Closure;
 use web_sys::{ReadableStream, ReadableStreamDefaultReader};
@@ -20,17 +22,18 @@ use crate::js::message;
 /// Reads one response. Dropped before its end, it aborts the request.
 pub(super) struct Chunks {
     /// None when there is no body, or at its end.
-    reads: Option<Reads>,
-    abort: Abort,
+    reads: Option<SendWrapper<Reads>>,
+    abort: SendWrapper<Abort>,
     /// Counted as long as the connection is in use.
-    open: Option<OpenCall>,
+    open: Option<SendWrapper<OpenCall>>,
 }
 
 impl Chunks {
     /// `body` is null for some responses without one.
     pub(super) fn new(body: Option<ReadableStream>, abort: Abort, open: OpenCall) -> Result<Self, Error> {
         let reads = body.map(|body| Reads::new(&body)).transpose().map_err(|error| lost(&error))?;
-        Ok(Self { reads, abort, open: Some(open) })
+        let (reads, abort) = (reads.map(SendWrapper::new), SendWrapper::new(abort));
+        Ok(Self { reads, abort, open: Some(SendWrapper::new(open)) })
     }
 
     fn end(&mut self) {
@@ -40,24 +43,28 @@ impl Chunks {
     }
 }
 
-impl Stream for Chunks {
-    type Item = Result<Bytes, Error>;
+impl Body for Chunks {
+    type Data = Bytes;
+    type Error = Status;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let Some(reads) = &mut self.reads else {
             self.end();
             return Poll::Ready(None);
         };
         let Poll::Ready(read) = reads.poll(cx) else { return Poll::Pending };
         match read {
-            Ok(Some(chunk)) => Poll::Ready(Some(Ok(chunk))),
+            Ok(Some(chunk)) => Poll::Ready(Some(Ok(Frame::data(chunk)))),
             Ok(None) => {
                 self.end();
                 Poll::Ready(None)
             }
             Err(error) => {
                 self.end();
-                Poll::Ready(Some(Err(lost(&error))))
+                Poll::Ready(Some(Err(lost(&error).into())))
             }
         }
     }

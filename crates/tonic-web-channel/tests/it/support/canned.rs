@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
-use http::{HeaderMap, Request, Response};
+pub(crate) use grpc_wire::message::encode as framed;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, HeaderValue, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tonic::Status;
 use tonic::body::Body;
-use tonic_web_channel::{BoxFuture, Builder, Channel, Idempotency, Kind, Method, Transport};
+use tonic_web_channel::rt::BoxFuture;
+use tonic_web_channel::{Builder, Channel, Idempotency, Method, MethodKind, Transport};
 
 /// One request as it came.
 #[derive(Clone, Debug)]
@@ -58,8 +61,8 @@ impl Canned {
 
     /// A channel that knows the methods of `grpc.health.v1.Health`; both change nothing.
     pub(crate) fn builder(&self) -> Builder {
-        let check = Method::new("/grpc.health.v1.Health/Check", Kind::Unary);
-        let watch = Method::new("/grpc.health.v1.Health/Watch", Kind::ServerStreaming);
+        let check = Method::new("/grpc.health.v1.Health/Check", MethodKind::Unary);
+        let watch = Method::new("/grpc.health.v1.Health/Watch", MethodKind::ServerStreaming);
         let methods = [check, watch].map(|method| method.with_idempotency(Idempotency::NoSideEffects));
         Channel::builder("http://canned.test").transport(self.clone()).methods(methods)
     }
@@ -156,11 +159,8 @@ impl Reply {
         let mut response = Response::new(body);
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
+        let content_type = response.headers_mut().entry(CONTENT_TYPE);
+        content_type.or_insert_with(|| HeaderValue::from_static("application/grpc"));
         response
     }
-}
-
-pub(crate) fn framed(flags: u8, message: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(message.len()).unwrap().to_be_bytes();
-    [&[flags], &length[..], message].concat()
 }
