@@ -7,7 +7,7 @@ use proto::{chat::v1 as pb, schema};
 use grpc_inspect::descriptor::{FieldDescriptor, FieldKind, MessageDescriptor, Shape};
 use grpc_inspect::json::{Decoded, JsonOptions, MAX_DEPTH, Problem, ProblemKind, to_json};
 
-fn of(path: &str) -> &'static schema::Method {
+fn of(path: &str) -> &'static schema::MethodMessages {
     schema::method(path).unwrap()
 }
 
