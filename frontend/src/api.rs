@@ -146,9 +146,7 @@ impl Api {
         &self,
         mut make_request: impl FnMut() -> pb::SubscribeRequest + MaybeSend + 'static,
     ) -> (Subscription<pb::SubscribeResponse>, SubscriptionHandle) {
-        let client = self.chat();
-        Subscription::new(SubscriptionOptions::default(), move || {
-            let mut client = client.clone();
+        Subscription::new(SubscriptionOptions::new(), self.chat(), move |mut client| {
             let mut request = Request::new(make_request());
             // The subscription reconnects after its own delays.
             request.no_deadline().no_retry();

@@ -156,7 +156,7 @@ mod tests {
         };
         assert_eq!(collected(64).unwrap().len(), MAX_COLLECTED);
         let status = collected(65).unwrap_err();
-        assert_eq!(Error::of(&status), Some(&Error::RequestTooLarge { limit: MAX_COLLECTED }));
+        assert_eq!(Error::from_status(&status), Some(&Error::RequestTooLarge { limit: MAX_COLLECTED }));
     }
 
     #[test]

@@ -53,6 +53,10 @@ async fn call(request: ClientCompatRequest) -> Result<ClientResponseResult> {
 fn client(case: &Case) -> Result<ConformanceServiceClient<Channel>> {
     // The suite counts requests, and takes one for each case.
     let mut channel = Channel::builder(case.server()).methods(pb::methods()).retry(RetryPolicy::never());
+    #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+    {
+        channel = channel.transport(tonic_web_channel::WasmClient::new(case.server().parse()?));
+    }
     if case.gzip()? {
         channel = channel.send_compressed(CompressionEncoding::Gzip);
     }

@@ -35,9 +35,11 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         .run()
 }
 
-/// The channel knows no service, and its tests need not wait until one is built.
+/// The libraries know no service, and their tests need not wait until one is built.
 fn calls_the_backend() -> bool {
-    std::env::var_os("CARGO_PKG_NAME").is_none_or(|package| package != "tonic-web-channel")
+    let libraries = ["tonic-web-channel", "tonic-web-devtools"];
+    std::env::var_os("CARGO_PKG_NAME")
+        .is_none_or(|package| libraries.iter().all(|library| package != *library))
 }
 
 fn server(folder: &Path, page_port: u16) -> Result<Server> {
