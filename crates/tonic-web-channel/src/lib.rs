@@ -10,14 +10,6 @@
 //! - Streams that reconnect: [`Subscription`].
 //! - Other ways to carry calls, in tests for example: [`Transport`].
 //! - Timers and boxed futures for both targets: [`rt`].
-//!
-//! # `Send`
-//!
-//! On native targets everything here is `Send`. In the browser, values of JavaScript cannot leave
-//! their thread. A [`Channel`] and the bodies of responses are `Send` there all the same, because
-//! generated clients and user interfaces ask for it, and panic when they are used on another thread
-//! than the one that made them. The futures of calls and a [`Subscription`] are not `Send` there, so spawn them
-//! with `spawn_local`; what is given to the channel (observers, interceptors, sources of tokens) need not be.
 
 #[cfg(all(target_arch = "wasm32", not(target_os = "unknown")))]
 compile_error!(
@@ -35,7 +27,6 @@ mod context;
 mod deadline;
 mod error;
 mod gzip;
-mod idle_timer;
 mod in_process;
 #[cfg(target_arch = "wasm32")]
 mod js;
