@@ -194,7 +194,7 @@ mod tests {
     #[wasm_bindgen_test]
     async fn showing_the_page_skips_the_backoff() {
         let long = Duration::from_secs(3_600);
-        let options = SubscriptionOptions::new().backoff(crate::Backoff { base: long, max: long });
+        let options = SubscriptionOptions::new().backoff(crate::retry::Backoff { base: long, max: long });
         let events: [fn(); 2] = [|| hide_for(10.0), || dispatch(&global(), "pageshow")];
         for event in events {
             let mut updates = Subscription::<u32>::new(options, (), |()| async {

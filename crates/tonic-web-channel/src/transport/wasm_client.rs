@@ -8,7 +8,7 @@ use futures_util::future::select;
 use grpc_wire::content_type::WireFormat;
 use grpc_wire::reader::BodyEnd;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tonic::Status;
