@@ -6,7 +6,7 @@ use http::Uri;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The address is empty. [`Channel::same_origin`](crate::Channel::same_origin) outside a browser has none.
+    /// The address is empty. [`Channel::same_origin`](crate::Channel::same_origin) has none outside a browser.
     #[error(
         "the channel has no address: `Channel::same_origin` works only in a browser; use `Channel::builder(uri)`"
     )]
@@ -25,7 +25,7 @@ pub enum BuildError {
         /// The URI.
         uri: String,
     },
-    /// The scheme is `https`, and this native program is built without TLS.
+    /// The scheme is `https`, and this native program is built without a feature for TLS.
     #[error(
         "`{uri}` needs TLS: enable the feature `tls` of the crate `tonic-web-channel`, or give the builder a transport \
          with TLS, `Native::new(uri, endpoint.tls_config(..)?.connect_lazy())`"

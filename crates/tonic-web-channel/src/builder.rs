@@ -243,7 +243,7 @@ impl Builder {
         self
     }
 
-    /// Carries the calls by `transport` instead of the target's own. See also
+    /// Carries calls by `transport` instead of the target's own. See also
     /// [`Channel::with_transport`](crate::Channel::with_transport), which needs no URI.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
@@ -253,7 +253,8 @@ impl Builder {
     /// The channel. Nothing is connected yet.
     ///
     /// Natively a channel to `https://` needs one of the features `tls-native-roots` and `tls-webpki-roots`, or a
-    /// [`transport`](Self::transport) that speaks TLS; a channel without a transport is built inside a `tokio` runtime.
+    /// [`transport`](Self::transport) that speaks TLS. A native channel without a transport is built inside a `tokio`
+    /// runtime.
     ///
     /// # Errors
     ///
@@ -264,8 +265,8 @@ impl Builder {
             Some(transport) if self.uri.is_empty() => transport,
             transport => {
                 let uri = absolute(&self.uri)?;
-                let max_metadata = self.limits.max_metadata;
-                transport.map_or_else(|| transport::default_for(uri, max_metadata, self.cookies), Ok)?
+                let default = || transport::default_for(uri, self.limits.max_metadata, self.cookies);
+                transport.map_or_else(default, Ok)?
             }
         };
         // From the wire to the caller.

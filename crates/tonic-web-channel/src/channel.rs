@@ -47,7 +47,7 @@ use crate::transport::{self, Transport};
 /// # Ok::<(), tonic_web_channel::BuildError>(())
 /// ```
 ///
-/// On native targets it has to be built inside a `tokio` runtime, and needs a feature for TLS to call `https`.
+/// On native targets it is built inside a `tokio` runtime, and needs a feature for TLS to call `https`.
 #[derive(Clone)]
 pub struct Channel {
     stack: SharedService,

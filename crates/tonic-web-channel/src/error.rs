@@ -81,7 +81,7 @@ pub enum Error {
     /// The response body ended properly for HTTP, but before its trailers. `INTERNAL`.
     #[error("the response ended {}, before its status came; check for a proxy that cuts responses", place(*.end))]
     Truncated {
-        /// Where it ended.
+        /// The part of the body in which it ended.
         end: BodyEnd,
     },
     /// The response breaks the protocol. `INTERNAL`.

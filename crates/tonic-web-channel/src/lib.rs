@@ -27,6 +27,7 @@ mod context;
 mod deadline;
 mod error;
 mod gzip;
+mod idle_timer;
 mod in_process;
 #[cfg(target_arch = "wasm32")]
 mod js;

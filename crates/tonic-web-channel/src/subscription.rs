@@ -26,10 +26,11 @@ use self::state::Publisher;
 use self::wait::{Step, Wait};
 use crate::backoff::Delays;
 use crate::error::Error;
+use crate::idle_timer::IdleTimer;
 use crate::maybe_send::{BoxFactory, BoxFuture, BoxStream, MaybeSend};
 use crate::retry::{self, Failure};
 use crate::status::is_transient;
-use crate::timer::{IdleTimer, Instant};
+use crate::timer::Instant;
 
 /// An item of a [`Subscription`].
 #[derive(Debug)]
@@ -63,7 +64,7 @@ pub enum Update<T> {
 /// - a status of the server that another attempt would not change, such as `PERMISSION_DENIED`. An open stream that
 ///   ends with `UNAUTHENTICATED` gets one more attempt, because its [`credentials`](crate::Builder::credentials) may
 ///   only have expired, and the next such attempt only after a [healthy](SubscriptionOptions::healthy_after) connection;
-/// - cancellation by the caller's token ([`cancel_with`](crate::cancel_with));
+/// - cancellation by the caller's token ([`cancel_with`](crate::RequestExt::cancel_with));
 /// - OK, if [`finish_on_ok`](SubscriptionOptions::finish_on_ok) says so.
 ///
 /// An answer that did not come from a gRPC server ([`Error::is_not_grpc`](crate::Error::is_not_grpc)), such as a load

@@ -1,6 +1,5 @@
-//! Timers for both targets behind one `Sleep` and one `Instant`, and the idle timer made of them.
+//! Timers for both targets behind one `Sleep` and one `Instant`.
 
-mod idle;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
 #[cfg(target_arch = "wasm32")]
@@ -8,7 +7,6 @@ mod web;
 
 use std::time::Duration;
 
-pub(crate) use self::idle::IdleTimer;
 #[cfg(not(target_arch = "wasm32"))]
 pub(crate) use self::native::{Grace, Instant, Sleep, public};
 #[cfg(target_arch = "wasm32")]

@@ -26,9 +26,9 @@ pub(crate) use self::body::ValidatedBody;
 use crate::compression::{self, Decompressor};
 use crate::context::CallContext;
 use crate::error::{Error, MessageCount};
+use crate::idle_timer::IdleTimer;
 use crate::limits::check_metadata;
 use crate::status;
-use crate::timer::IdleTimer;
 
 /// A response whose head is valid.
 pub(crate) struct Validated {

@@ -12,8 +12,8 @@ use crate::body::ResponseBody;
 use crate::compression;
 use crate::context::CallContext;
 use crate::error::Error;
+use crate::idle_timer::IdleTimer;
 use crate::observe::EventRef;
-use crate::timer::IdleTimer;
 use crate::transport::Transport;
 use crate::validate::{self, Validated};
 

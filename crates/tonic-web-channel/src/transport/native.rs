@@ -112,8 +112,10 @@ impl Transport for Native {
         let uri = std::mem::take(request.uri_mut());
         *request.uri_mut() = self.prefixed(uri);
         let mut inner = self.inner.clone();
-        let timeout = deadline::read(request.headers()).and_then(Result::ok);
-        let context = FailureContext { origin: self.origin.clone(), timeout };
+        let context = FailureContext {
+            origin: self.origin.clone(),
+            timeout: deadline::read(request.headers()).and_then(Result::ok),
+        };
         Box::pin(async move {
             let to_status = |error: tonic::transport::Error| {
                 context.classify(&error).unwrap_or_else(|| Status::from_error(error.into()))

@@ -68,7 +68,7 @@ impl Transport for WasmClient {
         Box::pin(async move {
             let fetch_failed = |reason| Error::Fetch { origin: base, reason, offline: false };
             let mut response = inner.call(request).await.map_err(|error| to_status(error, fetch_failed))?;
-            // The crate has checked it, and its body is no longer gRPC-Web.
+            // The crate has checked the content type, and its body is not gRPC-Web any more.
             let content_type = HeaderValue::from_static(WireFormat::Grpc.content_type());
             response.headers_mut().insert(CONTENT_TYPE, content_type);
             let trailers_only = response.headers().contains_key("grpc-status");

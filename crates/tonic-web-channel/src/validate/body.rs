@@ -17,11 +17,11 @@ use crate::compression::Encoding;
 use crate::context::CallContext;
 use crate::error::{Error, MessageCount};
 use crate::gzip;
+use crate::idle_timer::IdleTimer;
 use crate::limits::check_metadata;
 use crate::observe::EventRef;
 use crate::status;
 use crate::timer::Grace;
-use crate::timer::IdleTimer;
 
 /// The longest frame of data, in bytes. `tonic` copies each frame into a buffer that grows to its length, and a browser
 /// returns megabytes at once when messages come faster than they are read.
