@@ -130,7 +130,7 @@ impl Inner {
         }
         let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
         let context = CallContext::of(&parts.extensions);
-        Ok(self.send(path, &parts.headers, &body, &context.reporter).await?)
+        Ok(self.send(path, &parts.headers, &body, context.reporter).await?)
     }
 
     /// Sends the request, and resolves when the head of its response has come.
@@ -139,13 +139,13 @@ impl Inner {
         path: &str,
         headers: &HeaderMap,
         body: &[u8],
-        reporter: &Reporter,
+        reporter: Reporter,
     ) -> Result<Response<Body>, Error> {
         let url = format!("{}{path}", self.base);
         let open = OpenCall::new(&self.connections);
         let abort = Abort::new().map_err(|error| self.failed(&error))?;
         let promise = self.start(&url, headers, body, &abort).map_err(|error| self.failed(&error))?;
-        let response = open.watch(JsFuture::from(promise), reporter).await;
+        let response = open.watch(JsFuture::from(promise), &reporter).await;
         let response = response.map_err(|error| self.failed(&error))?;
         let response: web_sys::Response = response.into();
         let head = js::head(&response)?;

@@ -68,7 +68,7 @@ impl ValidatedBody {
         head: Head,
         trailers_encoding: TrailersEncoding,
         encoding: Encoding,
-        context: &CallContext,
+        context: CallContext,
         idle: Option<IdleTimer>,
     ) -> Self {
         let is_observed = context.reporter.is_observed();
@@ -91,7 +91,7 @@ impl ValidatedBody {
             ready: Bytes::new(),
             payload: Bytes::new(),
             state: State::Messages,
-            context: context.clone(),
+            context,
             idle,
             unreported: is_observed.then(Vec::new),
         }
