@@ -74,14 +74,14 @@ pub(crate) async fn response(response: Response<Body>, rules: &ResponseRules) ->
     split_joined_binary(&mut parts.headers, usize::MAX).map_err(|_| too_many_headers())?;
     status::repair(&mut parts.headers, &rules.reporter);
     let head = head::read(&parts)?;
-    let has_status = head.has_status;
+    let has_status = !head.status.is_empty();
     let trailers_encoding = head::trailers_encoding(&parts.headers);
     let encoding = compression::of_response(&mut parts.headers, &rules.decompressor)?;
     let mut body = ValidatedBody::new(source, head, trailers_encoding, encoding, rules);
     let first = if has_status || rules.peek { first_frame(&mut body).await? } else { First::Unread };
     match &first {
-        // A status in the headers counts only when no other status follows.
-        First::Frame(_) if has_status => drop(status::take(&mut parts.headers)),
+        // It comes again in the trailers, or they have another one, which counts.
+        First::Frame(_) if has_status => status::remove(&mut parts.headers),
         First::None if rules.single => require_message(&parts.headers)?,
         _ => {}
     }
@@ -105,7 +105,7 @@ fn require_message(headers: &HeaderMap) -> Result<(), Status> {
     }
     let mut status = Status::from(Error::Cardinality { found: "none" });
     let mut metadata = headers.clone();
-    status::take(&mut metadata);
+    status::remove(&mut metadata);
     *status.metadata_mut() = MetadataMap::from_headers(metadata);
     Err(status)
 }

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::gzip;
 use crate::limits::check_metadata;
 use crate::observe::{Reporter, Told};
-use crate::status;
+use crate::status::{self, GRPC_STATUS};
 use crate::timer::Grace;
 
 /// The longest frame of data, in bytes. `tonic` copies each frame into a buffer that grows to its length, and a browser
@@ -231,7 +231,7 @@ impl ValidatedBody {
         let end = self.reader.end();
         match std::mem::replace(&mut self.state, State::Messages) {
             State::Trailers { trailers, .. } if end == BodyEnd::Complete => self.finish(trailers),
-            _ if end == BodyEnd::Empty && self.head.has_status => Ok(None),
+            _ if end == BodyEnd::Empty && !self.head.status.is_empty() => Ok(None),
             _ if !self.head.http_status.is_success() => {
                 Err(Error::Http { status: self.head.http_status.as_u16() }.into())
             }
@@ -243,6 +243,9 @@ impl ValidatedBody {
     fn finish(&mut self, mut trailers: HeaderMap) -> Step {
         check_metadata(&trailers, self.max_metadata)?;
         status::repair(&mut trailers, &self.reporter);
+        if !trailers.contains_key(GRPC_STATUS) {
+            status::copy(&self.head.status, &mut trailers);
+        }
         let Some(code) = status::code_in(&trailers) else {
             return Err(protocol("its trailers have no status").into());
         };

@@ -8,6 +8,7 @@ mod identity;
 mod in_process;
 mod responses;
 mod retries;
+mod statuses;
 mod subscription;
 mod support;
 mod tls;
