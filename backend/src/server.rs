@@ -148,7 +148,7 @@ impl Server {
             .methods(methods()?)
             .max_message_size_of(GREETER, MAX_GREETER_REQUEST)
             .max_message_size_of(CHAT, MAX_REQUEST_BYTES)
-            .long_answers(LONG_ANSWERS, MAX_LONG_ANSWER)
+            .long_responses(LONG_ANSWERS, MAX_LONG_ANSWER)
             .compress_only(COMPRESSED))
     }
 }

@@ -12,8 +12,11 @@ use proto::{
     schema,
 };
 use tonic::{Request, Status, Streaming};
+use tonic_web_channel::observe::CallEvent;
+use tonic_web_channel::rt::{MaybeSend, MaybeSync};
 use tonic_web_channel::{
-    Channel, Idempotency, Method, MethodKind, Subscription, SubscriptionHandle, SubscriptionOptions,
+    Channel, Idempotency, Method, MethodKind, RequestExt as _, Subscription, SubscriptionHandle,
+    SubscriptionOptions,
 };
 
 use crate::calls::KEPT_FRAME_BYTES;
@@ -42,10 +45,7 @@ impl Api {
     /// observer.
     pub fn new(
         origin: &str,
-        observer: impl Fn(&tonic_web_channel::CallEvent)
-        + tonic_web_channel::MaybeSend
-        + tonic_web_channel::MaybeSync
-        + 'static,
+        observer: impl Fn(&CallEvent) + MaybeSend + MaybeSync + 'static,
     ) -> Result<Api, tonic_web_channel::BuildError> {
         let channel = Channel::builder(origin)
             .methods(methods())
@@ -81,7 +81,9 @@ impl Api {
         }
         match deadline {
             Some(deadline) => request.set_timeout(deadline),
-            None => tonic_web_channel::no_deadline(&mut request),
+            None => {
+                request.no_deadline();
+            }
         }
         Ok(self.greeter().say_hello_stream_reply(request).await?.into_inner())
     }
@@ -121,7 +123,7 @@ impl Api {
     ) -> Result<pb::SendMessageResponse, Status> {
         let mut request = Request::new(request);
         // The outbox repeats it, and shows when.
-        tonic_web_channel::no_retry(&mut request);
+        request.no_retry();
         Ok(self.chat().send_message(request).await?.into_inner())
     }
 
@@ -142,15 +144,14 @@ impl Api {
     /// at every connecting, so that it sends the cursors of that moment.
     pub fn subscribe(
         &self,
-        mut make_request: impl FnMut() -> pb::SubscribeRequest + tonic_web_channel::MaybeSend + 'static,
+        mut make_request: impl FnMut() -> pb::SubscribeRequest + MaybeSend + 'static,
     ) -> (Subscription<pb::SubscribeResponse>, SubscriptionHandle) {
         let client = self.chat();
         Subscription::new(SubscriptionOptions::default(), move || {
             let mut client = client.clone();
             let mut request = Request::new(make_request());
-            tonic_web_channel::no_deadline(&mut request);
-            // The subscription comes back by itself, and says when.
-            tonic_web_channel::no_retry(&mut request);
+            // The subscription reconnects after its own delays.
+            request.no_deadline().no_retry();
             async move { client.subscribe(request).await }
         })
     }

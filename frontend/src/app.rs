@@ -2,7 +2,7 @@
 
 use leptos::{html, prelude::*, task::spawn_local};
 use proto::chat::v1::User;
-use tonic_web_channel::CallEvent;
+use tonic_web_channel::observe::CallEvent;
 
 use crate::{
     api::Api,

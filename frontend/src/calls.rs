@@ -52,7 +52,7 @@ impl Calls {
     }
 
     /// Takes note of what the channel reports.
-    pub fn observe(self, event: &tonic_web_channel::CallEvent) {
+    pub fn observe(self, event: &tonic_web_channel::observe::CallEvent) {
         self.log.update_value(|log| log.apply(event.call, event.at, &event.kind));
         self.redraw();
     }

@@ -6,12 +6,16 @@ use std::time::Duration;
 use prost::Message as _;
 use tonic::{Code, Status};
 use tonic_web_channel::Error;
-pub use tonic_web_channel::code_name;
 
 use crate::{
     i18n::{Messages, fill},
     lean,
 };
+
+/// The name of a code as the specification writes it, such as `DEADLINE_EXCEEDED`.
+pub fn code_name(code: Code) -> &'static str {
+    grpc_wire::status::code_name(code as i32)
+}
 
 /// What happened and what to do, in the reader's language.
 pub fn sentence(m: &Messages, code: Code) -> &'static str {
@@ -93,7 +97,7 @@ impl From<&Status> for Failure {
         Failure {
             code: status.code(),
             error: Error::of(status).cloned(),
-            retry_after: tonic_web_channel::retry_after(status),
+            retry_after: tonic_web_channel::retry::retry_after(status),
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Which host names a request may ask for: the defence against DNS rebinding, where a page of another site
-//! has its own name resolve to this server and so becomes the server's own page to a browser.
+//! The host names that a request may ask for: the defence against DNS rebinding, where a foreign site lets its own name
+//! resolve to this server, and its pages become the server's own pages to a browser.
 //!
 //! Knows no protocol beyond the `Host` field and the request's target.
 
@@ -13,26 +13,26 @@ use http::header::HOST;
 use http::uri::Authority;
 use http::{HeaderValue, Request, Version};
 
-/// Longest host name of DNS, bytes.
+/// Longest host name of DNS, in bytes.
 const MAX_NAME: usize = 253;
 
-/// Longest part of a host name between two dots, bytes.
+/// Longest part of a host name between two dots, in bytes.
 const MAX_LABEL: usize = 63;
 
-/// A host name as `Host` has it, without a port: `chat.example`. Upper case is lower case.
+/// A host name as in the `Host` field, without a port, in lower case: `chat.example`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostName(String);
 
-/// A text that is no host name.
+/// The text is not a host name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("it has to be a host name alone, without scheme and port, for example chat.example")]
+#[error("expected a host name without scheme and port, for example chat.example")]
 pub struct HostNameError;
 
 impl FromStr for HostName {
     type Err = HostNameError;
 
     fn from_str(text: &str) -> Result<Self, HostNameError> {
-        let name = normal(text);
+        let name = normalized(text);
         let label = |label: &str| {
             (1..=MAX_LABEL).contains(&label.len())
                 && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
@@ -50,16 +50,16 @@ impl fmt::Display for HostName {
     }
 }
 
-/// Names are compared in lower case and without the dot that may end them.
-fn normal(name: &str) -> String {
+/// `name` in lower case and without the dot that may end it, for comparison.
+fn normalized(name: &str) -> String {
     name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase()
 }
 
-/// The hosts that a server answers for, on any port. Default: every host.
+/// The hosts that a server accepts requests for, on any port. Default: every host.
 ///
-/// With a list, these are answered besides: `localhost` and names below it, which browsers resolve to the
-/// machine itself, and IP addresses, which no DNS server can point elsewhere. A request for any other host is
-/// refused: a call with PERMISSION_DENIED, anything else with 421.
+/// A list also accepts `localhost` and names below it, which browsers resolve to the machine itself, and IP addresses, which
+/// no DNS server can point elsewhere. A request for any other host is refused: a call with PERMISSION_DENIED, anything else
+/// with 421.
 #[derive(Clone, Debug, Default)]
 pub struct AllowedHosts {
     names: Option<Arc<HashSet<String>>>,
@@ -67,39 +67,39 @@ pub struct AllowedHosts {
 }
 
 impl AllowedHosts {
-    /// These names, and the ones that are always answered.
+    /// Accepts these names, and those that every list accepts.
     pub fn new(names: impl IntoIterator<Item = HostName>) -> Self {
         Self { names: Some(Arc::new(names.into_iter().map(|name| name.0).collect())), ..Self::default() }
     }
 
-    /// A sentence that says how the operator allows a host, for the text of the refusal. Default: none.
+    /// Adds a sentence to the refusal that tells how the operator allows a host. Default: none.
     #[must_use]
     pub fn hint(mut self, sentence: &str) -> Self {
         self.hint = sentence.into();
         self
     }
 
-    /// Whether `host` was listed by name.
+    /// Whether `host` is listed by name.
     pub(crate) fn lists(&self, host: &Host) -> bool {
         let Host::Name(name) = host else { return false };
         self.names.as_ref().is_some_and(|names| names.contains(name))
     }
 
-    /// Whether requests for `host` are answered.
+    /// Whether requests for `host` are accepted.
     fn allows(&self, host: &Host) -> bool {
         self.names.is_none() || self.lists(host) || !matches!(host, Host::Name(_))
     }
 
-    /// Refuses a request for a host that is not allowed, and one that does not name its host as HTTP says.
+    /// Refuses a request for a host that is not allowed, and one whose host is not named as HTTP requires.
     pub(crate) fn check<B>(&self, request: &Request<B>) -> Result<(), HostRefusal> {
         let mut fields = request.headers().get_all(HOST).iter();
         let field = fields.next();
         if fields.next().is_some() || (field.is_none() && request.version() == Version::HTTP_11) {
             return Err(HostRefusal::Malformed);
         }
-        let field = field.map(Host::of_field).transpose().map_err(|NoHost| HostRefusal::Malformed)?;
+        let field = field.map(Host::of_field).transpose().map_err(|InvalidHost| HostRefusal::Malformed)?;
         let target = request.uri().authority().map(|authority| Host::of_text(authority.as_str()));
-        let target = target.transpose().map_err(|NoHost| HostRefusal::Malformed)?;
+        let target = target.transpose().map_err(|InvalidHost| HostRefusal::Malformed)?;
         match [field, target].iter().flatten().all(|host| self.allows(host)) {
             true => Ok(()),
             false => Err(HostRefusal::NotAllowed(self.refusal())),
@@ -108,60 +108,63 @@ impl AllowedHosts {
 
     fn refusal(&self) -> String {
         let space = if self.hint.is_empty() { "" } else { " " };
-        format!("this server does not answer for this host name{space}{}", self.hint)
+        format!("this server does not accept requests for this host name{space}{}", self.hint)
     }
 }
 
-/// Why a request is refused because of its host.
+/// A request is refused because of its host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum HostRefusal {
-    /// `Host` is missing, there are several, or it is no host.
+    /// `Host` is missing, repeated, or invalid.
     Malformed,
-    /// The host is not allowed; with the text that says so.
+    /// The host is not allowed; with the text of the refusal.
     NotAllowed(String),
 }
 
 /// The host of a request, or of an origin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Host {
-    /// This machine by its name: `localhost`, or below it.
+    /// `localhost`, or a name below it.
     Localhost,
     Address(IpAddr),
     /// In lower case.
     Name(String),
 }
 
-/// A text holds no host.
+/// The text is not a host.
 #[derive(Debug)]
-pub(crate) struct NoHost;
+pub(crate) struct InvalidHost;
 
 impl Host {
-    fn of_field(field: &HeaderValue) -> Result<Self, NoHost> {
-        Self::of_text(field.to_str().map_err(|_| NoHost)?)
+    fn of_field(field: &HeaderValue) -> Result<Self, InvalidHost> {
+        Self::of_text(field.to_str().map_err(|_| InvalidHost)?)
     }
 
-    /// The host of `text`, which may have a port behind it.
-    pub(crate) fn of_text(text: &str) -> Result<Self, NoHost> {
-        let authority: Authority = text.parse().map_err(|_| NoHost)?;
+    /// The host in `text`, which may end with a port.
+    pub(crate) fn of_text(text: &str) -> Result<Self, InvalidHost> {
+        let authority: Authority = text.parse().map_err(|_| InvalidHost)?;
         let host = authority.host();
-        let port = text.strip_prefix(host).ok_or(NoHost)?;
+        let port = text.strip_prefix(host).ok_or(InvalidHost)?;
         if !port.is_empty() && !port.strip_prefix(':').is_some_and(is_port) {
-            return Err(NoHost);
+            return Err(InvalidHost);
         }
         if let Some(address) = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-            return address.parse().map(|v6: Ipv6Addr| Self::Address(v6.to_canonical())).map_err(|_| NoHost);
+            return address
+                .parse()
+                .map(|v6: Ipv6Addr| Self::Address(v6.to_canonical()))
+                .map_err(|_| InvalidHost);
         }
         if let Ok(address) = host.parse::<Ipv4Addr>() {
             return Ok(Self::Address(address.into()));
         }
-        Ok(match normal(host) {
-            name if name.is_empty() => return Err(NoHost),
+        Ok(match normalized(host) {
+            name if name.is_empty() => return Err(InvalidHost),
             name if name == "localhost" || name.ends_with(".localhost") => Self::Localhost,
             name => Self::Name(name),
         })
     }
 
-    /// The host that a request asks for, when it names one.
+    /// The host that a request asks for, if it names one.
     pub(crate) fn of<B>(request: &Request<B>) -> Option<Self> {
         match request.uri().authority() {
             Some(authority) => Self::of_text(authority.as_str()).ok(),
@@ -179,7 +182,7 @@ impl Host {
     }
 }
 
-/// `Host` may end with a colon alone.
+/// `Host` may end with a colon and no port.
 fn is_port(text: &str) -> bool {
     text.is_empty() || (text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u16>().is_ok())
 }
@@ -207,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn listed_names_loopback_names_and_addresses_are_answered_on_any_port() {
+    fn listed_names_loopback_names_and_addresses_are_accepted_on_any_port() {
         for host in [
             "chat.example",
             "CHAT.example.:8443",
@@ -226,9 +229,10 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_refused_with_the_hint_wherever_they_stand() {
-        let refused =
-            HostRefusal::NotAllowed("this server does not answer for this host name (use --host)".to_owned());
+    fn other_names_are_refused_with_the_hint() {
+        let refused = HostRefusal::NotAllowed(
+            "this server does not accept requests for this host name (use --host)".to_owned(),
+        );
         for host in [
             "evil.example",
             "evil.chat.example",
@@ -249,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_of_http_1_1_names_one_host() {
+    fn an_http_1_1_request_has_exactly_one_host() {
         assert_eq!(check(Version::HTTP_11, "/", &[]), Err(HostRefusal::Malformed));
         assert_eq!(check(Version::HTTP_10, "/", &[]), Ok(()));
         for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
@@ -265,7 +269,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_host_is_read_and_only_allowed_ones_are_answered(text in "[ -~]{0,30}") {
+        fn no_text_passes_as_a_host_that_is_not_allowed(text in "[ -~]{0,30}") {
             if of_field(&text).is_ok() {
                 let host = Host::of_text(&text).unwrap();
                 prop_assert!(!matches!(&host, Host::Name(name) if name != "chat.example"), "{:?}", host);
@@ -274,13 +278,13 @@ mod tests {
     }
 
     #[test]
-    fn every_host_is_answered_unless_some_are_listed() {
+    fn without_a_list_every_host_is_accepted() {
         let request = Request::get("/").header(HOST, "evil.example").body(()).unwrap();
         assert_eq!(AllowedHosts::default().check(&request), Ok(()));
     }
 
     #[test]
-    fn a_host_name_has_no_scheme_no_port_and_no_wildcard() {
+    fn a_host_name_with_scheme_port_or_wildcard_is_invalid() {
         assert_eq!("Chat.Example.".parse::<HostName>().unwrap().to_string(), "chat.example");
         let long = "a.".repeat(200);
         for text in

@@ -1,13 +1,11 @@
-//! The page: files from a directory, and `index.html` for every path that is no file.
+//! The page: files from a directory, and `index.html` for every path without a file extension.
 //!
-//! Files are served from memory (`page/files.rs`): as they lie there, or their `.br` and `.gz` neighbours to those
-//! who accept them.
+//! Files are served from memory (`page/files.rs`): as they are, or their `.br` and `.gz` neighbours for clients that accept them.
 
+mod csp;
 mod files;
-mod policy;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
@@ -18,42 +16,104 @@ use tower::ServiceExt as _;
 use tower_http::services::ServeDir;
 use tower_http::services::fs::DefaultServeDirFallback;
 
+pub use self::csp::SourceError;
+use self::csp::{Policy, PolicyCache};
 use self::files::Files;
-use self::policy::PolicyCache;
-use crate::headers::{NO_STORE, is_cacheable};
+use crate::response::{NO_STORE, is_cacheable, plain_text};
 
-/// For files whose name holds a hash of their content: they never change.
+/// For files whose name has a hash of their content.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
-/// For everything else: kept, but asked for again each time (a 304 when it is the same).
+/// For all other files: cached, and revalidated for each use.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
+const COEP: HeaderName = HeaderName::from_static("cross-origin-embedder-policy");
 const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Bytes of a file that are handed over at once: what an answer holds that its client does not take.
+const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
+
+/// Bytes of a file per chunk, which a response holds for a client that does not read.
 const CHUNK: usize = 4 * 1024;
 
-/// Fewest and most hexadecimal digits that count as a hash in a file's name.
+/// Fewest and most hexadecimal digits of a hash in a file's name.
 const HASH_DIGITS: std::ops::RangeInclusive<usize> = 12..=64;
 
 /// A directory with a built page.
+///
+/// Files whose name ends with a hash of their content, such as `app-0123456789abcdef.js`, are cached for a year; all others are
+/// revalidated. The security headers are strict by default, and each has a setter.
 #[derive(Clone, Debug)]
 pub struct Page {
     dir: PathBuf,
     when_missing: Bytes,
+    policy: Policy,
+    headers: PageHeaders,
 }
 
 impl Page {
-    /// The page built into `dir`. It may be built, or built again, while the server runs.
+    /// The page in `dir`, which may be built, or built again, while the server runs.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), when_missing: Bytes::from_static(b"<!doctype html><title>No page</title>") }
+        Self {
+            dir: dir.into(),
+            when_missing: Bytes::from_static(b"<!doctype html><title>No page</title>"),
+            policy: Policy::default(),
+            headers: PageHeaders::default(),
+        }
     }
 
-    /// The HTML document that is shown while `dir` holds no `index.html`.
+    /// The HTML document for the time in which `dir` has no `index.html`. It has the status 503. Default: an empty document.
     #[must_use]
     pub fn when_missing(mut self, html: impl Into<Bytes>) -> Self {
         self.when_missing = html.into();
+        self
+    }
+
+    /// Allows another source in a directive of the default content security policy, for example
+    /// `("img-src", "https://cdn.example")` or `("connect-src", "https://api.example")`.
+    ///
+    /// By default a page loads everything from its own origin: scripts and styles (and those inside `index.html`, by their
+    /// hash), WebAssembly, connections, workers, fonts, and images, which may also be `data:` and `blob:`. Style attributes are
+    /// allowed, frames are not.
+    ///
+    /// # Errors
+    ///
+    /// `directive` is not a directive's name, or `source` is not a single source. Nothing can be added to a policy of
+    /// [`content_security_policy`](Self::content_security_policy).
+    pub fn allow_source(mut self, directive: &str, source: &str) -> Result<Self, SourceError> {
+        self.policy.allow(directive, source)?;
+        Ok(self)
+    }
+
+    /// Replaces the content security policy of `index.html`, or removes it. Scripts and styles inside `index.html` then need a
+    /// source of their own.
+    #[must_use]
+    pub fn content_security_policy(mut self, policy: impl Into<Option<HeaderValue>>) -> Self {
+        self.policy = Policy::Fixed(policy.into());
+        self
+    }
+
+    /// Sets `cross-origin-opener-policy`, or removes it. Default: `same-origin`, which separates the page from windows of other
+    /// origins that open it or that it opens.
+    #[must_use]
+    pub fn cross_origin_opener_policy(mut self, policy: impl Into<Option<HeaderValue>>) -> Self {
+        self.headers.coop = policy.into();
+        self
+    }
+
+    /// Sets `cross-origin-resource-policy`, or removes it. Default: `same-origin`, which keeps other origins from embedding the
+    /// page's files.
+    #[must_use]
+    pub fn cross_origin_resource_policy(mut self, policy: impl Into<Option<HeaderValue>>) -> Self {
+        self.headers.corp = policy.into();
+        self
+    }
+
+    /// Sets `cross-origin-embedder-policy`, or removes it. Default: none. Threads in WebAssembly (`SharedArrayBuffer`) need
+    /// `require-corp` or `credentialless`.
+    #[must_use]
+    pub fn cross_origin_embedder_policy(mut self, policy: impl Into<Option<HeaderValue>>) -> Self {
+        self.headers.coep = policy.into();
         self
     }
 
@@ -63,40 +123,58 @@ impl Page {
             .with_buf_chunk_size(CHUNK)
             .precompressed_br()
             .precompressed_gzip();
-        let policy = Arc::new(PolicyCache::new(self.dir.join("index.html")));
-        PageService { files, policy, when_missing: self.when_missing }
+        let policy = PolicyCache::new(self.dir.join("index.html"), self.policy);
+        PageService { files, policy, when_missing: self.when_missing, headers: self.headers }
     }
 }
 
-/// A [`Page`] that answers requests.
+/// Headers of every response of a page.
 #[derive(Clone, Debug)]
+struct PageHeaders {
+    coop: Option<HeaderValue>,
+    corp: Option<HeaderValue>,
+    coep: Option<HeaderValue>,
+}
+
+impl Default for PageHeaders {
+    fn default() -> Self {
+        Self { coop: Some(SAME_ORIGIN), corp: Some(SAME_ORIGIN), coep: None }
+    }
+}
+
+/// A [`Page`] that handles requests.
+#[derive(Debug)]
 pub(crate) struct PageService {
     files: ServeDir<DefaultServeDirFallback, Files>,
-    policy: Arc<PolicyCache>,
+    policy: PolicyCache,
     when_missing: Bytes,
+    headers: PageHeaders,
 }
 
 impl PageService {
-    /// Answers a request that is no gRPC call; its body is not looked at.
-    pub(crate) async fn respond<B>(self, request: Request<B>) -> Response<Body> {
+    /// Handles a request that is not a call. Its body is not read.
+    pub(crate) async fn respond<B>(&self, request: Request<B>) -> Response<Body> {
+        let PageHeaders { coop, corp, coep } = self.headers.clone();
         let mut response = match *request.method() {
-            Method::GET | Method::HEAD if names_a_file(request.uri().path()) => self.file(&request).await,
+            Method::GET | Method::HEAD if is_file(request.uri().path()) => self.file(&request).await,
             Method::GET | Method::HEAD => self.index(&request).await,
-            Method::POST => {
-                plain(StatusCode::UNSUPPORTED_MEDIA_TYPE, "POST is for calls: gRPC or gRPC-Web\n")
-            }
+            Method::POST => plain_text(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "POST requests must be gRPC or gRPC-Web calls\n",
+            ),
             _ => {
-                let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "the page can only be read\n");
+                let mut response = plain_text(StatusCode::METHOD_NOT_ALLOWED, "the page is read-only\n");
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
                 response
             }
         };
-        response.headers_mut().insert(COOP, HeaderValue::from_static("same-origin"));
-        response.headers_mut().insert(CORP, HeaderValue::from_static("same-origin"));
+        let headers = [(COOP, coop), (CORP, corp), (COEP, coep)];
+        let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
+        response.headers_mut().extend(headers);
         response
     }
 
-    async fn file<B>(self, request: &Request<B>) -> Response<Body> {
+    async fn file<B>(&self, request: &Request<B>) -> Response<Body> {
         let path = request.uri().path();
         let name = path.rsplit('/').next().unwrap_or_default();
         if name == "index.html" {
@@ -105,46 +183,46 @@ impl PageService {
         let cache_control = if is_hashed(name) { IMMUTABLE } else { REVALIDATE };
         let mut response = self.read(request, request.uri().clone()).await;
         if response.status() == StatusCode::NOT_FOUND {
-            return plain(StatusCode::NOT_FOUND, "there is no such file\n");
+            return plain_text(StatusCode::NOT_FOUND, "no such file\n");
         }
         set_cache_control(&mut response, cache_control);
         response
     }
 
-    async fn index<B>(self, request: &Request<B>) -> Response<Body> {
-        let policy = Arc::clone(&self.policy);
-        let (Some(policy), when_missing) = (policy.current().await, self.when_missing.clone()) else {
-            return html(StatusCode::SERVICE_UNAVAILABLE, self.when_missing);
+    async fn index<B>(&self, request: &Request<B>) -> Response<Body> {
+        let Some(policy) = self.policy.current().await else {
+            return missing_page(self.when_missing.clone());
         };
         let mut response = self.read(request, Uri::from_static("/index.html")).await;
         if response.status() == StatusCode::NOT_FOUND {
-            // Taken away since the policy was read: it is being built again.
-            return html(StatusCode::SERVICE_UNAVAILABLE, when_missing);
+            // Removed since the policy was made, because the page is being built again.
+            return missing_page(self.when_missing.clone());
         }
         set_cache_control(&mut response, REVALIDATE);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_SECURITY_POLICY, policy);
+        if let Some(policy) = policy {
+            headers.insert(CONTENT_SECURITY_POLICY, policy);
+        }
         if headers.contains_key(CONTENT_TYPE) {
             headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
         }
         response
     }
 
-    async fn read<B>(self, request: &Request<B>, uri: Uri) -> Response<Body> {
+    async fn read<B>(&self, request: &Request<B>, uri: Uri) -> Response<Body> {
         let mut read = Request::new(Empty::<Bytes>::new());
         *read.method_mut() = request.method().clone();
         *read.uri_mut() = uri;
         *read.headers_mut() = request.headers().clone();
-        let Ok(response) = self.files.oneshot(read).await;
+        let Ok(response) = self.files.clone().oneshot(read).await;
         let mut response = response.map(Body::new);
         response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
         response
     }
 }
 
-/// Whether a path asks for a file: its last segment has an extension. Everything else is a place in the
-/// page, which finds its own way from there.
-fn names_a_file(path: &str) -> bool {
+/// Whether a path is that of a file: its last segment has an extension. All other paths are routes of the page.
+fn is_file(path: &str) -> bool {
     path.rsplit('/').next().is_some_and(|name| name.contains('.'))
 }
 
@@ -157,26 +235,15 @@ fn is_hashed(name: &str) -> bool {
     HASH_DIGITS.contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// Says how long `response` may be cached. A fault is never cached, whatever the file's name: it may be gone at
-/// the next request.
+/// Sets the caching of `response`. An error is never cached, whatever the file's name: it may be gone at the next request.
 fn set_cache_control(response: &mut Response<Body>, cache_control: HeaderValue) {
     let cache_control = if is_cacheable(response.status()) { cache_control } else { NO_STORE };
     response.headers_mut().insert(CACHE_CONTROL, cache_control);
 }
 
-/// A short text for a person.
-pub(crate) fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
-    let mut response = Response::new(Body::new(Full::new(text.into())));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, NO_STORE);
-    response
-}
-
-fn html(status: StatusCode, document: Bytes) -> Response<Body> {
+fn missing_page(document: Bytes) -> Response<Body> {
     let mut response = Response::new(Body::new(Full::new(document)));
-    *response.status_mut() = status;
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, NO_STORE);
@@ -192,7 +259,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_with_a_hash_are_known() {
+    fn names_with_a_hash_are_recognized() {
         for name in [
             "frontend-8f2a91c04d5e6b7a.js",
             "frontend-8f2a91c04d5e6b7a_bg.wasm",
@@ -209,12 +276,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_last_segment_with_a_dot_names_a_file() {
+    fn only_a_last_segment_with_a_dot_is_a_file() {
         for path in ["/favicon.svg", "/snippets/a-1/inline0.js", "/index.html"] {
-            assert!(names_a_file(path), "{path}");
+            assert!(is_file(path), "{path}");
         }
         for path in ["/", "/room/general", "/room/general/12", "/v1.2/about", "/greeter"] {
-            assert!(!names_a_file(path), "{path}");
+            assert!(!is_file(path), "{path}");
         }
     }
 }

@@ -9,7 +9,7 @@ use futures_util::StreamExt as _;
 use proto::helloworld::HelloRequest;
 use proto::helloworld::greeter_client::GreeterClient;
 use tonic::Request;
-use tonic_web_channel::{Channel, State, Subscription, SubscriptionOptions, Update, no_deadline};
+use tonic_web_channel::{Channel, RequestExt as _, State, Subscription, SubscriptionOptions, Update};
 
 #[tokio::main(flavor = "current_thread")]
 #[expect(clippy::print_stdout, reason = "an example shows what it gets")]
@@ -24,7 +24,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let mut client = GreeterClient::new(channel.clone());
         async move {
             let mut request = Request::new(HelloRequest { name: "World".to_owned() });
-            no_deadline(&mut request);
+            request.no_deadline();
             client.say_hello_stream_reply(request).await
         }
     });

@@ -1,76 +1,103 @@
-//! The body of a response: it keeps the rules of its messages, ends at the deadline, and reports how the call
-//! ended.
+//! The body of a response: it lasts as long as the call, and releases what the layers hold for it.
 
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Response};
 use http_body::{Body, Frame, SizeHint};
-use tonic::{Code, Status};
+use http_body_util::BodyExt as _;
+use tonic::Status;
 
-use crate::attempt::Head;
-use crate::channel::PresentedToken;
-use crate::guard::Guard;
-use crate::limits::Permit;
-use crate::observe::OpenCall;
-use crate::request_body::Repeatable;
+use crate::error::Error;
 use crate::status;
 use crate::validate::{First, ValidatedBody};
 
-type Polled = Poll<Option<Result<Frame<Bytes>, Status>>>;
-
-/// The body of a response: gRPC frames, then trailers.
+/// The body of a response: gRPC messages, then trailers.
 ///
 /// Dropping it cancels the call.
+#[derive(Default)]
 pub struct ResponseBody {
-    // None when the call is over.
+    /// `None` once the call is over.
     source: Option<ValidatedBody>,
+    /// The first frame, where it was waited for.
     first: Option<Frame<Bytes>>,
-    guard: Guard,
-    http_status: StatusCode,
-    held: Held,
+    /// The end of a call whose status was in the headers.
+    trailers_only: Option<Status>,
+    /// In the order in which the layers attached them, the innermost first.
+    guards: Vec<Box<dyn CallGuard>>,
 }
 
-/// What a response's body holds until the call is over.
-pub(crate) struct Held {
-    pub(crate) call: OpenCall,
-    pub(crate) permit: Option<Permit>,
-    pub(crate) token: Option<PresentedToken>,
-    pub(crate) request: Option<Repeatable>,
-}
-
-impl ResponseBody {
-    /// The body of `head`, and what is left of its headers.
-    pub(crate) fn new(head: Head, guard: Guard, held: Held) -> http::Response<Self> {
-        let Head { parts, mut body, first, .. } = head;
-        held.call.headers(&parts.headers);
-        body.report_messages();
-        let http_status = parts.status;
-        let mut body = Self { source: Some(body), first: None, guard, http_status, held };
-        match first {
-            First::Unread => {}
-            First::Frame(frame) => body.first = Some(frame),
-            // The status is here, and nobody may read the body.
-            First::None => body.end(&status_of(&parts.headers), &HeaderMap::new()),
-        }
-        http::Response::from_parts(parts, body)
+/// Resource of a layer that is held until its call is over; then [`end`](Self::end) is called and it is dropped. It is
+/// only dropped when the caller drops the call.
+pub(crate) trait CallGuard: Send {
+    /// The error that the call has to end with now. Asked before each step of the body, so that it wins over
+    /// what others make of the same moment (`tonic` says CANCELLED at a deadline).
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
     }
 
-    fn fail(&mut self, status: Status) -> Polled {
+    /// As [`check`](Self::check), and wakes the task of a call that waits when it has to end.
+    fn poll(&mut self, _cx: &mut Context<'_>) -> Poll<Error> {
+        Poll::Pending
+    }
+
+    /// The call is over, with `status` and perhaps `trailers`.
+    fn end(&mut self, _status: &Status, _trailers: &HeaderMap) {}
+}
+
+type PolledFrame = Poll<Option<Result<Frame<Bytes>, Status>>>;
+
+impl ResponseBody {
+    /// The body of a response with `headers`.
+    pub(crate) fn new(source: ValidatedBody, first: First, headers: &HeaderMap) -> Self {
+        match first {
+            First::Unread => Self { source: Some(source), ..Self::default() },
+            First::Frame(frame) => Self { source: Some(source), first: Some(frame), ..Self::default() },
+            First::None => Self { trailers_only: Some(status_of(headers)), ..Self::default() },
+        }
+    }
+
+    /// Holds `guard` until the call is over.
+    pub(crate) fn attach(&mut self, mut guard: impl CallGuard + 'static) {
+        match &self.trailers_only {
+            Some(status) => guard.end(status, &HeaderMap::new()),
+            None => self.guards.push(Box::new(guard)),
+        }
+    }
+
+    /// Waits for the first frame, so that [`early_status`] knows whether it is the trailers.
+    pub(crate) async fn peek(&mut self) -> Result<(), Status> {
+        if let (Some(source), None) = (&mut self.source, &self.first) {
+            self.first = source.frame().await.transpose()?;
+        }
+        Ok(())
+    }
+
+    fn poll_guards(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        let mut polled = self.guards.iter_mut().map(|guard| guard.poll(cx));
+        polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
+    }
+
+    fn fail(&mut self, status: Status) -> PolledFrame {
         self.end(&status, &HeaderMap::new());
         Poll::Ready(Some(Err(status)))
     }
 
     fn end(&mut self, status: &Status, trailers: &HeaderMap) {
         self.source = None;
-        self.held.permit = None;
-        self.held.request = None;
-        if let Some(token) = self.held.token.take().filter(|_| status.code() == Code::Unauthenticated) {
-            token.was_refused();
+        for mut guard in self.guards.drain(..) {
+            guard.end(status, trailers);
         }
-        self.held.call.end(status.code(), status.message(), trailers);
+    }
+}
+
+/// The headers or trailers with the status of `response`, when they have come.
+pub(crate) fn early_status(response: &Response<ResponseBody>) -> Option<&HeaderMap> {
+    match response.body() {
+        ResponseBody { trailers_only: Some(_), .. } => Some(response.headers()),
+        ResponseBody { first, .. } => first.as_ref()?.trailers_ref(),
     }
 }
 
@@ -78,32 +105,30 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = Status;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> PolledFrame {
         let this = &mut *self;
         let Some(source) = &mut this.source else { return Poll::Ready(None) };
-        if let Err(error) = this.guard.check() {
+        if let Err(error) = this.guards.iter().try_for_each(|guard| guard.check()) {
             return this.fail(error.into());
         }
-        let frame = match this.first.take() {
+        source.report_messages();
+        let polled = match this.first.take() {
             Some(frame) => Poll::Ready(Some(Ok(frame))),
-            None => Pin::new(&mut *source).poll_frame(cx),
+            None => Pin::new(source).poll_frame(cx),
         };
-        if frame.is_ready() || source.take_received() {
-            this.guard.heard();
-        }
-        let Poll::Ready(frame) = frame else {
-            let error = ready!(this.guard.poll(cx));
-            return this.fail(error.into());
-        };
-        match frame {
-            Some(Ok(frame)) => {
+        match polled {
+            Poll::Ready(Some(Ok(frame))) => {
                 if let Some(trailers) = frame.trailers_ref() {
                     this.end(&status_of(trailers), trailers);
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Some(Err(status)) => this.fail(status),
-            None => Poll::Ready(None),
+            Poll::Ready(Some(Err(status))) => this.fail(status),
+            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Pending => match this.poll_guards(cx) {
+                Poll::Ready(error) => this.fail(error.into()),
+                Poll::Pending => Poll::Pending,
+            },
         }
     }
 
@@ -116,13 +141,13 @@ impl Body for ResponseBody {
     }
 }
 
-/// The status in `headers`, for the record; `tonic` reads its own.
+/// The status in `headers` for guards; the client reads it itself.
 fn status_of(headers: &HeaderMap) -> Status {
-    status::of_headers(headers).unwrap_or_else(|| Status::unknown("the response names no status"))
+    status::of_headers(headers).unwrap_or_else(|| Status::unknown("the response has no status"))
 }
 
 impl fmt::Debug for ResponseBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ResponseBody").field("http_status", &self.http_status).finish_non_exhaustive()
+        f.debug_struct("ResponseBody").field("ended", &self.source.is_none()).finish_non_exhaustive()
     }
 }

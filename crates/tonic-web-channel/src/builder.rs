@@ -1,22 +1,31 @@
-//! The options of a channel, each with its default.
+//! The options of a channel, and the order of its layers.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::Uri;
-use tonic::body::Body;
+use tonic::Status;
 
-use crate::channel::{Channel, Inner};
-use crate::compression::{CompressBody, Compression};
-use crate::credentials::{Credentials, TokenSource, Tokens};
-use crate::gzip;
-use crate::interceptor::{Chain, Intercept, Interceptor, SharedInterceptor};
-use crate::limits::{DEFAULT_MAX_MESSAGE_SIZE, DEFAULT_MAX_METADATA_SIZE, OpenCalls};
-use crate::maybe_send::{MaybeSend, MaybeSync, shared_fn};
-use crate::method::{Method, Methods};
-use crate::observe::{self, CallEvent, Listener, Observer};
-use crate::retry::{Retry, RetryPolicy};
+use crate::build_error::BuildError;
+use crate::channel::Channel;
+use crate::compression::CompressionEncoding;
+use crate::layer::compression::{AcceptCompressed, SendCompressed};
+use crate::layer::concurrency::LimitConcurrency;
+use crate::layer::context::InsertContext;
+use crate::layer::credentials::{Credentials, TokenSource};
+use crate::layer::deadline::EnforceDeadline;
+use crate::layer::interceptor::{Intercept, Outgoing};
+use crate::layer::observe::Observe;
+use crate::layer::retry::Retry;
+use crate::layer::validate::Validate;
+use crate::layer::{Layer, Stack};
+use crate::limits::Limits;
+use crate::maybe_send::{MaybeSend, MaybeSync};
+use crate::method::{Method, MethodTable};
+use crate::observe::CallEvent;
+use crate::retry::{self, Advisor, RetryPolicy};
 use crate::transport::{self, Transport};
 
 /// Makes a [`Channel`].
@@ -24,7 +33,7 @@ use crate::transport::{self, Transport};
 /// ```
 /// use std::time::Duration;
 ///
-/// use tonic_web_channel::{Channel, Compression, Idempotency, MethodKind, Method};
+/// use tonic_web_channel::{Channel, CompressionEncoding, Idempotency, Method, MethodKind};
 ///
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # let _entered = runtime.enter();
@@ -35,7 +44,7 @@ use crate::transport::{self, Transport};
 ///     .methods([get_user.with_idempotency(Idempotency::NoSideEffects)])
 ///     .max_message_size(16 << 20)
 ///     .max_open_calls(100)
-///     .compress_requests(Compression::Gzip)
+///     .send_compressed(CompressionEncoding::Gzip)
 ///     .observer(|event| println!("{event:?}"))
 ///     .build()?;
 /// # Ok::<(), tonic_web_channel::BuildError>(())
@@ -44,23 +53,19 @@ use crate::transport::{self, Transport};
 pub struct Builder {
     uri: String,
     transport: Option<Arc<dyn Transport>>,
-    methods: Methods,
+    methods: MethodTable,
+    limits: Limits,
     deadline: Option<Duration>,
     idle_timeout: Option<Duration>,
-    max_message: usize,
-    max_metadata: usize,
-    max_open_calls: Option<usize>,
-    compress: Option<fn(Body) -> Body>,
-    offer_gzip: bool,
     retry: RetryPolicy,
-    interceptors: Vec<SharedInterceptor>,
-    /// Makes one of them.
-    chain: fn(Vec<SharedInterceptor>) -> Option<Arc<dyn Intercept>>,
-    credentials: Option<Arc<dyn Tokens>>,
-    observers: Vec<Observer>,
-    /// Makes one listener of them.
-    listener: fn(Vec<Observer>) -> Option<Listener>,
-    capture: usize,
+    advisor: Option<Advisor>,
+    // Optional layers are stored as their constructors: the linker drops a layer that no setter was called for.
+    observers: Vec<Layer>,
+    concurrency: Option<Layer>,
+    interceptors: Vec<Layer>,
+    accept_compressed: Option<Layer>,
+    send_compressed: Option<Layer>,
+    credentials: Option<Layer>,
 }
 
 impl Builder {
@@ -68,148 +73,168 @@ impl Builder {
         Self {
             uri,
             transport: None,
-            methods: Methods::default(),
+            methods: MethodTable::default(),
+            limits: Limits::default(),
             deadline: None,
             idle_timeout: None,
-            max_message: DEFAULT_MAX_MESSAGE_SIZE,
-            max_metadata: DEFAULT_MAX_METADATA_SIZE,
-            max_open_calls: None,
-            compress: None,
-            offer_gzip: true,
             retry: RetryPolicy::default(),
-            interceptors: Vec::new(),
-            chain: |_| None,
-            credentials: None,
+            advisor: None,
             observers: Vec::new(),
-            listener: |_| None,
-            capture: 0,
+            concurrency: None,
+            interceptors: Vec::new(),
+            accept_compressed: AcceptCompressed::layer(),
+            send_compressed: None,
+            credentials: None,
         }
     }
 
-    /// How long a call may take that sets no deadline of its own (`tonic::Request::set_timeout`).
+    /// Deadline of calls that set none (`tonic::Request::set_timeout`). None by default.
     ///
-    /// Sent to the server as `grpc-timeout` and enforced here, over all attempts and the whole of a stream:
-    /// the call ends with `DEADLINE_EXCEEDED` and [`Error::Deadline`](crate::Error::Deadline). None by
-    /// default. Exempt a stream that is meant to stay open with [`no_deadline`](crate::no_deadline).
+    /// It is sent to the server as `grpc-timeout` and enforced here, over all attempts and the whole of a stream: the
+    /// call ends with `DEADLINE_EXCEEDED` and [`Error::Deadline`](crate::Error::Deadline). Exempt a stream that is meant
+    /// to stay open by [`no_deadline`](crate::RequestExt::no_deadline).
     ///
-    /// The clock is asked at every step of a call. A browser delays the timers of a page that nobody looks
-    /// at, so a call that waits there may end late, up to a minute, or when the page is looked at again.
+    /// The clock is asked at each step of a call. A browser delays the timers of hidden pages, so a call that waits there
+    /// may end up to a minute late, or when the page is shown again.
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
         self
     }
 
-    /// How long nothing may come of a stream, its headers included, before the connection counts as dead.
+    /// Longest time without a byte on a stream that is being read, its headers included. None by default.
     ///
-    /// The stream ends with `UNAVAILABLE` and [`Error::Idle`](crate::Error::Idle). None by default. Methods
-    /// that answer with one message by the method table are exempt. A request can have its own:
-    /// [`idle_timeout`](crate::idle_timeout).
+    /// The stream ends with `UNAVAILABLE` and [`Error::Idle`](crate::Error::Idle). Methods that answer with one message
+    /// by the method table are exempt. A request's own
+    /// [`idle_timeout`](crate::RequestExt::idle_timeout) wins.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = Some(timeout);
         self
     }
 
-    /// What may be called, so that the channel knows how many messages are due and what may be repeated.
+    /// Adds to the method table: the number of messages that are due, and the calls that may be repeated. Empty by
+    /// default.
     ///
-    /// A method that answers with one message and does not is `UNIMPLEMENTED`, with
-    /// [`Error::Cardinality`](crate::Error::Cardinality). Methods that are not in the table are called as they
-    /// are. Empty by default; given several times, the tables add up.
+    /// A method that is to answer with one message and does not is `UNIMPLEMENTED`, with
+    /// [`Error::Cardinality`](crate::Error::Cardinality). Methods outside the table are called without such checks;
+    /// observers get a warning when the table has other methods of the same service.
     pub fn methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
         self.methods.extend(methods);
+        self.advisor = Some(retry::advice);
         self
     }
 
-    /// The longest message that is taken, in bytes, compressed and decompressed; 4 MiB by default.
+    /// Longest message of a response, in bytes, compressed and decompressed; 4 MiB by default.
     ///
     /// A longer one ends the call with `RESOURCE_EXHAUSTED` and
-    /// [`Error::MessageTooLarge`](crate::Error::MessageTooLarge) as soon as its length is known, before it
-    /// takes any memory. `tonic`'s clients have a limit of their own, 4 MiB too: to take more, raise both.
+    /// [`Error::MessageTooLarge`](crate::Error::MessageTooLarge) as soon as its length is known, before it takes any
+    /// memory. `tonic`'s clients have a limit too, 4 MiB: to take more, raise both.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
-        self.max_message = bytes;
+        self.limits.max_message = bytes;
         self
     }
 
-    /// The most metadata that a response may have, in bytes of names and values, in its headers and in its
-    /// trailers each; 64 KiB by default.
+    /// Most metadata of a response, in bytes of names and values, in its headers and in its trailers each; 64 KiB by
+    /// default.
     ///
     /// More ends the call with `RESOURCE_EXHAUSTED` and
     /// [`Error::MetadataTooLarge`](crate::Error::MetadataTooLarge).
     pub fn max_metadata_size(mut self, bytes: usize) -> Self {
-        self.max_metadata = bytes;
+        self.limits.max_metadata = bytes;
         self
     }
 
-    /// How many calls may be open at once, each until its response has ended or was dropped; any number by
-    /// default.
+    /// Most calls that are open at once, each until its response has ended or was dropped; unlimited by default.
     ///
-    /// One more ends at once with `RESOURCE_EXHAUSTED` and
-    /// [`Error::TooManyCalls`](crate::Error::TooManyCalls), and nothing is sent.
+    /// One more ends at once with `RESOURCE_EXHAUSTED` and [`Error::TooManyCalls`](crate::Error::TooManyCalls), and
+    /// nothing is sent.
     pub fn max_open_calls(mut self, calls: usize) -> Self {
-        self.max_open_calls = Some(calls);
+        self.concurrency = Some(LimitConcurrency::layer(calls));
         self
     }
 
-    /// Compresses the messages of requests where that makes them smaller. Off by default: a server that does
-    /// not know the encoding answers `UNIMPLEMENTED`.
+    /// Compresses the messages of requests where that makes them smaller. Off by default: a server that does not know
+    /// the encoding answers `UNIMPLEMENTED`.
     ///
-    /// A client that compresses by itself is left alone.
-    pub fn compress_requests(mut self, compression: Compression) -> Self {
-        self.compress = Some(match compression {
-            Compression::Gzip => |body| Body::new(CompressBody::new(body)),
+    /// Requests of a client that compresses them itself are left alone.
+    pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+        self.send_compressed = Some(match encoding {
+            CompressionEncoding::Gzip => SendCompressed::layer(),
         });
         self
     }
 
-    /// Whether servers are told that they may compress their messages with gzip. They are by default, and it
-    /// is undone here. A browser that cannot undo it makes no such offer.
+    /// The encoding that servers may compress messages with; gzip by default, `None` for no compression. The channel
+    /// decompresses them. A browser that cannot makes no offer.
     ///
-    /// A client that offers encodings by itself is left alone, and undoes them itself.
-    pub fn accept_gzip(mut self, accept: bool) -> Self {
-        self.offer_gzip = accept;
+    /// The offer of a client that decompresses messages itself is left alone.
+    pub fn accept_compressed(mut self, encoding: impl Into<Option<CompressionEncoding>>) -> Self {
+        self.accept_compressed = match encoding.into() {
+            Some(CompressionEncoding::Gzip) => AcceptCompressed::layer(),
+            None => None,
+        };
         self
     }
 
-    /// When calls are repeated; see [`RetryPolicy`] for what is by default.
+    /// The rules for repeating calls; see [`RetryPolicy`] for the default.
     pub fn retry(mut self, policy: RetryPolicy) -> Self {
         self.retry = policy;
         self
     }
 
-    /// Adds an [`Interceptor`], after those that were added before. None by default.
-    pub fn interceptor(mut self, interceptor: impl Interceptor) -> Self {
-        self.interceptors.push(shared_fn(move |call| interceptor.intercept(call)));
-        self.chain = |interceptors| Some(Arc::new(Chain(interceptors)));
+    /// Adds an interceptor: a function that sees each call before it is sent, may change its metadata and may refuse it.
+    /// None by default.
+    ///
+    /// Interceptors run in the order in which they are added, once for each call and not for each attempt, and within the
+    /// call's deadline. The call ends with the status that an interceptor fails with.
+    ///
+    /// ```
+    /// use tonic_web_channel::Channel;
+    ///
+    /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    /// # let _entered = runtime.enter();
+    /// let channel = Channel::builder("http://127.0.0.1:50051")
+    ///     .interceptor(|mut request| async move {
+    ///         let number = request.call_number();
+    ///         request.metadata_mut().insert("x-call-number", number.into());
+    ///         Ok(request)
+    ///     })
+    ///     .build()?;
+    /// # Ok::<(), tonic_web_channel::BuildError>(())
+    /// ```
+    pub fn interceptor<F, R>(mut self, interceptor: F) -> Self
+    where
+        F: Fn(Outgoing) -> R + MaybeSend + MaybeSync + 'static,
+        R: Future<Output = Result<Outgoing, Status>> + MaybeSend + 'static,
+    {
+        self.interceptors.push(Intercept::layer(interceptor));
         self
     }
 
-    /// Sends the token of `source` with every call, as the metadata `authorization`; see [`TokenSource`].
-    /// None by default; the last one that is given counts.
+    /// Sends the token of `source` with each call, as the metadata `authorization`; see [`TokenSource`]. None by default;
+    /// a later source replaces an earlier one.
     pub fn credentials(mut self, source: impl TokenSource) -> Self {
-        self.credentials = Some(Arc::new(Credentials::new(source)));
+        self.credentials = Some(Credentials::layer(source));
         self
     }
 
-    /// Tells `observer` what happens to every call, beside the observers that were given before. It is called
-    /// in the course of the call, so it should return soon.
+    /// Registers an observer of every call; repeatable. It runs synchronously on the path of the call and must not block.
     pub fn observer(mut self, observer: impl Fn(&CallEvent) + MaybeSend + MaybeSync + 'static) -> Self {
         #[cfg(target_arch = "wasm32")]
         let observer = {
             let observer = send_wrapper::SendWrapper::new(observer);
             move |event: &CallEvent| (*observer)(event)
         };
-        self.observers.push(Box::new(observer));
-        self.listener = |observers| Some(observe::listener(observers));
+        self.observers.push(Observe::layer(Box::new(observer)));
         self
     }
 
-    /// Gives observers the first `bytes` of every message, beside its length. 0 by default: keeping
-    /// messages for somebody to look at costs a copy of each.
+    /// Bytes from the start of each message that observers are given; 0 by default, because they are copied.
     pub fn capture(mut self, bytes: usize) -> Self {
-        self.capture = bytes;
+        self.limits.capture = bytes;
         self
     }
 
-    /// Carries the calls by `transport` instead of the target's own.
+    /// Carries calls by `transport` instead of the target's own.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -218,7 +243,7 @@ impl Builder {
     /// The channel. Nothing is connected yet.
     ///
     /// Natively a channel to `https://` needs the feature `tls`, or a [`transport`](Self::transport) that speaks TLS.
-    /// Without either this is [`BuildError::TlsNeeded`], for the channel would send everything in cleartext, tokens
+    /// Without either this is [`BuildError::TlsNeeded`], because the channel would send everything in cleartext, tokens
     /// included.
     pub fn build(self) -> Result<Channel, BuildError> {
         let uri: Uri =
@@ -228,24 +253,20 @@ impl Builder {
         }
         let transport = match self.transport {
             Some(transport) => transport,
-            None => transport::default_for(uri, self.max_metadata)?,
+            None => transport::default_for(uri, self.limits.max_metadata)?,
         };
-        Ok(Channel::new(Inner {
-            transport,
-            methods: self.methods,
-            deadline: self.deadline,
-            idle_timeout: self.idle_timeout,
-            max_message: self.max_message,
-            max_metadata: self.max_metadata,
-            open_calls: self.max_open_calls.map(OpenCalls::at_most),
-            compress: self.compress,
-            offer_gzip: self.offer_gzip && gzip::is_supported(),
-            retry: Retry::new(self.retry),
-            interceptors: (self.chain)(self.interceptors),
-            credentials: self.credentials,
-            listener: (self.listener)(self.observers),
-            capture: self.capture,
-        }))
+        // From the wire to the caller.
+        let stack = Stack::new(Validate::new(transport))
+            .push(self.credentials)
+            .push([Retry::layer(self.retry, self.advisor)])
+            .push(self.send_compressed)
+            .push(self.accept_compressed)
+            .push(self.interceptors.into_iter().rev())
+            .push([EnforceDeadline::layer(self.deadline)])
+            .push(self.concurrency)
+            .push(self.observers.into_iter().rev())
+            .push([InsertContext::layer(self.methods, self.limits, self.idle_timeout)]);
+        Ok(Channel::new(stack.into_service(), self.uri.into()))
     }
 }
 
@@ -257,42 +278,4 @@ impl fmt::Debug for Builder {
             .field("observed", &!self.observers.is_empty())
             .finish_non_exhaustive()
     }
-}
-
-/// Why a channel cannot be built.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The text is no URI.
-    #[error("`{uri}` is no URI")]
-    Malformed {
-        /// The text.
-        uri: String,
-        /// What is wrong with it.
-        source: http::uri::InvalidUri,
-    },
-    /// The URI has no scheme that the channel speaks, or no authority.
-    #[error("`{uri}` needs a scheme, http or https, and an authority, as in http://127.0.0.1:50051")]
-    NotAbsolute {
-        /// The URI.
-        uri: String,
-    },
-    /// The scheme is `https`, and natively the channel speaks TLS only with its feature `tls`.
-    #[error(
-        "`{uri}` needs TLS: switch on the feature `tls` of the crate `channel`, or give the builder a transport that \
-         speaks it, `Native::new(uri, endpoint.tls_config(..)?.connect_lazy())`"
-    )]
-    TlsNeeded {
-        /// The URI.
-        uri: Uri,
-    },
-    /// TLS cannot be set up: for example, the system has no root certificates.
-    #[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
-    #[error("TLS for `{uri}` cannot be set up")]
-    Tls {
-        /// The URI.
-        uri: Uri,
-        /// What is missing.
-        source: tonic::transport::Error,
-    },
 }

@@ -16,7 +16,7 @@ const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-en
 /// A compression of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Compression {
+pub enum CompressionEncoding {
     /// Gzip (RFC 1952): by `flate2` on native targets, by the browser on wasm.
     Gzip,
 }
@@ -30,14 +30,21 @@ pub(crate) enum Decompressor {
     Caller(Vec<u8>),
 }
 
-/// Accepts gzip, where `enabled` says so and the client above accepts no encodings itself.
-pub(crate) fn accept(headers: &mut HeaderMap, enabled: bool) -> Decompressor {
-    let accepted = headers.get(GRPC_ACCEPT_ENCODING).map(|value| value.as_bytes().to_vec());
-    if accepted.is_some() || !enabled {
-        return Decompressor::Caller(accepted.unwrap_or_default());
+/// Accepts gzip. `false`, and nothing changes, when the client above accepts encodings itself.
+pub(crate) fn accept(headers: &mut HeaderMap) -> bool {
+    if headers.contains_key(GRPC_ACCEPT_ENCODING) {
+        return false;
     }
     headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static("gzip,identity"));
-    Decompressor::Channel
+    true
+}
+
+/// The decompressor of the response to a request with `headers`.
+pub(crate) fn decompressor(headers: &HeaderMap, channel_accepts: bool) -> Decompressor {
+    if channel_accepts {
+        return Decompressor::Channel;
+    }
+    Decompressor::Caller(headers.get(GRPC_ACCEPT_ENCODING).map_or(&[][..], HeaderValue::as_bytes).to_vec())
 }
 
 /// Announces that the messages of a request are gzip. `false`, and nothing changes, when the client above compresses.
@@ -94,16 +101,15 @@ mod tests {
     #[test]
     fn encodings_that_a_client_accepts_are_kept() {
         let mut own = headers(GRPC_ACCEPT_ENCODING, "zstd,identity");
-        assert_eq!(accept(&mut own, true), Decompressor::Caller(b"zstd,identity".to_vec()));
+        assert!(!accept(&mut own));
         assert_eq!(own[GRPC_ACCEPT_ENCODING], "zstd,identity");
+        assert_eq!(decompressor(&own, false), Decompressor::Caller(b"zstd,identity".to_vec()));
 
         let mut none = HeaderMap::new();
-        assert_eq!(accept(&mut none, true), Decompressor::Channel);
+        assert!(accept(&mut none));
         assert_eq!(none[GRPC_ACCEPT_ENCODING], "gzip,identity");
-
-        let mut disabled = HeaderMap::new();
-        assert_eq!(accept(&mut disabled, false), Decompressor::Caller(Vec::new()));
-        assert!(disabled.is_empty());
+        assert_eq!(decompressor(&none, true), Decompressor::Channel);
+        assert_eq!(decompressor(&HeaderMap::new(), false), Decompressor::Caller(Vec::new()));
     }
 
     #[test]

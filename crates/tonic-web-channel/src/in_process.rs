@@ -155,7 +155,7 @@ impl Transport for InProcess {
         Box::pin(async move {
             for fault in &faults {
                 if let Fault::Delay(delay) = fault {
-                    crate::sleep(*delay).await;
+                    crate::timer::sleep(*delay).await;
                 }
             }
             let response = match answer_of_proxy(&faults)? {

@@ -25,14 +25,14 @@
 //!
 //! # Where to look
 //!
-//! - Options of a channel: [`Builder`]. Options of one call: [`no_deadline`], [`idle_timeout`],
-//!   [`cancel_with`], [`no_retry`], and `tonic::Request::set_timeout`.
-//! - What failed, and with which code: [`Error`].
-//! - What is repeated: [`RetryPolicy`], by what is known of the methods: [`Method`].
-//! - What is done to every call: [`Interceptor`], [`TokenSource`], and layers around the [`Channel`].
-//! - What happens to calls: [`CallEvent`].
-//! - Streams that come back: [`Subscription`].
-//! - Calls carried by something else, in tests for example: [`Transport`].
+//! - Options of a channel: [`Builder`]. Options of one call: [`RequestExt`], and `tonic::Request::set_timeout`.
+//! - Errors and their codes: [`Error`].
+//! - Repeated calls: [`retry`], by what is known of the methods: [`Method`].
+//! - Changes to every call: [`Builder::interceptor`], [`TokenSource`], and layers around the [`Channel`].
+//! - Events of calls: [`observe`].
+//! - Streams that reconnect: [`Subscription`].
+//! - Other ways to carry calls, in tests for example: [`Transport`].
+//! - Timers and boxed futures for both targets: [`rt`].
 //!
 //! # `Send`
 //!
@@ -47,30 +47,30 @@
 #[doc = include_str!("../README.md")]
 struct Readme;
 
-mod attempt;
 mod backoff;
 mod body;
+mod build_error;
 mod builder;
 mod cancel;
 mod channel;
 mod compression;
-mod credentials;
+mod context;
 mod deadline;
 #[cfg(target_arch = "wasm32")]
 pub mod devtools;
 mod error;
-mod guard;
 mod gzip;
+mod idle_timer;
 mod in_process;
-mod interceptor;
 #[cfg(target_arch = "wasm32")]
 mod js;
+mod layer;
 mod limits;
 mod maybe_send;
 mod method;
-mod observe;
-mod request_body;
-mod retry;
+pub mod observe;
+mod request_ext;
+pub mod retry;
 mod status;
 mod subscription;
 mod timer;
@@ -84,30 +84,27 @@ mod validate;
 )]
 mod web;
 
-pub use grpc_wire::reader::BodyEnd;
+/// The types in the signatures of this crate.
+pub use {http, tonic};
 
-pub use self::backoff::{Backoff, Delays};
+pub use grpc_wire::reader::BodyEnd;
+pub use tokio_util::sync::CancellationToken;
+
 pub use self::body::ResponseBody;
-pub use self::builder::{BuildError, Builder};
-pub use self::cancel::cancel_with;
+pub use self::build_error::BuildError;
+pub use self::builder::Builder;
 pub use self::channel::Channel;
-pub use self::compression::Compression;
-pub use self::credentials::TokenSource;
-pub use self::deadline::no_deadline;
+pub use self::compression::CompressionEncoding;
+pub use self::context::CallContext;
 pub use self::error::Error;
-pub use self::guard::idle_timeout;
-pub use self::gzip::gunzip;
 pub use self::in_process::{Fault, InProcess};
-pub use self::interceptor::{Interceptor, Outgoing};
-pub use self::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
+pub use self::layer::credentials::TokenSource;
+pub use self::layer::interceptor::Outgoing;
 pub use self::method::{Idempotency, Method, MethodKind};
-pub use self::observe::{CallEvent, CallEventKind};
-pub use self::retry::{RetryPolicy, no_retry, retry_after};
-pub use self::status::{code_name, is_transient};
+pub use self::request_ext::RequestExt;
 pub use self::subscription::{
     NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
 };
-pub use self::timer::sleep;
 #[cfg(not(target_arch = "wasm32"))]
 pub use self::transport::Native;
 pub use self::transport::Transport;
@@ -115,6 +112,13 @@ pub use self::transport::Transport;
 pub use self::transport::WasmClient;
 #[cfg(target_arch = "wasm32")]
 pub use self::transport::{Cookies, Fetch};
+
+pub mod rt {
+    //! Timers, and bounds that are `Send` where the target has threads.
+
+    pub use crate::maybe_send::{BoxFuture, MaybeSend, MaybeSync};
+    pub use crate::timer::sleep;
+}
 
 #[cfg(all(test, target_arch = "wasm32"))]
 wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

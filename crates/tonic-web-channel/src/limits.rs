@@ -1,17 +1,26 @@
-//! What a channel takes at most: the size of a message, the size of metadata, and calls at once.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+//! Limits on the responses of a channel.
 
 use http::HeaderMap;
 
 use crate::error::Error;
 
-/// The longest message that is taken by default, in bytes: 4 MiB, as in every gRPC library.
-pub(crate) const DEFAULT_MAX_MESSAGE_SIZE: usize = 4 << 20;
+/// Limits on each response.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Longest message, in bytes.
+    pub(crate) max_message: usize,
+    /// Most metadata, in bytes of names and values, in the headers and in the trailers each.
+    pub(crate) max_metadata: usize,
+    /// Bytes of each message that observers are given.
+    pub(crate) capture: usize,
+}
 
-/// The most metadata that is taken by default, in bytes: 64 KiB.
-pub(crate) const DEFAULT_MAX_METADATA_SIZE: usize = 64 << 10;
+impl Default for Limits {
+    fn default() -> Self {
+        // 4 MiB for a message, as in every gRPC library.
+        Self { max_message: 4 << 20, max_metadata: 64 << 10, capture: 0 }
+    }
+}
 
 /// Refuses `headers` whose names and values are together longer than `limit` bytes.
 pub(crate) fn check_metadata(headers: &HeaderMap, limit: usize) -> Result<(), Error> {
@@ -19,55 +28,9 @@ pub(crate) fn check_metadata(headers: &HeaderMap, limit: usize) -> Result<(), Er
     if size > limit { Err(Error::MetadataTooLarge { limit }) } else { Ok(()) }
 }
 
-/// Counts the calls that are open.
-#[derive(Debug)]
-pub(crate) struct OpenCalls {
-    open: Arc<AtomicUsize>,
-    limit: usize,
-}
-
-impl OpenCalls {
-    pub(crate) fn at_most(limit: usize) -> Self {
-        Self { open: Arc::default(), limit }
-    }
-
-    /// A place for one more call, until the permit is dropped.
-    pub(crate) fn enter(&self) -> Result<Permit, Error> {
-        let entered = self.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |open| {
-            (open < self.limit).then_some(open + 1)
-        });
-        match entered {
-            Ok(_) => Ok(Permit(self.open.clone())),
-            Err(_) => Err(Error::TooManyCalls { limit: self.limit }),
-        }
-    }
-}
-
-/// The place of one open call.
-#[derive(Debug)]
-pub(crate) struct Permit(Arc<AtomicUsize>);
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_place_is_free_again_when_its_permit_is_dropped() {
-        let calls = OpenCalls::at_most(2);
-
-        let first = calls.enter().unwrap();
-        let _second = calls.enter().unwrap();
-        assert_eq!(calls.enter().unwrap_err(), Error::TooManyCalls { limit: 2 });
-
-        drop(first);
-        assert!(calls.enter().is_ok());
-    }
 
     #[test]
     fn metadata_is_measured_by_names_and_values() {

@@ -1,4 +1,4 @@
-//! `Send` where the target has threads.
+//! Bounds and boxes that are `Send` on native targets, where values move between threads, and not in the browser.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,10 +7,10 @@ use futures_util::Stream;
 
 #[cfg(not(target_arch = "wasm32"))]
 mod bounds {
-    /// A value that has to be `Send` for `tonic`'s sake, and on wasm is used on one thread only.
+    /// A value that is `Send` because `tonic` needs it, and in the browser panics on another thread than its own.
     pub(crate) type Confined<T> = super::Plain<T>;
 
-    /// A function that everybody may call who has the channel.
+    /// A function that all clones of a channel share.
     pub(crate) type SharedFn<A, T> = Box<dyn Fn(A) -> T + Send + Sync>;
 
     pub(crate) fn shared_fn<A, T>(function: impl Fn(A) -> T + Send + Sync + 'static) -> SharedFn<A, T> {
@@ -25,7 +25,7 @@ mod bounds {
     pub trait MaybeSync: Sync {}
     impl<T: Sync> MaybeSync for T {}
 
-    /// A future that may be moved between threads where the target has them.
+    /// A boxed future, `Send` on native targets.
     pub type BoxFuture<T> = super::Pin<Box<dyn super::Future<Output = T> + Send>>;
     pub(crate) type BoxStream<T> = super::Pin<Box<dyn super::Stream<Item = T> + Send>>;
     pub(crate) type BoxFactory<T> = Box<dyn FnMut() -> T + Send>;
@@ -33,10 +33,10 @@ mod bounds {
 
 #[cfg(target_arch = "wasm32")]
 mod bounds {
-    /// A value that has to be `Send` for `tonic`'s sake, and on wasm is used on one thread only.
+    /// A value that is `Send` because `tonic` needs it, and in the browser panics on another thread than its own.
     pub(crate) type Confined<T> = send_wrapper::SendWrapper<T>;
 
-    /// A function that everybody may call who has the channel.
+    /// A function that all clones of a channel share.
     pub(crate) type SharedFn<A, T> = Confined<Box<dyn Fn(A) -> T>>;
 
     pub(crate) fn shared_fn<A, T>(function: impl Fn(A) -> T + 'static) -> SharedFn<A, T> {
@@ -51,7 +51,7 @@ mod bounds {
     pub trait MaybeSync {}
     impl<T> MaybeSync for T {}
 
-    /// A future that may be moved between threads where the target has them.
+    /// A boxed future, `Send` on native targets.
     pub type BoxFuture<T> = super::Pin<Box<dyn super::Future<Output = T>>>;
     pub(crate) type BoxStream<T> = super::Pin<Box<dyn super::Stream<Item = T>>>;
     pub(crate) type BoxFactory<T> = Box<dyn FnMut() -> T>;
@@ -60,7 +60,7 @@ mod bounds {
 pub(crate) use self::bounds::{BoxFactory, BoxStream, Confined, SharedFn, shared_fn};
 pub use self::bounds::{BoxFuture, MaybeSend, MaybeSync};
 
-/// What [`Confined`] is where values may be moved between threads: nothing more than the value.
+/// [`Confined`] on native targets: the value alone.
 #[cfg(not(target_arch = "wasm32"))]
 #[derive(Debug)]
 pub(crate) struct Plain<T>(T);

@@ -1,29 +1,30 @@
-//! Seeing calls: what an observer is told, and the bookkeeping that tells it.
+//! Events of calls: the public ones, and the reports that they are made of.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use grpc_wire::reader::Message;
 use http::HeaderMap;
-use tonic::{Code, Status};
+use tonic::Status;
 
+pub use crate::gzip::gunzip;
 use crate::method::MethodKind;
 
-/// Something that happened to a call.
+/// An event of a call.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct CallEvent {
-    /// Which call; unique in this program.
+    /// The number of the call, unique in the program. Interceptors and transports see it too
+    /// ([`Outgoing::call_number`](crate::Outgoing::call_number), [`CallContext::number`](crate::CallContext::number)).
     pub call: u64,
-    /// When it happened.
+    /// The time of the event.
     pub at: web_time::Instant,
-    /// What happened.
+    /// The event.
     pub kind: CallEventKind,
 }
 
-/// What happened to a call. `Started` comes first and `Ended` last, each once.
+/// The kinds of events. `Started` is the first of a call and `Ended` the last, each once.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum CallEventKind {
@@ -31,19 +32,26 @@ pub enum CallEventKind {
     Started {
         /// `/package.Service/Method`.
         path: String,
-        /// What the channel was told of the method.
+        /// The kind of the method, when the channel's method table has it.
         kind: Option<MethodKind>,
-        /// The request's metadata, the deadline included.
+        /// The metadata as the caller gave it. [`AttemptStarted`](Self::AttemptStarted) has the headers that are sent.
         metadata: HeaderMap,
+    },
+    /// An attempt is sent.
+    AttemptStarted {
+        /// The number of the attempt, from 1.
+        attempt: u32,
+        /// The request's headers after interceptors, credentials and the transport's own changes, as they are sent.
+        /// A browser adds its own, and tonic's HTTP/2 channel a `user-agent`.
+        headers: HeaderMap,
     },
     /// A message was read from the caller for sending.
     MessageSent {
-        /// Its length without the frame's prefix, as it is on the wire.
+        /// Length without the prefix, as it is sent, in bytes.
         bytes: usize,
-        /// The frame's first byte: bit 0 says that the message is compressed.
+        /// The first byte of the prefix: bit 0 marks a compressed message.
         flags: u8,
-        /// The message as it is on the wire, or as much of its start as
-        /// [`Builder::capture`](crate::Builder::capture) allows; empty by default.
+        /// The message as it is sent, up to [`Builder::capture`](crate::Builder::capture) bytes of it; empty by default.
         content: Bytes,
     },
     /// The response's headers came.
@@ -53,176 +61,78 @@ pub enum CallEventKind {
     },
     /// A message came, whole.
     MessageReceived {
-        /// Its length without the frame's prefix, as it is on the wire.
+        /// Length without the prefix, as it came, in bytes.
         bytes: usize,
-        /// The frame's first byte: bit 0 says that the message is compressed.
+        /// The first byte of the prefix: bit 0 marks a compressed message.
         flags: u8,
-        /// The message as it is on the wire, or as much of its start as
-        /// [`Builder::capture`](crate::Builder::capture) allows; empty by default.
+        /// The message as it came, up to [`Builder::capture`](crate::Builder::capture) bytes of it; empty by default.
         content: Bytes,
     },
     /// The frame of trailers came. Only gRPC-Web has one.
     TrailersReceived {
-        /// The frame's first byte: bit 7 marks trailers, bit 0 says that they are compressed.
+        /// The first byte of the prefix: bit 7 marks trailers, bit 0 compressed ones.
         flags: u8,
-        /// The block as it is on the wire, limited as messages are.
+        /// The block of trailers as it came, up to [`Builder::capture`](crate::Builder::capture) bytes of it.
         content: Bytes,
     },
-    /// The attempt failed, and the call is repeated.
+    /// An attempt failed, and another follows.
     Retrying {
-        /// How many attempts have failed.
+        /// The number of the attempt that failed, from 1.
         attempt: u32,
-        /// How long the channel waits before the next.
+        /// The delay before the next attempt.
         delay: Duration,
-        /// How this one ended.
+        /// The status of the attempt that failed.
         status: Status,
     },
-    /// Something that a developer should know of.
+    /// A problem that a developer should know of.
     Warning {
         /// A sentence.
         text: String,
     },
     /// The call is over. `CANCELLED` when the caller dropped it.
     Ended {
-        /// How it ended, without details.
+        /// The status, without details.
         status: Status,
         /// The trailers, empty where none came.
         trailers: HeaderMap,
     },
 }
 
-impl From<Told<'_>> for CallEventKind {
-    fn from(told: Told<'_>) -> Self {
-        match told {
-            Told::Started { path, kind, metadata } => {
-                Self::Started { path: path.to_owned(), kind, metadata: metadata.clone() }
-            }
-            Told::MessageSent(Message { flags, length, start }) => {
-                Self::MessageSent { bytes: length, flags, content: start.into() }
-            }
-            Told::Headers(metadata) => Self::Headers { metadata: metadata.clone() },
-            Told::MessageReceived(Message { flags, length, start }) => {
-                Self::MessageReceived { bytes: length, flags, content: start.into() }
-            }
-            Told::TrailersReceived { flags, content } => {
-                Self::TrailersReceived { flags, content: Bytes::copy_from_slice(content) }
-            }
-            Told::Retrying { attempt, delay, status } => {
-                Self::Retrying { attempt, delay, status: status.clone() }
-            }
-            Told::Warning(text) => Self::Warning { text: text.to_owned() },
-            Told::Ended { code, message, trailers } => {
-                Self::Ended { status: Status::new(code, message), trailers: trailers.clone() }
-            }
-        }
-    }
-}
-
-/// What becomes an event where somebody listens. A program without observers does not carry the code that makes
-/// events.
-pub(crate) enum Told<'a> {
+/// The parts of an event, borrowed: the event itself is made only where somebody listens.
+pub(crate) enum EventRef<'a> {
     Started { path: &'a str, kind: Option<MethodKind>, metadata: &'a HeaderMap },
+    AttemptStarted { headers: &'a HeaderMap },
     MessageSent(Message),
     Headers(&'a HeaderMap),
     MessageReceived(Message),
-    TrailersReceived { flags: u8, content: &'a [u8] },
-    Retrying { attempt: u32, delay: Duration, status: &'a Status },
+    TrailersReceived { flags: u8, block: &'a [u8] },
+    Retrying { delay: Duration, status: &'a Status },
     Warning(&'a str),
-    Ended { code: Code, message: &'a str, trailers: &'a HeaderMap },
+    Ended { status: &'a Status, trailers: &'a HeaderMap },
 }
 
-/// Hears what happens, with the number of the call it happens to.
-pub(crate) type Listener = Arc<dyn Fn(u64, Told<'_>) + Send + Sync>;
-
-/// What an application gave to be told of events.
-pub(crate) type Observer = Box<dyn Fn(&CallEvent) + Send + Sync>;
-
-/// One listener that tells all of `observers`.
-pub(crate) fn listener(observers: Vec<Observer>) -> Listener {
-    Arc::new(move |call, told| {
-        let event = CallEvent { call, at: web_time::Instant::now(), kind: told.into() };
-        observers.iter().for_each(|observer| observer(&event));
-    })
+/// Receives the events of one call.
+pub(crate) trait Listener: Send + Sync {
+    fn report(&self, event: &EventRef<'_>);
 }
 
-static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
-
-/// Tells the observer, when there is one, about one call.
-///
-/// A request carries it to its transport as an extension.
-#[derive(Clone)]
-pub(crate) struct Reporter {
-    call: u64,
-    listener: Option<Listener>,
-    capture: usize,
-}
+/// Reports events of one call to those who listen.
+#[derive(Clone, Default)]
+pub(crate) struct Reporter(Vec<Arc<dyn Listener>>);
 
 impl Reporter {
-    /// Nobody listens.
-    #[cfg(test)]
-    pub(crate) fn deaf() -> Self {
-        Self { call: 0, listener: None, capture: 0 }
+    pub(crate) fn add(&mut self, listener: Arc<dyn Listener>) {
+        self.0.push(listener);
     }
 
-    /// Whether anybody listens.
-    pub(crate) fn is_heard(&self) -> bool {
-        self.listener.is_some()
+    pub(crate) fn is_observed(&self) -> bool {
+        !self.0.is_empty()
     }
 
-    /// How much of each message the observer is given, in bytes.
-    pub(crate) fn capture(&self) -> usize {
-        if self.is_heard() { self.capture } else { 0 }
-    }
-
-    /// Cuts `block` to what an observer is given of it.
-    pub(crate) fn trailers_received(&self, flags: u8, block: &[u8]) {
-        self.report(Told::TrailersReceived { flags, content: &block[..block.len().min(self.capture())] });
-    }
-
-    pub(crate) fn report(&self, told: Told<'_>) {
-        if let Some(listener) = &self.listener {
-            listener(self.call, told);
+    pub(crate) fn report(&self, event: &EventRef<'_>) {
+        for listener in &self.0 {
+            listener.report(event);
         }
-    }
-}
-
-/// A call that has started and not ended. Dropped, it reports that it was cancelled.
-pub(crate) struct OpenCall {
-    reporter: Reporter,
-    ended: bool,
-}
-
-impl OpenCall {
-    pub(crate) fn start(
-        listener: Option<Listener>,
-        capture: usize,
-        path: &str,
-        kind: Option<MethodKind>,
-        metadata: &HeaderMap,
-    ) -> Self {
-        let reporter = Reporter { call: NEXT_CALL.fetch_add(1, Ordering::Relaxed), listener, capture };
-        reporter.report(Told::Started { path, kind, metadata });
-        Self { reporter, ended: false }
-    }
-
-    pub(crate) fn reporter(&self) -> &Reporter {
-        &self.reporter
-    }
-
-    pub(crate) fn headers(&self, metadata: &HeaderMap) {
-        self.reporter.report(Told::Headers(metadata));
-    }
-
-    pub(crate) fn end(&mut self, code: Code, message: &str, trailers: &HeaderMap) {
-        if !std::mem::replace(&mut self.ended, true) {
-            self.reporter.report(Told::Ended { code, message, trailers });
-        }
-    }
-}
-
-impl Drop for OpenCall {
-    fn drop(&mut self) {
-        self.end(Code::Cancelled, "the caller dropped the call", &HeaderMap::new());
     }
 }
 

@@ -6,7 +6,7 @@ pub(crate) use grpc_wire::status::{GRPC_STATUS, GRPC_STATUS_DETAILS};
 use http::HeaderMap;
 use tonic::{Code, Status};
 
-use crate::observe::{Reporter, Told};
+use crate::observe::{EventRef, Reporter};
 
 /// Whether the same call may succeed later without a change by anybody.
 ///
@@ -34,11 +34,6 @@ pub fn is_transient(code: Code) -> bool {
     }
 }
 
-/// The name of `code` as the specification writes it, such as `DEADLINE_EXCEEDED`.
-pub fn code_name(code: Code) -> &'static str {
-    grpc_wire::status::code_name(code.into())
-}
-
 /// The code in `headers`, which are the trailers of a response or the headers of a response without a body.
 pub(crate) fn code_in(headers: &HeaderMap) -> Option<Code> {
     headers.get(GRPC_STATUS).map(|value| Code::from_bytes(value.as_bytes()))
@@ -60,7 +55,8 @@ pub(crate) fn of_headers(headers: &HeaderMap) -> Option<Status> {
 pub(crate) fn repair(headers: &mut HeaderMap, reporter: &Reporter) {
     repair_message(headers);
     if remove_malformed_details(headers) {
-        reporter.report(Told::Warning("grpc-status-details-bin is not base64; the status has no details"));
+        reporter
+            .report(&EventRef::Warning("grpc-status-details-bin is not base64; the status has no details"));
     }
 }
 

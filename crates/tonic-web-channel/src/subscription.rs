@@ -76,7 +76,7 @@ pub enum Update<T> {
 /// application has received so far.
 ///
 /// A connection counts as lost when it ends, when it fails, and when nothing came for too long; a token of the
-/// caller's that is cancelled ([`cancel_with`](crate::cancel_with)) ends the subscription. So does a refusal that trying
+/// caller's that is cancelled ([`cancel_with`](crate::RequestExt::cancel_with)) ends the subscription. So does a refusal that trying
 /// again does not change; but when a connection that was open ends with `UNAUTHENTICATED`, one more is tried, as its
 /// [`credentials`](crate::Builder::credentials) may only have expired, and a further one not before a connection was
 /// healthy again ([`healthy_after`](SubscriptionOptions::healthy_after)). The next attempt follows

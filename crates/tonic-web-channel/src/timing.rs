@@ -51,7 +51,7 @@ pub fn observer() -> impl Fn(&CallEvent) + 'static {
 fn measure(call_id: u64, begun: &Begun, status: &Status) {
     let performance = of_global("performance");
     let path = JsValue::from(&begun.path);
-    let code = JsValue::from(crate::status::code_name(status.code()));
+    let code = JsValue::from(grpc_wire::status::code_name(status.code().into()));
     let color = if status.code() == tonic::Code::Ok { "primary" } else { "error" };
     let properties = Array::of1(&Array::of2(&"code".into(), &code));
     let track = object([
@@ -100,7 +100,7 @@ mod tests {
         let observer = observer();
         let metadata = HeaderMap::new();
         observer(&event(7, CallEventKind::Started { path: path.to_owned(), kind: None, metadata }));
-        crate::sleep(Duration::from_millis(30)).await;
+        crate::timer::sleep(Duration::from_millis(30)).await;
         assert!(measures(path).is_empty(), "it is not over");
         observer(&event(7, CallEventKind::Headers { metadata: HeaderMap::new() }));
         let status = Status::deadline_exceeded("late");

@@ -10,7 +10,7 @@ mod wasm_client;
 use std::fmt;
 use std::sync::Arc;
 
-use http::{Request, Response, Uri};
+use http::{HeaderMap, Request, Response, Uri};
 use tonic::Status;
 use tonic::body::Body;
 
@@ -20,7 +20,7 @@ pub use self::fetch::{Cookies, Fetch};
 pub use self::native::Native;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::wasm_client::WasmClient;
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::maybe_send::BoxFuture;
 
 /// Carries calls to one server.
@@ -36,6 +36,10 @@ use crate::maybe_send::BoxFuture;
 /// A failure is a [`Status`] made of an [`Error`](crate::Error). Dropping the future or the body aborts the
 /// call. Deadlines, limits, retries, compression of messages and the rest is the channel's business.
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
+    /// Makes the headers of a request those that are sent. Called before [`call`](Self::call), so that an observer sees
+    /// what is sent ([`AttemptStarted`](crate::observe::CallEventKind::AttemptStarted)).
+    fn prepare(&self, _headers: &mut HeaderMap) {}
+
     /// Sends one call; resolves when the response's head has come.
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>>;
 }

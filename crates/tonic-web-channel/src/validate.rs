@@ -1,12 +1,5 @@
 //! Validation of responses: the head, the messages and the trailers of every transport's response are judged here, once.
 //!
-//! A layer calls it between the transport and everything else:
-//!
-//! ```ignore
-//! let response = transport.call(request).await?;
-//! let Validated { parts, body, first } = validate::response(response, &rules).await?;
-//! ```
-//!
 //! The body that comes out has length-prefixed messages, decompressed where the channel accepted an encoding, and one
 //! frame of trailers with a status, or nothing when the status is among the headers. It ends with a status made of an
 //! [`Error`] when the response breaks a rule. The first frame is read in advance where the result depends on it.
@@ -31,24 +24,11 @@ use tonic::{Code, Status};
 
 pub(crate) use self::body::ValidatedBody;
 use crate::compression::{self, Decompressor};
+use crate::context::CallContext;
 use crate::error::Error;
+use crate::idle_timer::IdleTimer;
 use crate::limits::check_metadata;
-use crate::observe::Reporter;
 use crate::status;
-
-/// Rules for the responses of one call.
-pub(crate) struct ResponseRules {
-    /// The longest message, in bytes, compressed and decompressed.
-    pub(crate) max_message: usize,
-    /// The most metadata in the headers, and in the trailers, in bytes.
-    pub(crate) max_metadata: usize,
-    /// Whether the method answers with exactly one message.
-    pub(crate) single: bool,
-    /// Whether to wait for the first frame, so that a failure is known before the response is returned.
-    pub(crate) peek: bool,
-    pub(crate) decompressor: Decompressor,
-    pub(crate) reporter: Reporter,
-}
 
 /// A response whose head is valid.
 pub(crate) struct Validated {
@@ -66,23 +46,29 @@ pub(crate) enum First {
     None,
 }
 
-/// Validates the head of `response`, and where needed its first frame.
-pub(crate) async fn response(response: Response<Body>, rules: &ResponseRules) -> Result<Validated, Status> {
+/// Validates the head of `response`. Waits for the first frame where the head has a status, which counts only when no
+/// other follows.
+pub(crate) async fn response(
+    response: Response<Body>,
+    context: &CallContext,
+    decompressor: &Decompressor,
+    idle: Option<IdleTimer>,
+) -> Result<Validated, Status> {
     let (mut parts, source) = response.into_parts();
-    check_metadata(&parts.headers, rules.max_metadata)?;
+    check_metadata(&parts.headers, context.limits.max_metadata)?;
     // A browser joins repeated headers. The limit on metadata bounds the number of values.
     split_joined_binary(&mut parts.headers, usize::MAX).map_err(|_| too_many_headers())?;
-    status::repair(&mut parts.headers, &rules.reporter);
+    status::repair(&mut parts.headers, &context.reporter);
     let head = head::read(&parts)?;
     let has_status = !head.status.is_empty();
     let trailers_encoding = head::trailers_encoding(&parts.headers);
-    let encoding = compression::of_response(&mut parts.headers, &rules.decompressor)?;
-    let mut body = ValidatedBody::new(source, head, trailers_encoding, encoding, rules);
-    let first = if has_status || rules.peek { first_frame(&mut body).await? } else { First::Unread };
+    let encoding = compression::of_response(&mut parts.headers, decompressor)?;
+    let mut body = ValidatedBody::new(source, head, trailers_encoding, encoding, context, idle);
+    let first = if has_status { first_frame(&mut body).await? } else { First::Unread };
     match &first {
         // It comes again in the trailers, or they have another one, which counts.
         First::Frame(_) if has_status => status::remove(&mut parts.headers),
-        First::None if rules.single => require_message(&parts.headers)?,
+        First::None if context.expects_one_message() => require_message(&parts.headers)?,
         _ => {}
     }
     Ok(Validated { parts, body, first })

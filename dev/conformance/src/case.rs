@@ -11,6 +11,7 @@ use prost::Message;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tonic::Request;
+use tonic_web_channel::RequestExt as _;
 
 use crate::metadata::to_metadata;
 use crate::pb::client_compat_request::cancel::CancelTiming;
@@ -91,7 +92,7 @@ impl Case {
     pub(crate) async fn one<Q: Message + Default>(&self) -> Result<Request<Q>> {
         let [message] = self.messages::<Q>()?.try_into().ok().context("not exactly one message")?;
         let request = self.request_with(message)?;
-        tonic_web_channel::sleep(self.delay()).await;
+        tonic_web_channel::rt::sleep(self.delay()).await;
         self.sent.cancel();
         Ok(request)
     }
@@ -121,7 +122,7 @@ impl Case {
             let turn = before(index);
             async move {
                 turn.await;
-                tonic_web_channel::sleep(delay).await;
+                tonic_web_channel::rt::sleep(delay).await;
                 message
             }
         });
@@ -143,7 +144,7 @@ impl Case {
     fn request_with<T>(&self, message: T) -> Result<Request<T>> {
         let mut request = Request::new(message);
         *request.metadata_mut() = to_metadata(&self.request.request_headers)?;
-        tonic_web_channel::cancel_with(&mut request, self.cancel.clone());
+        request.cancel_with(self.cancel.clone());
         if let Some(timeout_ms) = self.request.timeout_ms {
             request.set_timeout(Duration::from_millis(timeout_ms.into()));
         }
@@ -174,7 +175,7 @@ impl Case {
             match self.timing {
                 Timing::BeforeClose => self.cancel.cancel(),
                 Timing::AfterClose(delay) => {
-                    tonic_web_channel::sleep(delay).await;
+                    tonic_web_channel::rt::sleep(delay).await;
                     self.cancel.cancel();
                 }
                 Timing::Never | Timing::AfterResponses(_) => {}

@@ -7,7 +7,8 @@ use std::future::Future;
 use anyhow::{Result, bail};
 use tonic::metadata::MetadataMap;
 use tonic::{Response, Status, Streaming};
-use tonic_web_channel::{Channel, Compression, RetryPolicy};
+use tonic_web_channel::retry::RetryPolicy;
+use tonic_web_channel::{Channel, CompressionEncoding};
 
 use crate::case::Case;
 use crate::metadata::{from_metadata, from_status};
@@ -53,7 +54,7 @@ fn client(case: &Case) -> Result<ConformanceServiceClient<Channel>> {
     // The suite counts requests, and takes one for each case.
     let mut channel = Channel::builder(case.server()).methods(pb::methods()).retry(RetryPolicy::never());
     if case.gzip()? {
-        channel = channel.compress_requests(Compression::Gzip);
+        channel = channel.send_compressed(CompressionEncoding::Gzip);
     }
     if let Some(limit) = case.receive_limit() {
         channel = channel.max_message_size(limit);

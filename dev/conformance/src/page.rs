@@ -61,7 +61,7 @@ async fn next(answer: &[u8]) -> Result<Option<Vec<u8>>, JsValue> {
 /// A case that hangs fails alone.
 async fn run_guarded(request: ClientCompatRequest) -> ClientCompatResponse {
     let test_name = request.test_name.clone();
-    match select(pin!(client::run(request)), pin!(tonic_web_channel::sleep(CASE_TIMEOUT))).await {
+    match select(pin!(client::run(request)), pin!(tonic_web_channel::rt::sleep(CASE_TIMEOUT))).await {
         Either::Left((response, _)) => response,
         Either::Right(((), _)) => {
             let message = format!("the case did not end within {CASE_TIMEOUT:?}");

@@ -28,7 +28,7 @@ pub(crate) fn CodeToCopy(
             // Where the browser forbids it, the text stands there to be selected.
             if wasm_bindgen_futures::JsFuture::from(written).await.is_ok() {
                 copied.try_set(true);
-                tonic_web_channel::sleep(COPIED_SHOWN).await;
+                tonic_web_channel::rt::sleep(COPIED_SHOWN).await;
                 copied.try_set(false);
             }
         });

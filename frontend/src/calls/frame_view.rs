@@ -222,7 +222,7 @@ fn bytes_text(m: &Messages, language: Language, bytes: u64) -> String {
 /// Undoes a frame's compression. Where that fails, what is shown stays as it is on the wire.
 fn unpack(frame: Frame, readable: RwSignal<Frame>) {
     spawn_local(async move {
-        if let Ok(content) = tonic_web_channel::gunzip(frame.content.clone(), UNPACKED_BYTES).await {
+        if let Ok(content) = tonic_web_channel::observe::gunzip(frame.content.clone(), UNPACKED_BYTES).await {
             // The row may be gone meanwhile.
             readable.try_set(frame.unpacked(content));
         }

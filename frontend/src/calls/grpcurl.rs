@@ -4,9 +4,19 @@ use grpc_wire::timeout;
 
 use super::{CallRecord, Value};
 
-/// Keys that `grpcurl` sets by itself, has a flag for, or that only a browser has.
-const OWN_KEYS: [&str; 8] =
-    ["accept", "content-type", "cookie", "grpc-timeout", "te", "user-agent", "x-grpc-web", "x-user-agent"];
+/// Keys that `grpcurl` sets or has a flag for, and those that only a browser has.
+const OWN_KEYS: [&str; 10] = [
+    "accept",
+    "content-type",
+    "cookie",
+    "grpc-accept-encoding",
+    "grpc-encoding",
+    "grpc-timeout",
+    "te",
+    "user-agent",
+    "x-grpc-web",
+    "x-user-agent",
+];
 
 /// The command that makes this call against the server at an origin, with these messages as JSON. A
 /// hidden value becomes a placeholder; the session, which a page's scripts never see, does too.
@@ -88,7 +98,7 @@ fn timeout_seconds(record: &CallRecord) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use http::{HeaderMap, HeaderValue};
-    use tonic_web_channel::CallEventKind;
+    use tonic_web_channel::observe::CallEventKind;
     use web_time::Instant;
 
     use super::*;

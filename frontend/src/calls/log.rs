@@ -4,7 +4,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tonic::Code;
-use tonic_web_channel::CallEventKind;
+use tonic_web_channel::observe::CallEventKind;
 use web_time::{Instant, SystemTime, UNIX_EPOCH};
 
 use super::{
@@ -52,7 +52,7 @@ pub struct CallRecord {
     pub sent: Count,
     /// Messages received.
     pub received: Count,
-    /// What was sent beside the message.
+    /// Headers of the newest attempt, as they were sent.
     pub request_metadata: Arc<[Entry]>,
     /// What came before the answer.
     pub response_metadata: Arc<[Entry]>,
@@ -155,6 +155,7 @@ impl Call {
             content: content.clone(),
         };
         match kind {
+            CallEventKind::AttemptStarted { headers, .. } => record.request_metadata = decode(headers),
             CallEventKind::MessageSent { bytes, flags, content } => {
                 record.sent.add(*bytes);
                 frames.push(Direction::Sent, frame(record.sent.messages, *flags, *bytes, content));
@@ -231,7 +232,10 @@ mod tests {
     use tonic::Status;
 
     use super::*;
-    use crate::calls::frame::{KEPT_FRAME_BYTES, KEPT_FRAMES};
+    use crate::calls::{
+        frame::{KEPT_FRAME_BYTES, KEPT_FRAMES},
+        metadata::Value,
+    };
 
     fn started(path: &str) -> CallEventKind {
         CallEventKind::Started { path: path.to_owned(), kind: None, metadata: HeaderMap::new() }
@@ -346,6 +350,21 @@ mod tests {
         assert_eq!(log.kept_bytes, 3 * KEPT_CALLS);
         log.clear_ended();
         assert_eq!(log.kept_bytes, 0);
+    }
+
+    #[test]
+    fn request_metadata_is_that_of_the_newest_attempt() {
+        let mut log = CallLog::default();
+        let now = Instant::now();
+        log.apply(1, now, &started("/a.B/C"));
+        for attempt in 1..=2 {
+            let mut headers = HeaderMap::new();
+            headers.insert("x-attempt", attempt.into());
+            log.apply(1, now, &CallEventKind::AttemptStarted { attempt, headers });
+        }
+        let record = log.get(1).unwrap();
+        assert_eq!(record.request_metadata.len(), 1);
+        assert_eq!(record.request_metadata[0].value, Value::Text("2".into()));
     }
 
     #[test]

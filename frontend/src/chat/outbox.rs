@@ -249,7 +249,7 @@ impl Outbox {
             return;
         }
         if may_pass(status.code())
-            && let Some(wait) = tonic_web_channel::retry_after(status)
+            && let Some(wait) = tonic_web_channel::retry::retry_after(status)
         {
             pending.state = PendingState::Waiting;
             let wait_ms = i64::try_from(wait.as_millis()).unwrap_or(i64::MAX);
@@ -350,7 +350,7 @@ pub(crate) struct Kept {
 /// Whether the same call may succeed later. A session that has ended counts: the message is safe and
 /// the person is asked to join again.
 fn may_pass(code: Code) -> bool {
-    tonic_web_channel::is_transient(code) || code == Code::Unauthenticated
+    tonic_web_channel::retry::is_transient(code) || code == Code::Unauthenticated
 }
 
 /// Whether the error is the connection's rather than the message's.

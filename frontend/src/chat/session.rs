@@ -7,7 +7,8 @@ use futures_util::{StreamExt as _, future::abortable};
 use leptos::{ev, prelude::*, task::spawn_local};
 use proto::chat::v1 as pb;
 use tonic::{Code, Status};
-use tonic_web_channel::{Backoff, State, Subscription, Update};
+use tonic_web_channel::retry::Backoff;
+use tonic_web_channel::{State, Subscription, Update};
 
 use super::{
     connection::Link,
@@ -39,7 +40,7 @@ impl Chat {
                     Err(_) => {
                         let delay = delays.next().unwrap_or_default().max(Duration::from_millis(500));
                         self.link(Link::Waiting { until_ms: now() + delay.as_secs_f64() * 1_000.0 });
-                        tonic_web_channel::sleep(delay).await;
+                        tonic_web_channel::rt::sleep(delay).await;
                         self.link(Link::Connecting);
                     }
                 }
@@ -152,7 +153,7 @@ impl Chat {
             }
             // Thousands of frames may be at hand at once; the page must draw and answer meanwhile.
             if now() - since > FLUSH_BUDGET_MS && !document().hidden() {
-                tonic_web_channel::sleep(Duration::ZERO).await;
+                tonic_web_channel::rt::sleep(Duration::ZERO).await;
                 since = now();
             }
         }
@@ -179,7 +180,7 @@ impl Chat {
             // the session ends meanwhile, so that it does not end the next one.
             let delay = Backoff::default().max;
             self.link(Link::Waiting { until_ms: now() + delay.as_secs_f64() * 1_000.0 });
-            tonic_web_channel::sleep(delay).await;
+            tonic_web_channel::rt::sleep(delay).await;
         }
         self.leave(true);
         if status.code() != Code::Unauthenticated {

@@ -7,7 +7,8 @@ use std::{cell::OnceCell, collections::HashMap, sync::Arc};
 use futures_util::future::AbortHandle;
 use leptos::prelude::*;
 use proto::chat::v1 as pb;
-use tonic_web_channel::{Backoff, Delays, SubscriptionHandle};
+use tonic_web_channel::SubscriptionHandle;
+use tonic_web_channel::retry::{Backoff, Delays};
 use uuid::Uuid;
 
 use super::{

@@ -249,7 +249,7 @@ async fn collect(mut stream: Streaming<HelloReply>, screen: Screen) -> Result<()
     while let Some(reply) = stream.message().await? {
         if screen.push(reply.message).is_multiple_of(MESSAGES_PER_TURN) {
             // Lets the browser draw and hear a click, whatever else is ready.
-            tonic_web_channel::sleep(Duration::ZERO).await;
+            tonic_web_channel::rt::sleep(Duration::ZERO).await;
         }
     }
     Ok(())

@@ -13,7 +13,8 @@ use frontend::{
 use futures_util::future::{Either, select};
 use proto::chat::v1::{JoinRequest, SubscribeRequest, chat_service_client::ChatServiceClient};
 use tonic::{Code, Request, Status};
-use tonic_web_channel::{CallEventKind, Channel};
+use tonic_web_channel::Channel;
+use tonic_web_channel::observe::CallEventKind;
 use wasm_bindgen_test::wasm_bindgen_test;
 use web_time::Instant;
 
@@ -31,7 +32,7 @@ fn api() -> Api {
 }
 
 async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
-    match select(Box::pin(future), Box::pin(tonic_web_channel::sleep(limit))).await {
+    match select(Box::pin(future), Box::pin(tonic_web_channel::rt::sleep(limit))).await {
         Either::Left((value, _)) => value,
         Either::Right(_) => panic!("nothing came within {limit:?}"),
     }
@@ -126,7 +127,7 @@ async fn the_server_sees_that_a_stream_was_dropped() {
                         opening.elapsed() < PATIENCE * 2,
                         "round {round}: the streams stay open: {status:?}"
                     );
-                    tonic_web_channel::sleep(Duration::from_millis(20)).await;
+                    tonic_web_channel::rt::sleep(Duration::from_millis(20)).await;
                 }
                 Err(status) => panic!("round {round}: {status:?}"),
             }

@@ -37,7 +37,7 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let mut waited = Duration::ZERO;
     while !condition() {
         assert!(waited < PATIENCE, "it never came: {what}, in {}", document().body().unwrap().inner_text());
-        tonic_web_channel::sleep(Duration::from_millis(10)).await;
+        tonic_web_channel::rt::sleep(Duration::from_millis(10)).await;
         waited += Duration::from_millis(10);
     }
 }

@@ -1,6 +1,6 @@
-//! A count of bytes with a limit, and the queue of those who wait until it is below the limit again.
+//! A count of bytes with a limit, and the queues of those who wait until the count is below a level.
 //!
-//! Knows no connection and no call. Who charges an account releases the same number of bytes later.
+//! Knows no connection and no call. Every charge is released by its owner later.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -8,29 +8,32 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 use tokio::sync::futures::OwnedNotified;
 
-/// An answer of which everything is taken may use this part of a limit beyond the limit, so that short answers
-/// get through beside long ones that nobody reads.
-const RESERVE: usize = 4;
+/// A response whose bytes are all taken may exceed a limit by this part of it, so that short responses get through beside long
+/// ones that are not read.
+const RESERVE_PART: usize = 4;
 
-/// A connection that holds fewer bytes than this takes what it gets: the limit of its address does not hold it up,
-/// whatever others of the same address do. So an address holds up to this and a piece more for each connection.
+/// A connection that holds fewer bytes than this is exempt from the limit of its address. So an address holds up to this and a
+/// chunk more for each connection.
 const SMALL: usize = 16 * 1024;
 
-/// How far an account may be filled.
+/// A level of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     /// Less than [`SMALL`].
     Small,
     /// Less than the limit.
     Limit,
-    /// Less than the limit and the reserve.
+    /// Less than the limit and its reserve.
     Reserve,
 }
 
-/// Bytes that are held, and their limit.
+/// A count of bytes with a limit.
 #[derive(Debug)]
 pub(super) struct Account {
     held: AtomicUsize,
+    /// Bytes of requests whose calls wait for a reservation. They are not in `held`: the calls wait until that falls, and would
+    /// wait for their own bytes.
+    waiting: AtomicUsize,
     small: Gate,
     limit: Gate,
     reserve: Gate,
@@ -53,9 +56,10 @@ impl Account {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             held: AtomicUsize::new(0),
+            waiting: AtomicUsize::new(0),
             small: Gate::new(SMALL),
             limit: Gate::new(limit),
-            reserve: Gate::new(limit.saturating_add(limit / RESERVE)),
+            reserve: Gate::new(limit.saturating_add(limit / RESERVE_PART)),
         }
     }
 
@@ -67,12 +71,14 @@ impl Account {
         }
     }
 
-    pub(super) fn held(&self) -> usize {
-        self.held.load(Ordering::Relaxed)
+    pub(super) fn is_full(&self, level: Level) -> bool {
+        self.held.load(Ordering::Relaxed) >= self.gate(level).level
     }
 
-    pub(super) fn is_full(&self, level: Level) -> bool {
-        self.held() >= self.gate(level).level
+    /// Whether no more request bytes are accepted.
+    pub(super) fn is_full_of_requests(&self) -> bool {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        waiting > 0 && self.held.load(Ordering::Relaxed) + waiting >= self.reserve.level
     }
 
     pub(super) fn charge(&self, bytes: usize) {
@@ -85,8 +91,8 @@ impl Account {
         self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, charged).is_ok()
     }
 
-    /// Gives bytes back. Whoever makes an account fall below a level wakes one that waits for it; see
-    /// [`pass_on`](Self::pass_on) for the others.
+    /// Releases bytes, and wakes one waiter of each level that the count falls below; [`pass_on`](Self::pass_on) wakes the
+    /// others.
     pub(super) fn release(&self, bytes: usize) {
         let before = self.held.fetch_sub(bytes, Ordering::Relaxed);
         for gate in [&self.small, &self.limit, &self.reserve] {
@@ -96,14 +102,23 @@ impl Account {
         }
     }
 
-    /// Resolves when there may be room below `level`. A release between a look at the account and the first poll
-    /// of this is not lost, because the queue remembers it.
+    /// Counts request bytes of a call that waits for a reservation.
+    pub(super) fn add_waiting(&self, bytes: usize) {
+        self.waiting.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(super) fn remove_waiting(&self, bytes: usize) {
+        self.waiting.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    /// Resolves when there may be room below `level`. A release between a check of the account and the first poll of this is
+    /// not lost, because the queue remembers it.
     pub(super) fn room(&self, level: Level) -> OwnedNotified {
         Arc::clone(&self.gate(level).room).notified_owned()
     }
 
-    /// Wakes the next one that waits, if there is still room. Who was woken calls this once it has taken
-    /// what it needs: so each release wakes as many as it has room for, and not all of them.
+    /// Wakes the next waiter if there is still room. A woken waiter calls this after it has charged what it needs, so each
+    /// release wakes as many as it has room for.
     pub(super) fn pass_on(&self, level: Level) {
         if !self.is_full(level) {
             self.gate(level).room.notify_one();
@@ -142,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_wakes_one_and_passing_on_wakes_the_next() {
+    fn a_release_wakes_one_waiter_and_passing_on_wakes_the_next() {
         let account = Account::new(100);
         account.charge(100);
         let mut first = pin!(account.room(Level::Limit));
@@ -158,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_was_woken_and_left_wakes_the_next() {
+    fn a_woken_waiter_that_is_dropped_wakes_the_next() {
         let account = Account::new(100);
         account.charge(100);
         let mut first = Box::pin(account.room(Level::Limit));

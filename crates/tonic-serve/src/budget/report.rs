@@ -1,17 +1,16 @@
-//! What the operator is told about limits that were reached: a warning a minute for each of them, and none
-//! while nothing is refused.
+//! Warnings about limits that were reached: one per limit and minute, and none while nothing happens.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// How often a limit is reported at most.
+/// Shortest interval between two reports of a limit.
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A limit that can be reached.
+/// A limit of the budget.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Limit {
+pub(super) enum Limit {
     Connections,
     ConnectionsPerAddress,
     Calls,
@@ -33,7 +32,7 @@ impl Limit {
     ];
 }
 
-/// What became of those who reached a limit.
+/// The consequence of a reached limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Outcome {
     /// A new connection or call was refused.
@@ -42,13 +41,13 @@ pub(super) enum Outcome {
     ClosedIdle,
     /// A connection with open calls was closed to make room.
     ClosedBusy,
-    /// An answer had to wait.
+    /// A response had to wait.
     Waited,
 }
 
-/// What has happened since the last report.
+/// Events since the last report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
+pub(super) struct Counts {
     pub(super) refused: u64,
     pub(super) closed_idle: u64,
     pub(super) closed_busy: u64,
@@ -57,43 +56,43 @@ pub(super) struct Tally {
 
 #[derive(Debug, Default)]
 struct Pending {
-    tally: Tally,
-    /// No report before this.
+    counts: Counts,
+    /// Time of the next report at the earliest.
     quiet_until: Option<Instant>,
 }
 
-/// Counts, and says when it is time for a report.
+/// Counts events and decides when a report is due.
 #[derive(Debug, Default)]
 pub(super) struct Reports([Mutex<Pending>; Limit::ALL.len()]);
 
 impl Reports {
-    /// Counts. `Some`: it is time to report this.
-    pub(super) fn count(&self, limit: Limit, outcome: Outcome) -> Option<Tally> {
-        self.change(limit, |tally| {
+    /// Counts an event. `Some` when a report is due.
+    pub(super) fn count(&self, limit: Limit, outcome: Outcome) -> Option<Counts> {
+        self.change(limit, |counts| {
             let counter = match outcome {
-                Outcome::Refused => &mut tally.refused,
-                Outcome::ClosedIdle => &mut tally.closed_idle,
-                Outcome::ClosedBusy => &mut tally.closed_busy,
-                Outcome::Waited => &mut tally.waited,
+                Outcome::Refused => &mut counts.refused,
+                Outcome::ClosedIdle => &mut counts.closed_idle,
+                Outcome::ClosedBusy => &mut counts.closed_busy,
+                Outcome::Waited => &mut counts.waited,
             };
             *counter += 1;
         })
     }
 
-    /// `Some`: there is something that has waited for its report for long enough.
-    pub(super) fn due(&self, limit: Limit) -> Option<Tally> {
+    /// `Some` when there are events whose report is due.
+    pub(super) fn due(&self, limit: Limit) -> Option<Counts> {
         self.change(limit, |_| {})
     }
 
-    fn change(&self, limit: Limit, change: impl FnOnce(&mut Tally)) -> Option<Tally> {
+    fn change(&self, limit: Limit, change: impl FnOnce(&mut Counts)) -> Option<Counts> {
         let mut pending = self.0[limit as usize].lock().unwrap_or_else(PoisonError::into_inner);
-        change(&mut pending.tally);
+        change(&mut pending.counts);
         let now = Instant::now();
-        if pending.tally == Tally::default() || pending.quiet_until.is_some_and(|until| now < until) {
+        if pending.counts == Counts::default() || pending.quiet_until.is_some_and(|until| now < until) {
             return None;
         }
         pending.quiet_until = Some(now + REPORT_INTERVAL);
-        Some(std::mem::take(&mut pending.tally))
+        Some(std::mem::take(&mut pending.counts))
     }
 }
 
@@ -102,19 +101,19 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_limit_is_reported_at_once_and_then_once_a_minute_with_what_came_meanwhile() {
+    async fn a_limit_is_reported_at_once_and_then_once_a_minute() {
         let reports = Reports::default();
         assert_eq!(reports.due(Limit::Calls), None);
-        let one = Tally { refused: 1, ..Tally::default() };
+        let one = Counts { refused: 1, ..Counts::default() };
         assert_eq!(reports.count(Limit::Calls, Outcome::Refused), Some(one));
         for _ in 0..3 {
             assert_eq!(reports.count(Limit::Calls, Outcome::Refused), None);
         }
-        // Another limit has a minute of its own.
+        // Limits are reported independently.
         assert_eq!(reports.count(Limit::Connections, Outcome::Refused), Some(one));
 
         tokio::time::advance(REPORT_INTERVAL).await;
-        assert_eq!(reports.due(Limit::Calls), Some(Tally { refused: 3, ..Tally::default() }));
+        assert_eq!(reports.due(Limit::Calls), Some(Counts { refused: 3, ..Counts::default() }));
         tokio::time::advance(REPORT_INTERVAL).await;
         assert_eq!(reports.due(Limit::Calls), None);
     }

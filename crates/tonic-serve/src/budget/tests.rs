@@ -1,12 +1,15 @@
-//! Places of connections, without connections.
+//! Limits and evictions, without sockets.
 
 use std::future::poll_fn;
+use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::Request;
 
-use super::body::Room;
+use super::state::lock;
 use super::*;
-use crate::client::ClientAddress;
+use crate::client_address::ClientAddress;
+use crate::options::ServeOptions;
 
 fn budget(is_proxy: bool, change: impl FnOnce(&mut ServeOptions)) -> Budget {
     let mut options = ServeOptions::default();
@@ -19,11 +22,11 @@ fn address(last: u8) -> IpAddr {
 }
 
 /// A connection with a call that carries a session.
-fn busy(budget: &Budget, from: IpAddr) -> Result<(Ticket, call::OpenCall), Limit> {
-    let place = budget.admit(from)?;
+fn busy(budget: &Budget, from: IpAddr) -> Option<(ConnectionPermit, OpenCall)> {
+    let permit = budget.admit(from)?;
     let mut request = Request::get("/").header("cookie", "a=b").body(()).unwrap();
-    let call = place.peer().open_call(&mut request);
-    Ok((place, call))
+    let call = permit.peer().open_call(&mut request);
+    Some((permit, call))
 }
 
 #[test]
@@ -31,25 +34,54 @@ fn networks_of_ipv6_count_as_one_address() {
     let budget = budget(false, |options| options.max_connections_per_address = 1);
     let from = |text: &str| busy(&budget, text.parse().unwrap());
     let one = from("2001:db8::1").unwrap();
-    assert_eq!(from("2001:db8::2").err(), Some(Limit::ConnectionsPerAddress));
+    assert!(from("2001:db8::2").is_none());
     let other = from("2001:db8:0:1::1").unwrap();
     drop(one);
-    assert!(from("2001:db8::2").is_ok());
+    assert!(from("2001:db8::2").is_some());
     drop(other);
 }
 
 #[test]
-fn a_proxy_may_have_more_connections_and_its_clients_have_addresses_of_their_own() {
+fn a_site_of_ipv6_networks_has_four_times_the_limits_of_an_address() {
+    let budget = budget(false, |options| {
+        options.max_connections_per_address = 1;
+        options.max_calls_per_address = 2;
+    });
+    let from = |text: &str| busy(&budget, text.parse().unwrap());
+    let four = [1, 2, 3, 4].map(|network| from(&format!("2001:db8:7:{network}::1")).unwrap());
+    assert!(from("2001:db8:7:5::1").is_none());
+    let other_site = from("2001:db8:8:1::1").unwrap();
+
+    let call = |client: &str| {
+        let mut request = Request::get("/").header("cookie", "a=b").body(()).unwrap();
+        request.extensions_mut().insert(ClientAddress(client.parse().unwrap()));
+        let call = other_site.0.peer().open_call(&mut request);
+        let refused = call.account().is_refused();
+        (call, refused)
+    };
+    // Each network has one call open already.
+    let more = [1, 2, 3, 4].map(|network| call(&format!("2001:db8:7:{network}::1")));
+    assert!(more.iter().all(|(_, refused)| !refused));
+    assert!(call("2001:db8:7:6::1").1);
+    drop(more);
+    assert!(!call("2001:db8:7:6::1").1);
+    drop(four);
+    drop(other_site);
+    assert_eq!(lock(&budget.0.addresses).len(), 0);
+}
+
+#[test]
+fn a_proxy_has_no_limit_of_connections_and_its_clients_are_counted_by_their_addresses() {
     let budget = budget(true, |options| {
         options.max_connections_per_address = 1;
         options.max_calls_per_address = 4;
     });
-    let places: Vec<_> = (0..100).map(|_| budget.admit(address(1)).unwrap()).collect();
+    let permits: Vec<_> = (0..100).map(|_| budget.admit(address(1)).unwrap()).collect();
     let call = |client| {
         let mut request = Request::get("/").body(()).unwrap();
         request.extensions_mut().insert(ClientAddress(client));
-        let call = places[0].peer().open_call(&mut request);
-        let refused = request.extensions().get().is_some_and(CallAccount::is_refused);
+        let call = permits[0].peer().open_call(&mut request);
+        let refused = call.account().is_refused();
         (call, refused)
     };
     let three = [call(address(7)), call(address(7)), call(address(7))];
@@ -61,7 +93,7 @@ fn a_proxy_may_have_more_connections_and_its_clients_have_addresses_of_their_own
 }
 
 #[test]
-fn an_address_is_forgotten_when_nothing_of_it_is_left() {
+fn an_address_is_forgotten_when_its_last_connection_and_call_end() {
     let budget = budget(false, |_| {});
     let known = || lock(&budget.0.addresses).len();
     let busy_one = busy(&budget, address(1)).unwrap();
@@ -73,70 +105,110 @@ fn an_address_is_forgotten_when_nothing_of_it_is_left() {
 }
 
 #[test]
-fn a_flood_of_connections_sends_the_silent_ones_away_one_by_one() {
+fn a_flood_of_connections_evicts_silent_ones_one_by_one() {
     let budget = budget(false, |options| options.max_connections = 1_000);
-    let place = |from| budget.admit(address(from)).unwrap();
-    let mut places: Vec<_> = (0..4).flat_map(|from| (0..250).map(move |_| from)).map(place).collect();
+    let permit = |from| budget.admit(address(from)).unwrap();
+    let mut permits: Vec<_> = (0..4).flat_map(|from| (0..250).map(move |_| from)).map(permit).collect();
     for _ in 0..500 {
-        let new = place(9);
-        let gone = places.iter().position(|place| place.peer().cut.is_cancelled()).unwrap();
-        places.remove(gone);
-        assert!(!places.iter().any(|place| place.peer().cut.is_cancelled()));
-        places.push(new);
+        let new = permit(9);
+        let evicted = permits.iter().position(|permit| permit.peer().abort.is_cancelled()).unwrap();
+        permits.remove(evicted);
+        assert!(!permits.iter().any(|permit| permit.peer().abort.is_cancelled()));
+        permits.push(new);
     }
     assert_eq!(lock(&budget.0.registry).open(), 1_000);
 }
 
 #[test]
-fn a_network_with_many_connections_makes_room_with_sessions_too_and_the_largest_first() {
+fn the_largest_network_loses_connections_with_sessions_first() {
     let budget = budget(false, |options| options.max_connections = 64);
     let many = |from, count| (0..count).map(|_| busy(&budget, address(from)).unwrap()).collect::<Vec<_>>();
     let (large, larger, small) = (many(1, 28), many(2, 32), many(3, 4));
-    let leaving = |places: &[(Ticket, call::OpenCall)]| {
-        places.iter().filter(|(place, _)| place.peer().leave.is_cancelled()).count()
+    let evicted = |connections: &[(ConnectionPermit, OpenCall)]| {
+        connections.iter().filter(|(permit, _)| permit.peer().close.is_cancelled()).count()
     };
 
-    // A network takes no place of one that has fewer, nor of itself.
-    assert_eq!(busy(&budget, address(2)).err(), Some(Limit::Connections));
+    // A network takes no place of a smaller one, nor of itself.
+    assert!(busy(&budget, address(2)).is_none());
     let new: Vec<_> = (0..4).map(|_| busy(&budget, address(3)).unwrap()).collect();
-    assert_eq!((leaving(&large), leaving(&larger), leaving(&small)), (0, 4, 0));
+    assert_eq!((evicted(&large), evicted(&larger), evicted(&small)), (0, 4, 0));
     drop((new, large, larger, small));
+}
+
+#[test]
+fn an_ipv6_site_loses_connections_with_sessions_like_one_network() {
+    let budget = budget(false, |options| options.max_connections = 64);
+    let networks = (0..28).map(|network| format!("2001:db8:7:{network}::1").parse().unwrap());
+    let site: Vec<_> = networks.map(|from| busy(&budget, from).unwrap()).collect();
+    let others: Vec<_> = (0..36).map(|from| busy(&budget, address(from)).unwrap()).collect();
+
+    let new = busy(&budget, address(99));
+
+    assert!(new.is_some());
+    let is_evicted = |(permit, _): &&(ConnectionPermit, OpenCall)| permit.peer().close.is_cancelled();
+    assert_eq!((site.iter().filter(is_evicted).count(), others.iter().filter(is_evicted).count()), (1, 0));
 }
 
 #[test]
 fn networks_with_few_connections_keep_their_sessions() {
     let budget = budget(false, |options| options.max_connections = 64);
-    let places: Vec<_> =
+    let connections: Vec<_> =
         (0..16).flat_map(|from| (0..4).map(move |_| from)).map(|from| busy(&budget, address(from))).collect();
-    assert!(places.iter().all(Result::is_ok));
-    assert_eq!(busy(&budget, address(99)).err(), Some(Limit::Connections));
+    assert!(connections.iter().all(Option::is_some));
+    assert!(busy(&budget, address(99)).is_none());
 }
 
 /// A connection with one call.
-fn calling(budget: &Budget, from: IpAddr) -> (Ticket, call::OpenCall) {
-    let place = budget.admit(from).unwrap();
-    let call = place.peer().open_call(&mut Request::get("/").body(()).unwrap());
-    (place, call)
+fn calling(budget: &Budget, from: IpAddr) -> (ConnectionPermit, OpenCall) {
+    let permit = budget.admit(from).unwrap();
+    let call = permit.peer().open_call(&mut Request::get("/").body(()).unwrap());
+    (permit, call)
 }
 
 #[tokio::test]
-async fn who_waits_for_a_full_address_goes_on_when_another_connection_has_taken_what_it_holds() {
-    const PIECE: usize = 20 * 1024;
-    let budget = budget(false, |options| options.max_buffered_bytes_per_address = 2 * PIECE);
-    let (_place, waiting) = calling(&budget, address(1));
-    let (_other_place, other) = calling(&budget, address(1));
-    waiting.0.charge_piece(PIECE);
-    other.0.charge_piece(2 * PIECE);
+async fn a_response_blocked_by_its_address_goes_on_when_another_connection_releases_bytes() {
+    const CHUNK: usize = 20 * 1024;
+    let budget = budget(false, |options| options.max_buffered_bytes_per_address = 2 * CHUNK);
+    let (_permit, waiting) = calling(&budget, address(1));
+    let (_other_permit, other) = calling(&budget, address(1));
+    waiting.account().charge_response(CHUNK);
+    other.account().charge_response(2 * CHUNK);
 
-    let call = Arc::clone(&waiting.0);
-    let waits = tokio::spawn(async move {
-        let mut room = Room::default();
-        poll_fn(|cx| room.poll(&call, cx, || call.may_make())).await;
+    let call = Arc::clone(waiting.account());
+    let wait = tokio::spawn(async move {
+        let mut room = RoomWait::default();
+        poll_fn(|cx| room.poll_response(&call, cx)).await;
     });
     tokio::task::yield_now().await;
-    assert!(!waits.is_finished());
-    other.0.release_piece(2 * PIECE);
+    assert!(!wait.is_finished());
+    other.account().release_response(2 * CHUNK);
 
-    tokio::time::timeout(Duration::from_secs(10), waits).await.expect("nobody has woken it").unwrap();
-    waiting.0.release_piece(PIECE);
+    tokio::time::timeout(Duration::from_secs(10), wait).await.expect("nothing has woken it").unwrap();
+    waiting.account().release_response(CHUNK);
+}
+
+#[tokio::test]
+async fn requests_that_wait_for_reservations_do_not_block_each_other() {
+    const LIMIT: usize = 100;
+    let budget = budget(false, |options| options.max_buffered_bytes_per_connection = LIMIT);
+    let permit = budget.admit(address(1)).unwrap();
+    let open = || permit.peer().open_call(&mut Request::get("/").body(()).unwrap());
+    let (one, other, third) = (open(), open(), open());
+    let charge = |call: &OpenCall| RequestCharge::new(Arc::clone(call.account()), Some(LIMIT));
+    let (mut first, mut second, mut refused) = (charge(&one), charge(&other), charge(&third));
+    first.set(60).unwrap();
+    second.set(60).unwrap();
+    assert_eq!(refused.set(60).unwrap_err().code(), tonic::Code::ResourceExhausted);
+    drop(refused);
+
+    // Their requests exceed the limit together, and the first can go on all the same.
+    let poll = |charge: &mut RequestCharge| {
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        charge.poll_reserve(&mut cx).is_ready()
+    };
+    assert!(poll(&mut first) && !poll(&mut second));
+    drop((first, one));
+    assert!(poll(&mut second));
+    drop((second, other, third));
+    assert_eq!(permit.peer().in_memory(), 0);
 }

@@ -1,7 +1,7 @@
 //! The page's files in memory, read again when they have changed.
 //!
-//! The client decides how long sending an answer takes. Sent from disk, each answer would keep a file open for
-//! that time, and a few connections could use up the process's file descriptors.
+//! A client determines the duration of a response. From disk, each response would keep a file open for that time, and a few
+//! connections could use up the process's file descriptors.
 
 use std::collections::HashMap;
 use std::fs::Metadata;
@@ -18,8 +18,8 @@ use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
 use tokio::task::spawn_blocking;
 use tower_http::services::fs::{Backend, File};
 
-/// Bytes of files that are cached; above it the cache is emptied, and files are read again on request. A file that
-/// is larger than this alone is read from disk as it is sent, and stays open for as long as that takes.
+/// Bytes of cached files; above it the cache is emptied, and files are read again on request. A single file above it is sent from
+/// disk, and stays open until it is sent.
 const MAX_CACHED: u64 = 64 * 1024 * 1024;
 
 /// The files of one page. Clones share them.
@@ -29,12 +29,12 @@ pub(super) struct Files(Arc<Mutex<Cache>>);
 #[derive(Debug, Default)]
 struct Cache {
     files: HashMap<PathBuf, (Metadata, Bytes)>,
-    /// Bytes of all.
+    /// Bytes of all files.
     bytes: u64,
 }
 
 impl Files {
-    /// Blocks. It runs on a thread of the pool for that, so a client that stops its request cannot hold the lock.
+    /// Blocks. Runs on the blocking pool, so a cancelled request cannot hold the lock.
     fn open(&self, path: PathBuf) -> io::Result<OpenFile> {
         let metadata = std::fs::metadata(&path)?;
         if !metadata.is_file() {
@@ -44,11 +44,11 @@ impl Files {
             let file = tokio::fs::File::from_std(std::fs::File::open(path)?);
             return Ok(OpenFile { metadata, content: Content::Disk(file) });
         }
-        // Other requests for the file wait here, so that it is read once for all of them.
-        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = match cached.files.get(&path) {
-            Some((of, bytes)) if is_same(of, &metadata) => bytes.clone(),
-            _ => cached.read(path, &metadata)?,
+        // Concurrent requests for a file wait here, and it is read once.
+        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = match cache.files.get(&path) {
+            Some((cached, bytes)) if is_same(cached, &metadata) => bytes.clone(),
+            _ => cache.read(path, &metadata)?,
         };
         Ok(OpenFile { metadata, content: Content::Memory(Cursor::new(bytes)) })
     }
@@ -77,7 +77,7 @@ impl Cache {
     }
 }
 
-/// Whether a file has not changed between two looks at it.
+/// Whether a file is unchanged, by its length and time of modification.
 fn is_same(one: &Metadata, other: &Metadata) -> bool {
     let modified = |metadata: &Metadata| metadata.modified().ok();
     one.len() == other.len() && modified(one).is_some() && modified(one) == modified(other)
@@ -173,12 +173,12 @@ mod tests {
     }
 
     #[test]
-    fn no_more_is_cached_than_is_allowed() {
+    fn the_cache_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::default();
         let open = |name: &str, len| {
             let path = dir.path().join(name);
-            // Without taking place on the disk.
+            // A sparse file.
             std::fs::File::create(&path).unwrap().set_len(len).unwrap();
             files.open(path).unwrap()
         };
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_large_file_is_read_from_disk() {
+    async fn a_large_file_is_sent_from_disk() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("large");
         std::fs::File::create(&path).unwrap().set_len(MAX_CACHED + 1).unwrap();

@@ -1,4 +1,4 @@
-//! How many connections and calls there may be, who goes first, and how the others are refused.
+//! Limits of connections and calls: evictions, and refusals.
 
 use std::sync::atomic::Ordering;
 
@@ -15,18 +15,18 @@ use tokio::time::timeout;
 use crate::support::{HELD, Http2, PATIENCE, SILENT, Server, closed, connect_from, eventually};
 use crate::wire::{Way, call, exchange, read_until, send, send_over};
 
-/// The head of a call that does not end by itself, but for its last line.
+/// The head of an endless call, without its last line.
 const SILENT_CALL: &str = "POST /test.Test/Silent HTTP/1.1\r\nhost: test\r\ncontent-type: application/grpc-web\r\n\
                                content-length: 0\r\n";
 
 async fn busy(mut stream: TcpStream, more_headers: &str) -> TcpStream {
     stream.write_all(format!("{SILENT_CALL}{more_headers}\r\n").as_bytes()).await.unwrap();
-    // The head of the answer: the server knows of the call.
+    // The head of the response shows that the call is counted.
     read_until(&mut stream, "HTTP/1.1 200").await.unwrap();
     stream
 }
 
-/// Whether neither an end nor a reset has come.
+/// Whether the connection is neither closed nor reset.
 fn is_open(stream: &TcpStream) -> bool {
     let mut byte = [0];
     loop {
@@ -70,11 +70,11 @@ async fn one_address_cannot_take_the_connections_of_another() {
 }
 
 #[tokio::test]
-async fn a_burst_of_connections_waits_in_the_kernel_and_is_not_dropped() {
+async fn a_burst_of_connections_waits_in_the_backlog() {
     let server = Server::start(|_| {}).await;
     let mut connection = Http2::open(server.addr).await;
     drop(connection.call(SILENT).await);
-    // The server runs on this very thread, so it accepts none of them.
+    // The server runs on this thread, so it accepts none of them meanwhile.
     let burst: Vec<_> = (0..500)
         .map(|_| std::net::TcpStream::connect_timeout(&server.addr, PATIENCE).expect("it was dropped"))
         .collect();
@@ -85,7 +85,7 @@ async fn a_burst_of_connections_waits_in_the_kernel_and_is_not_dropped() {
 }
 
 #[tokio::test]
-async fn silent_connections_go_first_and_idle_ones_next_the_oldest_before_the_newest() {
+async fn silent_connections_are_evicted_first_and_idle_ones_by_age() {
     let server = Server::start(|options| options.max_connections = 4).await;
     let older = Http2::open(server.addr).await;
     drop(older.clone().call(SILENT).await);
@@ -109,7 +109,7 @@ async fn silent_connections_go_first_and_idle_ones_next_the_oldest_before_the_ne
 }
 
 #[tokio::test]
-async fn a_call_without_a_session_makes_room_and_one_with_a_session_does_not() {
+async fn connections_with_sessions_are_not_evicted() {
     let server = Server::start(|options| options.max_connections = 3).await;
     let connect = || TcpStream::connect(server.addr);
     let with_cookie = busy(connect().await.unwrap(), "cookie: session=1\r\n").await;
@@ -127,7 +127,7 @@ async fn a_call_without_a_session_makes_room_and_one_with_a_session_does_not() {
 }
 
 #[tokio::test]
-async fn an_http2_connection_too_many_is_told_to_go_away() {
+async fn an_http2_connection_over_the_limit_gets_goaway() {
     let server = Server::start(|options| options.max_connections = 1).await;
     let held = busy(TcpStream::connect(server.addr).await.unwrap(), "cookie: session=1\r\n").await;
 
@@ -144,7 +144,7 @@ async fn an_http2_connection_too_many_is_told_to_go_away() {
 }
 
 #[tokio::test]
-async fn refused_connections_that_say_nothing_are_closed_and_do_not_pile_up() {
+async fn silent_refused_connections_are_closed() {
     let server = Server::start(|options| options.max_connections = 1).await;
     let held = busy(TcpStream::connect(server.addr).await.unwrap(), "cookie: session=1\r\n").await;
     let mut silent = Vec::new();
@@ -160,7 +160,7 @@ async fn refused_connections_that_say_nothing_are_closed_and_do_not_pile_up() {
 }
 
 #[tokio::test]
-async fn a_place_is_free_again_when_its_connection_has_ended() {
+async fn a_closed_connection_makes_room() {
     let server = Server::start(|options| options.max_connections = 1).await;
     let session = "cookie: session=1\r\n";
     for _ in 0..20 {
@@ -197,31 +197,30 @@ async fn hold(server: &Server, host: u8, count: usize) -> JoinSet<()> {
 }
 
 #[tokio::test]
-async fn a_call_too_many_is_refused_in_its_own_protocol_with_a_time_to_come_back() {
+async fn a_call_over_the_limit_is_refused_in_its_own_protocol_with_a_delay() {
     let server = Server::start_app(
         |options| options.max_calls = 8,
         |app| app.cors(tonic_serve::CorsOptions::new(["http://page.example".parse().unwrap()])),
     )
     .await;
-    // A quarter of eight is for sessions.
+    // A quarter of eight is reserved for sessions.
     let held = hold(&server, 1, 6).await;
     for way in Way::ALL {
         let mut request = call(way, crate::echo::UNARY, &crate::echo::request(&["a"]));
         request.headers_mut().insert("origin", "http://page.example".parse().unwrap());
         let answer = send(server.addr, way, request).await;
         assert_eq!((answer.status, answer.code()), (StatusCode::OK, "8"), "{way:?}: {answer:?}");
-        let pushback = answer.trailers.get("grpc-retry-pushback-ms").map(|values| values[0].as_str());
-        assert_eq!(pushback.unwrap_or_else(|| answer.header("grpc-retry-pushback-ms")), "2000", "{way:?}");
+        assert_eq!(answer.status_header("grpc-retry-pushback-ms"), "2000", "{way:?}");
         assert_eq!(answer.header("access-control-allow-origin"), "http://page.example");
 
         let mut request = call(way, crate::echo::UNARY, &crate::echo::request(&["a"]));
         request.headers_mut().insert("authorization", "Bearer x".parse().unwrap());
-        assert_eq!(send(server.addr, way, request).await.code(), "0", "{way:?}: the sessions' reserve");
+        assert_eq!(send(server.addr, way, request).await.code(), "0", "{way:?}: the reserve for sessions");
     }
-    // A browser asks without a session whether it may call with one.
-    let asking = "OPTIONS / HTTP/1.1\r\nhost: test\r\norigin: http://page.example\r\n\
+    // A preflight carries no session.
+    let preflight = "OPTIONS / HTTP/1.1\r\nhost: test\r\norigin: http://page.example\r\n\
                   access-control-request-method: POST\r\n\r\n";
-    let allowed = exchange(server.addr, asking.as_bytes(), "\r\n\r\n").await.unwrap_or_default();
+    let allowed = exchange(server.addr, preflight.as_bytes(), "\r\n\r\n").await.unwrap_or_default();
     assert!(
         allowed.starts_with("HTTP/1.1 200 ") && allowed.contains("access-control-allow-origin"),
         "{allowed}"
@@ -248,14 +247,14 @@ async fn one_address_cannot_take_the_calls_of_another() {
 }
 
 #[tokio::test]
-async fn a_call_counts_until_its_answer_has_ended_or_was_given_up() {
+async fn a_call_counts_until_its_response_has_ended_or_was_dropped() {
     let limits: [fn(&mut tonic_serve::ServeOptions); 2] =
         [|options| options.max_calls = 4, |options| options.max_calls_per_address = 4];
     for limit in limits {
         let server = Server::start(limit).await;
         let mut connection = Http2::open(server.addr).await;
         for _ in 0..20 {
-            // Three are what callers without a session may have.
+            // Callers without a session may have three.
             let mut open = Vec::new();
             for _ in 0..3 {
                 let response = connection.call(SILENT).await;
@@ -273,7 +272,7 @@ async fn a_call_counts_until_its_answer_has_ended_or_was_given_up() {
 }
 
 #[tokio::test]
-async fn requests_one_after_another_on_one_connection_count_one_by_one() {
+async fn sequential_requests_on_a_connection_count_once_each() {
     let server = Server::start(|options| options.max_calls = 2).await;
     let io = TokioIo::new(TcpStream::connect(server.addr).await.unwrap());
     let (mut sender, connection) = http1::handshake(io).await.unwrap();

@@ -1,17 +1,17 @@
-//! What a stock tonic service promises its callers once it stands behind the edge.
+//! The behaviour of calls to a stock tonic service.
 
 use std::io::Write as _;
 use std::sync::atomic::Ordering;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use grpc_wire::message;
+use grpc_wire::web::text;
 use http::{HeaderValue, Method, StatusCode};
 use http_body_util::Full;
 use tonic_serve::App;
 
-use crate::echo::{BIDI, CLIENT_STREAM, MAX_MESSAGE, SERVER_STREAM, TRAILER, UNARY, encoded, frame, request};
+use crate::echo::{BIDI, CLIENT_STREAM, MAX_MESSAGE, SERVER_STREAM, TRAILER, UNARY, encoded, request};
 use crate::support::{ENDLESS, Server, eventually};
 use crate::wire::{Answer, Way, call, send, send_for_head};
 
@@ -22,7 +22,7 @@ async fn calling(server: &Server, way: Way, path: &str, frames: &[u8]) -> Answer
 }
 
 #[tokio::test]
-async fn all_four_kinds_of_call_work_every_way() {
+async fn all_four_kinds_of_call_work_in_every_format() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
         for (path, sent, got) in [
@@ -44,7 +44,7 @@ async fn all_four_kinds_of_call_work_every_way() {
 }
 
 #[tokio::test]
-async fn a_request_of_none_or_of_several_messages_is_unimplemented_where_one_is_due() {
+async fn a_unary_request_with_none_or_several_messages_is_unimplemented() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
         for path in [UNARY, SERVER_STREAM] {
@@ -60,7 +60,7 @@ async fn a_request_of_none_or_of_several_messages_is_unimplemented_where_one_is_
 }
 
 #[tokio::test]
-async fn methods_that_are_not_in_the_table_are_left_alone() {
+async fn methods_outside_the_table_are_not_checked() {
     let server = Server::start_app(|_| {}, |app| app.methods(Default::default())).await;
 
     let answer = calling(&server, Way::Web, UNARY, &request(&["a", "b"])).await;
@@ -70,7 +70,7 @@ async fn methods_that_are_not_in_the_table_are_left_alone() {
 }
 
 #[tokio::test]
-async fn a_request_that_ends_inside_a_message_is_no_success() {
+async fn a_request_that_ends_inside_a_message_is_internal() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
         for path in [UNARY, CLIENT_STREAM, BIDI] {
@@ -84,7 +84,7 @@ async fn a_request_that_ends_inside_a_message_is_no_success() {
     server.stopped().await;
 }
 
-/// A text whose message is of that many bytes.
+/// A text whose message has `size` bytes.
 fn text_of(size: usize) -> String {
     let text = "x".repeat(size - 3);
     assert_eq!(encoded(&text).len(), size);
@@ -92,7 +92,7 @@ fn text_of(size: usize) -> String {
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_is_resource_exhausted_and_one_of_the_limit_is_not() {
+async fn a_message_over_the_limit_is_resource_exhausted() {
     let server = Server::start(|_| {}).await;
     let (largest, larger) = (text_of(MAX_MESSAGE), text_of(MAX_MESSAGE + 1));
     for way in Way::ALL {
@@ -112,10 +112,10 @@ async fn a_message_over_the_limit_is_resource_exhausted_and_one_of_the_limit_is_
 }
 
 #[tokio::test]
-async fn a_length_over_the_limit_is_enough_to_be_refused() {
+async fn a_prefix_over_the_limit_is_refused_without_its_message() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
-        // 4 GiB are announced, and nothing of them comes.
+        // A prefix of 4 GiB without a payload.
         let answer = calling(&server, way, CLIENT_STREAM, b"\0\xff\xff\xff\xff").await;
 
         assert_eq!(answer.code(), "8", "{way:?}");
@@ -124,7 +124,7 @@ async fn a_length_over_the_limit_is_enough_to_be_refused() {
 }
 
 #[tokio::test]
-async fn services_without_a_limit_of_their_own_have_the_servers() {
+async fn a_services_limit_replaces_the_common_limit() {
     let server =
         Server::start_app(|_| {}, |app| app.max_message_size(10).max_message_size_of("test.Echo", 5)).await;
 
@@ -143,11 +143,11 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn what_a_compressed_message_grows_to_is_limited_too() {
+async fn decompressed_messages_are_limited() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
         for (size, code) in [(MAX_MESSAGE, "0"), (MAX_MESSAGE + 1, "8"), (1_000_000, "8")] {
-            let message = frame(1, &gzipped(&encoded(&"x".repeat(size - 3))));
+            let message = message::encode(message::COMPRESSED, &gzipped(&encoded(&"x".repeat(size - 3))));
             let mut call = call(way, UNARY, &message);
             call.headers_mut().insert("grpc-encoding", HeaderValue::from_static("gzip"));
 
@@ -160,7 +160,7 @@ async fn what_a_compressed_message_grows_to_is_limited_too() {
 }
 
 #[tokio::test]
-async fn only_the_methods_that_are_named_compress_their_answers() {
+async fn only_listed_methods_compress_their_responses() {
     for (app, compressed) in [
         (&(|app: App| app) as &dyn Fn(App) -> App, [true, true]),
         (&|app: App| app.compress_only([UNARY]), [true, false]),
@@ -179,7 +179,7 @@ async fn only_the_methods_that_are_named_compress_their_answers() {
 }
 
 #[tokio::test]
-async fn an_encoding_that_nobody_knows_is_unimplemented_and_the_known_ones_are_named() {
+async fn an_unknown_encoding_is_unimplemented_and_the_known_ones_are_listed() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
         let mut call = call(way, UNARY, &request(&["a"]));
@@ -194,15 +194,15 @@ async fn an_encoding_that_nobody_knows_is_unimplemented_and_the_known_ones_are_n
 }
 
 #[tokio::test]
-async fn metadata_of_the_handler_follows_a_success() {
+async fn trailing_metadata_follows_a_success() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
         for path in [UNARY, CLIENT_STREAM] {
             let answer = calling(&server, way, path, &request(&["a"])).await;
 
             assert_eq!(answer.header("x-before"), "head", "{way:?} {path}");
-            assert_eq!(answer.trailers[TRAILER], ["one", "two"], "{way:?} {path}");
-            assert_eq!(answer.trailers["grpc-status"], ["0"], "{way:?} {path}");
+            assert_eq!(answer.trailer(TRAILER), ["one", "two"], "{way:?} {path}");
+            assert_eq!(answer.trailer("grpc-status"), ["0"], "{way:?} {path}");
             assert!(!answer.headers.contains_key(TRAILER), "{way:?} {path}");
         }
     }
@@ -210,7 +210,7 @@ async fn metadata_of_the_handler_follows_a_success() {
 }
 
 #[tokio::test]
-async fn a_deadline_ends_a_call_and_a_stream_readably() {
+async fn a_deadline_ends_calls_and_streams_with_a_status() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
         for (path, messages) in [(UNARY, 0), (SERVER_STREAM, 1)] {
@@ -227,7 +227,7 @@ async fn a_deadline_ends_a_call_and_a_stream_readably() {
 }
 
 #[tokio::test]
-async fn a_stream_that_nobody_reads_is_dropped_at_its_deadline() {
+async fn an_unread_stream_is_dropped_at_its_deadline() {
     let server = Server::start(|_| {}).await;
     let mut call = call(Way::Native, ENDLESS, b"");
     call.headers_mut().insert("grpc-timeout", HeaderValue::from_static("100m"));
@@ -241,7 +241,7 @@ async fn a_stream_that_nobody_reads_is_dropped_at_its_deadline() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_handler_is_internal_and_the_server_lives_on() {
+async fn a_panic_in_a_handler_is_internal() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
         for (path, messages) in [(UNARY, 0), (SERVER_STREAM, 1)] {
@@ -255,7 +255,7 @@ async fn a_panic_in_a_handler_is_internal_and_the_server_lives_on() {
 }
 
 #[tokio::test]
-async fn an_unknown_service_or_method_is_unimplemented_in_the_callers_protocol() {
+async fn an_unknown_method_is_unimplemented_and_named_in_the_message() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
         for path in ["/test.Echo/Unknown", "/unknown.Service/Method", "/"] {
@@ -263,13 +263,34 @@ async fn an_unknown_service_or_method_is_unimplemented_in_the_callers_protocol()
 
             assert_eq!((answer.status, answer.code()), (StatusCode::OK, UNIMPLEMENTED), "{way:?} {path}");
             assert_eq!(answer.header("content-type"), way.content_type(), "{path}");
+            assert_eq!(answer.message(), format!("this server does not implement {path}"), "{way:?}");
         }
     }
     server.stopped().await;
 }
 
 #[tokio::test]
-async fn what_is_no_call_is_refused_by_its_http_status() {
+async fn a_websocket_on_a_methods_path_is_not_implemented() {
+    let page = tempfile::tempdir().unwrap();
+    std::fs::write(page.path().join("index.html"), "<!doctype html>").unwrap();
+    let dir = page.path().to_owned();
+    for server in [
+        Server::start(|_| {}).await,
+        Server::start_app(|_| {}, |app| app.page(tonic_serve::Page::new(dir))).await,
+    ] {
+        let head = format!(
+            "GET {UNARY} HTTP/1.1\r\nhost: test\r\nconnection: upgrade\r\nupgrade: WebSocket\r\n\
+             sec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+        );
+        let response = crate::wire::exchange(server.addr, head.as_bytes(), "gRPC-Web\n").await.unwrap();
+        assert!(response.starts_with("HTTP/1.1 501 "), "{response}");
+        assert!(response.contains("this server does not speak WebSocket"), "{response}");
+        server.stopped().await;
+    }
+}
+
+#[tokio::test]
+async fn requests_that_are_not_calls_are_refused_by_http_status() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
         let refused = async |method: Method, content_type: Option<&'static str>| {
@@ -296,10 +317,10 @@ async fn what_is_no_call_is_refused_by_its_http_status() {
 }
 
 #[tokio::test]
-async fn base64_in_parts_with_padding_of_their_own_is_one_request() {
+async fn padded_parts_of_base64_are_one_request() {
     let server = Server::start(|_| {}).await;
-    let parts: String = ["a", "bc", "", "def"].map(|text| STANDARD.encode(request(&[text]))).concat();
-    assert!(parts.trim_end_matches('=').contains('='), "no padding inside of {parts}");
+    let parts: String = ["a", "bc", "", "def"].map(|part| text::encode(&request(&[part]))).concat();
+    assert!(parts.trim_end_matches('=').contains('='), "no padding inside {parts}");
     for (body, code) in [(parts.as_str(), "0"), ("AAAAAA", "13"), ("AAAAAA*=", "13")] {
         let mut call = call(Way::Text, CLIENT_STREAM, b"");
         *call.body_mut() = Full::from(body.to_owned());
@@ -313,7 +334,7 @@ async fn base64_in_parts_with_padding_of_their_own_is_one_request() {
 }
 
 #[tokio::test]
-async fn plain_http_is_handed_to_a_router_of_the_applications_own() {
+async fn other_requests_go_to_the_applications_router() {
     let router = axum::Router::new()
         .route("/upload", axum::routing::post(async |body: String| format!("{} bytes", body.len())));
     let server = Server::start_app(|_| {}, |app| app.http(router)).await;

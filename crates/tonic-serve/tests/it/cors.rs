@@ -1,4 +1,4 @@
-//! Pages of other origins, for programs whose metadata is anything.
+//! Calls from pages of other origins.
 
 use http::{HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::Full;
@@ -34,7 +34,7 @@ fn exposes(answer: &Answer, name: &str) -> bool {
 }
 
 #[tokio::test]
-async fn the_headers_that_an_application_names_may_be_sent_and_read() {
+async fn listed_headers_may_be_sent_and_read() {
     let cors = CorsOptions::new([PAGE.parse().unwrap()])
         .allow_headers([HeaderName::from_static("x-anything")])
         .expose_headers([HeaderName::from_static("x-before")]);
@@ -54,7 +54,7 @@ async fn the_headers_that_an_application_names_may_be_sent_and_read() {
 }
 
 #[tokio::test]
-async fn any_header_is_allowed_by_its_name_so_that_cookies_may_be_sent_too() {
+async fn any_header_is_allowed_by_name_with_cookies() {
     let cors = CorsOptions::new([PAGE.parse().unwrap()]).any_header();
     let server = Server::start_app(|_| {}, |app| app.cors(cors)).await;
 
@@ -67,15 +67,15 @@ async fn any_header_is_allowed_by_its_name_so_that_cookies_may_be_sent_too() {
     assert_eq!(asked.header("access-control-allow-credentials"), "true");
     assert!(exposes(&answer, "x-before"), "{:?}", answer.headers);
     assert_eq!(answer.header("access-control-allow-origin"), PAGE);
-    for told in [stranger, strangers] {
-        assert_eq!(told.header("access-control-allow-origin"), "");
-        assert!(!exposes(&told, "x-before"));
+    for refused in [stranger, strangers] {
+        assert_eq!(refused.header("access-control-allow-origin"), "");
+        assert!(!exposes(&refused, "x-before"));
     }
     server.stopped().await;
 }
 
 #[tokio::test]
-async fn every_origin_may_call_without_cookies_when_that_is_said() {
+async fn any_origin_may_call_without_cookies() {
     let server = Server::start_app(|_| {}, |app| app.cors(CorsOptions::any_origin())).await;
 
     for answer in
@@ -88,7 +88,7 @@ async fn every_origin_may_call_without_cookies_when_that_is_said() {
 }
 
 #[tokio::test]
-async fn a_refused_call_can_be_read_by_a_page_of_another_origin() {
+async fn a_page_of_another_origin_can_read_a_refusal() {
     let server = Server::start_app(|_| {}, |app| app.cors(CorsOptions::new([PAGE.parse().unwrap()]))).await;
 
     let answer = calling(&server, PAGE, "application/grpc-web+foo").await;
@@ -99,7 +99,7 @@ async fn a_refused_call_can_be_read_by_a_page_of_another_origin() {
 }
 
 #[tokio::test]
-async fn what_pages_may_ask_of_the_applications_own_router_is_its_own_business() {
+async fn preflights_for_other_methods_go_to_the_applications_router() {
     let router = axum::Router::new()
         .route("/upload", axum::routing::options(async || [("access-control-allow-methods", "PUT")]));
     let cors = CorsOptions::new([PAGE.parse().unwrap()]);

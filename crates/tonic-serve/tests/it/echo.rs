@@ -1,14 +1,16 @@
-//! A service of all four kinds, put together from tonic's own parts as generated code does it.
+//! A service with methods of all four kinds, made of tonic's parts as generated code is, and its messages.
 
-use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
-use http::{Request as HttpRequest, Response as HttpResponse};
+use grpc_wire::message;
+use grpc_wire::web::{Frames, Piece, trailers};
+use http::{HeaderMap, Request as HttpRequest, Response as HttpResponse};
 use prost::Message as _;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
 use tonic::body::Body;
@@ -22,22 +24,22 @@ use tonic_prost::ProstCodec;
 use tonic_serve::{ClientAddress, Methods, TrailingMetadata};
 use tower::Service;
 
-/// Answers with what it is sent, or does what [`answer`] says.
+/// Responds with its request, or as [`answer`] says.
 pub(crate) const UNARY: &str = "/test.Echo/Unary";
-/// Answers three times.
+/// Responds three times.
 pub(crate) const SERVER_STREAM: &str = "/test.Echo/ServerStream";
-/// Answers with all messages in one.
+/// Responds with all messages in one.
 pub(crate) const CLIENT_STREAM: &str = "/test.Echo/ClientStream";
-/// Answers each message as it comes.
+/// Responds to each message as it comes.
 pub(crate) const BIDI: &str = "/test.Echo/Bidi";
 
-/// What the service takes for a message, bytes: its own limit, and to be the edge's.
+/// Largest message of the service, in bytes.
 pub(crate) const MAX_MESSAGE: usize = 1000;
 
-/// What the metadata after a successful answer holds.
+/// Key of the trailing metadata of a success.
 pub(crate) const TRAILER: &str = "x-after";
 
-/// The methods above, and none of the other test service.
+/// The methods above, without those of the other test service.
 pub(crate) fn methods() -> Methods {
     let method = |name: &str, client_streaming, server_streaming| MethodDescriptorProto {
         name: Some(name.to_owned()),
@@ -65,12 +67,12 @@ pub(crate) fn methods() -> Methods {
 
 type Answers = BoxStream<'static, Result<String, Status>>;
 
-/// What a handler does with a message.
+/// The response to a message, some of which are commands.
 async fn answer(request: &Request<String>) -> Result<String, Status> {
     match request.get_ref().as_str() {
         "wait" => std::future::pending().await,
         "panic" => {
-            // What was answered before is on its way by then.
+            // Earlier messages are sent by then.
             tokio::task::yield_now().await;
             panic!("in a handler, on purpose")
         }
@@ -90,7 +92,7 @@ async fn answer(request: &Request<String>) -> Result<String, Status> {
     }
 }
 
-fn followed<T>(message: T) -> Response<T> {
+fn with_metadata<T>(message: T) -> Response<T> {
     let mut metadata = MetadataMap::new();
     metadata.append(TRAILER, "one".parse().unwrap());
     metadata.append(TRAILER, "two".parse().unwrap());
@@ -109,7 +111,7 @@ impl UnaryService<String> for Handler {
     type Future = BoxFuture<'static, Result<Response<String>, Status>>;
 
     fn call(&mut self, request: Request<String>) -> Self::Future {
-        Box::pin(async move { answer(&request).await.map(followed) })
+        Box::pin(async move { answer(&request).await.map(with_metadata) })
     }
 }
 
@@ -123,7 +125,7 @@ impl ServerStreamingService<String> for Handler {
         let answers = stream::iter(0..3).then(move |number| {
             let request = std::sync::Arc::clone(&request);
             async move {
-                // The first answer always comes.
+                // The first response always comes.
                 if number == 0 { Ok("first".to_owned()) } else { answer(&request).await }
             }
         });
@@ -142,7 +144,7 @@ impl ClientStreamingService<String> for Handler {
             while let Some(message) = messages.message().await? {
                 all.push_str(&message);
             }
-            Ok(followed(all))
+            Ok(with_metadata(all))
         })
     }
 }
@@ -157,7 +159,7 @@ impl StreamingService<String> for Handler {
     }
 }
 
-/// The service, as a generated server is one.
+/// The service, like a generated server.
 #[derive(Clone, Copy)]
 pub(crate) struct EchoServer;
 
@@ -191,38 +193,31 @@ impl Service<HttpRequest<Body>> for EchoServer {
     }
 }
 
-/// The text as it stands in a message.
+/// A message with this text.
 pub(crate) fn encoded(text: &str) -> Vec<u8> {
     text.to_owned().encode_to_vec()
 }
 
-/// A frame: flag, length, payload.
-pub(crate) fn frame(flag: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap();
-    [&[flag], &length.to_be_bytes()[..], payload].concat()
-}
-
-/// A request of these messages.
+/// A request with these messages.
 pub(crate) fn request(texts: &[&str]) -> Vec<u8> {
-    texts.iter().flat_map(|text| frame(0, &encoded(text))).collect()
+    texts.iter().flat_map(|text| message::encode(0, &encoded(text))).collect()
 }
 
-/// The messages of a response, and the header block of a gRPC-Web one.
-pub(crate) fn parse(mut body: &[u8]) -> (Vec<String>, HashMap<String, Vec<String>>) {
-    let (mut messages, mut trailers) = (Vec::new(), HashMap::<_, Vec<_>>::new());
-    while let [flag, a, b, c, d, rest @ ..] = body {
-        let length = usize::try_from(u32::from_be_bytes([*a, *b, *c, *d])).unwrap();
-        let (payload, rest) = rest.split_at(length);
-        body = rest;
-        if *flag == 0x80 {
-            for line in String::from_utf8_lossy(payload).lines() {
-                let (name, value) = line.split_once(':').unwrap();
-                trailers.entry(name.to_owned()).or_default().push(value.trim().to_owned());
-            }
-        } else {
-            messages.push(String::decode(payload).unwrap());
+/// The messages of a response, and the trailers in a gRPC-Web body.
+pub(crate) fn parse(body: &[u8]) -> (Vec<String>, HeaderMap) {
+    let mut frames = Frames::new(usize::MAX);
+    frames.feed(Bytes::copy_from_slice(body));
+    let (mut messages, mut trailers) = (BytesMut::new(), HeaderMap::new());
+    while let Some(piece) = frames.next().unwrap() {
+        match piece {
+            Piece::Messages(bytes) => messages.extend_from_slice(&bytes),
+            Piece::Trailers { block, .. } => trailers = trailers::parse(&block).unwrap(),
         }
     }
-    assert!(body.is_empty(), "the response ends inside a frame");
-    (messages, trailers)
+    let mut texts = Vec::new();
+    while let Some((_, payload)) = message::split_first(&mut messages) {
+        texts.push(String::decode(payload).unwrap());
+    }
+    assert!(messages.is_empty(), "the response ends inside a message");
+    (texts, trailers)
 }

@@ -1,4 +1,4 @@
-//! What an answer with a file costs while its client does not take it.
+//! The cost of a response with a file whose client does not read it.
 
 use std::fs;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::support::{PATIENCE, Server};
 
 const FILE: &str = "page-0123456789abcdef.wasm";
 
-/// How many file descriptors of this process lead into `dir`.
+/// File descriptors of this process for files in `dir`.
 #[cfg(target_os = "linux")]
 fn open_files(dir: &Path) -> usize {
     let descriptors = fs::read_dir("/proc/self/fd").unwrap();
@@ -27,7 +27,7 @@ fn open_files(dir: &Path) -> usize {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn a_client_that_takes_nothing_keeps_no_file_open() {
+async fn an_unread_response_keeps_no_file_open() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().canonicalize().unwrap();
     fs::write(path.join("index.html"), "<!doctype html>").unwrap();
@@ -47,14 +47,14 @@ async fn a_client_that_takes_nothing_keeps_no_file_open() {
     for _ in 0..100 {
         let request = Request::get(format!("http://test/{FILE}")).body(Empty::new()).unwrap();
         let answer =
-            timeout(PATIENCE, sender.send_request(request)).await.expect("no answer in time").unwrap();
+            timeout(PATIENCE, sender.send_request(request)).await.expect("no response in time").unwrap();
         assert_eq!(answer.status(), StatusCode::OK);
         unread.push(answer);
     }
 
     assert_eq!(open_files(&path), 0);
     drop(unread);
-    // A client that reads gets all of it.
+    // A client that reads gets the whole file.
     let io = TokioIo::new(TcpStream::connect(server.addr).await.unwrap());
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);

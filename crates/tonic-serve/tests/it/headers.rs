@@ -1,4 +1,4 @@
-//! What every answer says to the browser that gets it, and what is kept of it.
+//! Headers of responses: security, caching, and binary metadata.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -41,7 +41,7 @@ fn assert_common(answer: &Answer, what: &str) {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_common_headers() {
+async fn every_response_has_the_common_headers() {
     let dir = tempfile::tempdir().unwrap();
     let server = Server::start_app(|_| {}, with_page(dir.path())).await;
     for way in [Way::Web, Way::WebOverTwo] {
@@ -73,7 +73,7 @@ async fn every_answer_has_the_common_headers() {
 }
 
 #[tokio::test]
-async fn an_application_may_answer_with_headers_of_its_own() {
+async fn an_application_may_set_the_headers_itself() {
     let own = [("permissions-policy", "camera=(self)"), ("cache-control", "max-age=5")];
     let router = axum::Router::new().fallback(move || async move { (StatusCode::NOT_FOUND, own) });
     let server = Server::start_app(|_| {}, |app| app.http(router)).await;
@@ -86,14 +86,83 @@ async fn an_application_may_answer_with_headers_of_its_own() {
     server.stopped().await;
 }
 
+/// The response with the `index.html` of a page.
+async fn index(change: impl FnOnce(Page) -> Page) -> Answer {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("index.html"), "<script>alert(1)</script>").unwrap();
+    let page = change(Page::new(dir.path()));
+    let server = Server::start_app(|_| {}, |app| app.page(page)).await;
+    let answer = ask(server.addr, Way::Web, Method::GET, "/", &[]).await;
+    server.stopped().await;
+    answer
+}
+
+#[tokio::test]
+async fn a_page_is_isolated_by_default() {
+    let answer = index(|page| page).await;
+    let policy = answer.header("content-security-policy");
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self' 'wasm-unsafe-eval' 'sha256-"),
+        "{policy}"
+    );
+    assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin");
+    assert_eq!(answer.header("cross-origin-resource-policy"), "same-origin");
+    assert_eq!(answer.header("cross-origin-embedder-policy"), "");
+}
+
+#[tokio::test]
+async fn sources_can_be_added_to_the_content_security_policy() {
+    let answer = index(|page| page.allow_source("connect-src", "https://api.example").unwrap()).await;
+    let policy = answer.header("content-security-policy");
+    assert!(policy.contains("; connect-src 'self' https://api.example; "), "{policy}");
+    assert!(policy.contains(" 'sha256-"), "{policy}");
+}
+
+#[tokio::test]
+async fn the_content_security_policy_can_be_replaced_and_removed() {
+    let own = HeaderValue::from_static("default-src 'self'");
+    assert_eq!(
+        index(|page| page.content_security_policy(own)).await.header("content-security-policy"),
+        "default-src 'self'"
+    );
+    assert_eq!(index(|page| page.content_security_policy(None)).await.header("content-security-policy"), "");
+}
+
+#[tokio::test]
+async fn the_cross_origin_opener_policy_can_be_replaced_and_removed() {
+    let own = HeaderValue::from_static("same-origin-allow-popups");
+    let answer = index(|page| page.cross_origin_opener_policy(own)).await;
+    assert_eq!(answer.header("cross-origin-opener-policy"), "same-origin-allow-popups");
+    assert_eq!(
+        index(|page| page.cross_origin_opener_policy(None)).await.header("cross-origin-opener-policy"),
+        ""
+    );
+}
+
+#[tokio::test]
+async fn the_cross_origin_resource_policy_can_be_replaced_and_removed() {
+    let own = HeaderValue::from_static("cross-origin");
+    let answer = index(|page| page.cross_origin_resource_policy(own)).await;
+    assert_eq!(answer.header("cross-origin-resource-policy"), "cross-origin");
+    let answer = index(|page| page.cross_origin_resource_policy(None)).await;
+    assert_eq!(answer.header("cross-origin-resource-policy"), "");
+}
+
+#[tokio::test]
+async fn the_cross_origin_embedder_policy_can_be_set() {
+    let own = HeaderValue::from_static("require-corp");
+    let answer = index(|page| page.cross_origin_embedder_policy(own)).await;
+    assert_eq!(answer.header("cross-origin-embedder-policy"), "require-corp");
+}
+
 #[cfg(unix)]
 #[tokio::test]
-async fn a_fault_is_never_kept_whatever_the_name_of_what_was_asked_for() {
+async fn an_error_is_never_cached() {
     let dir = tempfile::tempdir().unwrap();
-    // Opening it fails with something other than "not found".
+    // Opening it fails with another error than "not found".
     std::os::unix::fs::symlink(&LOOP[1..], dir.path().join(&LOOP[1..])).unwrap();
     let server = Server::start_app(|_| {}, with_page(dir.path())).await;
-    for (method, path, headers, status, kept) in [
+    for (method, path, headers, status, caching) in [
         (Method::GET, HASHED, &[][..], StatusCode::OK, IMMUTABLE),
         (Method::HEAD, HASHED, &[], StatusCode::OK, IMMUTABLE),
         (Method::GET, HASHED, &[("range", "bytes=0-3")], StatusCode::PARTIAL_CONTENT, IMMUTABLE),
@@ -118,7 +187,7 @@ async fn a_fault_is_never_kept_whatever_the_name_of_what_was_asked_for() {
         (Method::POST, HASHED, &[], StatusCode::UNSUPPORTED_MEDIA_TYPE, "no-store"),
     ] {
         let answer = ask(server.addr, Way::Web, method.clone(), path, headers).await;
-        assert_eq!((answer.status, answer.header("cache-control")), (status, kept), "{method} {path}");
+        assert_eq!((answer.status, answer.header("cache-control")), (status, caching), "{method} {path}");
     }
     fs::remove_file(dir.path().join("index.html")).unwrap();
     let answer = ask(server.addr, Way::Web, Method::GET, "/", &[]).await;
@@ -130,7 +199,7 @@ async fn a_fault_is_never_kept_whatever_the_name_of_what_was_asked_for() {
 }
 
 #[tokio::test]
-async fn over_tls_a_name_is_reached_by_https_alone_from_then_on() {
+async fn over_tls_named_hosts_get_strict_transport_security() {
     let pair = self_signed();
     let secure = Server::start(|options| options.tls = Some(tls(&pair))).await;
     let cleartext = Server::start(|_| {}).await;
@@ -150,10 +219,10 @@ async fn over_tls_a_name_is_reached_by_https_alone_from_then_on() {
 }
 
 #[tokio::test]
-async fn a_handler_gets_joined_binary_values_one_by_one() {
+async fn a_handler_gets_joined_binary_values_separately() {
     let server = Server::start(|_| {}).await;
     for way in Way::ALL {
-        for (sent, seen) in [
+        for (sent, received) in [
             (&["AAEC, AwQ="][..], "[0, 1, 2] [3, 4]"),
             (&["AAEC,AwQ,"], "[0, 1, 2] [3, 4] []"),
             (&["AAEC", "AwQ"], "[0, 1, 2] [3, 4]"),
@@ -162,7 +231,7 @@ async fn a_handler_gets_joined_binary_values_one_by_one() {
             for value in sent {
                 call.headers_mut().append("x-data-bin", HeaderValue::from_static(value));
             }
-            assert_eq!(send(server.addr, way, call).await.messages, [seen], "{way:?} {sent:?}");
+            assert_eq!(send(server.addr, way, call).await.messages, [received], "{way:?} {sent:?}");
         }
     }
     server.stopped().await;

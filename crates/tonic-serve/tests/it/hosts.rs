@@ -1,4 +1,4 @@
-//! Requests under a foreign name, and calls that a foreign page makes with its visitor's cookies.
+//! Requests for foreign host names, and calls of foreign pages with their visitors' cookies.
 
 use std::net::SocketAddr;
 
@@ -33,7 +33,7 @@ async fn call_to(addr: SocketAddr, way: Way, host: &str, headers: &[(&'static st
 }
 
 #[tokio::test]
-async fn a_call_to_a_foreign_host_is_refused_in_its_own_protocol() {
+async fn a_call_for_a_foreign_host_is_refused_in_its_own_protocol() {
     let server = Server::start_app(|_| {}, listing).await;
     for way in Way::ALL {
         for host in ["chat.example:8443", "localhost:1", "127.0.0.1", "[::1]:50051"] {
@@ -44,14 +44,14 @@ async fn a_call_to_a_foreign_host_is_refused_in_its_own_protocol() {
 
         assert_eq!((answer.status, answer.code()), (StatusCode::OK, "7"), "{way:?}");
         assert_eq!(answer.header("content-type"), way.content_type());
-        let message = answer.header("grpc-message").replace("%20", " ");
-        assert_eq!(message, "this server does not answer for this host name (allow it with --host)");
+        let message = "this server does not accept requests for this host name (allow it with --host)";
+        assert_eq!(answer.message(), message);
     }
     server.stopped().await;
 }
 
 #[tokio::test]
-async fn a_page_of_a_listed_origin_can_read_that_its_call_went_to_a_foreign_host() {
+async fn a_page_of_a_listed_origin_can_read_the_refusal() {
     let server = Server::start_app(|_| {}, listing).await;
     for way in Way::ALL {
         let answer = call_to(server.addr, way, "evil.example", &[("origin", LISTED)]).await;
@@ -63,7 +63,7 @@ async fn a_page_of_a_listed_origin_can_read_that_its_call_went_to_a_foreign_host
 }
 
 #[tokio::test]
-async fn a_page_under_a_foreign_host_is_refused_in_plain_words() {
+async fn other_requests_for_a_foreign_host_are_misdirected() {
     let server = Server::start_app(|_| {}, listing).await;
     let get = |target: &str, host: &str| {
         let head = format!("GET {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n");
@@ -78,7 +78,7 @@ async fn a_page_under_a_foreign_host_is_refused_in_plain_words() {
         assert!(answer.contains("cache-control: no-store"), "{answer}");
     }
     let own = get("/", "chat.example").await;
-    assert!(own.starts_with("HTTP/1.1 503 "), "there is no page to show: {own}");
+    assert!(own.starts_with("HTTP/1.1 503 "), "the page is missing: {own}");
     let asking = Request::options(UNARY)
         .header("host", "evil.example")
         .header("origin", LISTED)
@@ -92,7 +92,7 @@ async fn a_page_under_a_foreign_host_is_refused_in_plain_words() {
 }
 
 #[tokio::test]
-async fn a_request_of_http_1_1_names_one_host() {
+async fn an_http_1_1_request_has_exactly_one_host() {
     for server in [Server::start(|_| {}).await, Server::start_app(|_| {}, listing).await] {
         for (head, status) in [
             ("GET / HTTP/1.1\r\n", "400"),
@@ -130,7 +130,7 @@ async fn a_foreign_page_may_not_call_with_a_cookie() {
             &[("cookie", "a=b"), ("origin", LISTED), ("sec-fetch-site", "cross-site")],
             &[("cookie", "a=b"), ("origin", "http://localhost:8080"), ("sec-fetch-site", "same-origin")],
             &[("cookie", "a=b"), ("origin", "http://localhost:50051")],
-            // A proxy in front has named the server by its own address.
+            // A proxy that sends its own address as the host.
             &[("cookie", "a=b"), ("origin", "https://chat.example")],
         ] {
             let answer = call_to(server.addr, way, "localhost:50051", headers).await;

@@ -1,4 +1,4 @@
-//! What one connection may cost.
+//! Limits and timeouts of one connection.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -19,8 +19,19 @@ use crate::support::{ENDLESS, HELD, Http1, Http2, PATIENCE, SILENT, Server, clos
 /// Short enough for a test, long enough for a busy machine.
 const SHORT: Duration = Duration::from_millis(200);
 
+#[test]
+fn options_are_set_by_methods_named_like_their_fields() {
+    let options = ServeOptions::default()
+        .max_connections(7)
+        .idle_timeout(SHORT)
+        .trusted_proxies(["10.0.0.0/8".parse().unwrap()]);
+    assert_eq!((options.max_connections, options.idle_timeout), (7, SHORT));
+    assert!(options.trusted_proxies.contains([10, 0, 0, 1].into()));
+    assert_eq!(options.max_calls, ServeOptions::default().max_calls);
+}
+
 #[tokio::test]
-async fn a_connection_that_does_not_say_what_it_speaks_is_closed() {
+async fn a_connection_without_a_known_http_version_is_closed() {
     let server = Server::start(|options| options.handshake_timeout = SHORT).await;
     for first_bytes in ["", "PRI * HTTP/2.0\r\n"] {
         let mut stream = TcpStream::connect(server.addr).await.unwrap();
@@ -32,7 +43,7 @@ async fn a_connection_that_does_not_say_what_it_speaks_is_closed() {
 }
 
 #[tokio::test]
-async fn half_a_head_is_waited_for_no_longer_than_allowed() {
+async fn an_incomplete_head_times_out() {
     let server = Server::start(|options| options.header_read_timeout = SHORT).await;
     let mut stream = TcpStream::connect(server.addr).await.unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n").await.unwrap();
@@ -42,7 +53,7 @@ async fn half_a_head_is_waited_for_no_longer_than_allowed() {
 }
 
 #[tokio::test]
-async fn an_idle_http1_connection_is_closed_and_one_with_a_call_is_not() {
+async fn only_idle_http1_connections_are_closed() {
     let server = Server::start(|options| options.header_read_timeout = SHORT).await;
     let mut busy = Http1::open(server.addr).await;
     let body = busy.call(SILENT).await.into_body();
@@ -58,7 +69,7 @@ async fn an_idle_http1_connection_is_closed_and_one_with_a_call_is_not() {
 }
 
 #[tokio::test]
-async fn an_idle_http2_connection_is_told_to_go_and_one_with_a_call_is_not() {
+async fn only_idle_http2_connections_get_goaway() {
     let server = Server::start(|options| {
         options.handshake_timeout = SHORT;
         options.idle_timeout = SHORT;
@@ -71,7 +82,7 @@ async fn an_idle_http2_connection_is_told_to_go_and_one_with_a_call_is_not() {
     eventually("the idle connection closes", || idle.is_closed()).await;
 
     assert_eq!(server.watch.streams.load(Ordering::SeqCst), 1);
-    // It still takes new calls.
+    // It still accepts new calls.
     drop(busy.call(SILENT).await);
     drop(body);
     drop(busy);
@@ -79,14 +90,14 @@ async fn an_idle_http2_connection_is_told_to_go_and_one_with_a_call_is_not() {
 }
 
 #[tokio::test]
-async fn a_peer_that_answers_no_ping_is_given_up() {
+async fn a_peer_that_acknowledges_no_ping_is_closed() {
     let server = Server::start(|options| {
         options.keep_alive_interval = SHORT;
         options.keep_alive_timeout = SHORT;
     })
     .await;
     let mut stream = TcpStream::connect(server.addr).await.unwrap();
-    // HTTP/2 and empty settings; from then on nothing.
+    // The preface and empty settings, and then nothing.
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
 
     assert!(closed(&mut stream).await >= SHORT);
@@ -94,14 +105,14 @@ async fn a_peer_that_answers_no_ping_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_reader_that_does_not_read_is_not_written_for() {
+async fn a_stream_that_is_not_read_is_paused() {
     let server = Server::start(|_| {}).await;
     let produced = || server.watch.produced.load(Ordering::SeqCst);
     let mut connection = Http2::open(server.addr).await;
     let mut slow = connection.call(ENDLESS).await.into_body();
 
-    // Another stream on the same connection, read to twice what the slow one may hold: in that time the
-    // slow one was asked as often as it wanted.
+    // Another stream on the same connection is read to twice what the slow one may hold. In that time the slow one was polled
+    // as often as it could be.
     let mut fast = connection.call(ENDLESS).await.into_body();
     let mut read = 0;
     while read < 1024 * 1024 {
@@ -111,7 +122,7 @@ async fn a_reader_that_does_not_read_is_not_written_for() {
     drop(fast);
     eventually("the fast stream ends", || server.watch.streams.load(Ordering::SeqCst) == 1).await;
 
-    // The client's window, the send buffer, and a chunk on its way into each.
+    // The client's window, the send buffer, and a chunk in transit to each.
     let held = produced() - read;
     assert!(held <= 2 * (64 + 32 + 2 * 16) * 1024, "{held} bytes wait for a reader that does not read");
     let before = produced();
@@ -124,17 +135,17 @@ async fn a_reader_that_does_not_read_is_not_written_for() {
 }
 
 #[tokio::test]
-async fn a_connection_that_nobody_reads_costs_little_however_much_it_asks_for() {
+async fn an_unread_connection_costs_little_with_any_window() {
     let server = Server::start(|_| {}).await;
     let produced = || server.watch.produced.load(Ordering::SeqCst);
     let socket = TcpSocket::new_v4().unwrap();
-    // What the client's kernel takes is the client's memory; here it is little.
+    // The kernel of the client buffers little.
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     let mut greedy = socket.connect(server.addr).await.unwrap();
     greedy.write_all(&greedy_call(ENDLESS)).await.unwrap();
     eventually("its stream begins", || produced() > 0).await;
 
-    // The same for a client that reads, so that the greedy one has had the time it needs.
+    // A client that reads, which gives the greedy one enough time.
     let mut reading = Http2::open(server.addr).await;
     let mut body = reading.call(ENDLESS).await.into_body();
     let mut read = 0;
@@ -151,7 +162,7 @@ async fn a_connection_that_nobody_reads_costs_little_however_much_it_asks_for() 
     server.stopped().await;
 }
 
-/// The bytes of an HTTP/2 client that opens its windows as far as they go and makes one call.
+/// The bytes of an HTTP/2 client with the largest windows that makes one call.
 fn greedy_call(path: &str) -> Vec<u8> {
     const WINDOW: u32 = 0x7fff_0000;
     let initial_window = [&[0, 4], &WINDOW.to_be_bytes()[..]].concat();
@@ -165,7 +176,7 @@ fn greedy_call(path: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_is_noticed_while_nothing_is_sent() {
+async fn a_silent_stream_is_dropped_when_its_client_leaves() {
     let server = Server::start(|_| {}).await;
     let streams = || server.watch.streams.load(Ordering::SeqCst);
     let mut web = Http1::open(server.addr).await;
@@ -186,7 +197,7 @@ async fn a_client_that_leaves_is_noticed_while_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_refused() {
+async fn a_too_large_head_is_refused() {
     let server = Server::start(|_| {}).await;
     let io = TokioIo::new(TcpStream::connect(server.addr).await.unwrap());
     let (mut sender, connection) = http1::handshake(io).await.unwrap();
@@ -200,11 +211,11 @@ async fn a_head_that_is_too_large_is_refused() {
 }
 
 #[tokio::test]
-async fn calls_beyond_the_limit_of_a_connection_wait_for_their_turn() {
+async fn calls_beyond_the_limit_of_a_connection_are_queued() {
     let server = Server::start(|options| options.max_concurrent_streams = 2).await;
     let held = || server.watch.held.load(Ordering::SeqCst);
     let mut connection = Http2::open(server.addr).await;
-    // Once it is answered, the client knows the server's limit.
+    // After a response the client knows the server's limit.
     drop(connection.call("/unknown.Service/Method").await);
     let calls: Vec<_> = (0..3)
         .map(|_| {
@@ -214,7 +225,7 @@ async fn calls_beyond_the_limit_of_a_connection_wait_for_their_turn() {
         .collect();
 
     eventually("two calls arrive", || held() == 2).await;
-    // A call on another connection is not held back, and gives the third one time to be wrong.
+    // A call on another connection is not queued, and gives the third one time to arrive wrongly.
     let mut other = Http2::open(server.addr).await;
     drop(other.call(SILENT).await);
     assert_eq!(held(), 2, "the third call did not wait");
@@ -231,13 +242,13 @@ async fn calls_beyond_the_limit_of_a_connection_wait_for_their_turn() {
 }
 
 #[tokio::test]
-async fn small_requests_on_all_calls_that_a_connection_may_have_leave_it_alive() {
+async fn small_requests_on_all_streams_leave_the_connection_open() {
     let server = Server::start(|options| options.connection_window = 65_535).await;
     let mut client = Client::open(&server, 1024).await;
     let mut calls = Vec::new();
     for _ in 1..ServeOptions::default().max_concurrent_streams {
         let (response, mut sending) = client.begin(HELD, "application/grpc").await;
-        // Nobody reads it, and more of the request follows.
+        // The handler does not read it, and more of the request would follow.
         sending.send_data(Bytes::from_static(b"\0\0\0\0\x01a"), false).unwrap();
         calls.push((response, sending));
     }

@@ -1,4 +1,4 @@
-//! One port from outside: what a service behind it gets, and what clients that do not behave cost.
+//! One port as clients see it: the behaviour of calls, and the cost of hostile clients.
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 

@@ -1,4 +1,4 @@
-//! Which client a handler is told of, with a proxy in front and without.
+//! The client address that a handler gets, with and without a proxy.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -28,8 +28,13 @@ async fn after(addr: SocketAddr, first: &[u8]) -> TcpStream {
     stream
 }
 
-/// Asks the handler for its client.
-async fn asked(addr: SocketAddr, way: Way, first: &[u8], headers: &[(&'static str, &'static str)]) -> Answer {
+/// A call whose response has the client address.
+async fn client_seen(
+    addr: SocketAddr,
+    way: Way,
+    first: &[u8],
+    headers: &[(&'static str, &'static str)],
+) -> Answer {
     let mut call = call(way, UNARY, &request(&["client"]));
     for (name, value) in headers {
         call.headers_mut().append(*name, HeaderValue::from_static(value));
@@ -49,7 +54,7 @@ async fn a_trusted_proxy_names_the_client_by_http_and_by_proxy_header() {
             (V2, &[], "203.0.113.9"),
             (V2_LOCAL, &[], "127.0.0.1"),
             (b"PROXY UNKNOWN\r\n", &[], "127.0.0.1"),
-            // What a client has sent through a proxy that knows nothing of headers.
+            // Sent by the client, through a proxy that does not change headers.
             (V1, &[("x-forwarded-for", "6.6.6.6")], "203.0.113.9"),
             // Two proxies, the nearer one without headers.
             (
@@ -58,7 +63,7 @@ async fn a_trusted_proxy_names_the_client_by_http_and_by_proxy_header() {
                 "203.0.113.9",
             ),
         ] {
-            let answer = asked(server.addr, way, first, headers).await;
+            let answer = client_seen(server.addr, way, first, headers).await;
             assert_eq!(answer.messages, [client], "{way:?} {first:?} {headers:?}");
         }
     }
@@ -66,22 +71,22 @@ async fn a_trusted_proxy_names_the_client_by_http_and_by_proxy_header() {
 }
 
 #[tokio::test]
-async fn nobody_else_names_the_client() {
+async fn an_untrusted_peer_may_not_name_the_client() {
     for networks in [&[][..], &["10.0.0.0/8"]] {
         let server = Server::start(trusting(networks)).await;
         for header in [("x-forwarded-for", "6.6.6.6"), ("forwarded", "for=6.6.6.6")] {
-            assert_eq!(asked(server.addr, Way::Native, b"", &[header]).await.messages, ["127.0.0.1"]);
+            assert_eq!(client_seen(server.addr, Way::Native, b"", &[header]).await.messages, ["127.0.0.1"]);
         }
         for first in [V1, V2] {
             let bytes = [first, b"GET / HTTP/1.1\r\nhost: test\r\n\r\n"].concat();
             let answer = crate::wire::exchange(server.addr, &bytes, "\r\n\r\n").await.unwrap_or_default();
-            assert!(!answer.contains("404"), "it was served: {answer}");
+            assert!(!answer.contains("404"), "it was accepted: {answer}");
         }
         server.stopped().await;
     }
 }
 
-/// A connection with a call that carries a session and does not end.
+/// A connection with an endless call that carries a session.
 async fn busy(addr: SocketAddr, first: &[u8]) -> TcpStream {
     let mut stream = after(addr, first).await;
     let head = format!(
@@ -106,9 +111,10 @@ async fn clients_that_a_proxy_header_names_have_the_limits_of_their_address() {
     third.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
     closed(&mut third).await;
 
-    let answer = asked(server.addr, Way::Web, b"PROXY TCP4 203.0.113.10 10.0.0.1 50000 80\r\n", &[]).await;
+    let answer =
+        client_seen(server.addr, Way::Web, b"PROXY TCP4 203.0.113.10 10.0.0.1 50000 80\r\n", &[]).await;
     assert_eq!(answer.messages, ["203.0.113.10"]);
-    // Those of the proxy itself have no such limit.
+    // The connections of the proxy itself have no such limit.
     let own = [busy(server.addr, b"").await, busy(server.addr, V2_LOCAL).await, busy(server.addr, b"").await];
     drop((two, own));
     server.stopped().await;
@@ -140,7 +146,7 @@ async fn a_malformed_proxy_header_closes_the_connection() {
         stream.write_all(first).await.ok();
         closed(&mut stream).await;
     }
-    assert_eq!(asked(server.addr, Way::Web, V1, &[]).await.messages, ["203.0.113.9"]);
+    assert_eq!(client_seen(server.addr, Way::Web, V1, &[]).await.messages, ["203.0.113.9"]);
     server.stopped().await;
 }
 
@@ -160,7 +166,7 @@ async fn an_unfinished_proxy_header_has_a_time_limit_and_does_not_delay_a_stop()
 
     let server = start(Duration::from_secs(3600)).await;
     let silent = after(server.addr, b"PROXY TCP4 203.").await;
-    assert_eq!(asked(server.addr, Way::Web, V1, &[]).await.messages, ["203.0.113.9"]);
+    assert_eq!(client_seen(server.addr, Way::Web, V1, &[]).await.messages, ["203.0.113.9"]);
     // The whole drain would take longer.
     assert!(server.stopped().await < Duration::from_secs(5));
     drop(silent);

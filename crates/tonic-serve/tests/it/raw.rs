@@ -1,4 +1,4 @@
-//! HTTP/2 close to the wire: clients with windows of their choice, and in bytes, for what no library does.
+//! HTTP/2 close to the wire: clients with chosen windows, and raw frames.
 
 use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use crate::echo::request;
 use crate::support::{PATIENCE, Server};
 
-/// An HTTP/2 client that opens its windows only as far as it is told.
+/// An HTTP/2 client that updates its windows only on request.
 pub(crate) struct Client {
     pub(crate) requests: SendRequest<Bytes>,
     pub(crate) connection: JoinHandle<Result<(), h2::Error>>,
@@ -26,7 +26,7 @@ impl Client {
         Self { requests, connection: tokio::spawn(connection) }
     }
 
-    /// Makes a call whose messages are to follow.
+    /// Makes a call whose messages follow.
     pub(crate) async fn begin(
         &mut self,
         path: &str,
@@ -37,11 +37,11 @@ impl Client {
         requests.send_request(head.body(()).unwrap(), false).unwrap()
     }
 
-    /// Makes a call and waits for the head of its answer.
+    /// Makes a call and waits for the head of its response.
     pub(crate) async fn body(&mut self, path: &str, content_type: &str) -> RecvStream {
         let (response, mut sending) = self.begin(path, content_type).await;
         sending.send_data(request(&["a"]).into(), true).unwrap();
-        timeout(PATIENCE, response).await.expect("no answer in time").unwrap().into_body()
+        timeout(PATIENCE, response).await.expect("no response in time").unwrap().into_body()
     }
 }
 
@@ -54,7 +54,7 @@ pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const WINDOW_UPDATE: u8 = 8;
 
-/// Flags of HEADERS: the whole request, and all of its head.
+/// Flags of HEADERS: the end of the request and of its head.
 const END_STREAM_AND_HEADERS: u8 = 0x5;
 
 /// The reason CANCEL.
@@ -83,8 +83,8 @@ pub(crate) fn cancel(stream: u32) -> Vec<u8> {
     frame(RST_STREAM, 0, stream, &CANCEL.to_be_bytes())
 }
 
-/// Reads until the head of an answer on `stream`. `false`: the connection ended before.
-pub(crate) async fn answered(connection: &mut TcpStream, stream: u32) -> bool {
+/// Reads until the head of a response on `stream`. `false`: the connection ended before.
+pub(crate) async fn has_response(connection: &mut TcpStream, stream: u32) -> bool {
     let reading = async {
         loop {
             let mut head = [0; 9];
@@ -101,5 +101,5 @@ pub(crate) async fn answered(connection: &mut TcpStream, stream: u32) -> bool {
             }
         }
     };
-    timeout(PATIENCE, reading).await.expect("neither an answer nor an end came")
+    timeout(PATIENCE, reading).await.expect("neither a response nor an end came")
 }

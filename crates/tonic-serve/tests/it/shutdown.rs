@@ -1,4 +1,4 @@
-//! The end of the server, with clients that finish, clients that wait, and clients that do nothing.
+//! Shutdown with clients that finish, clients that wait, and clients that do nothing.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::raw;
 use crate::support::{ENDLESS, HELD, Http1, Http2, PATIENCE, SILENT, Server, eventually};
 
 #[tokio::test]
-async fn a_server_with_idle_connections_stops_at_once() {
+async fn idle_connections_do_not_delay_a_shutdown() {
     let server = Server::start(|_| {}).await;
     let native = Http2::open(server.addr).await;
     let mut web = Http1::open(server.addr).await;
@@ -27,7 +27,7 @@ async fn a_server_with_idle_connections_stops_at_once() {
 }
 
 #[tokio::test]
-async fn nothing_is_accepted_while_a_running_call_may_finish() {
+async fn an_open_call_may_finish_while_no_connection_is_accepted() {
     let mut server = Server::start(|_| {}).await;
     let mut client = Http2::open(server.addr).await;
     let call = tokio::spawn(async move { client.call(HELD).await.status() });
@@ -49,7 +49,7 @@ async fn nothing_is_accepted_while_a_running_call_may_finish() {
 }
 
 #[tokio::test]
-async fn calls_that_do_not_end_by_themselves_are_ended_readably() {
+async fn calls_that_do_not_finish_end_with_unavailable() {
     let server = Server::start(|options| options.call_grace = Duration::from_millis(100)).await;
     let mut native = Http2::open(server.addr).await;
     let mut web = Http1::open(server.addr).await;
@@ -66,7 +66,7 @@ async fn calls_that_do_not_end_by_themselves_are_ended_readably() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_nothing_cannot_hold_the_server() {
+async fn clients_that_do_not_read_cannot_delay_a_shutdown() {
     let server = Server::start(|options| {
         options.call_grace = Duration::from_millis(100);
         options.drain_timeout = Duration::from_millis(300);
@@ -74,7 +74,7 @@ async fn a_client_that_does_nothing_cannot_hold_the_server() {
     .await;
     let mut native = Http2::open(server.addr).await;
     let mut web = Http1::open(server.addr).await;
-    // Neither body is ever read, so neither stream can be told that it ended.
+    // Neither body is read, so the status of neither stream can be sent.
     let native_body = native.call(ENDLESS).await.into_body();
     let web_body = web.call(ENDLESS).await.into_body();
 
@@ -88,20 +88,20 @@ async fn a_client_that_does_nothing_cannot_hold_the_server() {
 }
 
 #[tokio::test]
-async fn peers_that_answer_nothing_do_not_hold_the_server() {
+async fn peers_that_do_not_respond_cannot_delay_a_shutdown() {
     let server = Server::start(|_| {}).await;
     let mut half = TcpStream::connect(server.addr).await.unwrap();
     half.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n").await.unwrap();
-    // It answers no ping, so it never learns which of its calls were the last, and never closes.
+    // It acknowledges no ping, so the connection would never close.
     let mut silent = TcpStream::connect(server.addr).await.unwrap();
     let call = raw::call(1, "/unknown.Service/Method");
     let hello = [raw::PREFACE, &raw::frame(raw::SETTINGS, 0, 0, &[]), &call].concat();
     silent.write_all(&hello).await.unwrap();
-    assert!(raw::answered(&mut silent, 1).await);
+    assert!(raw::has_response(&mut silent, 1).await);
 
     let took = server.stopped().await;
 
-    // Calls would have two seconds, and these peers have none.
+    // Calls would have two seconds; these peers have no call.
     assert!(took < Duration::from_secs(2), "it took {took:?}");
     drop((half, silent));
 }

@@ -1,9 +1,10 @@
-//! Requests that come too slowly, and requests that may take their time.
+//! Requests that are too slow, and streams that may pause.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
+use grpc_wire::message;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -13,17 +14,17 @@ use tonic::body::Body;
 use tonic_serve::App;
 use tower::service_fn;
 
-use crate::echo::{BIDI, CLIENT_STREAM, UNARY, encoded, frame, request};
+use crate::echo::{BIDI, CLIENT_STREAM, UNARY, encoded, request};
 use crate::raw::Client;
 use crate::support::{PATIENCE, Server};
 
 /// Short enough for a test, long enough for a busy machine.
 const SHORT: Duration = Duration::from_millis(400);
 
-/// The pause between two bytes, well below what any pause may take.
+/// The pause between two bytes, well below every timeout.
 const BETWEEN: Duration = Duration::from_millis(20);
 
-/// A server that gives a body [`SHORT`] in all, and takes bodies that are no calls, too.
+/// A server with a total of [`SHORT`] for a body, that also accepts other requests than calls.
 async fn start() -> Server {
     let change_app = |app: App| {
         app.http(service_fn(async |request: Request<Body>| {
@@ -40,12 +41,12 @@ async fn start() -> Server {
 }
 
 #[tokio::test]
-async fn a_body_that_comes_byte_by_byte_is_ended_over_http1() {
+async fn a_body_that_comes_byte_by_byte_times_out_over_http1() {
     let server = start().await;
     for (path, content_type, expected) in [
         (UNARY, "application/grpc-web", "grpc-status: 4\r\n"),
         (CLIENT_STREAM, "application/grpc-web", "grpc-status: 4\r\n"),
-        ("/upload", "text/plain", "the request came too slowly"),
+        ("/upload", "text/plain", "the request body was too slow"),
     ] {
         let mut stream = TcpStream::connect(server.addr).await.unwrap();
         let head = format!(
@@ -54,7 +55,7 @@ async fn a_body_that_comes_byte_by_byte_is_ended_over_http1() {
         stream.write_all(head.as_bytes()).await.unwrap();
         let (mut reading, mut writing) = stream.split();
         let drip = async {
-            for byte in frame(0, &encoded(&"a".repeat(980))) {
+            for byte in message::encode(0, &encoded(&"a".repeat(980))) {
                 writing.write_all(&[byte]).await.unwrap();
                 tokio::time::sleep(BETWEEN).await;
             }
@@ -69,15 +70,15 @@ async fn a_body_that_comes_byte_by_byte_is_ended_over_http1() {
             }
         };
         tokio::select! {
-            () = drip => panic!("all was taken"),
-            answered = timeout(PATIENCE, answered) => answered.expect("no answer in time"),
+            () = drip => panic!("the whole body was accepted"),
+            answered = timeout(PATIENCE, answered) => answered.expect("no response in time"),
         }
     }
     server.stopped().await;
 }
 
 #[tokio::test]
-async fn a_body_that_comes_byte_by_byte_is_ended_over_http2() {
+async fn a_body_that_comes_byte_by_byte_times_out_over_http2() {
     let server = start().await;
     let mut client = Client::open(&server, 64 * 1024).await;
     for (path, content_type) in [
@@ -88,9 +89,9 @@ async fn a_body_that_comes_byte_by_byte_is_ended_over_http2() {
     ] {
         let (response, mut sending) = client.begin(path, content_type).await;
         let drip = async {
-            for byte in frame(0, &encoded(&"a".repeat(980))) {
+            for byte in message::encode(0, &encoded(&"a".repeat(980))) {
                 if sending.send_data(vec![byte].into(), false).is_err() {
-                    // It was answered, and no more is wanted.
+                    // The response has come, and the stream was reset.
                     return std::future::pending().await;
                 }
                 tokio::time::sleep(BETWEEN).await;
@@ -106,19 +107,19 @@ async fn a_body_that_comes_byte_by_byte_is_ended_over_http2() {
             (status, text)
         };
         let (status, text) = tokio::select! {
-            () = drip => panic!("all was taken: {path}"),
-            answered = timeout(PATIENCE, answered) => answered.expect("no answer in time"),
+            () = drip => panic!("the whole body was accepted: {path}"),
+            answered = timeout(PATIENCE, answered) => answered.expect("no response in time"),
         };
         match status {
             Some(status) => assert_eq!(status, "4", "{path}"),
-            None => assert!(text.contains("the request came too slowly"), "{path}: {text}"),
+            None => assert!(text.contains("the request body was too slow"), "{path}: {text}"),
         }
     }
     server.stopped().await;
 }
 
 #[tokio::test]
-async fn a_stream_of_both_directions_may_pause_between_its_messages() {
+async fn only_a_bidirectional_stream_may_pause_between_messages() {
     let server = Server::start(|options| {
         options.body_timeout = SHORT;
         options.body_read_timeout = SHORT;
@@ -131,7 +132,7 @@ async fn a_stream_of_both_directions_may_pause_between_its_messages() {
     let first: Bytes = timeout(PATIENCE, answers.data()).await.unwrap().unwrap().unwrap();
     assert_eq!(first, request(&["a"]));
 
-    // A stream that is answered at its end may not: when it has ended, the other has paused for as long.
+    // A client stream may not. When it times out, the other has paused for as long.
     let (one, mut paused) = client.begin(CLIENT_STREAM, "application/grpc").await;
     paused.send_data(request(&["a"]).into(), false).unwrap();
     let ended = timeout(PATIENCE, one).await.expect("it goes on").unwrap();

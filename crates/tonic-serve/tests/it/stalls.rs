@@ -1,4 +1,4 @@
-//! Clients that take nothing of their answers, and clients that cancel what they asked for.
+//! Clients that do not read their responses, and clients that cancel their calls.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -10,16 +10,16 @@ use tokio::time::{Instant, timeout};
 
 use crate::echo::UNARY;
 use crate::raw::{self, Client};
-use crate::support::{ENDLESS, LONG, LONG_ANSWER, PATIENCE, SILENT, Server, eventually};
+use crate::support::{ENDLESS, LONG, LONG_RESPONSE, PATIENCE, SILENT, Server, eventually};
 
 /// Short enough for a test, long enough for a busy machine.
 const SHORT: Duration = Duration::from_millis(400);
 
-/// How a stream of which only what the window lets through is read comes to its end.
+/// The reason of the reset of a stream whose window is not updated. `None`: it ended.
 async fn end(body: &mut RecvStream) -> Option<Reason> {
     loop {
         match timeout(PATIENCE, body.data()).await.expect("the call goes on") {
-            Some(Ok(_untaken)) => {}
+            Some(Ok(_data)) => {}
             Some(Err(error)) => return error.reason(),
             None => return None,
         }
@@ -27,10 +27,10 @@ async fn end(body: &mut RecvStream) -> Option<Reason> {
 }
 
 #[tokio::test]
-async fn a_call_of_which_nothing_is_taken_is_reset_whatever_it_is_and_others_go_on() {
+async fn a_stalled_call_is_reset_and_others_go_on() {
     let server = Server::start(|options| options.stall_timeout = SHORT).await;
     let (grpc, web, text) = ("application/grpc", "application/grpc-web", "application/grpc-web-text");
-    // Without a window, and with one that a part of the first frame fits into.
+    // Without a window, and with one for a part of the first frame.
     for window in [0, 3] {
         let mut client = Client::open(&server, window).await;
         let mut silent = client.body(SILENT, grpc).await;
@@ -46,7 +46,7 @@ async fn a_call_of_which_nothing_is_taken_is_reset_whatever_it_is_and_others_go_
         }
         eventually("the handlers are dropped", || server.watch.streams.load(Ordering::SeqCst) == 1).await;
 
-        // The stream that has nothing to send was there as long, and the connection takes calls.
+        // The stream without anything to send is as old, and the connection accepts calls.
         let mut next = client.body(SILENT, grpc).await;
         assert_eq!(server.watch.streams.load(Ordering::SeqCst), 2);
         for body in [&mut silent, &mut next] {
@@ -59,10 +59,10 @@ async fn a_call_of_which_nothing_is_taken_is_reset_whatever_it_is_and_others_go_
 }
 
 #[tokio::test]
-async fn a_short_answer_that_is_not_taken_ends_with_its_connection() {
+async fn a_short_stalled_response_closes_the_connection() {
     let server = Server::start(|options| options.stall_timeout = SHORT).await;
     let mut client = Client::open(&server, 3).await;
-    // HTTP/2 was given its end together with its bytes, and resets no stream after that.
+    // HTTP/2 got its end together with its bytes, and cannot reset such a stream.
     let _body = client.body(UNARY, "application/grpc").await;
 
     timeout(PATIENCE, client.connection).await.expect("the connection stays open").unwrap().ok();
@@ -70,7 +70,7 @@ async fn a_short_answer_that_is_not_taken_ends_with_its_connection() {
 }
 
 #[tokio::test]
-async fn a_short_answer_that_a_proxy_does_not_take_ends_alone() {
+async fn a_short_stalled_response_to_a_proxy_is_reset() {
     let server = Server::start(|options| {
         options.stall_timeout = SHORT;
         options.trusted_proxies = ["127.0.0.1".parse().unwrap()].into_iter().collect();
@@ -80,17 +80,17 @@ async fn a_short_answer_that_a_proxy_does_not_take_ends_alone() {
     let mut stalled = client.body(UNARY, "application/grpc").await;
 
     assert_eq!(end(&mut stalled).await, Some(Reason::CANCEL));
-    // The calls of others go on.
+    // The connection goes on.
     drop(client.body(SILENT, "application/grpc").await);
     assert!(!client.connection.is_finished());
     drop(client);
     server.stopped().await;
 }
 
-/// Makes a call over HTTP/1.1 and reads nothing of its answer.
-async fn ask_and_take_nothing(server: &Server, path: &str) -> TcpStream {
+/// Makes a call over HTTP/1.1 and does not read its response.
+async fn call_without_reading(server: &Server, path: &str) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
-    // What the client's kernel takes is taken.
+    // Bytes that the client's kernel buffers count as sent.
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     let mut stream = socket.connect(server.addr).await.unwrap();
     let head = format!(
@@ -101,18 +101,18 @@ async fn ask_and_take_nothing(server: &Server, path: &str) -> TcpStream {
 }
 
 #[tokio::test]
-async fn a_call_over_http1_of_which_nothing_is_taken_ends_with_its_connection() {
+async fn a_stalled_call_over_http1_resets_the_connection() {
     let server = Server::start(|options| options.stall_timeout = SHORT).await;
 
-    let stream = ask_and_take_nothing(&server, ENDLESS).await;
+    let stream = call_without_reading(&server, ENDLESS).await;
 
-    // Not closed with what the kernel has in front of it, but reset.
+    // Reset, and not closed behind the bytes in the kernel.
     timeout(PATIENCE, stream.ready(Interest::ERROR)).await.expect("the connection stays open").unwrap();
-    assert_eq!(server.watch.streams.load(Ordering::SeqCst), 0, "the handler is alive");
+    assert_eq!(server.watch.streams.load(Ordering::SeqCst), 0, "the handler was not dropped");
     server.stopped().await;
 }
 
-/// Whether the kernel has a connection between these ports.
+/// Whether the kernel has an open connection between these ports.
 #[cfg(target_os = "linux")]
 fn is_open(from: u16, to: u16) -> bool {
     let (from, to) = (format!(":{from:04X} "), format!(":{to:04X} "));
@@ -122,25 +122,25 @@ fn is_open(from: u16, to: u16) -> bool {
 
 #[tokio::test]
 #[cfg(target_os = "linux")]
-async fn an_answer_that_the_kernel_has_and_nobody_takes_ends_with_its_connection() {
+async fn the_kernel_closes_a_connection_with_unacknowledged_bytes() {
     let server = Server::start(|options| options.unacknowledged_timeout = SHORT).await;
 
-    let stream = ask_and_take_nothing(&server, LONG).await;
+    let stream = call_without_reading(&server, LONG).await;
 
     let (from, to) = (server.addr.port(), stream.local_addr().unwrap().port());
     let produced = server.watch.produced.clone();
-    eventually("it is answered", || produced.load(Ordering::SeqCst) > 0).await;
-    eventually("the kernel gives the connection up", || !is_open(from, to)).await;
+    eventually("the response is made", || produced.load(Ordering::SeqCst) > 0).await;
+    eventually("the kernel closes the connection", || !is_open(from, to)).await;
     server.stopped().await;
 }
 
 #[tokio::test]
-async fn a_reader_that_takes_little_at_a_time_is_left_alone() {
+async fn a_slow_reader_is_not_stalled() {
     let server = Server::start(|options| options.stall_timeout = SHORT).await;
     let mut client = Client::open(&server, 1000).await;
     let mut body = client.body(ENDLESS, "application/grpc").await;
     let begin = Instant::now();
-    // All together take longer than one may.
+    // Longer in all than the timeout.
     while begin.elapsed() < 3 * SHORT {
         let data = timeout(PATIENCE, body.data()).await.expect("nothing comes").unwrap().unwrap();
         tokio::time::sleep(SHORT / 20).await;
@@ -153,7 +153,7 @@ async fn a_reader_that_takes_little_at_a_time_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_large_answer_that_is_taken_slowly_comes_whole() {
+async fn a_long_response_through_small_windows_is_complete() {
     let server = Server::start(|options| options.stall_timeout = SHORT).await;
     let mut client = Client::open(&server, 64 * 1024).await;
     for content_type in ["application/grpc", "application/grpc-web"] {
@@ -164,7 +164,7 @@ async fn a_large_answer_that_is_taken_slowly_comes_whole() {
             length += data.len();
             body.flow_control().release_capacity(data.len()).unwrap();
         }
-        assert!(length >= LONG_ANSWER, "{length} bytes came");
+        assert!(length >= LONG_RESPONSE, "{length} bytes came");
     }
     drop(client);
     server.stopped().await;
@@ -184,7 +184,7 @@ impl Canceller {
         Self { stream, next: 1 }
     }
 
-    /// Opens and cancels `number` calls, then makes one and says whether it is answered.
+    /// Opens and cancels `number` calls, then makes one more. Whether that has a response.
     async fn cancel(&mut self, number: u32) -> bool {
         let mut bytes = Vec::new();
         for _ in 0..number {
@@ -195,25 +195,25 @@ impl Canceller {
         let last = self.next;
         self.next += 2;
         bytes.extend(raw::call(last, "/unknown.Service/Method"));
-        self.stream.write_all(&bytes).await.is_ok() && raw::answered(&mut self.stream, last).await
+        self.stream.write_all(&bytes).await.is_ok() && raw::has_response(&mut self.stream, last).await
     }
 }
 
 #[tokio::test]
-async fn calls_that_a_browser_cancels_at_once_leave_their_connection_alive() {
+async fn the_cancellations_of_a_browser_leave_the_connection_open() {
     let server = Server::start(|_| {}).await;
     for number in [30, 60, 250] {
         let mut client = Canceller::open(&server).await;
 
         assert!(client.cancel(number).await, "the connection ended after {number} calls");
-        // And again, as a page does that is loaded again.
+        // And again, as when a page is reloaded.
         assert!(client.cancel(number).await, "the connection ended after {number} calls more");
     }
     server.stopped().await;
 }
 
 #[tokio::test]
-async fn a_client_that_goes_on_cancelling_loses_its_connection() {
+async fn a_client_that_keeps_cancelling_loses_its_connection() {
     let server = Server::start(|_| {}).await;
 
     assert!(!Canceller::open(&server).await.cancel(5_000).await, "all at once");
@@ -229,7 +229,7 @@ async fn a_client_that_goes_on_cancelling_loses_its_connection() {
 }
 
 #[tokio::test]
-async fn calls_that_clients_of_a_proxy_cancel_leave_its_connection_alive() {
+async fn cancellations_through_a_proxy_leave_its_connection_open() {
     let trusted = "127.0.0.1".parse().unwrap();
     let server = Server::start(|options| options.trusted_proxies = [trusted].into_iter().collect()).await;
     let mut proxy = Canceller::open(&server).await;

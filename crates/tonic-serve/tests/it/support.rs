@@ -1,4 +1,4 @@
-//! A server with a service that can be watched from inside, and clients close to the wire.
+//! A server with a service whose state tests can read, and clients close to the wire.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,7 +12,7 @@ use axum::routing::post;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{Request, Response};
-use http_body_util::Empty;
+use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -26,37 +26,37 @@ use tonic_serve::{App, ServeOptions};
 
 use crate::echo::{self, EchoServer};
 
-/// How long anything may take before a test fails.
+/// Time for any step before a test fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Sends 16 KiB at a time for as long as anybody takes them.
+/// Sends 16 KiB at a time without end.
 pub(crate) const ENDLESS: &str = "/test.Test/Endless";
-/// Answers with a head and then nothing.
+/// Responds with a head and then nothing.
 pub(crate) const SILENT: &str = "/test.Test/Silent";
-/// Answers with [`LONG_ANSWER`] bytes at once.
+/// Responds with [`LONG_RESPONSE`] bytes at once, after its request.
 pub(crate) const LONG: &str = "/test.Test/Long";
-/// Bytes of an answer to [`LONG`].
-pub(crate) const LONG_ANSWER: usize = 1024 * 1024;
-/// Answers when [`Watch::release`] is notified.
+/// Bytes of a response of [`LONG`].
+pub(crate) const LONG_RESPONSE: usize = 1024 * 1024;
+/// Responds when [`Watch::release`] is notified, after its request.
 pub(crate) const HELD: &str = "/test.Test/Held";
 
-/// The service from inside.
+/// The state of the service.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Watch {
-    /// Bytes that the endless streams and the large answers have produced.
+    /// Bytes that the endless streams and the long responses have produced.
     pub(crate) produced: Arc<AtomicUsize>,
-    /// Streams that live.
+    /// Streams that exist.
     pub(crate) streams: Arc<AtomicUsize>,
-    /// Calls to [`HELD`] that have arrived.
+    /// Calls to [`HELD`] whose request has come.
     pub(crate) held: Arc<AtomicUsize>,
     pub(crate) release: Arc<Notify>,
-    /// Bytes of answers to [`LONG`] that are in memory.
+    /// Bytes of responses of [`LONG`] in memory.
     pub(crate) alive: Arc<AtomicUsize>,
-    /// The most that there have been.
+    /// The maximum of these.
     pub(crate) most_alive: Arc<AtomicUsize>,
 }
 
-/// Bytes that are counted while they are in memory.
+/// Bytes that are counted while they exist.
 struct Counted {
     bytes: Vec<u8>,
     alive: Arc<AtomicUsize>,
@@ -74,7 +74,7 @@ impl Drop for Counted {
     }
 }
 
-/// Counts a stream for as long as it lives.
+/// Counts a stream while it exists.
 struct Living(Arc<AtomicUsize>);
 
 impl Living {
@@ -97,8 +97,8 @@ impl Watch {
         other
             .route(ENDLESS, post(move || endless.endless()))
             .route(SILENT, post(move || silent.silent()))
-            .route(HELD, post(move || held.held()))
-            .route(LONG, post(move || long.long()))
+            .route(HELD, post(move |request| held.held(request)))
+            .route(LONG, post(move |request| long.long(request)))
             .into()
     }
 
@@ -120,19 +120,26 @@ impl Watch {
         })))
     }
 
-    async fn long(self) -> Response<Body> {
-        self.produced.fetch_add(LONG_ANSWER, Ordering::SeqCst);
-        let alive = self.alive.fetch_add(LONG_ANSWER, Ordering::SeqCst) + LONG_ANSWER;
+    async fn long(self, request: Request<Body>) -> Response<Body> {
+        read_whole(request).await;
+        self.produced.fetch_add(LONG_RESPONSE, Ordering::SeqCst);
+        let alive = self.alive.fetch_add(LONG_RESPONSE, Ordering::SeqCst) + LONG_RESPONSE;
         self.most_alive.fetch_max(alive, Ordering::SeqCst);
-        let bytes = Counted { bytes: vec![0; LONG_ANSWER], alive: self.alive };
+        let bytes = Counted { bytes: vec![0; LONG_RESPONSE], alive: self.alive };
         grpc(Body::from(Bytes::from_owner(bytes)))
     }
 
-    async fn held(self) -> Response<Body> {
+    async fn held(self, request: Request<Body>) -> Response<Body> {
+        read_whole(request).await;
         self.held.fetch_add(1, Ordering::SeqCst);
         self.release.notified().await;
         grpc(Body::empty())
     }
+}
+
+/// Reads a request to its end, as generated servers do before they call a unary handler. Its messages may be invalid.
+async fn read_whole(request: Request<Body>) {
+    request.into_body().collect().await.ok();
 }
 
 fn grpc(body: Body) -> Response<Body> {
@@ -152,7 +159,7 @@ impl Server {
         Self::start_app(change, |app| app).await
     }
 
-    /// Also changes what is served.
+    /// Also changes the application.
     pub(crate) async fn start_app(
         change: impl FnOnce(&mut ServeOptions),
         change_app: impl FnOnce(App) -> App,
@@ -179,7 +186,7 @@ impl Server {
         drop(self.stop.take());
     }
 
-    /// Waits until `serve` has returned, and says how long that took.
+    /// Waits until `serve` has returned, and returns the duration.
     pub(crate) async fn stopped(mut self) -> Duration {
         self.begin_stop();
         let start = Instant::now();
@@ -219,9 +226,9 @@ impl Http2 {
         Self::over(TcpStream::connect(addr).await.unwrap(), 64 * 1024).await
     }
 
-    /// `window`: how many bytes of each answer the server may send before some are read.
+    /// `window`: bytes of each response that the server may send before some are read.
     pub(crate) async fn over(stream: TcpStream, window: u32) -> Self {
-        // What it reads is said at once, or the server would wait for a delayed acknowledgement.
+        // Sends window updates at once; otherwise the server would wait for a delayed acknowledgement.
         stream.set_nodelay(true).unwrap();
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .initial_stream_window_size(window)
@@ -232,7 +239,7 @@ impl Http2 {
         Self(sender, Arc::new(tokio::spawn(connection)))
     }
 
-    /// Does not wait for longer than it takes: for calls that may never be answered.
+    /// Without a timeout, for calls that may never get a response.
     pub(crate) async fn send(&mut self, path: &str) -> hyper::Result<Response<Incoming>> {
         let request = Request::post(format!("http://test{path}")).header("content-type", "application/grpc");
         self.0.send_request(request.body(Empty::new()).unwrap()).await
@@ -247,19 +254,19 @@ impl Http2 {
     }
 }
 
-/// A connection from the address 127.0.0.`host`, which is this machine too.
+/// A connection from 127.0.0.`host`, which is another address of this machine.
 pub(crate) async fn connect_from(host: u8, addr: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((Ipv4Addr::new(127, 0, 0, host), 0).into()).unwrap();
     socket.connect(addr).await.unwrap()
 }
 
-/// Reads until the other side closes, and says how long that took.
+/// Reads until the other side closes, and returns the duration.
 pub(crate) async fn closed(stream: &mut TcpStream) -> Duration {
     let start = Instant::now();
     let mut rest = Vec::new();
     let read = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("the connection stays open");
-    // A reset is a way of closing too.
+    // A reset closes it, too.
     read.ok();
     start.elapsed()
 }
@@ -268,7 +275,7 @@ pub(crate) async fn closed(stream: &mut TcpStream) -> Duration {
 pub(crate) async fn eventually(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;
     while !condition() {
-        assert!(Instant::now() < deadline, "in time it did not happen that {what}");
+        assert!(Instant::now() < deadline, "timed out: {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }

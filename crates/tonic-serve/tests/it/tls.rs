@@ -1,4 +1,4 @@
-//! The port inside TLS: both versions of HTTP, certificates of callers, and the same limits.
+//! TLS: both versions of HTTP, client certificates, and the same limits.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -35,14 +35,14 @@ pub(crate) struct Pair {
     key: String,
 }
 
-/// Signs itself, as those of small installations do.
+/// A self-signed certificate.
 pub(crate) fn self_signed() -> Pair {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
     Pair { certificate: certificate.pem(), key: key.serialize_pem() }
 }
 
-/// An authority's certificate, and that of a client which it has signed.
+/// The certificate of an authority, and that of a client signed by it.
 fn authority_and_client() -> (String, Pair) {
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -60,7 +60,7 @@ pub(crate) fn tls(pair: &Pair) -> Tls {
     Tls::from_pem(pair.certificate.as_bytes(), pair.key.as_bytes()).unwrap()
 }
 
-/// Connects as a browser does that trusts the server's certificate and offers these protocols.
+/// Connects like a browser that trusts the server's certificate and offers these protocols.
 pub(crate) async fn connect(
     server: &Server,
     trusted: &Pair,
@@ -70,7 +70,7 @@ pub(crate) async fn connect(
     connect_over(TcpStream::connect(server.addr).await.unwrap(), trusted, own, alpn).await
 }
 
-/// The same over a connection that is there.
+/// The same over an open connection.
 pub(crate) async fn connect_over(
     stream: TcpStream,
     trusted: &Pair,
@@ -97,7 +97,7 @@ pub(crate) async fn connect_over(
     timeout(PATIENCE, connecting).await.expect("no handshake in time")
 }
 
-/// Calls over a connection that agrees on the HTTP version by ALPN.
+/// Calls over a connection whose HTTP version is negotiated by ALPN.
 async fn calling(server: &Server, trusted: &Pair, own: Option<&Pair>, way: Way, text: &str) -> Answer {
     let alpn: &[&str] = if way.is_http2() { &["h2"] } else { &["http/1.1"] };
     let stream = connect(server, trusted, own, alpn).await.unwrap();
@@ -106,7 +106,7 @@ async fn calling(server: &Server, trusted: &Pair, own: Option<&Pair>, way: Way, 
 }
 
 #[tokio::test]
-async fn both_versions_of_http_are_agreed_on_and_served() {
+async fn both_http_versions_are_negotiated() {
     let pair = self_signed();
     let server = Server::start(|options| options.tls = Some(tls(&pair))).await;
     for way in Way::ALL {
@@ -114,7 +114,7 @@ async fn both_versions_of_http_are_agreed_on_and_served() {
 
         assert_eq!((answer.code(), &answer.messages[..]), ("0", &["a".to_owned()][..]), "{way:?}");
     }
-    // A browser offers both, and is given the better one.
+    // A browser offers both, and gets HTTP/2.
     let browser = connect(&server, &pair, None, &["h2", "http/1.1"]).await.unwrap();
     assert_eq!(browser.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     drop(browser);
@@ -122,7 +122,7 @@ async fn both_versions_of_http_are_agreed_on_and_served() {
 }
 
 #[tokio::test]
-async fn a_server_that_offers_http1_alone_is_not_spoken_to_otherwise() {
+async fn a_server_may_offer_only_http1() {
     let pair = self_signed();
     let (authority, _) = authority_and_client();
     let offering = tls(&pair).http1_only();
@@ -139,7 +139,7 @@ async fn a_server_that_offers_http1_alone_is_not_spoken_to_otherwise() {
 }
 
 #[tokio::test]
-async fn a_handler_knows_the_callers_address_and_certificates() {
+async fn a_handler_gets_the_callers_address_and_certificates() {
     let (pair, (authority, client)) = (self_signed(), authority_and_client());
     let verifying = tls(&pair).verify_clients(authority.as_bytes(), ClientCertificates::Optional).unwrap();
     let server = Server::start(|options| options.tls = Some(verifying)).await;
@@ -161,7 +161,7 @@ async fn a_handler_knows_the_callers_address_and_certificates() {
 }
 
 #[tokio::test]
-async fn without_a_certificate_that_is_required_there_is_no_connection() {
+async fn a_required_client_certificate_is_verified() {
     let (pair, (authority, client)) = (self_signed(), authority_and_client());
     let stranger = self_signed();
     for mode in [ClientCertificates::Optional, ClientCertificates::Required] {
@@ -173,7 +173,7 @@ async fn without_a_certificate_that_is_required_there_is_no_connection() {
             refused.push(None);
         }
         for own in refused {
-            // The client has finished its handshake before the server has looked at the certificate.
+            // The client's handshake ends before the server has verified the certificate.
             let Ok(mut stream) = connect(&server, &pair, own, &["http/1.1"]).await else { continue };
             let asked = stream.write_all(b"GET / HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").await;
             let mut answer = Vec::new();
@@ -187,7 +187,7 @@ async fn without_a_certificate_that_is_required_there_is_no_connection() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_signed_itself_can_be_its_own_authority() {
+async fn a_self_signed_client_certificate_can_be_its_own_authority() {
     let (pair, client) = (self_signed(), self_signed());
     let verifying =
         tls(&pair).verify_clients(client.certificate.as_bytes(), ClientCertificates::Required).unwrap();
@@ -199,7 +199,7 @@ async fn a_certificate_that_signed_itself_can_be_its_own_authority() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_does_not_come_holds_up_nobody_and_is_given_up() {
+async fn a_missing_handshake_times_out_and_delays_no_other_connection() {
     let pair = self_signed();
     let server = Server::start(|options| {
         options.tls = Some(tls(&pair));
@@ -207,7 +207,7 @@ async fn a_handshake_that_does_not_come_holds_up_nobody_and_is_given_up() {
     })
     .await;
     let mut silent = TcpStream::connect(server.addr).await.unwrap();
-    // Inside TLS, but with nothing to say there.
+    // A handshake without a request.
     let mut idle = connect(&server, &pair, None, &["h2"]).await.unwrap();
 
     assert_eq!(calling(&server, &pair, None, Way::Native, "a").await.code(), "0");
@@ -221,7 +221,7 @@ async fn a_handshake_that_does_not_come_holds_up_nobody_and_is_given_up() {
 }
 
 #[tokio::test]
-async fn what_speaks_no_tls_is_turned_away_and_the_server_lives_on() {
+async fn cleartext_on_a_tls_port_is_refused() {
     let pair = self_signed();
     let server = Server::start(|options| options.tls = Some(tls(&pair))).await;
 
@@ -232,7 +232,7 @@ async fn what_speaks_no_tls_is_turned_away_and_the_server_lives_on() {
     server.stopped().await;
 }
 
-/// An HTTP/2 connection inside TLS, and an open stream of it that is not read.
+/// An HTTP/2 connection inside TLS, and an open stream that is not read.
 async fn unread(
     server: &Server,
     trusted: &Pair,
@@ -246,33 +246,38 @@ async fn unread(
         .header("content-type", "application/grpc")
         .body(Empty::new())
         .unwrap();
-    let response = timeout(PATIENCE, sender.send_request(request)).await.expect("no answer in time").unwrap();
+    let response =
+        timeout(PATIENCE, sender.send_request(request)).await.expect("no response in time").unwrap();
     (sender, response)
 }
 
 #[tokio::test]
-async fn a_reader_that_does_not_read_holds_its_own_stream_inside_tls_too() {
+async fn a_stream_that_is_not_read_is_paused_inside_tls() {
     let pair = self_signed();
     let server = Server::start(|options| options.tls = Some(tls(&pair))).await;
     let produced = || server.watch.produced.load(Ordering::SeqCst);
 
     let stream = unread(&server, &pair, ENDLESS).await;
 
-    // What hyper's client takes by itself: a window of 2 MiB.
+    // The default window of hyper's client has 2 MiB.
     eventually("the stream begins", || produced() > 0).await;
     let mut before = 0;
     while before != produced() {
         before = produced();
         assert_eq!(calling(&server, &pair, None, Way::Web, "a").await.code(), "0");
     }
-    assert!(produced() < 8 * 1024 * 1024, "{} bytes were produced for nobody", produced());
+    assert!(
+        produced() < 8 * 1024 * 1024,
+        "{} bytes were produced for a client that does not read",
+        produced()
+    );
     drop(stream);
     eventually("the stream is dropped", || server.watch.streams.load(Ordering::SeqCst) == 0).await;
     server.stopped().await;
 }
 
 #[tokio::test]
-async fn a_call_of_which_nothing_is_taken_ends_inside_tls_too() {
+async fn a_stalled_call_is_ended_inside_tls() {
     let pair = self_signed();
     let server = Server::start(|options| {
         options.tls = Some(tls(&pair));
@@ -297,7 +302,7 @@ async fn a_call_of_which_nothing_is_taken_ends_inside_tls_too() {
 }
 
 #[tokio::test]
-async fn draining_works_inside_tls_too() {
+async fn a_shutdown_drains_connections_inside_tls() {
     let pair = self_signed();
     let server = Server::start(|options| {
         options.tls = Some(tls(&pair));
@@ -305,17 +310,17 @@ async fn draining_works_inside_tls_too() {
     })
     .await;
     let open = unread(&server, &pair, SILENT).await;
-    let never_spoke = TcpStream::connect(server.addr).await.unwrap();
+    let silent = TcpStream::connect(server.addr).await.unwrap();
     let idle = connect(&server, &pair, None, &["h2"]).await.unwrap();
 
     let took = server.stopped().await;
 
     assert!(took < Duration::from_secs(2), "it took {took:?}");
-    drop((open, never_spoke, idle));
+    drop((open, silent, idle));
 }
 
 #[tokio::test]
-async fn a_peer_that_answers_no_ping_is_given_up_inside_tls_too() {
+async fn a_peer_that_acknowledges_no_ping_is_closed_inside_tls() {
     let pair = self_signed();
     let server = Server::start(|options| {
         options.tls = Some(tls(&pair));
@@ -324,7 +329,7 @@ async fn a_peer_that_answers_no_ping_is_given_up_inside_tls_too() {
     })
     .await;
     let mut stream = connect(&server, &pair, None, &["h2"]).await.unwrap();
-    // HTTP/2 and empty settings; from then on nothing.
+    // The preface and empty settings, and then nothing.
     stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
 
     let start = Instant::now();
@@ -337,7 +342,7 @@ async fn a_peer_that_answers_no_ping_is_given_up_inside_tls_too() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_large_is_refused_inside_tls_too() {
+async fn a_too_large_head_is_refused_inside_tls() {
     let pair = self_signed();
     let server = Server::start(|options| options.tls = Some(tls(&pair))).await;
     for (way, alpn, size) in [(Way::Web, "http/1.1", 100 * 1024), (Way::WebOverTwo, "h2", 17 * 1024)] {
@@ -354,7 +359,7 @@ async fn a_head_that_is_too_large_is_refused_inside_tls_too() {
 }
 
 #[tokio::test]
-async fn a_silent_connection_makes_room_inside_tls_too() {
+async fn a_silent_connection_is_evicted_inside_tls() {
     let pair = Arc::new(self_signed());
     let server = Server::start(|options| {
         options.tls = Some(tls(&pair));
@@ -370,7 +375,7 @@ async fn a_silent_connection_makes_room_inside_tls_too() {
 }
 
 #[test]
-fn a_certificate_says_when_it_expires() {
+fn the_expiry_of_a_certificate_is_read() {
     let seconds = |years: i32| Duration::from_secs(u64::try_from(years).unwrap() * 365 * 24 * 60 * 60);
     for (year, is_authority) in [(1999, false), (2031, false), (2031, true), (9999, false)] {
         let key = KeyPair::generate().unwrap();
@@ -385,7 +390,7 @@ fn a_certificate_says_when_it_expires() {
         let expires =
             Tls::from_pem(certificate.as_bytes(), key.serialize_pem().as_bytes()).unwrap().expires();
 
-        // Without the days of leap years.
+        // Leap days are not counted.
         let at_least = SystemTime::UNIX_EPOCH + seconds(year - 1970);
         let expires = expires.unwrap();
         assert!(
@@ -396,10 +401,10 @@ fn a_certificate_says_when_it_expires() {
 }
 
 #[test]
-fn what_cannot_be_used_is_refused_with_the_reason() {
+fn invalid_certificates_and_keys_are_refused() {
     let (one, other) = (self_signed(), self_signed());
     let refused = |certificate: &str, key: &str| {
-        Tls::from_pem(certificate.as_bytes(), key.as_bytes()).expect_err("it was taken")
+        Tls::from_pem(certificate.as_bytes(), key.as_bytes()).expect_err("it was accepted")
     };
 
     assert!(matches!(refused("", &one.key), TlsError::NoCertificate));

@@ -1,11 +1,9 @@
-//! Calls over every kind of connection, and what comes back of them.
+//! Calls over every kind of connection, and their responses.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use grpc_wire::web::text;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -18,7 +16,7 @@ use tokio::time::timeout;
 use crate::echo;
 use crate::support::PATIENCE;
 
-/// How a call is made.
+/// A wire format and an HTTP version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Way {
     /// gRPC over HTTP/2.
@@ -47,14 +45,14 @@ impl Way {
     }
 }
 
-/// What came back of a call.
+/// The response to a call.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) messages: Vec<String>,
-    /// Those of the protocol and those of the handler, wherever they stood.
-    pub(crate) trailers: HashMap<String, Vec<String>>,
+    /// Trailers of the protocol and of the handler, from the body or from HTTP.
+    pub(crate) trailers: HeaderMap,
 }
 
 impl Answer {
@@ -63,16 +61,31 @@ impl Answer {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
-    /// `grpc-status`, from the trailers or, in a response without a body, from the headers.
+    /// The values of a trailer.
+    pub(crate) fn trailer(&self, name: &str) -> Vec<&str> {
+        self.trailers.get_all(name).iter().map(|value| value.to_str().unwrap()).collect()
+    }
+
+    /// A status header, from the trailers or, in a response without a body, from the headers.
+    pub(crate) fn status_header(&self, name: &str) -> &str {
+        self.trailer(name).first().copied().unwrap_or_else(|| self.header(name))
+    }
+
+    /// `grpc-status`.
     pub(crate) fn code(&self) -> &str {
-        self.trailers.get("grpc-status").map_or_else(|| self.header("grpc-status"), |values| &values[0])
+        self.status_header("grpc-status")
+    }
+
+    /// `grpc-message`, decoded.
+    pub(crate) fn message(&self) -> String {
+        grpc_wire::status::decode_message(self.status_header("grpc-message").as_bytes())
     }
 }
 
-/// A call with a body of frames, encoded as `way` says.
+/// A call with a body of frames.
 pub(crate) fn call(way: Way, path: &str, frames: &[u8]) -> Request<Full<Bytes>> {
     let body = match way {
-        Way::Text => STANDARD.encode(frames).into_bytes(),
+        Way::Text => text::encode(frames).into_bytes(),
         _ => frames.to_vec(),
     };
     let uri = if way.is_http2() { format!("http://test{path}") } else { path.to_owned() };
@@ -88,15 +101,15 @@ pub(crate) async fn send(addr: SocketAddr, way: Way, request: Request<Full<Bytes
     send_over(TcpStream::connect(addr).await.unwrap(), way, request).await
 }
 
-/// Sends a request over HTTP/2 and waits for the head of the answer.
+/// Sends a request over HTTP/2 and waits for the head of the response.
 pub(crate) async fn send_for_head(addr: SocketAddr, request: Request<Full<Bytes>>) -> Response<Incoming> {
     let io = TokioIo::new(TcpStream::connect(addr).await.unwrap());
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), io).await.unwrap();
     tokio::spawn(connection);
-    timeout(PATIENCE, sender.send_request(request)).await.expect("no answer in time").unwrap()
+    timeout(PATIENCE, sender.send_request(request)).await.expect("no response in time").unwrap()
 }
 
-/// Sends a request over `io`, a connection on which nothing has been said.
+/// Sends a request over `io`, a new connection.
 pub(crate) async fn send_over<S>(io: S, way: Way, request: Request<Full<Bytes>>) -> Answer
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -113,26 +126,26 @@ where
             read(sender.send_request(request).await.unwrap()).await
         }
     };
-    timeout(PATIENCE, answer).await.expect("no answer in time")
+    timeout(PATIENCE, answer).await.expect("no response in time")
 }
 
 async fn read(response: Response<Incoming>) -> Answer {
     let (head, body) = response.into_parts();
     let body = body.collect().await.unwrap();
-    let native = body.trailers().cloned().unwrap_or_default();
+    let http_trailers = body.trailers().cloned().unwrap_or_default();
     let mut bytes = body.to_bytes();
     let content_type = head.headers.get("content-type").map_or("", |value| value.to_str().unwrap());
     if content_type.starts_with("application/grpc-web-text") {
-        // Each part of a response has padding of its own, and all are whole groups.
-        let groups = bytes.chunks(4).flat_map(|group| STANDARD.decode(group).unwrap());
-        bytes = groups.collect::<Vec<_>>().into();
+        let mut decoder = text::Decoder::default();
+        bytes = decoder.decode(&bytes);
+        assert!(!decoder.is_invalid() && !decoder.is_incomplete());
     }
     let (messages, mut trailers) = match content_type.starts_with("application/grpc") {
         true => echo::parse(&bytes),
         false => Default::default(),
     };
-    for (name, value) in &native {
-        trailers.entry(name.to_string()).or_default().push(value.to_str().unwrap().to_owned());
+    for (name, value) in &http_trailers {
+        trailers.append(name, value.clone());
     }
     Answer { status: head.status, headers: head.headers, messages, trailers }
 }

@@ -176,7 +176,7 @@ mod tests {
         hide_for(AWAY_MS - 1_000.0);
         dispatch(&global(), "pageshow");
         dispatch(&of_global("document"), "visibilitychange");
-        let waited = select(Box::pin(crate::sleep(Duration::from_millis(100))), updates.next()).await;
+        let waited = select(Box::pin(crate::timer::sleep(Duration::from_millis(100))), updates.next()).await;
         assert!(matches!(waited, Either::Left(_)));
     }
 
@@ -211,7 +211,7 @@ mod tests {
         say_online(false);
         let state = next_state(&mut updates).await;
         assert!(matches!(state, State::TransientFailure { next: NextAttempt::WhenOnline, attempt: 0, .. }));
-        let waited = select(Box::pin(crate::sleep(Duration::from_millis(100))), updates.next()).await;
+        let waited = select(Box::pin(crate::timer::sleep(Duration::from_millis(100))), updates.next()).await;
         assert!(matches!(waited, Either::Left(_)));
         assert_eq!(calls.get(), 0);
 

@@ -27,6 +27,7 @@ use self::abort::Abort;
 use self::chunks::Chunks;
 use self::connections::{Connections, OpenCall};
 use super::Transport;
+use crate::context::CallContext;
 use crate::error::{self, Error};
 use crate::js::message;
 use crate::maybe_send::BoxFuture;
@@ -57,7 +58,7 @@ pub enum Cookies {
 ///   its metadata to whom it was not meant for. The call fails with [`Error::Http`].
 /// - Responses are never taken from a cache nor kept in one.
 /// - Over HTTP/1.1 browsers open six connections to a host, and an open stream holds one. A call that waits because
-///   of that is reported as [`Warning`](crate::CallEventKind::Warning), and once on the console.
+///   of that is reported as [`Warning`](crate::observe::CallEventKind::Warning), and once on the console.
 /// - [`Error::Offline`] is what the browser says before a call leaves, except of a server on this machine.
 #[derive(Clone)]
 pub struct Fetch {
@@ -112,6 +113,11 @@ impl Fetch {
 }
 
 impl Transport for Fetch {
+    fn prepare(&self, headers: &mut HeaderMap) {
+        let is_text = self.inner.to_text.is_some();
+        web::prepare(headers, if is_text { WireFormat::GrpcWebText } else { WireFormat::GrpcWeb });
+    }
+
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
         let inner = Rc::clone(&self.inner);
         Box::pin(async move { inner.call(request).await })
@@ -132,16 +138,14 @@ impl Inner {
         if !self.loopback && js::offline() {
             return Err(Error::Offline.into());
         }
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         let mut body = web::collect(body).await?;
-        let mut format = WireFormat::GrpcWeb;
         if let Some(to_text) = self.to_text {
-            (format, body) = (WireFormat::GrpcWebText, to_text(&body).into());
+            body = to_text(&body).into();
         }
-        web::prepare(&mut parts.headers, format);
         let path = parts.uri.path_and_query().map_or("/", PathAndQuery::as_str);
-        let head = self.send(path, &parts.headers, &body, parts.extensions.get()).await?;
-        Ok(head)
+        let context = CallContext::of(&parts.extensions);
+        Ok(self.send(path, &parts.headers, &body, &context.reporter).await?)
     }
 
     /// Sends the request, and resolves when the head of its response has come.
@@ -150,7 +154,7 @@ impl Inner {
         path: &str,
         headers: &HeaderMap,
         body: &[u8],
-        reporter: Option<&Reporter>,
+        reporter: &Reporter,
     ) -> Result<Response<Body>, Error> {
         let url = format!("{}{path}", self.base);
         let open = OpenCall::new(&self.connections);

@@ -112,8 +112,8 @@ impl Drop for Lingering {
         if let Some(mut inner) = self.inner.take().filter(|_| self.complete) {
             wasm_bindgen_futures::spawn_local(async move {
                 let end = async { while let Some(Ok(_)) = inner.frame().await {} };
-                select(pin!(end), pin!(crate::sleep(LINGER))).await;
-                crate::sleep(LINGER).await;
+                select(pin!(end), pin!(crate::timer::sleep(LINGER))).await;
+                crate::timer::sleep(LINGER).await;
                 drop(inner);
             });
         }

@@ -12,13 +12,14 @@ use http::HeaderMap;
 use http_body::{Body, Frame};
 use tonic::{Code, Status};
 
-use super::ResponseRules;
 use super::head::{Head, TrailersEncoding};
 use crate::compression::Encoding;
+use crate::context::CallContext;
 use crate::error::Error;
 use crate::gzip;
+use crate::idle_timer::IdleTimer;
 use crate::limits::check_metadata;
-use crate::observe::{Reporter, Told};
+use crate::observe::EventRef;
 use crate::status::{self, GRPC_STATUS};
 use crate::timer::Grace;
 
@@ -40,13 +41,10 @@ pub(crate) struct ValidatedBody {
     /// Payload of a decompressed message that is to be returned after its prefix.
     payload: Bytes,
     state: State,
-    max_message: usize,
-    max_metadata: usize,
-    single: bool,
-    reporter: Reporter,
+    context: CallContext,
+    idle: Option<IdleTimer>,
     /// Messages that came before the head was reported.
     unreported: Option<Vec<Message>>,
-    has_received: bool,
 }
 
 enum State {
@@ -70,17 +68,19 @@ impl ValidatedBody {
         head: Head,
         trailers_encoding: TrailersEncoding,
         encoding: Encoding,
-        rules: &ResponseRules,
+        context: &CallContext,
+        idle: Option<IdleTimer>,
     ) -> Self {
+        let is_observed = context.reporter.is_observed();
         let reader = Reader::new(
             head.format,
             Rules {
-                max_message: rules.max_message,
-                max_trailers: rules.max_metadata,
-                single: rules.single,
+                max_message: context.limits.max_message,
+                max_trailers: context.limits.max_metadata,
+                single: context.expects_one_message(),
                 compressed: encoding != Encoding::Identity,
                 split_compressed: encoding == Encoding::Gzip,
-                capture: rules.reporter.capture(),
+                capture: if is_observed { context.limits.capture } else { 0 },
             },
         );
         Self {
@@ -91,25 +91,17 @@ impl ValidatedBody {
             ready: Bytes::new(),
             payload: Bytes::new(),
             state: State::Messages,
-            max_message: rules.max_message,
-            max_metadata: rules.max_metadata,
-            single: rules.single,
-            reporter: rules.reporter.clone(),
-            unreported: Some(Vec::new()),
-            has_received: false,
+            context: context.clone(),
+            idle,
+            unreported: is_observed.then(Vec::new),
         }
     }
 
     /// Reports the messages that came so far, and those to come: the head has been reported.
     pub(crate) fn report_messages(&mut self) {
         for message in self.unreported.take().unwrap_or_default() {
-            self.reporter.report(Told::MessageReceived(message));
+            self.context.reporter.report(&EventRef::MessageReceived(message));
         }
-    }
-
-    /// Whether bytes came since the last call. A message that is not complete returns no frame.
-    pub(crate) fn take_received(&mut self) -> bool {
-        std::mem::take(&mut self.has_received)
     }
 
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
@@ -130,16 +122,17 @@ impl ValidatedBody {
                 }
                 State::Messages | State::Trailers { .. } => {}
             }
-            let (reporter, unreported) = (&self.reporter, &mut self.unreported);
+            let (reporter, unreported) = (&self.context.reporter, &mut self.unreported);
             let mut report = |message| match unreported {
                 Some(messages) => messages.push(message),
-                None => reporter.report(Told::MessageReceived(message)),
+                None => reporter.report(&EventRef::MessageReceived(message)),
             };
             match self.reader.next(&mut report).map_err(Error::from)? {
                 Some(Piece::Messages(bytes)) => self.ready = bytes,
                 Some(Piece::Compressed(message)) if message.is_empty() => self.decompressed(message),
                 Some(Piece::Compressed(message)) => {
-                    self.state = State::Decompressing(gzip::decompress(message, self.max_message));
+                    self.state =
+                        State::Decompressing(gzip::decompress(message, self.context.limits.max_message));
                 }
                 Some(Piece::Trailers { flags, block }) => self.state = self.trailers_frame(flags, block)?,
                 None => {
@@ -155,9 +148,14 @@ impl ValidatedBody {
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
         let Some(source) = &mut self.source else { return Poll::Ready(Some(Ok(None))) };
         let Poll::Ready(polled) = Pin::new(source).poll_frame(cx) else {
-            return self.poll_grace(cx).map(Some);
+            return match self.poll_grace(cx) {
+                Poll::Pending => self.poll_idle(cx).map(|error| Some(Err(error.into()))),
+                step => step.map(Some),
+            };
         };
-        self.has_received = true;
+        if let Some(idle) = &mut self.idle {
+            idle.reset();
+        }
         Poll::Ready(match polled.map(|frame| frame.map(Frame::into_data)) {
             Some(Ok(Ok(data))) => {
                 self.reader.feed(data);
@@ -187,13 +185,13 @@ impl ValidatedBody {
     }
 
     fn trailers_frame(&self, flags: u8, block: Bytes) -> Result<State, Error> {
-        self.reporter.trailers_received(flags, &block);
+        self.context.reporter.report(&EventRef::TrailersReceived { flags, block: &block });
         if flags & COMPRESSED == 0 {
             return trailers(&block);
         }
         match self.trailers_encoding {
             TrailersEncoding::GzipOrHidden => {
-                Ok(State::DecompressingTrailers(gzip::decompress(block, self.max_metadata)))
+                Ok(State::DecompressingTrailers(gzip::decompress(block, self.context.limits.max_metadata)))
             }
             TrailersEncoding::Identity => {
                 Err(protocol("its trailers are compressed, and its encoding is `identity`"))
@@ -206,8 +204,18 @@ impl ValidatedBody {
 
     fn over_the_limit(&self, error: Error) -> Error {
         match error {
-            Error::MessageTooLarge { .. } => Error::MetadataTooLarge { limit: self.max_metadata },
+            Error::MessageTooLarge { .. } => {
+                Error::MetadataTooLarge { limit: self.context.limits.max_metadata }
+            }
             other => other,
+        }
+    }
+
+    /// Ready when the source was silent for the idle timeout.
+    fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Error> {
+        match (&mut self.idle, self.context.idle_timeout) {
+            (Some(idle), Some(timeout)) => idle.poll(cx).map(|()| Error::Idle { timeout }),
+            _ => Poll::Pending,
         }
     }
 
@@ -241,8 +249,8 @@ impl ValidatedBody {
 
     /// Judges the trailers, which end the body.
     fn finish(&mut self, mut trailers: HeaderMap) -> Step {
-        check_metadata(&trailers, self.max_metadata)?;
-        status::repair(&mut trailers, &self.reporter);
+        check_metadata(&trailers, self.context.limits.max_metadata)?;
+        status::repair(&mut trailers, &self.context.reporter);
         if !trailers.contains_key(GRPC_STATUS) {
             status::copy(&self.head.status, &mut trailers);
         }
@@ -254,7 +262,7 @@ impl ValidatedBody {
             end @ (BodyEnd::InsidePrefix | BodyEnd::InsideMessage) => {
                 return Err(Error::Truncated { end }.into());
             }
-            _ if self.single && self.reader.messages() == 0 => {
+            _ if self.context.expects_one_message() && self.reader.messages() == 0 => {
                 return Err(Error::Cardinality { found: "none" }.into());
             }
             _ => {}

@@ -9,10 +9,10 @@ use http_body_util::{BodyExt as _, StreamBody};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::{First, ResponseRules, Validated};
+use super::{First, Validated};
 use crate::compression::Decompressor;
+use crate::context::CallContext;
 use crate::error::Error;
-use crate::observe::Reporter;
 use crate::web::GrpcWeb;
 
 /// The result of reading a response.
@@ -62,20 +62,16 @@ pub(super) fn response(
     response
 }
 
-pub(super) fn rules() -> ResponseRules {
-    ResponseRules {
-        max_message: usize::MAX,
-        max_metadata: 64 * 1024,
-        single: false,
-        peek: false,
-        decompressor: Decompressor::Caller(b"gzip".to_vec()),
-        reporter: Reporter::deaf(),
-    }
+/// Validates without limits on messages and cardinality.
+pub(super) async fn validated(response: Response<Body>) -> Result<Validated, Status> {
+    let mut context = CallContext::default();
+    context.limits.max_message = usize::MAX;
+    super::response(response, &context, &Decompressor::Caller(b"gzip".to_vec()), None).await
 }
 
 pub(super) async fn read(response: Response<Body>) -> Outcome {
     let mut outcome = Outcome::default();
-    let (mut body, first) = match super::response(response, &rules()).await {
+    let (mut body, first) = match validated(response).await {
         Ok(Validated { body, first: First::Frame(frame), .. }) => (body, Some(frame)),
         Ok(Validated { body, .. }) => (body, None),
         Err(status) => {

@@ -171,7 +171,7 @@ async fn the_source_is_dropped_when_the_body_fails() {
     let (sender, receiver) = tokio::sync::mpsc::channel(1);
     sender.send(Ok(Bytes::from_static(b"\x42"))).await.unwrap();
     let chunks = tokio_stream::wrappers::ReceiverStream::new(receiver);
-    let mut body = super::response(response(binary(), chunks), &corpus::rules()).await.unwrap().body;
+    let mut body = corpus::validated(response(binary(), chunks)).await.unwrap().body;
 
     assert!(body.frame().await.unwrap().is_err());
     assert!(sender.is_closed(), "the request goes on, although nobody reads it");

@@ -1,36 +1,33 @@
-//! Deadlines, cancellation, errors and observation of single calls.
+//! Deadlines, cancellation, errors and events of single calls against a real server.
 
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use tokio::net::{TcpListener, TcpStream};
-use tonic::{Code, Request};
+use tonic::Code;
+use tonic_health::pb::HealthCheckResponse;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
-use tonic_web_channel::{Channel, Error, RetryPolicy, no_deadline};
+use tonic_web_channel::retry::RetryPolicy;
+use tonic_web_channel::{Channel, Error, Method, MethodKind, RequestExt as _};
 
-use crate::support::{Seen, TestServer};
-
-fn ask(service: &str) -> Request<HealthCheckRequest> {
-    Request::new(HealthCheckRequest { service: service.to_owned() })
-}
+use crate::support::{Seen, TestServer, ask_for};
 
 #[tokio::test]
-async fn a_stock_client_calls_through_it() {
+async fn a_generated_client_calls_through_the_channel() {
     let server = TestServer::start().await;
     let channel = Channel::builder(server.uri()).build().unwrap();
 
-    let reply = HealthClient::new(channel).check(ask("any")).await.unwrap();
+    let reply = HealthClient::new(channel).check(ask_for("any")).await.unwrap();
 
     assert_eq!(reply.get_ref().status, 1);
 }
 
 #[tokio::test]
-async fn the_default_deadline_is_sent_and_ends_a_call_that_hangs() {
+async fn the_default_deadline_is_sent_and_enforced() {
     let mut server = TestServer::start().await;
     let channel = Channel::builder(server.uri()).deadline(Duration::from_millis(150)).build().unwrap();
 
-    let status = HealthClient::new(channel).check(ask("hang")).await.unwrap_err();
+    let status = HealthClient::new(channel).check(ask_for("hang")).await.unwrap_err();
 
     assert_eq!(status.code(), Code::DeadlineExceeded);
     assert_eq!(server.calls.recv().await.unwrap().get("grpc-timeout").unwrap(), "150m");
@@ -40,7 +37,7 @@ async fn the_default_deadline_is_sent_and_ends_a_call_that_hangs() {
 async fn a_call_s_own_deadline_wins_over_the_default() {
     let server = TestServer::start().await;
     let channel = Channel::builder(server.uri()).deadline(Duration::from_secs(3_600)).build().unwrap();
-    let mut request = ask("hang");
+    let mut request = ask_for("hang");
     request.set_timeout(Duration::from_millis(100));
 
     let status = HealthClient::new(channel).check(request).await.unwrap_err();
@@ -49,10 +46,10 @@ async fn a_call_s_own_deadline_wins_over_the_default() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_at_its_deadline_although_messages_came() {
+async fn a_stream_ends_at_its_deadline_after_messages() {
     let mut server = TestServer::start().await;
     let channel = Channel::builder(server.uri()).build().unwrap();
-    let mut request = ask("any");
+    let mut request = ask_for("any");
     request.set_timeout(Duration::from_millis(300));
 
     let mut stream = HealthClient::new(channel).watch(request).await.unwrap().into_inner();
@@ -67,8 +64,8 @@ async fn a_stream_ends_at_its_deadline_although_messages_came() {
 async fn an_exempt_stream_has_no_deadline() {
     let mut server = TestServer::start().await;
     let channel = Channel::builder(server.uri()).deadline(Duration::from_secs(1)).build().unwrap();
-    let mut request = ask("any");
-    no_deadline(&mut request);
+    let mut request = ask_for("any");
+    request.no_deadline();
 
     HealthClient::new(channel).watch(request).await.unwrap();
 
@@ -81,7 +78,7 @@ async fn dropping_a_stream_cancels_it_on_the_server() {
     let seen = Seen::default();
     let channel = Channel::builder(server.uri()).observer(seen.observer()).build().unwrap();
 
-    let stream = HealthClient::new(channel).watch(ask("any")).await.unwrap();
+    let stream = HealthClient::new(channel).watch(ask_for("any")).await.unwrap();
     let answers = server.watched.recv().await.unwrap();
     drop(stream);
 
@@ -91,14 +88,14 @@ async fn dropping_a_stream_cancels_it_on_the_server() {
 }
 
 #[tokio::test]
-async fn dropping_a_call_s_future_reports_that_it_was_cancelled() {
+async fn dropping_a_call_s_future_reports_cancelled() {
     let mut server = TestServer::start().await;
     let seen = Seen::default();
     let channel = Channel::builder(server.uri()).observer(seen.observer()).build().unwrap();
 
     let mut client = HealthClient::new(channel);
     tokio::select! {
-        _ = client.check(ask("hang")) => panic!("it hangs"),
+        _ = client.check(ask_for("hang")) => panic!("it hangs"),
         _ = server.calls.recv() => {}
     }
 
@@ -112,9 +109,9 @@ async fn an_observer_sees_every_step_of_a_call() {
     let channel = Channel::builder(server.uri()).observer(seen.observer()).build().unwrap();
     let mut client = HealthClient::new(channel);
 
-    client.check(ask("abc")).await.unwrap();
-    client.check(ask("missing")).await.unwrap_err();
-    let mut stream = client.watch(ask("")).await.unwrap().into_inner();
+    client.check(ask_for("abc")).await.unwrap();
+    client.check(ask_for("missing")).await.unwrap_err();
+    let mut stream = client.watch(ask_for("")).await.unwrap().into_inner();
     let answers = server.watched.recv().await.unwrap();
     answers.send(Ok(HealthCheckResponse { status: 2 })).await.unwrap();
     drop(answers);
@@ -126,16 +123,19 @@ async fn an_observer_sees_every_step_of_a_call() {
         [
             // Tag, length and three letters; tag and enum value.
             "started /grpc.health.v1.Health/Check",
+            "attempt 1",
             "sent 5",
             "headers",
             "received 2",
             "ended Ok",
             // The status came in the headers, as it does when there is no body.
             "started /grpc.health.v1.Health/Check",
+            "attempt 1",
             "sent 9",
             "headers",
             "ended NotFound",
             "started /grpc.health.v1.Health/Watch",
+            "attempt 1",
             "sent 0",
             "headers",
             "received 2",
@@ -145,20 +145,20 @@ async fn an_observer_sees_every_step_of_a_call() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_is_unavailable() {
+async fn a_missing_server_is_unavailable() {
     // Bound and dropped: nobody listens on this port.
     let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     let seen = Seen::default();
     let channel = Channel::builder(format!("http://{addr}")).observer(seen.observer()).build().unwrap();
 
-    let status = HealthClient::new(channel).check(ask("any")).await.unwrap_err();
+    let status = HealthClient::new(channel).check(ask_for("any")).await.unwrap_err();
 
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(seen.lines().last().unwrap(), "ended Unavailable");
 }
 
 #[tokio::test]
-async fn an_address_that_cannot_be_called_is_refused_by_name() {
+async fn an_invalid_address_is_refused_and_named() {
     for uri in ["", "not a uri", "/only/a/path", "127.0.0.1:50051", "ftp://127.0.0.1"] {
         let error = Channel::builder(uri).build().unwrap_err();
         assert!(error.to_string().contains(uri), "{error}");
@@ -166,12 +166,12 @@ async fn an_address_that_cannot_be_called_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn an_address_where_nobody_listens_is_named_and_the_call_has_not_left() {
+async fn a_refused_connection_names_the_address_and_sent_nothing() {
     let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
     for origin in [format!("http://{addr}"), "http://no-such-name.invalid:80".to_owned()] {
         let channel = Channel::builder(&origin).retry(RetryPolicy::never()).build().unwrap();
 
-        let status = HealthClient::new(channel).check(ask("any")).await.unwrap_err();
+        let status = HealthClient::new(channel).check(ask_for("any")).await.unwrap_err();
 
         let error = Error::of(&status).unwrap();
         assert!(matches!(error, Error::Connect { origin: named, .. } if *named == origin), "{error:?}");
@@ -194,13 +194,13 @@ async fn proxy_to(server: &TestServer) -> (String, tokio::task::JoinHandle<()>) 
 }
 
 #[tokio::test]
-async fn a_connection_that_is_lost_is_said_to_be_lost() {
+async fn a_lost_connection_is_connection_lost() {
     let mut server = TestServer::start().await;
     let (uri, proxy) = proxy_to(&server).await;
     let channel = Channel::builder(uri).retry(RetryPolicy::never()).build().unwrap();
     let mut client = HealthClient::new(channel);
-    let mut stream = client.watch(ask("any")).await.unwrap().into_inner();
-    let waiting = tokio::spawn(async move { client.check(ask("hang")).await });
+    let mut stream = client.watch(ask_for("any")).await.unwrap().into_inner();
+    let waiting = tokio::spawn(async move { client.check(ask_for("hang")).await });
     server.calls.recv().await.unwrap();
     server.calls.recv().await.unwrap();
 
@@ -213,7 +213,7 @@ async fn a_connection_that_is_lost_is_said_to_be_lost() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_no_grpc_server_is_recognised_by_its_content_type() {
+async fn a_server_without_grpc_is_recognised_by_its_content_type() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -226,14 +226,14 @@ async fn a_server_that_is_no_grpc_server_is_recognised_by_its_content_type() {
     });
 
     let status =
-        HealthClient::new(Channel::builder(uri).build().unwrap()).check(ask("any")).await.unwrap_err();
+        HealthClient::new(Channel::builder(uri).build().unwrap()).check(ask_for("any")).await.unwrap_err();
 
     assert_eq!(status.code(), Code::Unknown);
     assert_eq!(Error::of(&status), Some(&Error::ContentType { found: "text/html".to_owned() }));
 }
 
 #[tokio::test]
-async fn metadata_may_be_as_long_as_the_channel_allows_also_over_http_2() {
+async fn http_2_takes_metadata_up_to_the_channel_s_limit() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move {
@@ -253,7 +253,7 @@ async fn metadata_may_be_as_long_as_the_channel_allows_also_over_http_2() {
     });
     let failure = async |limit: usize| {
         let channel = Channel::builder(&uri).max_metadata_size(limit).build().unwrap();
-        HealthClient::new(channel).check(ask("any")).await.unwrap_err()
+        HealthClient::new(channel).check(ask_for("any")).await.unwrap_err()
     };
 
     let status = failure(64 << 10).await;
@@ -263,7 +263,7 @@ async fn metadata_may_be_as_long_as_the_channel_allows_also_over_http_2() {
 }
 
 #[tokio::test]
-async fn a_connection_that_tonic_made_carries_the_calls() {
+async fn a_connection_made_by_tonic_carries_the_calls() {
     let server = TestServer::start().await;
     let uri = server.uri();
     let made = tonic::transport::Endpoint::from_shared(uri).unwrap().connect().await.unwrap();
@@ -271,7 +271,26 @@ async fn a_connection_that_tonic_made_carries_the_calls() {
     let channel = Channel::builder("http://127.0.0.1:1");
     let channel = channel.transport(tonic_web_channel::Native::new("elsewhere", made)).build().unwrap();
 
-    let reply = HealthClient::new(channel).check(ask("any")).await.unwrap();
+    let reply = HealthClient::new(channel).check(ask_for("any")).await.unwrap();
 
     assert_eq!(reply.get_ref().status, 1);
+}
+
+#[tokio::test]
+async fn an_unlisted_method_of_a_listed_service_is_reported() {
+    let warned = async |path: &'static str| {
+        let server = TestServer::start().await;
+        let seen = Seen::default();
+        let channel = Channel::builder(server.uri())
+            .methods([Method::new(path, MethodKind::Unary)])
+            .observer(seen.observer())
+            .build()
+            .unwrap();
+        HealthClient::new(channel).check(ask_for("any")).await.unwrap();
+        seen.lines().iter().any(|line| line.starts_with("Warning"))
+    };
+
+    assert!(warned("/grpc.health.v1.Health/Chek").await);
+    assert!(!warned("/grpc.health.v1.Health/Check").await);
+    assert!(!warned("/grpc.health.v2.Health/Check").await);
 }

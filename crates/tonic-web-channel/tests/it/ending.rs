@@ -1,4 +1,4 @@
-//! What ends a call from this side: deadlines, tokens, silence. The clock stands still and is moved.
+//! Early ends of a call from this side: deadline, cancellation, idle timeout. On paused time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,25 +11,20 @@ use http_body_util::{BodyExt as _, StreamBody};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_web_channel::{Channel, Error, cancel_with, idle_timeout};
+use tonic_web_channel::{CancellationToken, Channel, Error, RequestExt as _};
 use tower::Service as _;
 
 use crate::support::canned::{Canned, framed, reply};
-use crate::support::{Seen, TestServer};
+use crate::support::{Seen, TestServer, ask};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-fn ask() -> Request<HealthCheckRequest> {
-    Request::new(HealthCheckRequest { service: "any".to_owned() })
-}
-
-/// Answers nothing at all; the receiver ends when the call has been dropped.
-fn silent() -> (Canned, mpsc::Receiver<oneshot::Receiver<()>>) {
+/// Never responds; the receiver ends when the call has been dropped.
+fn hanging() -> (Canned, mpsc::Receiver<oneshot::Receiver<()>>) {
     let (calls_in, calls) = mpsc::channel(16);
     let canned = Canned::new(move |_| {
         let calls = calls_in.clone();
@@ -60,8 +55,8 @@ fn fed() -> (Canned, mpsc::Receiver<mpsc::Sender<Bytes>>) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_is_exact_typed_and_aborts_the_call() {
-    let (canned, mut calls) = silent();
+async fn a_deadline_is_exact_and_aborts_the_call() {
+    let (canned, mut calls) = hanging();
     let channel = canned.builder().deadline(MINUTE).build().unwrap();
     let start = Instant::now();
 
@@ -74,8 +69,8 @@ async fn a_deadline_is_exact_typed_and_aborts_the_call() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_of_more_than_twenty_five_days_is_kept() {
-    let (canned, _calls) = silent();
+async fn a_deadline_beyond_25_days_is_kept() {
+    let (canned, _calls) = hanging();
     let days = Duration::from_secs(40 * 24 * 3_600);
     let channel = canned.builder().deadline(days).build().unwrap();
     let start = Instant::now();
@@ -88,13 +83,13 @@ async fn a_deadline_of_more_than_twenty_five_days_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_holds_although_a_message_is_ready_when_it_is_noticed_late() {
+async fn a_passed_deadline_wins_over_a_message_that_is_ready() {
     let (canned, mut streams) = fed();
     let channel = canned.builder().deadline(MINUTE).build().unwrap();
     let mut stream = HealthClient::new(channel).watch(ask()).await.unwrap().into_inner();
     let chunks = streams.recv().await.unwrap();
 
-    // As in a page that was asleep: nobody polled, and a message has come meanwhile.
+    // As in a page that was asleep: a message came and the stream was not polled.
     chunks.send(framed(0, &[8, 1])).await.unwrap();
     tokio::time::advance(2 * MINUTE).await;
 
@@ -104,7 +99,7 @@ async fn a_deadline_holds_although_a_message_is_ready_when_it_is_noticed_late() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_is_one_for_all_attempts_and_each_is_told_what_is_left() {
+async fn all_attempts_share_one_deadline_and_send_the_remaining_time() {
     let canned = Canned::new(|_| async move {
         tokio::time::sleep(Duration::from_secs(4)).await;
         Ok(reply().header("grpc-status", "14").header("grpc-retry-pushback-ms", "1000").into_response())
@@ -126,12 +121,12 @@ async fn a_deadline_is_one_for_all_attempts_and_each_is_told_what_is_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_ends_a_call_that_waits_and_aborts_it() {
-    let (canned, mut calls) = silent();
+async fn cancellation_aborts_a_waiting_call() {
+    let (canned, mut calls) = hanging();
     let channel = canned.builder().build().unwrap();
     let token = CancellationToken::new();
     let mut request = ask();
-    cancel_with(&mut request, token.clone());
+    request.cancel_with(token.clone());
 
     let mut client = HealthClient::new(channel);
     let call = tokio::spawn(async move { client.check(request).await });
@@ -144,13 +139,13 @@ async fn a_token_ends_a_call_that_waits_and_aborts_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_ends_a_stream_in_its_middle() {
+async fn cancellation_ends_a_stream_in_its_middle() {
     let (canned, mut streams) = fed();
     let seen = Seen::default();
     let channel = canned.builder().observer(seen.observer()).build().unwrap();
     let token = CancellationToken::new();
     let mut request = ask();
-    cancel_with(&mut request, token.clone());
+    request.cancel_with(token.clone());
     let mut stream = HealthClient::new(channel).watch(request).await.unwrap().into_inner();
     let chunks = streams.recv().await.unwrap();
     chunks.send(framed(0, &[8, 1])).await.unwrap();
@@ -167,12 +162,12 @@ async fn a_token_ends_a_stream_in_its_middle() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_ends_a_stream_also_while_there_is_more_of_what_came_at_once() {
+async fn cancellation_wins_over_the_rest_of_a_large_chunk() {
     let many = framed(0, &[7; 50_000]).repeat(20);
     let canned = Canned::always(move || reply().bytes(many.clone()).hangs());
     let token = CancellationToken::new();
     let mut request = Request::new(());
-    cancel_with(&mut request, token.clone());
+    request.cancel_with(token.clone());
     let mut call = http::Request::new(Body::empty());
     *call.uri_mut() = "http://canned.test/grpc.health.v1.Health/Watch".parse().unwrap();
     *call.extensions_mut() = request.into_parts().1;
@@ -186,12 +181,12 @@ async fn a_token_ends_a_stream_also_while_there_is_more_of_what_came_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_token_that_is_cancelled_already_sends_nothing() {
-    let (canned, _calls) = silent();
+async fn a_call_that_is_already_cancelled_sends_nothing() {
+    let (canned, _calls) = hanging();
     let mut request = ask();
     let token = CancellationToken::new();
     token.cancel();
-    cancel_with(&mut request, token);
+    request.cancel_with(token);
 
     let status = HealthClient::new(canned.builder().build().unwrap()).check(request).await.unwrap_err();
 
@@ -200,12 +195,12 @@ async fn a_token_that_is_cancelled_already_sends_nothing() {
 }
 
 #[tokio::test]
-async fn a_token_is_noticed_by_a_real_server() {
+async fn cancellation_reaches_a_real_server() {
     let mut server = TestServer::start().await;
     let channel = Channel::builder(server.uri()).build().unwrap();
     let token = CancellationToken::new();
     let mut request = ask();
-    cancel_with(&mut request, token.clone());
+    request.cancel_with(token.clone());
     let mut stream = HealthClient::new(channel).watch(request).await.unwrap().into_inner();
     let answers = server.watched.recv().await.unwrap();
 
@@ -215,7 +210,7 @@ async fn a_token_is_noticed_by_a_real_server() {
     answers.closed().await;
 }
 
-/// Answers one call with a message, then tells how its request ends.
+/// Answers one call with a message, then sends the reset reason of its request.
 async fn answering_early() -> (String, oneshot::Receiver<Option<h2::Reason>>) {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
@@ -245,11 +240,11 @@ async fn answering_early() -> (String, oneshot::Receiver<Option<h2::Reason>>) {
 }
 
 #[tokio::test]
-async fn a_request_that_is_still_open_is_reset_when_its_call_is_over() {
+async fn an_unfinished_request_is_reset_when_its_call_is_over() {
     let (uri, end) = answering_early().await;
     let token = CancellationToken::new();
     let mut request = Request::new(futures_util::stream::pending::<HealthCheckRequest>());
-    cancel_with(&mut request, token.clone());
+    request.cancel_with(token.clone());
     let mut client = tonic::client::Grpc::new(Channel::builder(uri).build().unwrap());
     client.ready().await.unwrap();
     let codec = tonic_prost::ProstCodec::<_, tonic_health::pb::HealthCheckResponse>::default();
@@ -264,7 +259,7 @@ async fn a_request_that_is_still_open_is_reset_when_its_call_is_over() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_ends_a_stream_and_whatever_comes_keeps_it() {
+async fn idle_timeout_ends_a_stream_and_any_byte_resets_it() {
     let (canned, mut streams) = fed();
     let channel = canned.builder().idle_timeout(MINUTE).build().unwrap();
     let mut stream = HealthClient::new(channel).watch(ask()).await.unwrap().into_inner();
@@ -275,14 +270,14 @@ async fn silence_ends_a_stream_and_whatever_comes_keeps_it() {
         // The second piece is half a message.
         for piece in [framed(0, &[8, 1]), Bytes::from_static(&[0, 0])] {
             tokio::time::sleep(MINUTE * 2 / 3).await;
-            chunks.send(piece.into()).await.unwrap();
+            chunks.send(piece).await.unwrap();
         }
     };
     let read = async { (stream.next().await.unwrap(), stream.next().await.unwrap()) };
-    let ((), (message, silence)) = tokio::join!(feed, read);
+    let ((), (message, idle)) = tokio::join!(feed, read);
 
     assert_eq!(message.unwrap().status, 1);
-    let status = silence.unwrap_err();
+    let status = idle.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
     assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: MINUTE }));
     assert_eq!(start.elapsed().as_secs(), 140);
@@ -290,8 +285,8 @@ async fn silence_ends_a_stream_and_whatever_comes_keeps_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_before_the_headers_ends_a_stream_too() {
-    let (canned, mut calls) = silent();
+async fn idle_timeout_counts_before_the_headers_too() {
+    let (canned, mut calls) = hanging();
     let channel = canned.builder().idle_timeout(MINUTE).build().unwrap();
     let start = Instant::now();
 
@@ -303,7 +298,7 @@ async fn silence_before_the_headers_ends_a_stream_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_reads_late_does_not_find_silence_but_waits_for_it() {
+async fn idle_timeout_does_not_count_while_the_stream_is_not_read() {
     let (canned, mut streams) = fed();
     let channel = canned.builder().idle_timeout(MINUTE).build().unwrap();
     let mut stream = HealthClient::new(channel).watch(ask()).await.unwrap().into_inner();
@@ -311,7 +306,7 @@ async fn who_reads_late_does_not_find_silence_but_waits_for_it() {
 
     for _ in 0..2 {
         tokio::time::advance(2 * MINUTE).await;
-        // As from a browser, the first look finds nothing, and then something is there.
+        // As in a browser, where the first poll finds nothing and the chunk comes right after.
         let mut next = stream.next();
         assert!((&mut next).now_or_never().is_none());
         chunks.send(framed(0, &[8, 1])).await.unwrap();
@@ -325,7 +320,7 @@ async fn who_reads_late_does_not_find_silence_but_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn headers_that_are_there_count_however_late_they_are_noticed() {
+async fn headers_that_have_come_win_over_the_idle_timeout() {
     let answer = Arc::new(Notify::new());
     let asked = answer.clone();
     let canned = Canned::new(move |_| {
@@ -346,7 +341,7 @@ async fn headers_that_are_there_count_however_late_they_are_noticed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_s_own_idle_timeout_wins_and_one_answer_is_exempt_from_the_channel_s() {
+async fn a_request_s_own_idle_timeout_wins_and_unary_calls_are_exempt_from_the_channel_s() {
     let canned = Canned::new(|sent| async move {
         if sent.number > 0 {
             return Ok(reply().hangs().into_response());
@@ -359,7 +354,7 @@ async fn a_request_s_own_idle_timeout_wins_and_one_answer_is_exempt_from_the_cha
     client.check(ask()).await.unwrap();
 
     let mut request = ask();
-    idle_timeout(&mut request, Duration::from_secs(7));
+    request.idle_timeout(Duration::from_secs(7));
     let mut stream = client.watch(request).await.unwrap().into_inner();
     let start = Instant::now();
 

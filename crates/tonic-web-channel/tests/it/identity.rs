@@ -1,7 +1,7 @@
-//! Interceptors, credentials and layers of the program's own.
+//! Credentials, interceptors and layers around the channel.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -9,22 +9,17 @@ use http::Request as HttpRequest;
 use tonic::body::Body;
 use tonic::service::interceptor::InterceptedService;
 use tonic::{Code, Request, Status};
-use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_web_channel::{Channel, Error, Outgoing, no_retry};
+use tonic_web_channel::observe::CallEventKind;
+use tonic_web_channel::rt::BoxFuture;
+use tonic_web_channel::{Channel, Error, RequestExt as _};
 use tower::{Service as _, ServiceBuilder};
 
-use crate::support::TestServer;
 use crate::support::canned::{Canned, Sent, reply};
-
-fn ask() -> Request<HealthCheckRequest> {
-    Request::new(HealthCheckRequest { service: "any".to_owned() })
-}
+use crate::support::{TestServer, ask};
 
 /// A source whose tokens are numbered, each after a second.
-fn numbered(
-    fetched: &Arc<AtomicUsize>,
-) -> impl Fn() -> tonic_web_channel::BoxFuture<Result<String, Status>> + use<> {
+fn numbered(fetched: &Arc<AtomicUsize>) -> impl Fn() -> BoxFuture<Result<String, Status>> + use<> {
     let fetched = fetched.clone();
     move || {
         let fetched = fetched.clone();
@@ -39,8 +34,8 @@ fn token(sent: &Sent) -> &str {
     sent.headers["authorization"].to_str().unwrap()
 }
 
-/// Takes a while for each call, and takes no token but `good`.
-fn picky(good: &'static str) -> Canned {
+/// Accepts the token `good` only, after a few milliseconds.
+fn accepting(good: &'static str) -> Canned {
     Canned::new(move |sent| async move {
         tokio::time::sleep(Duration::from_millis(1 + sent.number as u64 % 7)).await;
         let answer = if token(&sent) == good {
@@ -54,9 +49,9 @@ fn picky(good: &'static str) -> Canned {
 }
 
 #[tokio::test(start_paused = true)]
-async fn fifty_calls_with_a_stale_token_lead_to_one_refresh_and_one_repeat_each() {
+async fn fifty_calls_with_a_stale_token_share_one_renewal_and_are_repeated_once() {
     let fetched = Arc::new(AtomicUsize::new(0));
-    let canned = picky("Bearer 2");
+    let canned = accepting("Bearer 2");
     let channel = canned.builder().credentials(numbered(&fetched)).build().unwrap();
 
     let calls = (0..50).map(|_| {
@@ -77,7 +72,7 @@ async fn fifty_calls_with_a_stale_token_lead_to_one_refresh_and_one_repeat_each(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refresh_that_fails_ends_the_calls_that_wait_with_its_status_and_is_not_repeated_for_each() {
+async fn a_failed_renewal_ends_all_waiting_calls_and_happens_once() {
     let fetched = Arc::new(AtomicUsize::new(0));
     let count = fetched.clone();
     let source = move || {
@@ -90,7 +85,7 @@ async fn a_refresh_that_fails_ends_the_calls_that_wait_with_its_status_and_is_no
             }
         }
     };
-    let canned = picky("Bearer 2");
+    let canned = accepting("Bearer 2");
     let channel = canned.builder().credentials(source).build().unwrap();
 
     let calls = (0..50).map(|_| {
@@ -109,9 +104,9 @@ async fn a_refresh_that_fails_ends_the_calls_that_wait_with_its_status_and_is_no
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_is_repeated_once_only_when_the_new_token_is_refused_too() {
+async fn a_call_is_repeated_once_when_the_new_token_is_refused_too() {
     let fetched = Arc::new(AtomicUsize::new(0));
-    let canned = picky("none is good");
+    let canned = accepting("none is good");
     let channel = canned.builder().credentials(numbered(&fetched)).build().unwrap();
 
     let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
@@ -121,9 +116,9 @@ async fn a_call_is_repeated_once_only_when_the_new_token_is_refused_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_that_is_refused_in_its_trailers_has_the_next_call_begin_with_a_new_token() {
+async fn a_stream_refused_in_its_trailers_renews_the_token_for_the_next_call() {
     let fetched = Arc::new(AtomicUsize::new(0));
-    let canned = picky("Bearer 2");
+    let canned = accepting("Bearer 2");
     let channel = canned.builder().credentials(numbered(&fetched)).build().unwrap();
     let mut client = HealthClient::new(channel);
 
@@ -134,7 +129,7 @@ async fn a_stream_that_is_refused_in_its_trailers_has_the_next_call_begin_with_a
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_is_not_repeated_has_the_next_one_begin_with_a_new_token_too() {
+async fn a_refused_call_without_retry_renews_the_token_for_the_next_call() {
     let fetched = Arc::new(AtomicUsize::new(0));
     // As a proxy refuses it.
     let canned = Canned::new(|sent| async move {
@@ -145,7 +140,7 @@ async fn a_call_that_is_not_repeated_has_the_next_one_begin_with_a_new_token_too
     let mut client = HealthClient::new(channel);
     let once = || {
         let mut request = ask();
-        no_retry(&mut request);
+        request.no_retry();
         request
     };
 
@@ -154,9 +149,9 @@ async fn a_call_that_is_not_repeated_has_the_next_one_begin_with_a_new_token_too
 }
 
 #[tokio::test(start_paused = true)]
-async fn waiting_for_a_token_counts_to_the_deadline() {
+async fn the_wait_for_a_token_counts_towards_the_deadline() {
     let source = || async { std::future::pending::<Result<String, Status>>().await };
-    let canned = picky("");
+    let canned = accepting("");
     let channel = canned.builder().credentials(source).deadline(Duration::from_secs(3)).build().unwrap();
 
     let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
@@ -170,13 +165,13 @@ async fn interceptors_run_in_order_see_the_method_and_may_refuse() {
     let canned = Canned::always(|| reply().serving().ok());
     let channel = canned
         .builder()
-        .interceptor(|mut call: Outgoing| async move {
+        .interceptor(|mut call| async move {
             tokio::task::yield_now().await;
             assert!(call.method().is_some());
             call.metadata_mut().insert("x-steps", "first".parse().unwrap());
             Ok(call)
         })
-        .interceptor(|mut call: Outgoing| async move {
+        .interceptor(|mut call| async move {
             if call.path().ends_with("/Watch") {
                 return Err(Status::permission_denied("not from here"));
             }
@@ -198,7 +193,7 @@ async fn interceptors_run_in_order_see_the_method_and_may_refuse() {
 }
 
 #[tokio::test]
-async fn layers_of_tower_and_tonic_s_own_interceptors_go_around_it() {
+async fn tower_layers_and_tonic_interceptors_go_around_the_channel() {
     let mut server = TestServer::start().await;
     let channel = Channel::builder(server.uri()).build().unwrap();
 
@@ -220,7 +215,7 @@ async fn layers_of_tower_and_tonic_s_own_interceptors_go_around_it() {
 }
 
 #[tokio::test]
-async fn calls_and_channels_may_go_to_other_threads() {
+async fn calls_and_channels_are_send() {
     fn sendable<T: Send>(value: T) -> T {
         value
     }
@@ -234,4 +229,110 @@ async fn calls_and_channels_may_go_to_other_threads() {
     drop(sendable(channel.call(HttpRequest::new(Body::empty()))));
     let stream = tokio::spawn(sendable(async move { client.watch(ask()).await })).await.unwrap().unwrap();
     sendable(stream);
+}
+
+#[tokio::test]
+async fn interceptors_and_events_share_the_call_number() {
+    let canned = Canned::always(|| reply().serving().ok());
+    let numbers = Arc::new(Mutex::new(Vec::new()));
+    let observed = numbers.clone();
+    let channel = canned
+        .builder()
+        .observer(move |event| {
+            if matches!(event.kind, CallEventKind::Started { .. }) {
+                observed.lock().unwrap().push(event.call);
+            }
+        })
+        .interceptor(|mut request| async move {
+            let number = request.call_number();
+            request.metadata_mut().insert("x-call-number", number.into());
+            Ok(request)
+        })
+        .build()
+        .unwrap();
+    let mut client = HealthClient::new(channel);
+
+    client.check(ask()).await.unwrap();
+    client.check(ask()).await.unwrap();
+
+    let sent: Vec<String> =
+        canned.sent().iter().map(|sent| sent.headers["x-call-number"].to_str().unwrap().to_owned()).collect();
+    let numbers: Vec<String> = numbers.lock().unwrap().iter().map(u64::to_string).collect();
+    assert_eq!(sent, numbers);
+    assert_ne!(sent[0], sent[1]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_attempt_is_reported_with_the_headers_that_are_sent() {
+    let canned = accepting("Bearer 2");
+    let attempts = Arc::new(Mutex::new(Vec::new()));
+    let observed = attempts.clone();
+    let channel = canned
+        .builder()
+        .observer(move |event| {
+            if let CallEventKind::AttemptStarted { attempt, headers } = &event.kind {
+                observed.lock().unwrap().push((*attempt, headers.clone()));
+            }
+        })
+        .interceptor(|mut request| async move {
+            request.metadata_mut().insert("x-step", "intercepted".parse().unwrap());
+            Ok(request)
+        })
+        .credentials(numbered(&Arc::default()))
+        .build()
+        .unwrap();
+
+    HealthClient::new(channel).check(ask()).await.unwrap();
+
+    let sent = canned.sent();
+    let attempts = attempts.lock().unwrap();
+    assert_eq!(attempts.iter().map(|(attempt, _)| *attempt).collect::<Vec<_>>(), [1, 2]);
+    for ((_, headers), sent) in attempts.iter().zip(&sent) {
+        assert_eq!(headers, &sent.headers);
+        assert_eq!(headers["x-step"], "intercepted");
+    }
+    assert_ne!(attempts[0].1["authorization"], attempts[1].1["authorization"]);
+}
+
+#[tokio::test]
+async fn a_token_source_that_calls_over_its_own_channel_fails_instead_of_hanging() {
+    let channel = Arc::new(OnceLock::<Channel>::new());
+    let own = channel.clone();
+    let source = move || {
+        let mut client = HealthClient::new(own.get().unwrap().clone());
+        async move { client.check(ask()).await.map(|_| "Bearer 1".to_owned()) }
+    };
+    let canned = Canned::always(|| reply().serving().ok());
+    let built = canned.builder().credentials(source).build().unwrap();
+    channel.set(built.clone()).unwrap();
+
+    let status = HealthClient::new(built).check(ask()).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
+    assert!(status.message().contains("token source"));
+    assert!(canned.sent().is_empty());
+}
+
+#[tokio::test]
+async fn every_constructor_of_a_generated_client_takes_the_channel() {
+    let canned = Canned::always(|| reply().serving().ok());
+    let channel = canned.builder().build().unwrap();
+    let origin = http::Uri::from_static("http://elsewhere.test");
+
+    HealthClient::new(channel.clone()).check(ask()).await.unwrap();
+    HealthClient::with_origin(channel.clone(), origin).check(ask()).await.unwrap();
+    let mut intercepted = HealthClient::with_interceptor(channel, |mut request: Request<()>| {
+        if request.metadata().contains_key("x-refused") {
+            return Err(Status::permission_denied("refused"));
+        }
+        request.metadata_mut().insert("x-layer", "tonic".parse().unwrap());
+        Ok(request)
+    });
+    intercepted.check(ask()).await.unwrap();
+    let mut refused = ask();
+    refused.metadata_mut().insert("x-refused", "yes".parse().unwrap());
+    assert_eq!(intercepted.check(refused).await.unwrap_err().code(), Code::PermissionDenied);
+
+    let layers: Vec<bool> = canned.sent().iter().map(|sent| sent.headers.contains_key("x-layer")).collect();
+    assert_eq!(layers, [false, false, true]);
 }

@@ -12,7 +12,8 @@ use tonic::body::Body;
 use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_prost::ProstCodec;
-use tonic_web_channel::{BodyEnd, Channel, Error, Fault, InProcess, Method, MethodKind, RetryPolicy};
+use tonic_web_channel::retry::RetryPolicy;
+use tonic_web_channel::{BodyEnd, Channel, Error, Fault, InProcess, Method, MethodKind};
 use tower_service::Service;
 
 type Ask = HealthCheckRequest;

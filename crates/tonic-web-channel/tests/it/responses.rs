@@ -1,4 +1,4 @@
-//! What the channel makes of responses, right and wrong, byte by byte.
+//! Valid and invalid responses, byte by byte.
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -6,23 +6,20 @@ use http_body_util::BodyExt as _;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_web_channel::{BodyEnd, Compression, Error, Method, MethodKind};
+use tonic_web_channel::retry::RetryPolicy;
+use tonic_web_channel::{BodyEnd, Channel, CompressionEncoding, Error, Method, MethodKind};
 use tower::Service as _;
 
-use crate::support::Seen;
 use crate::support::canned::{Canned, Reply, framed, reply};
+use crate::support::{Seen, ask};
 
-fn ask() -> Request<HealthCheckRequest> {
-    Request::new(HealthCheckRequest { service: "any".to_owned() })
-}
-
-/// What a stock client's unary call makes of the answer.
+/// The result of a generated client's unary call.
 async fn check(answer: impl Fn() -> Reply + Send + Sync + 'static) -> Result<i32, Status> {
     let channel = Canned::always(answer).builder().build().unwrap();
     HealthClient::new(channel).check(ask()).await.map(|response| response.into_inner().status)
 }
 
-/// What a stock client's stream makes of the answer: its messages, then how it ended.
+/// The messages of a generated client's stream, then its end.
 async fn watch(answer: impl Fn() -> Reply + Send + Sync + 'static) -> (Vec<i32>, Result<(), Status>) {
     let channel = Canned::always(answer).builder().build().unwrap();
     let mut messages = Vec::new();
@@ -40,7 +37,7 @@ async fn watch(answer: impl Fn() -> Reply + Send + Sync + 'static) -> (Vec<i32>,
 }
 
 #[tokio::test]
-async fn a_method_that_answers_with_one_message_must_not_answer_with_none() {
+async fn a_unary_response_without_a_message_is_a_cardinality_error() {
     let in_trailers = check(|| reply().ok()).await.unwrap_err();
     let in_headers = check(|| reply().header("grpc-status", "0").header("x-a", "b")).await.unwrap_err();
 
@@ -52,7 +49,7 @@ async fn a_method_that_answers_with_one_message_must_not_answer_with_none() {
 }
 
 #[tokio::test]
-async fn a_method_that_answers_with_one_message_must_not_answer_with_two() {
+async fn a_unary_response_with_two_messages_is_a_cardinality_error() {
     let in_two_chunks = check(|| reply().serving().serving().ok()).await.unwrap_err();
     let in_one = check(|| reply().bytes([framed(0, &[8, 1]), framed(0, &[8, 1])].concat()).ok()).await;
 
@@ -63,7 +60,7 @@ async fn a_method_that_answers_with_one_message_must_not_answer_with_two() {
 }
 
 #[tokio::test]
-async fn a_message_before_a_failure_does_not_hide_the_failure() {
+async fn a_failure_after_a_message_is_reported() {
     let status = check(|| reply().serving().trailers(&[("grpc-status", "9"), ("grpc-message", "no")]))
         .await
         .unwrap_err();
@@ -72,16 +69,15 @@ async fn a_message_before_a_failure_does_not_hide_the_failure() {
 }
 
 #[tokio::test]
-async fn a_method_that_the_channel_was_not_told_of_may_answer_as_it_likes() {
+async fn a_method_outside_the_table_may_answer_with_two_messages() {
     let canned = Canned::always(|| reply().serving().serving().ok());
-    let channel =
-        tonic_web_channel::Channel::builder("http://canned.test").transport(canned).build().unwrap();
+    let channel = Channel::builder("http://canned.test").transport(canned).build().unwrap();
 
     assert!(HealthClient::new(channel).check(ask()).await.is_ok());
 }
 
 #[tokio::test]
-async fn a_stream_may_be_empty_and_its_status_may_be_in_the_headers() {
+async fn a_stream_may_be_empty_and_have_its_status_in_the_headers() {
     assert!(
         matches!(watch(|| reply().header("grpc-status", "0")).await, (messages, Ok(())) if messages.is_empty())
     );
@@ -92,7 +88,7 @@ async fn a_stream_may_be_empty_and_its_status_may_be_in_the_headers() {
 }
 
 #[tokio::test]
-async fn a_status_in_the_headers_does_not_count_when_a_body_follows() {
+async fn a_status_in_the_headers_is_ignored_when_a_body_follows() {
     let status = check(|| reply().header("grpc-status", "8").trailers(&[("grpc-status", "9")])).await;
     assert_eq!(status.unwrap_err().code(), Code::FailedPrecondition);
 
@@ -105,7 +101,7 @@ async fn a_status_in_the_headers_does_not_count_when_a_body_follows() {
 }
 
 #[tokio::test]
-async fn malformed_details_are_left_out_and_reported() {
+async fn malformed_details_are_removed_and_reported() {
     for in_headers in [true, false] {
         let seen = Seen::default();
         let pairs = [("grpc-status", "5"), ("grpc-status-details-bin", "not base64!"), ("x-a", "b")];
@@ -129,7 +125,7 @@ async fn malformed_details_are_left_out_and_reported() {
 }
 
 #[tokio::test]
-async fn a_body_that_ends_without_a_status_says_where() {
+async fn a_truncated_body_names_the_place() {
     let end = |status: Status| match Error::of(&status) {
         Some(Error::Truncated { end }) => (status.code(), *end),
         other => panic!("{other:?}"),
@@ -147,7 +143,7 @@ async fn a_body_that_ends_without_a_status_says_where() {
 }
 
 #[tokio::test]
-async fn trailers_without_a_status_break_the_protocol() {
+async fn trailers_without_a_status_are_a_protocol_error() {
     let status = check(|| reply().trailers(&[("grpc-message", "error")])).await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
     assert!(matches!(Error::of(&status), Some(Error::Protocol { .. })));
@@ -158,8 +154,7 @@ async fn an_http_error_has_the_code_of_the_specification() {
     for (http, code) in [(404, Code::Unimplemented), (502, Code::Unavailable), (403, Code::PermissionDenied)]
     {
         let page = move || reply().http(http).header("content-type", "text/html").bytes("<html>");
-        let no_retry = tonic_web_channel::RetryPolicy::never();
-        let channel = Canned::always(page).builder().retry(no_retry).build().unwrap();
+        let channel = Canned::always(page).builder().retry(RetryPolicy::never()).build().unwrap();
 
         let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
 
@@ -168,7 +163,7 @@ async fn an_http_error_has_the_code_of_the_specification() {
 }
 
 #[tokio::test]
-async fn encodings_and_flags_that_were_not_agreed_on_are_internal_errors() {
+async fn unagreed_encodings_and_flags_are_internal_errors() {
     let unknown = check(|| reply().header("grpc-encoding", "br").serving().ok()).await.unwrap_err();
     let unannounced = check(|| reply().message(1, &[8, 1]).ok()).await.unwrap_err();
     let undefined = check(|| reply().message(4, &[8, 1]).ok()).await.unwrap_err();
@@ -180,7 +175,7 @@ async fn encodings_and_flags_that_were_not_agreed_on_are_internal_errors() {
 }
 
 #[tokio::test]
-async fn a_message_over_the_limit_is_refused_by_its_prefix_and_those_before_it_are_delivered() {
+async fn a_message_over_the_limit_is_refused_by_its_prefix_after_those_before_it() {
     // Only the prefix of the second message ever comes.
     let canned =
         Canned::always(|| reply().bytes([&framed(0, &[8, 1])[..], &[0, 0, 1, 0, 1]].concat()).hangs());
@@ -195,7 +190,7 @@ async fn a_message_over_the_limit_is_refused_by_its_prefix_and_those_before_it_a
 }
 
 #[tokio::test]
-async fn metadata_over_the_limit_is_refused_in_headers_and_in_trailers() {
+async fn metadata_over_the_limit_is_refused_in_headers_and_trailers() {
     let long = "x".repeat(1_000);
     let (in_headers, in_trailers) = (long.clone(), long);
     let headers = Canned::always(move || reply().header("x-a", &in_headers).serving().ok());
@@ -211,7 +206,7 @@ async fn metadata_over_the_limit_is_refused_in_headers_and_in_trailers() {
 }
 
 #[tokio::test]
-async fn a_call_holds_its_place_until_its_stream_has_ended_or_was_dropped() {
+async fn a_call_counts_as_open_until_its_stream_has_ended_or_was_dropped() {
     let canned = Canned::new(|sent| async move {
         Ok(if sent.number == 0 { reply().serving().hangs() } else { reply().serving().ok() }.into_response())
     });
@@ -228,7 +223,7 @@ async fn a_call_holds_its_place_until_its_stream_has_ended_or_was_dropped() {
     while stream.next().await.is_some() {}
     // The stream is still here, and its call is over.
     client.check(ask()).await.unwrap();
-    assert_eq!(canned.sent().len(), 3, "what was refused was not sent");
+    assert_eq!(canned.sent().len(), 3, "a refused call is not sent");
 }
 
 fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -245,7 +240,7 @@ fn gunzip(packed: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn compressed_messages_are_undone_however_they_are_cut() {
+async fn compressed_messages_are_decompressed_however_they_are_cut() {
     let bytes =
         [framed(1, &gzip(&[8, 1])), framed(0, &[8, 2]), framed(1, &gzip(&[])), framed(1, &[])].concat();
     for size in [1, 2, 7, bytes.len()] {
@@ -261,7 +256,7 @@ async fn compressed_messages_are_undone_however_they_are_cut() {
 }
 
 #[tokio::test]
-async fn a_compressed_message_keeps_all_the_rules() {
+async fn limits_and_cardinality_hold_for_compressed_messages() {
     let packed = |flags, plain: &[u8]| reply().header("grpc-encoding", "gzip").message(flags, &gzip(plain));
 
     let two = check(move || packed(1, &[8, 1]).message(1, &gzip(&[8, 1])).ok()).await.unwrap_err();
@@ -283,10 +278,10 @@ async fn a_compressed_message_keeps_all_the_rules() {
 }
 
 #[tokio::test]
-async fn gzip_is_offered_unless_the_program_wants_none() {
-    for (accept, offered) in [(true, Some("gzip,identity")), (false, None)] {
+async fn gzip_is_offered_unless_turned_off() {
+    for (accept, offered) in [(Some(CompressionEncoding::Gzip), Some("gzip,identity")), (None, None)] {
         let canned = Canned::always(|| reply().serving().ok());
-        let channel = canned.builder().accept_gzip(accept).build().unwrap();
+        let channel = canned.builder().accept_compressed(accept).build().unwrap();
         HealthClient::new(channel).check(ask()).await.unwrap();
         let headers = &canned.sent()[0].headers;
         assert_eq!(headers.get("grpc-accept-encoding").map(|value| value.to_str().unwrap()), offered);
@@ -294,10 +289,10 @@ async fn gzip_is_offered_unless_the_program_wants_none() {
 }
 
 #[tokio::test]
-async fn requests_are_compressed_on_demand_where_that_makes_them_smaller() {
+async fn requests_are_compressed_where_that_makes_them_smaller() {
     let canned = Canned::always(|| reply().serving().ok());
     let seen = Seen::default();
-    let builder = canned.builder().compress_requests(Compression::Gzip).observer(seen.observer());
+    let builder = canned.builder().send_compressed(CompressionEncoding::Gzip).observer(seen.observer());
     let mut client = HealthClient::new(builder.build().unwrap());
 
     let service = "a".repeat(1_000);
@@ -314,7 +309,7 @@ async fn requests_are_compressed_on_demand_where_that_makes_them_smaller() {
 }
 
 #[tokio::test]
-async fn a_client_stream_must_be_answered_with_one_message_too() {
+async fn a_client_stream_with_two_responses_is_a_cardinality_error() {
     let path = http::uri::PathAndQuery::from_static("/x.Y/Z");
     let canned = Canned::always(|| reply().serving().serving().ok());
     let channel =
@@ -331,7 +326,7 @@ async fn a_client_stream_must_be_answered_with_one_message_too() {
 }
 
 #[tokio::test]
-async fn megabytes_that_come_at_once_are_handed_on_in_pieces() {
+async fn a_large_chunk_is_handed_on_in_pieces() {
     let message = framed(0, &[7; 1_000_000]);
     let expected = message.clone();
     let mut channel = Canned::always(move || reply().bytes(message.clone()).ok()).builder().build().unwrap();

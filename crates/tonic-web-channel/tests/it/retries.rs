@@ -1,4 +1,4 @@
-//! What is repeated, when, and how often.
+//! Retries: which calls, after which delay, and how often.
 
 use std::time::Duration;
 
@@ -6,16 +6,13 @@ use tokio::time::Instant;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_web_channel::{Error, Idempotency, Method, MethodKind, RetryPolicy, no_retry};
+use tonic_web_channel::retry::RetryPolicy;
+use tonic_web_channel::{Channel, Error, Idempotency, Method, MethodKind, RequestExt as _};
 
-use crate::support::Seen;
 use crate::support::canned::{Canned, Reply, reply};
+use crate::support::{Seen, ask};
 
-fn ask() -> Request<HealthCheckRequest> {
-    Request::new(HealthCheckRequest { service: "any".to_owned() })
-}
-
-/// Fails by `failure` as often as it says, then answers well.
+/// Fails `times` times with `failure`, then succeeds.
 fn failing(times: usize, failure: impl Fn() -> Result<Reply, Status> + Send + Sync + 'static) -> Canned {
     Canned::new(move |sent| {
         let answer = if sent.number < times { failure() } else { Ok(reply().serving().ok()) };
@@ -33,8 +30,7 @@ fn refused() -> Status {
 
 /// The same channel without the method table.
 async fn check_without_table(canned: &Canned) -> Result<(), Status> {
-    let channel =
-        tonic_web_channel::Channel::builder("http://canned.test").transport(canned.clone()).build().unwrap();
+    let channel = Channel::builder("http://canned.test").transport(canned.clone()).build().unwrap();
     HealthClient::new(channel).check(ask()).await.map(drop)
 }
 
@@ -43,7 +39,7 @@ async fn check(canned: &Canned) -> Result<(), Status> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_idempotent_call_is_repeated_with_the_same_request_and_the_observer_is_told() {
+async fn an_idempotent_call_is_repeated_with_the_same_request_and_reported() {
     let in_headers = || Ok(reply().header("grpc-status", "14"));
     let lost = || Err(Error::ConnectionLost { reason: "reset".to_owned() }.into());
     let cut = || Ok(reply());
@@ -60,15 +56,14 @@ async fn an_idempotent_call_is_repeated_with_the_same_request_and_the_observer_i
         assert_eq!(sent.len(), 3);
         assert!(sent.iter().all(|again| again.body == sent[0].body && !again.body.is_empty()));
         let lines = seen.lines();
-        assert!(
-            lines[2].starts_with("Retrying { attempt: 1") && lines[3].starts_with("Retrying { attempt: 2")
-        );
-        assert_eq!(lines[4..], ["headers", "received 2", "ended Ok"], "{lines:?}");
+        assert!(lines[3].starts_with("Retrying { attempt: 1") && lines[4] == "attempt 2", "{lines:?}");
+        assert!(lines[5].starts_with("Retrying { attempt: 2") && lines[6] == "attempt 3", "{lines:?}");
+        assert_eq!(lines[7..], ["headers", "received 2", "ended Ok"], "{lines:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_last_attempt_its_failure_is_the_call_s() {
+async fn the_last_attempt_s_failure_is_the_call_s() {
     let canned = failing(9, unavailable);
 
     let status = check(&canned).await.unwrap_err();
@@ -78,7 +73,7 @@ async fn after_the_last_attempt_its_failure_is_the_call_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_that_may_have_been_seen_is_not_repeated_unless_it_is_idempotent() {
+async fn a_call_that_a_server_may_have_seen_is_repeated_only_if_idempotent() {
     let failures: [fn() -> Result<Reply, Status>; 3] = [
         unavailable,
         || Ok(reply().header("grpc-status", "14")),
@@ -96,7 +91,7 @@ async fn a_call_that_may_have_been_seen_is_not_repeated_unless_it_is_idempotent(
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failure_that_stays_is_not_repeated() {
+async fn a_permanent_failure_is_not_repeated() {
     let failures: [fn() -> Result<Reply, Status>; 4] = [
         || Ok(reply().header("grpc-status", "5")),
         || Ok(reply().header("grpc-status", "4")),
@@ -111,16 +106,15 @@ async fn a_failure_that_stays_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_wants_a_longer_wait_than_the_policy_ends_the_call_with_its_status() {
+async fn pushback_over_the_policy_s_limit_ends_the_call_with_the_server_s_status() {
     let asked = |ms: &'static str| {
         failing(1, move || Ok(reply().header("grpc-status", "14").header("grpc-retry-pushback-ms", ms)))
     };
-    let mut retry = RetryPolicy::default();
-    retry.longest_wait = Duration::from_secs(20);
+    let retry = RetryPolicy::default().max_pushback(Duration::from_secs(20));
     let call = async |canned: &Canned| {
         // Without a deadline, which would end it, too.
         let mut request = ask();
-        tonic_web_channel::no_deadline(&mut request);
+        request.no_deadline();
         HealthClient::new(canned.builder().retry(retry).build().unwrap()).check(request).await
     };
 
@@ -140,7 +134,7 @@ async fn nothing_is_repeated_after_the_first_message() {
     assert_eq!(check(&canned).await.unwrap_err().code(), Code::Unavailable);
     assert_eq!(canned.sent().len(), 1);
 
-    // A stream's headers settle it.
+    // A stream has begun with its headers.
     let canned = failing(1, || Ok(reply().trailers(&[("grpc-status", "14")])));
     let mut client = HealthClient::new(canned.builder().build().unwrap());
     assert!(client.watch(ask()).await.unwrap().into_inner().message().await.is_err());
@@ -150,10 +144,10 @@ async fn nothing_is_repeated_after_the_first_message() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_can_ask_for_one_attempt_and_a_channel_too() {
+async fn no_retry_of_a_request_and_never_of_a_channel_send_once() {
     let canned = failing(1, unavailable);
     let mut request = ask();
-    no_retry(&mut request);
+    request.no_retry();
     HealthClient::new(canned.builder().build().unwrap()).check(request).await.unwrap_err();
     assert_eq!(canned.sent().len(), 1);
 
@@ -164,7 +158,7 @@ async fn a_request_can_ask_for_one_attempt_and_a_channel_too() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_server_says_when_to_come_back_and_when_not() {
+async fn pushback_and_retry_info_set_the_delay_and_may_forbid() {
     let start = Instant::now();
     let canned =
         failing(1, || Ok(reply().header("grpc-status", "14").header("grpc-retry-pushback-ms", "7000")));
@@ -187,7 +181,7 @@ async fn the_server_says_when_to_come_back_and_when_not() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_wait_that_ends_beyond_the_deadline_is_not_begun() {
+async fn a_delay_beyond_the_deadline_ends_the_call_at_once() {
     let canned =
         failing(1, || Ok(reply().header("grpc-status", "14").header("grpc-retry-pushback-ms", "7000")));
     let channel = canned.builder().deadline(Duration::from_secs(5)).build().unwrap();
@@ -200,10 +194,11 @@ async fn a_wait_that_ends_beyond_the_deadline_is_not_begun() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_channel_s_budget_stops_repeating_until_calls_go_well_again() {
+async fn the_retry_budget_stops_retries_until_calls_succeed_again() {
     let canned = Canned::new(|sent| async move {
-        let well = (10..80).contains(&sent.number);
-        Ok(if well { reply().serving().ok() } else { reply().header("grpc-status", "14") }.into_response())
+        let succeeds = (10..80).contains(&sent.number);
+        Ok(if succeeds { reply().serving().ok() } else { reply().header("grpc-status", "14") }
+            .into_response())
     });
     let mut client = HealthClient::new(canned.builder().build().unwrap());
     let mut attempts = async || {
@@ -212,13 +207,13 @@ async fn a_channel_s_budget_stops_repeating_until_calls_go_well_again() {
         canned.sent().len() - before
     };
 
-    // Half of ten is gone with the fifth failure.
+    // The fifth failure spends half of the budget of ten.
     let mut first = Vec::new();
     for _ in 0..7 {
         first.push(attempts().await);
     }
     assert_eq!(first, [3, 2, 1, 1, 1, 1, 1]);
-    // Nothing is left; seventy calls that go well give back seven.
+    // The budget is spent; seventy successful calls return seven.
     for _ in 10..80 {
         assert_eq!(attempts().await, 1);
     }
@@ -226,7 +221,7 @@ async fn a_channel_s_budget_stops_repeating_until_calls_go_well_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_stream_of_requests_is_repeated_only_while_nobody_has_read_it() {
+async fn a_stream_of_requests_is_repeated_only_while_it_is_unread() {
     async fn attempts(canned: Canned) -> usize {
         let method =
             Method::new("/x.Y/Z", MethodKind::ClientStreaming).with_idempotency(Idempotency::Idempotent);
@@ -245,7 +240,7 @@ async fn a_stream_of_requests_is_repeated_only_while_nobody_has_read_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_request_that_is_too_long_to_keep_is_sent_once() {
+async fn a_request_over_the_replay_buffer_is_sent_once() {
     let canned = failing(1, unavailable);
     let mut client = HealthClient::new(canned.builder().build().unwrap());
 

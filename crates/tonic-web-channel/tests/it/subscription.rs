@@ -9,8 +9,9 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status};
+use tonic_web_channel::retry::Backoff;
 use tonic_web_channel::{
-    Backoff, Error, NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
+    Error, NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
 };
 
 type Message = Result<u32, Status>;

@@ -1,4 +1,4 @@
-//! A real server whose answers a test decides, and an observer that remembers.
+//! A real server with scripted answers, and an observer that records events.
 
 pub(crate) mod canned;
 
@@ -14,7 +14,17 @@ use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status};
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
-use tonic_web_channel::{CallEvent, CallEventKind};
+use tonic_web_channel::observe::{CallEvent, CallEventKind};
+
+/// A request for the health of `service`.
+pub(crate) fn ask_for(service: &str) -> Request<HealthCheckRequest> {
+    Request::new(HealthCheckRequest { service: service.to_owned() })
+}
+
+/// A request for the health of any service.
+pub(crate) fn ask() -> Request<HealthCheckRequest> {
+    ask_for("any")
+}
 
 pub(crate) type Answer = Result<HealthCheckResponse, Status>;
 
@@ -80,7 +90,7 @@ impl Health for Service {
     }
 }
 
-/// What an observer was told, a word or two for each event.
+/// The recorded events, one short line each.
 #[derive(Clone, Default)]
 pub(crate) struct Seen(Arc<Mutex<Vec<String>>>);
 
@@ -90,6 +100,7 @@ impl Seen {
         move |event| {
             let line = match &event.kind {
                 CallEventKind::Started { path, .. } => format!("started {path}"),
+                CallEventKind::AttemptStarted { attempt, .. } => format!("attempt {attempt}"),
                 CallEventKind::MessageSent { bytes, .. } => format!("sent {bytes}"),
                 CallEventKind::Headers { .. } => "headers".to_owned(),
                 CallEventKind::MessageReceived { bytes, .. } => format!("received {bytes}"),

@@ -4,7 +4,8 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 
-use tonic_web_channel::{CallEventKind, Channel};
+use tonic_web_channel::Channel;
+use tonic_web_channel::observe::CallEventKind;
 use tower_service::Service as _;
 use wasm_bindgen_test::wasm_bindgen_test;
 
@@ -107,7 +108,7 @@ async fn the_seventh_open_stream_over_http_1_is_warned_of_by_its_cause() {
     let seventh = send(&observed, request("good"));
     let freeing = async {
         while warnings.lock().unwrap().is_empty() {
-            tonic_web_channel::sleep(std::time::Duration::from_millis(20)).await;
+            tonic_web_channel::rt::sleep(std::time::Duration::from_millis(20)).await;
         }
         streams.pop();
     };

@@ -94,7 +94,7 @@ pub(super) async fn opened(channel: &Channel, order: &str) -> Response<ResponseB
 }
 
 pub(super) async fn within<T>(future: impl Future<Output = T>) -> T {
-    match select(pin!(future), pin!(tonic_web_channel::sleep(PATIENCE))).await {
+    match select(pin!(future), pin!(tonic_web_channel::rt::sleep(PATIENCE))).await {
         Either::Left((value, _)) => value,
         Either::Right(_) => panic!("nothing came within {PATIENCE:?}"),
     }

@@ -13,7 +13,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
-use crate::observe::{Reporter, Told};
+use crate::observe::{EventRef, Reporter};
 use crate::timer::Sleep;
 
 /// How many HTTP/1.1 connections a browser has to one host. All of today's browsers agree.
@@ -53,7 +53,7 @@ impl Connections {
         &self.origin
     }
 
-    fn warn(&self, others: usize, reporter: Option<&Reporter>) {
+    fn warn(&self, others: usize, reporter: &Reporter) {
         let text = format!(
             "a call to {} waits because {others} others are open: browsers allow {PER_HOST} HTTP/1.1 connections \
              per host, and an open stream holds one; serve it over HTTP/2, for which browsers need TLS, or keep \
@@ -63,9 +63,7 @@ impl Connections {
         if !self.told.replace(true) {
             web_sys::console::warn_1(&JsValue::from_str(&text));
         }
-        if let Some(reporter) = reporter {
-            reporter.report(Told::Warning(&text));
-        }
+        reporter.report(&EventRef::Warning(&text));
     }
 }
 
@@ -84,7 +82,7 @@ impl OpenCall {
     pub(super) async fn watch(
         &self,
         mut response: JsFuture,
-        reporter: Option<&Reporter>,
+        reporter: &Reporter,
     ) -> Result<JsValue, JsValue> {
         let mut patience = (self.others() >= PER_HOST).then(|| Sleep::new(PATIENCE));
         poll_fn(|cx| {
@@ -101,7 +99,7 @@ impl OpenCall {
         .await
     }
 
-    fn suspect(&self, reporter: Option<&Reporter>) {
+    fn suspect(&self, reporter: &Reporter) {
         let others = self.others();
         if others >= PER_HOST && is_http_1(&self.connections.origin) {
             self.connections.warn(others, reporter);

@@ -13,7 +13,8 @@ use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tonic::Status;
 use tonic::body::Body;
-use tonic_web_channel::{BoxFuture, Builder, Channel, Idempotency, Method, MethodKind, Transport};
+use tonic_web_channel::rt::BoxFuture;
+use tonic_web_channel::{Builder, Channel, Idempotency, Method, MethodKind, Transport};
 
 /// One request as it came.
 #[derive(Clone, Debug)]

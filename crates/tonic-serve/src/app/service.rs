@@ -1,0 +1,202 @@
+//! The service of a port. Decides by the content type which part of the application handles a request, after the checks
+//! that every request has to pass.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use grpc_wire::content_type::ContentType;
+use http::header::{ALLOW, RETRY_AFTER as RETRY_AFTER_HEADER, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
+use http_body::Body as HttpBody;
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+use tonic::body::Body;
+use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt as _};
+
+use super::{App, BoxError};
+use crate::body_timeout::BodyTimeouts;
+use crate::budget::{CallAccount, RETRY_AFTER};
+use crate::grpc::{
+    Cors, CorsOptions, FOREIGN_PAGE, GrpcService, content_type, is_foreign, is_preflight, normalize,
+    refuse_call,
+};
+use crate::host::{AllowedHosts, HostRefusal};
+use crate::options::ServeOptions;
+use crate::page::PageService;
+use crate::response::{CommonHeaders, ResponseFuture, plain_text, ready};
+
+/// An [`App`] that handles requests.
+#[derive(Clone, Debug)]
+pub(crate) struct AppService {
+    calls: CheckedCalls,
+    /// `calls` with CORS headers, if pages of other origins may call.
+    cors: Option<Cors<CheckedCalls>>,
+    fallback: Fallback,
+    checks: Arc<Checks>,
+}
+
+/// The handler of requests that are not calls.
+#[derive(Clone, Debug)]
+pub(super) enum Fallback {
+    None,
+    Page(Arc<PageService>),
+    Service(BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>),
+}
+
+impl AppService {
+    pub(super) fn new(app: App, stop_calls: CancellationToken, options: &ServeOptions) -> Self {
+        let App { grpc, fallback, cors, hosts, policy } = app;
+        let grpc = GrpcService::new(grpc, policy, BodyTimeouts::new(options), stop_calls);
+        let checks = Arc::new(Checks { hosts, cors, tls: options.tls.is_some() });
+        let calls = CheckedCalls { grpc, checks: Arc::clone(&checks) };
+        let cors = checks.cors.wrap(calls.clone());
+        Self { calls, cors, fallback, checks }
+    }
+
+    fn handle<B>(&mut self, request: Request<B>) -> ResponseFuture
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let is_call = is_call(request.headers());
+        // A browser whose preflight is refused makes no call at all, so preflights pass where calls are counted.
+        let is_call_or_preflight = is_call || self.cors.is_some() && is_preflight(&request);
+        let account = request.extensions().get::<Arc<CallAccount>>();
+        if !is_call_or_preflight && account.is_some_and(|account| account.is_refused()) {
+            return ready(too_many_requests());
+        }
+        match (&mut self.cors, &self.fallback) {
+            (Some(cors), _) if is_call_or_preflight => cors.call(request),
+            (None, _) if is_call => self.calls.call(request),
+            (_, Fallback::Service(service)) => Box::pin(service.clone().oneshot(request.map(Body::new))),
+            (_, Fallback::None | Fallback::Page(_)) if is_websocket(request.headers()) => ready(plain_text(
+                StatusCode::NOT_IMPLEMENTED,
+                "this server does not speak WebSocket; calls are gRPC or gRPC-Web\n",
+            )),
+            (_, Fallback::Page(page)) => {
+                let page = Arc::clone(page);
+                // A page reads no request body.
+                let request = request.map(drop);
+                Box::pin(async move { Ok(page.respond(request).await) })
+            }
+            (_, Fallback::None) if request.method() == Method::POST => ready(plain_text(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "POST requests must be gRPC or gRPC-Web calls\n",
+            )),
+            (_, Fallback::None) => ready(plain_text(StatusCode::NOT_FOUND, "this server has no page\n")),
+        }
+    }
+}
+
+impl<B> Service<Request<B>> for AppService
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> ResponseFuture {
+        let common = CommonHeaders::new(&request, self.checks.tls);
+        // Calls are checked inside CORS, so that a page of another origin can read the refusal. OPTIONS never gets there.
+        let is_call = is_call(request.headers()) && request.method() != Method::OPTIONS;
+        let refusal = if is_call { None } else { self.checks.refuse(&request) };
+        let response = match refusal {
+            Some(refusal) => ready(refusal),
+            None => self.handle(request),
+        };
+        Box::pin(async move {
+            let mut response = response.await?;
+            common.add_to(&mut response);
+            Ok(response)
+        })
+    }
+}
+
+/// The checks that every request has to pass.
+#[derive(Debug)]
+struct Checks {
+    hosts: AllowedHosts,
+    cors: CorsOptions,
+    tls: bool,
+}
+
+impl Checks {
+    /// The response to a request that fails a check.
+    fn refuse<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        match self.hosts.check(request) {
+            Ok(()) => {}
+            Err(HostRefusal::Malformed) => {
+                return Some(plain_text(StatusCode::BAD_REQUEST, "a request must name exactly one host\n"));
+            }
+            Err(HostRefusal::NotAllowed(text)) => {
+                let call = refuse_call(request, || Status::permission_denied(&text));
+                let other = || plain_text(StatusCode::MISDIRECTED_REQUEST, format!("{text}\n"));
+                return Some(call.unwrap_or_else(other));
+            }
+        }
+        if is_call(request.headers()) && is_foreign(request, &self.hosts, &self.cors) {
+            let call = refuse_call(request, || Status::permission_denied(FOREIGN_PAGE));
+            return Some(call.unwrap_or_else(|| plain_text(StatusCode::FORBIDDEN, FOREIGN_PAGE)));
+        }
+        None
+    }
+}
+
+/// The gRPC services behind the checks of requests and of protocols.
+#[derive(Clone, Debug)]
+struct CheckedCalls {
+    grpc: GrpcService,
+    checks: Arc<Checks>,
+}
+
+impl<B> Service<Request<B>> for CheckedCalls
+where
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = ResponseFuture;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> ResponseFuture {
+        if let Some(refusal) = self.checks.refuse(&request) {
+            return ready(refusal);
+        }
+        match normalize(&mut request) {
+            Ok(format) => self.grpc.call(format, request),
+            Err(refusal) => {
+                let mut response = plain_text(refusal.status, refusal.reason);
+                if refusal.status == StatusCode::METHOD_NOT_ALLOWED {
+                    response.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+                }
+                ready(response)
+            }
+        }
+    }
+}
+
+fn is_call(headers: &HeaderMap) -> bool {
+    content_type(headers) != ContentType::Other
+}
+
+/// Whether a request opens a WebSocket (RFC 6455). A page in response would look like a success.
+fn is_websocket(headers: &HeaderMap) -> bool {
+    let is_websocket = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
+    headers.get_all(UPGRADE).iter().any(is_websocket)
+}
+
+fn too_many_requests() -> Response<Body> {
+    let mut response = plain_text(StatusCode::SERVICE_UNAVAILABLE, "too many requests are open\n");
+    response.headers_mut().insert(RETRY_AFTER_HEADER, HeaderValue::from(RETRY_AFTER.as_secs()));
+    response
+}

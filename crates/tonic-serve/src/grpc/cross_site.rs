@@ -1,0 +1,129 @@
+//! Refuses calls that a foreign page makes with its visitor's cookies.
+//!
+//! CORS only prevents such a page from reading the response; this check prevents the call. A call without a cookie has no
+//! authority of the visitor, so it passes.
+
+use http::header::{COOKIE, HeaderMap, ORIGIN};
+use http::{HeaderName, HeaderValue, Request, Uri};
+
+use super::cors::CorsOptions;
+use crate::host::{AllowedHosts, Host};
+
+/// The relation of the page to the server, as the browser sees it. Pages cannot set it; browsers send it over https and to
+/// localhost.
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+
+/// The message of the refusal.
+pub(crate) const FOREIGN_PAGE: &str = "pages of this origin may not call with cookies";
+
+/// Whether `request` carries a cookie and comes from a page that is neither the server's own nor of an origin in `cors`.
+///
+/// `sec-fetch-site` tells whether a page is the server's own. Without it, the origin does: it must be the host of the request, or
+/// a host in `hosts`, on any port, because cookies are shared by all ports. All names and addresses of localhost are one host.
+pub(crate) fn is_foreign<B>(request: &Request<B>, hosts: &AllowedHosts, cors: &CorsOptions) -> bool {
+    let headers = request.headers();
+    if !headers.contains_key(COOKIE) {
+        return false;
+    }
+    let mut origins = headers.get_all(ORIGIN).iter();
+    let (origin, second) = (origins.next(), origins.next());
+    if second.is_some() {
+        return true;
+    }
+    if origin.is_some_and(|origin| cors.lists(origin)) {
+        return false;
+    }
+    match fetch_site(headers) {
+        FetchSite::Own => false,
+        FetchSite::Foreign => true,
+        FetchSite::Absent => origin.is_some_and(|origin| {
+            let page = origin.to_str().ok().and_then(host_of_origin);
+            !page.is_some_and(|page| {
+                let asked = Host::of(request);
+                hosts.lists(&page)
+                    || asked.is_some_and(|asked| asked == page || (asked.is_loopback() && page.is_loopback()))
+            })
+        }),
+    }
+}
+
+/// The value of `sec-fetch-site`.
+enum FetchSite {
+    Own,
+    Foreign,
+    Absent,
+}
+
+fn fetch_site(headers: &HeaderMap) -> FetchSite {
+    let mut values = headers.get_all(SEC_FETCH_SITE).iter();
+    // `none` is an action of the user, such as a typed address.
+    let is_own = |site: &HeaderValue| site == "same-origin" || site == "none";
+    match values.next() {
+        None => FetchSite::Absent,
+        Some(site) if is_own(site) && values.all(is_own) => FetchSite::Own,
+        Some(_) => FetchSite::Foreign,
+    }
+}
+
+fn host_of_origin(origin: &str) -> Option<Host> {
+    let uri: Uri = origin.parse().ok()?;
+    matches!(uri.scheme_str(), Some("http" | "https")).then_some(())?;
+    Host::of_text(uri.authority()?.as_str()).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn foreign(host: &str, headers: &[(&str, &str)]) -> bool {
+        let mut request = Request::post("/").header("host", host);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let hosts = AllowedHosts::new(["chat.example".parse().unwrap()]);
+        let cors = CorsOptions::new(["https://listed.example".parse().unwrap()]);
+        is_foreign(&request.body(()).unwrap(), &hosts, &cors)
+    }
+
+    fn with_cookie(host: &str, origin: &str) -> bool {
+        foreign(host, &[("cookie", "a=b"), ("origin", origin)])
+    }
+
+    #[test]
+    fn a_foreign_page_may_not_call_with_a_cookie() {
+        assert!(with_cookie("localhost:50051", "https://evil.example"));
+        assert!(with_cookie("localhost:50051", "null"));
+        assert!(with_cookie("192.0.2.7", "http://192.0.2.8"));
+        assert!(with_cookie("chat.example", "ftp://chat.example"));
+        for site in ["cross-site", "same-site", "anything"] {
+            assert!(foreign("chat.example", &[("cookie", "a=b"), ("sec-fetch-site", site)]), "{site}");
+        }
+        let split = [("cookie", "a=b"), ("sec-fetch-site", "same-origin"), ("sec-fetch-site", "cross-site")];
+        assert!(foreign("chat.example", &split));
+        let two =
+            [("cookie", "a=b"), ("origin", "https://listed.example"), ("origin", "https://evil.example")];
+        assert!(foreign("chat.example", &two));
+    }
+
+    #[test]
+    fn own_pages_and_listed_origins_may_call_with_a_cookie() {
+        assert!(!with_cookie("192.0.2.7:50051", "http://192.0.2.7:8080"));
+        assert!(!with_cookie("127.0.0.1:50051", "http://localhost:8080"));
+        // Behind a proxy that names the server by its own address.
+        assert!(!with_cookie("127.0.0.1:50051", "https://chat.example"));
+        assert!(!with_cookie("chat.example", "https://listed.example"));
+        let listed =
+            [("cookie", "a=b"), ("origin", "https://listed.example"), ("sec-fetch-site", "cross-site")];
+        assert!(!foreign("chat.example", &listed));
+        for site in ["same-origin", "none"] {
+            assert!(!foreign("chat.example", &[("cookie", "a=b"), ("sec-fetch-site", site)]), "{site}");
+        }
+    }
+
+    #[test]
+    fn programs_and_calls_without_a_cookie_pass() {
+        assert!(!foreign("chat.example", &[("cookie", "a=b")]));
+        let other = [("origin", "https://evil.example"), ("sec-fetch-site", "cross-site")];
+        assert!(!foreign("chat.example", &other));
+    }
+}

@@ -1,0 +1,106 @@
+//! The methods of a server and their kinds, read from descriptors.
+
+use std::collections::HashMap;
+
+use grpc_wire::method::MethodKind;
+use prost::Message as _;
+use prost_types::FileDescriptorSet;
+
+/// A table of methods, by which the number of request messages is checked.
+///
+/// A unary or server-streaming call has exactly one request message. A call with none or several ends with UNIMPLEMENTED, as the
+/// specification of status codes requires. Calls of methods outside the table are not checked.
+#[derive(Clone, Debug, Default)]
+pub struct Methods {
+    /// By path, `/package.Service/Method`.
+    kinds: HashMap<String, MethodKind>,
+}
+
+/// The bytes are not a serialised `google.protobuf.FileDescriptorSet`.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("invalid google.protobuf.FileDescriptorSet")]
+pub struct DescriptorError(#[from] prost::DecodeError);
+
+impl Methods {
+    /// All methods of a serialised `google.protobuf.FileDescriptorSet`, as `protoc -o`, protox and
+    /// `tonic_prost_build::Builder::file_descriptor_set_path` write it, and as reflection takes it.
+    pub fn from_descriptors(encoded: &[u8]) -> Result<Self, DescriptorError> {
+        let files = FileDescriptorSet::decode(encoded)?.file;
+        let mut kinds = HashMap::new();
+        for file in files {
+            let package = file.package().to_owned();
+            for service in &file.service {
+                let name = match package.as_str() {
+                    "" => service.name().to_owned(),
+                    package => format!("{package}.{}", service.name()),
+                };
+                for method in &service.method {
+                    let kind = MethodKind::from_flags(method.client_streaming(), method.server_streaming());
+                    kinds.insert(format!("/{name}/{}", method.name()), kind);
+                }
+            }
+        }
+        Ok(Self { kinds })
+    }
+
+    /// Adds the methods of `other`.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.kinds.extend(other.kinds);
+        self
+    }
+
+    pub(super) fn kind(&self, path: &str) -> Option<MethodKind> {
+        self.kinds.get(path).copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_types::{FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto};
+
+    use super::*;
+
+    fn encoded(package: &str) -> Vec<u8> {
+        let method = |name: &str, client_streaming, server_streaming| MethodDescriptorProto {
+            name: Some(name.to_owned()),
+            client_streaming: Some(client_streaming),
+            server_streaming: Some(server_streaming),
+            ..Default::default()
+        };
+        let service = ServiceDescriptorProto {
+            name: Some("Service".to_owned()),
+            method: vec![
+                method("Unary", false, false),
+                method("Server", false, true),
+                method("Client", true, false),
+                method("Both", true, true),
+            ],
+            ..Default::default()
+        };
+        let file = FileDescriptorProto {
+            package: Some(package.to_owned()),
+            service: vec![service],
+            ..Default::default()
+        };
+        FileDescriptorSet { file: vec![file] }.encode_to_vec()
+    }
+
+    #[test]
+    fn methods_are_found_by_path_with_and_without_a_package() {
+        let methods = Methods::from_descriptors(&encoded("a.b.v1")).unwrap();
+        let methods = methods.and(Methods::from_descriptors(&encoded("")).unwrap());
+
+        assert_eq!(methods.kind("/a.b.v1.Service/Unary"), Some(MethodKind::Unary));
+        assert_eq!(methods.kind("/a.b.v1.Service/Server"), Some(MethodKind::ServerStreaming));
+        assert_eq!(methods.kind("/a.b.v1.Service/Client"), Some(MethodKind::ClientStreaming));
+        assert_eq!(methods.kind("/a.b.v1.Service/Both"), Some(MethodKind::Bidirectional));
+        assert_eq!(methods.kind("/Service/Unary"), Some(MethodKind::Unary));
+        assert_eq!(methods.kind("/a.b.v1.Service/Other"), None);
+    }
+
+    #[test]
+    fn invalid_descriptors_are_refused() {
+        assert!(Methods::from_descriptors(b"\xff\xff").is_err());
+    }
+}

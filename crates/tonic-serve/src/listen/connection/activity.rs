@@ -1,0 +1,162 @@
+//! Counters of a connection: its first bytes, its open calls, and whether its socket takes bytes.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+
+use super::open_calls::OpenCalls;
+use crate::listen::proxy::Rewind;
+use crate::options::ServeOptions;
+
+/// Length of the first bytes of HTTP/2, `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`, which tell the version.
+const PREFACE_LEN: usize = 24;
+
+/// The activity of a connection.
+#[derive(Debug)]
+pub(super) struct Activity {
+    /// Bytes read, counted up to [`PREFACE_LEN`].
+    first_bytes: AtomicUsize,
+    /// Bytes wait for the socket.
+    is_blocked: AtomicBool,
+    /// The socket has taken bytes since the last check.
+    has_written: AtomicBool,
+    /// The connection ends with a reset.
+    resets: AtomicBool,
+    pub(super) calls: Arc<OpenCalls>,
+}
+
+impl Activity {
+    /// `is_proxy`: the connection carries many clients.
+    pub(super) fn new(options: &ServeOptions, is_proxy: bool) -> Self {
+        Self {
+            first_bytes: AtomicUsize::new(0),
+            is_blocked: AtomicBool::new(false),
+            has_written: AtomicBool::new(false),
+            resets: AtomicBool::new(false),
+            calls: Arc::new(OpenCalls::new(options, is_proxy)),
+        }
+    }
+
+    /// Whether enough bytes have come to tell the HTTP version.
+    pub(super) fn speaks_http(&self) -> bool {
+        self.first_bytes.load(Ordering::Relaxed) >= PREFACE_LEN
+    }
+
+    /// Whether no call is open and no byte waits for the socket.
+    pub(super) fn is_idle(&self) -> bool {
+        self.calls.is_empty() && !self.is_blocked.load(Ordering::Relaxed)
+    }
+
+    /// Lets the connection end with a reset. Otherwise the kernel would keep its bytes for a client that does not read for
+    /// as long as the client likes.
+    pub(super) fn reset_on_close(&self) {
+        self.resets.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the socket has taken nothing since the last call of this although there was something to write.
+    pub(super) fn take_stalled(&self) -> bool {
+        !self.has_written.swap(false, Ordering::Relaxed) && self.is_blocked.load(Ordering::Relaxed)
+    }
+
+    fn record_write<T>(&self, polled: &Poll<io::Result<T>>) {
+        // Most writes change nothing, and a load is cheaper than a store to memory that others read.
+        let is_blocked = polled.is_pending();
+        if self.is_blocked.load(Ordering::Relaxed) != is_blocked {
+            self.is_blocked.store(is_blocked, Ordering::Relaxed);
+        }
+        if !is_blocked && !self.has_written.load(Ordering::Relaxed) {
+            self.has_written.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A stream over a TCP socket.
+pub(super) trait Socket {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Socket for Rewind {
+    fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+}
+
+impl Socket for TlsStream<Rewind> {
+    fn socket(&self) -> &TcpStream {
+        &self.get_ref().0.socket
+    }
+}
+
+/// A stream that records its activity, inside TLS where there is TLS.
+#[derive(Debug)]
+pub(super) struct MeteredStream<S: Socket> {
+    pub(super) stream: S,
+    pub(super) activity: Arc<Activity>,
+}
+
+impl<S: Socket> Drop for MeteredStream<S> {
+    fn drop(&mut self) {
+        if self.activity.resets.load(Ordering::Relaxed)
+            && let Err(error) = self.stream.socket().set_zero_linger()
+        {
+            tracing::debug!(%error, "cannot reset a connection");
+        }
+    }
+}
+
+impl<S: Socket + AsyncRead + Unpin> AsyncRead for MeteredStream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
+        let first_bytes = &self.activity.first_bytes;
+        if first_bytes.load(Ordering::Relaxed) < PREFACE_LEN {
+            first_bytes.fetch_add(buf.filled().len() - before, Ordering::Relaxed);
+        }
+        polled
+    }
+}
+
+impl<S: Socket + AsyncWrite + Unpin> AsyncWrite for MeteredStream<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.activity.record_write(&polled);
+        polled
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.stream).poll_flush(cx);
+        // A flush without anything to do has not written; TLS writes its buffer when it is flushed.
+        if polled.is_pending() || self.activity.is_blocked.load(Ordering::Relaxed) {
+            self.activity.record_write(&polled);
+        }
+        polled
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.activity.record_write(&polled);
+        polled
+    }
+}
