@@ -8,13 +8,9 @@ mod web;
 use std::time::Duration;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use self::native::{Grace, Instant, Sleep, public};
+pub(crate) use self::native::{Instant, Sleep, public};
 #[cfg(target_arch = "wasm32")]
-pub(crate) use self::web::{Grace, Instant, Sleep, public};
-
-/// How long is waited for what is nearly always there at once. In the browser it may be twice as long: there all
-/// such waits share one timeout.
-pub(crate) const GRACE: Duration = Duration::from_secs(1);
+pub(crate) use self::web::{Instant, Sleep, public};
 
 /// Waits for `duration`: by `tokio`'s timer on native targets, by `setTimeout` in the browser.
 ///

@@ -184,7 +184,7 @@ mod tests {
     async fn looking_at_the_page_ends_a_wait_however_short_it_was_hidden() {
         let long = Duration::from_secs(3_600);
         let options = SubscriptionOptions {
-            backoff: crate::Backoff { base: long, max: long },
+            backoff: crate::subscription::Backoff { base: long, max: long },
             ..SubscriptionOptions::default()
         };
         let events: [fn(); 2] = [|| hide_for(10.0), || dispatch(&global(), "pageshow")];

@@ -1,7 +1,5 @@
 //! The browser's timer.
 
-mod grace;
-
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,8 +8,6 @@ use std::time::Duration;
 use gloo_timers::future::TimeoutFuture;
 use send_wrapper::SendWrapper;
 pub(crate) use web_time::Instant;
-
-pub(crate) use self::grace::Grace;
 
 /// `setTimeout` takes a signed 32-bit number of milliseconds (24.8 days) and ends at once above it.
 const LONGEST_TIMEOUT_MS: u32 = i32::MAX as u32;

@@ -33,6 +33,8 @@ pub(crate) struct Measured {
     pub(crate) bytes: u64,
     /// How many bytes the memory of a WebAssembly module has grown to.
     pub(crate) memory: Option<u64>,
+    /// The time of the client over the time of `fetch`, for each pair of batches.
+    pub(crate) ratios: Option<Vec<f64>>,
 }
 
 /// A page, as this program sees it.
