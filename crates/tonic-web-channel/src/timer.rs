@@ -12,9 +12,12 @@ pub(crate) use self::native::{Instant, Sleep, public};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use self::web::{Instant, Sleep, public};
 
+/// The longest time that a timer is set for, so that adding it to the clock cannot overflow: a leap year.
+pub(crate) const MAX_DELAY: Duration = Duration::from_secs(366 * 24 * 60 * 60);
+
 /// Waits for `duration`: by `tokio`'s timer on native targets, by `setTimeout` in the browser.
 ///
-/// A browser slows the timers of pages that nobody looks at, so there it may take longer.
+/// Browsers throttle the timers of hidden pages, so the wait may take up to a minute longer there.
 pub async fn sleep(duration: Duration) {
     Sleep::new(duration).await;
 }

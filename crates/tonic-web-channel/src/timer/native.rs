@@ -1,4 +1,4 @@
-//! `tokio`'s timer, which tests can pause.
+//! Timers by `tokio`, whose clock tests can pause.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 pub(crate) use tokio::time::Instant;
 
-/// The same time by the clock that everybody has.
+/// The same time on the standard clock.
 pub(crate) fn public(instant: Instant) -> web_time::Instant {
     instant.into_std()
 }

@@ -20,25 +20,11 @@ use tonic::body::Body;
 
 use self::connections::{Connections, OpenCall};
 use self::exchange::{Exchange, FetchBody, offline};
-use super::Transport;
+use super::{Cookies, Transport};
 use crate::context::CallContext;
 use crate::error::Error;
 use crate::maybe_send::BoxFuture;
 use crate::web::{self, GrpcWeb};
-
-/// Cookies in calls: the credentials mode of `fetch`. It applies to cookies of the server's origin, both sent and received.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Cookies {
-    /// With calls to the page's own origin.
-    #[default]
-    SameOrigin,
-    /// With all calls. The server has to allow it (`access-control-allow-credentials`), and then has to name the origins
-    /// it allows and the headers it exposes: `*` does not count.
-    Include,
-    /// With no calls.
-    Omit,
-}
 
 /// Carries calls by gRPC-Web over `fetch`.
 ///
@@ -49,7 +35,7 @@ pub enum Cookies {
 ///   metadata to a third party. The call fails with [`Error::Http`].
 /// - Responses are never taken from a cache or stored in one.
 /// - Over HTTP/1.1 browsers open six connections to a host, and an open stream holds one. A call that waits for a
-///   connection is reported as [`Warning`](crate::CallEventKind::Warning), and once on the console.
+///   connection is reported as [`Warning`](crate::observe::CallEventKind::Warning), and once on the console.
 /// - [`Error::Offline`] is the browser's verdict before a call is sent, except for servers on this machine.
 ///
 /// The body of a response is gRPC-Web as it came. The [`Channel`](crate::Channel) reads it.

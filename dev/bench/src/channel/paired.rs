@@ -7,10 +7,9 @@ use std::fmt::Write as _;
 
 use anyhow::{Result, ensure};
 
-use super::Options;
-use super::browser::Browser;
 use super::case::{Case, Client};
 use super::server::Server;
+use super::{Options, open};
 use crate::report::Samples;
 
 /// Pairs of batches in one page, besides those that warm up.
@@ -47,7 +46,7 @@ pub(crate) async fn measured(options: &Options, server: &Server) -> Result<Strin
 /// The ratios of each case in one page.
 async fn page(options: &Options, server: &Server, client: Client) -> Result<Vec<(Case, Vec<f64>)>> {
     let mut page = server.page(client);
-    let browser = Browser::open(&options.chrome, &page.url()).await?;
+    let browser = open(options, &page)?;
     page.ready().await?;
     let mut cases = Vec::new();
     for case in options.cases() {
@@ -57,6 +56,6 @@ async fn page(options: &Options, server: &Server, client: Client) -> Result<Vec<
         eprintln!("{} {}: {:.3}", case.letter(), client.name(), Samples::new(ratios.clone()).median());
         cases.push((case, ratios));
     }
-    browser.close().await;
+    drop(browser);
     Ok(cases)
 }
