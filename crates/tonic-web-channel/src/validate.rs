@@ -60,7 +60,7 @@ pub(crate) async fn response(
     split_joined_binary(&mut parts.headers, usize::MAX).map_err(|_| too_many_headers())?;
     status::repair(&mut parts.headers, &context.reporter);
     let head = head::read(&parts)?;
-    let has_status = head.has_status;
+    let has_status = !head.status.is_empty();
     let needs_message = context.expects_one_message();
     let trailers_encoding = head::trailers_encoding(&parts.headers);
     let encoding = compression::of_response(&mut parts.headers, decompressor)?;
@@ -70,8 +70,8 @@ pub(crate) async fn response(
         false => First::Unread,
     };
     match &first {
-        // A status in the headers counts only when no other status follows.
-        First::Frame(_) if has_status => drop(status::take(&mut parts.headers)),
+        // It comes again in the trailers, or they have another one, which counts.
+        First::Frame(_) if has_status => status::remove(&mut parts.headers),
         First::None if needs_message => require_message(&parts.headers)?,
         _ => {}
     }
@@ -85,7 +85,7 @@ fn require_message(headers: &HeaderMap) -> Result<(), Status> {
     }
     let mut status = Status::from(Error::Cardinality { found: MessageCount::Zero });
     let mut metadata = headers.clone();
-    status::take(&mut metadata);
+    status::remove(&mut metadata);
     *status.metadata_mut() = MetadataMap::from_headers(metadata);
     Err(status)
 }
