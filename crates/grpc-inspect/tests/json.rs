@@ -1,11 +1,12 @@
 //! Tests of the decoder: examples of each problem, properties for all other bytes, and a comparison with `prost-reflect`.
 
-use proptest::{collection::vec, prelude::*};
-use prost::Message as _;
-use proto::{chat::v1 as pb, schema};
+#![expect(clippy::unwrap_used, reason = "clippy knows only `#[test]` functions as tests")]
 
 use grpc_inspect::descriptor::{FieldDescriptor, FieldKind, MessageDescriptor, Shape};
 use grpc_inspect::json::{Decoded, JsonOptions, MAX_DEPTH, Problem, ProblemKind, to_json};
+use proptest::{collection::vec, prelude::*};
+use prost::Message as _;
+use proto::{chat::v1 as pb, schema};
 
 fn of(path: &str) -> &'static schema::MethodMessages {
     schema::method(path).unwrap()

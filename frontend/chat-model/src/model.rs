@@ -196,14 +196,13 @@ impl ChatModel {
     pub fn apply_frame(&mut self, frame: pb::SubscribeResponse, now: Now) -> bool {
         match self.state.apply(frame) {
             None => {}
-            Some(StreamSignal::Hello(user)) => {
-                if self.user.as_ref().is_some_and(|known| known.id != user.id) {
-                    // Another tab joined as another user; the cookie is shared.
-                    self.end_session(false);
-                    self.sign_in(user, now);
-                    return false;
-                }
+            Some(StreamSignal::Hello(user)) if self.is_other_user(&user) => {
+                // Another tab joined as another user; the cookie is shared.
+                self.end_session(false);
+                self.sign_in(user, now);
+                return false;
             }
+            Some(StreamSignal::Hello(_)) => {}
             Some(StreamSignal::CaughtUp) => {
                 self.is_ready = true;
                 self.connection.set_link(Link::Live, now.page_ms);
@@ -345,6 +344,10 @@ impl ChatModel {
     pub fn resume_outbox(&mut self, now: Now) {
         self.state.outbox.resume();
         self.send_due(now);
+    }
+
+    fn is_other_user(&self, user: &pb::User) -> bool {
+        self.user.as_ref().is_some_and(|known| known.id != user.id)
     }
 
     fn send_due(&mut self, now: Now) {
