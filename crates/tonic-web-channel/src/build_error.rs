@@ -2,7 +2,7 @@
 
 use http::Uri;
 
-/// The reason why a channel cannot be built.
+/// The reason for which a channel cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
@@ -16,7 +16,7 @@ pub enum BuildError {
     Malformed {
         /// The address.
         uri: String,
-        /// The syntax error.
+        /// The error in it.
         source: http::uri::InvalidUri,
     },
     /// The URI has another scheme than http and https, or no authority.
@@ -40,7 +40,7 @@ pub enum BuildError {
     Tls {
         /// The URI.
         uri: Uri,
-        /// The cause.
+        /// The reason.
         source: tonic::transport::Error,
     },
     /// A native channel needs a `tokio` runtime, which drives its connection.

@@ -16,20 +16,20 @@ use tonic_prost::ProstCodec;
 
 use crate::ROUNDS;
 use crate::people::{Guest, ROOM, connect, join};
-use crate::process::Server;
+use crate::process::backend;
 use crate::report::{Samples, Table};
 
-/// How far behind.
+/// Events that the client has missed.
 const EVENTS: u64 = 100_000;
-/// How much is read before it is let go.
+/// Bytes that are read before the buffer is emptied.
 const PAGE_BYTES: usize = 64 * 1024;
-/// How many writers fill the room.
+/// Number of writers that fill the room.
 const WRITERS: usize = 256;
 
 pub(crate) async fn run(table: &mut Table) -> Result<()> {
     let data = tempfile::tempdir()?;
-    let server = Server::backend(data.path()).await?;
-    let channel = connect(&server.uri(), 1).await?.remove(0);
+    let server = backend(data.path())?;
+    let channel = connect(&server.url(), 1).await?.remove(0);
     let mut client = ChatServiceClient::new(channel.clone());
     let guests = join(&channel, WRITERS).await?;
     fill(&client, &guests).await?;
@@ -59,13 +59,13 @@ pub(crate) async fn run(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// What a client makes of a frame.
+/// A client's view of a response.
 trait Response: prost::Message + Default + Send + Sync + 'static {
-    /// The numbers of the events in it; `None` at the end of the catch-up.
+    /// Sequence numbers of its events; `None` at the end of the catch-up.
     fn numbers(&self) -> Option<impl Iterator<Item = u64>>;
 }
 
-/// All of it, as a page needs.
+/// Every field, as a page decodes it.
 impl Response for SubscribeResponse {
     fn numbers(&self) -> Option<impl Iterator<Item = u64>> {
         let events: &[Event] = match &self.frame {
@@ -77,8 +77,7 @@ impl Response for SubscribeResponse {
     }
 }
 
-/// The numbers alone, so that it is the server that is measured and not the client's memory: the fields
-/// that these messages leave out are stepped over.
+/// Sequence numbers alone, so that the server is measured and not the client's memory. Decoding skips the other fields.
 mod numbers {
     #[derive(Clone, PartialEq, prost::Message)]
     pub(super) struct Response {
@@ -158,7 +157,7 @@ fn rows_per_second(data: &Path) -> Result<f64> {
     let (mut count, mut page) = (0, Vec::new());
     while let Some(row) = rows.next()? {
         let seq: i64 = row.get(0)?;
-        // SQLite's memory is its own: who reads a row copies it out.
+        // SQLite reuses its memory, so a reader has to copy rows.
         if page.len() > PAGE_BYTES {
             page.clear();
         }

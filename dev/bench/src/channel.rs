@@ -1,10 +1,8 @@
-//! Clients in a real browser: ours, others, and bare `fetch`, in turns against one server.
+//! Clients in a real browser: tonic-web-channel, others, and bare `fetch`, in turn against one server.
 //!
-//! Every client has a browser of its own that stays open, so that each is as warm as it gets when the
-//! rounds that count begin. The order within a round moves on by one from round to round. Peak memory is
-//! measured apart, in fresh browsers.
+//! Each client keeps its own browser, so that all are warm in the measured rounds. The order within a round rotates from
+//! round to round. Peak memory is measured separately, in fresh browsers.
 
-mod browser;
 mod case;
 mod page;
 mod processes;
@@ -18,17 +16,17 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Parser;
+use harness::Chromium;
 
-use self::browser::Browser;
 use self::case::{Case, Client};
 use self::page::{Measured, Page};
 use self::server::Server;
 use crate::{ROUNDS, process};
 
-/// Who takes longer than this to do a job, milliseconds, does it once: the figure says enough.
+/// A client that takes longer for a job, milliseconds, does it once.
 const SLOW: f64 = 10_000.0;
 
-/// How often the peak of memory is measured.
+/// Rounds of the memory measurement.
 const MEMORY_ROUNDS: usize = 3;
 
 #[derive(Debug, Parser)]
@@ -36,7 +34,7 @@ const MEMORY_ROUNDS: usize = 3;
 pub(crate) struct Options {
     /// The folder that `cargo xtask bench channel` builds the pages into.
     pages: PathBuf,
-    /// How many rounds count. One more is run first, to warm up.
+    /// Number of measured rounds. One more runs first, to warm up.
     #[arg(long, default_value_t = ROUNDS, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=100))]
     rounds: usize,
     /// Only these clients.
@@ -45,7 +43,7 @@ pub(crate) struct Options {
     /// Only these cases.
     #[arg(long = "case", value_enum, value_delimiter = ',')]
     cases: Vec<Case>,
-    /// Only serve the pages' clients, for a profiler, and say where: measure nothing.
+    /// Only serve the pages, for a profiler, and print the address
     #[arg(long)]
     serve: bool,
     /// The browser.
@@ -63,27 +61,27 @@ impl Options {
     }
 }
 
-/// All there are when nobody chose.
+/// The chosen values, or all.
 fn chosen<T: clap::ValueEnum + PartialEq>(these: &[T]) -> Vec<T> {
     let is_chosen = |one: &&T| these.is_empty() || these.contains(one);
     T::value_variants().iter().filter(is_chosen).map(T::clone).collect()
 }
 
-/// What every round has brought, by case and client.
+/// Times by case and client.
 type Times = BTreeMap<(Case, Client), Rounds>;
 
 /// In the order of the rounds.
 #[derive(Debug, Default)]
 struct Rounds {
-    /// Milliseconds, by the page's clock.
+    /// Milliseconds by the page's clock.
     clock: Vec<f64>,
-    /// Milliseconds of CPU time of the browser's processes together. Unlike the clock it does not count what
-    /// else the machine does, and so it shows what a client costs on a busy one, too.
+    /// Milliseconds of CPU time of all of the browser's processes. Unlike the clock, it does not depend on the machine's
+    /// load.
     cpu: Vec<f64>,
 }
 
 impl Rounds {
-    /// Whether one round has to be enough.
+    /// Whether one round is enough.
     fn are_slow(&self) -> bool {
         self.clock.iter().any(|milliseconds| *milliseconds > SLOW)
     }
@@ -92,12 +90,12 @@ impl Rounds {
 /// By client.
 type Peaks = BTreeMap<Client, Memory>;
 
-/// By how many bytes the large messages make it grow, in the order of the rounds.
+/// Growth of memory by the large messages, bytes, in the order of the rounds.
 #[derive(Debug, Default)]
 struct Memory {
-    /// The peak of the page's process. It holds chunks that JavaScript has not collected yet, whoever reads them.
+    /// Peak of the page's process, which includes chunks that JavaScript has not collected yet.
     process: Vec<f64>,
-    /// The memory of the WebAssembly module, which is the client's own alone. None without one.
+    /// Memory of the WebAssembly module, which belongs to the client alone. Empty without a module.
     module: Vec<f64>,
 }
 
@@ -125,11 +123,15 @@ pub(crate) async fn run(options: Options) -> Result<()> {
     Ok(())
 }
 
+fn open(options: &Options, page: &Page) -> Result<Chromium> {
+    Chromium::start(&options.chrome, &[], &page.url(), None)
+}
+
 async fn times(options: &Options, server: &Server) -> Result<Times> {
     let mut pages = Vec::new();
     for client in options.clients() {
         let page = server.page(client);
-        let browser = Browser::open(&options.chrome, &page.url()).await?;
+        let browser = open(options, &page)?;
         pages.push((page, browser));
     }
     for (page, _) in &mut pages {
@@ -146,7 +148,7 @@ async fn times(options: &Options, server: &Server) -> Result<Times> {
         }
     }
     for (_, browser) in pages {
-        browser.close().await;
+        browser.end().await?;
     }
     Ok(times)
 }
@@ -154,7 +156,7 @@ async fn times(options: &Options, server: &Server) -> Result<Times> {
 /// Round 0 is there to warm up.
 async fn take_turn(
     page: &mut Page,
-    browser: &Browser,
+    browser: &Chromium,
     case: Case,
     round: usize,
     times: &mut Times,
@@ -176,7 +178,7 @@ async fn take_turn(
     Ok(())
 }
 
-/// Does the job of a case once; fails when not all of it arrived.
+/// Does the job of a case once; an error when messages are missing.
 async fn measure(page: &mut Page, case: Case) -> Result<Measured> {
     let Some(job) = case.job() else { anyhow::bail!("{} is not measured by the clock", case.letter()) };
     let measured = page.run(job).await?;
@@ -184,7 +186,7 @@ async fn measure(page: &mut Page, case: Case) -> Result<Measured> {
     Ok(measured)
 }
 
-/// What the process of the page takes at most, above what it held before, while it reads the large messages.
+/// Peak memory of the page's process while it reads the large messages, above its memory before.
 async fn peaks(options: &Options, server: &Server, times: &Times) -> Result<Peaks> {
     let mut peaks = Peaks::new();
     for round in 0..MEMORY_ROUNDS.min(options.rounds) {
@@ -194,7 +196,7 @@ async fn peaks(options: &Options, server: &Server, times: &Times) -> Result<Peak
                 continue;
             }
             let mut page = server.page(client);
-            let browser = Browser::open(&options.chrome, &page.url()).await?;
+            let browser = open(options, &page)?;
             let module = page.ready().await?;
             let before = processes::Renderers::of(browser.id()?)?;
             let after = measure(&mut page, Case::Large).await?.memory;
@@ -203,7 +205,7 @@ async fn peaks(options: &Options, server: &Server, times: &Times) -> Result<Peak
             let memory = peaks.entry(client).or_default();
             memory.process.push(peak);
             memory.module.extend(module.zip(after).map(|(before, after)| (after - before) as f64));
-            browser.close().await;
+            browser.end().await?;
         }
     }
     Ok(peaks)

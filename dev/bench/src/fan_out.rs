@@ -2,6 +2,7 @@
 //! streams.
 
 use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,6 +11,7 @@ use anyhow::{Context as _, Result};
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use futures_util::{StreamExt as _, stream};
+use harness::procfs::{cpu_time, resident_bytes};
 use http::{Method, Request, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, Full, StreamBody};
@@ -28,7 +30,7 @@ use tokio_stream::wrappers::BroadcastStream;
 
 use crate::ROUNDS;
 use crate::people::{Guest, connect, join};
-use crate::process::Server;
+use crate::process::{backend, own_server};
 use crate::report::{Samples, Table};
 
 const SUBSCRIBERS: usize = 1_000;
@@ -71,32 +73,33 @@ struct Round {
     bytes_per_idle_subscriber: f64,
 }
 
-/// Our server. Also says how long a delivered message is on the wire.
+/// The application's server. Returns also the bytes of a delivered message on the wire.
 async fn our_round() -> Result<(Round, usize)> {
     let data = tempfile::tempdir()?;
-    let server = Server::backend(data.path()).await?;
-    let channel = connect(&server.uri(), 1).await?.remove(0);
+    let server = backend(data.path())?;
+    let channel = connect(&server.url(), 1).await?.remove(0);
     let guests = join(&channel, SUBSCRIBERS / STREAMS_PER_GUEST).await?;
-    let before = server.resident_bytes()?;
+    let before = server.resident_bytes()? as f64;
     let received = Arc::new(Received::default());
-    let subscribe = frame(&SubscribeRequest { cursors: vec![], replay_limit: 0 }.encode_to_vec());
-    let connections = open_streams(&server, received.clone(), |index| {
+    let subscribe = SubscribeRequest { cursors: vec![], replay_limit: 0 };
+    let subscribe = grpc_wire::message::encode(0, &subscribe.encode_to_vec());
+    let connections = open_streams(server.addr(), received.clone(), |index| {
         let guest: &Guest = &guests[index / STREAMS_PER_GUEST];
         Request::builder()
             .method(Method::POST)
-            .uri(format!("{}/chat.v1.ChatService/Subscribe", server.uri()))
+            .uri(format!("{}/chat.v1.ChatService/Subscribe", server.url()))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .header("authorization", guest.authorization())
             .body(Full::new(subscribe.clone()))
     })
     .await?;
-    // Hello, the room's state and CaughtUp have come to everybody when this is over.
+    // Until Hello, the room's state and CaughtUp have reached every subscriber.
     received.quiet().await;
-    let after = server.resident_bytes()?;
+    let after = server.resident_bytes()? as f64;
 
     let at_start = received.bytes();
-    let cpu = server.cpu()?;
+    let cpu = server.cpu_time()?;
     let mut writer = ChatServiceClient::new(channel);
     let mut ticks = interval(Duration::from_secs(1) / PER_SECOND);
     let mut message_bytes = 0;
@@ -104,7 +107,7 @@ async fn our_round() -> Result<(Round, usize)> {
         ticks.tick().await;
         let sent = writer.send_message(guests[0].message(TEXT)).await?.into_inner();
         if number == 0 {
-            // What it costs on the wire is what everybody has got when nothing else comes.
+            // With no other traffic, the received bytes are those of this message.
             received.quiet().await;
             message_bytes = ((received.bytes() - at_start) / SUBSCRIBERS as u64) as usize;
             ticks.reset();
@@ -112,30 +115,30 @@ async fn our_round() -> Result<(Round, usize)> {
         anyhow::ensure!(sent.seq > u64::from(number), "the log is dense");
     }
     received.at_least(at_start + message_bytes as u64 * SUBSCRIBERS as u64 * u64::from(MESSAGES)).await?;
-    let used = server.cpu()? - cpu;
+    let used = server.cpu_time()? - cpu;
     drop(connections);
     Ok((round(used, after - before), message_bytes))
 }
 
-/// The limit: the same bytes, at the same pace, to as many streams.
+/// The peer: the same bytes, at the same pace, to as many streams.
 async fn bare_round(message_bytes: usize) -> Result<Round> {
     let arguments = [message_bytes.to_string(), PER_SECOND.to_string(), MESSAGES.to_string()];
-    let server = Server::own(&["bare-server", &arguments[0], &arguments[1], &arguments[2]]).await?;
-    let before = server.resident_bytes()?;
+    let (server, addr) = own_server(&["bare-server", &arguments[0], &arguments[1], &arguments[2]])?;
+    let before = resident_bytes(server.id())? as f64;
     let received = Arc::new(Received::default());
-    let connections = open_streams(&server, received.clone(), |_| {
-        Request::builder().uri(format!("{}/stream", server.uri())).body(Full::default())
+    let connections = open_streams(addr, received.clone(), |_| {
+        Request::builder().uri(format!("http://{addr}/stream")).body(Full::default())
     })
     .await?;
     received.quiet().await;
-    let after = server.resident_bytes()?;
+    let after = resident_bytes(server.id())? as f64;
 
-    let cpu = server.cpu()?;
-    let mut start = handshake(&server).await?;
-    let request = Request::builder().uri(format!("{}/start", server.uri())).body(Full::default())?;
+    let cpu = cpu_time(server.id())?;
+    let mut start = handshake(addr).await?;
+    let request = Request::builder().uri(format!("http://{addr}/start")).body(Full::default())?;
     start.send_request(request).await?;
     received.at_least(message_bytes as u64 * SUBSCRIBERS as u64 * u64::from(MESSAGES)).await?;
-    let used = server.cpu()? - cpu;
+    let used = cpu_time(server.id())? - cpu;
     drop(connections);
     Ok(round(used, after - before))
 }
@@ -148,9 +151,9 @@ fn round(used: Duration, memory: f64) -> Round {
     }
 }
 
-/// Opens a stream for each subscriber and counts what comes.
+/// Opens a stream for each subscriber and counts the received bytes.
 async fn open_streams(
-    server: &Server,
+    server: SocketAddr,
     received: Arc<Received>,
     request: impl Fn(usize) -> http::Result<Request<Full<Bytes>>>,
 ) -> Result<Vec<SendRequest<Full<Bytes>>>> {
@@ -164,8 +167,8 @@ async fn open_streams(
     Ok(connections)
 }
 
-async fn handshake(server: &Server) -> Result<SendRequest<Full<Bytes>>> {
-    let stream = TcpStream::connect(server.addr).await?;
+async fn handshake(server: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
+    let stream = TcpStream::connect(server).await?;
     stream.set_nodelay(true)?;
     let (sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
@@ -182,7 +185,7 @@ async fn count(mut body: Incoming, received: Arc<Received>) {
     }
 }
 
-/// How much all subscribers have got together.
+/// Bytes that all subscribers together have received.
 #[derive(Default)]
 struct Received {
     bytes: AtomicU64,
@@ -194,7 +197,7 @@ impl Received {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Waits until nothing came for half a second.
+    /// Waits until half a second has passed without bytes.
     async fn quiet(&self) {
         while tokio::time::timeout(Duration::from_millis(500), self.more.notified()).await.is_ok() {}
     }
@@ -210,15 +213,7 @@ impl Received {
     }
 }
 
-/// One message as gRPC frames it.
-fn frame(message: &[u8]) -> Bytes {
-    let mut framed = vec![0];
-    framed.extend((message.len() as u32).to_be_bytes());
-    framed.extend(message);
-    framed.into()
-}
-
-/// The peer: HTTP/2 by hyper and nothing else. `/stream` carries the messages, `/start` begins them.
+/// The peer: bare HTTP/2 by hyper. `/stream` carries the messages, `/start` begins them.
 pub(crate) async fn bare_server(message_bytes: usize, per_second: u32, count: u32) -> Result<()> {
     let (messages, _) = broadcast::channel::<Bytes>(count as usize + 1);
     let listener = TcpListener::bind("127.0.0.1:0").await?;
@@ -234,7 +229,7 @@ pub(crate) async fn bare_server(message_bytes: usize, per_second: u32, count: u3
                     Ok::<_, Infallible>(bare_answer(&request, messages, message_bytes, per_second, count))
                 }
             });
-            // A connection that breaks is the client's to notice.
+            // The client reports broken connections.
             let served = auto::Builder::new(TokioExecutor::new())
                 .serve_connection(TokioIo::new(stream), service)
                 .await;
@@ -262,20 +257,9 @@ fn bare_answer(
         let mut ticks = interval(Duration::from_secs(1) / per_second);
         for _ in 0..count {
             ticks.tick().await;
-            // Without a subscriber there is nobody to miss it.
+            // Without subscribers this is an error, and nothing is lost.
             drop(messages.send(message.clone()));
         }
     });
     Response::new(StreamBody::new(stream::empty()).boxed_unsync())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_frame_is_what_the_grpc_protocol_says() {
-        assert_eq!(frame(b"").as_ref(), [0, 0, 0, 0, 0]);
-        assert_eq!(frame(b"abc").as_ref(), [0, 0, 0, 0, 3, b'a', b'b', b'c']);
-    }
 }

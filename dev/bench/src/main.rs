@@ -1,8 +1,7 @@
 //! Measured comparisons, each a ratio against a peer or a limit in the same run.
 //!
-//! `cargo xtask bench chat` and `cargo xtask bench channel` build what they need and run it. Everything is on loopback, and client
-//! and server share the machine, so only the ratios mean something. Linux only: the CPU time and the
-//! memory of a process are read from `/proc`.
+//! `cargo xtask bench` builds and runs it. Client and server share the machine, so only ratios mean something. Linux
+//! only: CPU time and memory are read from `/proc`.
 #![expect(clippy::print_stdout, reason = "the report is what this program is for")]
 
 mod catch_up;
@@ -16,7 +15,7 @@ mod sends;
 use anyhow::{Result, bail};
 use clap::Parser as _;
 
-/// How often each comparison is run; the report has the median and the range.
+/// Rounds of each comparison. The report has the median and the range.
 const ROUNDS: usize = 5;
 
 #[tokio::main]
@@ -25,7 +24,7 @@ async fn main() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["chat"] => chat().await,
         ["channel", options @ ..] => channel::run(channel::Options::parse_from(options)).await,
-        // Started by the fan-out comparison, as a process of its own.
+        // The fan-out comparison starts this program again.
         ["bare-server", message_bytes, per_second, count] => {
             fan_out::bare_server(message_bytes.parse()?, per_second.parse()?, count.parse()?).await
         }

@@ -1,4 +1,4 @@
-//! Guests of the chat, and requests in their name.
+//! Guests of the chat, and their requests.
 
 use anyhow::Result;
 use futures_util::future::try_join_all;
@@ -12,21 +12,21 @@ use uuid::Uuid;
 /// The room that every server has.
 pub(crate) const ROOM: &str = "general";
 
-/// Somebody with a session.
+/// A guest with a session.
 #[derive(Clone)]
 pub(crate) struct Guest {
     authorization: MetadataValue<Ascii>,
 }
 
 impl Guest {
-    /// `message` as a request of this guest's.
+    /// `message` as this guest's request.
     pub(crate) fn request<T>(&self, message: T) -> Request<T> {
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", self.authorization.clone());
         request
     }
 
-    /// The next message of this guest's.
+    /// A new chat message of this guest.
     pub(crate) fn message(&self, text: &str) -> Request<SendMessageRequest> {
         self.request(SendMessageRequest {
             room_id: ROOM.to_owned(),
@@ -35,13 +35,13 @@ impl Guest {
         })
     }
 
-    /// What goes into the HTTP header `authorization`.
+    /// The value of the HTTP header `authorization`.
     pub(crate) fn authorization(&self) -> &str {
         self.authorization.to_str().unwrap_or_default()
     }
 }
 
-/// `count` connections of their own.
+/// `count` separate connections.
 pub(crate) async fn connect(uri: &str, count: usize) -> Result<Vec<Channel>> {
     let endpoint = Endpoint::from_shared(uri.to_owned())?.tcp_nodelay(true);
     Ok(try_join_all((0..count).map(|_| endpoint.connect())).await?)

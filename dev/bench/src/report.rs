@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Several measurements of the same thing.
+/// Repeated measurements of one quantity.
 pub(crate) struct Samples(Vec<f64>);
 
 impl Samples {
@@ -30,7 +30,7 @@ impl Samples {
         self.at(quantile)
     }
 
-    /// Median and range with as many digits as mean something.
+    /// Median and range, with three digits.
     pub(crate) fn show(&self) -> String {
         if let [once] = self.0[..] {
             return format!("{} (once)", number(once));
@@ -47,7 +47,7 @@ fn number(value: f64) -> String {
     }
 }
 
-/// The report: a row for each figure.
+/// The table of the report, with a row for each figure.
 pub(crate) struct Table(Vec<[String; 4]>);
 
 impl Table {
@@ -55,7 +55,7 @@ impl Table {
         Self(Vec::new())
     }
 
-    /// Adds a row, and shows it at once, because the whole run takes minutes.
+    /// Adds a row, and prints it at once, because the whole run takes minutes.
     pub(crate) fn row(&mut self, what: &str, figure: String, against: &str, goal: &str) {
         eprintln!("{what}: {figure} {against}");
         self.0.push([what.to_owned(), figure, against.to_owned(), goal.to_owned()]);

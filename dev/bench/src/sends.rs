@@ -12,20 +12,20 @@ use tonic::transport::Channel;
 
 use crate::ROUNDS;
 use crate::people::{Guest, connect, join};
-use crate::process::Server;
+use crate::process::backend;
 use crate::report::{Samples, Table};
 
-/// How long one measurement lasts.
+/// Length of one measurement.
 const MEASURED: Duration = Duration::from_secs(3);
 /// HTTP/2 connections that the callers share.
 const CONNECTIONS: usize = 8;
-/// About as long as a chat message is.
+/// A text of usual length.
 const TEXT: &str = "The quick brown fox jumps over the lazy dog, twice a day.";
 
 pub(crate) async fn run(table: &mut Table) -> Result<()> {
     let data = tempfile::tempdir()?;
-    let server = Server::backend(data.path()).await?;
-    let channels = connect(&server.uri(), CONNECTIONS).await?;
+    let server = backend(data.path())?;
+    let channels = connect(&server.url(), CONNECTIONS).await?;
     let guests = join(&channels[0], 256).await?;
 
     for (senders, goal) in [(1, "-"), (256, ">= 0.5")] {
@@ -72,7 +72,7 @@ fn send(channel: Channel, guest: Guest) -> impl AsyncFnMut() -> Result<()> {
     }
 }
 
-/// `callers` call one after the other until the time is over.
+/// Calls per second of `callers` clients, each with one call at a time.
 async fn per_second<Call>(callers: usize, caller: impl Fn(usize) -> Call) -> Result<f64>
 where
     Call: AsyncFnMut() -> Result<()>,
@@ -93,8 +93,8 @@ where
     Ok(f64::from(counts.iter().sum::<u32>()) / start.elapsed().as_secs_f64())
 }
 
-/// How long acknowledgements take at `rate` sends per second, whatever the server does: a send that
-/// has to wait for the one before it counts from when it was due.
+/// The latency of acknowledgements at a fixed rate of sends per second. A send that has to wait for the one before it
+/// counts from its scheduled time.
 async fn acknowledgements(
     table: &mut Table,
     channels: &[Channel],

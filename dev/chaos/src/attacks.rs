@@ -1,6 +1,6 @@
-//! Hostile clients, each kind from an address of its own.
+//! Hostile clients, each attack from another loopback address.
 //!
-//! They take what they are given and go on; the server may refuse them, and whether it does is not judged here.
+//! The server may refuse them; only its service to other clients is checked.
 
 mod http1;
 mod http2;
@@ -12,13 +12,13 @@ use tokio::task::JoinSet;
 
 use crate::plan::Kind;
 
-/// An attack that goes on until this is dropped.
+/// An attack that lasts until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Attack {
     _tasks: JoinSet<()>,
 }
 
-/// Where an attack goes, and in whose name.
+/// The server under attack, and a session for calls.
 #[derive(Clone, Debug)]
 pub(crate) struct Target {
     pub(crate) server: SocketAddr,
@@ -27,12 +27,12 @@ pub(crate) struct Target {
 }
 
 impl Attack {
-    /// Begins the attack of this kind; returns when its connections are made, as far as the server let them.
+    /// Begins an attack of this kind, and returns when its connections are made or refused.
     pub(crate) async fn begin(kind: Kind, target: &Target, rng: &mut Rng) -> Self {
         Self::begin_from(Ipv4Addr::new(127, 0, 2, rng.u8(1..=254)), kind, target, rng).await
     }
 
-    /// The same from an address.
+    /// The same from the address `source`.
     pub(crate) async fn begin_from(source: Ipv4Addr, kind: Kind, target: &Target, rng: &mut Rng) -> Self {
         let mut tasks = JoinSet::new();
         match kind {

@@ -1,21 +1,21 @@
-//! Whether a log, and what readers were sent of it, is what the senders were promised. Pure.
+//! Compares the logs, and the readers' streams, with the acknowledgements. It does no I/O.
 
 use proto::chat::v1 as pb;
 use proto::chat::v1::event::Body;
 
-/// How many findings are told in words; all are counted.
-const MAX_TOLD: usize = 10;
+/// Findings that are kept in words; all are counted.
+const MAX_FINDINGS: usize = 10;
 
-/// What a sender knows.
+/// A sender's own record of its messages.
 #[derive(Clone, Debug)]
 pub(crate) struct Sent {
     /// [`pb::User::id`].
     pub(crate) user_id: String,
-    /// The index of the room that it writes to.
+    /// Index of its room.
     pub(crate) room: usize,
-    /// For each of its messages, the place in the log that it was acknowledged with.
+    /// The acknowledged sequence number of each of its messages.
     pub(crate) acknowledged: Vec<u64>,
-    /// How many messages it has tried to send.
+    /// Number of messages that it has tried to send.
     pub(crate) attempted: u64,
 }
 
@@ -29,14 +29,14 @@ pub(crate) fn operation_id(sender: u32, number: u64) -> Vec<u8> {
     [u64::from(sender).to_be_bytes(), number.to_be_bytes()].concat()
 }
 
-/// What an event says, small enough to keep a million of them.
+/// The content of an event, small enough to keep a million.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Written {
     /// A message by its text.
     Message { sender: u32, number: u32 },
-    /// The room was made.
+    /// The creation of the room.
     Room,
-    /// Nothing that any of our clients does.
+    /// Anything that no client of this run has sent.
     Foreign,
 }
 
@@ -54,39 +54,39 @@ fn message(text: &str) -> Option<Written> {
     Some(Written::Message { sender: sender.parse().ok()?, number: number.parse().ok()? })
 }
 
-/// What is wrong.
+/// The faults that were found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// Acknowledged and not there, or not where it was acknowledged; holes in the numbers.
+    /// Acknowledged messages that are missing or have another sequence number, and gaps between numbers.
     pub(crate) lost: u64,
-    /// There more than once.
+    /// Messages and numbers that occur more than once.
     pub(crate) twice: u64,
-    /// Before something that was sent or numbered earlier.
+    /// Messages before an earlier one of the same sender, and descending numbers.
     pub(crate) out_of_order: u64,
-    /// There, and nobody has sent it.
+    /// Events that nobody has sent.
     pub(crate) foreign: u64,
     /// The first findings in words.
-    pub(crate) told: Vec<String>,
+    pub(crate) findings: Vec<String>,
 }
 
 impl Verdict {
-    /// Whether nothing is wrong.
+    /// Whether there are no faults.
     pub(crate) fn is_good(&self) -> bool {
         self.lost + self.twice + self.out_of_order + self.foreign == 0
     }
 
-    /// Counts `other` in.
+    /// Adds the faults of `other`.
     pub(crate) fn add(&mut self, other: Self) {
         self.lost += other.lost;
         self.twice += other.twice;
         self.out_of_order += other.out_of_order;
         self.foreign += other.foreign;
-        other.told.into_iter().for_each(|what| self.tell(what));
+        other.findings.into_iter().for_each(|what| self.add_finding(what));
     }
 
-    fn tell(&mut self, what: String) {
-        if self.told.len() < MAX_TOLD {
-            self.told.push(what);
+    fn add_finding(&mut self, what: String) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(what);
         }
     }
 }
@@ -96,9 +96,9 @@ impl Verdict {
 pub(crate) struct LogCheck<'a> {
     room: usize,
     senders: &'a [Sent],
-    /// For each sender, the place of each message that was found; 0 is none.
+    /// For each sender, the sequence number of each message in the log; 0 is none.
     places: Vec<Vec<u64>>,
-    /// For each sender, the highest number that was found.
+    /// For each sender, the highest message number in the log.
     highest: Vec<Option<u32>>,
     last_seq: u64,
     log: Vec<Written>,
@@ -106,29 +106,29 @@ pub(crate) struct LogCheck<'a> {
 }
 
 impl<'a> LogCheck<'a> {
-    /// Of the room with this index.
+    /// For the room with this index.
     pub(crate) fn new(room: usize, senders: &'a [Sent]) -> Self {
         let places = senders.iter().map(|sent| vec![0; sent.attempted as usize]).collect();
         let highest = vec![None; senders.len()];
         Self { room, senders, places, highest, last_seq: 0, log: Vec::new(), verdict: Verdict::default() }
     }
 
-    /// The next event.
+    /// Checks the next event.
     pub(crate) fn event(&mut self, event: &pb::Event) {
-        let written = self.judge_author(event, written(event));
-        self.judge_number(event.seq);
+        let written = self.check_author(event, written(event));
+        self.check_number(event.seq);
         match written {
-            Written::Message { sender, number } => self.judge_message(event.seq, sender as usize, number),
+            Written::Message { sender, number } => self.check_message(event.seq, sender as usize, number),
             Written::Room if event.seq == 1 => {}
             Written::Room | Written::Foreign => {
                 self.verdict.foreign += 1;
-                self.verdict.tell(format!("room {}: nobody has sent event {}", self.room, event.seq));
+                self.verdict.add_finding(format!("room {}: nobody sent event {}", self.room, event.seq));
             }
         }
         self.log.push(written);
     }
 
-    /// What is wrong, and the log in short.
+    /// The faults, and the contents of the log.
     pub(crate) fn end(mut self) -> (Verdict, Vec<Written>) {
         for (index, sent) in self.senders.iter().enumerate().filter(|(_, sent)| sent.room == self.room) {
             for (number, (acknowledged, found)) in
@@ -137,7 +137,7 @@ impl<'a> LogCheck<'a> {
                 if acknowledged != found {
                     self.verdict.lost += 1;
                     let place = if *found == 0 { "nowhere".to_owned() } else { format!("at {found}") };
-                    self.verdict.tell(format!(
+                    self.verdict.add_finding(format!(
                         "room {}: message {number} of sender {index} was acknowledged at {acknowledged} and is {place}",
                         self.room
                     ));
@@ -147,8 +147,8 @@ impl<'a> LogCheck<'a> {
         (self.verdict, self.log)
     }
 
-    /// A message whose author or operation id is not its sender's, or that was never tried, is foreign.
-    fn judge_author(&self, event: &pb::Event, written: Written) -> Written {
+    /// A message is foreign when its sender never tried to send it, or its author or operation id is another one.
+    fn check_author(&self, event: &pb::Event, written: Written) -> Written {
         let Written::Message { sender, number } = written else { return written };
         let author = event.author.as_ref().map(|author| author.id.as_str());
         let known = self.senders.get(sender as usize).is_some_and(|sent| {
@@ -160,13 +160,13 @@ impl<'a> LogCheck<'a> {
         if known && is_whole { written } else { Written::Foreign }
     }
 
-    fn judge_number(&mut self, seq: u64) {
+    fn check_number(&mut self, seq: u64) {
         let due = self.last_seq + 1;
         if seq == due {
             self.last_seq = seq;
             return;
         }
-        self.verdict.tell(format!("room {}: event {seq} stands where {due} is due", self.room));
+        self.verdict.add_finding(format!("room {}: event {seq} instead of {due}", self.room));
         if seq > due {
             self.verdict.lost += seq - due;
             self.last_seq = seq;
@@ -177,12 +177,12 @@ impl<'a> LogCheck<'a> {
         }
     }
 
-    fn judge_message(&mut self, seq: u64, sender: usize, number: u32) {
+    fn check_message(&mut self, seq: u64, sender: usize, number: u32) {
         let place = &mut self.places[sender][number as usize];
         if *place != 0 {
             self.verdict.twice += 1;
             let first = *place;
-            self.verdict.tell(format!(
+            self.verdict.add_finding(format!(
                 "room {}: message {number} of sender {sender} is at {first} and at {seq}",
                 self.room
             ));
@@ -192,7 +192,7 @@ impl<'a> LogCheck<'a> {
         let before = self.highest[sender].replace(number);
         if before.is_some_and(|before| number < before) {
             self.verdict.out_of_order += 1;
-            self.verdict.tell(format!(
+            self.verdict.add_finding(format!(
                 "room {}: message {number} of sender {sender} comes after its message {}",
                 self.room,
                 before.unwrap_or_default()
@@ -201,8 +201,8 @@ impl<'a> LogCheck<'a> {
     }
 }
 
-/// Adds to `verdict` how `followed`, all that the reader `reader` was sent of a room, differs from the room's log.
-pub(crate) fn judge_stream(
+/// Adds the differences between a room's log and `followed`, the events of that room that a reader received.
+pub(crate) fn check_stream(
     verdict: &mut Verdict,
     reader: usize,
     room: usize,
@@ -211,7 +211,7 @@ pub(crate) fn judge_stream(
 ) {
     if let Some(index) = followed.iter().zip(log).position(|(followed, log)| followed != log) {
         verdict.out_of_order += 1;
-        verdict.tell(format!(
+        verdict.add_finding(format!(
             "reader {reader} was sent {:?} as event {} of room {room}, and the log has {:?}",
             followed[index],
             index + 1,
@@ -222,8 +222,9 @@ pub(crate) fn judge_stream(
     if sent != stored {
         verdict.lost += stored.saturating_sub(sent);
         verdict.foreign += sent.saturating_sub(stored);
-        verdict
-            .tell(format!("reader {reader} was sent {sent} events of room {room}, and the log has {stored}"));
+        verdict.add_finding(format!(
+            "reader {reader} was sent {sent} events of room {room}, and the log has {stored}"
+        ));
     }
 }
 

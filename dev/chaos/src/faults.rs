@@ -1,4 +1,4 @@
-//! Breaking the server and its connections, and waiting until all works again.
+//! Faults of the server and its connections, and the wait for recovery.
 
 use std::time::{Duration, Instant};
 
@@ -12,38 +12,38 @@ use crate::relay::Mode;
 use crate::small_disk;
 use crate::world::World;
 
-/// How long a fault that has a length lasts, milliseconds.
+/// Length of a fault, milliseconds.
 const LENGTH_MS: std::ops::Range<u64> = 100..1_500;
-/// How long the server is left dead at most, milliseconds.
+/// Longest time before a killed server is started again, milliseconds.
 const DEAD_MS: u64 = 200;
-/// How long a server lives at most that is killed while it starts, milliseconds: a release build takes some
-/// milliseconds to make its database, a debug build some ten.
+/// Longest life of a server that is killed while it starts, milliseconds. A release build makes its database in a few
+/// milliseconds, a debug build in some ten.
 const START_MS: u64 = 60;
-/// How many servers are killed during their first start, by one step.
+/// Servers that one step kills during their first start.
 const FIRST_STARTS: usize = 6;
-/// The longest delay of a piece of bytes, milliseconds.
+/// Longest delay of a chunk of bytes, milliseconds.
 const DELAY_MS: u64 = 30;
-/// How many descriptors a server has left that has few.
+/// Descriptors that a limited server has left.
 const LEFT_DESCRIPTORS: u64 = 4;
-/// How long a server may take after a fault until reading and sending works again.
+/// Time limit of the recovery after a fault.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long the connections that a fault has broken may take to be made again: longer than the pauses of senders.
-const RECONNECTION: Duration = Duration::from_millis(300);
+/// Time in which clients reconnect after a fault: longer than the pauses of senders.
+const RECONNECT_TIME: Duration = Duration::from_millis(300);
 
-/// What was done to the server.
+/// Figures of all faults.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
-    /// SIGKILLs of the server that people use.
+    /// SIGKILLs of the main server.
     pub(crate) kills: u64,
-    /// The longest time from SIGTERM to the end.
+    /// Longest graceful shutdown.
     pub(crate) longest_stop: Duration,
-    /// The longest time from the end of a fault until reading and sending worked.
+    /// Longest recovery after a fault.
     pub(crate) longest_recovery: Duration,
-    /// Nothing may be mounted here.
+    /// Whether this process may not mount a disk.
     pub(crate) has_no_small_disk: bool,
 }
 
-/// Breaks what `step` says and waits until all works again.
+/// Carries out the fault of `step` and waits for recovery.
 pub(crate) async fn carry_out(world: &mut World, step: &Step, done: &mut Done) -> Result<()> {
     let mut rng = Rng::with_seed(step.seed);
     match step.kind {
@@ -60,9 +60,9 @@ pub(crate) async fn carry_out(world: &mut World, step: &Step, done: &mut Done) -
         Kind::Kill => kill(world, &mut rng, done).await?,
         Kind::KillStart => kill_start(world, &mut rng, done).await?,
         Kind::Terminate => {
-            let took = world.server.terminate().await?;
+            let took = world.server.shut_down()?;
             done.longest_stop = done.longest_stop.max(took);
-            world.server.start().await?;
+            world.server.start()?;
         }
         Kind::Pause => {
             world.server.signal(Signal::STOP)?;
@@ -90,7 +90,7 @@ pub(crate) async fn carry_out(world: &mut World, step: &Step, done: &mut Done) -
     let ended = Instant::now();
     recovered(world).await.with_context(|| format!("after the fault `{}`", step.kind.name()))?;
     done.longest_recovery = done.longest_recovery.max(ended.elapsed());
-    sleep(RECONNECTION).await;
+    sleep(RECONNECT_TIME).await;
     drop(disturbed);
     Ok(())
 }
@@ -99,48 +99,48 @@ fn length(rng: &mut Rng) -> Duration {
     Duration::from_millis(rng.u64(LENGTH_MS))
 }
 
-/// Rather shorter than longer.
+/// A random time, more often short.
 fn short_life(rng: &mut Rng) -> Duration {
     let longest = rng.u64(1..START_MS);
     Duration::from_millis(rng.u64(1..=longest))
 }
 
 async fn kill(world: &mut World, rng: &mut Rng, done: &mut Done) -> Result<()> {
-    world.server.kill().await?;
+    world.server.kill()?;
     done.kills += 1;
     if rng.bool() {
         sleep(Duration::from_millis(rng.u64(..DEAD_MS))).await;
     }
-    world.server.start().await?;
+    world.server.start()?;
     Ok(())
 }
 
 async fn kill_start(world: &mut World, rng: &mut Rng, done: &mut Done) -> Result<()> {
-    world.server.kill().await?;
+    world.server.kill()?;
     done.kills += 1;
     for _ in 0..rng.u32(1..4) {
         world.server.start_and_kill(short_life(rng)).await?;
         done.kills += 1;
     }
-    world.server.start().await?;
+    world.server.start()?;
     Ok(())
 }
 
-/// Other servers, each on an empty folder, killed while they make their database; each has to start then.
+/// Kills other servers while they make their database. Each has to start afterwards.
 async fn first_starts(world: &World, rng: &mut Rng) -> Result<()> {
     for _ in 0..FIRST_STARTS {
         let folder = tempfile::tempdir()?;
-        let mut server = world.server.another(folder.path());
+        let mut server = world.server.another(folder.path())?;
         let life = short_life(rng);
         server.start_and_kill(life).await?;
-        let started = server.start().await;
+        let started = server.start();
         started.with_context(|| format!("killed {life:?} after its first start: {:?}", server.log()))?;
-        server.kill().await?;
+        server.kill()?;
     }
     Ok(())
 }
 
-/// Writes beyond a place in the files fail: at once, or somewhere in the write-ahead log. A kill may come on top.
+/// Limits the server's files, so that writes fail at once or within the write-ahead log. It may be killed in addition.
 async fn disk_full(world: &mut World, rng: &mut Rng, done: &mut Done) -> Result<()> {
     let bytes = if rng.bool() { 0 } else { rng.u64(..=world.server.log_bytes()) };
     world.server.limit_files(Some(bytes))?;
@@ -155,16 +155,16 @@ async fn disk_full(world: &mut World, rng: &mut Rng, done: &mut Done) -> Result<
 async fn few_descriptors(world: &World, rng: &mut Rng) -> Result<()> {
     let open = world.server.descriptors()?;
     world.server.limit_descriptors(Some(open + rng.u64(..LEFT_DESCRIPTORS)))?;
-    // Those whose connections break come back, and more than there is room for.
+    // Clients with cut connections reconnect, and newcomers exceed the limit.
     world.relay.disturb(rng, 0.2, Mode::Cut);
-    let newcomers = (0..2 * LEFT_DESCRIPTORS).map(|_| tokio::net::TcpStream::connect(world.server.addr));
+    let newcomers = (0..2 * LEFT_DESCRIPTORS).map(|_| tokio::net::TcpStream::connect(world.server.addr()));
     let newcomers = futures_util::future::join_all(newcomers).await;
     sleep(length(rng)).await;
     drop(newcomers);
     world.server.limit_descriptors(None)
 }
 
-/// Waits until a room list comes and a message is acknowledged.
+/// Waits until the rooms can be listed and a message is acknowledged.
 async fn recovered(world: &mut World) -> Result<()> {
     let works = async {
         while world.watcher.rooms().await.is_err() {
@@ -173,6 +173,6 @@ async fn recovered(world: &mut World) -> Result<()> {
         world.witness.send().await;
     };
     let works = timeout(RECOVERY_TIMEOUT, works).await;
-    ensure!(!world.server.has_ended(), "the server has ended by itself");
-    works.with_context(|| format!("nothing can be read or sent for {RECOVERY_TIMEOUT:?}"))
+    ensure!(!world.server.has_ended(), "the server has ended");
+    works.with_context(|| format!("no recovery within {RECOVERY_TIMEOUT:?}"))
 }

@@ -1,7 +1,7 @@
-//! `cargo xtask chaos`: breaks the real server in every way that is allowed to happen, while many people send
-//! and read, and checks at the end that nothing that was acknowledged is lost, doubled or out of order.
+//! `cargo xtask chaos`: faults and attacks on the real server while many clients send and read, and a check that no
+//! acknowledged message is lost, doubled or out of order.
 //!
-//! Knows the server only from outside: its program, its port, its data folder, and its contract.
+//! It knows the server only from outside: its program, port, data folder and contract.
 #![cfg_attr(
     target_os = "linux",
     expect(clippy::print_stdout, reason = "the report is what this program is for")
@@ -31,6 +31,8 @@ mod reader;
 mod relay;
 #[cfg(target_os = "linux")]
 mod report;
+#[cfg(target_os = "linux")]
+mod room;
 #[cfg(target_os = "linux")]
 mod run;
 #[cfg(target_os = "linux")]

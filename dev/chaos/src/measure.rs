@@ -1,6 +1,6 @@
-//! `--measure`: what a well-behaved client sees while one kind of attack after another goes on.
+//! `--measure`: latencies of a well-behaved client during one kind of attack after another.
 //!
-//! Nothing is judged but failures: the table is for people to read, and its times depend on the machine.
+//! Only failed calls fail the run: the times depend on the machine.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -17,8 +17,8 @@ use crate::plan::Kind;
 use crate::server::Server;
 use crate::wire;
 
-/// The attacks, and how often each is begun from the same address. Unread streams come to 160 connections with
-/// 100 streams each, silent and slow connections to 1,500 of each kind.
+/// The attacks, and how often each is started from the same address. Unread streams take 160 connections of 100 streams,
+/// silent and slow connections are 1,500 of each kind.
 const ATTACKS: [(Option<Kind>, usize); 8] = [
     (None, 0),
     (Some(Kind::ZeroWindow), 8),
@@ -30,14 +30,14 @@ const ATTACKS: [(Option<Kind>, usize); 8] = [
     (Some(Kind::Resets), 40),
 ];
 
-/// The calls of the client that is measured.
+/// The measured calls.
 const CALLS: [&str; 4] = ["ListRooms", "Subscribe", "SendMessage", "new connection"];
 
-/// The client pauses for so long between two rounds of calls. It ends a stream in each, and a server closes a
-/// connection that ends streams by the hundred every second.
+/// Pause between two rounds of calls. A round ends a stream, and the server closes connections that end hundreds of
+/// streams every second.
 const PACE: Duration = Duration::from_millis(20);
 
-/// What one attack came to.
+/// The result of one attack.
 #[derive(Default)]
 struct Row {
     times: [Vec<Duration>; CALLS.len()],
@@ -45,7 +45,7 @@ struct Row {
     first_failure: Option<String>,
 }
 
-/// Measures each attack for `seconds` and prints the table. Whether no call failed.
+/// Measures each attack for `seconds` and prints the table. Returns whether no call failed.
 pub(crate) async fn run(mut server: Server, rng: &mut Rng, seconds: f64) -> Result<bool> {
     println!(
         "| attack | calls | failed | {} | server, MB |",
@@ -55,7 +55,7 @@ pub(crate) async fn run(mut server: Server, rng: &mut Rng, seconds: f64) -> Resu
     let mut failures = 0;
     for (kind, times) in ATTACKS {
         let name = kind.map_or("none".to_owned(), Kind::name);
-        let addr = server.start().await?;
+        let addr = server.start()?;
         let mallory = Person::join(wire::native(addr)?, &format!("Mallory {name}")).await?;
         let target = Target { server: addr, authorization: mallory.authorization().to_owned() };
         let source = Ipv4Addr::new(127, 0, 2, rng.u8(1..=254));
@@ -74,13 +74,13 @@ pub(crate) async fn run(mut server: Server, rng: &mut Rng, seconds: f64) -> Resu
         attacker.iter().for_each(tokio::task::JoinHandle::abort);
         row.print(&name, resident);
         failures += row.failures;
-        ensure!(!server.has_ended(), "the server has ended by itself");
-        server.terminate().await?;
+        ensure!(!server.has_ended(), "the server has ended");
+        server.shut_down()?;
     }
     Ok(failures == 0)
 }
 
-/// Calls one after another until the time is over.
+/// Makes calls one after another for `time`.
 async fn client(addr: SocketAddr, name: &str, time: Duration) -> Result<Row> {
     let mut ada = Person::join(wire::native(addr)?, name).await.context("the client cannot join")?;
     let rooms = ada.rooms().await?;
@@ -99,7 +99,7 @@ async fn client(addr: SocketAddr, name: &str, time: Duration) -> Result<Row> {
     Ok(row)
 }
 
-/// Opens a stream and reads it until everything missed has come.
+/// Opens a stream and reads it until it has caught up.
 async fn caught_up(person: &mut Person) -> Result<(), Status> {
     let mut frames = person.subscribe(Vec::new()).await?;
     let caught_up = async {
@@ -141,7 +141,7 @@ impl Row {
     }
 }
 
-/// The median, the 99th of a hundred, and the longest, in milliseconds.
+/// Median, p99 and maximum, milliseconds.
 fn quantiles(times: &[Duration]) -> String {
     let mut times = times.to_vec();
     times.sort_unstable();

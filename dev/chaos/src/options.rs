@@ -7,10 +7,10 @@ use clap::Parser;
 
 use crate::plan::{KINDS, Kind};
 
-/// Minutes of a run that has no other target: the short form that belongs to the tests.
+/// Minutes of a run without options: the short form in the tests.
 const DEFAULT_MINUTES: f64 = 1.2;
 /// Minutes after which a run that has not reached its `--messages` and `--kills` fails.
-const MOST_MINUTES: f64 = 120.0;
+const MAX_MINUTES: f64 = 120.0;
 
 /// Breaks the server on purpose while people send and read, and checks that nothing is lost.
 #[derive(Clone, Debug, Parser)]
@@ -21,23 +21,23 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     pub(crate) minutes: Option<f64>,
 
-    /// Where all decisions come from; a random one unless given
+    /// Seed of all decisions; random by default
     #[arg(long, value_name = "SEED")]
     pub(crate) seed: Option<u64>,
 
-    /// Go on until so many messages were acknowledged
+    /// Run until this many messages were acknowledged
     #[arg(long, value_name = "N")]
     pub(crate) messages: Option<u64>,
 
-    /// Go on until the server was killed so often; every second step is a kill then
+    /// Run until the server was killed this often; half of the steps are kills then
     #[arg(long, value_name = "N")]
     pub(crate) kills: Option<u64>,
 
-    /// People who send at the same time: half of them over gRPC, half over gRPC-Web
+    /// Concurrent senders: half over gRPC, half over gRPC-Web
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=4_096))]
     pub(crate) senders: u32,
 
-    /// People who read at the same time
+    /// Concurrent readers
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(0..=64))]
     pub(crate) readers: u32,
 
@@ -49,17 +49,17 @@ pub(crate) struct Options {
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) without: Vec<Kind>,
 
-    /// No chaos: measure for so many seconds what a client sees during each attack, and print a table
+    /// Measure a client's latencies for this many seconds during each attack, and break nothing
     #[arg(long, value_name = "SECONDS")]
     pub(crate) measure: Option<f64>,
 
-    /// Print the first N steps that the seed leads to, and do nothing
+    /// Print the first N steps of the seed, and do nothing
     #[arg(long, value_name = "N")]
     pub(crate) plan: Option<usize>,
 }
 
 impl Options {
-    /// Which faults and attacks there are to be; an error when none is left.
+    /// The chosen faults and attacks; an error when there are none.
     pub(crate) fn kinds(&self) -> Result<Vec<Kind>> {
         let wanted =
             |kind: &Kind| (self.only.is_empty() || self.only.contains(kind)) && !self.without.contains(kind);
@@ -72,19 +72,19 @@ impl Options {
         Ok(kinds)
     }
 
-    /// Whether the run ends when targets are reached, and not when the time is over.
+    /// Whether the run ends at its targets instead of after a time.
     pub(crate) fn has_target(&self) -> bool {
         self.messages.is_some() || self.kills.is_some()
     }
 
-    /// How long the run may last.
+    /// Time limit of the run.
     pub(crate) fn time(&self) -> Result<Duration> {
-        let minutes = self.minutes.unwrap_or(if self.has_target() { MOST_MINUTES } else { DEFAULT_MINUTES });
+        let minutes = self.minutes.unwrap_or(if self.has_target() { MAX_MINUTES } else { DEFAULT_MINUTES });
         ensure!(minutes > 0.0 && minutes <= 10_000.0, "--minutes has to be above 0 and at most 10000");
         Ok(Duration::from_secs_f64(minutes * 60.0))
     }
 
-    /// What a person types to have the same run again.
+    /// The command that repeats the run.
     pub(crate) fn command(&self, seed: u64) -> String {
         let mut command = format!("cargo xtask chaos --seed {seed}");
         let mut add = |flag: &str, value: String| command.push_str(&format!(" --{flag} {value}"));

@@ -1,4 +1,4 @@
-//! Somebody who has joined, with calls that end in time.
+//! A guest with a session, whose calls have a time limit.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use tonic::{Request, Response, Status, Streaming};
 
 use crate::wire::Client;
 
-/// How long a call of a well-behaved client may take. Every fault ends sooner, and breaks or frees what waits.
+/// Time limit of a well-behaved client's call. Every fault is shorter, and either breaks or frees waiting calls.
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A person with a session.
+/// A guest with a session.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
     client: Client,
@@ -37,7 +37,7 @@ impl Person {
         Self { client, ..self.clone() }
     }
 
-    /// What goes into the header `authorization`.
+    /// The value of the header `authorization`.
     pub(crate) fn authorization(&self) -> &str {
         self.authorization.to_str().unwrap_or_default()
     }
@@ -54,7 +54,7 @@ impl Person {
         within(self.client.send_message(request)).await
     }
 
-    /// Makes a room and gives its id.
+    /// Makes a room and returns its id.
     pub(crate) async fn create_room(&mut self, name: &str) -> Result<String, Status> {
         let mut operation_id = vec![b'-'; 16];
         operation_id.iter_mut().zip(name.bytes()).for_each(|(to, from)| *to = from);
@@ -79,7 +79,7 @@ impl Person {
         within(self.client.list_events(request)).await
     }
 
-    /// Moves the read marker; gives where it stands.
+    /// Moves the read marker, and returns its position.
     pub(crate) async fn mark_read(&mut self, room_id: &str, seq: u64) -> Result<u64, Status> {
         let request = self.request(pb::MarkReadRequest { room_id: room_id.to_owned(), seq });
         Ok(within(self.client.mark_read(request)).await?.read_seq)
@@ -105,7 +105,7 @@ impl Person {
     }
 }
 
-/// What `call` is answered, or DEADLINE_EXCEEDED.
+/// The response to `call`, or DEADLINE_EXCEEDED.
 async fn within<T>(call: impl Future<Output = Result<Response<T>, Status>>) -> Result<T, Status> {
     match timeout(CALL_TIMEOUT, call).await {
         Ok(answer) => Ok(answer?.into_inner()),

@@ -1,4 +1,4 @@
-//! What is broken next: the same seed makes the same steps.
+//! The sequence of faults and attacks, which depends only on the seed.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::ValueEnum;
 use fastrand::Rng;
 
-/// The shortest and the longest time between two steps, milliseconds.
+/// Time between two steps, milliseconds.
 const PAUSE_MS: std::ops::Range<u64> = 50..500;
 
 /// A fault, or an attack by a hostile client.
@@ -14,7 +14,7 @@ const PAUSE_MS: std::ops::Range<u64> = 50..500;
 pub(crate) enum Kind {
     /// SIGKILL, and a new start.
     Kill,
-    /// SIGKILL again and again while the server starts.
+    /// Repeated SIGKILL while the server starts.
     KillStart,
     /// SIGKILL during the very first start on an empty folder (a second server).
     FirstStart,
@@ -30,27 +30,27 @@ pub(crate) enum Kind {
     Descriptors,
     /// Connections break.
     Cut,
-    /// Connections become silent without an end.
+    /// Connections become silent and stay open.
     Silence,
     /// Every byte takes longer.
     Delay,
     /// HTTP/2 clients without any window open subscriptions in bursts.
     ZeroWindow,
-    /// Streams of greetings are opened and never read.
+    /// Streams of greetings are never read.
     Unread,
-    /// HTTP/1.1 heads that do not end.
+    /// HTTP/1.1 heads without an end.
     HalfHeads,
     /// Request bodies of a byte a second.
     SlowBodies,
     /// Connections that never send a byte.
     Connects,
-    /// Very many joins.
+    /// A flood of joins.
     Joins,
     /// Calls that are opened and reset at once.
     Resets,
 }
 
-/// All of them.
+/// All kinds.
 pub(crate) const KINDS: [Kind; 18] = [
     Kind::Kill,
     Kind::KillStart,
@@ -73,28 +73,28 @@ pub(crate) const KINDS: [Kind; 18] = [
 ];
 
 impl Kind {
-    /// As it is given on the command line.
+    /// Its name on the command line.
     pub(crate) fn name(self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
     }
 
-    /// Whether a hostile client does it.
+    /// Whether it is an attack by a hostile client.
     pub(crate) fn is_attack(self) -> bool {
         self >= Self::ZeroWindow
     }
 }
 
-/// One thing to break.
+/// One fault or attack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
-    /// How long to leave the server alone before.
+    /// Time before it.
     pub(crate) pause: Duration,
     pub(crate) kind: Kind,
-    /// Where the step's own decisions come from.
+    /// Seed of its own decisions.
     pub(crate) seed: u64,
 }
 
-/// The endless list of steps: first every kind once, then any.
+/// An endless sequence of steps: every kind once, then random kinds.
 #[derive(Debug)]
 pub(crate) struct Plan {
     rng: Rng,
@@ -104,7 +104,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Steps of `kinds`, which are some; with `mostly_kills`, every second one is a kill.
+    /// Steps of `kinds`, which is not empty. With `mostly_kills`, half of them are kills.
     pub(crate) fn new(seed: u64, kinds: Vec<Kind>, mostly_kills: bool) -> Self {
         let mut rng = Rng::with_seed(seed);
         let mut first = kinds.clone();
@@ -132,14 +132,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_seed_makes_the_same_steps_and_another_makes_others() {
+    fn steps_depend_only_on_the_seed() {
         let steps = |seed| Plan::new(seed, KINDS.to_vec(), false).take(100).collect::<Vec<_>>();
         assert_eq!(steps(7), steps(7));
         assert_ne!(steps(7), steps(8));
     }
 
     #[test]
-    fn every_kind_comes_once_before_any_comes_twice() {
+    fn every_kind_occurs_once_before_any_repeats() {
         let mut kinds: Vec<_> =
             Plan::new(1, KINDS.to_vec(), false).take(KINDS.len()).map(|step| step.kind).collect();
         kinds.sort();
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn half_of_the_steps_are_kills_when_kills_are_wanted() {
+    fn half_of_the_steps_can_be_kills() {
         let kills = Plan::new(1, KINDS.to_vec(), true).take(1_000).filter(|step| step.kind == Kind::Kill);
         assert!((400..650).contains(&kills.count()));
     }

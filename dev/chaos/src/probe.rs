@@ -1,4 +1,4 @@
-//! A well-behaved newcomer during an attack: everything that a person does has to work.
+//! Well-behaved newcomers during an attack: every operation of the chat has to work.
 
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use crate::person::{CALL_TIMEOUT, Person};
 use crate::wire::{self, Client};
 use crate::world::World;
 
-/// Joins, lists, follows, reads, and sends, over both wires; gives the longest time that one call took.
+/// Joins, lists, subscribes, reads and sends, over both protocols. Returns the duration of the longest call.
 pub(crate) async fn newcomers(world: &mut World, round: u64) -> Result<Duration> {
     let native = newcomer(world, wire::native(world.relay.addr)?, &format!("Newcomer {round}")).await?;
     let web = newcomer(world, wire::web(world.relay.addr)?, &format!("Web newcomer {round}")).await?;
@@ -46,7 +46,7 @@ async fn newcomer(world: &mut World, client: Client, name: &str) -> Result<Durat
     Ok(longest.0)
 }
 
-/// The longest time that anything took.
+/// The longest measured time.
 #[derive(Default)]
 struct Stopwatch(Duration);
 

@@ -1,4 +1,4 @@
-//! People who read: one live stream of all rooms, resumed by cursors whenever it ends, and checked as it goes.
+//! Readers: one stream of all rooms, resumed by cursors whenever it ends, and checked event by event.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,31 +13,30 @@ use tonic::{Status, Streaming};
 
 use crate::check::{Written, written};
 use crate::person::Person;
+use crate::room::Room;
 use crate::shared::Shared;
-use crate::world::Room;
 
-/// How long a stream may bring nothing; the senders send all the time.
-const SILENCE: Duration = Duration::from_secs(5);
-/// How long a reader stays on one stream at most, milliseconds; then it leaves by itself and resumes.
+/// Longest time without an event, while the senders send.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time after which a reader cancels its stream and resumes, milliseconds.
 const STAY_MS: std::ops::Range<u64> = 500..8_000;
-/// The longest pause before a stream is opened again, milliseconds.
+/// Longest pause before a new subscription, milliseconds.
 const RETRY_MS: u64 = 100;
-/// The longest that a reader waits when the server asks it to come back later. The server spreads thousands over
-/// seconds; here they are few.
-const LATER: Duration = Duration::from_millis(500);
+/// Longest wait after a goodbye. The server's own wait spreads thousands of clients over seconds.
+const MAX_GOODBYE_WAIT: Duration = Duration::from_millis(500);
 
-/// What a reader was sent of one room, from its first event on.
+/// All events of one room that a reader has received.
 #[derive(Clone, Debug)]
 pub(crate) struct Followed {
     pub(crate) room: Room,
     pub(crate) events: Vec<Written>,
-    /// The read marker that was acknowledged last.
+    /// The last acknowledged read marker.
     read: u64,
-    /// The newest event whose fingerprint was sent, and that fingerprint.
+    /// The newest event with a known fingerprint, and that fingerprint.
     fingerprint: (u64, u64),
 }
 
-/// Somebody who reads.
+/// A guest who reads.
 #[derive(Debug)]
 pub(crate) struct Reader {
     index: u32,
@@ -45,7 +44,7 @@ pub(crate) struct Reader {
     rooms: Vec<Followed>,
     rng: Rng,
     shared: Arc<Shared>,
-    /// How many events it has, for those who wait for it.
+    /// Number of received events.
     progress: Arc<AtomicU64>,
 }
 
@@ -64,7 +63,7 @@ impl Reader {
         Self { index, person, rooms, rng, shared, progress }
     }
 
-    /// Reads until it is told that it has everything.
+    /// Reads until `done`.
     pub(crate) async fn run(mut self, mut done: watch::Receiver<bool>) -> Vec<Followed> {
         while !*done.borrow() {
             let moment = self.shared.disturbance.now();
@@ -81,14 +80,14 @@ impl Reader {
         self.rooms
     }
 
-    /// Says of one room that everything is read; once acknowledged, that must not be forgotten.
+    /// Marks one room as read. An acknowledged marker must not move back.
     async fn mark_read(&mut self) {
         let Some(followed) = self.rng.choice(&mut self.rooms) else { return };
         let seq = followed.events.len() as u64;
         let moment = self.shared.disturbance.now();
         match self.person.mark_read(&followed.room.id, seq).await {
             Ok(read) if read >= seq => followed.read = read,
-            Ok(read) => self.shared.fail(format_args!("MarkRead of {seq} was answered with {read}")),
+            Ok(read) => self.shared.fail(format_args!("MarkRead of {seq} returned {read}")),
             Err(status) => self.shared.call_failed("MarkRead", moment, &status),
         }
     }
@@ -107,7 +106,7 @@ impl Reader {
         self.rooms.iter().map(cursor).collect()
     }
 
-    /// Takes frames until the stream ends, is silent for too long, or was read for long enough.
+    /// Reads frames until the stream ends, is idle for too long, or the reader cancels it.
     async fn follow(
         &mut self,
         mut frames: Streaming<pb::SubscribeResponse>,
@@ -116,18 +115,18 @@ impl Reader {
         let opened = Instant::now();
         let leave = opened + Duration::from_millis(self.rng.u64(STAY_MS));
         loop {
-            let (moment, silent) = (self.shared.disturbance.now(), Instant::now() + SILENCE);
+            let (moment, silent) = (self.shared.disturbance.now(), Instant::now() + IDLE_TIMEOUT);
             let acknowledged = self.shared.acknowledged.load(Ordering::Relaxed);
             let next = tokio::select! {
                 next = timeout_at(leave.min(silent), frames.message()) => next,
-                // Also when nobody can say it any more.
+                // An error means that the run has ended.
                 _ = done.wait_for(|done| *done) => return,
             };
             let status = match next {
                 Ok(Ok(Some(response))) => {
                     if let Some(Frame::Goodbye(goodbye)) = response.frame {
                         let after = Duration::from_millis(goodbye.reconnect_after_ms.into());
-                        return sleep(after.min(LATER)).await;
+                        return sleep(after.min(MAX_GOODBYE_WAIT)).await;
                     }
                     self.take(response.frame);
                     continue;
@@ -139,8 +138,9 @@ impl Reader {
                     if missed == 0 || Instant::now() < silent || !self.shared.is_sending() {
                         return;
                     }
-                    let what =
-                        format!("nothing came for {SILENCE:?} while {missed} messages were acknowledged");
+                    let what = format!(
+                        "nothing came for {IDLE_TIMEOUT:?} while {missed} messages were acknowledged"
+                    );
                     Status::deadline_exceeded(what)
                 }
             };
@@ -151,7 +151,7 @@ impl Reader {
 
     fn take(&mut self, frame: Option<Frame>) {
         match frame {
-            Some(Frame::RoomState(state)) => self.judge_recovery(&state),
+            Some(Frame::RoomState(state)) => self.check_recovery(&state),
             Some(Frame::Events(events)) => {
                 self.progress.fetch_add(events.events.len() as u64, Ordering::SeqCst);
                 events.events.iter().for_each(|event| self.take_event(event));
@@ -161,12 +161,12 @@ impl Reader {
         }
     }
 
-    fn judge_recovery(&self, state: &pb::RoomState) {
+    fn check_recovery(&self, state: &pb::RoomState) {
         let room_id = state.room.as_ref().map(|room| room.id.as_str()).unwrap_or_default();
         let Some(followed) = self.rooms.iter().find(|followed| followed.room.id == room_id) else { return };
         if state.recovery() != pb::Recovery::Full || state.epoch != followed.room.epoch {
             self.shared.fail(format_args!(
-                "the cursor of reader {} in room {} at {} was answered with {:?} ({:?})",
+                "the cursor of reader {} in room {} at {} led to {:?} ({:?})",
                 self.index,
                 followed.room.index,
                 followed.events.len(),

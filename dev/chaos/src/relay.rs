@@ -1,4 +1,4 @@
-//! A relay between the well-behaved clients and the server, which breaks connections on order.
+//! A relay between the well-behaved clients and the server, which can break connections.
 //!
 //! It passes bytes on and knows no protocol.
 
@@ -16,16 +16,16 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// How many loopback addresses the connections to the server come from, in turn: well-behaved clients are many
-/// people at many addresses, and must not be counted as one.
+/// Number of loopback addresses of the connections to the server, in turn: the server must not count all well-behaved
+/// clients as one address.
 const SOURCES: u64 = 200;
 
-/// What happens to a connection.
+/// The treatment of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// Bytes are passed on, each piece after this time.
+    /// Each chunk of bytes is passed on after this delay.
     Pass(Duration),
-    /// Nothing is passed on, and nobody is told.
+    /// Nothing is passed on, and the connection stays open.
     Silent,
     /// It is closed.
     Cut,
@@ -33,7 +33,7 @@ pub(crate) enum Mode {
 
 type Links = Arc<Mutex<HashMap<u64, watch::Sender<Mode>>>>;
 
-/// A relay in front of one server. It ends when dropped.
+/// A relay in front of one server. Dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) addr: SocketAddr,
@@ -51,7 +51,7 @@ impl Relay {
         Ok(Self { addr, links, accepting })
     }
 
-    /// Brings about `share` of the connections into `mode`, at least one; gives them, to change them again.
+    /// Brings a `share` of the connections into `mode`, at least one, and returns their ids.
     pub(crate) fn disturb(&self, rng: &mut Rng, share: f64, mode: Mode) -> Vec<u64> {
         let links = lock(&self.links);
         let mut ids: Vec<u64> = links.keys().copied().collect();
@@ -62,7 +62,7 @@ impl Relay {
         ids
     }
 
-    /// Brings these connections into `mode`, as far as they are there still.
+    /// Brings these connections into `mode`, if they still exist.
     pub(crate) fn set(&self, ids: &[u64], mode: Mode) {
         set(&lock(&self.links), ids, mode);
     }
@@ -87,7 +87,7 @@ fn set(links: &HashMap<u64, watch::Sender<Mode>>, ids: &[u64], mode: Mode) {
 async fn accept(listener: TcpListener, server: SocketAddr, links: Links) {
     for id in 0.. {
         let Ok((client, _)) = listener.accept().await else {
-            // No descriptors are left; some come back when connections end.
+            // No descriptors are left until connections end.
             sleep(Duration::from_millis(10)).await;
             continue;
         };
@@ -95,7 +95,7 @@ async fn accept(listener: TcpListener, server: SocketAddr, links: Links) {
         lock(&links).insert(id, sender);
         let links = links.clone();
         tokio::spawn(async move {
-            // Either side may close at any time, and the other is closed then.
+            // Either side may close at any time, which closes the other.
             link(client, server, id, mode).await.ok();
             lock(&links).remove(&id);
         });
@@ -134,7 +134,7 @@ async fn pump(
     loop {
         passing(&mut mode).await;
         let length = from.read(&mut buffer).await?;
-        // It may have become silent while the bytes came. A side that closed is not told of either.
+        // It may have become silent meanwhile. Then the end of a side is not passed on, either.
         sleep(passing(&mut mode).await).await;
         if length == 0 {
             return to.shutdown().await;
@@ -143,11 +143,11 @@ async fn pump(
     }
 }
 
-/// Waits until bytes may pass; how long they take.
+/// Waits until bytes may pass, and returns their delay.
 async fn passing(mode: &mut watch::Receiver<Mode>) -> Duration {
     match mode.wait_for(|mode| matches!(mode, Mode::Pass(_))).await.map(|mode| *mode) {
         Ok(Mode::Pass(delay)) => delay,
-        // Nobody steers it any more.
+        // The relay was dropped.
         _ => Duration::ZERO,
     }
 }
@@ -155,11 +155,9 @@ async fn passing(mode: &mut watch::Receiver<Mode>) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use harness::PATIENCE;
 
-    /// Longer than anything takes that has to happen.
-    const PATIENCE: Duration = Duration::from_secs(20);
-
-    /// A server that sends everything back, a relay before it, and a connection through both that works.
+    /// A relay in front of an echo server, and a working connection through both.
     async fn echo() -> (Relay, TcpStream) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let addr = listener.local_addr().unwrap();
@@ -184,11 +182,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_connection_passes_on_what_came_when_it_is_no_longer_silent() {
+    async fn a_silent_connection_passes_on_its_bytes_later() {
         let (relay, mut client) = echo().await;
         let silent = relay.disturb(&mut Rng::with_seed(1), 1.0, Mode::Silent);
         client.write_all(b"2").await.unwrap();
-        // Another connection is not silent, and has been served since.
+        // Another connection is not silent, and is served meanwhile.
         let mut other = TcpStream::connect(relay.addr).await.unwrap();
         other.write_all(b"3").await.unwrap();
         assert_eq!(next(&mut other).await, Some(b'3'));
@@ -198,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_that_is_cut_ends_also_while_it_is_silent() {
+    async fn a_silent_connection_can_be_cut() {
         let (relay, mut client) = echo().await;
         let silent = relay.disturb(&mut Rng::with_seed(1), 1.0, Mode::Silent);
         relay.set(&silent, Mode::Cut);

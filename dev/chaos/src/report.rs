@@ -1,4 +1,4 @@
-//! The table at the end.
+//! The table at the end of a run.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,17 +18,17 @@ pub(crate) struct Report {
     /// The longest call of a newcomer during an attack.
     pub(crate) longest_call: Duration,
     pub(crate) took: Duration,
-    /// How long messages were sent.
+    /// Time in which messages were sent.
     pub(crate) sent_for: Duration,
     pub(crate) panics: u64,
     pub(crate) resident_bytes: u64,
-    /// How long acknowledgements took while nothing was broken, microseconds, sorted.
+    /// Latencies of acknowledgements outside of faults, microseconds, sorted.
     pub(crate) calm_us: Vec<u32>,
     pub(crate) verdict: Option<Verdict>,
 }
 
 impl Report {
-    /// Prints the table; the verdict is missing when the run did not get that far.
+    /// Prints the table. An aborted run has no verdict.
     pub(crate) fn print(&self, shared: Option<&Shared>) {
         println!("\n| what | figure |\n|---|---:|");
         row("seed", self.seed);
@@ -52,12 +52,12 @@ impl Report {
                 row("out of order", verdict.out_of_order);
                 row("foreign", verdict.foreign);
             }
-            None => row("lost, twice, out of order, foreign", "not judged"),
+            None => row("lost, twice, out of order, foreign", "not checked"),
         }
         row("time, s", seconds(self.took));
         println!();
         if self.done.has_no_small_disk {
-            println!("SKIPPED: small-disk, because mounting a small disk takes rights that are not there");
+            println!("SKIPPED: small-disk, because this process may not mount a disk");
         }
     }
 

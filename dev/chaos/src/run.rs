@@ -1,7 +1,6 @@
 //! One run from the command line to the exit code.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -23,16 +22,16 @@ use crate::report::Report;
 use crate::server::Server;
 use crate::world::World;
 
-/// How long an attack goes on after the newcomers were served, milliseconds.
+/// Length of an attack after the newcomers were served, milliseconds.
 const ATTACK_MS: std::ops::Range<u64> = 50..500;
-/// How often the run says how far it is.
-const SAY_EVERY: Duration = Duration::from_secs(10);
-/// The server's port is one of these: no system gives them to connections by itself.
+/// Pause between two lines of progress.
+const REPORT_INTERVAL: Duration = Duration::from_secs(10);
+/// The server's port is one of these: no system assigns them to outgoing connections.
 const PORTS: std::ops::Range<u16> = 20_000..32_000;
-/// What a shell reports of a program that Ctrl-C ended.
+/// Exit code that a shell reports for a program that Ctrl-C ended.
 const EXIT_INTERRUPTED: u8 = 130;
 
-/// Runs, and gives the exit code: 1 when anything is wrong.
+/// Runs with the command line's options. The exit code is 1 when anything is wrong.
 pub(crate) fn main() -> ExitCode {
     let options = Options::parse();
     match with_options(&options) {
@@ -74,18 +73,18 @@ fn with_options(options: &Options) -> Result<ExitCode> {
     })
 }
 
-/// Every connection is up to three of our own descriptors.
+/// Raises the limit of open files: a connection takes up to three descriptors of this process.
 fn allow_descriptors() -> Result<()> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
         .context("cannot raise the number of open files")
 }
 
-/// Whether all is well. The table is printed in any case, and the data is kept when something is wrong.
+/// Whether the run found no fault. The table is always printed; a failed run keeps the data.
 async fn run(options: &Options, seed: u64, plan: Plan, time: Duration) -> Result<bool> {
     let mut rng = Rng::with_seed(seed);
     let folder = tempfile::tempdir()?;
-    let server = Server::new(&binary()?, folder.path(), free_port(&mut rng)?);
+    let server = Server::new(folder.path(), free_port(&mut rng)?)?;
     if let Some(seconds) = options.measure {
         return measure::run(server, &mut rng, seconds).await;
     }
@@ -106,14 +105,14 @@ async fn run(options: &Options, seed: u64, plan: Plan, time: Duration) -> Result
         println!("FAILED: {error:#} (after {})", shared.steps());
     }
     let is_good = ended.is_ok() && !shared.has_failed();
-    shared.told().iter().for_each(|what| println!("FAILED: {what}"));
+    shared.failures().iter().for_each(|what| println!("FAILED: {what}"));
     if !is_good {
         println!("the data is kept in {}", folder.keep().display());
     }
     Ok(is_good)
 }
 
-/// Step after step, until the time is over or the targets are reached.
+/// Carries out the steps until the time is over or the targets are reached.
 async fn carry_out(
     world: &mut World,
     options: &Options,
@@ -121,7 +120,7 @@ async fn carry_out(
     time: Duration,
     report: &mut Report,
 ) -> Result<()> {
-    let (begun, mut said) = (Instant::now(), Instant::now());
+    let (begun, mut reported) = (Instant::now(), Instant::now());
     let mut attack = None;
     for step in plan {
         let acknowledged = world.shared.acknowledged.load(Ordering::Relaxed);
@@ -134,31 +133,31 @@ async fn carry_out(
             ensure!(!options.has_target(), "the time is over, and the targets are not reached");
             break;
         }
-        if said.elapsed() > SAY_EVERY {
-            said = Instant::now();
+        if reported.elapsed() > REPORT_INTERVAL {
+            reported = Instant::now();
             println!("{acknowledged} acknowledged, {} kills, {:.0?}", report.done.kills, begun.elapsed());
         }
         sleep(step.pause).await;
         *report.steps.entry(step.kind).or_default() += 1;
         world.shared.step(format!("{} at {:.1} s", step.kind.name(), begun.elapsed().as_secs_f64()));
         if step.kind.is_attack() {
-            // The one before ends now; until then it went on through the faults in between.
+            // The attack before this one has continued during the faults in between.
             attack = None;
-            attack.replace(attacked(world, &step, report).await?);
+            attack.replace(attack_and_probe(world, &step, report).await?);
         } else {
             faults::carry_out(world, &step, &mut report.done).await?;
         }
-        ensure!(!world.server.has_ended(), "the server has ended by itself");
+        ensure!(!world.server.has_ended(), "the server has ended");
     }
     drop(attack);
     Ok(())
 }
 
-/// Begins an attack, and looks whether everybody else is served.
-async fn attacked(world: &mut World, step: &Step, report: &mut Report) -> Result<Attack> {
+/// Begins an attack, and checks that newcomers are served.
+async fn attack_and_probe(world: &mut World, step: &Step, report: &mut Report) -> Result<Attack> {
     let mut rng = Rng::with_seed(step.seed);
     let target =
-        Target { server: world.server.addr, authorization: world.mallory.authorization().to_owned() };
+        Target { server: world.server.addr(), authorization: world.mallory.authorization().to_owned() };
     let attack = Attack::begin(step.kind, &target, &mut rng).await;
     let took = probe::newcomers(world, report.steps.values().sum()).await;
     let took = took.with_context(|| format!("during the attack `{}`", step.kind.name()))?;
@@ -167,7 +166,7 @@ async fn attacked(world: &mut World, step: &Step, report: &mut Report) -> Result
     Ok(attack)
 }
 
-/// Lets everybody finish and judges.
+/// Waits for all senders and readers, and checks the logs.
 async fn end(world: World, report: &mut Report) -> Result<()> {
     report.resident_bytes = world.server.resident_bytes().unwrap_or(0);
     let (server, outcome) = world.end().await?;
@@ -175,17 +174,10 @@ async fn end(world: World, report: &mut Report) -> Result<()> {
     report.calm_us = outcome.calm_us;
     let verdict = report.verdict.insert(outcome.verdict);
     if !verdict.is_good() {
-        bail!("the logs are not what was acknowledged: {:#?}", verdict.told);
+        bail!("the logs are not what was acknowledged: {:#?}", verdict.findings);
     }
     ensure!(report.panics == 0, "the server panicked: {:#?}", server.log());
     Ok(())
-}
-
-/// The server's program, which is built beside this one.
-fn binary() -> Result<PathBuf> {
-    let path = std::env::current_exe()?.with_file_name("chinwag");
-    ensure!(path.exists(), "{} is missing: `cargo xtask chaos` builds it", path.display());
-    Ok(path)
 }
 
 fn free_port(rng: &mut Rng) -> Result<SocketAddr> {

@@ -1,4 +1,4 @@
-//! People who send: one message after the other, each repeated with the same operation id until it is acknowledged.
+//! Senders: one message after the other, each repeated with the same operation id until it is acknowledged.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,16 +10,16 @@ use tokio::time::sleep;
 
 use crate::check::{Sent, operation_id, text};
 use crate::person::Person;
+use crate::room::Room;
 use crate::shared::Shared;
-use crate::world::Room;
 
 /// The first and the longest pause before a message is sent again.
 const FIRST_RETRY: Duration = Duration::from_millis(10);
 const LAST_RETRY: Duration = Duration::from_millis(160);
-/// One of so many messages is sent again although it was acknowledged.
+/// One in so many acknowledged messages is sent again.
 const REPEAT_ONE_IN: u32 = 64;
 
-/// Somebody who sends to one room.
+/// A guest who sends to one room.
 #[derive(Debug)]
 pub(crate) struct Sender {
     index: u32,
@@ -28,11 +28,11 @@ pub(crate) struct Sender {
     rng: Rng,
     shared: Arc<Shared>,
     sent: Sent,
-    /// How long acknowledgements took while nothing was broken, microseconds.
+    /// Latencies of acknowledgements outside of faults, microseconds.
     calm_us: Vec<u32>,
 }
 
-/// What a sender has done.
+/// A sender's result.
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) sent: Sent,
@@ -40,7 +40,7 @@ pub(crate) struct Record {
 }
 
 impl Sender {
-    /// The sender with this number, who writes to `room`.
+    /// The sender with this index, who writes to `room`.
     pub(crate) fn new(index: u32, person: Person, room: Room, rng: Rng, shared: Arc<Shared>) -> Self {
         let sent = Sent {
             user_id: person.user_id.clone(),
@@ -51,7 +51,7 @@ impl Sender {
         Self { index, person, room, rng, shared, sent, calm_us: Vec::new() }
     }
 
-    /// Sends until it is told to stop.
+    /// Sends until [`Shared::stop_sending`].
     pub(crate) async fn run(mut self) -> Record {
         while self.shared.is_sending() {
             self.send().await;

@@ -1,4 +1,4 @@
-//! What senders, readers and faults count together.
+//! Counters and failures that senders, readers and faults share.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,9 +9,9 @@ use tonic::Status;
 
 use crate::disturbance::{Disturbance, Moment};
 
-/// How many failures are told in words; all are counted.
-const MAX_TOLD: usize = 20;
-/// How many of the last steps are told with a failure.
+/// Failures that are kept in words; all are counted.
+const MAX_FAILURES: usize = 20;
+/// Latest steps that are named with a failure.
 const MAX_STEPS: usize = 6;
 
 /// The counters of one run.
@@ -20,20 +20,20 @@ pub(crate) struct Shared {
     pub(crate) disturbance: Disturbance,
     /// Messages that were acknowledged.
     pub(crate) acknowledged: AtomicU64,
-    /// Acknowledgements that were the first answer again.
+    /// Acknowledgements that repeated the first answer.
     pub(crate) repeated: AtomicU64,
-    /// Attempts that failed during a fault, which is allowed.
+    /// Attempts that failed during a fault, as they may.
     pub(crate) excused: AtomicU64,
-    /// Calls that failed although nothing was broken.
+    /// Calls that failed without a fault.
     pub(crate) calm_failures: AtomicU64,
     /// Subscriptions that were opened.
     pub(crate) subscriptions: AtomicU64,
-    /// Senders finish the message that they are at, and end.
+    /// Whether senders end after their current message.
     stop_sending: AtomicBool,
     failed: AtomicBool,
-    /// The steps so far, the newest last, for the words of a failure.
+    /// The latest steps, for the text of a failure.
     steps: Mutex<VecDeque<String>>,
-    told: Mutex<Vec<String>>,
+    failures: Mutex<Vec<String>>,
 }
 
 impl Shared {
@@ -63,22 +63,22 @@ impl Shared {
         steps.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
     }
 
-    /// Something that must never happen.
+    /// Records an event that must never happen.
     pub(crate) fn fail(&self, what: impl fmt::Display) {
         self.failed.store(true, Ordering::SeqCst);
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() < MAX_TOLD {
-            told.push(format!("{what} (after {})", self.steps()));
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        if failures.len() < MAX_FAILURES {
+            failures.push(format!("{what} (after {})", self.steps()));
         }
     }
 
-    /// A call that was begun at `begun` has failed: allowed during a fault, and otherwise not.
+    /// Records the failure of a call that began at `begun`. It is allowed only during a fault.
     pub(crate) fn call_failed(&self, what: &str, begun: Moment, status: &Status) {
         if is_refusal(status) {
             self.fail(format_args!("{what} was refused: {status}"));
         } else if self.disturbance.calm_since(begun) {
             self.calm_failures.fetch_add(1, Ordering::Relaxed);
-            self.fail(format_args!("{what} failed while nothing was broken: {status}"));
+            self.fail(format_args!("{what} failed without a fault: {status}"));
         } else {
             self.excused.fetch_add(1, Ordering::Relaxed);
         }
@@ -88,13 +88,13 @@ impl Shared {
         self.failed.load(Ordering::SeqCst)
     }
 
-    pub(crate) fn told(&self) -> Vec<String> {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn failures(&self) -> Vec<String> {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// Whether no fault explains `status`: the server says that the request itself is wrong. Among them is
-/// UNAUTHENTICATED, because a session that was acknowledged has to survive everything, too.
+/// Whether no fault explains `status`: the server refuses the request itself. UNAUTHENTICATED is among these, because an
+/// acknowledged session has to survive every fault.
 fn is_refusal(status: &Status) -> bool {
     use tonic::Code;
     !matches!(
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_while_nothing_is_broken_counts() {
+    fn a_failure_without_a_fault_counts() {
         let shared = Shared::default();
         shared.call_failed("a call", shared.disturbance.now(), &Status::unavailable("why?"));
         assert!(shared.has_failed());

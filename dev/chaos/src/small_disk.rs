@@ -1,7 +1,6 @@
-//! Another server on a disk of its own, which is really full for a while.
+//! Another server on a small disk that becomes full.
 //!
-//! The disk is a tmpfs, and mounting one takes rights that a run does not need otherwise: without them the step is
-//! left out, and the report says so.
+//! The disk is a tmpfs. Without the right to mount one, the step is left out, and the report says so.
 
 use std::ffi::CString;
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
+use harness::{PATIENCE, until};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use tempfile::TempDir;
@@ -22,35 +22,33 @@ use crate::shared::Shared;
 use crate::wire;
 use crate::world::{judge, rooms_of};
 
-/// The size of the disk, bytes: full after some hundred transactions.
+/// Size of the disk, bytes: some hundred transactions fill it.
 const SMALL: u64 = 4 * 1024 * 1024;
-/// Its size after it was enlarged.
+/// Size of the enlarged disk, bytes.
 const LARGE: u64 = 256 * 1024 * 1024;
-/// People who send.
+/// Number of senders.
 const SENDERS: u32 = 8;
-/// Sends that have to fail before the disk counts as full, and that have to succeed before all is well again.
+/// Failing sends by which the disk counts as full, and succeeding sends by which the server counts as recovered.
 const ENOUGH: u64 = 20;
-/// How long it may take until the disk is full, and until sends go on when it no longer is.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// How long the full disk stays full, milliseconds.
+/// Longest time for which the disk stays full, milliseconds.
 const FULL_MS: u64 = 300;
 
-/// Fills the disk of a server like `like`, enlarges it, kills the server, and judges its logs. `false` where nothing
-/// may be mounted.
+/// Fills the disk of a server like `like`, enlarges it, kills the server, and checks its logs. `false` without the right
+/// to mount a disk.
 pub(crate) async fn fill(like: &Server, rng: &mut Rng) -> Result<bool> {
     let Some(disk) = Disk::mount()? else { return Ok(false) };
-    let mut server = like.another(disk.folder.path());
+    let mut server = like.another(disk.folder.path())?;
     let filled = fill_disk(&disk, &mut server, rng).await;
     filled.with_context(|| format!("on a small disk; the server's log: {:#?}", server.log()))?;
-    // Before the disk, which it has files on.
-    server.kill().await?;
+    // Before the disk is unmounted, on which it has open files.
+    server.kill()?;
     Ok(true)
 }
 
 async fn fill_disk(disk: &Disk, server: &mut Server, rng: &mut Rng) -> Result<()> {
-    let addr = server.start().await?;
+    let addr = server.start()?;
     let shared = Arc::<Shared>::default();
-    // From the first send on something is wrong: a full disk is what this is about.
+    // Every send may fail: the disk is full soon.
     let _disturbed = shared.disturbance.begin();
     let client = wire::native(addr)?;
     let mut watcher = Person::join(client.clone(), "Watcher").await?;
@@ -62,35 +60,30 @@ async fn fill_disk(disk: &Disk, server: &mut Server, rng: &mut Rng) -> Result<()
         senders.push(tokio::spawn(sender.run()));
     }
 
-    reached(&shared.excused, ENOUGH).await.context("no send fails, although the disk is full")?;
+    reached(&shared.excused, ENOUGH, "failing sends on a full disk").await?;
     sleep(Duration::from_millis(rng.u64(..FULL_MS))).await;
     ensure!(!server.has_ended(), "the server ended because its disk was full");
     disk.resize(LARGE)?;
     let goal = shared.acknowledged.load(Ordering::Relaxed) + ENOUGH;
-    reached(&shared.acknowledged, goal).await.context("sends do not go on, although there is room again")?;
+    reached(&shared.acknowledged, goal, "successful sends on the enlarged disk").await?;
     shared.stop_sending();
     let mut records = Vec::new();
     for sender in senders {
         let record = timeout(PATIENCE, sender).await;
         records.push(record.context("a sender's last message was not acknowledged")??);
     }
-    server.kill().await?;
-    let mut reader = watcher.over(wire::native(server.start().await?)?);
+    server.kill()?;
+    let mut reader = watcher.over(wire::native(server.start()?)?);
     let verdict = judge(&mut reader, &rooms, &records, &[]).await?;
     if !verdict.is_good() {
-        bail!("the log is not what was acknowledged: {:#?}", verdict.told);
+        bail!("the log is not what was acknowledged: {:#?}", verdict.findings);
     }
-    ensure!(!shared.has_failed(), "{:#?}", shared.told());
+    ensure!(!shared.has_failed(), "{:#?}", shared.failures());
     Ok(())
 }
 
-async fn reached(counter: &AtomicU64, goal: u64) -> Result<()> {
-    let reached = async {
-        while counter.load(Ordering::Relaxed) < goal {
-            sleep(Duration::from_millis(5)).await;
-        }
-    };
-    timeout(PATIENCE, reached).await.with_context(|| format!("waited for {PATIENCE:?}"))
+async fn reached(counter: &AtomicU64, goal: u64, what: &str) -> Result<()> {
+    until(what, || counter.load(Ordering::Relaxed) >= goal).await
 }
 
 /// A disk of memory, unmounted when dropped.
@@ -100,7 +93,7 @@ struct Disk {
 }
 
 impl Disk {
-    /// A small one; none where nothing may be mounted.
+    /// Mounts a small one. `None` without the right to.
     fn mount() -> Result<Option<Self>> {
         let folder = tempfile::tempdir()?;
         match mount("chaos", folder.path(), "tmpfs", MountFlags::empty(), size(SMALL)?.as_c_str()) {
@@ -118,7 +111,7 @@ impl Disk {
 
 impl Drop for Disk {
     fn drop(&mut self) {
-        // A server that is not gone yet keeps its files until it is.
+        // A server that still runs keeps its files until its end.
         unmount(self.folder.path(), UnmountFlags::DETACH).ok();
     }
 }

@@ -1,4 +1,4 @@
-//! The two ways of a call: gRPC over HTTP/2 by our own channel, and gRPC-Web over HTTP/1.1 by `tonic-web`'s client.
+//! The two protocols of calls: gRPC over HTTP/2 by tonic-web-channel, and gRPC-Web over HTTP/1.1 by tonic-web's client.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use tonic_web_channel::Native;
 use tower::ServiceExt as _;
 use tower::util::BoxCloneSyncService;
 
-/// How long making a connection may take.
+/// Time limit of connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Carries calls; a clone uses the same connections.
+/// The transport of a client. Clones share its connections.
 type Wire = BoxCloneSyncService<Request<Body>, Response<Body>, Status>;
 
-/// The generated client on either wire.
+/// The generated client on either transport.
 pub(crate) type Client = ChatServiceClient<Wire>;
 
-/// A client that speaks gRPC over one HTTP/2 connection, which it makes when it is needed and again when it broke.
+/// A gRPC client over one HTTP/2 connection, which it makes for the first call and again after a failure.
 pub(crate) fn native(addr: SocketAddr) -> Result<Client> {
     let uri = format!("http://{addr}");
     let endpoint = Endpoint::from_shared(uri.clone())?.tcp_nodelay(true).connect_timeout(CONNECT_TIMEOUT);
@@ -36,7 +36,7 @@ pub(crate) fn native(addr: SocketAddr) -> Result<Client> {
     Ok(ChatServiceClient::new(BoxCloneSyncService::new(wire)))
 }
 
-/// A client that speaks gRPC-Web over HTTP/1.1, with as many connections as it has open calls.
+/// A gRPC-Web client over HTTP/1.1, with a connection for each open call.
 pub(crate) fn web(addr: SocketAddr) -> Result<Client> {
     let mut connector = HttpConnector::new();
     connector.set_nodelay(true);

@@ -1,4 +1,4 @@
-//! The chat as it is before the first fault: rooms, senders, readers, one of whom is hostile.
+//! The chat under test: the server, the relay, rooms, senders and readers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,65 +12,57 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 use tonic::Status;
 
-use crate::check::{LogCheck, Verdict, judge_stream};
+use crate::check::{LogCheck, Verdict, check_stream};
 use crate::options::Options;
 use crate::person::Person;
 use crate::reader::{Followed, Reader};
 use crate::relay::Relay;
+use crate::room::Room;
 use crate::sender::{Record, Sender};
 use crate::server::Server;
 use crate::shared::Shared;
 use crate::wire;
 
-/// Rooms that are written to, the first one among them.
+/// Number of rooms, the default one among them.
 const ROOMS: usize = 4;
 /// gRPC senders that share one HTTP/2 connection.
 const SENDERS_PER_CONNECTION: u32 = 8;
-/// How long the senders may take to have their last messages acknowledged, and the readers to get them.
-const LAST_PATIENCE: Duration = Duration::from_secs(60);
+/// Time limit of the last acknowledgements, and of the last events at the readers. Retries after faults are long.
+const FINISH_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A room, as everybody knows it from the beginning.
-#[derive(Clone, Debug)]
-pub(crate) struct Room {
-    /// Its place in the list of rooms.
-    pub(crate) index: usize,
-    pub(crate) id: String,
-    pub(crate) epoch: u64,
-}
-
-/// Everybody.
+/// The parts of a run.
 #[derive(Debug)]
 pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) relay: Relay,
     pub(crate) rooms: Vec<Room>,
     pub(crate) shared: Arc<Shared>,
-    /// The sender that looks whether the server works: it sends when it is told to.
+    /// A sender that sends only to check that the server works.
     pub(crate) witness: Sender,
-    /// Its other calls.
+    /// The client for the other calls of that check.
     pub(crate) watcher: Person,
-    /// In whose name the attacks on calls with a session are made.
+    /// The guest whose session the attacks use.
     pub(crate) mallory: Person,
     senders: Vec<JoinHandle<Record>>,
     readers: Vec<JoinHandle<Vec<Followed>>>,
     progress: Vec<Arc<AtomicU64>>,
-    /// Tells the readers that they have everything.
+    /// True when the readers have every event.
     done: watch::Sender<bool>,
 }
 
-/// What came out at the end.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Outcome {
     pub(crate) verdict: Verdict,
-    /// How long acknowledgements took while nothing was broken, microseconds, sorted.
+    /// Latencies of acknowledgements outside of faults, microseconds, sorted.
     pub(crate) calm_us: Vec<u32>,
 }
 
 impl World {
-    /// Starts the server, makes the rooms, and lets everybody begin.
+    /// Starts the server, makes the rooms, and starts senders and readers.
     pub(crate) async fn begin(mut server: Server, options: &Options, rng: &mut Rng) -> Result<Self> {
-        server.start().await?;
-        let relay = Relay::start(server.addr).await?;
+        server.start()?;
+        let relay = Relay::start(server.addr()).await?;
         let shared = Arc::<Shared>::default();
         let mut watcher = Person::join(wire::native(relay.addr)?, "Watcher").await?;
         let rooms = make_rooms(&mut watcher).await?;
@@ -83,7 +75,7 @@ impl World {
             }
             let client = if index % 2 == 0 { client.clone() } else { wire::web(relay.addr)? };
             let person = Person::join(client, &format!("Sender {index}")).await?;
-            // Both wires in every room.
+            // Both protocols in every room.
             let room = rooms[index as usize / 2 % rooms.len()].clone();
             senders.push(Sender::new(index, person, room, rng.fork(), shared.clone()));
         }
@@ -100,15 +92,15 @@ impl World {
             let reader = Reader::new(index, person, &rooms, rng.fork(), shared.clone(), count);
             readers.push(tokio::spawn(reader.run(is_done.clone())));
         }
-        let mallory = Person::join(wire::native(server.addr)?, "Mallory").await?;
+        let mallory = Person::join(wire::native(server.addr())?, "Mallory").await?;
         let senders = senders.into_iter().map(|sender| tokio::spawn(sender.run())).collect();
         Ok(Self { server, relay, rooms, shared, witness, watcher, mallory, senders, readers, progress, done })
     }
 
-    /// Lets everybody finish, starts the server once more, reads all logs, and judges.
+    /// Waits for senders and readers, restarts the server, and checks all logs.
     pub(crate) async fn end(mut self) -> Result<(Server, Outcome)> {
         self.shared.stop_sending();
-        let until = Instant::now() + LAST_PATIENCE;
+        let until = Instant::now() + FINISH_TIMEOUT;
         let mut records = Vec::new();
         for sender in self.senders {
             let record = tokio::time::timeout_at(until, sender).await;
@@ -118,21 +110,21 @@ impl World {
         let rooms = self.watcher.rooms().await?;
         let events: u64 = rooms.iter().map(|room| room.head_seq).sum();
         while self.progress.iter().any(|count| count.load(Ordering::SeqCst) < events) {
-            if Instant::now() > until + LAST_PATIENCE {
+            if Instant::now() > until + FINISH_TIMEOUT {
                 let has: Vec<_> = self.progress.iter().map(|count| count.load(Ordering::SeqCst)).collect();
-                bail!("of {events} events the readers have got only {has:?}");
+                bail!("of {events} events the readers have only {has:?}");
             }
             sleep(Duration::from_millis(10)).await;
         }
         self.done.send_replace(true);
         let mut followed = Vec::new();
         for reader in self.readers {
-            let last = Instant::now() + LAST_PATIENCE;
+            let last = Instant::now() + FINISH_TIMEOUT;
             followed.push(tokio::time::timeout_at(last, reader).await.context("a reader does not end")??);
         }
-        self.server.terminate().await?;
-        self.server.start().await?;
-        let mut reader = self.watcher.over(wire::native(self.server.addr)?);
+        self.server.shut_down()?;
+        self.server.start()?;
+        let mut reader = self.watcher.over(wire::native(self.server.addr())?);
         let verdict = judge(&mut reader, &self.rooms, &records, &followed).await?;
         let mut calm_us: Vec<u32> = records.into_iter().flat_map(|record| record.calm_us).collect();
         calm_us.sort_unstable();
@@ -147,7 +139,7 @@ async fn make_rooms(person: &mut Person) -> Result<Vec<Room>> {
     Ok(rooms_of(person).await?)
 }
 
-/// All rooms that there are.
+/// All rooms.
 pub(crate) async fn rooms_of(person: &mut Person) -> Result<Vec<Room>, Status> {
     let room = |(index, state): (usize, RoomState)| Room {
         index,
@@ -157,7 +149,7 @@ pub(crate) async fn rooms_of(person: &mut Person) -> Result<Vec<Room>, Status> {
     Ok(person.rooms().await?.into_iter().enumerate().map(room).collect())
 }
 
-/// Reads all logs, and compares them with what was acknowledged and with what readers were sent.
+/// Reads all logs, and compares them with the acknowledgements and the readers' streams.
 pub(crate) async fn judge(
     person: &mut Person,
     rooms: &[Room],
@@ -180,7 +172,7 @@ pub(crate) async fn judge(
         let (verdict, log) = check.end();
         all.add(verdict);
         for (index, reader) in followed.iter().enumerate() {
-            judge_stream(&mut all, index, room.index, &reader[room.index].events, &log);
+            check_stream(&mut all, index, room.index, &reader[room.index].events, &log);
         }
     }
     Ok(all)

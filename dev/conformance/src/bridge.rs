@@ -1,7 +1,7 @@
-//! The client's program: serves a page that makes calls, opens it in a browser, and passes the suite's cases on
-//! to it and its answers back.
+//! The client in a browser: serves a page that makes calls, opens it, and passes the suite's cases to the page and the
+//! results back.
 //!
-//! Knows nothing of what a case asks for.
+//! It must not know the content of a case.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -16,27 +16,31 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
+use harness::Chromium;
 use prost::Message as _;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::chromium::Chromium;
 use crate::pb::client_compat_response::Result as Outcome;
 use crate::pb::{ClientCompatRequest, ClientCompatResponse, ClientErrorResult};
 use crate::pipe;
 
-/// Cases that were read and wait for a worker. When it is full, the suite waits.
+/// Cases that wait for a worker. When the queue is full, the suite waits.
 const WAITING_CASES: usize = 16;
-/// Answers that wait to be written. When it is full, the workers wait.
+/// Results that wait to be written. When the queue is full, the workers wait.
 const WAITING_ANSWERS: usize = 16;
-/// How long the page may take to ask for its first case: the suite gives up after 20 s without an answer.
+/// Time limit until the page asks for its first case. The suite gives up after 20 s without a result.
 const START_TIMEOUT: Duration = Duration::from_secs(18);
-/// How long a worker may keep a case. It gives up by itself before that, unless it has died.
+/// Time limit of a case. A worker that has not crashed gives up sooner.
 const WORKER_TIMEOUT: Duration = Duration::from_secs(15);
-/// How much of what the browser printed is shown when it fails, in lines.
+/// Lines of the browser's output that are shown when it fails.
 const SHOWN_LINES: usize = 20;
+
+/// The suite's certificates are its own; its messages in the console explain failures.
+const FLAGS: [&str; 4] =
+    ["--disable-extensions", "--disable-quic", "--enable-logging=stderr", "--ignore-certificate-errors"];
 
 const PAGE: &str = "<!doctype html><title>Conformance</title>
 <script type=\"module\">import start from '/conformance-page.js'; start();</script>";
@@ -48,7 +52,7 @@ pub fn run() -> Result<()> {
     };
     let runtime = tokio::runtime::Runtime::new()?;
     let result = runtime.block_on(serve(&folder));
-    // Not waiting for standard input, which may still be open.
+    // Standard input may still be open, and must not be waited for.
     runtime.shutdown_background();
     result
 }
@@ -63,7 +67,7 @@ async fn serve(folder: &Path) -> Result<()> {
     tokio::spawn(axum::serve(listener, routes(folder)?.with_state(Arc::clone(&bridge))).into_future());
 
     let log = folder.join("browser.log");
-    let mut chromium = Chromium::start(&browser, &page, &log)?;
+    let mut chromium = Chromium::start(Path::new(&browser), &FLAGS, &page, Some(&log))?;
     let result = tokio::select! {
         result = pass_on(cases, given) => result,
         error = chromium.ended() => Err(error),
@@ -79,7 +83,7 @@ async fn serve(folder: &Path) -> Result<()> {
     result
 }
 
-/// Reads cases and writes answers until all that was read has been answered.
+/// Reads cases and writes results until every case has one.
 async fn pass_on(
     cases: mpsc::Sender<ClientCompatRequest>,
     mut answers: mpsc::Receiver<ClientCompatResponse>,
@@ -88,7 +92,7 @@ async fn pass_on(
         let (mut stdin, mut read) = (tokio::io::stdin(), 0);
         while let Some(case) = pipe::read(&mut stdin).await? {
             read += 1;
-            cases.send(case).await.context("nobody takes cases")?;
+            cases.send(case).await.context("no worker takes cases")?;
         }
         Ok(read)
     });
@@ -97,7 +101,7 @@ async fn pass_on(
         tokio::select! {
             all = &mut reader, if read.is_none() => read = Some(all??),
             answer = answers.recv() => {
-                let answer = answer.context("nobody gives answers")?;
+                let answer = answer.context("no worker gives results")?;
                 pipe::write(&mut stdout, &answer.encode_to_vec()).await?;
                 answered += 1;
             }
@@ -116,11 +120,11 @@ async fn interrupted() -> anyhow::Error {
     }
 }
 
-/// What the page and the suite share.
+/// State between the page and the suite.
 struct Bridge {
     cases: tokio::sync::Mutex<mpsc::Receiver<ClientCompatRequest>>,
     answers: mpsc::Sender<ClientCompatResponse>,
-    /// Whether the page has asked, and the names of the cases that were handed out and have no answer.
+    /// Names of the cases without a result that the page has; `None` before its first question.
     open: Mutex<Option<HashSet<String>>>,
 }
 
@@ -130,10 +134,10 @@ impl Bridge {
         change(open.get_or_insert_default())
     }
 
-    /// Gives `answer` to the suite, unless it has one for that case: a second one would end the whole run.
+    /// Passes `answer` to the suite, unless the case has a result: a second one would end the whole run.
     async fn answer(&self, answer: ClientCompatResponse) {
         if self.open(|open| open.remove(&answer.test_name)) {
-            // Nobody listens any more when everything is over.
+            // The receiver is dropped at the end of the run.
             self.answers.send(answer).await.ok();
         }
     }
@@ -153,7 +157,7 @@ impl Bridge {
     }
 }
 
-/// Ends when the page has not asked in time.
+/// Ends when the page has not asked for a case in time.
 async fn never_started(bridge: &Bridge) {
     tokio::time::sleep(START_TIMEOUT).await;
     let started = bridge.open.lock().unwrap_or_else(PoisonError::into_inner).is_some();
@@ -176,7 +180,7 @@ fn routes(folder: &Path) -> Result<Router<Arc<Bridge>>> {
         .route("/next", post(next)))
 }
 
-/// Takes a worker's answer to its last case, none at first, and gives it its next.
+/// Takes a worker's result of its last case, empty at first, and responds with the next case.
 async fn next(State(bridge): State<Arc<Bridge>>, answer: Bytes) -> Response {
     bridge.open(|_| ());
     if !answer.is_empty() {
@@ -191,7 +195,7 @@ async fn next(State(bridge): State<Arc<Bridge>>, answer: Bytes) -> Response {
     }
 }
 
-/// What the page wrote to the console first, or else the last that the browser said.
+/// The first lines of the page's console, or else the last lines of the browser's output.
 fn excerpt(log: &Path) -> String {
     let text = std::fs::read_to_string(log).unwrap_or_default();
     let page: Vec<&str> = text.lines().filter(|line| line.contains(":CONSOLE:")).take(SHOWN_LINES).collect();

@@ -1,4 +1,4 @@
-//! One case as the suite describes it: what to send where, and when to cancel.
+//! A case of the suite: its requests, its server, and the time of its cancellation.
 
 use std::future::{Future, pending};
 use std::pin::pin;
@@ -25,21 +25,21 @@ const SERVICE: &str = "connectrpc.conformance.v1.ConformanceService";
 pub(crate) struct Case {
     request: ClientCompatRequest,
     timing: Timing,
-    /// Cancelled when the call shall be.
+    /// Cancels the call.
     cancel: CancellationToken,
-    /// Cancelled when every request message is on its way.
+    /// Cancelled when every request message is sent.
     sent: CancellationToken,
-    /// How many responses have come.
+    /// Number of received responses.
     responses: watch::Sender<usize>,
 }
 
-/// When a call shall be cancelled.
+/// The time of a call's cancellation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Timing {
     Never,
-    /// When all is sent, and before that is said.
+    /// After all messages, before the end of the request stream.
     BeforeClose,
-    /// This long after it was said.
+    /// This long after the end of the request stream.
     AfterClose(Duration),
     /// After this many responses.
     AfterResponses(usize),
@@ -66,7 +66,7 @@ impl Case {
         format!("{scheme}://{}:{}", self.request.host, self.request.port)
     }
 
-    /// Whether requests shall be compressed, by gzip.
+    /// Whether requests are compressed by gzip.
     pub(crate) fn gzip(&self) -> Result<bool> {
         match self.request.compression() {
             Compression::Unspecified | Compression::Identity => Ok(false),
@@ -75,7 +75,7 @@ impl Case {
         }
     }
 
-    /// Bytes that a message of the server may have.
+    /// Limit of a response message, bytes.
     pub(crate) fn receive_limit(&self) -> Option<usize> {
         usize::try_from(self.request.message_receive_limit).ok().filter(|limit| *limit > 0)
     }
@@ -88,7 +88,7 @@ impl Case {
         Ok(())
     }
 
-    /// The request of a method that takes one message; sent when it is called with.
+    /// The request of a method with one request message.
     pub(crate) async fn one<Q: Message + Default>(&self) -> Result<Request<Q>> {
         let [message] = self.messages::<Q>()?.try_into().ok().context("not exactly one message")?;
         let request = self.request_with(message)?;
@@ -97,8 +97,8 @@ impl Case {
         Ok(request)
     }
 
-    /// The request of a method that takes a stream. In a full-duplex call each message waits for the answer to
-    /// the one before, and the end for the last.
+    /// The request of a method with a request stream. In a full-duplex call each message waits for the response to the
+    /// one before, and the end for the last response.
     pub(crate) fn many<Q>(&self) -> Result<Request<impl Stream<Item = Q> + Send + 'static>>
     where
         Q: Message + Default + 'static,
@@ -155,7 +155,7 @@ impl Case {
         Duration::from_millis(self.request.request_delay_ms.into())
     }
 
-    /// To be told how many responses have come, with each.
+    /// Reports the number of received responses, after each of them.
     pub(crate) fn received(&self, responses: usize) {
         self.responses.send_replace(responses);
         if self.timing == Timing::AfterResponses(responses) {
@@ -163,12 +163,12 @@ impl Case {
         }
     }
 
-    /// Whether the call was told to end.
+    /// Whether the call was cancelled.
     pub(crate) fn is_cancelled(&self) -> bool {
         self.cancel.is_cancelled()
     }
 
-    /// Does `call`, and beside it cancels when the sent messages say so.
+    /// Awaits `call`, and cancels it at the time that depends on the sent messages.
     pub(crate) async fn watched<T>(&self, call: impl Future<Output = T>) -> T {
         let watch = pin!(async {
             self.sent.cancelled().await;

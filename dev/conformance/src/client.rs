@@ -1,6 +1,6 @@
-//! The adapter: makes the call of a case with the generated client over our channel, and reports what came.
+//! The adapter: makes the call of a case with the generated client over the channel, and reports the result.
 //!
-//! One function for each kind of answer, whatever the case.
+//! One function for each kind of response, for every case.
 
 use std::future::Future;
 
@@ -21,7 +21,7 @@ use crate::pb::{
     UnaryResponse, UnimplementedResponse,
 };
 
-/// What this build of the channel speaks.
+/// The protocol of this build of the channel.
 const PROTOCOL: Protocol = if cfg!(target_arch = "wasm32") { Protocol::GrpcWeb } else { Protocol::Grpc };
 
 /// Makes the call that `request` describes.
@@ -34,7 +34,7 @@ pub(crate) async fn run(request: ClientCompatRequest) -> ClientCompatResponse {
     ClientCompatResponse { test_name, result: Some(result) }
 }
 
-/// An error is a case that cannot be run. How its call ended is in the result.
+/// An error means that the case cannot be run. The call's own errors are in the result.
 async fn call(request: ClientCompatRequest) -> Result<ClientResponseResult> {
     let case = Case::new(request)?;
     case.speaks(PROTOCOL)?;
@@ -51,8 +51,8 @@ async fn call(request: ClientCompatRequest) -> Result<ClientResponseResult> {
 }
 
 fn client(case: &Case) -> Result<ConformanceServiceClient<Channel>> {
-    // The suite counts requests, and takes one for each case.
-    let mut channel = Channel::builder(case.server()).methods(pb::methods()).retry(RetryPolicy::never());
+    // The suite expects exactly one request for each case.
+    let mut channel = Channel::builder(case.server()).methods(pb::METHODS).retry(RetryPolicy::never());
     #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
     {
         channel = channel.transport(tonic_web_channel::WasmClient::new(case.server().parse()?));
@@ -66,7 +66,7 @@ fn client(case: &Case) -> Result<ConformanceServiceClient<Channel>> {
     Ok(ConformanceServiceClient::new(channel.build()?))
 }
 
-/// A message that carries what the suite looks at. One that carries nothing counts, too.
+/// A response message. One without a payload counts, too.
 trait Payload {
     fn payload(self) -> ConformancePayload;
 }
@@ -89,7 +89,7 @@ impl Payload for UnimplementedResponse {
     }
 }
 
-/// A call that is answered by one message.
+/// A call with one response message.
 ///
 /// The generated client puts headers and trailers into one map, so each is reported as both.
 async fn single<A: Payload>(
@@ -106,7 +106,7 @@ async fn single<A: Payload>(
     }
 }
 
-/// A call that is answered by a stream.
+/// A call with a response stream.
 async fn several<A: Payload>(
     case: &Case,
     call: impl Future<Output = Result<Response<Streaming<A>>, Status>>,
@@ -119,7 +119,7 @@ async fn several<A: Payload>(
         let mut payloads = Vec::new();
         let end = loop {
             match stream.message().await {
-                // `tonic` gives out what came together with the message that the call was cancelled after.
+                // tonic still returns messages of the chunk after which the call was cancelled.
                 Ok(Some(_)) if case.is_cancelled() => continue,
                 Ok(Some(message)) => payloads.push(message.payload()),
                 Ok(None) => break stream.trailers().await,
@@ -128,7 +128,7 @@ async fn several<A: Payload>(
             case.received(payloads.len());
         };
         let (trailers, error) = match end {
-            // An answer of headers alone has its trailers there.
+            // A trailers-only response has its trailers in the headers.
             Ok(None) if headers.contains_key("grpc-status") => (headers.clone(), None),
             Ok(trailers) => (trailers.unwrap_or_default(), None),
             Err(status) => (status.metadata().clone(), Some(from_status(&status))),
@@ -138,7 +138,7 @@ async fn several<A: Payload>(
     case.watched(all).await
 }
 
-/// A call that failed before a message came: nothing tells its headers from its trailers.
+/// A call that failed before its first message: headers and trailers cannot be distinguished.
 fn failed(status: &Status) -> ClientResponseResult {
     let metadata = status.metadata();
     ClientResponseResult { error: Some(from_status(status)), ..with_metadata(metadata, metadata) }

@@ -1,7 +1,7 @@
-//! The two programs that the public ConnectRPC conformance suite runs: a client, which is our channel in a
-//! browser's page, and a server, which is our edge. Both use what `tonic` generates, unchanged.
+//! The programs under test of the public ConnectRPC conformance suite: clients of tonic-web-channel, native and in a
+//! browser's page, and a server by tonic-serve. All use tonic's generated code, unchanged.
 //!
-//! Neither knows a case of the suite by its name. Built without the suite's contracts (see `build.rs`), the
+//! No program knows a case of the suite by its name. Built without the suite's contracts (see `build.rs`), the
 //! crate is empty; `cargo xtask conformance` builds it with them.
 
 #[cfg(suite)]
@@ -19,8 +19,6 @@ pub mod page;
 #[cfg(all(suite, unix))]
 pub mod bridge;
 #[cfg(all(suite, unix))]
-mod chromium;
-#[cfg(all(suite, unix))]
 pub mod native;
 #[cfg(all(suite, unix))]
 mod pipe;
@@ -29,5 +27,5 @@ pub mod server;
 #[cfg(all(suite, unix))]
 mod service;
 
-/// What the programs say when they were built without the suite's contracts.
+/// The error message of programs that were built without the suite's contracts.
 pub const NOT_BUILT: &str = "this was built without the conformance suite: run `cargo xtask conformance`";

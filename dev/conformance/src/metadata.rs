@@ -1,4 +1,4 @@
-//! The suite's forms of metadata and errors, to and from `tonic`'s.
+//! Conversions between the suite's metadata and errors and tonic's.
 
 use anyhow::{Context as _, Result};
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -8,7 +8,7 @@ use tonic::metadata::MetadataMap;
 
 use crate::pb::{Error, Header};
 
-/// As it goes over the wire. Values of `-bin` keys are in base64 already.
+/// Metadata as it is sent. Values of `-bin` keys are already in base64.
 pub(crate) fn to_metadata(headers: &[Header]) -> Result<MetadataMap> {
     let mut map = HeaderMap::new();
     for header in headers {
@@ -21,7 +21,7 @@ pub(crate) fn to_metadata(headers: &[Header]) -> Result<MetadataMap> {
     Ok(MetadataMap::from_headers(map))
 }
 
-/// One header for each key, with its values in their order.
+/// One header for each key, with its values in order.
 pub(crate) fn from_metadata(metadata: &MetadataMap) -> Vec<Header> {
     let headers = metadata.clone().into_headers();
     let text = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
@@ -32,14 +32,14 @@ pub(crate) fn from_metadata(metadata: &MetadataMap) -> Vec<Header> {
     headers.keys().map(of).collect()
 }
 
-/// The suite numbers codes as gRPC does.
+/// An error. The suite has gRPC's numbers of codes.
 pub(crate) fn from_status(status: &Status) -> Error {
-    // Whatever is no `google.rpc.Status` has no details.
+    // Bytes that are not a `google.rpc.Status` count as no details.
     let details = tonic_types::pb::Status::decode(status.details()).unwrap_or_default().details;
     Error { code: status.code().into(), message: Some(status.message().to_owned()), details }
 }
 
-/// With `metadata` for the trailers.
+/// A status with `metadata` for the trailers.
 #[cfg(unix)]
 pub(crate) fn to_status(error: Error, metadata: MetadataMap) -> Status {
     let (code, message) = (error.code, error.message.unwrap_or_default());
@@ -55,13 +55,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_with_several_values_is_one_header_and_keeps_their_order() {
+    fn values_of_one_key_keep_their_order() {
         let headers = vec![Header { name: "x-a".to_owned(), value: vec!["1".to_owned(), "2".to_owned()] }];
         assert_eq!(from_metadata(&to_metadata(&headers).unwrap()), headers);
     }
 
     #[test]
-    fn an_error_keeps_its_details_on_the_way_through_a_status() {
+    fn an_error_keeps_its_details_in_a_status() {
         let detail = prost_types::Any { type_url: "type.googleapis.com/a.B".to_owned(), value: vec![1] };
         let error = Error { code: 5, message: Some("no such thing".to_owned()), details: vec![detail] };
         assert_eq!(from_status(&to_status(error.clone(), MetadataMap::new())), error);

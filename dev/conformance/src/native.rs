@@ -1,4 +1,4 @@
-//! The native client's program: the same adapter, without a browser.
+//! The native client: the same adapter, without a browser.
 
 use std::pin::pin;
 
@@ -8,14 +8,14 @@ use prost::Message as _;
 
 use crate::{client, pipe};
 
-/// How many cases run at once.
+/// Number of concurrent cases.
 const AT_ONCE: usize = 16;
 
-/// Runs the suite's cases to the end of standard input.
+/// Runs the suite's cases until the end of standard input.
 pub fn run() -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let result = runtime.block_on(answer_all());
-    // Not waiting for standard input, which may still be open.
+    // Standard input may still be open, and must not be waited for.
     runtime.shutdown_background();
     result
 }

@@ -1,5 +1,5 @@
-//! The page's side of the bridge: several workers, each asking for a case, running it and bringing the answer
-//! with its next question.
+//! The page's side of the bridge: several workers, each of which asks for a case, runs it, and sends the result with its
+//! next request.
 
 use std::pin::pin;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use crate::client;
 use crate::pb::client_compat_response::Result as Outcome;
 use crate::pb::{ClientCompatRequest, ClientCompatResponse, ClientErrorResult};
 
-/// How many cases run at once: below the six connections that a browser opens to one host.
+/// Number of concurrent cases: less than the six connections that a browser opens to one host.
 const WORKERS: usize = 5;
-/// How long one case may take. The suite gives all of them together up after 20 s without an answer.
+/// Time limit of a case. The suite ends the whole run after 20 s without a result.
 const CASE_TIMEOUT: Duration = Duration::from_secs(12);
 /// The bridge has no more cases.
 const NO_CONTENT: u16 = 204;
@@ -43,7 +43,7 @@ async fn work() -> Result<(), JsValue> {
     Ok(())
 }
 
-/// Hands the last answer over, none at first, and waits for the next case.
+/// Sends the last result, empty at first, and waits for the next case.
 async fn next(answer: &[u8]) -> Result<Option<Vec<u8>>, JsValue> {
     let init = RequestInit::new();
     init.set_method("POST");
@@ -58,7 +58,7 @@ async fn next(answer: &[u8]) -> Result<Option<Vec<u8>>, JsValue> {
     }
 }
 
-/// A case that hangs fails alone.
+/// Runs a case with a time limit, so that a hanging case fails alone.
 async fn run_guarded(request: ClientCompatRequest) -> ClientCompatResponse {
     let test_name = request.test_name.clone();
     match select(pin!(client::run(request)), pin!(tonic_web_channel::rt::sleep(CASE_TIMEOUT))).await {

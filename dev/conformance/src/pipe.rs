@@ -1,10 +1,10 @@
-//! How the suite talks to its programs: each message is preceded by its length, four bytes, big-endian.
+//! The suite's protocol on standard input and output: the length of a message in four bytes, big-endian, and the message.
 
 use anyhow::{Context as _, Result, ensure};
 use prost::Message;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-/// Bytes of one message. The suite takes no more either.
+/// Limit of a message, bytes: the suite's own.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
 /// The next message; `None` at the end.
@@ -18,10 +18,10 @@ pub(crate) async fn read<M: Message + Default>(from: &mut (impl AsyncRead + Unpi
     ensure!(length <= MAX_MESSAGE, "the suite sends a message of {length} bytes");
     let mut message = vec![0; length];
     from.read_exact(&mut message).await.context("the suite ended inside a message")?;
-    M::decode(&*message).context("what the suite sent is no message of its own").map(Some)
+    M::decode(&*message).context("the suite sent an invalid message").map(Some)
 }
 
-/// Writes `message`, already encoded.
+/// Writes an encoded message.
 pub(crate) async fn write(to: &mut (impl AsyncWrite + Unpin), message: &[u8]) -> Result<()> {
     let length = u32::try_from(message.len())?.to_be_bytes();
     to.write_all(&[&length, message].concat()).await.context("cannot write to the suite")?;
@@ -34,7 +34,7 @@ mod tests {
     use crate::pb::Header;
 
     #[tokio::test]
-    async fn messages_come_out_as_they_went_in_and_the_end_is_no_error() {
+    async fn messages_are_read_as_written_until_the_end() {
         let header = Header { name: "x-a".to_owned(), value: vec!["1".to_owned()] };
         let mut bytes = Vec::new();
         for message in [&header, &Header::default()] {

@@ -1,4 +1,4 @@
-//! The server's program: told by the suite what to listen with, it serves until it is told to end.
+//! The server: reads its options from the suite, and serves until SIGTERM.
 
 use anyhow::{Context as _, Result};
 use prost::Message as _;
@@ -13,7 +13,7 @@ use crate::pb::{DESCRIPTORS, HttpVersion, ServerCompatRequest, ServerCompatRespo
 use crate::pipe;
 use crate::service::Conformance;
 
-/// Where it listens. The suite's own certificate is for this address.
+/// Its address, which the suite's certificate is for.
 const HOST: &str = "127.0.0.1";
 
 /// Serves until SIGTERM.
@@ -23,7 +23,7 @@ pub fn run() -> Result<()> {
 
 async fn serve() -> Result<()> {
     let request: ServerCompatRequest =
-        pipe::read(&mut tokio::io::stdin()).await?.context("the suite asks for nothing")?;
+        pipe::read(&mut tokio::io::stdin()).await?.context("the suite sent no request")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
     let listener = TcpListener::bind((HOST, 0)).await.context("cannot listen")?;
     let app = App::new(routes(&request)?)
@@ -41,7 +41,7 @@ async fn serve() -> Result<()> {
     tonic_serve::serve(listener, app, options, shutdown).await.context("cannot serve")
 }
 
-/// With the certificate that clients shall trust, where there is one.
+/// The server's options, and the certificate that clients have to trust.
 fn options(request: &ServerCompatRequest) -> Result<(ServeOptions, Vec<u8>)> {
     let mut options = ServeOptions::default();
     if !request.use_tls {
@@ -53,14 +53,14 @@ fn options(request: &ServerCompatRequest) -> Result<(ServeOptions, Vec<u8>)> {
         tls = tls.verify_clients(&request.client_tls_cert, ClientCertificates::Required)?;
     }
     if request.http_version() == HttpVersion::HttpVersion1 {
-        // A browser takes HTTP/2 wherever it is offered.
+        // A browser always chooses HTTP/2 where it is offered.
         tls = tls.http1_only();
     }
     options.tls = Some(tls);
     Ok((options, cert))
 }
 
-/// Bytes that a message of a client may have.
+/// Limit of a client's message, bytes.
 fn limit(request: &ServerCompatRequest) -> Result<usize> {
     match request.message_receive_limit {
         0 => Ok(usize::MAX),

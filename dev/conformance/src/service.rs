@@ -1,9 +1,9 @@
-//! The suite's service: answers as each request describes, and tells what it saw of the request.
+//! The suite's service: responds as each request describes, and reports the request back.
 //!
-//! Implements the trait that `tonic` generates, by the rules in the suite's `service.proto`.
+//! It implements the trait that tonic generates, by the rules in the suite's `service.proto`.
 
 mod duplex;
-mod seen;
+mod received;
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_serve::TrailingMetadata;
 
 use self::duplex::FullDuplex;
-use self::seen::Seen;
+use self::received::Received;
 use crate::metadata::{to_metadata, to_status};
 use crate::pb::conformance_service_server::ConformanceService;
 use crate::pb::unary_response_definition::Response as Answer;
@@ -36,7 +36,7 @@ impl ConformanceService for Conformance {
 
     async fn unary(&self, request: Request<UnaryRequest>) -> Result<Response<UnaryResponse>, Status> {
         let definition = request.get_ref().response_definition.clone();
-        let response = single(Seen::one(&request)?, definition).await?;
+        let response = single(Received::one(&request)?, definition).await?;
         Ok(response.map(|payload| UnaryResponse { payload: Some(payload) }))
     }
 
@@ -45,7 +45,7 @@ impl ConformanceService for Conformance {
         request: Request<IdempotentUnaryRequest>,
     ) -> Result<Response<IdempotentUnaryResponse>, Status> {
         let definition = request.get_ref().response_definition.clone();
-        let response = single(Seen::one(&request)?, definition).await?;
+        let response = single(Received::one(&request)?, definition).await?;
         Ok(response.map(|payload| IdempotentUnaryResponse { payload: Some(payload) }))
     }
 
@@ -53,16 +53,16 @@ impl ConformanceService for Conformance {
         &self,
         request: Request<Streaming<ClientStreamRequest>>,
     ) -> Result<Response<ClientStreamResponse>, Status> {
-        let mut seen = Seen::none(&request);
+        let mut received = Received::none(&request);
         let mut messages = request.into_inner();
         let mut definition = None;
         while let Some(message) = messages.message().await? {
-            if seen.is_empty() {
+            if received.is_empty() {
                 definition = message.response_definition.clone();
             }
-            seen.add(&message)?;
+            received.add(&message)?;
         }
-        let response = single(seen, definition).await?;
+        let response = single(received, definition).await?;
         Ok(response.map(|payload| ClientStreamResponse { payload: Some(payload) }))
     }
 
@@ -71,8 +71,8 @@ impl ConformanceService for Conformance {
         request: Request<ServerStreamRequest>,
     ) -> Result<Response<Self::ServerStreamStream>, Status> {
         let definition = request.get_ref().response_definition.clone().unwrap_or_default();
-        let seen = Seen::one(&request)?;
-        let payloads = payloads(seen, &definition)?;
+        let received = Received::one(&request)?;
+        let payloads = payloads(received, &definition)?;
         let answers = payloads.map(|payload| Ok(ServerStreamResponse { payload: Some(payload?) }));
         with_headers(answers.boxed(), &definition.response_headers)
     }
@@ -81,20 +81,20 @@ impl ConformanceService for Conformance {
         &self,
         request: Request<Streaming<BidiStreamRequest>>,
     ) -> Result<Response<Self::BidiStreamStream>, Status> {
-        let mut seen = Seen::none(&request);
+        let mut received = Received::none(&request);
         let mut messages = request.into_inner();
         let first = messages.message().await?.unwrap_or_default();
         let definition = first.response_definition.clone().unwrap_or_default();
         let payloads = if first.full_duplex {
-            FullDuplex::new(messages, first, seen, &definition).payloads()
+            FullDuplex::new(messages, first, received, &definition).payloads()
         } else {
-            // Nothing is sent before all has come: over HTTP/1.1 an answer may end the request.
+            // The response starts after the whole request: over HTTP/1.1 it may end the request.
             let mut next = Some(first);
             while let Some(message) = next {
-                seen.add(&message)?;
+                received.add(&message)?;
                 next = messages.message().await?;
             }
-            payloads(seen, &definition)?
+            payloads(received, &definition)?
         };
         let answers = payloads.map(|payload| Ok(BidiStreamResponse { payload: Some(payload?) }));
         with_headers(answers.boxed(), &definition.response_headers)
@@ -108,12 +108,12 @@ impl ConformanceService for Conformance {
     }
 }
 
-/// The payloads of a response that is a stream, and its status where that is not OK without more.
+/// The payloads of a response stream, and its status unless that is a bare OK.
 type Payloads = BoxStream<'static, Result<ConformancePayload, Status>>;
 
-/// The one answer of a method that has one.
+/// The response of a method with one response message.
 async fn single(
-    seen: Seen,
+    received: Received,
     definition: Option<UnaryResponseDefinition>,
 ) -> Result<Response<ConformancePayload>, Status> {
     let definition = definition.unwrap_or_default();
@@ -124,22 +124,22 @@ async fn single(
         Some(Answer::Error(error)) => {
             let mut all = headers.into_headers();
             all.extend(trailers.into_headers());
-            return Err(to_status(seen.in_error(error)?, MetadataMap::from_headers(all)));
+            return Err(to_status(received.in_error(error)?, MetadataMap::from_headers(all)));
         }
         Some(Answer::ResponseData(data)) => data,
         None => Vec::new(),
     };
-    let mut response = Response::new(ConformancePayload { data, request_info: Some(seen.into_info()) });
+    let mut response = Response::new(ConformancePayload { data, request_info: Some(received.into_info()) });
     *response.metadata_mut() = headers;
     response.extensions_mut().insert(TrailingMetadata(trailers));
     Ok(response)
 }
 
-/// What `definition` asks for when the whole request is known: the first payload tells what was seen of it.
-fn payloads(seen: Seen, definition: &StreamResponseDefinition) -> Result<Payloads, Status> {
+/// The payloads of `definition`, after the whole request. The first one reports the request.
+fn payloads(received: Received, definition: &StreamResponseDefinition) -> Result<Payloads, Status> {
     let delay = delay(definition.response_delay_ms);
-    let end = end(definition, || seen.clone())?;
-    let mut info = Some(seen.into_info());
+    let end = end(definition, || received.clone())?;
+    let mut info = Some(received.into_info());
     let data = definition.response_data.iter().cloned();
     let payloads = data.map(|data| Ok(ConformancePayload { data, request_info: info.take() }));
     let payloads: Vec<_> = payloads.collect();
@@ -150,17 +150,19 @@ fn payloads(seen: Seen, definition: &StreamResponseDefinition) -> Result<Payload
     Ok(payloads.chain(stream::iter(end)).boxed())
 }
 
-/// How a stream ends: with an error, with trailers, or plainly.
+/// The end of a stream: an error, trailers, or nothing.
 ///
-/// A status that is OK is how a stream of `tonic`'s hands its trailers over.
+/// A status of OK carries the trailers of a stream in tonic.
 fn end(
     definition: &StreamResponseDefinition,
-    seen: impl FnOnce() -> Seen,
+    received: impl FnOnce() -> Received,
 ) -> Result<Option<Result<ConformancePayload, Status>>, Status> {
     let trailers = metadata(&definition.response_trailers)?;
     let status = match definition.error.clone() {
-        // Without a payload before it, the error tells what was seen.
-        Some(error) if definition.response_data.is_empty() => to_status(seen().in_error(error)?, trailers),
+        // Without a payload, the error reports the request.
+        Some(error) if definition.response_data.is_empty() => {
+            to_status(received().in_error(error)?, trailers)
+        }
         Some(error) => to_status(error, trailers),
         None if trailers.is_empty() => return Ok(None),
         None => Status::with_metadata(Code::Ok, "", trailers),

@@ -1,4 +1,4 @@
-//! A person without a browser: a native client of the same server, for what a scenario needs much of.
+//! A chat user without a browser: a native client of the same server, for traffic in bulk.
 
 use std::str::FromStr as _;
 
@@ -15,10 +15,10 @@ use uuid::Uuid;
 
 use crate::Result;
 
-/// How many messages [`Guest::send_all`] keeps on their way at once.
+/// Number of concurrent sends in [`Guest::send_all`].
 const BATCH: usize = 64;
 
-/// Somebody signed in natively. Cheap to clone.
+/// A signed-in native client. Clones share its session.
 #[derive(Clone, Debug)]
 pub struct Guest {
     client: ChatServiceClient<Channel>,
@@ -26,7 +26,7 @@ pub struct Guest {
 }
 
 impl Guest {
-    /// Joins under a name.
+    /// Joins under `name`.
     pub async fn join(url: &str, name: &str) -> Result<Guest> {
         let mut client = ChatServiceClient::new(Endpoint::from_str(url)?.connect().await?);
         let request = JoinRequest { name: name.to_owned(), return_token: true };
@@ -34,7 +34,7 @@ impl Guest {
         Ok(Guest { client, authorization: format!("Bearer {token}").parse()? })
     }
 
-    /// Sends a message and gives its number once it is stored.
+    /// Sends a message and returns its sequence number when it is stored.
     pub async fn send(&self, room_id: &str, text: &str) -> Result<u64> {
         let message = SendMessageRequest {
             room_id: room_id.to_owned(),
@@ -45,7 +45,7 @@ impl Guest {
         Ok(self.client.clone().send_message(request).await?.into_inner().seq)
     }
 
-    /// Sends many messages, some at a time: those of one batch come in any order among themselves.
+    /// Sends many messages in batches. The order within a batch is not defined.
     pub async fn send_all(&self, room_id: &str, texts: &[String]) -> Result {
         for batch in texts.chunks(BATCH) {
             futures_util::future::try_join_all(batch.iter().map(|text| self.send(room_id, text))).await?;
@@ -53,7 +53,7 @@ impl Guest {
         Ok(())
     }
 
-    /// Makes a room and gives its id.
+    /// Makes a room and returns its id.
     pub async fn create_room(&self, name: &str) -> Result<String> {
         let room =
             CreateRoomRequest { name: name.to_owned(), operation_id: Uuid::now_v7().into_bytes().into() };
@@ -61,7 +61,7 @@ impl Guest {
         Ok(answer.room.and_then(|state| state.room).map(|room| room.id).unwrap_or_default())
     }
 
-    /// The newest messages of a room as the server has them, oldest first: number, author, text.
+    /// The newest messages of a room on the server, oldest first: sequence number, author, text.
     pub async fn history(&self, room_id: &str) -> Result<Vec<(u64, String, String)>> {
         let page = ListEventsRequest { room_id: room_id.to_owned(), limit: 500, range: None };
         let events = self.client.clone().list_events(self.authorized(page)).await?.into_inner().events;

@@ -1,31 +1,27 @@
-//! What the end-to-end scenarios are written with: a server, browsers, and pages read by role and name.
+//! The parts of the end-to-end scenarios: a server, browsers, and pages whose parts are found by role and name.
 //!
-//! Knows the page only from outside: roles and accessible names, as people who cannot see it do.
+//! It knows the page only from outside, by roles and accessible names, as a screen reader does.
 
-mod elsewhere;
-mod go_between;
+mod driver;
+mod faulty_proxy;
+mod files;
 pub mod guest;
 pub mod names;
+mod other_origin;
 pub mod page;
+pub mod page_error;
 pub mod part;
-mod process;
 pub mod scenario;
-mod scratch;
-mod server;
-mod session;
-mod tools;
-pub mod trouble;
-pub mod wait;
 
-pub use elsewhere::Elsewhere;
-pub use go_between::{GoBetween, Spoil};
+pub use faulty_proxy::{Fault, FaultyProxy};
+pub use files::{axe, js_clients};
 pub use guest::Guest;
+pub use harness::eventually;
 pub use names::{CHINESE, ENGLISH, Names};
+pub use other_origin::OtherOrigin;
 pub use page::{Message, Page, keys};
 pub use part::{Part, any, beginning, part};
 pub use scenario::{Browser, World, scenario};
-pub use tools::{axe, js_clients};
-pub use wait::{PATIENCE, eventually, holds};
 
-/// What a step gives: a failed step fails the scenario, saying what was waited for.
+/// The result of a step: an error fails the scenario and names the missing condition.
 pub type Result<T = ()> = anyhow::Result<T>;

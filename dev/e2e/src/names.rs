@@ -1,19 +1,19 @@
-//! The names of the page's parts in its two languages; `INTERFACE` of the page, kept by its tests.
+//! Accessible names of the page's parts, in its two languages. The page's catalogue is `frontend/src/i18n`.
 
-/// The words by which parts are found.
+/// The names by which scenarios find parts.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Names {
     /// The form of the first visit, and its button.
     pub join: &'static str,
-    /// Its field.
+    /// The field of that form.
     pub your_name: &'static str,
     /// The list of rooms.
     pub rooms: &'static str,
     /// The button that makes a room.
     pub new_room: &'static str,
-    /// Its dialog's field.
+    /// The field of that dialog.
     pub room_name: &'static str,
-    /// Its dialog's button.
+    /// The button of that dialog.
     pub create: &'static str,
     /// An own message that is not stored yet.
     pub waiting: &'static str,
@@ -43,7 +43,7 @@ pub struct Names {
     pub interval: &'static str,
     /// The button and the region of the calls.
     pub calls: &'static str,
-    /// The person's menu; its button is named so before anybody is signed in, and begins so afterwards.
+    /// The button of the user's menu. A signed-in user's name follows this beginning.
     pub menu: &'static str,
     /// The light colours.
     pub light: &'static str,

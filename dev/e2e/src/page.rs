@@ -1,4 +1,7 @@
-//! One person's page in one browser.
+//! A page in a browser: navigation, scripts, and parts by role and name.
+
+mod chat;
+pub mod keys;
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -6,55 +9,22 @@ use std::sync::{
 };
 
 use anyhow::{Context as _, bail};
-use fantoccini::{
-    Client,
-    actions::{InputSource as _, KeyAction, KeyActions},
-    elements::Element,
-};
-use serde::{Deserialize, de::DeserializeOwned};
+use fantoccini::{Client, elements::Element};
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
-    Names, Part, Result, eventually,
+    Names, Part, Result,
+    driver::DriverCommand,
+    eventually,
     names::{CHINESE, ENGLISH},
-    part::{any, beginning, part},
-    session::Extension,
-    trouble::{self, Requests, Trouble},
+    page_error::{self, PageError, Requests},
 };
 
-/// What every script of this file can call.
+pub use self::chat::Message;
+
+/// Functions that every script can call.
 const PARTS: &str = include_str!("page/parts.js");
-
-/// Keys that have no character, by WebDriver's code points.
-pub mod keys {
-    /// Enter.
-    pub const ENTER: char = '\u{e007}';
-    /// Escape.
-    pub const ESCAPE: char = '\u{e00c}';
-    /// Tab.
-    pub const TAB: char = '\u{e004}';
-    /// Shift.
-    pub const SHIFT: char = '\u{e008}';
-    /// Control.
-    pub const CONTROL: char = '\u{e009}';
-    /// Alt.
-    pub const ALT: char = '\u{e00a}';
-    /// Space.
-    pub const SPACE: char = '\u{e00d}';
-    /// Arrow down.
-    pub const DOWN: char = '\u{e015}';
-}
-
-/// A message on the screen.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct Message {
-    /// `<author>, <time>`.
-    pub name: String,
-    /// All that is said in it.
-    pub said: String,
-    /// Its place in the view, in CSS pixels.
-    pub top: f64,
-}
 
 /// A page in a browser. Cheap to clone: all clones are the same page.
 #[derive(Clone, Debug)]
@@ -62,26 +32,32 @@ pub struct Page {
     client: Client,
     base: String,
     names: &'static Names,
-    forgives_requests: Arc<AtomicBool>,
+    allows_failed_requests: Arc<AtomicBool>,
     requests: Arc<Mutex<Requests>>,
 }
 
 impl Page {
     pub(crate) fn new(client: Client, base: String) -> Page {
-        Page { client, base, names: &ENGLISH, forgives_requests: Arc::default(), requests: Arc::default() }
+        Page {
+            client,
+            base,
+            names: &ENGLISH,
+            allows_failed_requests: Arc::default(),
+            requests: Arc::default(),
+        }
     }
 
-    /// The same page, its parts looked for by these names.
+    /// The same page, whose parts are found by these names.
     pub fn by_names(&self, names: &'static Names) -> Page {
         Page { names, ..self.clone() }
     }
 
-    /// The same page, its parts looked for by their Chinese names.
+    /// The same page, whose parts are found by their Chinese names.
     pub fn in_chinese(&self) -> Page {
         self.by_names(&CHINESE)
     }
 
-    /// The names by which parts are looked for.
+    /// The names by which parts are found.
     pub fn names(&self) -> &'static Names {
         self.names
     }
@@ -91,20 +67,19 @@ impl Page {
         Ok(self.client.goto(&format!("{}{path}", self.base)).await?)
     }
 
-    /// Goes to an address that may be anybody's.
+    /// Goes to any address.
     pub async fn visit(&self, url: &str) -> Result {
         Ok(self.client.goto(url).await?)
     }
 
-    /// Opens another tab of the same browser, with the same profile, and goes to a path there. What is
-    /// asked of the page is asked of that tab from now on.
+    /// Opens another tab of the same browser and goes to a path there. Later steps act on that tab.
     pub async fn open_tab(&self, path: &str) -> Result {
         let tab = self.client.new_window(true).await?;
         self.client.switch_to_window(tab.handle).await?;
         self.open(path).await
     }
 
-    /// Goes to one of the browser's tabs, counted from 0 in the order in which they were opened.
+    /// Switches to a tab, numbered from 0 in the order of opening.
     pub async fn switch_to_tab(&self, index: usize) -> Result {
         let tab = self.client.windows().await?.into_iter().nth(index).context("there is no such tab")?;
         Ok(self.client.switch_to_window(tab).await?)
@@ -120,7 +95,7 @@ impl Page {
         Ok(self.client.back().await?)
     }
 
-    /// Where the page is.
+    /// The path of the page's address.
     pub async fn path(&self) -> Result<String> {
         Ok(self.client.current_url().await?.path().to_owned())
     }
@@ -143,7 +118,7 @@ impl Page {
         Ok(())
     }
 
-    /// Waits until nothing moves or fades any more.
+    /// Waits for the end of animations.
     pub async fn settled(&self) -> Result {
         self.run_async(
             "const done = arguments[arguments.length - 1];
@@ -157,23 +132,23 @@ impl Page {
 
     /// A command of the Chrome DevTools Protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Result<Value> {
-        Ok(self.client.issue_cmd(Extension::devtools(command, parameters)).await?)
+        Ok(self.client.issue_cmd(DriverCommand::devtools(command, parameters)).await?)
     }
 
-    /// All parts of the page that are there under this name now.
+    /// All matching parts that exist now.
     pub async fn parts(&self, wanted: &Part) -> Result<Vec<Element>> {
         let script = format!("{PARTS}\nreturn find(arguments[0].steps)");
         let found = self.client.execute(&script, vec![json!(wanted)]).await?;
         let found: Vec<Value> = serde_json::from_value(found)?;
         let elements = found.into_iter().map(|element| {
             let id = element.as_object().and_then(|element| element.values().next()).and_then(Value::as_str);
-            let id = id.context("a script gave something that is no element")?;
+            let id = id.context("a script returned something else than an element")?;
             Ok(Element::from_element_id(self.client.clone(), id.to_owned().into()))
         });
         elements.collect()
     }
 
-    /// Whether exactly one such part is there now; otherwise which ones are.
+    /// The one matching part that exists now. The error names the others of its role.
     async fn only(&self, wanted: &Part) -> Result<Element> {
         let mut found = self.parts(wanted).await?;
         match (found.pop(), found.len()) {
@@ -187,12 +162,12 @@ impl Page {
         }
     }
 
-    /// The one part of this name, when it is there.
+    /// Waits for the one matching part.
     pub async fn part(&self, wanted: &Part) -> Result<Element> {
         eventually(&wanted.to_string(), async || self.only(wanted).await).await
     }
 
-    /// One of the parts of this name, when so many are there.
+    /// Waits for the matching part with this index.
     pub async fn part_of(&self, wanted: &Part, index: usize) -> Result<Element> {
         eventually(&wanted.to_string(), async || {
             let found = self.parts(wanted).await?;
@@ -202,7 +177,7 @@ impl Page {
         .await
     }
 
-    /// Waits until no such part is there.
+    /// Waits until no part matches.
     pub async fn gone(&self, wanted: &Part) -> Result {
         eventually(&format!("the end of {wanted}"), async || match self.parts(wanted).await?.len() {
             0 => Ok(()),
@@ -211,104 +186,58 @@ impl Page {
         .await
     }
 
-    /// Whether such a part is there now.
+    /// Whether a part matches now.
     pub async fn has(&self, wanted: &Part) -> Result<bool> {
         Ok(!self.parts(wanted).await?.is_empty())
     }
 
-    /// Clicks a part when it is there and nothing covers it.
+    /// Waits for a part that nothing covers, and clicks it.
     pub async fn click(&self, wanted: &Part) -> Result {
         let what = format!("a click on {wanted}");
         eventually(&what, async || Ok(self.only(wanted).await?.click().await?)).await
     }
 
-    /// What a part says.
+    /// The text of a part.
     pub async fn text(&self, wanted: &Part) -> Result<String> {
         Ok(self.part(wanted).await?.text().await?)
     }
 
-    /// Waits until a part says exactly this.
-    pub async fn says(&self, wanted: &Part, text: &str) -> Result {
-        eventually(&format!("{wanted} to say {text:?}"), async || {
-            let said = self.only(wanted).await?.text().await?;
-            if said.trim() == text { Ok(()) } else { bail!("it says {said:?}") }
+    /// Waits until the text of a part is exactly `text`.
+    pub async fn has_text(&self, wanted: &Part, text: &str) -> Result {
+        eventually(&format!("{wanted} to have the text {text:?}"), async || {
+            let actual = self.only(wanted).await?.text().await?;
+            if actual.trim() == text { Ok(()) } else { bail!("its text is {actual:?}") }
         })
         .await
     }
 
-    /// Waits until what a part says contains this.
-    pub async fn mentions(&self, wanted: &Part, text: &str) -> Result {
-        eventually(&format!("{wanted} to mention {text:?}"), async || {
-            let said = self.only(wanted).await?.text().await?;
-            if said.contains(text) { Ok(()) } else { bail!("it says {said:?}") }
+    /// Waits until the text of a part contains `text`.
+    pub async fn contains_text(&self, wanted: &Part, text: &str) -> Result {
+        eventually(&format!("{wanted} to contain {text:?}"), async || {
+            let actual = self.only(wanted).await?.text().await?;
+            if actual.contains(text) { Ok(()) } else { bail!("its text is {actual:?}") }
         })
         .await
     }
 
-    /// Waits until the page says this somewhere.
-    pub async fn says_somewhere(&self, text: &str) -> Result {
-        eventually(&format!("the page to say {text:?}"), async || {
-            let said = self.all_text().await?;
-            if said.contains(text) { Ok(()) } else { bail!("it says {said:?}") }
+    /// Waits until the text of the page contains `text`.
+    pub async fn page_contains(&self, text: &str) -> Result {
+        eventually(&format!("the page to have the text {text:?}"), async || {
+            let actual = self.all_text().await?;
+            if actual.contains(text) { Ok(()) } else { bail!("its text is {actual:?}") }
         })
         .await
     }
 
-    /// Replaces what a field holds, as typing or pasting does.
-    pub async fn fill(&self, field: &Part, text: &str) -> Result {
-        self.click(field).await?;
-        self.run::<()>("document.activeElement.select()", vec![]).await?;
-        match text {
-            "" => self.press('\u{e003}').await,
-            text => self.insert(text).await,
-        }
-    }
-
-    /// Types a text where the focus is. Any script; WebDriver's own typing knows no emoji.
-    pub async fn insert(&self, text: &str) -> Result {
-        self.devtools("Input.insertText", json!({ "text": text })).await?;
-        Ok(())
-    }
-
-    /// Presses one key where the focus is.
-    pub async fn press(&self, key: char) -> Result {
-        self.chord(&[key]).await
-    }
-
-    /// Presses keys together, the last of them last.
-    pub async fn chord(&self, keys: &[char]) -> Result {
-        let mut actions = KeyActions::new("keyboard".to_owned());
-        for value in keys {
-            actions = actions.then(KeyAction::Down { value: *value });
-        }
-        for value in keys.iter().rev() {
-            actions = actions.then(KeyAction::Up { value: *value });
-        }
-        Ok(self.client.perform_actions(actions).await?)
-    }
-
-    /// Types character by character, by keys.
-    pub async fn type_keys(&self, text: &str) -> Result {
-        for key in text.chars() {
-            self.press(key).await?;
-        }
-        Ok(())
-    }
-
-    /// The role and the name of what has the focus.
-    pub async fn focused(&self) -> Result<(String, String)> {
-        self.run("return [role(document.activeElement), name(document.activeElement)]", vec![]).await
-    }
-
-    /// What the browser's accessibility tree has for a part.
+    /// Role and name of a part in the browser's accessibility tree.
     pub async fn computed(&self, wanted: &Part) -> Result<(String, String)> {
         let element = self.part(wanted).await?.element_id();
-        let role = self.client.issue_cmd(Extension::computed(&element, "computedrole")).await?;
-        let name = self.client.issue_cmd(Extension::computed(&element, "computedlabel")).await?;
+        let role = self.client.issue_cmd(DriverCommand::computed(&element, "computedrole")).await?;
+        let name = self.client.issue_cmd(DriverCommand::computed(&element, "computedlabel")).await?;
         Ok((serde_json::from_value(role)?, serde_json::from_value(name)?))
     }
 
-    /// Makes the view this large, in CSS pixels.
+    /// Resizes the view, CSS pixels.
     pub async fn resize(&self, width: u32, height: u32) -> Result {
         let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
@@ -319,14 +248,14 @@ impl Page {
         .await
     }
 
-    /// What the system prefers: `light` or `dark`.
+    /// Emulates the system's colour preference: `light` or `dark`.
     pub async fn prefer_colours(&self, colours: &str) -> Result {
         let features = json!([{ "name": "prefers-color-scheme", "value": colours }]);
         self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
         self.settled().await
     }
 
-    /// Takes the network away, or gives it back.
+    /// Disables or enables the network.
     pub async fn set_offline(&self, offline: bool) -> Result {
         let conditions =
             json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
@@ -339,7 +268,7 @@ impl Page {
         Ok(self.client.clone().close().await?)
     }
 
-    /// A picture of what is seen.
+    /// A picture of the view.
     pub async fn screenshot(&self) -> Result<Vec<u8>> {
         Ok(self.client.screenshot().await?)
     }
@@ -349,90 +278,22 @@ impl Page {
         self.run("return document.body.innerText", vec![]).await
     }
 
-    /// From now on requests may fail: the server is killed, or the network is gone. Errors in the
-    /// console that are no failed requests still count.
-    pub fn forgive_requests(&self) {
-        self.forgives_requests.store(true, Ordering::Relaxed);
+    /// Allows failed requests from now on, for scenarios without server or network. Other errors in the console still
+    /// count.
+    pub fn allow_failed_requests(&self) {
+        self.allows_failed_requests.store(true, Ordering::Relaxed);
     }
 
-    /// What went wrong since this was last asked.
-    pub async fn troubles(&self) -> Result<Vec<Trouble>> {
-        let console = self.client.issue_cmd(Extension::log("browser")).await?;
-        let network = self.client.issue_cmd(Extension::log("performance")).await?;
-        let mut troubles = trouble::in_console(&console);
+    /// The errors since the last call.
+    pub async fn errors(&self) -> Result<Vec<PageError>> {
+        let console = self.client.issue_cmd(DriverCommand::log("browser")).await?;
+        let network = self.client.issue_cmd(DriverCommand::log("performance")).await?;
+        let mut errors = page_error::in_console(&console);
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        troubles.extend(requests.failed(&network)?);
-        if self.forgives_requests.load(Ordering::Relaxed) {
-            troubles.retain(|trouble| matches!(trouble, Trouble::Console(_)));
+        errors.extend(requests.failed(&network)?);
+        if self.allows_failed_requests.load(Ordering::Relaxed) {
+            errors.retain(|error| matches!(error, PageError::Console(_)));
         }
-        Ok(troubles)
+        Ok(errors)
     }
-}
-
-/// The chat, in a person's steps.
-impl Page {
-    /// Fills in the first visit's form.
-    pub async fn join(&self, name: &str) -> Result {
-        let form = part("form", self.names.join);
-        self.fill(&part("textbox", self.names.your_name).within(&form), name).await?;
-        self.click(&part("button", self.names.join).within(&form)).await
-    }
-
-    /// Writes a message in the composer and sends it with Enter.
-    pub async fn write(&self, text: &str) -> Result {
-        self.fill(&part("textbox", self.names.message), text).await?;
-        self.press(keys::ENTER).await
-    }
-
-    /// The messages on the screen.
-    pub async fn messages(&self) -> Result<Vec<Message>> {
-        self.run("return messages()", vec![]).await
-    }
-
-    /// Waits until the screen has exactly these messages: each once, in this order, and no other. How
-    /// far they have come does not matter; see [`Page::has_stored`].
-    pub async fn reads(&self, texts: &[impl AsRef<str>]) -> Result {
-        let wanted: Vec<String> = texts.iter().map(|text| tidy(text.as_ref())).collect();
-        eventually("the messages of the room, once and in order", async || {
-            let messages = self.messages().await?;
-            let waiting = [" ", self.names.waiting].concat();
-            let said: Vec<&str> = messages
-                .iter()
-                .map(|message| message.said.strip_suffix(&waiting).unwrap_or(&message.said))
-                .collect();
-            if said == wanted { Ok(()) } else { bail!("the screen has {} messages: {said:?}", said.len()) }
-        })
-        .await
-    }
-
-    /// Waits until a message is on the screen, without any mark that it is still on its way.
-    pub async fn has_stored(&self, text: &str) -> Result {
-        eventually(&format!("{text:?} to be stored"), async || {
-            let messages = self.messages().await?;
-            let message =
-                messages.iter().find(|message| message.said.contains(text)).context("it is not there")?;
-            let is_marked =
-                [self.names.waiting, self.names.not_sent].iter().any(|mark| message.said.contains(mark));
-            if is_marked { bail!("it says {:?}", message.said) } else { Ok(()) }
-        })
-        .await
-    }
-
-    /// Opens the person's menu.
-    pub async fn open_menu(&self) -> Result {
-        self.click(&beginning("button", self.names.menu)).await
-    }
-
-    /// Chooses a radio button of the person's menu and closes the menu.
-    pub async fn choose(&self, choice: &str) -> Result {
-        self.open_menu().await?;
-        self.click(&part("radio", choice)).await?;
-        self.press(keys::ESCAPE).await?;
-        self.gone(&any("radio")).await
-    }
-}
-
-/// White space as the page's finder has it.
-fn tidy(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

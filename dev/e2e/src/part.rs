@@ -1,5 +1,4 @@
-//! How a part of the page is named: by role and accessible name, inside another part where one name
-//! stands twice.
+//! Parts of the page by role and accessible name, within another part where a name is not unique.
 
 use std::fmt;
 
@@ -15,29 +14,29 @@ pub struct Part {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Step {
     role: String,
-    /// None: whatever its name.
+    /// `None` matches any name.
     name: Option<String>,
-    /// Whether the name only has to begin so.
+    /// Whether `name` is only the beginning.
     prefix: bool,
 }
 
-/// The part of this role and exactly this name.
+/// The part with this role and exactly this name.
 pub fn part(role: &str, name: &str) -> Part {
     Part { steps: vec![Step { role: role.to_owned(), name: Some(name.to_owned()), prefix: false }] }
 }
 
-/// The parts of this role, whatever their names.
+/// The parts with this role and any name.
 pub fn any(role: &str) -> Part {
     Part { steps: vec![Step { role: role.to_owned(), name: None, prefix: false }] }
 }
 
-/// The parts of this role whose name begins so.
+/// The parts with this role whose name begins with `name`.
 pub fn beginning(role: &str, name: &str) -> Part {
     Part { steps: vec![Step { role: role.to_owned(), name: Some(name.to_owned()), prefix: true }] }
 }
 
 impl Part {
-    /// This part, somewhere inside `outer`.
+    /// This part, inside `outer`.
     pub fn within(mut self, outer: &Part) -> Part {
         self.steps.splice(0..0, outer.steps.iter().cloned());
         self

@@ -1,31 +1,32 @@
-//! A scenario: a server, the browsers of the people in it, and what is left of it when it fails.
+//! A scenario: a server, the browsers of several people, and the evidence of a failure.
 
 use std::{
     any::type_name_of_val,
     panic::{AssertUnwindSafe, resume_unwind},
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
 use anyhow::{Context as _, anyhow, bail};
 use futures_util::FutureExt as _;
+use harness::{PATIENCE, Server, TempFolder, checkout};
 
-use crate::{Page, Result, scratch::Scratch, server::Server, session::Driver};
+use crate::{Page, Result, driver::Driver, files};
 
-/// How long a scenario may take as a whole.
+/// Time limit of a scenario.
 const SCENARIO_TIMEOUT: Duration = Duration::from_secs(240);
 
-/// How long a browser may take to close.
+/// Time limit for closing a browser.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a browser is like.
+/// Options of a browser.
 #[derive(Clone, Debug)]
 pub struct Browser {
-    /// `navigator.languages`, with commas.
+    /// `navigator.languages`, separated by commas.
     pub language: &'static str,
-    /// Of the window, in pixels.
+    /// Width of the window, pixels.
     pub width: u32,
-    /// Of the window, in pixels.
+    /// Height of the window, pixels.
     pub height: u32,
 }
 
@@ -35,27 +36,32 @@ impl Default for Browser {
     }
 }
 
-/// Everything that a scenario has. All of it ends with it.
+/// The server and the browsers of a scenario. They end with it.
 #[derive(Debug)]
 pub struct World {
     // Dropped in this order: first the browsers, then the server, then their files.
     pages: Vec<(String, Page)>,
     driver: Driver,
     server: Server,
-    folder: Scratch,
+    folder: TempFolder,
 }
 
 impl World {
     /// Starts a server and a driver.
     pub fn start() -> Result<World> {
-        let folder = Scratch::new()?;
-        let server = Server::start(folder.path())?;
+        let folder = TempFolder::new()?;
+        let mut server = Server::new(&folder.path().join("data"))?.flags([
+            "--page".as_ref(),
+            files::dist()?.as_os_str(),
+            "--log=info".as_ref(),
+        ]);
+        server.start()?;
         Ok(World { pages: Vec::new(), driver: Driver::start()?, server, folder })
     }
 
     /// The server's address.
     pub fn url(&self) -> String {
-        format!("http://{}", self.server.addr)
+        self.server.url()
     }
 
     /// Opens a browser with a fresh profile, its page empty.
@@ -82,30 +88,28 @@ impl World {
 
     /// Starts the server again, on the same port and data, with more flags.
     pub fn restart_with(&mut self, flags: &[&str]) -> Result {
-        self.server.terminate()?;
-        for flag in flags {
-            self.server.add_flag((*flag).to_owned());
-        }
-        self.server.restart()
+        self.end_server()?;
+        self.server.add_flags(flags);
+        self.restart_server()
     }
 
-    /// SIGKILL to the server.
+    /// Sends SIGKILL to the server.
     pub fn kill_server(&mut self) -> Result {
         self.server.kill()
     }
 
-    /// SIGTERM to the server, which says goodbye and ends.
+    /// Sends SIGTERM to the server and waits for its graceful shutdown.
     pub fn end_server(&mut self) -> Result {
-        self.server.terminate()
+        self.server.terminate(PATIENCE).map(drop)
     }
 
     /// Starts the server again on the same port and data.
     pub fn restart_server(&mut self) -> Result {
-        self.server.restart()
+        self.server.start().map(drop)
     }
 
-    /// Closes the browsers as people do, so that none of their processes still writes when the folder is
-    /// deleted. What does not close is killed.
+    /// Closes the browsers, so that none of their processes still writes when the folder is deleted. A browser that does
+    /// not close is killed.
     pub async fn close(mut self) {
         for (index, (_, page)) in self.pages.iter().enumerate() {
             if let Ok(Ok(())) = tokio::time::timeout(CLOSE_TIMEOUT, page.close()).await {
@@ -114,46 +118,46 @@ impl World {
         }
     }
 
-    /// Fails when something went wrong that nobody saw.
-    async fn check_for_troubles(&self) -> Result {
+    /// Fails when a browser had an error that its page did not show.
+    async fn check_for_errors(&self) -> Result {
         let mut all = Vec::new();
         for (who, page) in &self.pages {
-            let troubles = page.troubles().await.with_context(|| format!("the logs of {who}'s browser"))?;
-            all.extend(troubles.into_iter().map(|trouble| format!("{who}: {trouble}")));
+            let errors = page.errors().await.with_context(|| format!("the logs of {who}'s browser"))?;
+            all.extend(errors.into_iter().map(|error| format!("{who}: {error}")));
         }
         if all.is_empty() { Ok(()) } else { bail!("{}", all.join("\n")) }
     }
 
-    /// Keeps a picture and the text of every page, the troubles, and the server's log.
+    /// Writes a picture, the text and the errors of every page, and the server's log.
     async fn keep_evidence(&self, folder: &Path) -> Result {
         std::fs::create_dir_all(folder)?;
-        std::fs::write(folder.join("server.log"), self.server.log())?;
+        std::fs::write(folder.join("server.log"), self.server.log().join("\n"))?;
         for (who, page) in &self.pages {
             std::fs::write(folder.join(format!("{who}.png")), page.screenshot().await?)?;
             let path = page.path().await?;
             let text = page.all_text().await?;
-            let troubles: Vec<String> = page.troubles().await?.iter().map(ToString::to_string).collect();
-            let report = format!("{path}\n\n{text}\n\n{}\n", troubles.join("\n"));
+            let errors: Vec<String> = page.errors().await?.iter().map(ToString::to_string).collect();
+            let report = format!("{path}\n\n{text}\n\n{}\n", errors.join("\n"));
             std::fs::write(folder.join(format!("{who}.txt")), report)?;
         }
         Ok(())
     }
 }
 
-/// Runs a scenario. It fails when a step fails, and when a browser had an error in its console or a
-/// failed request that the scenario did not forgive.
+/// Runs a scenario. It fails when a step fails, and when a browser had an error in its console or a failed request that
+/// the scenario did not allow.
 pub async fn scenario(body: impl AsyncFnOnce(&mut World) -> Result) -> Result {
     let name = name_of(&body);
     let mut world = World::start()?;
     let steps = async {
         body(&mut world).await?;
-        world.check_for_troubles().await
+        world.check_for_errors().await
     };
     let outcome = AssertUnwindSafe(tokio::time::timeout(SCENARIO_TIMEOUT, steps)).catch_unwind().await;
     let failed = !matches!(outcome, Ok(Ok(Ok(()))));
-    let folder = evidence_folder(&name);
+    let folder = checkout::target()?.join("e2e").join(&name);
     if failed && let Err(error) = world.keep_evidence(&folder).await {
-        eprintln!("not all of the evidence could be kept: {error:#}");
+        eprintln!("some evidence could not be written: {error:#}");
     }
     world.close().await;
     let outcome = match outcome {
@@ -167,13 +171,9 @@ pub async fn scenario(body: impl AsyncFnOnce(&mut World) -> Result) -> Result {
     outcome.with_context(|| format!("pictures and logs are in {}", folder.display()))
 }
 
-/// The name of the test that the scenario stands in.
+/// The name of the test around the closure `body`.
 fn name_of<T>(body: &T) -> String {
     let path = type_name_of_val(body);
     let name = path.split("::").filter(|part| !part.starts_with('{')).last();
     name.unwrap_or("scenario").to_owned()
-}
-
-fn evidence_folder(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/e2e").join(name)
 }

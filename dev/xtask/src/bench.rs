@@ -1,16 +1,17 @@
-//! `cargo xtask bench`: builds what is measured as it is run for real, and measures.
+//! `cargo xtask bench`: release builds of everything that is measured, and the measurement.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
+use clap::Subcommand;
 
 use crate::browser::Browser;
 use crate::clients::{Clients, emptied, folder};
 use crate::command::{cargo, program};
-use crate::page::shrink;
-use crate::server::target;
+use crate::page::pack_module;
 use crate::step::Steps;
+use crate::target;
 use crate::tools::WasmTools;
 
 /// The clients in JavaScript, by the names of their sources.
@@ -18,35 +19,49 @@ const SCRIPTS: [&str; 2] = ["connect_web", "grpc_web"];
 /// The clients in Rust, by the names of their examples in `dev/bench/page`.
 const MODULES: [&str; 2] = ["channel", "tonic_web_wasm_client"];
 
-pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    match arguments {
-        ["chat"] => chat(),
-        ["channel", options @ ..] => channel(options),
-        _ => bail!("there are two benchmarks: `cargo xtask bench chat` and `cargo xtask bench channel`"),
+/// The measurements.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Bench {
+    /// The server beside SQLite and bare HTTP/2
+    Chat,
+    /// tonic-web-channel beside other clients in a browser
+    Channel {
+        /// `--rounds N`, `--case a,b`, `--only ours,fetch` and others; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+}
+
+pub(crate) fn run(what: Bench) -> Result<()> {
+    match what {
+        Bench::Chat => chat(),
+        Bench::Channel { options } => channel(&options),
     }
 }
 
 fn chat() -> Result<()> {
-    cargo(["build", "--release", "--package", "backend", "--package", "bench"]).run()?;
-    cargo(["run", "--release", "--quiet", "--package", "bench", "--", "chat"]).run()
+    let build = ["build", "--release", "--package", "backend", "--package", "bench"];
+    Steps::new(1).step("Server and clients", || cargo(build).run())?;
+    cargo(["run", "--release", "--quiet", "--package", "bench", "--", "chat"]).run_visibly()
 }
 
-fn channel(options: &[&str]) -> Result<()> {
-    let mut steps = Steps::new(3);
+fn channel(options: &[String]) -> Result<()> {
+    let mut steps = Steps::new(2);
     let (tools, clients, browser) = steps.step("Tools and browser", || {
         let clients = Clients::set_up()?.context("npm has to be there, for the clients in JavaScript")?;
         Ok((WasmTools::set_up()?, clients, Browser::set_up()?))
     })?;
     let pages = target().join("bench-pages");
-    steps.step("Pages, optimised", || build(&tools, &clients, &pages))?;
-    steps.step("Measuring", || {
-        let words = ["run", "--release", "--quiet", "--package", "bench", "--", "channel"];
-        let measure = cargo(words).arguments([&pages]).arguments(options);
-        measure.env("CHROME", &browser.chrome).run()
-    })
+    steps.step("Pages, optimised, and server", || {
+        build(&tools, &clients, &pages)?;
+        cargo(["build", "--release", "--package", "bench"]).run()
+    })?;
+    let words = ["run", "--release", "--quiet", "--package", "bench", "--", "channel"];
+    let measure = cargo(words).arguments([&pages]).arguments(options);
+    measure.env("CHROME", &browser.chrome).run_visibly()
 }
 
-/// What the pages load, and each page that is weighed in a folder of its own under `one_call`.
+/// Builds the scripts and modules that the pages load, and under `one_call` a folder for each page that is weighed.
 fn build(tools: &WasmTools, clients: &Clients, pages: &Path) -> Result<()> {
     emptied(pages)?;
     fs::copy(folder().join("index.html"), pages.join("index.html"))?;
@@ -61,26 +76,35 @@ fn build(tools: &WasmTools, clients: &Clients, pages: &Path) -> Result<()> {
     let arguments =
         "build --profile wasm-release --target wasm32-unknown-unknown --package bench-page --examples";
     cargo(arguments.split(' ')).run()?;
+    let sources = folder().join("src");
     for name in MODULES {
-        module(tools, name, pages)?;
+        let glue = module(tools, name, &target().join("bench-modules"))?;
+        let wasm = pages.join(format!("{name}_bg.wasm"));
+        fs::rename(glue.with_file_name(format!("{name}_bg.wasm")), &wasm)?;
+        pack_module(
+            &tools.pack,
+            &sources.join("module.js"),
+            &glue,
+            &wasm,
+            &pages.join(format!("{name}.js")),
+        )?;
+
         let folder = pages.join("one_call").join(name);
         let glue = module(tools, &format!("one_call_{name}"), &folder)?;
-        clients.module_around("one_call/module.js", &glue, &folder.join("page.js"))?;
-        // It is in the page's script now.
+        let wasm = folder.join(format!("one_call_{name}_bg.wasm"));
+        pack_module(&tools.pack, &sources.join("one_call/module.js"), &glue, &wasm, &folder.join("page.js"))?;
+        // The bundle contains it.
         fs::remove_file(glue)?;
     }
     Ok(())
 }
 
-/// Makes `<name>_bg.wasm` of an example, and the script that loads it, which is given back.
+/// Makes `<name>_bg.wasm` of an example, and the script that loads it, whose path is returned.
 fn module(tools: &WasmTools, name: &str, folder: &Path) -> Result<PathBuf> {
     let examples = target().join("wasm32-unknown-unknown/wasm-release/examples");
     program(&tools.wasm_bindgen, ["--target", "web", "--no-typescript", "--out-dir"])
         .arguments([folder])
         .arguments([examples.join(format!("{name}.wasm"))])
-        .quiet()?;
-    if let Some(wasm_opt) = &tools.wasm_opt {
-        shrink(wasm_opt, &folder.join(format!("{name}_bg.wasm")))?;
-    }
+        .run()?;
     Ok(folder.join(format!("{name}.js")))
 }

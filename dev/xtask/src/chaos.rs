@@ -1,48 +1,40 @@
-//! `cargo xtask chaos`: builds the server and what breaks it, and lets them at each other.
+//! `cargo xtask chaos`: builds the server and the program that breaks it, and runs that.
 
 use anyhow::Result;
 
-use crate::command::cargo;
-use crate::server::target;
+use crate::command::{Program, cargo, program};
+use crate::step::Steps;
+use crate::target;
 
-/// From so many minutes on, the server is built as it is run for real.
-const RELEASE_MINUTES: f64 = 2.0;
+/// Flags that make a run long, or measure: the server is then built as it is run for real.
+const RELEASE_FLAGS: [&str; 4] = ["--minutes", "--messages", "--kills", "--measure"];
 
-/// A run as it is ordered, in a release build when it is long.
-pub(crate) fn run(arguments: &[&str]) -> Result<()> {
+/// A run as it is ordered.
+pub(crate) fn run(flags: &[String]) -> Result<()> {
     let mut build = vec!["build", "--package", "backend", "--package", "chaos"];
-    let profile = if is_long(arguments) {
+    let profile = if needs_release(flags) {
         build.push("--release");
         "release"
     } else {
         "debug"
     };
-    cargo(build).run()?;
-    start(profile, arguments)
+    Steps::new(1).step("Server and chaos", || cargo(build).run())?;
+    chaos(profile, flags).run_visibly()
 }
 
 /// The short form, with the programs that the tests on the host have built.
 pub(crate) fn short() -> Result<()> {
-    start("debug", &[])
+    chaos("debug", &[]).run()
 }
 
-fn start(profile: &str, arguments: &[&str]) -> Result<()> {
-    let program = target().join(profile).join(format!("chaos{}", std::env::consts::EXE_SUFFIX));
-    crate::command::program(program, arguments).run()
+fn chaos(profile: &str, flags: &[String]) -> Program {
+    let name = format!("chaos{}", std::env::consts::EXE_SUFFIX);
+    program(target().join(profile).join(name), flags)
 }
 
-/// Whether it runs for more than [`RELEASE_MINUTES`] or until a target is reached, or measures.
-fn is_long(arguments: &[&str]) -> bool {
-    let value = |name: &str| {
-        arguments.iter().enumerate().find_map(|(index, argument)| match argument.strip_prefix(name) {
-            Some("") => arguments.get(index + 1).copied(),
-            Some(rest) => rest.strip_prefix('='),
-            None => None,
-        })
-    };
-    let minutes = value("--minutes").and_then(|minutes| minutes.parse::<f64>().ok());
-    let has = |name: &str| value(name).is_some();
-    has("--messages") || has("--kills") || has("--measure") || minutes.is_some_and(|n| n > RELEASE_MINUTES)
+fn needs_release(flags: &[String]) -> bool {
+    let is_long = |flag: &String| RELEASE_FLAGS.iter().any(|name| flag.split('=').next() == Some(name));
+    flags.iter().any(is_long)
 }
 
 #[cfg(test)]
@@ -50,12 +42,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn long_runs_are_those_with_a_target_or_of_many_minutes() {
+    fn runs_with_a_length_or_a_target_use_release_builds() {
+        let needs_release =
+            |text: &str| needs_release(&text.split(' ').map(str::to_owned).collect::<Vec<_>>());
         for long in ["--minutes 3", "--seed 1 --minutes=2.5", "--messages 1000000 --kills 100", "--kills=7"] {
-            assert!(is_long(&long.split(' ').collect::<Vec<_>>()), "{long}");
+            assert!(needs_release(long), "{long}");
         }
-        for short in ["", "--minutes 2", "--minutes=0.5", "--seed 9 --only kill"] {
-            assert!(!is_long(&short.split(' ').collect::<Vec<_>>()), "{short}");
+        for short in ["", "--seed 9 --only kill"] {
+            assert!(!needs_release(short), "{short}");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! gRPC-Web clients of others, bundled from `dev/bench/clients`: for the comparisons, and for the end-to-end
-//! tests that call our server with them.
+//! The gRPC-Web clients in JavaScript, bundled from `dev/bench/clients`: for the comparisons, and for the end-to-end
+//! tests of the server.
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,10 +9,10 @@ use anyhow::{Context as _, Result};
 
 use crate::command::{Program, program};
 use crate::root;
-use crate::server::target;
+use crate::target;
 use crate::tools::js_clients;
 
-/// The clients' packages and the tools that come with them.
+/// The clients' npm packages, with the tools among them.
 #[derive(Debug)]
 pub(crate) struct Clients {
     /// The folder that npm installed into.
@@ -31,39 +31,33 @@ impl Clients {
             .arguments(["--path".as_ref(), contract.as_os_str()])
             .arguments(["--template".as_ref(), template.as_os_str()])
             .arguments(["--output".as_ref(), generated().as_os_str()])
-            .quiet()?;
+            .run()?;
         Ok(Some(clients))
     }
 
-    /// Both clients with one interface in one script.
+    /// One script with both clients under one interface.
     pub(crate) fn interop(&self) -> Result<PathBuf> {
         let script = generated().join("interop.js");
         let from = self.bundle("interop.js")?.arguments(["--format=iife"]);
-        from.arguments([output(&script)]).quiet()?;
+        from.arguments([output(&script)]).run()?;
         Ok(script)
     }
 
-    /// One module in one file: `source` in `dev/bench/clients/src`, and all that it imports.
+    /// Bundles `source` in `dev/bench/clients/src` into one file.
     pub(crate) fn module(&self, source: &str, to: &Path) -> Result<()> {
-        self.bundle(source)?.arguments([output(to)]).quiet()
-    }
-
-    /// The same of a source that imports `the-module`, which is the file `module`.
-    pub(crate) fn module_around(&self, source: &str, module: &Path, to: &Path) -> Result<()> {
-        let alias = format!("--alias:the-module={}", module.display());
-        self.bundle(source)?.arguments([alias.into(), output(to)]).quiet()
+        self.bundle(source)?.arguments([output(to)]).run()
     }
 
     fn bundle(&self, source: &str) -> Result<Program> {
         let source = folder().join("src").join(source);
         let options = ["--bundle", "--minify", "--format=esm", "--log-level=warning"];
-        // The sources lie in the checkout, what they import lies elsewhere.
+        // The sources are in the checkout, their packages in the cache.
         let folders = std::env::join_paths([self.packages.join("node_modules"), generated()])?;
         let esbuild = self.tool("esbuild")?;
         Ok(esbuild.arguments([source]).arguments(options).env("NODE_PATH", folders))
     }
 
-    /// A program of one of the packages, which finds the others.
+    /// A program of one of the packages, with the others on PATH.
     fn tool(&self, name: &str) -> Result<Program> {
         let programs = self.packages.join("node_modules/.bin");
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -73,7 +67,7 @@ impl Clients {
     }
 }
 
-/// A folder that holds nothing else than what is made now.
+/// Makes `folder` an empty folder.
 pub(crate) fn emptied(folder: &Path) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(|| format!("cannot remove {}", folder.display()))?;
@@ -86,7 +80,7 @@ pub(crate) fn folder() -> PathBuf {
     root().join("dev/bench/clients")
 }
 
-/// What is made of them.
+/// The generated code and the bundles.
 fn generated() -> PathBuf {
     target().join("clients")
 }

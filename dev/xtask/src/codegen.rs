@@ -1,7 +1,7 @@
 //! Compiles the contracts into `proto/src/generated`.
 //!
-//! `protox` parses them, so that no protoc is needed, and one parse serves the messages, the
-//! services, the tables of methods and messages, and the descriptors for reflection.
+//! protox parses them without protoc. One parse serves messages, services, the table of methods, the tables of messages,
+//! and the descriptors for reflection.
 
 mod schema;
 
@@ -9,15 +9,16 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use grpc_wire_build::MethodTable;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
-/// Where the `.proto` files are, from the workspace's root.
+/// Folder of the `.proto` files, from the workspace's root.
 const CONTRACTS: &str = "proto";
-/// Where the generated code goes, from the workspace's root.
+/// Folder of the generated code, from the workspace's root.
 const GENERATED: &str = "proto/src/generated";
 
-/// Generates everything anew under `root`, the workspace's root.
+/// Generates all code under `root`, the workspace's root.
 pub(crate) fn run(root: &Path) -> Result<()> {
     generate(&root.join(CONTRACTS), &root.join(GENERATED))
 }
@@ -28,7 +29,7 @@ fn generate(contracts: &Path, out: &Path) -> Result<()> {
     let server_out = out.join("server");
     fs::create_dir_all(&server_out).with_context(|| format!("cannot create {}", server_out.display()))?;
 
-    // Messages and clients: what every target needs.
+    // Messages and clients, for every target.
     tonic_prost_build::configure()
         .build_server(false)
         .build_transport(false)
@@ -37,8 +38,8 @@ fn generate(contracts: &Path, out: &Path) -> Result<()> {
         .compile_fds(files.clone())
         .context("cannot generate messages and clients")?;
 
-    // Service traits alone. `Subscribe` answers with bytes that are shared between streams; on the
-    // wire they are the same message. A call's buffers are small, because clients may open many.
+    // Service traits. `Subscribe` returns encoded bytes, which streams share. Buffers of a call are small, because clients
+    // may open many calls.
     tonic_prost_build::configure()
         .build_client(false)
         .build_transport(false)
@@ -50,13 +51,14 @@ fn generate(contracts: &Path, out: &Path) -> Result<()> {
         .compile_fds(files.clone())
         .context("cannot generate the services")?;
 
+    MethodTable::new(&files).file_name("method_table.rs").write_to(out)?;
     fs::write(out.join("methods.rs"), schema::tables(&files)?).context("cannot write the methods")?;
 
     let descriptors = without_comments(files).encode_to_vec();
     fs::write(out.join("descriptors.bin"), descriptors).context("cannot write the descriptors")
 }
 
-/// Reflection needs no comments, and they are most of the bytes.
+/// Reflection needs no comments, which are most of the bytes.
 fn without_comments(mut files: FileDescriptorSet) -> FileDescriptorSet {
     for file in &mut files.file {
         file.source_code_info = None;

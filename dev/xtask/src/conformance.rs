@@ -1,23 +1,24 @@
-//! `cargo xtask conformance`: the public ConnectRPC conformance suite against our channel in a browser and
-//! against our edge. Every case runs, and none may fail.
+//! `cargo xtask conformance`: the public ConnectRPC conformance suite against tonic-web-channel in a browser and against
+//! tonic-serve. Every case runs, and none may fail.
 
 mod outcome;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
+use clap::ValueEnum;
 
 use self::outcome::Outcome;
 use crate::browser::Browser;
 use crate::command::{Program, cargo, program};
 use crate::root;
-use crate::server::target;
-use crate::step::{Steps, note, show};
-use crate::tools::{Suite, wasm_bindgen, wasm_target};
+use crate::step::{Steps, log, say, show};
+use crate::target;
+use crate::tools::{Suite, wasm_bindgen_program, wasm_target};
 
-/// What can be run, in the order of `all`.
+/// The parts of the suite, in the order of `all`.
 pub(crate) const RUNS: [Run; 6] = [
     Run { word: "client-core", name: "browser-client-core", mode: Mode::Client, cases: 342 },
     Run { word: "client", name: "browser-client", mode: Mode::Client, cases: 830 },
@@ -30,16 +31,16 @@ pub(crate) const RUNS: [Run; 6] = [
 /// One configuration of the suite.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Run {
-    /// On the command line.
+    /// Its name on the command line.
     word: &'static str,
     /// Its file is `conformance/<name>.yaml`.
     pub(crate) name: &'static str,
     mode: Mode,
-    /// How many cases it has at our version of the suite. Fewer would mean that something was left out.
+    /// Number of its cases in this version of the suite. Fewer would mean that some were left out.
     cases: usize,
 }
 
-/// Whose programs are tested.
+/// The programs under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
     /// Our client, against the suite's servers.
@@ -52,34 +53,24 @@ enum Mode {
     Native,
 }
 
-/// What carries the browser's calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The transport of the channel in the browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Transport {
-    /// Our own.
+    /// The channel's own
     Fetch,
-    /// `tonic-web-wasm-client`, which is measured and not held to anything.
+    /// The crate of that name, whose cases are only counted
+    #[value(name = "tonic-web-wasm-client")]
     WasmClient,
 }
 
-/// The words that come after `cargo xtask conformance`. Those after `--` go to the suite's runner, to look at
-/// some cases: `-- --run 'Errors/**' --trace`.
-pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    let at = arguments.iter().position(|word| *word == "--");
-    let (arguments, flags) = arguments.split_at(at.unwrap_or(arguments.len()));
-    let flags = flags.get(1..).unwrap_or_default();
-    let (words, transport) = match arguments {
-        [words @ .., "--transport", "fetch"] => (words, Transport::Fetch),
-        [words @ .., "--transport", "tonic-web-wasm-client"] => (words, Transport::WasmClient),
-        words => (words, Transport::Fetch),
-    };
-    let runs: Vec<Run> = match words {
-        [] | ["all"] => RUNS.to_vec(),
-        [word] => RUNS.into_iter().filter(|run| run.word == *word).collect(),
-        _ => Vec::new(),
-    };
-    let known: Vec<_> = RUNS.iter().map(|run| run.word).collect();
-    ensure!(!runs.is_empty(), "`cargo xtask conformance` knows all, {}", known.join(", "));
+/// The parts of the suite on the command line.
+pub(crate) fn words() -> Vec<&'static str> {
+    ["all"].into_iter().chain(RUNS.iter().map(|run| run.word)).collect()
+}
 
+/// Runs a part of the suite. With flags for the suite's runner, only its own verdict counts.
+pub(crate) fn run(part: &str, transport: Transport, flags: &[String]) -> Result<()> {
+    let runs: Vec<Run> = RUNS.into_iter().filter(|run| part == "all" || run.word == part).collect();
     let mut steps = Steps::new(3);
     let (suite, browser) =
         steps.step("The suite, tools and browser", || Ok((Suite::set_up()?, browser(&runs)?)))?;
@@ -92,10 +83,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
         for run in runs {
             let result = match flags {
                 [] => programs.run(run),
-                flags => programs.program(run, flags)?.run(),
+                flags => programs.program(run, flags)?.run_visibly(),
             };
             if let Err(error) = result {
-                println!("      {}: {error:#}", run.name);
+                say(&format!("{}: {error:#}", run.name));
                 bad.push(run.name);
             }
         }
@@ -104,24 +95,24 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     })
 }
 
-/// Where one of `runs` needs it.
-fn browser(runs: &[Run]) -> Result<Option<String>> {
+/// The browser, when one of `runs` needs it.
+fn browser(runs: &[Run]) -> Result<Option<PathBuf>> {
     let any = runs.iter().any(|run| matches!(run.mode, Mode::Client | Mode::Both));
     any.then(|| Ok(Browser::set_up()?.chrome)).transpose()
 }
 
-/// The suite, and our programs that it starts.
+/// The suite's runner, and the programs under test.
 #[derive(Debug)]
 pub(crate) struct Programs {
     runner: PathBuf,
     /// The browser and the folder with the page that it opens.
-    page: Option<(String, PathBuf)>,
+    page: Option<(PathBuf, PathBuf)>,
     transport: Transport,
 }
 
 impl Programs {
-    /// With the page for `transport`, when there is a browser to show it. The host's programs are there.
-    pub(crate) fn build(suite: &Suite, browser: Option<String>, transport: Transport) -> Result<Self> {
+    /// Builds the page for `transport`, when there is a browser. The programs of the host must be built already.
+    pub(crate) fn build(suite: &Suite, browser: Option<PathBuf>, transport: Transport) -> Result<Self> {
         let page = match browser {
             Some(browser) => Some((browser, page(suite, transport)?)),
             None => None,
@@ -131,40 +122,45 @@ impl Programs {
 
     /// Runs every case of `run`: an error when one fails, or when there are not as many as there should be.
     pub(crate) fn run(&self, run: Run) -> Result<()> {
-        let heard = Arc::new(Mutex::new(Outcome::default()));
-        let listener = Arc::clone(&heard);
+        let shared = Arc::new(Mutex::new(Outcome::default()));
+        let outcome = Arc::clone(&shared);
         let started = Instant::now();
-        let (mut running, reader) = self.program(run, &[])?.start_reading_all(move |line| {
-            listener.lock().unwrap_or_else(PoisonError::into_inner).line(line);
+        let (mut child, reader) = self.program(run, &[])?.start_reading_all(move |line| {
+            log(line);
+            outcome.lock().unwrap_or_else(PoisonError::into_inner).line(line);
         })?;
-        let good = running.wait()?;
-        // It only ends by the end of the output.
+        let succeeded = child.wait()?;
+        // It ends with the output.
         reader.join().ok();
-        let outcome = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
+        let outcome = std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
         let (passed, took) = (outcome.passed, show(started.elapsed()));
-        note(&format!("{}: {passed} of {} passed in {took}", run.name, run.cases));
-        self.judge(run, &outcome, good)
+        say(&format!("{}: {passed} of {} passed in {took}", run.name, run.cases));
+        self.judge(run, &outcome, succeeded)
     }
 
-    fn judge(&self, run: Run, outcome: &Outcome, good: bool) -> Result<()> {
-        if !good {
-            outcome.other.iter().for_each(|line| note(line));
+    fn judge(&self, run: Run, outcome: &Outcome, succeeded: bool) -> Result<()> {
+        if !succeeded {
+            outcome.other.iter().for_each(|line| say(line));
         }
         let measured = self.transport == Transport::WasmClient && run.mode == Mode::Client;
         if measured {
-            outcome.by_cause().iter().for_each(|line| note(line));
+            outcome.by_cause().iter().for_each(|line| say(line));
         } else {
             for failure in &outcome.failures {
-                note(&format!("FAILED {}", failure.name));
-                failure.message.iter().for_each(|line| note(&format!("    {line}")));
+                say(&format!("FAILED {}", failure.name));
+                failure.message.iter().for_each(|line| say(&format!("    {line}")));
             }
         }
         ensure!(outcome.total == run.cases, "{} cases ran, not {}", outcome.total, run.cases);
-        ensure!(measured || good && outcome.passed == run.cases, "{} cases failed", outcome.failures.len());
+        ensure!(
+            measured || succeeded && outcome.passed == run.cases,
+            "{} cases failed",
+            outcome.failures.len()
+        );
         Ok(())
     }
 
-    fn program(&self, run: Run, flags: &[&str]) -> Result<Program> {
+    fn program(&self, run: Run, flags: &[String]) -> Result<Program> {
         let client = || {
             let (_, page) = self.page.as_ref().context("there is no browser")?;
             Ok::<_, anyhow::Error>([built("conformance-client"), page.clone()])
@@ -186,10 +182,9 @@ impl Programs {
     }
 }
 
-/// Builds the page's program, and gives back the folder that it is in.
+/// Builds the page's program; returns its folder.
 fn page(suite: &Suite, transport: Transport) -> Result<PathBuf> {
     wasm_target()?;
-    let wasm_bindgen = wasm_bindgen()?;
     let (name, feature) = match transport {
         Transport::Fetch => ("fetch", None),
         Transport::WasmClient => ("tonic-web-wasm-client", Some("tonic-web-wasm-client")),
@@ -202,13 +197,11 @@ fn page(suite: &Suite, transport: Transport) -> Result<PathBuf> {
     let wasm = target().join("wasm32-unknown-unknown/debug/conformance-page.wasm");
     let flags = ["--target", "web", "--no-typescript", "--out-dir"];
     let files = [folder.as_os_str(), wasm.as_os_str()];
-    let name = Path::new("wasm-bindgen");
-    let program_path = wasm_bindgen.map_or_else(|| name.to_owned(), |folder| folder.join(name));
-    program(program_path, flags).arguments(files).quiet()?;
+    program(wasm_bindgen_program("wasm-bindgen")?, flags).arguments(files).run()?;
     Ok(folder)
 }
 
-/// Where cargo puts `name`.
+/// The program `name` in cargo's folder.
 fn built(name: &str) -> PathBuf {
     target().join("debug").join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }

@@ -1,26 +1,25 @@
-//! `cargo xtask dev`: server and page, built again when a file changes.
+//! `cargo xtask dev`: server and page, rebuilt when a file changes.
 
-use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Result, bail};
 
-use crate::command::{Running, cargo, interrupted, program};
-use crate::page::{self, files, has_extension};
+use crate::command::{Child, cargo, interrupted, program};
+use crate::page::{self, files};
 use crate::root;
 use crate::step::Steps;
 use crate::tools::Tools;
 
-/// What the server is made of. trunk watches what the page is made of.
+/// The server's sources. trunk watches those of the page.
 const SERVER_SOURCES: [&str; 3] = ["backend", "crates", "proto"];
-/// How often the sources are looked at.
-const LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Pause between two looks at the sources.
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::new(2);
     let tools = steps.step("Tools", Tools::set_up)?;
     let dist = page::for_development();
-    let (mut server, mut page) = steps.step("Server and page, built again on change", || {
+    let (mut server, mut page) = steps.step("Server and page", || {
         std::fs::create_dir_all(&dist)?;
         let trunk = program("trunk", ["serve", "--dist"]).arguments([&dist]).env("PATH", tools.path()?);
         Ok((start_server()?, trunk.start()?))
@@ -30,12 +29,12 @@ pub(crate) fn run() -> Result<()> {
     let mut newest = newest_source()?;
     let mut serves = true;
     while page.is_alive() && !interrupted() {
-        std::thread::sleep(LOOK_INTERVAL);
+        std::thread::sleep(POLL_INTERVAL);
         let now = newest_source()?;
         if now > newest {
             newest = now;
-            println!("\nthe server's sources have changed");
-            // A fault in the sources must not stop the server that runs, nor us.
+            println!("\nthe server's sources have changed; building it");
+            // A compile error must not stop the running server.
             if cargo(["build", "--package", "backend"]).run().is_ok() {
                 server.end();
                 server = start_server()?;
@@ -49,15 +48,15 @@ pub(crate) fn run() -> Result<()> {
     server.end();
     match page.wait() {
         Ok(true) => Ok(()),
-        Ok(false) => bail!("trunk ended by an error; it says why above"),
-        // This is how it is meant to end.
+        Ok(false) => bail!("trunk ended with an error; it is above"),
+        // Ctrl-C is the way to end it.
         Err(_) if interrupted() => Ok(()),
         Err(error) => Err(error),
     }
 }
 
-fn start_server() -> Result<Running> {
-    // The page's own origin, for a page that is told to call the server directly.
+fn start_server() -> Result<Child> {
+    // The page's origin, for a page that calls the server directly.
     cargo(["run", "--package", "backend", "--", "--cors-origin", "http://127.0.0.1:8080"]).start()
 }
 
@@ -65,15 +64,12 @@ fn newest_source() -> Result<SystemTime> {
     let mut newest = SystemTime::UNIX_EPOCH;
     for folder in SERVER_SOURCES {
         for file in files(&root().join(folder))? {
-            if has_extension(&file, &["rs", "toml", "html"]) {
-                newest = newest.max(modified(&file));
+            if file.extension().is_some_and(|own| ["rs", "toml", "html"].iter().any(|one| own == *one)) {
+                // A file that was deleted meanwhile has not been modified.
+                let modified = file.metadata().and_then(|data| data.modified());
+                newest = newest.max(modified.unwrap_or(SystemTime::UNIX_EPOCH));
             }
         }
     }
     Ok(newest)
-}
-
-/// A file that vanished meanwhile has not been modified.
-fn modified(file: &Path) -> SystemTime {
-    file.metadata().and_then(|data| data.modified()).unwrap_or(SystemTime::UNIX_EPOCH)
 }

@@ -11,10 +11,10 @@ mod codegen;
 mod command;
 mod conformance;
 mod dev;
+mod house;
 mod page;
 mod run;
 mod server;
-mod size;
 mod step;
 mod test;
 mod tools;
@@ -23,60 +23,99 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use clap::{Parser, Subcommand};
 
-const HELP: &str = "\
-cargo xtask <command>
+/// Every command that a developer needs
+#[derive(Debug, Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    after_help = "Tools that are not on PATH in the right version are installed into a cache that all clones share;\n\
+                  CHINWAG_TOOLS names another folder for it. CHROME and CHROMEDRIVER name another browser.\n\
+                  The output of each step is in target/xtask."
+)]
+struct Cli {
+    /// Show the output of all programs
+    #[arg(long, short, global = true)]
+    verbose: bool,
+    #[command(subcommand)]
+    command: Command,
+}
 
-  run [--open] [-- FLAGS]  install what is missing, build the page, start the server and print its
-                           address; --open opens the browser, FLAGS go to the server
-  test                     set up and run every test; ends with `N passed, N failed`
-  dev                      server and page, built again and reloaded on change
-  page                     build the optimised page into dist/, and nothing else
-  size [--by-crate]        what the page weighs, compressed; or what each crate adds to its code
-  codegen                  make proto/src/generated from the .proto files
-  conformance [WHAT]       the public conformance suite, which Go installs; WHAT is client-core, client,
-                           server, server-max, both, native or all; `--transport tonic-web-wasm-client`
-                           measures the other transport, `-- FLAGS` go to the suite (--run, --trace)
-  chaos [FLAGS]            kills, stops, starves and attacks the real server while many send and read, and checks
-                           that nothing is lost; --minutes N, --seed S to repeat a run, --messages N and
-                           --kills N to go on until there were so many, --only and --without KINDS
-  bench chat               measured comparisons of the chat
-  bench channel [FLAGS]    our channel against other clients in a browser; --rounds N, --case a,b,
-                           --only ours,fetch for less than all of it
-  shots DIR                pictures of the pages in every width, theme and language
-  ci                       format, lints, documentation, licences, and every test
-
-Tools that are not on PATH in the right version are installed into a cache that all clones share;
-CHINWAG_TOOLS names another folder for it. CHROME and CHROMEDRIVER name another browser.
-";
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Install what is missing, build the page, start the server and print its address
+    Run {
+        /// Open the address in the browser
+        #[arg(long)]
+        open: bool,
+        /// Flags of the server
+        #[arg(last = true)]
+        flags: Vec<String>,
+    },
+    /// Set up and run every test; the last line is `N passed, N failed`
+    Test,
+    /// Serve the application; rebuild and reload it on change
+    Dev,
+    /// Build the optimised page into dist/
+    Page,
+    /// Print the compressed size of the page
+    Size {
+        /// Print the size of each crate's code instead
+        #[arg(long)]
+        by_crate: bool,
+    },
+    /// Generate proto/src/generated from the .proto files
+    Codegen,
+    /// Run the public conformance suite, which Go installs
+    Conformance {
+        /// Part of the suite
+        #[arg(default_value = "all", value_parser = clap::builder::PossibleValuesParser::new(conformance::words()))]
+        part: String,
+        /// Transport in the browser; only `fetch` has to pass
+        #[arg(long, value_enum, default_value = "fetch")]
+        transport: conformance::Transport,
+        /// Flags of the suite's runner, such as `--run 'Errors/**' --trace`
+        #[arg(last = true)]
+        flags: Vec<String>,
+    },
+    /// Kill, starve and attack the real server while many send and read, and check that nothing is lost
+    Chaos {
+        /// Flags of the program: `-- --help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
+    /// Measure, each figure against a peer in the same run
+    Bench {
+        #[command(subcommand)]
+        what: bench::Bench,
+    },
+    /// Take pictures of the pages in every width, theme and language
+    Shots {
+        /// Folder for the pictures
+        folder: String,
+    },
+    /// Check format, lints, documentation, licences and packages, and run every test
+    Ci,
+    /// Check the limits of the house style, and print lengths of functions and files
+    House,
+    /// Run wasm tests in a browser; the runner in .cargo/config.toml
+    #[command(hide = true)]
+    BrowserTest {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// End the children of a killed xtask
+    #[command(hide = true)]
+    Reap,
+}
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let result = match arguments.as_slice() {
-        [] | ["help" | "--help" | "-h", ..] => {
-            print!("{HELP}");
-            Ok(())
-        }
-        ["run", rest @ ..] => run::run(rest),
-        ["test"] => test::run(),
-        ["dev"] => dev::run(),
-        ["page"] => page::run(),
-        ["size"] => size::run(),
-        ["size", "--by-crate"] => size::by_crate(),
-        ["codegen"] => generate(),
-        ["conformance", rest @ ..] => conformance::run(rest),
-        ["chaos", rest @ ..] => chaos::run(rest),
-        ["bench", rest @ ..] => bench::run(rest),
-        ["browser-test", rest @ ..] => test::browser::run(rest),
-        ["shots", dir] => test::shots(dir),
-        ["ci"] => ci::run(),
-        other => {
-            eprintln!("no such command: cargo xtask {}\n\n{HELP}", other.join(" "));
-            return ExitCode::from(2);
-        }
-    };
-    match result {
+    let cli = Cli::parse();
+    if cli.verbose {
+        step::be_verbose();
+    }
+    match carry_out(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) if command::interrupted() => {
             eprintln!("\nstopped");
@@ -85,6 +124,29 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("\nerror: {error:#}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn carry_out(command: Command) -> Result<()> {
+    match command {
+        Command::Run { open, flags } => run::run(open, flags),
+        Command::Test => test::run(),
+        Command::Dev => dev::run(),
+        Command::Page => page::run(),
+        Command::Size { by_crate: false } => page::size(),
+        Command::Size { by_crate: true } => page::size_by_crate(),
+        Command::Codegen => generate(),
+        Command::Conformance { part, transport, flags } => conformance::run(&part, transport, &flags),
+        Command::Chaos { flags } => chaos::run(&flags),
+        Command::Bench { what } => bench::run(what),
+        Command::Shots { folder } => test::shots(&folder),
+        Command::Ci => ci::run(),
+        Command::House => house::run(),
+        Command::BrowserTest { arguments } => test::browser::run(&arguments),
+        Command::Reap => {
+            command::reap();
+            Ok(())
         }
     }
 }
@@ -100,13 +162,37 @@ fn generate() -> Result<()> {
     command::cargo(["run", "--quiet", "--package", "xtask", "--features", "codegen", "--", "codegen"]).run()
 }
 
-/// The root of the checkout that the current folder is in. It is looked for at run time, so that a checkout can be renamed
-/// without building this program again.
+/// The root of the checkout that the current folder is in.
 fn root() -> PathBuf {
-    let current = std::env::current_dir().expect("the current folder can be read");
-    let mut folders = current.ancestors();
-    match folders.find(|folder| folder.join("dev/xtask/Cargo.toml").is_file()) {
-        Some(root) => root.to_owned(),
-        None => panic!("{} is not in a checkout of Chinwag", current.display()),
+    match harness::checkout::root() {
+        Ok(root) => root,
+        Err(error) => panic!("{error:#}"),
+    }
+}
+
+/// The folder of build results.
+fn target() -> PathBuf {
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_of_other_programs_are_passed_on() {
+        let cli = Cli::parse_from(["cargo xtask", "chaos", "--minutes", "3", "--only", "kill"]);
+        let Command::Chaos { flags } = cli.command else { panic!("{cli:?}") };
+        assert_eq!(flags, ["--minutes", "3", "--only", "kill"]);
+        let cli = Cli::parse_from(["cargo xtask", "run", "--open", "--", "--listen", "127.0.0.1:0"]);
+        let Command::Run { open, flags } = cli.command else { panic!("{cli:?}") };
+        assert!(open);
+        assert_eq!(flags, ["--listen", "127.0.0.1:0"]);
     }
 }

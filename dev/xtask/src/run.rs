@@ -5,23 +5,13 @@ use anyhow::{Result, bail};
 use crate::command::{cargo, interrupted, program};
 use crate::page;
 use crate::server::{Server, binary};
-use crate::step::{Steps, note};
+use crate::step::{Steps, say};
 use crate::tools::Tools;
 
-pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    let mut arguments = arguments.iter();
-    let mut open = false;
-    for argument in arguments.by_ref() {
-        match *argument {
-            "--open" => open = true,
-            "--" => break,
-            other => bail!("`cargo xtask run` does not know `{other}`; flags for the server come after `--`"),
-        }
-    }
-    let mut flags: Vec<&str> = arguments.copied().collect();
-    let dist = page::dist().display().to_string();
-    if !flags.iter().any(|flag| *flag == "--page" || flag.starts_with("--page=")) {
-        flags.extend(["--page", dist.as_str()]);
+/// Starts the server with `flags`, and serves the optimised page unless they name another.
+pub(crate) fn run(open: bool, mut flags: Vec<String>) -> Result<()> {
+    if !flags.iter().any(|flag| flag == "--page" || flag.starts_with("--page=")) {
+        flags.push(format!("--page={}", page::dist().display()));
     }
 
     let mut steps = Steps::new(4);
@@ -29,7 +19,7 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     steps.step("Page, optimised", || page::build(&tools))?;
     steps.step("Server", || {
         if !binary("release").exists() {
-            note("the first time takes a minute or two");
+            say("the first time takes two to four minutes");
         }
         cargo(["build", "--release", "--package", "backend"]).run()
     })?;
@@ -40,10 +30,10 @@ pub(crate) fn run(arguments: &[&str]) -> Result<()> {
     if open {
         open_browser(&server.address);
     }
-    match server.running.wait() {
+    match server.process.wait() {
         Ok(true) => Ok(()),
-        Ok(false) => bail!("the server ended by an error; it says why above"),
-        // This is how it is meant to end.
+        Ok(false) => bail!("the server ended with an error; it is above"),
+        // Ctrl-C is the way to end it.
         Err(_) if interrupted() => Ok(()),
         Err(error) => Err(error),
     }
@@ -58,8 +48,8 @@ fn open_browser(address: &str) {
         &["xdg-open"]
     };
     let arguments = opener[1..].iter().copied().chain([address]);
-    // The browser may be what the opener leaves behind: its group is not ours to end.
+    // Not as a `Child`: the browser may be in the opener's process group, and must not end with this program.
     if program(opener[0], arguments).output().is_none() {
-        note("no browser could be opened; open the address yourself");
+        say("no browser could be opened; open the address yourself");
     }
 }

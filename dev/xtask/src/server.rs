@@ -1,42 +1,39 @@
-//! The server as a child of ours.
+//! The server as a child process that ends with this program.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use anyhow::{Result, bail};
+use harness::START_TIMEOUT;
 
-use crate::command::{Running, program};
-use crate::root;
+use crate::command::{Child, program};
+use crate::target;
 
-/// How long it may take to listen: migrations of a large database included.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// A server that listens. Ended when dropped.
+/// A server that listens. Dropping it ends it.
 #[derive(Debug)]
 pub(crate) struct Server {
-    pub(crate) running: Running,
+    pub(crate) process: Child,
     /// `http://127.0.0.1:50051`
     pub(crate) address: String,
 }
 
 impl Server {
     /// Starts `binary` and waits until it listens.
-    pub(crate) fn start(binary: &Path, flags: &[&str]) -> Result<Self> {
+    pub(crate) fn start(binary: &Path, flags: &[impl AsRef<OsStr>]) -> Result<Self> {
         let (lines, listening) = mpsc::channel();
-        let (mut running, _reader) = program(binary, flags).start_reading(move |line| {
+        let (mut process, _reader) = program(binary, flags).start_reading(move |line| {
             match line.strip_prefix("listening on ") {
-                // Nobody waits any more after the first.
+                // Only the first is waited for.
                 Some(address) => drop(lines.send(address.trim().to_owned())),
                 None => println!("{line}"),
             }
         })?;
         match listening.recv_timeout(START_TIMEOUT) {
-            Ok(address) => Ok(Self { running, address }),
+            Ok(address) => Ok(Self { process, address }),
             Err(mpsc::RecvTimeoutError::Disconnected) => {
-                // However it ended, it should not have.
-                running.wait()?;
-                bail!("the server did not start; it says why above")
+                process.wait()?;
+                bail!("the server did not start; its error is above")
             }
             Err(mpsc::RecvTimeoutError::Timeout) => {
                 bail!("the server does not listen after {START_TIMEOUT:?}")
@@ -45,12 +42,7 @@ impl Server {
     }
 }
 
-/// Where cargo puts the server's binary.
+/// The server's binary in a folder of cargo's.
 pub(crate) fn binary(profile: &str) -> PathBuf {
     target().join(profile).join(format!("chinwag{}", std::env::consts::EXE_SUFFIX))
-}
-
-/// The folder for everything that is built.
-pub(crate) fn target() -> PathBuf {
-    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }

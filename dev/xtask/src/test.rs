@@ -2,11 +2,10 @@
 
 pub(crate) mod browser;
 mod count;
-mod faults;
+mod faulty_server;
 mod smoke;
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
 
@@ -20,16 +19,16 @@ use crate::command::{Program, cargo, interrupted};
 use crate::conformance::{self, Programs, Transport};
 use crate::page;
 use crate::server::binary;
-use crate::step::{Steps, note};
+use crate::step::{Steps, note, say};
 use crate::tools::{Suite, Tools, axe, can_trace};
 
-/// What the tests need beside the code.
+/// Programs and files that the tests need.
 struct Setup {
     path: OsString,
     tools: Tools,
     browser: Browser,
     axe: Option<PathBuf>,
-    /// The script with gRPC-Web clients of others.
+    /// The script with the gRPC-Web clients in JavaScript.
     js_clients: Option<PathBuf>,
     suite: Option<Suite>,
     /// Whether strace may follow another process.
@@ -42,7 +41,7 @@ pub(crate) fn run() -> Result<()> {
     let mut count = Count::default();
     steps.step("Page, optimised", || {
         let built = page::build(&setup.tools);
-        stop_if_told()?;
+        stop_if_interrupted()?;
         count.check("commands", "the optimised page is built", built);
         Ok(())
     })?;
@@ -50,22 +49,18 @@ pub(crate) fn run() -> Result<()> {
     steps.step("The public conformance suite", || conformant(&mut count, &setup))?;
     steps.step("Tests in the browser", || in_the_browser(&mut count, &setup))?;
     steps.step("Chaos, the short form", || {
-        count.check(
-            "chaos",
-            "nothing is lost by faults and attacks, and everybody else is served",
-            chaos::short(),
-        );
-        stop_if_told()
+        count.check("chaos", "faults and attacks lose nothing, and other clients are served", chaos::short());
+        stop_if_interrupted()
     })?;
     steps.step("The commands that the README names", || {
         smoke::run(&mut count, &setup.path)?;
-        stop_if_told()
+        stop_if_interrupted()
     })?;
 
     for (kind, (passed, failed)) in &count.kinds {
         println!("{kind}: {passed} passed, {failed} failed");
     }
-    println!("\nall of it took {}", steps.elapsed());
+    println!("\nin {}", steps.elapsed());
     for failure in &count.failures {
         println!("FAILED: {failure}");
     }
@@ -83,18 +78,18 @@ pub(crate) fn run() -> Result<()> {
     }
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed > 0 {
-        // Without another word: the line above is the last one.
+        // Readers of the output expect the line above at its end.
         std::process::exit(1);
     }
     Ok(())
 }
 
-/// Whatever failed because we were told to end has not failed.
-fn stop_if_told() -> Result<()> {
+/// An error when this program was told to end: the failures that this causes do not count.
+fn stop_if_interrupted() -> Result<()> {
     if interrupted() { bail!("stopped") } else { Ok(()) }
 }
 
-/// `cargo xtask shots`: pictures for people to look at.
+/// `cargo xtask shots`: pictures of the pages.
 pub(crate) fn shots(folder: &str) -> Result<()> {
     let mut steps = Steps::new(3);
     let setup = steps.step("Tools and browser", set_up)?;
@@ -112,19 +107,17 @@ fn set_up() -> Result<Setup> {
     let tools = Tools::set_up()?;
     let browser = Browser::set_up()?;
     let axe = axe()?;
-    match axe {
-        Some(_) => note("axe-core: in the cache"),
-        None => note("axe-core: npm is not there to fetch it; the accessibility checks WILL NOT RUN"),
+    if axe.is_none() {
+        say("axe-core: npm is not there to fetch it; the accessibility checks WILL NOT RUN");
     }
     let js_clients = Clients::set_up()?.map(|clients| clients.interop()).transpose()?;
-    match js_clients {
-        Some(_) => note("connect-web, grpc-web: in the cache"),
-        None => note("connect-web, grpc-web: npm is not there to fetch them; calls by them WILL NOT RUN"),
+    if js_clients.is_none() {
+        say("connect-web, grpc-web: npm is not there to fetch them; calls by them WILL NOT RUN");
     }
     let suite = suite()?;
     let traces = can_trace();
     if !traces {
-        note("strace: it is not there, or may follow no process; the test of syncs WILL NOT RUN");
+        say("strace: it is not there, or may follow no process; the test of syncs WILL NOT RUN");
     }
     Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite, traces })
 }
@@ -132,22 +125,19 @@ fn set_up() -> Result<Setup> {
 /// `None` where Go is not there or cannot install it: a machine without network, or an old Go.
 fn suite() -> Result<Option<Suite>> {
     let suite = Suite::set_up();
-    stop_if_told()?;
-    Ok(suite.inspect_err(|error| note(&format!("{error:#}; conformance WILL NOT RUN"))).ok())
+    stop_if_interrupted()?;
+    Ok(suite.inspect_err(|error| say(&format!("{error:#}; conformance WILL NOT RUN"))).ok())
 }
 
-/// All in one: each selection of packages would build its own variants of what they share.
+/// One command for all packages: each selection of packages would build its own variants of shared dependencies.
 fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
-    let words = "test --workspace --features xtask/codegen,xtask/weigh,proto/server --no-fail-fast";
+    let words = "test --workspace --features xtask/codegen,proto/server --no-fail-fast";
     let mut arguments: Vec<&str> = words.split(' ').collect();
-    if std::io::stderr().is_terminal() {
-        // With cargo's own progress.
-        let build = cargo(arguments.iter().copied().chain(["--no-run"]));
-        let build = end_to_end_environment(build, setup).run();
-        stop_if_told()?;
-        // What does not compile is counted below.
-        build.ok();
-    }
+    let build = cargo(arguments.iter().copied().chain(["--no-run"]));
+    let build = end_to_end_environment(build, setup).run();
+    stop_if_interrupted()?;
+    // The test command below counts packages that do not compile.
+    build.ok();
     arguments.push("--");
     if setup.axe.is_none() {
         arguments.extend(["--skip", "accessibility::"]);
@@ -158,14 +148,13 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     if !setup.traces {
         arguments.extend(["--skip", "fsync::"]);
     }
-    let program = end_to_end_environment(cargo(arguments), setup).env("CARGO_TERM_COLOR", "never");
-    count.tests("on the host", program)?;
-    // Without the feature above: the channel then refuses what it does here.
-    let words = "test -p channel --features tls --test it -- tls::";
-    count.tests("the channel with TLS", cargo(words.split(' ')).env("CARGO_TERM_COLOR", "never"))
+    count.tests("on the host", end_to_end_environment(cargo(arguments), setup))?;
+    // Without the feature, in the tests above, the channel refuses what it does here.
+    let words = "test -p tonic-web-channel --features tls --test it -- tls::";
+    count.tests("the channel with TLS", cargo(words.split(' ')))
 }
 
-/// With the programs that the tests on the host have built.
+/// The conformance suite, with the programs that the tests on the host have built.
 fn conformant(count: &mut Count, setup: &Setup) -> Result<()> {
     let Some(suite) = &setup.suite else {
         note("skipped: the suite is not there");
@@ -176,20 +165,21 @@ fn conformant(count: &mut Count, setup: &Setup) -> Result<()> {
         Ok(programs) => programs,
         Err(error) => {
             count.check("conformance", "the page is built", Err(error));
-            return stop_if_told();
+            return stop_if_interrupted();
         }
     };
     for run in conformance::RUNS {
         count.check("conformance", run.name, programs.run(run));
-        stop_if_told()?;
+        stop_if_interrupted()?;
     }
     Ok(())
 }
 
-/// As a person would type it; `.cargo/config.toml` brings [`browser`] into it.
+/// As a person would type it; the runner in `.cargo/config.toml` is [`browser`].
 fn in_the_browser(count: &mut Count, setup: &Setup) -> Result<()> {
-    let arguments = "test --target wasm32-unknown-unknown -p frontend -p channel --tests --no-fail-fast";
-    let program = cargo(arguments.split(' ')).env("CARGO_TERM_COLOR", "never");
+    let arguments =
+        "test --target wasm32-unknown-unknown -p frontend -p tonic-web-channel --tests --no-fail-fast";
+    let program = cargo(arguments.split(' '));
     count.tests("in the browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
 }
 
@@ -210,7 +200,7 @@ fn end_to_end_environment(program: Program, setup: &Setup) -> Program {
     }
 }
 
-/// A port that nobody listens on right now.
+/// A port that is free now.
 fn free_port() -> Result<u16> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -1,10 +1,10 @@
-// What is measured against: the same requests, and the bytes of the answers read but not looked at.
+// The lower bound: the same requests, whose responses are read and not decoded.
 
 import { call } from "./bytes.js";
 
 const WORLD = "World";
 
-// How many bytes a body has. What it holds is not counted.
+// The bytes of a body.
 async function one(origin) {
   const response = await call(origin, "SayHello", WORLD, {});
   return (await response.arrayBuffer()).byteLength;

@@ -1,5 +1,5 @@
-// The Greeter for grpc-web, written by hand in the form that its generators write: they are programs that
-// no package registry has, and what they write is no more than this, descriptors over google-protobuf.
+// The Greeter for grpc-web, in the form of its generators' output: descriptors over google-protobuf. It is written by
+// hand, because no package registry has the generators.
 
 import { BinaryReader, BinaryWriter, Message, inherits } from "google-protobuf";
 import { GrpcWebClientBase, MethodDescriptor, MethodType } from "grpc-web";

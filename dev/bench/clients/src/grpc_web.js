@@ -1,4 +1,4 @@
-// grpc-web: binary for unary calls; text for streams, which it can read in no other form.
+// grpc-web: binary for unary calls, text for streams, which it supports in text only.
 
 import { GreeterClient, request } from "./greeter_grpc_web.js";
 

@@ -1,5 +1,5 @@
-// Both clients with one interface, for the end-to-end tests: `interop.<client>.<call>(origin, name, options)`
-// gives `{ greetings, code, message }`, the code as gRPC's number. Options: `timeout` in milliseconds,
+// Both clients under one interface, for the end-to-end tests: `interop.<client>.<call>(origin, name, options)`
+// returns `{ greetings, code, message }`, the code as gRPC's number. Options: `timeout` in milliseconds,
 // `metadata`, and for grpc-web's unary calls `format`.
 
 import { ConnectError, createClient } from "@connectrpc/connect";
@@ -69,7 +69,7 @@ const grpcWeb = {
       client
         .sayHelloStreamReply(request(name), grpcWebMetadata(options))
         .on("data", (reply) => greetings.push(reply.getMessage()))
-        .on("status", (told) => (status = told))
+        .on("status", (received) => (status = received))
         .on("error", ({ code, message }) => end({ code, details: message }))
         .on("end", () => end(status));
     });

@@ -1,5 +1,5 @@
-// The page that measures. It asks for a job, does it, and tells the result by asking for the next one. The
-// one way out that its policy leaves it is a call to its own server.
+// The page that measures. It asks for a job, does it, and reports the result when it asks for the next one. Its policy
+// allows only calls to its own server.
 
 import { call, replyOf } from "./bytes.js";
 
@@ -13,7 +13,7 @@ async function next(report) {
 
 async function load() {
   const client = await import(`/${parameters.get("client")}.js`);
-  // What wasm-bindgen makes has to fetch its module first. A module's memory only ever grows.
+  // A client in Rust has to fetch its module first. A module's memory never shrinks.
   const module = await client.default?.();
   return { client, memory: () => module?.memory.buffer.byteLength ?? null };
 }

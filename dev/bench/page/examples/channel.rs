@@ -1,4 +1,4 @@
-//! The jobs with our channel.
+//! The jobs with tonic-web-channel.
 #![cfg(target_arch = "wasm32")]
 
 use bench_page::Received;

@@ -1,4 +1,4 @@
-//! A page that makes one unary call with our channel, to be weighed.
+//! A page that makes one unary call with tonic-web-channel, to be weighed.
 #![cfg(target_arch = "wasm32")]
 
 use tonic_web_channel::Channel;

@@ -1,6 +1,6 @@
-//! The jobs that a page does with a generated client, the same for every transport under it.
+//! A page's jobs with a generated client, the same for every transport.
 //!
-//! Knows neither which transport that is nor how long anything takes: the page's script asks the clock.
+//! It must not know the transport, or measure time: the page's script does.
 #![cfg(target_arch = "wasm32")]
 
 use bytes::Bytes;
@@ -14,17 +14,17 @@ use tonic::codegen::StdError;
 use tonic::{Request, Status};
 use wasm_bindgen::JsError;
 
-/// What a generated client asks of its transport.
+/// A generated client's requirements of its transport.
 pub trait Transport: GrpcService<Body, Error: Into<StdError>, ResponseBody: ReplyBody> + Clone {}
 
 impl<T: GrpcService<Body, Error: Into<StdError>, ResponseBody: ReplyBody> + Clone> Transport for T {}
 
-/// What a generated client asks of a response's body.
+/// A generated client's requirements of a response's body.
 pub trait ReplyBody: HttpBody<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static {}
 
 impl<B: HttpBody<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static> ReplyBody for B {}
 
-/// How many messages came, and how many bytes their texts have: what a page reports.
+/// Number of messages and bytes of their texts: a page's report.
 pub type Received = Result<Vec<f64>, JsError>;
 
 /// `count` unary calls, one after the other.
@@ -64,7 +64,7 @@ pub async fn stream<T: Transport>(transport: T, count: u32, size: u32) -> Receiv
     Ok(vec![messages, bytes as f64])
 }
 
-/// One unary call: all that a page does which is weighed.
+/// One unary call, for the page that is weighed.
 pub async fn one_call<T: Transport>(transport: T) -> Result<String, JsError> {
     let reply = GreeterClient::new(transport).say_hello(world()).await;
     Ok(reply.map_err(failed)?.into_inner().message)
@@ -75,6 +75,6 @@ fn world() -> HelloRequest {
 }
 
 fn failed(status: Status) -> JsError {
-    // Not the whole of it by `Debug`, which would weigh more than the call.
+    // Formatting by `Debug` would add more code than the call.
     JsError::new(status.message())
 }

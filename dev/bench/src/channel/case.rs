@@ -1,17 +1,18 @@
-//! What is measured, with whom, and what has to have arrived.
+//! The measured cases and clients, and the expected results.
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
+use grpc_wire::message::PREFIX_LEN;
 use serde::Serialize;
 
 use super::page::Measured;
 
-/// The text that a call gets back unless it asks for another size.
+/// The text of a reply without a requested size.
 pub(crate) const GREETING: &str = "Hello, World!";
 
-/// Calls one after the other in (a).
+/// Sequential calls in (a).
 const UNARY_CALLS: u32 = 1_000;
-/// Calls at once in (d).
+/// Concurrent calls in (d).
 const CONCURRENT_CALLS: u32 = 200;
 /// Messages in (b), each with a text as long as [`GREETING`].
 const SMALL_MESSAGES: u32 = 100_000;
@@ -20,39 +21,37 @@ const LARGE_MESSAGES: u32 = 1_600;
 /// Bytes of the text of a message in (c).
 pub(crate) const LARGE_BYTES: u32 = 64 * 1024;
 
-/// A frame's prefix.
-const PREFIX: u64 = 5;
-/// What the trailers and the lengths of the fields may add to a body at most.
+/// Upper limit of the bytes of trailers and field lengths.
 const BODY_EXTRA: u64 = 256;
 
-/// Who calls. The order is that of the tables.
+/// The clients, in the order of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Client {
-    /// No client: the bytes are read and dropped.
+    /// `fetch` without a client: the bytes are read and dropped.
     Fetch,
     #[value(name = "connect")]
     ConnectWeb,
     GrpcWeb,
     #[value(name = "twwc")]
     TonicWebWasm,
-    /// `tonic_web_channel::Channel`.
+    /// `tonic_web_channel::Channel`
     #[value(name = "ours")]
     Channel,
 }
 
 impl Client {
-    /// What people call it.
+    /// Name in tables.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Fetch => "fetch, nothing decoded",
             Self::ConnectWeb => "connect-web",
             Self::GrpcWeb => "grpc-web",
             Self::TonicWebWasm => "tonic-web-wasm-client",
-            Self::Channel => "channel (ours)",
+            Self::Channel => "tonic-web-channel",
         }
     }
 
-    /// Its module's name, and its folder's under `one_call`.
+    /// Name of its module, and of its folder under `one_call`.
     pub(crate) fn module(self) -> &'static str {
         match self {
             Self::Fetch => "fetch",
@@ -64,7 +63,7 @@ impl Client {
     }
 }
 
-/// What is measured.
+/// The measured cases.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Case {
     #[value(name = "a")]
@@ -79,14 +78,14 @@ pub(crate) enum Case {
     Weight,
 }
 
-/// What a page is told to do.
+/// A page's job.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub(crate) struct Job {
-    /// The function of the client's module.
+    /// Function of the client's module.
     kind: &'static str,
-    /// Of calls or messages.
+    /// Number of calls or messages.
     count: u32,
-    /// Bytes of each message's text; of unary calls it is [`GREETING`]'s.
+    /// Bytes of each message's text; in unary calls those of [`GREETING`].
     size: u32,
 }
 
@@ -111,7 +110,7 @@ impl Case {
         }
     }
 
-    /// None for what is weighed.
+    /// `None` for the case that only weighs files.
     pub(crate) fn job(self) -> Option<Job> {
         let small = GREETING.len() as u32;
         match self {
@@ -123,15 +122,15 @@ impl Case {
         }
     }
 
-    /// Fails when a client has lost something: it must not be the fastest for it.
+    /// An error when a client has lost messages or bytes, which would make it faster.
     pub(crate) fn check(self, client: Client, measured: &Measured) -> Result<()> {
         let Some(job) = self.job() else { return Ok(()) };
         let count = u64::from(job.count);
         let text = u64::from(job.size);
         if client == Client::Fetch {
-            // It has counted the bytes of whole bodies.
+            // It counts the bytes of whole bodies.
             let bodies = if job.kind == "stream" { 1 } else { count };
-            let least = count * (PREFIX + text);
+            let least = count * (PREFIX_LEN as u64 + text);
             let most = least + (count + bodies) * BODY_EXTRA;
             ensure!(
                 (least..=most).contains(&measured.bytes),
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_loses_a_message_or_a_byte_does_not_count() {
+    fn a_client_that_loses_a_message_or_a_byte_fails() {
         assert!(Case::Small.check(Client::Channel, &measured(Some(100_000), 1_300_000)).is_ok());
         assert!(Case::Small.check(Client::Channel, &measured(Some(99_999), 1_300_000)).is_err());
         assert!(Case::Small.check(Client::Channel, &measured(Some(100_000), 1_299_999)).is_err());
@@ -172,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn bare_fetch_has_to_read_whole_bodies_too() {
+    fn bare_fetch_has_to_read_whole_bodies() {
         assert!(Case::Unary.check(Client::Fetch, &measured(None, 1_000 * 55)).is_ok());
         assert!(Case::Unary.check(Client::Fetch, &measured(None, 1_000 * 17)).is_err());
     }

@@ -1,4 +1,4 @@
-//! A page that does jobs: the side that gives them, and the desk in the server where the page asks.
+//! A page that does jobs: this program's side, and the queue in the server that the page reads.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use tokio::time::timeout;
 
 use super::case::{Client, Job};
 
-/// How long a job may take.
-const PATIENCE: Duration = Duration::from_secs(300);
+/// Time limit of a job.
+const JOB_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What a page says.
+/// A page's report.
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Report {
@@ -22,20 +22,20 @@ enum Report {
     Failed { error: String },
 }
 
-/// What a page has measured.
+/// A page's measurement.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Measured {
-    /// Of the whole job.
+    /// Duration of the whole job.
     pub(crate) milliseconds: f64,
-    /// How many messages came; none where nothing is decoded.
+    /// Number of messages; `None` where nothing is decoded.
     pub(crate) messages: Option<u64>,
-    /// How many bytes their texts have together; the bytes of whole bodies where nothing is decoded.
+    /// Bytes of all texts, or of the response bodies where nothing is decoded.
     pub(crate) bytes: u64,
-    /// How many bytes the memory of a WebAssembly module has grown to.
+    /// Bytes of the WebAssembly module's memory.
     pub(crate) memory: Option<u64>,
 }
 
-/// A page, as this program sees it.
+/// A page under control of this program.
 pub(crate) struct Page {
     pub(crate) client: Client,
     url: String,
@@ -43,27 +43,27 @@ pub(crate) struct Page {
     reports: mpsc::Receiver<String>,
 }
 
-/// Where a page asks for its next job.
+/// The queue of a page's jobs.
 #[derive(Clone)]
-pub(crate) struct Desk {
+pub(crate) struct JobQueue {
     jobs: Arc<Mutex<mpsc::Receiver<String>>>,
     reports: mpsc::Sender<String>,
 }
 
 impl Page {
-    pub(crate) fn new(client: Client, url: String) -> (Self, Desk) {
+    pub(crate) fn new(client: Client, url: String) -> (Self, JobQueue) {
         // A page has one job at a time.
         let (give, jobs) = mpsc::channel(1);
-        let (tell, reports) = mpsc::channel(1);
-        let desk = Desk { jobs: Arc::new(Mutex::new(jobs)), reports: tell };
-        (Self { client, url, jobs: give, reports }, desk)
+        let (send, reports) = mpsc::channel(1);
+        let queue = JobQueue { jobs: Arc::new(Mutex::new(jobs)), reports: send };
+        (Self { client, url, jobs: give, reports }, queue)
     }
 
     pub(crate) fn url(&self) -> String {
         self.url.clone()
     }
 
-    /// Waits until the page has loaded its client. Says how many bytes of memory a WebAssembly module has then.
+    /// Waits until the page has loaded its client. Returns the bytes of the WebAssembly module's memory.
     pub(crate) async fn ready(&mut self) -> Result<Option<u64>> {
         match self.report().await? {
             Report::Ready { ready: true, memory } => Ok(memory),
@@ -71,7 +71,7 @@ impl Page {
         }
     }
 
-    /// Lets the page do a job.
+    /// Runs a job in the page.
     pub(crate) async fn run(&mut self, job: Job) -> Result<Measured> {
         self.jobs.send(serde_json::to_string(&job)?).await.context("the page has gone")?;
         match self.report().await? {
@@ -81,8 +81,8 @@ impl Page {
     }
 
     async fn report(&mut self) -> Result<Report> {
-        let report = timeout(PATIENCE, self.reports.recv()).await;
-        let report = report.with_context(|| format!("{} says nothing", self.client.name()))?;
+        let report = timeout(JOB_TIMEOUT, self.reports.recv()).await;
+        let report = report.with_context(|| format!("{} sends no report", self.client.name()))?;
         let report = serde_json::from_str(&report.context("the page has gone")?)?;
         match report {
             Report::Failed { error } => bail!("{}: {error}", self.client.name()),
@@ -91,10 +91,10 @@ impl Page {
     }
 }
 
-impl Desk {
-    /// Takes what the page reports and waits for its next job.
+impl JobQueue {
+    /// Passes on the page's report and waits for its next job.
     pub(crate) async fn next(&self, report: &str) -> Result<String, &'static str> {
-        self.reports.send(report.to_owned()).await.map_err(|_| "nobody listens any more")?;
+        self.reports.send(report.to_owned()).await.map_err(|_| "the measurement is over")?;
         self.jobs.lock().await.recv().await.ok_or("there are no more jobs")
     }
 }

@@ -1,79 +1,56 @@
-//! What the system says that a browser's processes take.
+//! CPU time and memory of a browser's processes.
 
 use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
+use harness::procfs::{cpu_time, forget_peak, parent, peak_resident_bytes, resident_bytes};
 
-use crate::process::cpu_in_stat;
-
-/// Asks Linux to forget the highest size that a process has had.
-const FORGET_PEAK: &str = "5";
-
-/// The CPU time that a browser has used: the process of this number, and all that it has started and that
-/// still run.
+/// CPU time of the browser's process `browser` and of all its running descendants.
 pub(crate) fn cpu(browser: u32) -> Result<Duration> {
-    let parents = parents()?;
-    let own = parents.keys().filter(|id| descends(**id, browser, &parents));
     // Any of them may end at any time.
-    Ok(own.filter_map(|id| cpu_in_stat(&fs::read_to_string(format!("/proc/{id}/stat")).ok()?)).sum())
+    Ok(descendants(browser)?.into_iter().filter_map(|id| cpu_time(id).ok()).sum())
 }
 
-/// The processes in which a browser runs pages, with what each of them holds now, bytes.
-pub(crate) struct Renderers(HashMap<u32, f64>);
+/// The processes in which a browser runs pages, with their memory at the start of a measurement, bytes.
+pub(crate) struct Renderers(HashMap<u32, u64>);
 
 impl Renderers {
-    /// Those of the browser whose process has this number. Their peaks are counted from now on.
+    /// Starts a measurement of the browser's process `browser`.
     pub(crate) fn of(browser: u32) -> Result<Self> {
-        let parents = parents()?;
         let mut renderers = HashMap::new();
-        for id in parents.keys().filter(|id| descends(**id, browser, &parents)) {
+        for id in descendants(browser)? {
             // Any of them may end at any time.
             let arguments = fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-            if !String::from_utf8_lossy(&arguments).contains("--type=renderer") {
-                continue;
-            }
-            if fs::write(format!("/proc/{id}/clear_refs"), FORGET_PEAK).is_ok()
-                && let Ok(resident) = field(*id, "VmRSS:")
+            if String::from_utf8_lossy(&arguments).contains("--type=renderer")
+                && forget_peak(id).is_ok()
+                && let Ok(resident) = resident_bytes(id)
             {
-                renderers.insert(*id, resident);
+                renderers.insert(id, resident);
             }
         }
-        anyhow::ensure!(!renderers.is_empty(), "the browser has no process for pages");
+        ensure!(!renderers.is_empty(), "the browser has no process for pages");
         Ok(Self(renderers))
     }
 
-    /// By how much the one that grew most was larger at its peak. The page's is: the others are spare.
+    /// The largest growth of a process up to its peak. That process has the page; the others are spare.
     pub(crate) fn peak_since(&self) -> Result<f64> {
-        let grown = self.0.iter().filter_map(|(id, before)| Some(field(*id, "VmHWM:").ok()? - before));
-        grown.max_by(f64::total_cmp).context("the browser has ended")
+        let growth =
+            |(id, before): (&u32, &u64)| Some(peak_resident_bytes(*id).ok()?.saturating_sub(*before));
+        Ok(self.0.iter().filter_map(growth).max().context("the browser has ended")? as f64)
     }
 }
 
-/// The parent of every process.
-fn parents() -> Result<HashMap<u32, u32>> {
-    let mut parents = HashMap::new();
+/// A process and all that it has started, directly or not.
+fn descendants(ancestor: u32) -> Result<Vec<u32>> {
+    let mut found = Vec::new();
     for entry in fs::read_dir("/proc")? {
-        let Some(id) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
-            continue;
-        };
-        let Ok(stat) = fs::read_to_string(format!("/proc/{id}/stat")) else { continue };
-        // The second field is the program's name in brackets, and may hold anything.
-        let parent = stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok());
-        parents.extend(parent.map(|parent: u32| (id, parent)));
+        if let Some(id) = entry?.file_name().to_str().and_then(|name| name.parse::<u32>().ok())
+            && std::iter::successors(Some(id), |id| parent(*id)).any(|id| id == ancestor)
+        {
+            found.push(id);
+        }
     }
-    Ok(parents)
-}
-
-fn descends(id: u32, from: u32, parents: &HashMap<u32, u32>) -> bool {
-    std::iter::successors(Some(id), |id| parents.get(id).copied()).any(|ancestor| ancestor == from)
-}
-
-/// A size in `/proc/<id>/status`, bytes.
-fn field(id: u32, name: &str) -> Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{id}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).context("no such field")?;
-    let kib: f64 = line.trim().trim_end_matches(" kB").parse()?;
-    Ok(kib * 1024.0)
+    Ok(found)
 }

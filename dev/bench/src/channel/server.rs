@@ -1,7 +1,7 @@
-//! The server that everybody calls, which is also how pages are told what to do.
+//! The server of all clients, which also hands out the pages' jobs.
 //!
-//! A page may connect to its own server alone, so it asks for its jobs by `SayHello`, with its number as
-//! metadata and what it has measured as the name.
+//! A page may connect to its own server alone, so it asks for its jobs by `SayHello`, with its number as metadata and its
+//! report as the name.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -21,52 +21,52 @@ use tonic::{Request, Response, Status, Streaming};
 use tonic_serve::{App, ServeOptions};
 
 use super::case::{Client, GREETING};
-use super::page::{Desk, Page};
+use super::page::{JobQueue, Page};
 
-/// The number of the page that asks for a job.
+/// The number of the asking page.
 const PAGE_KEY: &str = "x-bench-page";
-/// How many messages a stream has.
+/// Number of messages of a stream.
 const COUNT_KEY: &str = "x-bench-count";
-/// How many bytes the text of each has.
+/// Bytes of each message's text.
 const SIZE_KEY: &str = "x-bench-size";
 
-/// A server on a port of its own, until this program ends.
+/// A server on a free port, until this program ends.
 pub(crate) struct Server {
     addr: SocketAddr,
-    desks: Arc<Desks>,
+    queues: Arc<JobQueues>,
     last: AtomicU32,
 }
 
-type Desks = Mutex<HashMap<u32, Desk>>;
+type JobQueues = Mutex<HashMap<u32, JobQueue>>;
 
 impl Server {
     pub(crate) async fn start(pages: &Path) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
-        let desks = Arc::new(Desks::default());
-        let greeter = GreeterServer::new(BenchGreeter { desks: desks.clone() });
+        let queues = Arc::new(JobQueues::default());
+        let greeter = GreeterServer::new(BenchGreeter { queues: queues.clone() });
         let app = App::new(Routes::new(greeter)).page(tonic_serve::Page::new(pages));
         tokio::spawn(tonic_serve::serve(listener, app, ServeOptions::default(), std::future::pending()));
-        Ok(Self { addr, desks, last: AtomicU32::new(0) })
+        Ok(Self { addr, queues, last: AtomicU32::new(0) })
     }
 
-    /// Where it listens.
+    /// Its address.
     pub(crate) fn url(&self) -> String {
         format!("http://{}", self.addr)
     }
 
-    /// A page that is to be opened.
+    /// A page for a browser to open.
     pub(crate) fn page(&self, client: Client) -> Page {
         let number = self.last.fetch_add(1, Ordering::Relaxed);
         let url = format!("{}/?client={}&page={number}", self.url(), client.module());
-        let (page, desk) = Page::new(client, url);
-        self.desks.lock().unwrap_or_else(PoisonError::into_inner).insert(number, desk);
+        let (page, queue) = Page::new(client, url);
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner).insert(number, queue);
         page
     }
 }
 
 struct BenchGreeter {
-    desks: Arc<Desks>,
+    queues: Arc<JobQueues>,
 }
 
 #[tonic::async_trait]
@@ -78,9 +78,9 @@ impl Greeter for BenchGreeter {
         let message = match number(request.metadata(), PAGE_KEY)? {
             None => GREETING.to_owned(),
             Some(page) => {
-                let desk = self.desks.lock().unwrap_or_else(PoisonError::into_inner).get(&page).cloned();
-                let desk = desk.ok_or_else(|| Status::not_found("there is no such page"))?;
-                desk.next(&request.get_ref().name).await.map_err(Status::unavailable)?
+                let queue = self.queues.lock().unwrap_or_else(PoisonError::into_inner).get(&page).cloned();
+                let queue = queue.ok_or_else(|| Status::not_found("there is no such page"))?;
+                queue.next(&request.get_ref().name).await.map_err(Status::unavailable)?
             }
         };
         Ok(Response::new(HelloReply { message }))
@@ -102,14 +102,14 @@ impl Greeter for BenchGreeter {
         &self,
         _: Request<Streaming<HelloRequest>>,
     ) -> Result<Response<Self::SayHelloBidiStreamStream>, Status> {
-        Err(Status::unimplemented("nobody measures this"))
+        Err(Status::unimplemented("no case uses this"))
     }
 
     async fn say_hello_client_stream(
         &self,
         _: Request<Streaming<HelloRequest>>,
     ) -> Result<Response<HelloReply>, Status> {
-        Err(Status::unimplemented("nobody measures this"))
+        Err(Status::unimplemented("no case uses this"))
     }
 }
 
@@ -117,5 +117,5 @@ impl Greeter for BenchGreeter {
 fn number(metadata: &MetadataMap, key: &str) -> Result<Option<u32>, Status> {
     let Some(value) = metadata.get(key) else { return Ok(None) };
     let number = value.to_str().ok().and_then(|text| text.parse().ok());
-    number.map(Some).ok_or_else(|| Status::invalid_argument(format!("{key} is no number")))
+    number.map(Some).ok_or_else(|| Status::invalid_argument(format!("{key} is not a number")))
 }

@@ -8,13 +8,13 @@ use super::weight::Weight;
 use super::{Memory, Options, Peaks, Times};
 use crate::report::Samples;
 
-/// Whom the others are compared with.
+/// The peers in the columns of ratios.
 const PEERS: [Client; 3] = [Client::Fetch, Client::ConnectWeb, Client::TonicWebWasm];
 
-/// What a goal is called, what was measured, and whether it is met.
+/// Name of a goal, the measurement, and the condition.
 type Goal = (&'static str, Option<Samples>, fn(f64) -> bool);
 
-/// Times, and as ratios of times. Below 1 is faster.
+/// Times, and ratios of times. Below 1 is faster.
 pub(crate) fn measured(options: &Options, times: &Times) -> String {
     let mut text = String::new();
     for case in options.cases() {
@@ -46,7 +46,7 @@ pub(crate) fn measured(options: &Options, times: &Times) -> String {
 pub(crate) fn memory_and_weight(peaks: &Peaks, weights: &BTreeMap<Client, Weight>) -> String {
     let mut text = String::new();
     if !peaks.is_empty() {
-        write_line(&mut text, "By how much (c) makes memory grow, MB:\n");
+        write_line(&mut text, "Growth of memory by (c), MB:\n");
         write_line(
             &mut text,
             "| client | peak of the page's process | memory of the module |\n|---|---:|---:|",
@@ -71,7 +71,7 @@ pub(crate) fn memory_and_weight(peaks: &Peaks, weights: &BTreeMap<Client, Weight
     text
 }
 
-/// What our own channel is meant to reach.
+/// The goals of tonic-web-channel.
 pub(crate) fn goals(times: &Times, peaks: &Peaks, weights: &BTreeMap<Client, Weight>) -> String {
     let of = |case, client| times.get(&(case, client)).map(|rounds| &rounds.clock);
     let against = |case, peer| ratio(of(case, Client::Channel), of(case, peer));
@@ -98,7 +98,7 @@ pub(crate) fn goals(times: &Times, peaks: &Peaks, weights: &BTreeMap<Client, Wei
             |x| x < 1.0,
         ),
     ];
-    let mut text = "| goal of ours | measured, median (range) | |\n|---|---:|---|\n".to_owned();
+    let mut text = "| goal | measured, median (range) | |\n|---|---:|---|\n".to_owned();
     for (goal, measured, is_met) in goals {
         if let Some(measured) = measured {
             let met = if is_met(measured.median()) { "met" } else { "MISSED" };
@@ -108,12 +108,12 @@ pub(crate) fn goals(times: &Times, peaks: &Peaks, weights: &BTreeMap<Client, Wei
     text
 }
 
-/// Round by round.
+/// Ratios round by round.
 fn ratio(of: Option<&Vec<f64>>, to: Option<&Vec<f64>>) -> Option<Samples> {
     Some(Samples::ratios(of?, to?))
 }
 
 fn write_line(text: &mut String, line: &str) {
-    // Writing into a text cannot fail.
+    // Writing into a string cannot fail.
     writeln!(text, "{line}").ok();
 }

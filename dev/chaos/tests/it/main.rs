@@ -1,5 +1,4 @@
-//! The program from outside: its command line. That the server withstands it is a step of `cargo xtask test`, which
-//! uses the program that is built for this.
+//! The command line of the program. `cargo xtask test` runs its short form separately.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
@@ -17,7 +16,7 @@ fn plan(arguments: &str) -> Vec<String> {
 }
 
 #[test]
-fn a_seed_leads_to_the_same_steps_every_time() {
+fn the_printed_steps_depend_only_on_the_seed() {
     let steps = plan("--seed 7 --plan 50");
     assert_eq!(steps.len(), 50);
     assert_eq!(steps, plan("--seed 7 --plan 50"));
@@ -38,7 +37,7 @@ fn faults_and_attacks_are_chosen_by_name() {
 }
 
 #[test]
-fn a_run_that_can_do_nothing_is_refused() {
+fn options_that_leave_nothing_to_do_are_refused() {
     for arguments in ["--only kill --without kill", "--kills 3 --without kill", "--only rain", "--minutes 0"]
     {
         let output = chaos(arguments);

@@ -1,4 +1,4 @@
-//! The client that the suite starts: it passes each call on to a page in a browser.
+//! A client that passes each call of the suite on to a page in a browser.
 
 use std::process::ExitCode;
 

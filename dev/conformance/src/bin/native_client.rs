@@ -1,4 +1,4 @@
-//! A client without a browser, over the channel as native programs have it.
+//! A client without a browser.
 
 use std::process::ExitCode;
 

@@ -1,4 +1,4 @@
-//! A stream in both directions at once: one answer for each request, as long as there are answers.
+//! A full-duplex stream: one response for each request, as long as the definition has responses.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,18 +7,18 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use tonic::{Status, Streaming};
 
-use super::seen::Seen;
+use super::received::Received;
 use super::{Payloads, delay, end};
 use crate::pb::{BidiStreamRequest, ConformancePayload, StreamResponseDefinition};
 
 pub(super) struct FullDuplex {
     requests: Streaming<BidiStreamRequest>,
-    /// The request that was read to know what is asked for.
+    /// The first request, which contains the definition.
     first: Option<BidiStreamRequest>,
     /// Whether requests may still come.
     open: bool,
-    /// What came since the last answer.
-    seen: Seen,
+    /// The requests since the last response.
+    received: Received,
     definition: StreamResponseDefinition,
     answers: VecDeque<Vec<u8>>,
     delay: Duration,
@@ -29,14 +29,14 @@ impl FullDuplex {
     pub(super) fn new(
         requests: Streaming<BidiStreamRequest>,
         first: BidiStreamRequest,
-        seen: Seen,
+        received: Received,
         definition: &StreamResponseDefinition,
     ) -> Self {
         Self {
             requests,
             first: Some(first),
             open: true,
-            seen,
+            received,
             definition: definition.clone(),
             answers: definition.response_data.clone().into(),
             delay: delay(definition.response_delay_ms),
@@ -59,16 +59,16 @@ impl FullDuplex {
         }
         if self.open {
             match self.request().await? {
-                Some(request) => self.seen.add(&request)?,
+                Some(request) => self.received.add(&request)?,
                 None => self.open = false,
             }
         }
         let Some(data) = self.answers.pop_front() else {
             self.ended = true;
-            return end(&self.definition, || self.seen.clone())?.transpose();
+            return end(&self.definition, || self.received.clone())?.transpose();
         };
         tokio::time::sleep(self.delay).await;
-        Ok(Some(ConformancePayload { data, request_info: Some(self.seen.take()) }))
+        Ok(Some(ConformancePayload { data, request_info: Some(self.received.take()) }))
     }
 
     async fn request(&mut self) -> Result<Option<BidiStreamRequest>, Status> {

@@ -1,4 +1,4 @@
-//! The client's program, without a browser that could make calls.
+//! The client in a browser, without a usable browser.
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -26,21 +26,21 @@ fn error(output: &Output) -> String {
 }
 
 #[test]
-fn a_browser_that_is_not_there_is_named() {
+fn the_error_names_a_missing_browser() {
     let text = error(&run(page().path(), "no-such-browser"));
     assert!(text.contains("cannot start the browser `no-such-browser`"), "{text}");
 }
 
 #[test]
-fn a_page_that_was_not_built_is_named() {
+fn the_error_names_a_missing_page() {
     let folder = tempfile::tempdir().unwrap();
     let text = error(&run(folder.path(), "no-such-browser"));
     assert!(text.contains("conformance-page.js"), "{text}");
 }
 
 #[test]
-fn without_cases_it_ends_well() {
-    // What stands for the browser is still running then.
+fn it_succeeds_without_cases() {
+    // The stand-in for the browser still runs at the end.
     let folder = page();
     let browser = folder.path().join("browser");
     std::fs::write(&browser, "#!/bin/sh\nexec sleep 600\n").unwrap();

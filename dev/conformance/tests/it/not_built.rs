@@ -3,7 +3,7 @@
 use std::process::Command;
 
 #[test]
-fn every_program_says_what_to_run_instead() {
+fn every_program_names_the_command_that_builds_it() {
     let programs = [
         env!("CARGO_BIN_EXE_conformance-client"),
         env!("CARGO_BIN_EXE_conformance-native-client"),

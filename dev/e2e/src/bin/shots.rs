@@ -1,18 +1,18 @@
-//! Takes pictures of the page for people to look at: `cargo run -p e2e --bin shots -- <folder>`.
+//! Takes pictures of the page: `cargo run -p e2e --bin shots -- <folder>`.
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use e2e::{Browser, CHINESE, ENGLISH, Guest, Names, Page, Result, World, any, beginning, eventually, part};
 
-/// The views' sizes.
+/// Sizes of the view.
 const SIZES: [(u32, u32); 3] = [(320, 640), (768, 900), (1440, 900)];
 
-/// A text without a place to break it.
+/// A text without a line break opportunity.
 const LONG_WORD: &str = "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft/\
     https%3A%2F%2Fexample.org%2Fa%2Fvery%2Flong%2Faddress%3Fwith%3Deverything%26and%3Dmore";
 
-/// What people write, by author: a bit of everything.
+/// Messages with every kind of content, by author.
 const TALK: [(&str, &str); 16] = [
     ("Ada", "Morning! Does the new build work for everybody?"),
     ("Ada", "I have had it open since seven and nothing was lost, not even over the tunnel on the way in."),
@@ -47,7 +47,7 @@ async fn main() -> Result {
     Ok(())
 }
 
-/// Everything that one browser shows, in all sizes and both colours.
+/// All pictures of one browser, in all sizes and both themes.
 async fn take(page: &Page, folder: &Path, language: &str) -> Result {
     let shots = Shots { page, folder, language, names: page.names() };
     let me = if language == "zh" { "李雷" } else { "Tim" };
@@ -57,7 +57,7 @@ async fn take(page: &Page, folder: &Path, language: &str) -> Result {
 
     page.join(me).await?;
     page.part(&part("textbox", shots.names.message)).await?;
-    page.says_somewhere(TALK[15].1).await?;
+    page.page_contains(TALK[15].1).await?;
     shots.all("chat").await?;
     waiting(&shots).await?;
     menu(&shots).await?;
@@ -70,10 +70,10 @@ async fn take(page: &Page, folder: &Path, language: &str) -> Result {
     let line = beginning("button", "").within(&any("listitem").within(&panel));
     page.part_of(&line, 0).await?.click().await?;
     shots.all("calls").await?;
-    // The unary call, both of whose messages open with it.
+    // The unary call, with both of its messages.
     page.part_of(&line, 0).await?.click().await?;
     page.part_of(&line, 1).await?.click().await?;
-    page.mentions(&panel, "0a 05 57 6f 72 6c 64").await?;
+    page.contains_text(&panel, "0a 05 57 6f 72 6c 64").await?;
     shots.all("calls-message").await?;
     page.run::<()>("document.querySelector('.calls__list').scrollTop = 1e6", vec![]).await?;
     shots.all("calls-end").await?;
@@ -82,22 +82,22 @@ async fn take(page: &Page, folder: &Path, language: &str) -> Result {
     shots.all("settings").await
 }
 
-/// Messages that wait, and the strip that says why.
+/// Waiting messages, and the strip with the reason.
 async fn waiting(shots: &Shots<'_>) -> Result {
     let page = shots.page;
-    // No field stops a control character from being pasted, and the server takes none.
+    // A field accepts a pasted control character, and the server refuses it.
     page.write("This one is refused. \u{7}").await?;
-    page.says_somewhere(shots.names.discard).await?;
+    page.page_contains(shots.names.discard).await?;
     page.set_offline(true).await?;
     page.write("This one waits for the network.").await?;
     page.write("这一条也在等网络。").await?;
-    page.says_somewhere(shots.names.waiting).await?;
+    page.page_contains(shots.names.waiting).await?;
     shots.all("offline").await?;
     page.set_offline(false).await?;
     page.click(&part("button", shots.names.discard)).await?;
     eventually("the messages to be stored", async || {
-        let text = page.all_text().await?;
-        e2e::wait::holds(!text.contains(shots.names.waiting), || "one waits".to_owned())
+        ensure!(!page.all_text().await?.contains(shots.names.waiting), "one waits");
+        Ok(())
     })
     .await
 }
@@ -118,15 +118,15 @@ async fn menu(shots: &Shots<'_>) -> Result {
     shots.page.press(e2e::keys::ESCAPE).await
 }
 
-/// Results in both cards that can have some.
+/// Results in both cards.
 async fn greeter(page: &Page, names: &Names) -> Result {
     let streaming = part("form", "SayHelloStreamReply");
     page.click(&part("button", names.say_hello)).await?;
-    page.mentions(&part("form", "SayHello"), "Hello, World!").await?;
+    page.contains_text(&part("form", "SayHello"), "Hello, World!").await?;
     page.fill(&part("textbox", names.count).within(&streaming), "40").await?;
     page.fill(&part("textbox", names.interval).within(&streaming), "5").await?;
     page.click(&part("button", names.start)).await?;
-    page.mentions(&streaming, "0 OK").await
+    page.contains_text(&streaming, "0 OK").await
 }
 
 struct Shots<'a> {
@@ -156,7 +156,7 @@ impl Shots<'_> {
     }
 }
 
-/// Fills the chat with people and what they say.
+/// Fills the chat with people and messages.
 async fn talk(url: &str) -> Result {
     let mut people: Vec<(&str, Guest)> = Vec::new();
     for (name, text) in TALK {

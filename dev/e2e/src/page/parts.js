@@ -1,4 +1,4 @@
-// Finds the parts of a page as people who cannot see it do: by role and accessible name.
+// Finds parts of a page by role and accessible name, as a screen reader does.
 
 const ROLES = {
   A: (element) => (element.hasAttribute("href") ? "link" : ""),
@@ -37,7 +37,7 @@ function role(element) {
 
 const tidy = (text) => text.replace(/\s+/g, " ").trim();
 
-// What is said of an element's content: what is hidden from the accessibility tree is not.
+// The text of an element in the accessibility tree.
 function content(node) {
   if (node.nodeType === Node.TEXT_NODE) return node.data;
   if (node.nodeType !== Node.ELEMENT_NODE) return "";
@@ -59,8 +59,8 @@ function name(element) {
   if (labelled) return labelled;
   if (element.labels?.length) return tidy([...element.labels].map(content).join(" "));
   if (element.tagName === "FIELDSET") return tidy(element.querySelector("legend")?.textContent || "");
-  const said = NAMED_BY_CONTENT.has(role(element)) ? tidy(content(element)) : "";
-  return said || tidy(element.getAttribute("title") || element.getAttribute("placeholder") || "");
+  const text = NAMED_BY_CONTENT.has(role(element)) ? tidy(content(element)) : "";
+  return text || tidy(element.getAttribute("title") || element.getAttribute("placeholder") || "");
 }
 
 function isThere(element) {
@@ -73,7 +73,7 @@ function fits(element, step) {
   return step.prefix ? name(element).startsWith(step.name) : name(element) === step.name;
 }
 
-// All parts that `steps` lead to, in the order of the page.
+// All parts that match the last step within those of the steps before, in the order of the page.
 function find(steps) {
   let places = [document];
   for (const step of steps) {
@@ -86,7 +86,7 @@ function find(steps) {
   return places;
 }
 
-// The parts that are there of one role, for a failure's message.
+// The names of all parts with the role of the last step, for error messages.
 function namesOf(steps) {
   const last = steps[steps.length - 1];
   return find([...steps.slice(0, -1), { role: last.role, name: null }]).map(name);
@@ -97,7 +97,7 @@ function messages() {
   const articles = find([{ role: "log", name: null }, { role: "article", name: null }]);
   return articles.map((article) => ({
     name: name(article),
-    said: tidy([...article.childNodes].map(content).join("")),
+    text: tidy([...article.childNodes].map(content).join("")),
     top: article.getBoundingClientRect().top,
   }));
 }

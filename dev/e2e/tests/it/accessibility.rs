@@ -1,4 +1,4 @@
-//! What axe-core finds, and what the browser's accessibility tree has.
+//! axe-core's checks, and the browser's accessibility tree.
 
 use anyhow::{Context as _, bail};
 use e2e::{Browser, ENGLISH, Guest, Names, Page, Result, any, axe, beginning, part, scenario};
@@ -6,7 +6,7 @@ use serde_json::Value;
 
 const N: &Names = &ENGLISH;
 
-/// Fails when axe finds a violation, naming rules and elements.
+/// Fails when axe finds a violation. The error names rules and elements.
 async fn has_no_barriers(page: &Page, place: &str) -> Result {
     let script = std::fs::read_to_string(axe()?).context("axe-core can not be read")?;
     page.run::<()>(&format!("if (!window.axe) {{ {script} }}"), vec![]).await?;
@@ -48,7 +48,7 @@ async fn axe_finds_no_violation_on_the_first_visit_and_the_chat() -> Result {
         }
         page.join("Ada").await?;
         page.write("My own").await?;
-        page.has_stored("My own").await?;
+        page.shows_stored("My own").await?;
         page.fill(&part("textbox", N.message), "a draft").await?;
         for colours in ["light", "dark"] {
             page.prefer_colours(colours).await?;
@@ -70,11 +70,11 @@ async fn axe_finds_no_violation_on_the_greeter_and_the_settings() -> Result {
         let page = world.browser("Ada", Browser::default()).await?;
         page.open("/greeter").await?;
         page.click(&part("button", N.say_hello)).await?;
-        page.mentions(&part("form", "SayHello"), "0 OK").await?;
+        page.contains_text(&part("form", "SayHello"), "0 OK").await?;
         page.click(&part("button", N.calls)).await?;
         let panel = part("region", N.calls);
         page.click(&beginning("button", "").within(&any("listitem").within(&panel))).await?;
-        page.mentions(&panel, "not compressed").await?;
+        page.contains_text(&panel, "not compressed").await?;
         for colours in ["light", "dark"] {
             page.prefer_colours(colours).await?;
             has_no_barriers(&page, &format!("the Greeter with an open call, {colours}")).await?;

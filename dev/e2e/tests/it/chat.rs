@@ -1,4 +1,4 @@
-//! People who talk in one room.
+//! Several people in one room.
 
 use anyhow::bail;
 use e2e::{Browser, ENGLISH, Names, Result, eventually, part, scenario};
@@ -11,9 +11,9 @@ async fn two_people_chat_both_ways_and_a_third_reads_what_was_said_before() -> R
         let ada = world.person("Ada").await?;
         let grace = world.person("Grace").await?;
         ada.write("Good morning").await?;
-        grace.reads(&["Good morning"]).await?;
+        grace.shows_messages(&["Good morning"]).await?;
         grace.write("Morning! 你好 👋").await?;
-        ada.reads(&["Good morning", "Morning! 你好 👋"]).await?;
+        ada.shows_messages(&["Good morning", "Morning! 你好 👋"]).await?;
         ada.write("How is the log?").await?;
         grace.write("Dense.").await?;
         let all = ["Good morning", "Morning! 你好 👋", "How is the log?", "Dense."];
@@ -26,7 +26,7 @@ async fn two_people_chat_both_ways_and_a_third_reads_what_was_said_before() -> R
             })
             .await?;
         }
-        // The last two were written at the same time: any order, but the same on every screen.
+        // The last two were written at the same time: their order is free, but the same on every screen.
         let order = said(&edsger).await?;
         assert_eq!(said(&ada).await?, order);
         assert_eq!(said(&grace).await?, order);
@@ -42,11 +42,11 @@ async fn two_people_chat_both_ways_and_a_third_reads_what_was_said_before() -> R
 }
 
 async fn said(page: &e2e::Page) -> Result<Vec<(String, String)>> {
-    Ok(page.messages().await?.into_iter().map(|message| (message.name, message.said)).collect())
+    Ok(page.messages().await?.into_iter().map(|message| (message.name, message.text)).collect())
 }
 
 #[tokio::test]
-async fn a_name_in_use_is_refused_at_the_field_and_another_is_taken() -> Result {
+async fn a_name_in_use_is_refused_at_the_field() -> Result {
     scenario(async |world| {
         let _ada = world.person("Ada").await?;
         let other = world.browser("the other Ada", Browser::default()).await?;
@@ -60,7 +60,7 @@ async fn a_name_in_use_is_refused_at_the_field_and_another_is_taken() -> Result 
             }
         })
         .await?;
-        // The reason is tied to the field, so that it is read out with it.
+        // The reason is associated with the field, so that screen readers announce it.
         let reason: String = other
             .run(
                 "const ids = find(arguments[0].steps)[0].getAttribute('aria-describedby').split(' ');
@@ -73,7 +73,7 @@ async fn a_name_in_use_is_refused_at_the_field_and_another_is_taken() -> Result 
 
         other.join("Ada the Second").await?;
         other.write("Hello").await?;
-        other.has_stored("Hello").await
+        other.shows_stored("Hello").await
     })
     .await
 }
@@ -83,14 +83,14 @@ async fn a_reload_stays_in_the_room_and_signed_in() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.write("Still here").await?;
-        ada.has_stored("Still here").await?;
+        ada.shows_stored("Still here").await?;
         let path = ada.path().await?;
         assert_eq!(path, "/room/general");
         ada.reload().await?;
-        ada.reads(&["Still here"]).await?;
+        ada.shows_messages(&["Still here"]).await?;
         assert_eq!(ada.path().await?, path);
         ada.write("And still Ada").await?;
-        ada.reads(&["Still here", "And still Ada"]).await?;
+        ada.shows_messages(&["Still here", "And still Ada"]).await?;
         let messages = ada.messages().await?;
         assert!(messages[1].name.starts_with("Ada, "), "{messages:?}");
         Ok(())
@@ -114,7 +114,7 @@ async fn signing_out_leads_to_the_first_visit_and_frees_the_name() -> Result {
 }
 
 #[tokio::test]
-async fn what_people_write_is_text_and_never_html() -> Result {
+async fn messages_are_text_and_never_html() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         let grace = world.person("Grace").await?;
@@ -127,7 +127,7 @@ async fn what_people_write_is_text_and_never_html() -> Result {
         for text in texts {
             ada.write(text).await?;
         }
-        grace.reads(&texts).await?;
+        grace.shows_messages(&texts).await?;
         let harm: u32 = grace
             .run(
                 "const log = find([{ role: 'log', name: null }])[0];
@@ -147,7 +147,7 @@ async fn a_link_leaves_without_a_trace() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.write("See https://example.org/a?b=c&d=(e) for more.").await?;
-        ada.has_stored("See").await?;
+        ada.shows_stored("See").await?;
         let link: (String, String) = ada
             .run(
                 "const link = find([{ role: 'log', name: null }, { role: 'link', name: null }])[0];

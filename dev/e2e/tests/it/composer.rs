@@ -1,4 +1,4 @@
-//! Writing a message.
+//! The composer.
 
 use anyhow::bail;
 use e2e::{ENGLISH, Names, Page, Part, Result, eventually, keys, part, scenario};
@@ -9,7 +9,7 @@ fn composer() -> Part {
     part("textbox", N.message)
 }
 
-/// What the composer holds.
+/// The composer's content.
 async fn held(page: &Page) -> Result<String> {
     page.run("return find(arguments[0].steps)[0].value", vec![serde_json::to_value(composer())?]).await
 }
@@ -43,9 +43,9 @@ async fn a_draft_survives_a_reload_and_belongs_to_its_room() -> Result {
         ada.click(&composer()).await?;
         ada.press(keys::ENTER).await?;
         holds(&ada, "").await?;
-        ada.has_stored("half a thou").await?;
+        ada.shows_stored("half a thou").await?;
         ada.reload().await?;
-        ada.reads(&["half a thou"]).await?;
+        ada.shows_messages(&["half a thou"]).await?;
         holds(&ada, "").await
     })
     .await
@@ -63,9 +63,9 @@ async fn shift_and_enter_breaks_the_line_and_enter_sends() -> Result {
         assert!(ada.messages().await?.is_empty());
         ada.press(keys::ENTER).await?;
         holds(&ada, "").await?;
-        ada.has_stored("one").await?;
+        ada.shows_stored("one").await?;
         let messages = ada.messages().await?;
-        assert!(messages.len() == 1 && messages[0].said.contains("two"), "{messages:?}");
+        assert!(messages.len() == 1 && messages[0].text.contains("two"), "{messages:?}");
         assert_eq!(ada.focused().await?, ("textbox".to_owned(), N.message.to_owned()));
         Ok(())
     })
@@ -77,10 +77,10 @@ async fn enter_never_sends_while_an_input_method_composes() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.click(&composer()).await?;
-        // The browser's own composition, as an input method drives it.
+        // The browser's own composition, as an input method starts it.
         let composing = serde_json::json!({ "text": "nihao", "selectionStart": 5, "selectionEnd": 5 });
         ada.devtools("Input.imeSetComposition", composing).await?;
-        // Chromium and Firefox say so in isComposing; Safari only by the key code 229.
+        // Chromium and Firefox report it in isComposing, Safari only by the key code 229.
         let prevented: Vec<bool> = ada
             .run(
                 "const field = find(arguments[0].steps)[0];
@@ -90,70 +90,70 @@ async fn enter_never_sends_while_an_input_method_composes() -> Result {
                 vec![serde_json::to_value(composer())?],
             )
             .await?;
-        // What is prevented never reaches the input method.
+        // A prevented key never reaches the input method.
         assert_eq!(prevented, [false, false]);
         ada.insert("你好").await?;
         holds(&ada, "你好").await?;
         ada.press(keys::ENTER).await?;
-        ada.has_stored("你好").await?;
-        ada.reads(&["你好"]).await
+        ada.shows_stored("你好").await?;
+        ada.shows_messages(&["你好"]).await
     })
     .await
 }
 
 #[tokio::test]
-async fn nothing_but_white_space_is_not_sent() -> Result {
+async fn white_space_alone_is_not_sent() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.write("   ").await?;
         ada.write("").await?;
         ada.write("something").await?;
-        ada.has_stored("something").await?;
-        ada.reads(&["something"]).await
+        ada.shows_stored("something").await?;
+        ada.shows_messages(&["something"]).await
     })
     .await
 }
 
 #[tokio::test]
-async fn the_limit_is_counted_in_characters_and_nothing_over_it_is_lost() -> Result {
+async fn the_length_limit_counts_characters_and_deletes_nothing() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         let grace = world.person("Grace").await?;
-        // Of two UTF-16 units and four bytes each.
+        // Characters of two UTF-16 units and four bytes each.
         let longest = "🌍".repeat(4_000);
         ada.write(&longest).await?;
-        grace.has_stored(&longest).await?;
+        grace.shows_stored(&longest).await?;
         let too_long = "字".repeat(4_001);
         ada.write(&too_long).await?;
         holds(&ada, &too_long).await?;
         assert_eq!(ada.messages().await?.len(), 1);
         ada.press('\u{e003}').await?;
         ada.press(keys::ENTER).await?;
-        grace.has_stored(&"字".repeat(4_000)).await
+        grace.shows_stored(&"字".repeat(4_000)).await
     })
     .await
 }
 
 #[tokio::test]
-async fn a_refused_message_says_so_and_can_be_tried_again_or_discarded() -> Result {
+async fn a_refused_message_can_be_sent_again_or_discarded() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.write("fine").await?;
-        ada.has_stored("fine").await?;
-        // No field stops a control character from being pasted, and the server takes none.
+        ada.shows_stored("fine").await?;
+        // A field accepts a pasted control character, and the server refuses it.
         ada.write("a bell: \u{7}").await?;
         let article = e2e::any("article").within(&e2e::any("log"));
         refused(&ada, "a bell:").await?;
-        // What follows is not held up.
+        // Later messages are not delayed.
         ada.write("fine too").await?;
-        ada.has_stored("fine too").await?;
+        ada.shows_stored("fine too").await?;
         ada.click(&part("button", N.try_again).within(&article)).await?;
         refused(&ada, "a bell:").await?;
-        // It is still there after a reload or honestly gone; here it is there.
+        // A reload keeps it.
         ada.click(&part("button", N.discard).within(&article)).await?;
-        ada.reads(&["fine", "fine too"]).await?;
+        ada.shows_messages(&["fine", "fine too"]).await?;
         ada.reload().await?;
-        ada.reads(&["fine", "fine too"]).await
+        ada.shows_messages(&["fine", "fine too"]).await
     })
     .await
 }
@@ -161,8 +161,8 @@ async fn a_refused_message_says_so_and_can_be_tried_again_or_discarded() -> Resu
 async fn refused(page: &Page, text: &str) -> Result {
     eventually(&format!("{text:?} to be marked as not sent"), async || {
         let messages = page.messages().await?;
-        match messages.iter().find(|message| message.said.contains(text)) {
-            Some(message) if message.said.contains(N.not_sent) => Ok(()),
+        match messages.iter().find(|message| message.text.contains(text)) {
+            Some(message) if message.text.contains(N.not_sent) => Ok(()),
             other => bail!("it is {other:?}"),
         }
     })
@@ -170,13 +170,13 @@ async fn refused(page: &Page, text: &str) -> Result {
 }
 
 #[tokio::test]
-async fn a_session_ended_elsewhere_asks_to_join_again_and_keeps_what_was_written() -> Result {
+async fn a_session_ended_in_another_browser_keeps_the_draft() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.write("first").await?;
-        ada.has_stored("first").await?;
+        ada.shows_stored("first").await?;
         ada.fill(&composer(), "not yet sent").await?;
-        // The cookie is the browser's; the page cannot see it, and neither can it see that it is gone.
+        // The page cannot read the cookie, so it does not notice its end.
         ada.devtools("Network.clearBrowserCookies", serde_json::json!({})).await?;
         ada.press(keys::ENTER).await?;
         ada.part(&part("form", N.join)).await?;

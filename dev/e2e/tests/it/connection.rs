@@ -1,11 +1,11 @@
-//! The server is killed and the network goes away: nothing is lost, and nothing is said twice.
+//! A killed server and a lost network: no message is lost or repeated.
 
 use anyhow::bail;
 use e2e::{ENGLISH, Names, Page, Result, any, eventually, part, scenario};
 
 const N: &Names = &ENGLISH;
 
-/// Waits until the strip under the header says something with this in it.
+/// Waits until the strip under the header contains `text`.
 async fn strip_says(page: &Page, text: &str) -> Result {
     eventually(&format!("the strip to say {text:?}"), async || {
         let said = strip(page).await?;
@@ -14,7 +14,7 @@ async fn strip_says(page: &Page, text: &str) -> Result {
     .await
 }
 
-/// Waits until nothing is said about the connection any more.
+/// Waits until the strip is empty.
 async fn strip_is_empty(page: &Page) -> Result {
     eventually("the strip to be empty", async || {
         let said = strip(page).await?;
@@ -23,14 +23,14 @@ async fn strip_is_empty(page: &Page) -> Result {
     .await
 }
 
-/// What the page's `status` parts say.
+/// The texts of the page's `status` parts.
 async fn strip(page: &Page) -> Result<Vec<String>> {
     let status = serde_json::to_value(any("status"))?;
     page.run("return find(arguments[0].steps).map((part) => tidy(part.innerText))", vec![status]).await
 }
 
 #[tokio::test]
-async fn a_killed_server_loses_nothing_and_repeats_nothing() -> Result {
+async fn a_killed_server_loses_and_repeats_no_message() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         let grace = world.person("Grace").await?;
@@ -39,11 +39,11 @@ async fn a_killed_server_loses_nothing_and_repeats_nothing() -> Result {
             texts.push(format!("before {number}"));
             ada.write(&texts[number - 1]).await?;
         }
-        grace.reads(&texts).await?;
-        ada.forgive_requests();
-        grace.forgive_requests();
+        grace.shows_messages(&texts).await?;
+        ada.allow_failed_requests();
+        grace.allow_failed_requests();
 
-        // Killed right behind a message: it may be stored or not, acknowledged or not.
+        // Killed directly after a message, which may be stored or not, acknowledged or not.
         texts.push("at the very moment".to_owned());
         ada.write("at the very moment").await?;
         world.kill_server()?;
@@ -53,23 +53,23 @@ async fn a_killed_server_loses_nothing_and_repeats_nothing() -> Result {
         }
         eventually("five messages that wait", async || {
             let waiting =
-                ada.messages().await?.iter().filter(|message| message.said.contains(N.waiting)).count();
+                ada.messages().await?.iter().filter(|message| message.text.contains(N.waiting)).count();
             if waiting >= 5 { Ok(()) } else { bail!("{waiting} wait") }
         })
         .await?;
-        ada.reads(&texts).await?;
+        ada.shows_messages(&texts).await?;
 
         world.restart_server()?;
-        grace.reads(&texts).await?;
-        ada.reads(&texts).await?;
-        ada.has_stored(&texts[texts.len() - 1]).await?;
+        grace.shows_messages(&texts).await?;
+        ada.shows_messages(&texts).await?;
+        ada.shows_stored(&texts[texts.len() - 1]).await?;
         strip_is_empty(&ada).await?;
         strip_is_empty(&grace).await?;
         grace.write("afterwards").await?;
         texts.push("afterwards".to_owned());
         let late = world.person("Edsger").await?;
         for page in [&ada, &grace, &late] {
-            page.reads(&texts).await?;
+            page.shows_messages(&texts).await?;
         }
         Ok(())
     })
@@ -77,34 +77,34 @@ async fn a_killed_server_loses_nothing_and_repeats_nothing() -> Result {
 }
 
 #[tokio::test]
-async fn what_waits_survives_a_reload_while_the_server_is_killed() -> Result {
+async fn waiting_messages_survive_a_reload_while_the_server_is_down() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.write("first").await?;
-        ada.has_stored("first").await?;
-        ada.forgive_requests();
+        ada.shows_stored("first").await?;
+        ada.allow_failed_requests();
         world.kill_server()?;
         ada.write("second").await?;
         ada.write("third").await?;
-        ada.reads(&["first", "second", "third"]).await?;
+        ada.shows_messages(&["first", "second", "third"]).await?;
         world.restart_server()?;
-        // Whatever has been sent by now: the new page finds the rest and sends it once.
+        // The new page finds the messages that are not yet stored, and sends each once.
         ada.reload().await?;
-        ada.reads(&["first", "second", "third"]).await?;
-        ada.has_stored("third").await?;
+        ada.shows_messages(&["first", "second", "third"]).await?;
+        ada.shows_stored("third").await?;
         let grace = world.person("Grace").await?;
-        grace.reads(&["first", "second", "third"]).await
+        grace.shows_messages(&["first", "second", "third"]).await
     })
     .await
 }
 
 #[tokio::test]
-async fn the_strip_counts_down_and_try_now_does() -> Result {
+async fn the_strip_counts_down_and_try_now_reconnects() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.part(&part("textbox", N.message)).await?;
         strip_is_empty(&ada).await?;
-        ada.forgive_requests();
+        ada.allow_failed_requests();
         world.kill_server()?;
         strip_says(&ada, "Reconnecting in").await?;
         let before = strip(&ada).await?;
@@ -123,35 +123,35 @@ async fn the_strip_counts_down_and_try_now_does() -> Result {
         })
         .await?;
         ada.write("back").await?;
-        ada.has_stored("back").await
+        ada.shows_stored("back").await
     })
     .await
 }
 
 #[tokio::test]
-async fn offline_is_said_and_what_is_written_goes_out_once_afterwards() -> Result {
+async fn messages_written_offline_are_sent_once_afterwards() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         let grace = world.person("Grace").await?;
         ada.write("online").await?;
-        grace.reads(&["online"]).await?;
-        ada.forgive_requests();
+        grace.shows_messages(&["online"]).await?;
+        ada.allow_failed_requests();
         ada.set_offline(true).await?;
         strip_says(&ada, "Offline. What you write is kept and sent later.").await?;
         ada.write("offline one").await?;
         ada.write("offline two").await?;
         eventually("both to wait", async || {
             let waiting =
-                ada.messages().await?.iter().filter(|message| message.said.contains(N.waiting)).count();
+                ada.messages().await?.iter().filter(|message| message.text.contains(N.waiting)).count();
             if waiting == 2 { Ok(()) } else { bail!("{waiting} wait") }
         })
         .await?;
         grace.write("meanwhile").await?;
-        grace.has_stored("meanwhile").await?;
+        grace.shows_stored("meanwhile").await?;
         ada.set_offline(false).await?;
         for page in [&ada, &grace] {
-            page.reads(&["online", "meanwhile", "offline one", "offline two"]).await?;
-            page.has_stored("offline two").await?;
+            page.shows_messages(&["online", "meanwhile", "offline one", "offline two"]).await?;
+            page.shows_stored("offline two").await?;
         }
         strip_is_empty(&ada).await
     })
@@ -165,7 +165,7 @@ async fn two_people_write_while_the_server_is_killed_again_and_again() -> Result
         let grace = world.person("Grace").await?;
         for page in [&ada, &grace] {
             page.part(&part("textbox", N.message)).await?;
-            page.forgive_requests();
+            page.allow_failed_requests();
         }
         let (mut by_ada, mut by_grace) = (Vec::new(), Vec::new());
         for round in 1..=4 {
@@ -174,7 +174,7 @@ async fn two_people_write_while_the_server_is_killed_again_and_again() -> Result
                 ada.write(&by_ada[by_ada.len() - 1]).await?;
                 by_grace.push(format!("Grace {round}.{number}"));
                 grace.write(&by_grace[by_grace.len() - 1]).await?;
-                // In each round at another moment.
+                // At another time in each round.
                 if number == round.min(3) {
                     world.kill_server()?;
                 }
@@ -182,9 +182,9 @@ async fn two_people_write_while_the_server_is_killed_again_and_again() -> Result
             world.restart_server()?;
         }
         let order = eventually("all messages, stored, on both screens", async || {
-            let on_ada: Vec<String> = ada.messages().await?.into_iter().map(|message| message.said).collect();
+            let on_ada: Vec<String> = ada.messages().await?.into_iter().map(|message| message.text).collect();
             let on_grace: Vec<String> =
-                grace.messages().await?.into_iter().map(|message| message.said).collect();
+                grace.messages().await?.into_iter().map(|message| message.text).collect();
             if on_ada.len() == 24 && on_ada == on_grace {
                 Ok(on_ada)
             } else {
@@ -192,63 +192,63 @@ async fn two_people_write_while_the_server_is_killed_again_and_again() -> Result
             }
         })
         .await?;
-        // Each once, and each person's in the order in which they wrote them.
+        // Each once, and each person's in order.
         let of = |who: &str| order.iter().filter(|said| said.starts_with(who)).cloned().collect::<Vec<_>>();
         assert_eq!((of("Ada "), of("Grace ")), (by_ada, by_grace));
         let late = world.person("Edsger").await?;
-        late.reads(&order).await
+        late.shows_messages(&order).await
     })
     .await
 }
 
 #[tokio::test]
-async fn a_server_that_is_restarted_says_goodbye_and_is_missed_only_shortly() -> Result {
+async fn a_restarted_server_says_goodbye_and_clients_reconnect() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.write("before").await?;
-        ada.has_stored("before").await?;
-        ada.forgive_requests();
+        ada.shows_stored("before").await?;
+        ada.allow_failed_requests();
         world.end_server()?;
         ada.write("in between").await?;
         world.restart_server()?;
-        ada.has_stored("in between").await?;
-        ada.reads(&["before", "in between"]).await?;
+        ada.shows_stored("in between").await?;
+        ada.shows_messages(&["before", "in between"]).await?;
         strip_is_empty(&ada).await
     })
     .await
 }
 
 #[tokio::test]
-async fn two_tabs_of_one_person_show_the_same_and_send_what_waits_once() -> Result {
+async fn two_tabs_show_the_same_and_send_waiting_messages_once() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.write("from the first tab").await?;
-        ada.has_stored("from the first tab").await?;
+        ada.shows_stored("from the first tab").await?;
         ada.open_tab("/").await?;
-        ada.reads(&["from the first tab"]).await?;
+        ada.shows_messages(&["from the first tab"]).await?;
         ada.write("from the second tab").await?;
-        ada.has_stored("from the second tab").await?;
-        ada.forgive_requests();
+        ada.shows_stored("from the second tab").await?;
+        ada.allow_failed_requests();
         world.kill_server()?;
         ada.write("waits in the second").await?;
         ada.switch_to_tab(0).await?;
-        ada.reads(&["from the first tab", "from the second tab", "waits in the second"]).await?;
+        ada.shows_messages(&["from the first tab", "from the second tab", "waits in the second"]).await?;
         ada.write("waits in the first").await?;
         world.restart_server()?;
         let all = ["from the first tab", "from the second tab", "waits in the second", "waits in the first"];
-        ada.has_stored("waits in the first").await?;
+        ada.shows_stored("waits in the first").await?;
         let grace = world.person("Grace").await?;
-        grace.reads(&all).await?;
-        ada.reads(&all).await?;
+        grace.shows_messages(&all).await?;
+        ada.shows_messages(&all).await?;
         ada.switch_to_tab(1).await?;
-        ada.reads(&all).await?;
-        ada.has_stored("waits in the second").await
+        ada.shows_messages(&all).await?;
+        ada.shows_stored("waits in the second").await
     })
     .await
 }
 
 #[tokio::test]
-async fn a_message_over_the_rate_waits_says_when_it_is_sent_and_is_sent() -> Result {
+async fn a_message_over_the_rate_shows_its_wait_and_is_sent() -> Result {
     scenario(async |world| {
         world.restart_with(&["--rates=true", "--rate-send-user=3:1/3s"])?;
         let ada = world.person("Ada").await?;
@@ -260,8 +260,8 @@ async fn a_message_over_the_rate_waits_says_when_it_is_sent_and_is_sent() -> Res
 
         eventually("a waiting message to say when it is sent", async || {
             let messages = ada.messages().await?;
-            let heard = messages.iter().any(|message| message.said.contains("The server asks to wait."));
-            // The countdown is for the eyes alone.
+            let heard = messages.iter().any(|message| message.text.contains("The server asks to wait."));
+            // The countdown is hidden from screen readers.
             let holds =
                 "return [...document.querySelectorAll('.chat-message__hold')].map((e) => e.innerText)";
             let seen: Vec<String> = ada.run(holds, vec![]).await?;
@@ -272,10 +272,10 @@ async fn a_message_over_the_rate_waits_says_when_it_is_sent_and_is_sent() -> Res
         })
         .await?;
 
-        // All of them, once, in order, without a press of a button.
-        grace.reads(&texts).await?;
-        ada.has_stored("message 6").await?;
-        ada.reads(&texts).await
+        // All of them, once, in order, without a click.
+        grace.shows_messages(&texts).await?;
+        ada.shows_stored("message 6").await?;
+        ada.shows_messages(&texts).await
     })
     .await
 }

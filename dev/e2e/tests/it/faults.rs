@@ -1,6 +1,6 @@
-//! What a person at the Greeter is told when something between the page and the server goes wrong.
+//! The Greeter's errors when the network between page and server fails.
 
-use e2e::{ENGLISH, GoBetween, Names, Page, Part, Result, Spoil, part, scenario};
+use e2e::{ENGLISH, Fault, FaultyProxy, Names, Page, Part, Result, part, scenario};
 
 const N: &Names = &ENGLISH;
 const SAY_HELLO: &str = "/helloworld.Greeter/SayHello";
@@ -9,12 +9,12 @@ fn unary() -> Part {
     part("form", "SayHello")
 }
 
-/// A whole HTTP response whose body is as long as it says.
+/// A complete HTTP response.
 fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     answer_of_length(status, headers, body, body.len())
 }
 
-/// One that says `length`, and ends when `body` ends.
+/// A response that announces `length` bytes, and ends after `body`.
 fn answer_of_length(status: &str, headers: &str, body: &[u8], length: usize) -> Vec<u8> {
     let head = format!("HTTP/1.1 {status}\r\n{headers}content-length: {length}\r\nconnection: close\r\n\r\n");
     [head.as_bytes(), body].concat()
@@ -30,14 +30,14 @@ fn trailers(block: &[u8]) -> Vec<u8> {
     [&[0x80], &length[..], block].concat()
 }
 
-async fn is_told(page: &Page, code: &str, words: &str) -> Result {
+async fn shows_error(page: &Page, code: &str, words: &str) -> Result {
     page.click(&part("button", N.say_hello)).await?;
-    page.mentions(&unary(), code).await?;
-    page.mentions(&unary(), words).await
+    page.contains_text(&unary(), code).await?;
+    page.contains_text(&unary(), words).await
 }
 
 #[tokio::test]
-async fn what_is_told_names_what_to_check_and_has_the_code_of_its_reason() -> Result {
+async fn every_network_fault_has_its_own_code_and_advice() -> Result {
     let cut_in_message = &MESSAGE[..9];
     let whole = [MESSAGE, &trailers(b"grpc-status: 0\r\n")].concat();
     let cut_in_trailers = &whole[..whole.len() - 4];
@@ -45,67 +45,67 @@ async fn what_is_told_names_what_to_check_and_has_the_code_of_its_reason() -> Re
         [&b"\0\x00\x50\0\0"[..], &vec![b'x'; 0x0050_0000], &trailers(b"grpc-status: 0\r\n")].concat();
     let two_messages = [MESSAGE, &whole].concat();
     let bad_details = trailers(b"grpc-status: 5\r\ngrpc-message: gone\r\ngrpc-status-details-bin: !!!\r\n");
-    let faults: [(&str, Spoil, &str, &str); 10] = [
+    let faults: [(&str, Fault, &str, &str); 10] = [
         (
             "a proxy's 502",
-            Spoil::Answer(answer("502 Bad Gateway", "content-type: text/html\r\n", b"<h1>502</h1>")),
+            Fault::Response(answer("502 Bad Gateway", "content-type: text/html\r\n", b"<h1>502</h1>")),
             "14 UNAVAILABLE",
             "answered with HTTP status 502",
         ),
         (
             "a proxy's login page",
-            Spoil::Answer(answer("200 OK", "content-type: text/html\r\n", b"<h1>Sign in</h1>")),
+            Fault::Response(answer("200 OK", "content-type: text/html\r\n", b"<h1>Sign in</h1>")),
             "2 UNKNOWN",
             "has the type text/html",
         ),
         (
             "a connection that breaks inside a message",
-            Spoil::Answer(answer_of_length("200 OK", GRPC_WEB, cut_in_message, whole.len())),
+            Fault::Response(answer_of_length("200 OK", GRPC_WEB, cut_in_message, whole.len())),
             "14 UNAVAILABLE",
             "The connection broke",
         ),
         (
             "a body that ends inside a message",
-            Spoil::Answer(answer("200 OK", GRPC_WEB, cut_in_message)),
+            Fault::Response(answer("200 OK", GRPC_WEB, cut_in_message)),
             "13 INTERNAL",
             "The answer was cut off",
         ),
         (
             "a body that ends inside its trailers",
-            Spoil::Answer(answer("200 OK", GRPC_WEB, cut_in_trailers)),
+            Fault::Response(answer("200 OK", GRPC_WEB, cut_in_trailers)),
             "13 INTERNAL",
             "The answer was cut off",
         ),
         (
             "a message over the limit",
-            Spoil::Answer(answer("200 OK", GRPC_WEB, &too_large)),
+            Fault::Response(answer("200 OK", GRPC_WEB, &too_large)),
             "8 RESOURCE_EXHAUSTED",
             "4194304 bytes",
         ),
         (
-            "two messages where one is due",
-            Spoil::Answer(answer("200 OK", GRPC_WEB, &two_messages)),
+            "two messages instead of one",
+            Fault::Response(answer("200 OK", GRPC_WEB, &two_messages)),
             "12 UNIMPLEMENTED",
             "",
         ),
         (
-            "details that are no base64",
-            Spoil::Answer(answer("200 OK", GRPC_WEB, &bad_details)),
+            "details that are not base64",
+            Fault::Response(answer("200 OK", GRPC_WEB, &bad_details)),
             "5 NOT_FOUND",
             "",
         ),
-        ("a connection closed without an answer", Spoil::Close, "14 UNAVAILABLE", "does not say which"),
-        ("nothing at all", Spoil::Nothing, "0 OK", "Hello, World!"),
+        ("a connection closed without an answer", Fault::Close, "14 UNAVAILABLE", "does not say which"),
+        ("no fault", Fault::None, "0 OK", "Hello, World!"),
     ];
     scenario(async |world| {
-        let between = GoBetween::start(&world.url(), SAY_HELLO)?;
+        let proxy = FaultyProxy::start(&world.url(), SAY_HELLO)?;
         let page = world.browser("somebody", Default::default()).await?;
-        page.forgive_requests();
-        page.visit(&format!("{}/greeter", between.url())).await?;
-        for (name, spoil, code, words) in faults {
+        page.allow_failed_requests();
+        page.visit(&format!("{}/greeter", proxy.url())).await?;
+        for (name, fault, code, words) in faults {
             println!("{name}");
-            between.spoil(spoil);
-            is_told(&page, code, words).await?;
+            proxy.set_fault(fault);
+            shows_error(&page, code, words).await?;
         }
         Ok(())
     })
@@ -113,29 +113,29 @@ async fn what_is_told_names_what_to_check_and_has_the_code_of_its_reason() -> Re
 }
 
 #[tokio::test]
-async fn somebody_without_a_network_is_told_so() -> Result {
+async fn an_offline_machine_is_named_as_the_cause() -> Result {
     scenario(async |world| {
         let page = world.browser("somebody", Default::default()).await?;
         page.open("/greeter").await?;
-        page.forgive_requests();
+        page.allow_failed_requests();
         page.set_offline(true).await?;
-        is_told(&page, "14 UNAVAILABLE", "this machine is offline").await?;
+        shows_error(&page, "14 UNAVAILABLE", "this machine is offline").await?;
         page.set_offline(false).await?;
-        is_told(&page, "0 OK", "Hello, World!").await
+        shows_error(&page, "0 OK", "Hello, World!").await
     })
     .await
 }
 
 #[tokio::test]
-async fn a_server_that_is_gone_is_told_apart_from_nothing_but_cors() -> Result {
+async fn a_stopped_server_and_a_cors_failure_share_one_message() -> Result {
     scenario(async |world| {
         let page = world.browser("somebody", Default::default()).await?;
         page.open("/greeter").await?;
-        page.forgive_requests();
+        page.allow_failed_requests();
         world.kill_server()?;
-        is_told(&page, "14 UNAVAILABLE", "does not say which").await?;
+        shows_error(&page, "14 UNAVAILABLE", "does not say which").await?;
         world.restart_server()?;
-        is_told(&page, "0 OK", "Hello, World!").await
+        shows_error(&page, "0 OK", "Hello, World!").await
     })
     .await
 }

@@ -17,7 +17,7 @@ fn greetings() -> Part {
     part("log", N.greetings).within(&streaming())
 }
 
-/// The greetings that are shown.
+/// The greetings on the page.
 async fn shown(page: &Page) -> Result<Vec<String>> {
     page.run(
         "return [...find(arguments[0].steps)[0].children].map((p) => p.textContent)",
@@ -27,20 +27,20 @@ async fn shown(page: &Page) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
-async fn somebody_says_hello() -> Result {
+async fn say_hello_shows_the_greeting() -> Result {
     scenario(async |world| {
         let page = world.browser("somebody", Default::default()).await?;
         page.open("/greeter").await?;
         page.fill(&part("textbox", N.name).within(&unary()), "世界 🌍").await?;
         page.click(&part("button", N.say_hello)).await?;
-        page.says(&part("status", "").within(&unary()), "Hello, 世界 🌍!").await?;
-        page.mentions(&unary(), "0 OK").await
+        page.has_text(&part("status", "").within(&unary()), "Hello, 世界 🌍!").await?;
+        page.contains_text(&unary(), "0 OK").await
     })
     .await
 }
 
 #[tokio::test]
-async fn a_stream_brings_as_many_greetings_as_asked_for_and_ends() -> Result {
+async fn a_stream_ends_after_the_requested_number_of_greetings() -> Result {
     scenario(async |world| {
         let page = world.browser("somebody", Default::default()).await?;
         page.open("/greeter").await?;
@@ -48,7 +48,7 @@ async fn a_stream_brings_as_many_greetings_as_asked_for_and_ends() -> Result {
         page.fill(&part("textbox", N.count).within(&streaming()), "25").await?;
         page.fill(&part("textbox", N.interval).within(&streaming()), "5").await?;
         page.click(&part("button", N.start)).await?;
-        page.mentions(&streaming(), "0 OK").await?;
+        page.contains_text(&streaming(), "0 OK").await?;
         eventually("25 greetings", async || match shown(&page).await? {
             all if all == ["Hello, Ada!"; 25] => Ok(()),
             all => bail!("there are {}: {all:?}", all.len()),
@@ -60,7 +60,7 @@ async fn a_stream_brings_as_many_greetings_as_asked_for_and_ends() -> Result {
 }
 
 #[tokio::test]
-async fn a_stream_is_cancelled_and_nothing_more_comes() -> Result {
+async fn a_cancelled_stream_shows_no_more_greetings() -> Result {
     scenario(async |world| {
         let page = world.browser("somebody", Default::default()).await?;
         page.open("/greeter").await?;
@@ -72,13 +72,13 @@ async fn a_stream_is_cancelled_and_nothing_more_comes() -> Result {
         })
         .await?;
         page.click(&part("button", N.cancel)).await?;
-        page.mentions(&streaming(), "1 CANCELLED").await?;
+        page.contains_text(&streaming(), "1 CANCELLED").await?;
         let then = shown(&page).await?.len();
-        // A whole other call goes by, and the stream that was cancelled stays as it was.
+        // Another call takes place, and the cancelled stream does not change.
         page.click(&part("button", N.say_hello)).await?;
-        page.mentions(&unary(), "0 OK").await?;
+        page.contains_text(&unary(), "0 OK").await?;
         let now = shown(&page).await?.len();
-        // What had come before the click is drawn within 50 ms; that call took longer or nothing was left.
+        // Greetings from before the click are drawn within 50 ms, which is less than that call took.
         if now > then + 3 {
             bail!("{then} greetings became {now} after the end");
         }
@@ -95,30 +95,30 @@ async fn a_deadline_ends_a_call_and_a_stream() -> Result {
         page.fill(&part("textbox", N.deadline).within(&streaming()), "400").await?;
         page.fill(&part("textbox", N.interval).within(&streaming()), "50").await?;
         page.click(&part("button", N.start)).await?;
-        page.mentions(&streaming(), "4 DEADLINE_EXCEEDED").await?;
+        page.contains_text(&streaming(), "4 DEADLINE_EXCEEDED").await?;
         let before = shown(&page).await?.len();
         if before < 2 {
             bail!("the deadline came before the greetings");
         }
-        page.mentions(&part("status", "").within(&streaming()), "deadline").await
+        page.contains_text(&part("status", "").within(&streaming()), "deadline").await
     })
     .await
 }
 
 #[tokio::test]
-async fn a_field_says_why_it_is_refused_and_nothing_is_sent() -> Result {
+async fn an_invalid_field_shows_the_reason_and_prevents_the_call() -> Result {
     scenario(async |world| {
         let page = world.browser("somebody", Default::default()).await?;
         page.open("/greeter").await?;
         let deadline = part("textbox", N.deadline).within(&unary());
         page.fill(&deadline, "soon").await?;
         page.click(&part("button", N.say_hello)).await?;
-        page.mentions(&unary(), "Enter a whole number from 1 to").await?;
+        page.contains_text(&unary(), "Enter a whole number from 1 to").await?;
         let invalid = page.part(&deadline).await?.attr("aria-invalid").await?;
         assert_eq!(invalid.as_deref(), Some("true"));
         assert_eq!(page.focused().await?, ("textbox".to_owned(), N.deadline.to_owned()));
         page.click(&part("button", N.calls)).await?;
-        page.mentions(&part("region", N.calls), "0 calls").await
+        page.contains_text(&part("region", N.calls), "0 calls").await
     })
     .await
 }
@@ -129,7 +129,7 @@ async fn every_call_is_listed_with_its_method_and_code() -> Result {
         let page = world.browser("somebody", Default::default()).await?;
         page.open("/greeter").await?;
         page.click(&part("button", N.say_hello)).await?;
-        page.mentions(&unary(), "0 OK").await?;
+        page.contains_text(&unary(), "0 OK").await?;
         page.fill(&part("textbox", N.interval).within(&streaming()), "20").await?;
         page.click(&part("button", N.start)).await?;
         eventually("a greeting", async || match shown(&page).await?.len() {
@@ -138,11 +138,11 @@ async fn every_call_is_listed_with_its_method_and_code() -> Result {
         })
         .await?;
         page.click(&part("button", N.cancel)).await?;
-        page.mentions(&streaming(), "1 CANCELLED").await?;
+        page.contains_text(&streaming(), "1 CANCELLED").await?;
 
         page.click(&part("button", N.calls)).await?;
         let panel = part("region", N.calls);
-        page.mentions(&panel, "2 calls").await?;
+        page.contains_text(&panel, "2 calls").await?;
         let rows: Vec<String> = page
             .run(
                 "return find(arguments[0].steps).map((row) => tidy(row.innerText))",
@@ -155,15 +155,15 @@ async fn every_call_is_listed_with_its_method_and_code() -> Result {
 
         let line = e2e::beginning("button", "").within(&any("listitem").within(&panel));
         page.parts(&line).await?[1].click().await?;
-        // What was sent and what came, decoded and as bytes, and the command that sends it again.
-        page.mentions(&panel, r#""name": "World""#).await?;
-        page.mentions(&panel, r#""message": "Hello, World!""#).await?;
-        page.mentions(&panel, "0a 05 57 6f 72 6c 64").await?;
+        // Request and response, decoded and as bytes, and the command that repeats the call.
+        page.contains_text(&panel, r#""name": "World""#).await?;
+        page.contains_text(&panel, r#""message": "Hello, World!""#).await?;
+        page.contains_text(&panel, "0a 05 57 6f 72 6c 64").await?;
         let read_out: String =
             page.run("return tidy(document.querySelector('.hex__bytes').textContent)", vec![]).await?;
         assert_eq!(read_out, "Flag: 00 Length: 00 00 00 07 Message: 0a 05 57 6f 72 6c 64");
-        page.mentions(&panel, "grpcurl").await?;
-        page.mentions(&panel, r#"-d '{"name":"World"}'"#).await?;
+        page.contains_text(&panel, "grpcurl").await?;
+        page.contains_text(&panel, r#"-d '{"name":"World"}'"#).await?;
         page.press(e2e::keys::ESCAPE).await?;
         page.gone(&panel).await?;
         assert_eq!(page.focused().await?.1, page.computed(&part("button", N.calls)).await?.1);

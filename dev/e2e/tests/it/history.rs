@@ -1,4 +1,4 @@
-//! Reading what was said before.
+//! Reading older messages.
 
 use anyhow::{Context as _, bail};
 use e2e::{ENGLISH, Guest, Names, Page, Result, beginning, eventually, part, scenario};
@@ -8,14 +8,14 @@ const N: &Names = &ENGLISH;
 /// A scroll step, in CSS pixels.
 const STEP: i32 = 400;
 
-/// The room's log, scrolled by so much.
+/// Scrolls the room's log.
 async fn scroll_by(page: &Page, pixels: i32) -> Result {
     page.run(
         "const log = find([{ role: 'log', name: null }])[0];
          log.dispatchEvent(new WheelEvent('wheel', { deltaY: arguments[0], bubbles: true }));
          const before = log.scrollTop;
          log.scrollTop += arguments[0];
-         // At the ends the browser moves by less.
+         // At the ends the browser scrolls by less.
          window.scrolled = (window.scrolled ?? 0) + log.scrollTop - before",
         vec![pixels.into()],
     )
@@ -37,22 +37,22 @@ async fn scrolling_up_brings_older_messages_and_keeps_the_place_to_the_pixel() -
         fill_room(world, 400).await?;
         let ada = world.person("Ada").await?;
         eventually("the newest message", async || match ada.messages().await?.last() {
-            Some(last) if last.said.contains("message number 400.") => Ok(()),
+            Some(last) if last.text.contains("message number 400.") => Ok(()),
             last => bail!("the last is {last:?}"),
         })
         .await?;
-        // Every frame, the place of the message that was highest in view in the frame before: what
-        // moves without having been scrolled has jumped.
+        // In every frame, the position of the message that was the highest in view in the frame before: a change without
+        // scrolling is a jump.
         ada.run::<()>(WATCH, vec![]).await?;
         for round in 0.. {
             scroll_by(&ada, -STEP).await?;
             let messages = ada.messages().await?;
             let first = messages.first().context("no message is left on the screen")?;
-            if first.said.contains("message number 1.") && first.top > -50.0 {
+            if first.text.contains("message number 1.") && first.top > -50.0 {
                 break;
             }
             if round > 400 {
-                bail!("after {round} steps the first message is {:?}", first.said);
+                bail!("after {round} steps the first message is {:?}", first.text);
             }
             frame(&ada).await?;
         }
@@ -67,8 +67,8 @@ async fn scrolling_up_brings_older_messages_and_keeps_the_place_to_the_pixel() -
     .await
 }
 
-/// Keeps in `window.jumps` by how much the text moved that nobody had scrolled, and in `window.loads` how
-/// often messages came in above.
+/// Records in `window.jumps` the distances that text moved without scrolling, and in `window.loads` the number of loads
+/// of older messages.
 const WATCH: &str = "
     const log = find([{ role: 'log', name: null }])[0];
     window.jumps = [];
@@ -103,12 +103,12 @@ async fn frame(page: &Page) -> Result {
 }
 
 #[tokio::test]
-async fn whoever_reads_old_messages_stays_there_and_is_told_of_new_ones() -> Result {
+async fn a_reader_of_old_messages_keeps_the_place_and_sees_a_count_of_new_ones() -> Result {
     scenario(async |world| {
         let grace = fill_room(world, 120).await?;
         let ada = world.person("Ada").await?;
         eventually("the newest message", async || match ada.messages().await?.last() {
-            Some(last) if last.said.contains("message number 120.") => Ok(()),
+            Some(last) if last.text.contains("message number 120.") => Ok(()),
             last => bail!("the last is {last:?}"),
         })
         .await?;
@@ -120,7 +120,7 @@ async fn whoever_reads_old_messages_stays_there_and_is_told_of_new_ones() -> Res
         grace.send("general", "new two").await?;
         ada.part(&part("button", &format!("{} (2)", N.latest))).await?;
         let after = ada.messages().await?;
-        let after = after.iter().find(|message| message.said == before.said).context("it is gone")?;
+        let after = after.iter().find(|message| message.text == before.text).context("it is gone")?;
         if (after.top - before.top).abs() > 1.0 {
             bail!("it moved from {} to {}", before.top, after.top);
         }
@@ -128,20 +128,20 @@ async fn whoever_reads_old_messages_stays_there_and_is_told_of_new_ones() -> Res
         eventually("the newest in view", async || {
             let height: f64 = ada.run("return innerHeight", vec![]).await?;
             match ada.messages().await?.last() {
-                Some(last) if last.said.contains("new two") && last.top < height => Ok(()),
+                Some(last) if last.text.contains("new two") && last.top < height => Ok(()),
                 last => bail!("the last is {last:?}"),
             }
         })
         .await?;
         ada.gone(&beginning("button", N.latest)).await?;
-        // At the end again, what comes is followed.
+        // At the end, the log follows new messages again.
         for number in 0..5 {
             grace.send("general", &format!("followed {number}\n\n\n")).await?;
         }
         eventually("the newest in view", async || {
             let height: f64 = ada.run("return innerHeight", vec![]).await?;
             match ada.messages().await?.last() {
-                Some(last) if last.said.contains("followed 4") && last.top < height => Ok(()),
+                Some(last) if last.text.contains("followed 4") && last.top < height => Ok(()),
                 last => bail!("the last is {last:?}"),
             }
         })
@@ -151,7 +151,7 @@ async fn whoever_reads_old_messages_stays_there_and_is_told_of_new_ones() -> Res
 }
 
 #[tokio::test]
-async fn whoever_is_at_the_end_stays_there_while_the_composer_grows_and_shrinks() -> Result {
+async fn a_reader_at_the_end_stays_there_while_the_composer_resizes() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         let field = part("textbox", N.message);
@@ -162,8 +162,8 @@ async fn whoever_is_at_the_end_stays_there_while_the_composer_grows_and_shrinks(
             guest.send_all("general", &texts).await?;
             guest.send("general", "the very last").await
         });
-        // Six lines, one more letter, one line: it grows, is measured anew, and shrinks. Nobody does that
-        // between two frames.
+        // Six lines, one more letter, one line: the composer grows, is measured again, and shrinks, each in a frame of its
+        // own.
         while !sender.is_finished() {
             ada.insert("one\ntwo\nthree\nfour\nfive\nsix").await?;
             for letter in ["a", "b", "c"] {
@@ -181,7 +181,7 @@ async fn whoever_is_at_the_end_stays_there_while_the_composer_grows_and_shrinks(
         eventually("the newest in view", async || {
             let height: f64 = ada.run("return innerHeight", vec![]).await?;
             match ada.messages().await?.last() {
-                Some(last) if last.said == "the very last" && last.top < height => Ok(()),
+                Some(last) if last.text == "the very last" && last.top < height => Ok(()),
                 last => bail!("the last is {last:?}"),
             }
         })

@@ -1,8 +1,7 @@
-//! gRPC-Web clients of others, as npm has them, against our server: from its own page and from a page of
-//! another origin.
+//! connect-web and grpc-web against the server: from its own page and from a page of another origin.
 
-use anyhow::{Context as _, bail};
-use e2e::{Browser, Elsewhere, Page, Result, holds, js_clients, scenario};
+use anyhow::{Context as _, bail, ensure};
+use e2e::{Browser, OtherOrigin, Page, Result, js_clients, scenario};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -10,10 +9,10 @@ const OK: u32 = 0;
 const INVALID_ARGUMENT: u32 = 3;
 const DEADLINE_EXCEEDED: u32 = 4;
 
-/// The longest name that is greeted has a thousand characters.
+/// One character more than the Greeter's limit.
 const NAME_TOO_LONG: usize = 1_001;
 
-/// How a call ended.
+/// The end of a call.
 #[derive(Debug, Deserialize)]
 struct Ended {
     greetings: Vec<String>,
@@ -48,19 +47,19 @@ impl Caller<'_> {
                      (error) => {{ window.ended = {{ greetings: [], code: 99, message: String(error) }}; done(); }})"
             ))
             .await?;
-        self.page.run("return window.ended", vec![]).await.context("the call does not say how it ended")
+        self.page.run("return window.ended", vec![]).await.context("the script has no result")
     }
 }
 
-/// Lets a client call from the server's own page, and then from elsewhere.
+/// Runs `calls` on the server's own page, and then on a page of another origin.
 async fn from_both_origins(client: &'static str, calls: impl AsyncFn(Caller<'_>) -> Result) -> Result {
     scenario(async |world| {
-        let script = std::fs::read_to_string(js_clients()?).context("the clients can not be read")?;
-        let elsewhere = Elsewhere::start()?;
-        world.allow_origin(&elsewhere.origin())?;
+        let script = std::fs::read_to_string(js_clients()?).context("cannot read the clients")?;
+        let other = OtherOrigin::start()?;
+        world.allow_origin(&other.origin())?;
         let server = world.url();
         let page = world.browser("somebody", Browser::default()).await?;
-        for (place, origin) in [("its own page", &server), ("another origin", &elsewhere.origin())] {
+        for (place, origin) in [("its own page", &server), ("another origin", &other.origin())] {
             page.visit(&format!("{origin}/greeter")).await?;
             page.run::<()>(&script, vec![]).await?;
             let caller = Caller { page: &page, server: &server, client };
@@ -72,16 +71,18 @@ async fn from_both_origins(client: &'static str, calls: impl AsyncFn(Caller<'_>)
 }
 
 fn greeted(ended: &Ended, count: usize) -> Result {
-    let is_so = ended.code == OK && ended.greetings == vec!["Hello, 世界 🌍!"; count];
-    holds(is_so, || format!("not {count} greetings: {ended:?}"))
+    let all = vec!["Hello, 世界 🌍!"; count];
+    ensure!(ended.code == OK && ended.greetings == all, "not {count} greetings: {ended:?}");
+    Ok(())
 }
 
 fn failed(ended: &Ended, code: u32, says: &str) -> Result {
-    let is_so = ended.code == code && ended.message.contains(says);
-    holds(is_so, || format!("not code {code} with {says:?}: {ended:?}"))
+    let matches = ended.code == code && ended.message.contains(says);
+    ensure!(matches, "not code {code} with {says:?}: {ended:?}");
+    Ok(())
 }
 
-/// A stream without end, until its deadline.
+/// An endless stream, until its deadline.
 async fn ends_at_the_deadline(caller: Caller<'_>) -> Result {
     let metadata = json!({ "x-greeter-interval-ms": "20" });
     let ended = caller.stream("Ada", json!({ "metadata": metadata, "timeout": 700 })).await?;
@@ -91,7 +92,7 @@ async fn ends_at_the_deadline(caller: Caller<'_>) -> Result {
     failed(&ended, DEADLINE_EXCEEDED, "")
 }
 
-/// As many greetings as the server sends at most: frames are cut anywhere by then.
+/// Up to the Greeter's maximum, so that chunks end anywhere in a frame.
 async fn reads_a_long_stream(caller: Caller<'_>) -> Result {
     for count in [1, 25, 20_000] {
         let metadata = json!({ "x-greeter-count": count.to_string(), "x-greeter-interval-ms": "0" });
@@ -100,7 +101,7 @@ async fn reads_a_long_stream(caller: Caller<'_>) -> Result {
     Ok(())
 }
 
-async fn learns_why_a_stream_is_refused(caller: Caller<'_>) -> Result {
+async fn receives_the_status_of_a_refused_stream(caller: Caller<'_>) -> Result {
     let long = "x".repeat(NAME_TOO_LONG);
     failed(&caller.stream(&long, json!({})).await?, INVALID_ARGUMENT, "longer than 1000 characters")?;
     let metadata = json!({ "x-greeter-count": "many" });
@@ -109,16 +110,16 @@ async fn learns_why_a_stream_is_refused(caller: Caller<'_>) -> Result {
 }
 
 #[tokio::test]
-async fn connect_web_is_greeted() -> Result {
+async fn connect_web_calls_say_hello() -> Result {
     from_both_origins("connect", async |caller| greeted(&caller.unary("世界 🌍", json!({})).await?, 1)).await
 }
 
 #[tokio::test]
-async fn connect_web_learns_why_a_call_is_refused() -> Result {
+async fn connect_web_receives_the_status_of_a_refused_call() -> Result {
     from_both_origins("connect", async |caller| {
         let ended = caller.unary(&"x".repeat(NAME_TOO_LONG), json!({})).await?;
         failed(&ended, INVALID_ARGUMENT, "longer than 1000 characters")?;
-        learns_why_a_stream_is_refused(caller).await
+        receives_the_status_of_a_refused_stream(caller).await
     })
     .await
 }
@@ -134,7 +135,7 @@ async fn connect_web_reads_a_stream_to_its_deadline() -> Result {
 }
 
 #[tokio::test]
-async fn grpc_web_is_greeted_in_binary_and_in_text() -> Result {
+async fn grpc_web_calls_say_hello_in_binary_and_in_text() -> Result {
     from_both_origins("grpcWeb", async |caller| {
         for format in ["binary", "text"] {
             let ended = caller.unary("世界 🌍", json!({ "format": format })).await?;
@@ -146,13 +147,13 @@ async fn grpc_web_is_greeted_in_binary_and_in_text() -> Result {
 }
 
 #[tokio::test]
-async fn grpc_web_learns_why_a_call_is_refused() -> Result {
+async fn grpc_web_receives_the_status_of_a_refused_call() -> Result {
     from_both_origins("grpcWeb", async |caller| {
         for format in ["binary", "text"] {
             let ended = caller.unary(&"x".repeat(NAME_TOO_LONG), json!({ "format": format })).await?;
             failed(&ended, INVALID_ARGUMENT, "longer than 1000 characters").context(format)?;
         }
-        learns_why_a_stream_is_refused(caller).await
+        receives_the_status_of_a_refused_stream(caller).await
     })
     .await
 }

@@ -1,4 +1,4 @@
-//! Without a mouse, and by ear.
+//! The keyboard alone, and announcements for screen readers.
 
 use anyhow::bail;
 use e2e::{
@@ -7,7 +7,7 @@ use e2e::{
 
 const N: &Names = &ENGLISH;
 
-/// Presses Tab until the focus is on this part.
+/// Presses Tab until this part has the focus.
 async fn tab_to(page: &Page, role: &str, name: &str) -> Result {
     let mut seen = Vec::new();
     for _ in 0..40 {
@@ -21,7 +21,7 @@ async fn tab_to(page: &Page, role: &str, name: &str) -> Result {
     bail!("Tab never comes to {role} {name:?}, only to {seen:?}")
 }
 
-/// Fails when nothing shows where the focus is.
+/// Fails when the focus is not visible.
 async fn is_visible_focus(page: &Page) -> Result {
     let shown: bool = page
         .run(
@@ -36,7 +36,7 @@ async fn is_visible_focus(page: &Page) -> Result {
 }
 
 #[tokio::test]
-async fn the_keyboard_alone_joins_writes_and_opens_and_closes_what_floats() -> Result {
+async fn the_keyboard_alone_joins_writes_and_closes_dialogs() -> Result {
     scenario(async |world| {
         let page = world.browser("Ada", Browser::default()).await?;
         page.open("/").await?;
@@ -49,7 +49,7 @@ async fn the_keyboard_alone_joins_writes_and_opens_and_closes_what_floats() -> R
         tab_to(&page, "textbox", N.message).await?;
         page.type_keys("by keys").await?;
         page.press(keys::ENTER).await?;
-        page.has_stored("by keys").await?;
+        page.shows_stored("by keys").await?;
 
         tab_to(&page, "button", N.menu).await?;
         page.press(keys::ENTER).await?;
@@ -87,14 +87,14 @@ async fn the_keyboard_alone_joins_writes_and_opens_and_closes_what_floats() -> R
 }
 
 #[tokio::test]
-async fn a_question_mark_lists_the_keys_but_not_while_writing() -> Result {
+async fn a_question_mark_lists_the_keys_outside_of_fields() -> Result {
     scenario(async |world| {
         let page = world.person("Ada").await?;
         page.click(&part("textbox", N.message)).await?;
         page.type_keys("?").await?;
         assert!(!page.has(&any("dialog")).await?);
         page.press(keys::ENTER).await?;
-        page.has_stored("?").await?;
+        page.shows_stored("?").await?;
         page.run::<()>("document.activeElement.blur()", vec![]).await?;
         page.press('?').await?;
         page.part(&part("dialog", "Keyboard")).await?;
@@ -104,7 +104,7 @@ async fn a_question_mark_lists_the_keys_but_not_while_writing() -> Result {
     .await
 }
 
-/// What the browser's own accessibility tree has must be what the scenarios' finder found.
+/// Compares role and name with the browser's own accessibility tree.
 async fn is_known(page: &Page, role: &str, name: &str) -> Result {
     let computed = page.computed(&part(role, name)).await?;
     let role = if role == "textbox" { "textbox" } else { role };
@@ -122,7 +122,7 @@ async fn names_hold(page: &Page, who: &str) -> Result {
     }
     page.join(who).await?;
     page.write("A message").await?;
-    page.has_stored("A message").await?;
+    page.shows_stored("A message").await?;
     let chat = [
         ("navigation", n.rooms),
         ("button", n.new_room),
@@ -152,7 +152,7 @@ async fn names_hold(page: &Page, who: &str) -> Result {
 }
 
 #[tokio::test]
-async fn the_names_that_hold_are_those_of_the_browsers_accessibility_tree() -> Result {
+async fn names_in_the_tests_match_the_accessibility_tree() -> Result {
     scenario(async |world| {
         let english = world.browser("Ada", Browser::default()).await?;
         names_hold(&english, "Ada").await?;
@@ -189,17 +189,17 @@ async fn control_and_k_jumps_to_a_room() -> Result {
 }
 
 #[tokio::test]
-async fn the_calls_of_the_chat_are_listed_at_a_key() -> Result {
+async fn a_key_lists_the_calls_of_the_chat() -> Result {
     scenario(async |world| {
         let page = world.person("Ada").await?;
         page.write("a call").await?;
-        page.has_stored("a call").await?;
+        page.shows_stored("a call").await?;
         page.chord(&[keys::ALT, 'c']).await?;
         let panel = part("region", N.calls);
         for said in ["Subscribe", "Receiving", "SendMessage", "OK", "Join"] {
-            page.mentions(&panel, said).await?;
+            page.contains_text(&panel, said).await?;
         }
-        // The session is nowhere to be read.
+        // The session's token is not shown.
         let cookie: String = page.run("return document.cookie", vec![]).await?;
         assert!(!page.all_text().await?.contains("chinwag_session=") && cookie.is_empty(), "{cookie}");
         page.chord(&[keys::ALT, 'c']).await?;
@@ -208,7 +208,7 @@ async fn the_calls_of_the_chat_are_listed_at_a_key() -> Result {
     .await
 }
 
-/// Keeps in `window.heard` everything that the page asks a screen reader to say.
+/// Records in `window.heard` every announcement for screen readers.
 const LISTEN: &str = "
     window.heard = [];
     const region = '[aria-live=polite], [aria-live=assertive], [role=status], [role=alert], [role=log]:not([aria-live=off])';
@@ -219,17 +219,17 @@ const LISTEN: &str = "
     }).observe(document.body, { subtree: true, childList: true, characterData: true });";
 
 #[tokio::test]
-async fn a_new_message_is_heard_once_author_first_and_an_own_one_never() -> Result {
+async fn a_new_message_is_announced_once_and_an_own_one_never() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.write("an own message").await?;
-        ada.has_stored("an own message").await?;
+        ada.shows_stored("an own message").await?;
         ada.run::<()>(LISTEN, vec![]).await?;
         ada.write("another own message").await?;
-        ada.has_stored("another own message").await?;
+        ada.shows_stored("another own message").await?;
         let grace = e2e::Guest::join(&world.url(), "Grace").await?;
         grace.send("general", "something new").await?;
-        ada.reads(&["an own message", "another own message", "something new"]).await?;
+        ada.shows_messages(&["an own message", "another own message", "something new"]).await?;
         let heard = eventually("the new message to be heard", async || {
             let heard: Vec<String> = ada.run("return window.heard", vec![]).await?;
             let is_heard = heard.iter().any(|said| said.contains("something new"));

@@ -1,4 +1,4 @@
-//! Very many messages at once.
+//! Many messages at once.
 
 use std::time::{Duration, Instant};
 
@@ -7,17 +7,17 @@ use e2e::{ENGLISH, Guest, Names, Result, eventually, part, scenario};
 
 const N: &Names = &ENGLISH;
 
-/// How many messages arrive.
+/// Number of messages.
 const COUNT: usize = 10_000;
 
-/// How many of them may be in the page at once.
+/// Limit of the messages in the document.
 const ARTICLES_MAX: usize = 400;
 
-/// How long a key or a click may take to show, while the messages come in. An optimised page on two
-/// cores that it shares with the server and the sender takes a small part of it.
+/// Time limit until a key or click has its effect. An optimised page needs a small part of it, on two cores that it
+/// shares with the server and the sender.
 const ANSWER_MAX: Duration = Duration::from_secs(2);
 
-/// Keeps in `window.longest` how long the page did not come to anything else, in milliseconds.
+/// Records in `window.longest` the longest blocking of the page's event loop, milliseconds.
 const WATCH: &str = "
     window.longest = 0;
     let last = performance.now();
@@ -29,11 +29,11 @@ const WATCH: &str = "
     };
     tick();";
 
-/// What the composer holds, and how many messages are in the page.
+/// The composer's content, and the number of messages in the document.
 const HELD: &str = "return [document.activeElement.value, document.querySelectorAll('article').length]";
 
 #[tokio::test]
-async fn ten_thousand_messages_arrive_and_the_page_still_answers() -> Result {
+async fn the_page_stays_responsive_while_ten_thousand_messages_arrive() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         let field = part("textbox", N.message);
@@ -64,7 +64,7 @@ async fn ten_thousand_messages_arrive_and_the_page_still_answers() -> Result {
         sender.await??;
         let sent = begun.elapsed();
         eventually("the last message", async || match ada.messages().await?.last() {
-            Some(last) if last.said.contains("the very last") => Ok(()),
+            Some(last) if last.text.contains("the very last") => Ok(()),
             last => bail!("the last is {last:?}"),
         })
         .await?;
@@ -85,7 +85,7 @@ async fn ten_thousand_messages_arrive_and_the_page_still_answers() -> Result {
         ada.press(e2e::keys::ESCAPE).await?;
         ada.click(&field).await?;
         ada.press(e2e::keys::ENTER).await?;
-        ada.has_stored(&typed).await
+        ada.shows_stored(&typed).await
     })
     .await
 }

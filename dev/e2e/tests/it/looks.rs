@@ -14,7 +14,7 @@ async fn chinese_is_chosen_in_the_menu_and_stays() -> Result {
         page.part(&part("navigation", CHINESE.rooms)).await?;
         assert_eq!(language(&page).await?, "zh-CN");
         page.write("你好").await?;
-        page.has_stored("你好").await?;
+        page.shows_stored("你好").await?;
         page.reload().await?;
         page.part(&part("button", CHINESE.send)).await?;
         page.choose("English").await?;
@@ -33,10 +33,10 @@ async fn a_chinese_browser_gets_a_chinese_page() -> Result {
         assert_eq!(language(&page).await?, "zh-CN");
         page.join("小红").await?;
         page.write("大家好").await?;
-        page.has_stored("大家好").await?;
+        page.shows_stored("大家好").await?;
         page.open("/greeter").await?;
         page.click(&part("button", CHINESE.say_hello)).await?;
-        page.mentions(&part("form", "SayHello"), "Hello, World!").await
+        page.contains_text(&part("form", "SayHello"), "Hello, World!").await
     })
     .await
 }
@@ -45,7 +45,7 @@ async fn language(page: &Page) -> Result<String> {
     page.run("return document.documentElement.lang", vec![]).await
 }
 
-/// How light the page's ground is, from 0 to 1.
+/// Lightness of the page's background, from 0 to 1.
 async fn lightness(page: &Page) -> Result<f64> {
     page.run(
         "const pixel = new OffscreenCanvas(1, 1).getContext('2d');
@@ -90,8 +90,7 @@ async fn dark_colours_are_chosen_in_the_menu_and_stay() -> Result {
     .await
 }
 
-/// Fails when the page as a whole can be scrolled, naming what sticks out: only its parts are, and none
-/// of them sideways.
+/// Fails when the page as a whole can be scrolled, or a part sideways. The error names the elements that stick out.
 async fn fits(page: &Page, place: &str) -> Result {
     let (width, view, wide, below): (f64, f64, Vec<String>, f64) = page
         .run(
@@ -146,11 +145,11 @@ async fn narrow(page: &Page, who: &str, room: &str) -> Result {
     for room in ["general", room] {
         page.open(&format!("/room/{room}")).await?;
         page.part(&part("textbox", names.message)).await?;
-        page.says_somewhere("长句子没有空格").await?;
+        page.page_contains("长句子没有空格").await?;
         fits(page, "a room").await?;
     }
     page.write(&"unbreakable".repeat(30)).await?;
-    page.has_stored("unbreakable").await?;
+    page.shows_stored("unbreakable").await?;
     fits(page, "a room with an own message").await?;
     page.open_menu().await?;
     page.part(&part("radio", names.dark)).await?;
@@ -160,20 +159,20 @@ async fn narrow(page: &Page, who: &str, room: &str) -> Result {
     page.open("/greeter").await?;
     // The earlier of two calls, below the details of the later one.
     page.click(&part("button", names.say_hello)).await?;
-    page.mentions(&part("form", "SayHello"), "0 OK").await?;
+    page.contains_text(&part("form", "SayHello"), "0 OK").await?;
     let streaming = part("form", "SayHelloStreamReply");
     page.fill(&part("textbox", names.name).within(&streaming), &"Name".repeat(60)).await?;
     page.fill(&part("textbox", names.count).within(&streaming), "3").await?;
     page.fill(&part("textbox", names.interval).within(&streaming), "1").await?;
     page.click(&part("button", names.start)).await?;
-    page.mentions(&streaming, "0 OK").await?;
+    page.contains_text(&streaming, "0 OK").await?;
     fits(page, "the Greeter").await?;
     page.click(&part("button", names.calls)).await?;
     let line = e2e::beginning("button", "").within(&any("listitem").within(&part("region", names.calls)));
     page.part_of(&line, 0).await?.click().await?;
-    page.mentions(&part("region", names.calls), "grpcurl").await?;
+    page.contains_text(&part("region", names.calls), "grpcurl").await?;
     fits(page, "the calls").await?;
-    // The bytes of the long name that was sent, eight in a row: nothing of it is cut off.
+    // The bytes of the long name in the request, eight in a row, complete.
     let row: Vec<f64> = page
         .run(
             "const dump = document.querySelector('.hex__dump');
@@ -196,7 +195,7 @@ async fn narrow(page: &Page, who: &str, room: &str) -> Result {
 }
 
 #[tokio::test]
-async fn at_320_pixels_one_view_is_shown_at_a_time_and_everything_is_reached() -> Result {
+async fn at_320_pixels_one_view_at_a_time_reaches_every_part() -> Result {
     scenario(async |world| {
         let page = world.browser("Ada", Browser::default()).await?;
         page.resize(320, 640).await?;
@@ -209,7 +208,7 @@ async fn at_320_pixels_one_view_is_shown_at_a_time_and_everything_is_reached() -
         page.gone(&part("textbox", ENGLISH.message)).await?;
         page.click(&part("link", "general").within(&part("navigation", ENGLISH.rooms))).await?;
         page.write("small").await?;
-        page.has_stored("small").await?;
+        page.shows_stored("small").await?;
         page.click(&part("link", ENGLISH.greeter)).await?;
         page.part(&part("form", "SayHello")).await?;
         Ok(())

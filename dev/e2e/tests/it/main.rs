@@ -1,4 +1,4 @@
-//! Scenarios: people with browsers of their own, the real server, the real page.
+//! Scenarios: several people, each with a browser, on the real server and page.
 
 mod accessibility;
 mod chat;

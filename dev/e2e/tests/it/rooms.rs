@@ -1,4 +1,4 @@
-//! More than one room.
+//! Several rooms.
 
 use anyhow::bail;
 use e2e::{ENGLISH, Guest, Names, Page, Part, Result, eventually, part, scenario};
@@ -18,7 +18,7 @@ async fn create_room(page: &Page, name: &str) -> Result {
 }
 
 #[tokio::test]
-async fn a_new_room_appears_everywhere_and_counts_what_is_unread_until_it_is_read() -> Result {
+async fn a_new_room_appears_for_everybody_and_counts_unread_messages() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         let grace = world.person("Grace").await?;
@@ -37,7 +37,7 @@ async fn a_new_room_appears_everywhere_and_counts_what_is_unread_until_it_is_rea
         .await?;
 
         grace.click(&link("Lunch 午饭", 2)).await?;
-        grace.reads(&["Noodles?", "Or rice?"]).await?;
+        grace.shows_messages(&["Noodles?", "Or rice?"]).await?;
         grace.part(&link("Lunch 午饭", 0)).await?;
         eventually("the title without a count", async || {
             let title = grace.title().await?;
@@ -45,14 +45,14 @@ async fn a_new_room_appears_everywhere_and_counts_what_is_unread_until_it_is_rea
         })
         .await?;
 
-        // What is read stays read, and the rooms stay apart.
+        // Read messages stay read, and rooms stay separate.
         grace.reload().await?;
         grace.part(&link("Lunch 午饭", 0)).await?;
         grace.click(&link("general", 0)).await?;
         grace.part(&part("log", "general")).await?;
-        grace.reads(&[] as &[&str]).await?;
+        grace.shows_messages(&[] as &[&str]).await?;
         grace.back().await?;
-        grace.reads(&["Noodles?", "Or rice?"]).await
+        grace.shows_messages(&["Noodles?", "Or rice?"]).await
     })
     .await
 }
@@ -82,7 +82,7 @@ async fn a_room_name_in_use_is_refused_in_the_dialog() -> Result {
 }
 
 #[tokio::test]
-async fn the_last_room_is_where_the_front_door_leads() -> Result {
+async fn the_root_path_opens_the_last_room() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         create_room(&ada, "Second").await?;
@@ -111,7 +111,7 @@ async fn an_address_with_a_number_shows_that_message() -> Result {
         eventually("the message in view", async || {
             let height: f64 = ada.run("return innerHeight", vec![]).await?;
             let messages = ada.messages().await?;
-            match messages.iter().find(|message| message.said.contains("message number 120.")) {
+            match messages.iter().find(|message| message.text.contains("message number 120.")) {
                 Some(message) if message.top > 0.0 && message.top < height => Ok(()),
                 Some(message) => bail!("it is at {}", message.top),
                 None => bail!("it is not among the {} there", messages.len()),
@@ -120,7 +120,7 @@ async fn an_address_with_a_number_shows_that_message() -> Result {
         .await?;
         ada.click(&e2e::beginning("button", N.latest)).await?;
         eventually("the newest", async || match ada.messages().await?.last() {
-            Some(last) if last.said.contains("message number 300.") => Ok(()),
+            Some(last) if last.text.contains("message number 300.") => Ok(()),
             last => bail!("the last is {last:?}"),
         })
         .await
@@ -129,7 +129,7 @@ async fn an_address_with_a_number_shows_that_message() -> Result {
 }
 
 #[tokio::test]
-async fn a_room_that_does_not_exist_says_so_and_leads_back() -> Result {
+async fn a_missing_room_has_a_message_and_a_way_back() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.part(&part("textbox", N.message)).await?;
@@ -148,18 +148,18 @@ async fn the_headers_links_lead_to_both_pages_and_back_returns() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.write("before").await?;
-        ada.has_stored("before").await?;
+        ada.shows_stored("before").await?;
         ada.fill(&part("textbox", N.message), "a draft").await?;
         ada.click(&part("link", N.greeter)).await?;
         ada.part(&part("form", "SayHello")).await?;
         assert_eq!(ada.path().await?, "/greeter");
         ada.back().await?;
-        ada.reads(&["before"]).await?;
+        ada.shows_messages(&["before"]).await?;
         assert_eq!(ada.path().await?, "/room/general");
         ada.click(&part("link", N.greeter)).await?;
         ada.part(&part("form", "SayHello")).await?;
         ada.click(&part("link", N.chat)).await?;
-        ada.reads(&["before"]).await?;
+        ada.shows_messages(&["before"]).await?;
         let draft: String = ada
             .run(
                 "return find(arguments[0].steps)[0].value",

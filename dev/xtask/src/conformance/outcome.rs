@@ -1,18 +1,18 @@
-//! What the suite's runner says of a run.
+//! The output of the suite's runner, line by line.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-/// What was said so far.
+/// The results so far.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// How many cases ended.
+    /// Number of cases that ended.
     pub(crate) total: usize,
     pub(crate) passed: usize,
     pub(crate) failures: Vec<Failure>,
-    /// What belongs to no case: what our programs print, and why a run ended early.
+    /// Lines that belong to no case: output of the programs under test, and the reason of an early end.
     pub(crate) other: Vec<String>,
-    /// Whether the lines that come describe the last failure.
+    /// Whether the next lines describe the last failure.
     in_failure: bool,
 }
 
@@ -20,7 +20,7 @@ pub(crate) struct Outcome {
 #[derive(Debug, Default)]
 pub(crate) struct Failure {
     pub(crate) name: String,
-    /// What was wanted and what came, in several lines.
+    /// Expected and actual results, in several lines.
     pub(crate) message: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl Outcome {
         }
     }
 
-    /// The failures by what was wrong, the most frequent first, each with the suites that it is in.
+    /// Failures by cause, the most frequent first, each with its suites and their counts.
     pub(crate) fn by_cause(&self) -> Vec<String> {
         let mut causes = BTreeMap::<&str, BTreeMap<&str, usize>>::new();
         for failure in &self.failures {
@@ -66,7 +66,7 @@ impl Outcome {
 }
 
 impl Failure {
-    /// The message of the status that came, where one did; otherwise what was missed, without its values.
+    /// The received status message; without one, the first complaint of the suite without its values.
     fn cause(&self) -> &str {
         let first = self.message.first().map_or("", String::as_str);
         let missed = first.split(": expected").next().unwrap_or(first);
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn cases_are_counted_and_failures_keep_their_messages() {
+    fn failures_keep_their_messages() {
         let outcome = outcome(
             "a program's own line\nFAILED: Basic/HTTPVersion:1/TLS:true/unary/success:\n\
              \tactual response headers missing \"a\"\n\tand another\n\
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_grouped_by_what_came_or_was_missed() {
+    fn failures_are_grouped_by_cause() {
         let outcome = outcome(
             "FAILED: Errors/TLS:true/a:\n\tactual error {code: 2 (unknown), message: \"a \\\"b\\\"\"} does not match\n\
              FAILED: Basic/TLS:true/b:\n\treceived an unexpected error:\n\tcode:CODE_UNKNOWN  message:\"a \\\"b\\\"\"\n\
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_that_ended_early_has_no_cases_and_says_why() {
+    fn the_reason_of_an_early_end_is_kept() {
         let outcome = outcome("error: client process exited\n");
         assert_eq!((outcome.total, outcome.passed), (0, 0));
         assert_eq!(outcome.other, ["error: client process exited"]);

@@ -1,8 +1,7 @@
-//! What cargo runs browser tests with (see `.cargo/config.toml`): wasm-bindgen's runner, beside servers that
-//! let the tests' page call.
+//! The runner of browser tests in `.cargo/config.toml`: wasm-bindgen's runner, and servers for the tests' calls.
 //!
-//! Our server listens on the port after the page's, and one that answers wrongly on the port after that, which is
-//! how the tests find them.
+//! The application's server listens on the port after the page's, and the one with faulty responses on the port after
+//! that: the tests compute both.
 
 use std::ffi::OsString;
 use std::fs;
@@ -11,22 +10,23 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 
-use super::faults;
+use super::faulty_server;
 use crate::browser::Browser;
 use crate::command::{cargo, program};
 use crate::root;
-use crate::server::{Server, binary, target};
-use crate::tools::test_runner;
+use crate::server::{Server, binary};
+use crate::target;
+use crate::tools::wasm_bindgen_program;
 
 /// `cargo xtask browser-test MODULE [FLAGS]`, in the folder of the package that is tested.
-pub(crate) fn run(arguments: &[&str]) -> Result<()> {
-    let runner = test_runner()?;
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    let runner = wasm_bindgen_program("wasm-bindgen-test-runner")?;
     let browser = Browser::set_up()?;
     let folder = Folder::new()?;
     let page_port = three_free_ports()?;
     let page = format!("127.0.0.1:{page_port}");
     let _server = if calls_the_backend() { Some(server(&folder.0, page_port)?) } else { None };
-    faults::start(page_port + 2)?;
+    faulty_server::start(page_port + 2)?;
     program(runner, arguments)
         .in_folder(&std::env::current_dir()?)
         .env("CHROMEDRIVER", &browser.driver)
@@ -50,7 +50,7 @@ fn server(folder: &Path, page_port: u16) -> Result<Server> {
     Server::start(&backend()?, &flags)
 }
 
-/// The server that the other tests use, or one that is built now.
+/// The server in `CHINWAG_BACKEND`, or one that is built now.
 fn backend() -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("CHINWAG_BACKEND") {
         return Ok(path.into());
@@ -59,13 +59,13 @@ fn backend() -> Result<PathBuf> {
     Ok(binary("debug"))
 }
 
-/// What the browser is started with: the file that others use too, and which browser.
+/// The browser's capabilities: those of `frontend/webdriver.json`, and the browser's program.
 fn capabilities(browser: &Browser, folder: &Path) -> Result<OsString> {
     let common = root().join("frontend/webdriver.json");
     let text = fs::read_to_string(&common).with_context(|| format!("cannot read {}", common.display()))?;
     let options = "\"goog:chromeOptions\": {";
     if !text.contains(options) {
-        bail!("{} says nothing of Chrome", common.display());
+        bail!("{} has no {options}", common.display());
     }
     let named = text.replace(options, &format!("{options}\n    \"binary\": {:?},", browser.chrome));
     let file = folder.join("webdriver.json");
@@ -73,7 +73,7 @@ fn capabilities(browser: &Browser, folder: &Path) -> Result<OsString> {
     Ok(file.into())
 }
 
-/// The first of three ports in a row that nobody listens on right now.
+/// The first of three free ports in a row.
 fn three_free_ports() -> Result<u16> {
     let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
     for _ in 0..100 {
@@ -86,7 +86,7 @@ fn three_free_ports() -> Result<u16> {
     bail!("there are no three free ports in a row")
 }
 
-/// A folder that goes when this is dropped.
+/// A folder that is deleted when this is dropped.
 struct Folder(PathBuf);
 
 impl Folder {

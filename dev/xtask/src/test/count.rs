@@ -1,4 +1,6 @@
-//! Counting what test programs say of themselves, and of what cargo says of them.
+//! Counts tests, from the output of test programs and of cargo.
+//!
+//! Each line of the output goes to the step's log. Failed tests are shown, with what they printed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,66 +8,79 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 
 use crate::command::Program;
+use crate::step::{log, say, say_end_of_log};
 
-/// What all test programs together said.
+/// The results of all test programs.
 #[derive(Debug, Default)]
 pub(crate) struct Count {
     pub(crate) passed: usize,
     pub(crate) failed: usize,
-    /// What failed, by name.
+    /// Names of failed tests.
     pub(crate) failures: Vec<String>,
-    /// Passed and failed, by what kind of test it is.
+    /// Passed and failed, by kind of test.
     pub(crate) kinds: BTreeMap<&'static str, (usize, usize)>,
-    /// The kind of what runs now.
+    /// The kind of the running tests.
     kind: &'static str,
-    /// The test program that runs now, until it has said its result.
+    /// The running test program, until its result is known.
     unfinished: Option<String>,
+    /// Whether the next lines are the output of failed tests.
+    in_failures: bool,
 }
 
 impl Count {
-    /// Runs test programs, shows what they print and counts it. What does not compile, ends without a result
-    /// or leaves tests out counts as failed.
+    /// Runs test programs and counts their results. Compile errors, programs without a result and ignored tests count
+    /// as failed.
     pub(crate) fn tests(&mut self, kind: &'static str, program: Program) -> Result<()> {
         let shown = program.shown();
-        println!("      {shown}");
-        let heard = Arc::new(Mutex::new(Count { kind, ..Count::default() }));
-        let listener = heard.clone();
-        let (mut running, reader) = program.start_reading_all(move |line| {
-            println!("{line}");
-            listener.lock().unwrap_or_else(PoisonError::into_inner).line(line);
+        log(&format!("$ {shown}"));
+        let shared = Arc::new(Mutex::new((Count { kind, ..Count::default() }, Vec::new())));
+        let counting = shared.clone();
+        let (mut child, reader) = program.start_reading_all(move |line| {
+            log(line);
+            let (count, lines) = &mut *counting.lock().unwrap_or_else(PoisonError::into_inner);
+            if count.line(line) {
+                say(line);
+            }
+            lines.push(line.to_owned());
         })?;
-        let good = running.wait()?;
-        // It only ends by the end of the output.
+        let succeeded = child.wait()?;
+        // It ends with the output.
         reader.join().ok();
-        let mut heard = std::mem::take(&mut *heard.lock().unwrap_or_else(PoisonError::into_inner));
-        heard.finish();
-        heard.kind = kind;
-        if !good && heard.failed == 0 {
-            heard.fail(format!("`{shown}`"));
+        let (mut count, lines) = std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
+        count.finish();
+        if !succeeded && count.failed == 0 {
+            count.fail(format!("`{shown}`"));
         }
-        if heard.passed + heard.failed == 0 {
-            heard.fail(format!("`{shown}` ran no test"));
+        if count.passed + count.failed == 0 {
+            count.fail(format!("`{shown}` ran no test"));
         }
-        self.passed += heard.passed;
-        self.failed += heard.failed;
-        self.failures.append(&mut heard.failures);
-        for (kind, (passed, failed)) in heard.kinds {
-            let of_kind = self.kinds.entry(kind).or_default();
-            *of_kind = (of_kind.0 + passed, of_kind.1 + failed);
+        if !succeeded && !lines.iter().any(|line| line == FAILURES) {
+            say_end_of_log(&lines);
         }
+        self.add_all(count);
         Ok(())
     }
 
-    /// One check of our own.
+    fn add_all(&mut self, mut other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.failures.append(&mut other.failures);
+        for (kind, (passed, failed)) in other.kinds {
+            let total = self.kinds.entry(kind).or_default();
+            *total = (total.0 + passed, total.1 + failed);
+        }
+    }
+
+    /// Counts a check that no test program makes.
     pub(crate) fn check(&mut self, kind: &'static str, name: &str, result: Result<()>) {
         self.kind = kind;
         match result {
             Ok(()) => {
-                println!("test {name} ... ok");
+                log(&format!("test {name} ... ok"));
                 self.add(1, 0);
             }
             Err(error) => {
-                println!("test {name} ... FAILED: {error:#}");
+                say(&format!("test {name} ... FAILED: {error:#}"));
                 self.fail(name.to_owned());
             }
         }
@@ -74,8 +89,8 @@ impl Count {
     fn add(&mut self, passed: usize, failed: usize) {
         self.passed += passed;
         self.failed += failed;
-        let kind = self.kinds.entry(self.kind).or_default();
-        *kind = (kind.0 + passed, kind.1 + failed);
+        let total = self.kinds.entry(self.kind).or_default();
+        *total = (total.0 + passed, total.1 + failed);
     }
 
     fn fail(&mut self, what: String) {
@@ -83,7 +98,19 @@ impl Count {
         self.failures.push(what);
     }
 
-    fn line(&mut self, line: &str) {
+    /// Counts the next line of output; whether people have to see it.
+    fn line(&mut self, line: &str) -> bool {
+        // A second such line begins the bare list of names.
+        let was_in_failures = self.in_failures;
+        self.in_failures = match line {
+            FAILURES => !was_in_failures,
+            line => was_in_failures && !line.starts_with("test result: "),
+        };
+        self.count(line);
+        self.in_failures || line.starts_with("test ") && line.ends_with(" ... FAILED")
+    }
+
+    fn count(&mut self, line: &str) {
         if let Some(summary) = line.strip_prefix("test result: ") {
             self.unfinished = None;
             let ignored = number_before(summary, " ignored");
@@ -111,7 +138,7 @@ impl Count {
         }
     }
 
-    /// No more comes from the program that ran last.
+    /// The last program has ended.
     fn finish(&mut self) {
         if let Some(program) = self.unfinished.take() {
             self.fail(format!("{program} ended without a result"));
@@ -119,10 +146,12 @@ impl Count {
     }
 }
 
-/// What the runner of browser tests says of a program without any.
+/// The line that begins the output of failed tests.
+const FAILURES: &str = "failures:";
+/// The browser runner's line for a program without tests.
 const NOTHING_TO_RUN: &str = "no tests to run!";
 
-/// The program that cargo says it starts: `     Running tests/it/main.rs (target/debug/deps/it-0123)`.
+/// The test program in cargo's line `     Running tests/it/main.rs (target/debug/deps/it-0123)`.
 fn started(line: &str) -> Option<&str> {
     line.strip_prefix("     Running ").or_else(|| line.strip_prefix("   Doc-tests ").map(|_| line.trim()))
 }
@@ -147,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn results_of_several_programs_are_added_and_failures_named() {
+    fn results_of_several_programs_are_added() {
         let count = count(&[
             "     Running unittests src/lib.rs (target/debug/deps/a-1)",
             "test a::works ... ok",
@@ -165,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_crashes_between_others_counts_as_failed_and_is_named() {
+    fn a_crashed_program_counts_as_failed() {
         let good = "test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out";
         let count = count(&[
             "     Running unittests src/lib.rs (target/debug/deps/a-1)",
@@ -187,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_compile_and_what_is_ignored_counts_as_failed() {
+    fn compile_errors_and_ignored_tests_count_as_failed() {
         let count = count(&[
             "error: could not compile `backend` (test \"it\") due to 1 previous error",
             "test result: ok. 1 passed; 0 failed; 2 ignored; 0 measured; 0 filtered out",
@@ -196,11 +225,20 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_fails_or_tests_nothing_counts_as_failed() {
+    fn a_program_without_tests_counts_as_failed() {
         let mut count = Count::default();
         count.tests("broken", program("false", [""; 0])).unwrap();
         count.tests("empty", program("true", [""; 0])).unwrap();
         assert_eq!((count.passed, count.failed), (0, 2));
         assert_eq!(count.failures, ["`false`", "`true` ran no test"]);
+    }
+
+    #[test]
+    fn only_the_output_of_failed_tests_is_shown() {
+        let mut count = Count::default();
+        let output = "test a ... ok\ntest b ... FAILED\n\nfailures:\n\n---- b stdout ----\nleft: 1\n\nfailures:\n    b\n\n\
+                      test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out";
+        let shown: Vec<_> = output.lines().filter(|line| count.line(line) && !line.is_empty()).collect();
+        assert_eq!(shown, ["test b ... FAILED", "failures:", "---- b stdout ----", "left: 1"]);
     }
 }

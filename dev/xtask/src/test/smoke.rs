@@ -12,13 +12,14 @@ use super::count::Count;
 use super::free_port;
 use crate::command::{Program, cargo, program};
 use crate::page;
-use crate::server::{Server, binary, target};
+use crate::server::{Server, binary};
+use crate::target;
 
-/// How long a build on the way may take.
+/// Time limit of a command that may have to build first.
 const BUILD_TIMEOUT: Duration = Duration::from_secs(15 * 60);
-/// Where `Trunk.toml` expects the server.
+/// The server's address in `Trunk.toml`.
 const SERVER_PORT: &str = "127.0.0.1:50051";
-/// Between two greetings, milliseconds.
+/// Pause between two greetings, milliseconds.
 const INTERVAL_MS: u32 = 500;
 
 pub(crate) fn run(count: &mut Count, path: &OsStr) -> Result<()> {
@@ -27,7 +28,11 @@ pub(crate) fn run(count: &mut Count, path: &OsStr) -> Result<()> {
     for words in ["run -p backend --", "run backend"] {
         count.check("commands", &format!("cargo {words} starts the server"), starts(words, &data));
     }
-    count.check("commands", "trunk serve passes calls on and streams as they come", trunk_serve(path, &data));
+    count.check(
+        "commands",
+        "trunk serve passes calls on, and streams without buffering",
+        trunk_serve(path, &data),
+    );
     Ok(())
 }
 
@@ -37,14 +42,14 @@ fn starts(words: &str, data: &Path) -> Result<()> {
     let flags = ["--listen", "127.0.0.1:0", "--data", data.as_str()];
     let arguments: Vec<&str> = words.split(' ').chain(flags).collect();
     let (sender, listening) = std::sync::mpsc::channel();
-    let (mut running, _reader) = cargo(arguments).start_reading(move |line| {
+    let (mut child, _reader) = cargo(arguments).start_reading(move |line| {
         if line.starts_with("listening on http://127.0.0.1:") {
-            // Nobody waits any more after the first.
+            // Only the first is waited for.
             sender.send(()).ok();
         }
     })?;
-    listening.recv_timeout(BUILD_TIMEOUT).context("it does not say that it listens")?;
-    running.end();
+    listening.recv_timeout(BUILD_TIMEOUT).context("it does not listen")?;
+    child.end();
     Ok(())
 }
 
@@ -68,7 +73,7 @@ fn trunk_serve(path: &OsStr, data: &Path) -> Result<()> {
             _ => std::thread::sleep(Duration::from_millis(500)),
         }
     };
-    ensure!(page.starts_with("HTTP/1.1 200"), "/room/general is no page: {page}");
+    ensure!(page.starts_with("HTTP/1.1 200"), "/room/general is not a page: {page}");
     greetings_come_one_by_one(&address)
 }
 
@@ -89,7 +94,7 @@ fn get(address: &str, path: &str) -> Result<String> {
     Ok(answer)
 }
 
-/// Three greetings through the proxy. A proxy that collects them would bring all at once.
+/// Three greetings through the proxy: a buffering one would deliver all at once.
 fn greetings_come_one_by_one(address: &str) -> Result<()> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;

@@ -1,4 +1,4 @@
-//! The public conformance suite, which comes from Go: its runner in the tools' cache, its contracts in Go's.
+//! The public conformance suite, a Go module: its runner in the cache of tools, its contracts in Go's.
 
 use std::path::{Path, PathBuf};
 
@@ -6,14 +6,14 @@ use anyhow::{Context as _, Result, bail};
 
 use super::{beside, cache, lock_home, replace};
 use crate::command::{Program, program};
-use crate::step::note;
+use crate::step::{note, say};
 
-/// The suite, and the one version of it that our figures are of.
+/// The suite, in the version that the expected numbers of cases belong to.
 const MODULE: &str = "connectrpc.com/conformance";
 const VERSION: &str = "v1.0.7";
-/// The suite's program.
+/// The program that runs the suite.
 const RUNNER: &str = "connectconformance";
-/// What `conformance/build.rs` is told the contracts' folder by.
+/// The variable that names the contracts' folder to `conformance/build.rs`.
 const PROTOS: &str = "CHINWAG_CONFORMANCE_PROTOS";
 
 /// The suite on this machine.
@@ -29,7 +29,7 @@ impl Suite {
     /// Finds or installs it.
     pub(crate) fn set_up() -> Result<Self> {
         if !cfg!(unix) {
-            bail!("the programs that the conformance suite runs ask for Unix");
+            bail!("the programs under test need Unix");
         }
         if program("go", ["version"]).output().is_none() {
             bail!(
@@ -39,7 +39,7 @@ impl Suite {
         Ok(Self { runner: runner()?, protos: module()?.join("proto") })
     }
 
-    /// `program`, building with the suite's contracts.
+    /// `program` with the contracts in its environment.
     pub(crate) fn contracts(&self, program: Program) -> Program {
         program.env(PROTOS, &self.protos)
     }
@@ -54,7 +54,7 @@ fn runner() -> Result<PathBuf> {
     }
     let _lock = lock_home(&home)?;
     if !is_right(&runner) {
-        note(&format!("{RUNNER} {VERSION}: installing it, once for all clones; that takes about a minute"));
+        say(&format!("{RUNNER} {VERSION}: installing it, once for all clones; that takes about a minute"));
         let unfinished = beside(&home, "new");
         std::fs::create_dir_all(&unfinished)?;
         program("go", ["install", &format!("{MODULE}/cmd/{RUNNER}@{VERSION}")])
@@ -73,7 +73,7 @@ fn is_right(runner: &Path) -> bool {
     super::version_of(runner).as_deref() == Some(VERSION)
 }
 
-/// The folder of its source, which Go keeps for all.
+/// The folder of its source in Go's cache.
 fn module() -> Result<PathBuf> {
     let wanted = format!("{MODULE}@{VERSION}");
     let words = ["mod", "download", "-json", wanted.as_str()];
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_folder_is_read_off_go_s_answer() {
+    fn the_folder_of_a_module_is_read_from_gos_answer() {
         let answer =
             "{\n\t\"Path\": \"a.b/c\",\n\t\"Dir\": \"/go/pkg/mod/a.b/c@v1\",\n\t\"Sum\": \"h1:x=\"\n}";
         assert_eq!(folder(answer), Some(PathBuf::from("/go/pkg/mod/a.b/c@v1")));

@@ -1,4 +1,4 @@
-//! The commands as a person or another program starts them.
+//! The commands from outside.
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 

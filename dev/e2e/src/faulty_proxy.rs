@@ -1,0 +1,107 @@
+//! A proxy between browser and server that replaces the responses of one method, as faulty networks do.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use anyhow::Context as _;
+
+use crate::Result;
+
+/// The treatment of the method's responses.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// They are passed on.
+    None,
+    /// These bytes, a whole HTTP response, replace them, and the connection is closed.
+    Response(Vec<u8>),
+    /// The connection is closed without a response.
+    Close,
+}
+
+/// Passes requests on to a server, and responses back unless a fault replaces them. Runs until this program ends.
+#[derive(Debug)]
+pub struct FaultyProxy {
+    addr: SocketAddr,
+    fault: Arc<Mutex<Fault>>,
+}
+
+impl FaultyProxy {
+    /// Listens on a free port in front of the server at `url`. Faults concern the calls to `method`.
+    pub fn start(url: &str, method: &'static str) -> Result<FaultyProxy> {
+        let server = url
+            .strip_prefix("http://")
+            .context("the server's address does not begin with http://")?
+            .parse()?;
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+        let addr = listener.local_addr()?;
+        let fault = Arc::new(Mutex::new(Fault::None));
+        let proxy = FaultyProxy { addr, fault: fault.clone() };
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(std::io::Result::ok) {
+                let fault = fault.clone();
+                // Either side may disconnect at any time.
+                thread::spawn(move || pass(stream, server, method, &fault).ok());
+            }
+        });
+        Ok(proxy)
+    }
+
+    /// Its address for browsers.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.addr)
+    }
+
+    /// Replaces the responses from now on.
+    pub fn set_fault(&self, fault: Fault) {
+        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+    }
+}
+
+/// One request and its response. Each connection carries one request, so that none is missed.
+fn pass(browser: TcpStream, server: SocketAddr, method: &str, fault: &Mutex<Fault>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(browser.try_clone()?);
+    let mut head = Vec::new();
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        if reader.read_line(&mut line)? == 0 {
+            return Ok(());
+        }
+        if line == "\r\n" {
+            break;
+        }
+        let lower = line.to_ascii_lowercase();
+        if let Some(value) = lower.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+        if !lower.starts_with("connection:") {
+            head.extend_from_slice(line.as_bytes());
+        }
+    }
+    let mut body = vec![0; length];
+    reader.read_exact(&mut body)?;
+
+    let is_meant = head.starts_with(format!("POST {method} ").as_bytes());
+    let fault =
+        if is_meant { fault.lock().unwrap_or_else(PoisonError::into_inner).clone() } else { Fault::None };
+    let mut browser = browser;
+    match fault {
+        Fault::Close => {}
+        Fault::Response(response) => browser.write_all(&response)?,
+        Fault::None => {
+            let mut server = TcpStream::connect(server)?;
+            server.write_all(&head)?;
+            server.write_all(b"connection: close\r\n\r\n")?;
+            server.write_all(&body)?;
+            std::io::copy(&mut server, &mut browser)?;
+        }
+    }
+    browser.shutdown(Shutdown::Write)?;
+    // Closing with unread bytes would reset the connection, and the response would be lost.
+    std::io::copy(&mut reader, &mut std::io::sink())?;
+    Ok(())
+}
