@@ -172,11 +172,7 @@ fn routes(folder: &Path) -> Result<Router<Arc<Bridge>>> {
 }
 
 /// Adds a route for each script and module in `folder`, which wasm-bindgen has written.
-fn with_files(
-    mut routes: Router<Arc<Bridge>>,
-    folder: &Path,
-    prefix: &str,
-) -> Result<Router<Arc<Bridge>>> {
+fn with_files(mut routes: Router<Arc<Bridge>>, folder: &Path, prefix: &str) -> Result<Router<Arc<Bridge>>> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     for entry in entries {
         let path = entry?.path();

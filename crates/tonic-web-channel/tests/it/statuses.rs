@@ -11,7 +11,8 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_web_channel::{Builder, Channel, Error, InProcess, Method, MethodKind, RetryPolicy};
+use tonic_web_channel::retry::RetryPolicy;
+use tonic_web_channel::{Builder, Channel, Error, InProcess, Method, MethodKind};
 
 /// A response without messages.
 #[derive(Clone, Default)]
@@ -81,7 +82,7 @@ async fn a_status_in_the_headers_counts_when_the_trailers_have_none() {
     let answer = Answer::default().header("grpc-status", b"7").header("grpc-message", b"members only");
     for status in statuses(answer.clone()).await {
         assert_eq!((status.code(), status.message()), (Code::PermissionDenied, "members only"));
-        assert_eq!(Error::of(&status), None, "it is the server's");
+        assert_eq!(Error::from_status(&status), None, "it is the server's");
     }
     for status in statuses(answer.trailer("x-room", b"general")).await {
         assert_eq!(status.code(), Code::PermissionDenied);
