@@ -6,7 +6,6 @@
 
 mod account;
 mod call;
-mod candidates;
 mod connections;
 mod report;
 mod room;

@@ -13,17 +13,19 @@ mod host;
 mod listen;
 mod options;
 mod page;
+mod proxy;
 mod response;
 mod retry_later;
 mod termination;
+mod tls;
 
 pub use self::app::App;
 pub use self::client_address::ClientAddress;
 pub use self::grpc::{CorsOptions, DescriptorError, Methods, Origin, OriginError, TrailingMetadata};
 pub use self::host::{AllowedHosts, HostName, HostNameError};
-pub use self::listen::{
-    AuthorityError, ClientCertificates, Network, NetworkError, Tls, TlsError, TrustedProxies, listen, serve,
-};
+pub use self::listen::{listen, serve};
 pub use self::options::ServeOptions;
 pub use self::page::{Page, SourceError};
+pub use self::proxy::{Network, NetworkError, TrustedProxies};
 pub use self::retry_later::retry_later;
+pub use self::tls::{AuthorityError, ClientCertificates, Tls, TlsError};

@@ -5,7 +5,8 @@ use std::time::Duration;
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 
-use crate::listen::{Network, Tls, TrustedProxies};
+use crate::proxy::{Network, TrustedProxies};
+use crate::tls::Tls;
 
 /// Calls that a client may open and cancel before the server has handled any of them; h2 itself allows 20. A browser that
 /// leaves a page cancels all its calls in one write, and may have as many as HTTP/2 allows it.

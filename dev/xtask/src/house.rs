@@ -134,6 +134,10 @@ fn imports(module: &str, text: &str) -> BTreeSet<String> {
     let krate = if module.starts_with("crates::") || module.starts_with("dev::") { 2 } else { 1 };
     let root = module.split("::").take(krate).collect::<Vec<_>>().join("::");
     let parent = module.rsplit_once("::").map_or(module, |(parent, _)| parent);
+    // A link of the documentation is no import.
+    let is_code = |line: &&str| !line.trim_start().starts_with("//");
+    let code = text.lines().filter(is_code).collect::<Vec<_>>().join("\n");
+    let text = code.as_str();
     let mut found = BTreeSet::new();
     for (keyword, base) in [("crate::", root.as_str()), ("super::", parent), ("self::", module)] {
         for (at, _) in text.match_indices(keyword) {

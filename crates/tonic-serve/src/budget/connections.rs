@@ -1,4 +1,5 @@
-//! Open connections: their number, and the eviction of one where there is one too many.
+//! Open connections: their number, and the eviction of one where there is one too many. One scan finds candidates for several
+//! evictions.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -7,10 +8,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
-use super::candidates::Candidates;
 use super::connections_beyond;
 use super::report::{Limit, Outcome};
 use super::state::{Address, Budget, BudgetState, lock};
@@ -26,6 +27,15 @@ const MAX_CLOSING: usize = 64;
 /// A network with more than this part of all connections loses connections with sessions too. Anybody can send a cookie, so a
 /// few networks could occupy all places otherwise.
 const NETWORK_SHARE: usize = 16;
+
+/// Candidates that one scan finds, so that a flood of connections does not cost a scan each.
+const SCAN_RESULTS: usize = 32;
+
+/// Time for which the results of a scan are used.
+const SCAN_VALIDITY: Duration = Duration::from_secs(1);
+
+/// A scan without a result is not repeated before this multiple of its duration.
+const SCAN_PAUSE_FACTOR: u32 = 10;
 
 /// One connection, as the budget counts it.
 pub(crate) struct Peer {
@@ -305,5 +315,59 @@ impl Registry {
             self.closed.push(Arc::downgrade(peer));
         }
         removed
+    }
+}
+
+/// The results of the last scan.
+#[derive(Default)]
+pub(super) struct Candidates {
+    /// The least useful one is the last.
+    found: Vec<(Rank, u64)>,
+    valid_until: Option<Instant>,
+    /// After a scan without a result: no scan before this time that protects at least as many connections per network.
+    pause: Option<(Instant, usize)>,
+}
+
+impl Candidates {
+    /// The least useful of those `peers` that `filter` accepts and that may be evicted where networks keep `protected`
+    /// connections with sessions.
+    pub(super) fn next(
+        &mut self,
+        peers: &HashMap<u64, Arc<Peer>>,
+        protected: usize,
+        filter: impl Fn(&Peer) -> bool,
+    ) -> Option<(Usefulness, Arc<Peer>)> {
+        let start = Instant::now();
+        if self.pause.is_some_and(|(until, least)| start < until && protected >= least) {
+            return None;
+        }
+        if self.valid_until.is_none_or(|until| until < start) {
+            self.found.clear();
+        }
+        if let Some(found) = self.pop(peers, protected) {
+            return Some(found);
+        }
+        let candidates = peers.values().filter(|peer| filter(peer));
+        self.found.extend(candidates.filter_map(|peer| Some((peer.rank(protected)?, peer.id))));
+        if self.found.len() > SCAN_RESULTS {
+            self.found.select_nth_unstable(SCAN_RESULTS);
+            self.found.truncate(SCAN_RESULTS);
+        }
+        self.found.sort_unstable_by_key(|found| Reverse(*found));
+        self.valid_until = Some(start + SCAN_VALIDITY);
+        let found = self.pop(peers, protected);
+        self.pause = found.is_none().then(|| (start + start.elapsed() * SCAN_PAUSE_FACTOR, protected));
+        found
+    }
+
+    /// Skips candidates that were active since the scan. The size of their networks may have changed.
+    fn pop(&mut self, peers: &HashMap<u64, Arc<Peer>>, protected: usize) -> Option<(Usefulness, Arc<Peer>)> {
+        while let Some(((usefulness, _, active), id)) = self.found.pop() {
+            let is_same = |(now, _, active_now): Rank| (now, active_now) == (usefulness, active);
+            if let Some(peer) = peers.get(&id).filter(|peer| peer.rank(protected).is_some_and(is_same)) {
+                return Some((usefulness, Arc::clone(peer)));
+            }
+        }
+        None
     }
 }

@@ -11,8 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, interval, sleep};
 
 use super::account::Account;
-use super::candidates::Candidates;
-use super::connections::Registry;
+use super::connections::{Candidates, Registry};
 use super::report::{Counts, Limit, Outcome, REPORT_INTERVAL, Reports};
 use crate::client_address::ClientAddress;
 use crate::options::ServeOptions;

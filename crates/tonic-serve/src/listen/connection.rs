@@ -39,12 +39,12 @@ pub(super) use self::open_connections::OpenConnections;
 use self::response_body::ResponseBody;
 use self::watches::{DrainWatch, IdleWatch, StallWatch, Verdict};
 use self::yield_once::YieldOnce;
-use super::proxy::{Rewind, TrustedProxies, read_proxy_header};
 use super::request_body::BodyDrain;
 use crate::app::AppService;
 use crate::budget::{CLOSE_TIMEOUT, ConnectionPermit, Peer};
 use crate::client_address::ClientAddress;
 use crate::options::ServeOptions;
+use crate::proxy::{Rewind, TrustedProxies, read_proxy_header};
 
 /// The part that all connections share.
 #[derive(Clone)]
@@ -157,8 +157,8 @@ impl ConnectionContext {
         self.watch(connection, &activity, peer, accepted).await;
     }
 
-    /// Drives `connection` until it ends or has to be closed. Longer than other functions, because one `select!` has every event
-    /// of a connection.
+    /// Drives `connection` until it ends or has to be closed. It is longer than the limit, because one
+    /// `select!` has every event of a connection.
     async fn watch<C: GracefulConnection<Error: Display>>(
         &self,
         mut connection: Pin<&mut C>,

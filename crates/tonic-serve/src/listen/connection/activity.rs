@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::open_calls::OpenCalls;
-use crate::listen::proxy::Rewind;
 use crate::options::ServeOptions;
+use crate::proxy::Rewind;
 
 /// Length of the first bytes of HTTP/2, `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`, which tell the version.
 const PREFACE_LEN: usize = 24;

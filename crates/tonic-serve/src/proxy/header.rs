@@ -19,7 +19,7 @@ const READ_LEN: usize = 512;
 
 /// Reads the PROXY header at the start of `stream`, if there is one. Returns the client that it names, if any, and the bytes
 /// behind it that were read. Fails on a malformed or incomplete header.
-pub(in crate::listen) async fn read_proxy_header(
+pub(crate) async fn read_proxy_header(
     stream: &mut (impl AsyncRead + Unpin),
 ) -> io::Result<(Option<IpAddr>, BytesMut)> {
     let mut read = BytesMut::new();

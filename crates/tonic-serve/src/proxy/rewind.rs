@@ -11,9 +11,9 @@ use tonic::transport::server::{Connected, TcpConnectInfo};
 
 /// A socket behind its first bytes, which were read to detect its first protocol.
 #[derive(Debug)]
-pub(in crate::listen) struct Rewind {
-    pub(in crate::listen) first: BytesMut,
-    pub(in crate::listen) socket: TcpStream,
+pub(crate) struct Rewind {
+    pub(crate) first: BytesMut,
+    pub(crate) socket: TcpStream,
 }
 
 impl Connected for Rewind {

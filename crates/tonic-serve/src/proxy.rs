@@ -14,8 +14,8 @@ use std::sync::Arc;
 use http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net};
 
-pub(super) use self::header::read_proxy_header;
-pub(super) use self::rewind::Rewind;
+pub(crate) use self::header::read_proxy_header;
+pub(crate) use self::rewind::Rewind;
 
 /// Bits of the prefix of IPv4 addresses in IPv6 notation.
 const MAPPED_PREFIX: u8 = 96;
@@ -91,7 +91,7 @@ impl TrustedProxies {
     }
 
     /// The client of a request with `headers` on a connection from `nearest`.
-    pub(super) fn client(&self, nearest: IpAddr, headers: &HeaderMap) -> IpAddr {
+    pub(crate) fn client(&self, nearest: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = nearest.to_canonical();
         if !self.contains(client) {
             return client;
