@@ -2,10 +2,10 @@
 
 mod use_subscription;
 
-use contract::notes_client::NotesClient;
-use contract::{AddRequest, METHODS, Note, WatchRequest, WatchResponse};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use notes_contract::notes_client::NotesClient;
+use notes_contract::{AddRequest, METHODS, Note, WatchRequest, WatchResponse};
 use tonic::Request;
 use tonic_web_channel::{Channel, RequestExt as _, State, SubscriptionOptions};
 

@@ -1,9 +1,9 @@
 //! The worker: makes the calls and the arithmetic, so that the page stays responsive.
 
-use contract::sampler_client::SamplerClient;
-use contract::{DescribeRequest, METHODS, SampleRequest, SampleResponse};
 use futures_util::StreamExt as _;
-use page::Text;
+use sampler_contract::sampler_client::SamplerClient;
+use sampler_contract::{DescribeRequest, METHODS, SampleRequest, SampleResponse};
+use sampler_page::Text;
 use tonic::Request;
 use tonic_web_channel::{Channel, RequestExt as _, State, Subscription, SubscriptionOptions, Update};
 use wasm_bindgen::prelude::*;
