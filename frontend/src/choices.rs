@@ -1,8 +1,10 @@
-//! The person's choices, language and theme, as radio buttons. The header's menu and the settings
-//! page show the same.
+//! Language and theme as radio buttons, for the menu and the settings page.
+
+mod choice;
 
 use leptos::prelude::*;
 
+use self::choice::Choice;
 use crate::{
     i18n::{Language, text, use_language},
     theme::{Theme, use_theme},
@@ -10,8 +12,8 @@ use crate::{
 
 /// Language and theme.
 #[component]
-pub fn Choices(
-    /// Where they stand; tells two sets of radio buttons on one page apart.
+pub(crate) fn Choices(
+    /// Distinguishes two sets of radio buttons in one document.
     place: &'static str,
 ) -> impl IntoView {
     let language = use_language();
@@ -40,24 +42,5 @@ pub fn Choices(
             <legend>{text(|m| m.theme)}</legend>
             {themes}
         </fieldset>
-    }
-}
-
-#[component]
-fn Choice(
-    /// Radio buttons of one group exclude each other.
-    group: String,
-    label: Signal<&'static str>,
-    /// The language of the label where it is not the page's.
-    #[prop(optional)]
-    lang: Option<&'static str>,
-    chosen: Signal<bool>,
-    choose: Callback<()>,
-) -> impl IntoView {
-    view! {
-        <label class="choice" lang=lang>
-            <input type="radio" name=group prop:checked=chosen on:change=move |_| choose.run(()) />
-            <span>{label}</span>
-        </label>
     }
 }

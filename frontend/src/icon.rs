@@ -1,14 +1,13 @@
-//! The page's icons: small strokes in the colour of the words beside them. They are never the only
-//! label, so assistive technology does not see them.
+//! Icons: strokes in the colour of the text beside them. They are never the only label, so assistive technology ignores them.
 
 use leptos::prelude::*;
 
-/// Which icon.
+/// The icons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IconKind {
+pub(crate) enum IconKind {
     /// The product's mark: a bubble with a tail.
     Mark,
-    /// Two arrows, there and back.
+    /// Two arrows, left and right.
     Calls,
     /// A person.
     Person,
@@ -16,7 +15,7 @@ pub enum IconKind {
     Close,
     /// Two sheets.
     Copy,
-    /// An arrow to where one came from.
+    /// An arrow to the left.
     Back,
     /// A plus.
     Add,
@@ -24,12 +23,8 @@ pub enum IconKind {
     Clock,
     /// An arrow down.
     Down,
-    /// An arrow up.
-    Up,
     /// A hash, before a room's name.
     Room,
-    /// An exclamation mark in a triangle.
-    Warning,
     /// A tick.
     Done,
 }
@@ -48,18 +43,16 @@ impl IconKind {
             IconKind::Add => "M8 3v10M3 8h10",
             IconKind::Clock => "M8 13.5a5.5 5.5 0 1 0 0-11 5.5 5.5 0 0 0 0 11ZM8 5v3.25L10 9.5",
             IconKind::Down => "M8 3v10m-4-4 4 4 4-4",
-            IconKind::Up => "M8 13V3M4 7l4-4 4 4",
             IconKind::Room => "M6.5 2.5 5 13.5m6-11-1.5 11M3 6h10.5M2.5 10H13",
-            IconKind::Warning => "M8 2.5 14 13H2zM8 6.5v3m0 1.6v.4",
             IconKind::Done => "m3 8.5 3.25 3.25L13 5",
         }
     }
 }
 
-/// An icon as large as the letters beside it.
+/// An icon of the size of the text beside it.
 #[component]
-pub fn Icon(
-    /// Which one.
+pub(crate) fn Icon(
+    /// The icon.
     kind: IconKind,
 ) -> impl IntoView {
     view! {

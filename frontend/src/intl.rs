@@ -1,6 +1,6 @@
-//! Dates, times and numbers as the page's language writes them, by the browser's `Intl`.
+//! Dates, times and numbers in the page's language, by the browser's `Intl`.
 //!
-//! Only for the browser: on the host these functions panic, as everything of `js_sys` does.
+//! On the host these functions panic, like all of `js_sys`.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -13,9 +13,9 @@ use wasm_bindgen::JsValue;
 
 use crate::i18n::Language;
 
-/// How much of a moment is written.
+/// Formats of a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Moment {
+pub(crate) enum Moment {
     /// `14:05`.
     Time,
     /// `14:05:09`.
@@ -29,22 +29,22 @@ pub enum Moment {
 }
 
 thread_local! {
-    // Making a formatter costs a hundred times what using one does.
+    // Making a formatter takes about a hundred times as long as using one.
     static MOMENTS: RefCell<HashMap<(Language, Moment), Function>> = RefCell::default();
     static NUMBERS: RefCell<HashMap<Language, Function>> = RefCell::default();
 }
 
 /// A moment, given in milliseconds since 1970-01-01T00:00:00Z, in the reader's time zone.
-pub fn moment(language: Language, moment: Moment, unix_ms: i64) -> String {
+pub(crate) fn moment(language: Language, moment: Moment, unix_ms: i64) -> String {
     let format = MOMENTS.with_borrow_mut(|formats| {
         formats.entry((language, moment)).or_insert_with(|| moment_format(language, moment)).clone()
     });
-    // Milliseconds of dates that are shown fit a double exactly.
+    // A double holds the milliseconds of all dates that are shown exactly.
     call(&format, Date::new(&JsValue::from_f64(unix_ms as f64)).as_ref())
 }
 
-/// A whole number with its groups separated.
-pub fn number(language: Language, value: u64) -> String {
+/// An integer with separated thousands.
+pub(crate) fn number(language: Language, value: u64) -> String {
     let format = NUMBERS.with_borrow_mut(|formats| {
         formats
             .entry(language)
@@ -54,8 +54,8 @@ pub fn number(language: Language, value: u64) -> String {
     call(&format, &JsValue::from_f64(value as f64))
 }
 
-/// Now, in milliseconds since 1970-01-01T00:00:00Z, by the browser's clock.
-pub fn now_ms() -> i64 {
+/// The time by the browser's clock, in milliseconds since 1970-01-01T00:00:00Z.
+pub(crate) fn now_ms() -> i64 {
     Date::now() as i64
 }
 
@@ -77,7 +77,7 @@ fn moment_format(language: Language, moment: Moment) -> Function {
     };
     let object = Object::new();
     for (key, value) in options.iter().chain(&[("hourCycle", "h23")]) {
-        // Setting a field of a fresh object does not fail.
+        // Setting a property of a new object does not fail.
         Reflect::set(&object, &JsValue::from_str(key), &JsValue::from_str(value)).ok();
     }
     DateTimeFormat::new(&locales(language), &object).format()

@@ -1,29 +1,38 @@
 //! The page: a Greeter and a live chat over gRPC-Web.
 //!
-//! A library, so that what needs no browser is tested on the host. Only [`api`] names the generated
-//! clients; only [`chat`] knows rooms and messages.
+//! A library, so that logic is tested on the host. Only `api` names the generated clients; the chat's logic is the crate `chat-model`,
+//! and everything of it that talks to the network, the storage or timers is in `chat/effects.rs`.
 
-#![expect(missing_debug_implementations, reason = "leptos' own types print nothing")]
-#![expect(unreachable_pub, reason = "leptos' component macro makes every component public")]
+#![expect(unreachable_pub, reason = "leptos' component macro makes every component's properties public")]
 
-pub mod api;
-pub mod app;
-pub mod calls;
-pub mod chat;
+mod api;
+mod app;
+mod calls;
+mod chat;
 mod choices;
+mod dialog;
+mod duration_text;
 mod greeter;
 mod header;
-pub mod i18n;
-pub mod icon;
-pub mod intl;
-pub mod keys;
-pub mod lean;
-pub mod route;
+mod i18n;
+mod icon;
+mod intl;
+mod js_std;
+mod keys;
+mod not_found;
+mod preference;
+mod route;
+mod session_context;
 mod settings;
-pub mod status;
-pub mod storage;
-pub mod theme;
+mod sign_out;
+mod status;
+mod storage;
+mod theme;
 mod viewport;
 
 #[cfg(test)]
 mod style_tests;
+#[cfg(all(test, target_arch = "wasm32"))]
+mod web_tests;
+
+pub use self::app::App;

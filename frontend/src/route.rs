@@ -1,26 +1,27 @@
-//! The page's places as URLs: parsing, printing, and moving between them without a reload.
+//! The page's routes: parsed from paths, printed as paths, and followed without a reload.
 //!
-//! Five routes do not repay a router crate, which every visitor would download. Links are plain
-//! `<a href>`s: one listener on the document follows them in the page and leaves to the browser what
-//! is meant for it (a new tab, a download, another site).
+//! Links are plain `<a href>`s. One listener follows them within the page, and leaves others (a new tab, a download, another site) to the
+//! browser.
 
 mod browser;
-mod percent;
 
-pub(crate) use self::browser::provide_route;
-pub use self::browser::{navigate, use_route};
-pub(crate) use self::percent::decode as percent_decode;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-/// A place in the page.
+pub(crate) use self::browser::{navigate, provide_route, use_route};
+
+/// Everything but the characters that RFC 3986 calls unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// A route.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route {
+pub(crate) enum Route {
     /// `/`: the last room.
     Home,
     /// `/room/<id>`, and `/room/<id>/<seq>` for one of its messages.
     Room {
         /// The room's id.
         id: String,
-        /// The number of the message, from 1.
+        /// The sequence number of the message, from 1.
         seq: Option<u64>,
     },
     /// `/greeter`.
@@ -32,8 +33,8 @@ pub enum Route {
 }
 
 impl Route {
-    /// The route of a URL's path. A slash at the end changes nothing.
-    pub fn parse(path: &str) -> Route {
+    /// The route of a URL's path. A trailing slash is ignored.
+    pub(crate) fn parse(path: &str) -> Route {
         let path = path.strip_prefix('/').unwrap_or(path);
         let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path);
         let mut parts = path.split('/');
@@ -47,13 +48,18 @@ impl Route {
         route.filter(|_| parts.next().is_none()).unwrap_or(Route::NotFound)
     }
 
-    /// The path that leads here. `NotFound` has none of its own and prints the root's.
-    pub fn path(&self) -> String {
+    /// The path of the route. `NotFound` has that of `Home`.
+    pub(crate) fn path(&self) -> String {
         match self {
             Route::Home | Route::NotFound => "/".to_owned(),
-            Route::Room { id, seq: None } => ["/room/", &percent::encode(id)].concat(),
-            Route::Room { id, seq: Some(seq) } => {
-                ["/room/", &percent::encode(id), "/", &seq.to_string()].concat()
+            Route::Room { id, seq } => {
+                let mut path = String::from("/room/");
+                path.extend(utf8_percent_encode(id, RESERVED));
+                if let Some(seq) = seq {
+                    path.push('/');
+                    path.push_str(&seq.to_string());
+                }
+                path
             }
             Route::Greeter => "/greeter".to_owned(),
             Route::Settings => "/settings".to_owned(),
@@ -61,13 +67,17 @@ impl Route {
     }
 
     /// Whether the chat shows this route.
-    pub fn is_chat(&self) -> bool {
+    pub(crate) fn is_chat(&self) -> bool {
         matches!(self, Route::Home | Route::Room { .. })
     }
 }
 
 fn room(id: &str, seq: Option<&str>) -> Option<Route> {
-    let id = percent::decode(id).filter(|id| !id.is_empty())?;
+    // By the URL Standard, a malformed escape stands for itself.
+    let id = percent_decode_str(id).decode_utf8().ok()?.into_owned();
+    if id.is_empty() {
+        return None;
+    }
     let seq = match seq {
         None => None,
         Some(digits) => Some(message_number(digits)?),
@@ -89,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_lead_to_their_routes() {
+    fn paths_are_parsed() {
         assert_eq!(Route::parse("/"), Route::Home);
         assert_eq!(Route::parse(""), Route::Home);
         assert_eq!(Route::parse("/greeter"), Route::Greeter);
@@ -101,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn other_paths_are_not_found() {
+    fn unknown_paths_are_not_found() {
         for path in [
             "/room",
             "/room/",
@@ -116,9 +126,8 @@ mod tests {
             "/greeter/x",
             "/Greeter",
             "//",
-            "/room/%",
             "/room/%ff",
-            "/room/%4",
+            "/room/%E6%88",
         ] {
             let expected = match path {
                 "/room/general/5/" => room("general", Some(5)),
@@ -129,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn a_room_id_of_any_letters_survives_the_url() {
+    fn room_ids_survive_their_paths() {
         for id in ["general", "a/b", "a b", "100%", "房间", "é?#&=", "..x", "%2F", "🦀"] {
             let with_seq = room(id, Some(7));
             assert_eq!(Route::parse(&with_seq.path()), with_seq, "{id}");
@@ -140,7 +149,21 @@ mod tests {
     }
 
     #[test]
-    fn every_route_but_not_found_is_read_back_from_its_path() {
+    fn reserved_characters_are_escaped() {
+        assert_eq!(room("a/b?c#d e", None).path(), "/room/a%2Fb%3Fc%23d%20e");
+        assert_eq!(room("A-z0.9_~", None).path(), "/room/A-z0.9_~");
+        assert_eq!(Route::parse("/room/%e6%88%BF"), room("房", None));
+    }
+
+    #[test]
+    fn a_malformed_escape_stands_for_itself() {
+        for id in ["%", "%4", "%zz", "a%"] {
+            assert_eq!(Route::parse(&["/room/", id].concat()), room(id, None));
+        }
+    }
+
+    #[test]
+    fn routes_survive_their_paths() {
         for route in [Route::Home, Route::Greeter, Route::Settings] {
             assert_eq!(Route::parse(&route.path()), route);
         }

@@ -1,8 +1,8 @@
-//! The settings page: the choices of the person's menu as a place of their own.
+//! The settings page: the choices of the menu at an address of their own.
 
 use leptos::prelude::*;
 
-use crate::{app::SessionContext, choices::Choices, header::SignOut, i18n::text};
+use crate::{choices::Choices, i18n::text, session_context::SessionContext, sign_out::SignOut};
 
 /// The settings.
 #[component]
@@ -15,18 +15,6 @@ pub(crate) fn SettingsPage() -> impl IntoView {
             <Show when=move || session.user.get().is_some() fallback=|| ()>
                 <SignOut />
             </Show>
-        </article>
-    }
-}
-
-/// What an address shows that leads nowhere.
-#[component]
-pub(crate) fn NotFoundPage() -> impl IntoView {
-    view! {
-        <article class="page page--narrow">
-            <h1>{text(|m| m.not_found_title)}</h1>
-            <p>{text(|m| m.not_found_text)}</p>
-            <p><a href="/">{text(|m| m.to_chat)}</a></p>
         </article>
     }
 }

@@ -1,24 +1,25 @@
-//! What a failed call says: its code's name, a sentence for a person, and the fields that were
-//! refused.
+//! A failed call in words: a sentence for a person, and the refused fields.
+
+mod details;
 
 use std::time::Duration;
 
-use prost::Message as _;
 use tonic::{Code, Status};
 use tonic_web_channel::Error;
 
+pub(crate) use self::details::{detail_types, field_violations, field_violations_in};
 use crate::{
     i18n::{Messages, fill},
-    lean,
+    js_std,
 };
 
-/// The name of a code as the specification writes it, such as `DEADLINE_EXCEEDED`.
-pub fn code_name(code: Code) -> &'static str {
+/// The name of a status code, such as `DEADLINE_EXCEEDED`.
+pub(crate) fn code_name(code: Code) -> &'static str {
     grpc_wire::status::code_name(code as i32)
 }
 
-/// What happened and what to do, in the reader's language.
-pub fn sentence(m: &Messages, code: Code) -> &'static str {
+/// The sentence of a status code: the failure, and the next step.
+pub(crate) fn sentence(m: &Messages, code: Code) -> &'static str {
     match code {
         Code::Ok => m.status_ok,
         Code::Cancelled => m.status_cancelled,
@@ -37,22 +38,22 @@ pub fn sentence(m: &Messages, code: Code) -> &'static str {
     }
 }
 
-/// Why a call failed, as far as the page tells reasons apart.
+/// The reason of a failed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// The code.
-    pub code: Code,
-    /// What went wrong on this side of the network; none when the server said so.
+pub(crate) struct Failure {
+    /// The status code.
+    pub(crate) code: Code,
+    /// The channel's error; `None` when the server reported the failure.
     error: Option<Error>,
-    /// How long the server asks to wait before the call is repeated.
-    retry_after: Option<Duration>,
+    /// The server's pushback: the delay that it asks for.
+    pushback: Option<Duration>,
 }
 
 impl Failure {
-    /// What happened, whether the work is safe and what to do, in the reader's language.
-    pub fn sentence(&self, m: &Messages) -> String {
-        let Some(error) = &self.error else { return self.said_by_server(m) };
-        let seconds = |duration: &std::time::Duration| lean::double(duration.as_secs_f64());
+    /// The sentence: the failure, the state of the person's data, and the next step.
+    pub(crate) fn sentence(&self, m: &Messages) -> String {
+        let Some(error) = &self.error else { return self.reported_by_server(m) };
+        let seconds = |duration: &Duration| js_std::double(duration.as_secs_f64());
         let (template, argument) = match error {
             Error::Offline => (m.error_offline, String::new()),
             Error::Connect { .. } => (m.status_unavailable, String::new()),
@@ -67,22 +68,21 @@ impl Failure {
             Error::MessageTooLarge { limit, .. } | Error::MetadataTooLarge { limit } => {
                 (m.error_too_large, limit.to_string())
             }
+            Error::RequestTooLarge { limit } => (m.error_request_too_large, limit.to_string()),
             Error::TooManyCalls { limit } => (m.error_too_many_calls, limit.to_string()),
             Error::Cardinality { .. } => (m.status_unimplemented, String::new()),
             Error::Cancelled => (m.status_cancelled, String::new()),
             Error::Deadline { timeout } => (m.error_deadline, seconds(timeout)),
             Error::Idle { timeout } => (m.error_idle, seconds(timeout)),
-            // What later channels tell apart has the words of its code until it has its own.
+            // The enum may grow; new variants have the sentence of their code.
             _ => (sentence(m, self.code), String::new()),
         };
         fill(template, &[("value", &argument)])
     }
-}
 
-impl Failure {
     /// The sentence of a failure that the server reported.
-    fn said_by_server(&self, m: &Messages) -> String {
-        match (self.code, self.retry_after) {
+    fn reported_by_server(&self, m: &Messages) -> String {
+        match (self.code, self.pushback) {
             (Code::ResourceExhausted, Some(wait)) => {
                 let seconds = wait.as_millis().div_ceil(1_000).max(1).to_string();
                 fill(m.status_exhausted_wait, &[("seconds", &seconds)])
@@ -97,66 +97,9 @@ impl From<&Status> for Failure {
         Failure {
             code: status.code(),
             error: Error::from_status(status).cloned(),
-            retry_after: tonic_web_channel::retry::retry_after(status),
+            pushback: tonic_web_channel::retry::retry_after(status),
         }
     }
-}
-
-/// A field that the server refused.
-#[derive(Clone, PartialEq, Eq, Hash, prost::Message)]
-pub struct FieldViolation {
-    /// Its path in the request, such as `name`.
-    #[prost(string, tag = "1")]
-    pub field: String,
-    /// Why, in the server's words.
-    #[prost(string, tag = "2")]
-    pub description: String,
-}
-
-/// The fields that the status' `google.rpc.BadRequest` names.
-pub fn field_violations(status: &Status) -> Vec<FieldViolation> {
-    field_violations_in(status.details())
-}
-
-/// The same from the bytes of `grpc-status-details-bin`.
-pub fn field_violations_in(details: &[u8]) -> Vec<FieldViolation> {
-    // Details of any other shape say nothing about fields.
-    let details = RpcStatus::decode(details).unwrap_or_default().details;
-    details
-        .into_iter()
-        .filter(|detail| detail.type_url.ends_with("/google.rpc.BadRequest"))
-        .filter_map(|detail| BadRequest::decode(detail.value.as_slice()).ok())
-        .flat_map(|bad_request| bad_request.field_violations)
-        .collect()
-}
-
-/// The type names of what `grpc-status-details-bin` holds.
-pub fn detail_types(details: &[u8]) -> Vec<String> {
-    let details = RpcStatus::decode(details).unwrap_or_default().details;
-    details.into_iter().map(|detail| detail.type_url).collect()
-}
-
-// The three messages of googleapis' google/rpc/status.proto and error_details.proto that are read
-// here, with the fields that are read.
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct RpcStatus {
-    #[prost(message, repeated, tag = "3")]
-    details: Vec<Any>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct Any {
-    #[prost(string, tag = "1")]
-    type_url: String,
-    #[prost(bytes = "vec", tag = "2")]
-    value: Vec<u8>,
-}
-
-#[derive(Clone, PartialEq, prost::Message)]
-struct BadRequest {
-    #[prost(message, repeated, tag = "1")]
-    field_violations: Vec<FieldViolation>,
 }
 
 #[cfg(test)]
@@ -164,32 +107,7 @@ mod tests {
     use super::*;
     use crate::i18n::Language;
 
-    fn refused(field: &str, description: &str) -> Vec<u8> {
-        let violation = FieldViolation { field: field.to_owned(), description: description.to_owned() };
-        let bad_request = BadRequest { field_violations: vec![violation] };
-        let any = Any {
-            type_url: "type.googleapis.com/google.rpc.BadRequest".to_owned(),
-            value: bad_request.encode_to_vec(),
-        };
-        RpcStatus { details: vec![any] }.encode_to_vec()
-    }
-
-    #[test]
-    fn the_refused_field_is_read_from_the_details() {
-        let details = refused("name", "too long");
-        let status = Status::with_details(Code::InvalidArgument, "refused", details.into());
-        let [violation] = field_violations(&status).try_into().unwrap();
-        assert_eq!((violation.field.as_str(), violation.description.as_str()), ("name", "too long"));
-    }
-
-    #[test]
-    fn details_that_are_no_details_name_no_field() {
-        assert!(field_violations_in(&[]).is_empty());
-        assert!(field_violations_in(&[0xff, 0xff, 0xff]).is_empty());
-        assert!(detail_types(b"\x1a\x02").is_empty());
-    }
-
-    /// One of each, with what its sentence has to name.
+    /// An error of each kind, with a part of its sentence.
     fn errors() -> Vec<(Error, &'static str)> {
         let reason = "x".to_owned();
         let origin = "http://a:1".to_owned();
@@ -207,6 +125,7 @@ mod tests {
             (Error::Truncated { end: tonic_web_channel::BodyEnd::InsideMessage }, ""),
             (Error::Protocol { reason }, "gRPC-Web"),
             (Error::MessageTooLarge { size: 5_000, limit }, "4096"),
+            (Error::RequestTooLarge { limit }, "4096"),
             (Error::TooManyCalls { limit: 6 }, "6"),
             (Error::Cardinality { found: tonic_web_channel::MessageCount::Zero }, ""),
             (Error::Cancelled, ""),
@@ -216,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn every_failure_on_this_side_has_a_sentence_of_its_own_that_names_what_is_to_be_checked() {
+    fn every_channel_error_has_a_sentence_of_its_own() {
         for language in Language::ALL {
             let m = language.messages();
             let mut sentences = std::collections::BTreeSet::new();
@@ -230,14 +149,14 @@ mod tests {
     }
 
     #[test]
-    fn what_the_server_says_has_the_sentence_of_its_code() {
+    fn a_failure_reported_by_the_server_has_the_sentence_of_its_code() {
         let m = Language::English.messages();
         let failure = Failure::from(&Status::unavailable("shutting down"));
         assert_eq!(failure.sentence(m), m.status_unavailable);
     }
 
     #[test]
-    fn a_server_that_says_when_to_come_again_has_that_said_in_full_seconds() {
+    fn a_pushback_is_shown_in_seconds() {
         let mut status = Status::resource_exhausted("too many");
         status.metadata_mut().insert("grpc-retry-pushback-ms", 1_200.into());
         let sentence = |language: Language| Failure::from(&status).sentence(language.messages());
@@ -246,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn every_code_has_its_own_name_and_a_sentence_in_each_language() {
+    fn every_code_has_a_name_and_a_sentence() {
         let mut names: Vec<&str> = (0..=16).map(|code| code_name(Code::from_i32(code))).collect();
         names.dedup();
         assert_eq!(names.len(), 17);

@@ -1,14 +1,17 @@
-//! Light, dark, or as the system has it: an attribute on the root element that `tokens.css` reads.
+//! Light, dark, or the system's colours: an attribute of the root element that `tokens.css` reads.
+//!
 //! The script in `index.html` sets the same attribute from the same key before the first paint.
 
 use leptos::prelude::*;
 
+use crate::{preference::preference, storage};
+
 const STORAGE_KEY: &str = "chinwag.theme";
 
-/// The person's choice of colours.
+/// The choice of colours.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Theme {
-    /// As the system has it, and changing with it.
+pub(crate) enum Theme {
+    /// The system's choice, followed as it changes.
     #[default]
     System,
     /// Dark on light.
@@ -18,11 +21,11 @@ pub enum Theme {
 }
 
 impl Theme {
-    /// The order in which the choices are offered.
-    pub const ALL: [Theme; 3] = [Theme::Light, Theme::Dark, Theme::System];
+    /// All choices, in the order of the menu.
+    pub(crate) const ALL: [Theme; 3] = [Theme::Light, Theme::Dark, Theme::System];
 
-    /// The word for storage and the `data-theme` attribute.
-    pub fn word(self) -> &'static str {
+    /// The word in storage and in the `data-theme` attribute.
+    fn word(self) -> &'static str {
         match self {
             Theme::System => "system",
             Theme::Light => "light",
@@ -30,8 +33,8 @@ impl Theme {
         }
     }
 
-    /// The choice that a word names; any other word is the system's.
-    pub fn from_word(word: &str) -> Theme {
+    /// The choice that a word names; the system's for other words.
+    fn from_word(word: &str) -> Theme {
         match word {
             "light" => Theme::Light,
             "dark" => Theme::Dark,
@@ -40,27 +43,14 @@ impl Theme {
     }
 }
 
-/// Puts the theme into the page: reads the stored choice, applies it and every later one. Call once,
-/// in the application's root.
+/// Provides the theme as a context. Call once, in the application's root.
 pub(crate) fn provide_theme() {
-    let initial = Theme::from_word(&crate::storage::get(STORAGE_KEY).unwrap_or_default());
-    let theme = RwSignal::new(initial);
-    provide_context(ThemeContext(theme));
-    Effect::new(move |previous: Option<Theme>| {
-        let theme = theme.get();
-        if let Some(root) = document().document_element() {
-            // Setting an attribute with a valid name does not fail.
-            root.set_attribute("data-theme", theme.word()).ok();
-        }
-        if previous.unwrap_or(initial) != theme {
-            crate::storage::set(STORAGE_KEY, theme.word());
-        }
-        theme
-    });
+    let stored = Theme::from_word(&storage::get(STORAGE_KEY).unwrap_or_default());
+    provide_context(ThemeContext(preference(STORAGE_KEY, "data-theme", stored, Theme::word)));
 }
 
-/// The theme's signal; setting it changes the page and is remembered.
-pub fn use_theme() -> RwSignal<Theme> {
+/// The theme. Setting it changes the page and is remembered.
+pub(crate) fn use_theme() -> RwSignal<Theme> {
     expect_context::<ThemeContext>().0
 }
 
@@ -72,14 +62,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_theme_is_read_back_from_its_word() {
+    fn themes_survive_their_words() {
         for theme in Theme::ALL {
             assert_eq!(Theme::from_word(theme.word()), theme);
         }
     }
 
     #[test]
-    fn an_unknown_word_follows_the_system() {
+    fn an_unknown_word_is_the_systems_theme() {
         assert_eq!(Theme::from_word("sepia"), Theme::System);
         assert_eq!(Theme::from_word(""), Theme::System);
     }

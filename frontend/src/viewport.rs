@@ -1,15 +1,14 @@
-//! The height that is left above an on-screen keyboard. `100dvh` does not shrink for it in every
-//! browser; the frame's height is this where it is known.
+//! The height above an on-screen keyboard, which the frame has. `100dvh` does not shrink for the keyboard in every browser.
 
 use leptos::prelude::*;
 use wasm_bindgen::{JsCast, closure::Closure};
 
-/// Follows the visible height for as long as the page lives. Call once, in the application's root.
+/// Follows the visible height as long as the page lives. Call once, in the application's root.
 pub(crate) fn follow_keyboard() {
     let Some(viewport) = window().visual_viewport() else { return };
     let measured = viewport.clone();
     let measure = Closure::<dyn Fn()>::new(move || {
-        // Zoomed with two fingers, a person moves about in the page; its layout stays.
+        // A page that is zoomed by a gesture keeps its layout.
         if (measured.scale() - 1.0).abs() > 0.01 {
             return;
         }

@@ -1,132 +1,59 @@
-//! What the contracts say of themselves while the program runs, for whoever shows calls or decides
-//! what may be repeated: methods, and the shape of their messages.
+//! The messages of every method, as static tables: a few kilobytes, without reflection and without work at the start.
 //!
-//! Plain types in static tables, a few kilobytes in all: no reflection, and nothing is built when the
-//! program starts.
+//! The method table without messages, for a channel or a server, is [`METHODS`](crate::METHODS).
 
-/// One RPC method.
+use grpc_inspect::descriptor::{EnumDescriptor, FieldDescriptor, FieldKind, MessageDescriptor, Shape};
+use grpc_wire::method::MethodKind;
+
+/// The messages of one method.
 #[derive(Debug)]
-pub struct Method {
+pub struct MethodMessages {
     /// `/package.Service/Method`.
     pub path: &'static str,
-    /// Whether the caller sends a stream.
-    pub client_streaming: bool,
-    /// Whether the server answers with a stream.
-    pub server_streaming: bool,
-    /// What a repeated call changes.
-    pub idempotency: Idempotency,
-    /// What the caller sends.
-    pub request: &'static Message,
-    /// What the server answers.
-    pub response: &'static Message,
-}
-
-/// `google.protobuf.MethodOptions.IdempotencyLevel`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Idempotency {
-    /// Nothing is said.
-    Unknown,
-    /// The method changes nothing.
-    NoSideEffects,
-    /// Calling it twice changes the same as calling it once.
-    Idempotent,
-}
-
-/// A message's shape.
-#[derive(Debug)]
-pub struct Message {
-    /// `package.Message`.
-    pub name: &'static str,
-    /// Its fields by rising number.
-    pub fields: &'static [Field],
-}
-
-/// A field's shape. Whether it is one of a `oneof` is not said: on the wire and in JSON it looks like
-/// any other.
-#[derive(Debug)]
-pub struct Field {
-    /// Its number on the wire.
-    pub number: u32,
-    /// Its name in protobuf's JSON.
-    pub json_name: &'static str,
-    /// How many values it has.
-    pub shape: Shape,
-    /// What a value is.
-    pub kind: Kind,
-}
-
-/// How many values a field has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// One; when it comes more than once, the last counts, and messages are merged.
-    Single,
-    /// Any number. Numbers may come packed into one.
-    Repeated,
-    /// Any number of entries, each a message of key, field 1, and value, field 2.
-    Map,
-}
-
-/// What a field's value is.
-#[derive(Clone, Copy, Debug)]
-#[expect(missing_docs, reason = "named as the types of the .proto language")]
-pub enum Kind {
-    Double,
-    Float,
-    Int32,
-    Int64,
-    Uint32,
-    Uint64,
-    Sint32,
-    Sint64,
-    Fixed32,
-    Fixed64,
-    Sfixed32,
-    Sfixed64,
-    Bool,
-    String,
-    Bytes,
-    Enum(&'static Enum),
-    Message(&'static Message),
-}
-
-/// An enumeration.
-#[derive(Debug)]
-pub struct Enum {
-    /// `package.Enum`.
-    pub name: &'static str,
-    /// Its values: number and name, in the order of the contract.
-    pub values: &'static [(i32, &'static str)],
+    /// The sides that send a stream.
+    pub kind: MethodKind,
+    /// The request message.
+    pub request: &'static MessageDescriptor,
+    /// The response message.
+    pub response: &'static MessageDescriptor,
 }
 
 include!("generated/methods.rs");
 
-/// The method at `/package.Service/Method`.
-pub fn method(path: &str) -> Option<&'static Method> {
+/// The messages of the method at `/package.Service/Method`.
+pub fn method(path: &str) -> Option<&'static MethodMessages> {
     METHODS.iter().find(|method| method.path == path)
 }
 
 #[cfg(test)]
 mod tests {
+    use grpc_wire::method::Idempotency;
+
     use super::*;
 
     #[test]
-    fn a_method_is_found_by_its_path_and_knows_its_messages() {
+    fn messages_are_found_by_the_path_of_their_method() {
         let method = method("/chat.v1.ChatService/Subscribe").unwrap();
-        assert_eq!(
-            (method.client_streaming, method.server_streaming, method.idempotency),
-            (false, true, Idempotency::NoSideEffects)
-        );
         assert_eq!(method.request.name, "chat.v1.SubscribeRequest");
         let [cursors, limit] = method.request.fields else { panic!("{:?}", method.request) };
         assert_eq!((cursors.number, cursors.json_name, cursors.shape), (1, "cursors", Shape::Repeated));
-        assert!(matches!(cursors.kind, Kind::Message(message) if message.name == "chat.v1.Cursor"));
+        assert!(matches!(cursors.kind, FieldKind::Message(message) if message.name == "chat.v1.Cursor"));
         assert_eq!((limit.number, limit.json_name, limit.shape), (2, "replayLimit", Shape::Single));
     }
 
     #[test]
-    fn what_changes_something_twice_is_not_called_repeatable() {
-        assert_eq!(method("/chat.v1.ChatService/Join").unwrap().idempotency, Idempotency::Unknown);
-        assert_eq!(method("/chat.v1.ChatService/SendMessage").unwrap().idempotency, Idempotency::Idempotent);
+    fn both_tables_have_the_same_methods() {
+        let table: Vec<_> = crate::METHODS.iter().map(|method| (method.path, method.kind)).collect();
+        let messages: Vec<_> = METHODS.iter().map(|method| (method.path, method.kind)).collect();
+        assert_eq!(table, messages);
+    }
+
+    #[test]
+    fn only_methods_that_are_declared_idempotent_are() {
+        let idempotency =
+            |path| crate::METHODS.iter().find(|method| method.path == path).unwrap().idempotency;
+        assert_eq!(idempotency("/chat.v1.ChatService/Join"), Idempotency::Unknown);
+        assert_eq!(idempotency("/chat.v1.ChatService/SendMessage"), Idempotency::Idempotent);
         assert!(method("/chat.v1.ChatService/Nothing").is_none());
     }
 }

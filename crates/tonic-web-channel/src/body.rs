@@ -60,10 +60,10 @@ impl ResponseBody {
     }
 
     /// Holds `guard` until the call is over.
-    pub(crate) fn attach(&mut self, mut guard: impl CallGuard + 'static) {
+    pub(crate) fn attach(&mut self, mut guard: Box<dyn CallGuard>) {
         match &self.trailers_only {
             Some(status) => guard.end(status, &HeaderMap::new()),
-            None => self.guards.push(Box::new(guard)),
+            None => self.guards.push(guard),
         }
     }
 

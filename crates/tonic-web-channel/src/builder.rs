@@ -272,14 +272,14 @@ impl Builder {
         // From the wire to the caller.
         let stack = Stack::new(Validate::new(transport))
             .push(self.credentials)
-            .push([Retry::layer(self.retry, self.advisor)])
+            .wrap(|inner| Retry::new(self.retry, self.advisor, inner))
             .push(self.send_compressed)
             .push(self.accept_compressed)
-            .push(self.interceptors.into_iter().rev())
-            .push([EnforceDeadline::layer(self.deadline)])
+            .push_all(self.interceptors)
+            .wrap(|inner| EnforceDeadline::new(self.deadline, inner))
             .push(self.concurrency)
-            .push(self.observers.into_iter().rev())
-            .push([InsertContext::layer(self.methods, self.limits, self.idle_timeout)]);
+            .push_all(self.observers)
+            .wrap(|inner| InsertContext::new(self.methods, self.limits, self.idle_timeout, inner));
         Ok(Channel::new(stack.into_service(), self.uri.into()))
     }
 }

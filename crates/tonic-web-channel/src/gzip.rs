@@ -1,12 +1,7 @@
-//! Gzip both ways: by `flate2` on native targets, by the browser's own streams on wasm.
+//! Gzip (RFC 1952) of whole messages: by `flate2` on native targets, by the browser's streams on wasm.
 //!
-//! Whole messages go in and whole messages come out; what is compressed and how that is announced is not known here.
-//! Format: RFC 1952.
-//!
-//! In the page, `flate2` would add 43 KB to what every visitor downloads, and its unpacking half alone 7 KB
-//! (brotli, after wasm-opt). It would save time: in Chromium, unpacking 1 KB takes the browser's stream 0.5 ms and
-//! `flate2` 0.05 ms, 100 KB 2.2 ms and 0.2 ms; packing 1 KB 0.7 ms and 0.15 ms, and from 10 KB on there is no
-//! difference. Servers compress what is large or nothing at all, so the bytes decided.
+//! The negotiation of encodings is not known here. ARCHITECTURE has the reason for the browser's streams, in the table
+//! "Library or own code".
 
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
@@ -25,40 +20,39 @@ use self::native as engine;
 #[cfg(target_arch = "wasm32")]
 use self::web as engine;
 
-/// Gzip at work. `Send` on every target, because bodies hold it.
+/// A compression or decompression. `Send` on every target, because bodies hold it.
 pub(crate) type Work = Pin<Box<dyn Future<Output = Result<Bytes, Error>> + Send>>;
 
-/// `plain` as one gzip member.
+/// Compresses `plain` to one gzip member.
 ///
 /// Fails only where the target has no gzip: [`Error::Protocol`].
 pub(crate) fn compress(plain: Bytes) -> Work {
     engine::compress(plain)
 }
 
-/// What `packed` holds, which is at most `limit` bytes.
+/// Decompresses one gzip member to at most `limit` bytes.
 ///
-/// The limit is watched while it grows, so that a few bytes cannot fill the memory:
-/// [`Error::MessageTooLarge`] above it, whose size is what had come out by then. [`Error::Protocol`] when
-/// `packed` is no gzip, is cut off, or goes on after its end.
-pub(crate) fn decompress(packed: Bytes, limit: usize) -> Work {
-    engine::decompress(packed, limit)
+/// The limit applies while the output grows, so that a few bytes cannot fill the memory: [`Error::MessageTooLarge`]
+/// above it, with the length of the output so far. [`Error::Protocol`] for invalid data, and when data follows the member.
+pub(crate) fn decompress(compressed: Bytes, limit: usize) -> Work {
+    engine::decompress(compressed, limit)
 }
 
-/// Whether this target can do it: a browser of before 2023 may not.
+/// Whether the target has gzip. Browsers do since 2023.
 pub(crate) fn is_supported() -> bool {
     engine::is_supported()
 }
 
-/// What a message holds that an observer was given whole and compressed by gzip: at most `limit` bytes.
+/// Decompresses a message that an observer got whole, to at most `limit` bytes.
 ///
-/// For showing calls; the channel's callers get their messages unpacked. [`Error::MessageTooLarge`] above the
-/// limit, [`Error::Protocol`] when it is no gzip.
-pub async fn gunzip(packed: Bytes, limit: usize) -> Result<Bytes, Error> {
-    decompress(packed, limit).await
+/// For showing calls; callers of a channel get decompressed messages. [`Error::MessageTooLarge`] above the limit,
+/// [`Error::Protocol`] for invalid data.
+pub async fn gunzip(compressed: Bytes, limit: usize) -> Result<Bytes, Error> {
+    decompress(compressed, limit).await
 }
 
 fn malformed(reason: impl std::fmt::Display) -> Error {
-    Error::Protocol { reason: format!("what is said to be gzip is not ({reason})") }
+    Error::Protocol { reason: format!("invalid gzip data ({reason})") }
 }
 
 fn too_large(size: usize, limit: usize) -> Error {

@@ -226,7 +226,7 @@ mod tests {
     use crate::{BodyEnd, Channel};
 
     #[wasm_bindgen_test]
-    async fn a_generated_service_runs_inside_the_page() {
+    async fn a_generated_service_runs_in_the_page() {
         let (_reporter, service) = tonic_health::server::health_reporter();
         let network = InProcess::new(service);
         let channel = Channel::builder("http://in.process").transport(network.clone()).build().unwrap();

@@ -36,10 +36,10 @@ pub(crate) type SharedService = Arc<dyn Service>;
 pub(crate) type CallResult = Result<Response<ResponseBody>, Status>;
 pub(crate) type ResponseFuture = BoxFuture<CallResult>;
 
-/// Constructor of a layer around the service below it.
+/// Constructor of an optional layer around the service below it.
 pub(crate) type Layer = Box<dyn FnOnce(SharedService) -> SharedService + Send + Sync>;
 
-/// The layer that `new` makes.
+/// The optional layer that `new` makes.
 pub(crate) fn layer<S: Service + 'static>(
     new: impl FnOnce(SharedService) -> S + Send + Sync + 'static,
 ) -> Layer {
@@ -54,9 +54,22 @@ impl Stack {
         Self(Arc::new(innermost))
     }
 
-    /// Puts layers around the stack, each around the one before it.
-    pub(crate) fn push(self, layers: impl IntoIterator<Item = Layer>) -> Self {
-        layers.into_iter().fold(self, |Self(inner), layer| Self(layer(inner)))
+    /// Puts the layer that `new` makes around the stack.
+    pub(crate) fn wrap<S: Service + 'static>(self, new: impl FnOnce(SharedService) -> S) -> Self {
+        Self(Arc::new(new(self.0)))
+    }
+
+    /// Puts an optional layer around the stack, where there is one.
+    pub(crate) fn push(self, layer: Option<Layer>) -> Self {
+        match layer {
+            Some(layer) => Self(layer(self.0)),
+            None => self,
+        }
+    }
+
+    /// Puts optional layers around the stack, the first outermost.
+    pub(crate) fn push_all(self, layers: Vec<Layer>) -> Self {
+        layers.into_iter().rfold(self, |stack, layer| stack.push(Some(layer)))
     }
 
     pub(crate) fn into_service(self) -> SharedService {

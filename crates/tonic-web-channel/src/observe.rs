@@ -116,21 +116,21 @@ pub(crate) trait Listener: Send + Sync {
     fn report(&self, event: &EventRef<'_>);
 }
 
-/// Reports events of one call to those who listen.
+/// Reports events of one call, where somebody listens.
 #[derive(Clone, Default)]
-pub(crate) struct Reporter(Vec<Arc<dyn Listener>>);
+pub(crate) struct Reporter(Option<Arc<dyn Listener>>);
 
 impl Reporter {
-    pub(crate) fn add(&mut self, listener: Arc<dyn Listener>) {
-        self.0.push(listener);
+    pub(crate) fn new(listener: Arc<dyn Listener>) -> Self {
+        Self(Some(listener))
     }
 
     pub(crate) fn is_observed(&self) -> bool {
-        !self.0.is_empty()
+        self.0.is_some()
     }
 
     pub(crate) fn report(&self, event: &EventRef<'_>) {
-        for listener in &self.0 {
+        if let Some(listener) = &self.0 {
             listener.report(event);
         }
     }

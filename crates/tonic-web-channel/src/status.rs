@@ -60,15 +60,20 @@ pub(crate) fn repair(headers: &mut HeaderMap, reporter: &Reporter) {
     }
 }
 
-/// Moves the headers of a status out of `headers`.
-pub(crate) fn take(headers: &mut HeaderMap) -> HeaderMap {
-    let mut status = HeaderMap::new();
+/// Copies the headers of a status from `from` to `to`.
+pub(crate) fn copy(from: &HeaderMap, to: &mut HeaderMap) {
     for name in [GRPC_STATUS, GRPC_MESSAGE, GRPC_STATUS_DETAILS] {
-        if let Some(value) = headers.remove(&name) {
-            status.insert(name, value);
+        if let Some(value) = from.get(&name) {
+            to.insert(name, value.clone());
         }
     }
-    status
+}
+
+/// Removes the headers of a status.
+pub(crate) fn remove(headers: &mut HeaderMap) {
+    for name in [GRPC_STATUS, GRPC_MESSAGE, GRPC_STATUS_DETAILS] {
+        headers.remove(name);
+    }
 }
 
 fn remove_malformed_details(headers: &mut HeaderMap) -> bool {

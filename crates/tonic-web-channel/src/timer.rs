@@ -8,13 +8,9 @@ mod web;
 use std::time::Duration;
 
 #[cfg(not(target_arch = "wasm32"))]
-pub(crate) use self::native::{Grace, Instant, Sleep, public};
+pub(crate) use self::native::{Instant, Sleep, public};
 #[cfg(target_arch = "wasm32")]
-pub(crate) use self::web::{Grace, Instant, Sleep, public};
-
-/// Timeout for events that normally arrive at once, such as the end of a body after its trailers. In the browser up to
-/// twice as long, because all such waits share one timer there.
-pub(crate) const GRACE: Duration = Duration::from_secs(1);
+pub(crate) use self::web::{Instant, Sleep, public};
 
 /// The longest time that a timer is set for, so that adding it to the clock cannot overflow: a leap year.
 pub(crate) const MAX_DELAY: Duration = Duration::from_secs(366 * 24 * 60 * 60);

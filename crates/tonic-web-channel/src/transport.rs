@@ -1,4 +1,4 @@
-//! What carries a call from the channel to a server.
+//! The carrier of calls from the channel to a server.
 
 mod cookies;
 #[cfg(target_arch = "wasm32")]
@@ -27,16 +27,16 @@ use crate::maybe_send::BoxFuture;
 
 /// Carries calls to one server.
 ///
-/// A request comes as `tonic` makes it: its path, its metadata as headers with `grpc-timeout` and
-/// `grpc-encoding` among them, and a body of length-prefixed messages. The response is given back as gRPC
-/// over HTTP/2 would have it:
+/// A request comes as `tonic` makes it: its path, its metadata as headers with `grpc-timeout` and `grpc-encoding` among
+/// them, and a body of length-prefixed messages. Its extensions have a [`CallContext`](crate::CallContext).
+/// The response has the form of gRPC over HTTP/2:
 ///
-/// - the headers are its metadata; `grpc-status` is among them when there is no body,
-/// - the body is length-prefixed messages, cut anywhere, then one frame of trailers. A body that ends without
-///   trailers counts as cut off.
+/// - the headers are its metadata with a content type of gRPC, and `grpc-status` when there is no body,
+/// - the body is length-prefixed messages, cut anywhere, then one frame of trailers. A body that ends without trailers
+///   counts as truncated.
 ///
-/// A failure is a [`Status`] made of an [`Error`](crate::Error). Dropping the future or the body aborts the
-/// call. Deadlines, limits, retries, compression of messages and the rest is the channel's business.
+/// A failure is a [`Status`] made of an [`Error`](crate::Error). Dropping the future or the body aborts the call.
+/// Deadlines, limits, retries, compression of messages and validation belong to the channel.
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Makes the headers of a request those that are sent. Called before [`call`](Self::call), so that an observer sees
     /// what is sent ([`AttemptStarted`](crate::observe::CallEventKind::AttemptStarted)).

@@ -50,7 +50,7 @@ pub(crate) enum First {
 /// other follows.
 pub(crate) async fn response(
     response: Response<Body>,
-    context: &CallContext,
+    context: CallContext,
     decompressor: &Decompressor,
     idle: Option<IdleTimer>,
 ) -> Result<Validated, Status> {
@@ -60,28 +60,22 @@ pub(crate) async fn response(
     split_joined_binary(&mut parts.headers, usize::MAX).map_err(|_| too_many_headers())?;
     status::repair(&mut parts.headers, &context.reporter);
     let head = head::read(&parts)?;
-    let has_status = head.has_status;
+    let has_status = !head.status.is_empty();
+    let needs_message = context.expects_one_message();
     let trailers_encoding = head::trailers_encoding(&parts.headers);
     let encoding = compression::of_response(&mut parts.headers, decompressor)?;
     let mut body = ValidatedBody::new(source, head, trailers_encoding, encoding, context, idle);
-    let first = if has_status { first_frame(&mut body).await? } else { First::Unread };
+    let first = match has_status {
+        true => body.frame().await.transpose()?.map_or(First::None, First::Frame),
+        false => First::Unread,
+    };
     match &first {
-        // A status in the headers counts only when no other status follows.
-        First::Frame(_) if has_status => drop(status::take(&mut parts.headers)),
-        First::None if context.expects_one_message() => require_message(&parts.headers)?,
+        // It comes again in the trailers, or they have another one, which counts.
+        First::Frame(_) if has_status => status::remove(&mut parts.headers),
+        First::None if needs_message => require_message(&parts.headers)?,
         _ => {}
     }
     Ok(Validated { parts, body, first })
-}
-
-async fn first_frame(body: &mut ValidatedBody) -> Result<First, Status> {
-    loop {
-        match body.frame().await.transpose()? {
-            Some(frame) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
-            Some(frame) => return Ok(First::Frame(frame)),
-            None => return Ok(First::None),
-        }
-    }
 }
 
 /// Fails when a response without a body has the status OK although one message is due.
@@ -91,7 +85,7 @@ fn require_message(headers: &HeaderMap) -> Result<(), Status> {
     }
     let mut status = Status::from(Error::Cardinality { found: MessageCount::Zero });
     let mut metadata = headers.clone();
-    status::take(&mut metadata);
+    status::remove(&mut metadata);
     *status.metadata_mut() = MetadataMap::from_headers(metadata);
     Err(status)
 }

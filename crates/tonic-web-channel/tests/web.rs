@@ -1,7 +1,7 @@
-//! The transport over `fetch` in a real browser, against a server that answers wrongly on order.
+//! The transport over `fetch` in a real browser, against a server that gives invalid answers on request.
 //!
-//! `cargo test --target wasm32-unknown-unknown -p channel --tests` starts browser and server by itself. What the orders are
-//! is written in `dev/xtask/src/test/faults/answers.rs`.
+//! `cargo test --target wasm32-unknown-unknown -p tonic-web-channel --tests` starts browser and server.
+//! `dev/xtask/src/test/faults/answers.rs` has the answers.
 #![cfg(target_arch = "wasm32")]
 #![expect(clippy::unwrap_used, reason = "clippy knows only `#[test]` functions as tests")]
 

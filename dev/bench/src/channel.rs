@@ -5,6 +5,7 @@
 
 mod case;
 mod page;
+mod paired;
 mod processes;
 mod server;
 mod table;
@@ -43,6 +44,9 @@ pub(crate) struct Options {
     /// Only these cases.
     #[arg(long = "case", value_enum, value_delimiter = ',')]
     cases: Vec<Case>,
+    /// Measure only times against `fetch`, in paired batches in one page, which resolve a few percent.
+    #[arg(long)]
+    paired: bool,
     /// Only serve the pages, for a profiler, and print the address
     #[arg(long)]
     serve: bool,
@@ -105,6 +109,11 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         println!("listening on {}", server.url());
         let until_it_is_ended: () = std::future::pending().await;
         return Ok(until_it_is_ended);
+    }
+    if options.paired {
+        let table = paired::measured(&options, &server).await?;
+        println!("{}\n{}\n\n{table}", process::machine(), versions::all(&options.chrome)?);
+        return Ok(());
     }
     let times = times(&options, &server).await?;
     let peaks = match options.cases().contains(&Case::Large) {

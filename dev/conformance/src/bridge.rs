@@ -167,17 +167,34 @@ async fn never_started(bridge: &Bridge) {
 }
 
 fn routes(folder: &Path) -> Result<Router<Arc<Bridge>>> {
-    let file = |name: &str, content_type: &'static str| {
-        let path = folder.join(name);
+    let routes = Router::new().route("/", get(async || Html(PAGE))).route("/next", post(next));
+    with_files(routes, folder, "")
+}
+
+/// Adds a route for each script and module in `folder`, which wasm-bindgen has written.
+fn with_files(
+    mut routes: Router<Arc<Bridge>>,
+    folder: &Path,
+    prefix: &str,
+) -> Result<Router<Arc<Bridge>>> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    for entry in entries {
+        let path = entry?.path();
+        let url = format!("{prefix}/{}", path.file_name().unwrap_or_default().to_string_lossy());
+        let content_type = match path.extension().and_then(|extension| extension.to_str()) {
+            Some("js") => "text/javascript",
+            Some("wasm") => "application/wasm",
+            _ if path.is_dir() => {
+                routes = with_files(routes, &path, &url)?;
+                continue;
+            }
+            _ => continue,
+        };
         let content = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let content = Bytes::from(content);
-        Ok::<_, anyhow::Error>(get(async move || ([(CONTENT_TYPE, content_type)], content.clone())))
-    };
-    Ok(Router::new()
-        .route("/", get(async || Html(PAGE)))
-        .route("/conformance-page.js", file("conformance-page.js", "text/javascript")?)
-        .route("/conformance-page_bg.wasm", file("conformance-page_bg.wasm", "application/wasm")?)
-        .route("/next", post(next)))
+        routes = routes.route(&url, get(async move || ([(CONTENT_TYPE, content_type)], content.clone())));
+    }
+    Ok(routes)
 }
 
 /// Takes a worker's result of its last case, empty at first, and responds with the next case.

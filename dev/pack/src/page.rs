@@ -62,7 +62,9 @@ fn pack_program(html: &str, dist: &Path, tools: &Tools) -> Result<String> {
     let preloads: Vec<&str> = tags(html, "<link").filter(|tag| tag.contains("preload")).collect();
     let loaded = |extension: &str| {
         let mut names = preloads.iter().filter_map(|tag| attribute(tag, "href"));
-        let name = names.find(|name| name.ends_with(extension)).map(|name| name.trim_start_matches('/'));
+        // Modules that crates bring along are bundled with the script that imports them.
+        let name = names.find(|name| name.ends_with(extension) && !name.contains("/snippets/"));
+        let name = name.map(|name| name.trim_start_matches('/'));
         name.with_context(|| format!("index.html preloads no {extension}"))
     };
     let (glue, wasm) = (dist.join(loaded(".js")?), dist.join(loaded(".wasm")?));
@@ -71,6 +73,10 @@ fn pack_program(html: &str, dist: &Path, tools: &Tools) -> Result<String> {
     tools.pack(&entry, &glue, &wasm, &script)?;
     fs::remove_file(&entry)?;
     fs::remove_file(&glue)?;
+    let snippets = dist.join("snippets");
+    if snippets.is_dir() {
+        fs::remove_dir_all(snippets)?;
+    }
 
     let module = dist.join("page.wasm");
     fs::rename(&wasm, &module)?;

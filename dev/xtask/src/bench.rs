@@ -93,8 +93,12 @@ fn build(tools: &WasmTools, clients: &Clients, pages: &Path) -> Result<()> {
         let glue = module(tools, &format!("one_call_{name}"), &folder)?;
         let wasm = folder.join(format!("one_call_{name}_bg.wasm"));
         pack_module(&tools.pack, &sources.join("one_call/module.js"), &glue, &wasm, &folder.join("page.js"))?;
-        // The bundle contains it.
+        // The bundle contains them.
         fs::remove_file(glue)?;
+        let snippets = folder.join("snippets");
+        if snippets.is_dir() {
+            fs::remove_dir_all(snippets)?;
+        }
     }
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! A call as the command line that repeats it.
+//! A call as a `grpcurl` command.
 
 use grpc_wire::timeout;
 
-use super::{CallRecord, Value};
+use super::{log::CallRecord, metadata::Value};
 
-/// Keys that `grpcurl` sets or has a flag for, and those that only a browser has.
-const OWN_KEYS: [&str; 10] = [
+/// Keys that `grpcurl` sets itself or has a flag for, and keys of browsers.
+const LEFT_OUT: [&str; 10] = [
     "accept",
     "content-type",
     "cookie",
@@ -18,8 +18,8 @@ const OWN_KEYS: [&str; 10] = [
     "x-user-agent",
 ];
 
-/// The command that makes this call against the server at an origin, with these messages as JSON. A
-/// hidden value becomes a placeholder; the session, which a page's scripts never see, does too.
+/// The command that repeats a call to the server at `origin` with these messages in JSON. Hidden values become placeholders, and so does
+/// the session, whose cookie the page's scripts cannot read.
 pub(super) fn command(record: &CallRecord, messages: &str, origin: &str, needs_session: bool) -> String {
     let mut line = String::from("grpcurl");
     if origin.starts_with("http:") {
@@ -27,7 +27,7 @@ pub(super) fn command(record: &CallRecord, messages: &str, origin: &str, needs_s
     }
     let mut has_session = false;
     for entry in record.request_metadata.iter() {
-        if OWN_KEYS.contains(&entry.key.as_str()) {
+        if LEFT_OUT.contains(&entry.key.as_str()) {
             continue;
         }
         let value = match &entry.value {
@@ -52,16 +52,16 @@ pub(super) fn command(record: &CallRecord, messages: &str, origin: &str, needs_s
     line
 }
 
-/// The command that makes a call with these messages.
+/// The command for a call with these messages.
 pub(crate) fn native_command(method: &str, messages: &str, origin: &str) -> String {
     let plaintext = if origin.starts_with("http:") { " -plaintext" } else { "" };
     ["grpcurl", plaintext, " -d ", &quoted(messages), " ", &host(origin), " ", method].concat()
 }
 
-/// `host:port`, the port always written because `grpcurl` asks for one.
+/// `host:port`, since `grpcurl` needs a port.
 fn host(origin: &str) -> String {
     let (scheme, host) = origin.split_once("://").unwrap_or(("https", origin));
-    // A colon after the closing bracket of an IPv6 address, or the only one.
+    // A colon after the closing bracket of an IPv6 address, or the only colon.
     let has_port = host.rsplit_once(']').map_or(host, |(_, rest)| rest).contains(':');
     match scheme {
         _ if has_port => host.to_owned(),
@@ -70,7 +70,7 @@ fn host(origin: &str) -> String {
     }
 }
 
-/// A text as one argument of a shell.
+/// A text as one argument for a shell.
 fn quoted(value: &str) -> String {
     ["'", &value.replace('\'', r"'\''"), "'"].concat()
 }
@@ -82,7 +82,7 @@ fn argument(line: &mut String, flag: &str, value: &str) {
     line.push_str(&quoted(value));
 }
 
-/// The call's deadline as the decimal seconds that `-max-time` takes.
+/// The call's deadline in decimal seconds, for `-max-time`.
 fn timeout_seconds(record: &CallRecord) -> Option<String> {
     let entry = record.request_metadata.iter().find(|entry| entry.key == "grpc-timeout")?;
     let Value::Text(value) = &entry.value else { return None };
@@ -102,7 +102,7 @@ mod tests {
     use web_time::Instant;
 
     use super::*;
-    use crate::calls::CallLog;
+    use crate::calls::log::CallLog;
 
     fn record(path: &str, metadata: &[(&'static str, &'static str)]) -> CallRecord {
         let mut map = HeaderMap::new();
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_becomes_the_line_that_repeats_it() {
+    fn a_command_repeats_its_call() {
         let record = record(
             "/helloworld.Greeter/SayHelloStreamReply",
             &[
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_session_is_a_placeholder() {
+    fn the_session_is_a_placeholder() {
         let record = record("/chat.v1.ChatService/ListRooms", &[]);
         assert_eq!(
             command(&record, "{}", "https://chat.example.org", true),
@@ -144,14 +144,14 @@ mod tests {
     }
 
     #[test]
-    fn a_host_always_has_its_port() {
+    fn a_host_has_a_port() {
         assert_eq!(host("http://localhost"), "localhost:80");
         assert_eq!(host("https://[::1]"), "[::1]:443");
         assert_eq!(host("https://[::1]:8443"), "[::1]:8443");
     }
 
     #[test]
-    fn a_token_is_never_copied() {
+    fn a_token_is_not_copied() {
         let record = record("/chat.v1.ChatService/ListRooms", &[("authorization", "Bearer secret")]);
         let line = command(&record, "{}", "http://localhost:1", true);
         assert!(!line.contains("secret"), "{line}");
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn deadlines_of_every_unit_become_seconds() {
+    fn deadlines_of_each_unit_become_seconds() {
         for (value, expected) in [
             ("20S", "20"),
             ("100m", "0.1"),

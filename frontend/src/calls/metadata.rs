@@ -1,37 +1,39 @@
-//! Metadata as a person reads it: secrets hidden, binary values decoded.
+//! Metadata for people: secrets hidden, binary values decoded.
 
 use std::sync::Arc;
 
+use grpc_inspect::hex::bytes_text;
 use http::HeaderMap;
+use percent_encoding::percent_decode;
 use tonic::metadata::{KeyAndValueRef, MetadataMap};
 
 use crate::status::{detail_types, field_violations_in};
 
-/// Bytes of a binary value that are shown; more would be no help to a reader.
+/// Bytes of a binary value that are shown.
 const SHOWN_BYTES: usize = 64;
 
-/// Keys whose values sign a person in.
+/// Keys whose values authenticate a user.
 const SECRET_KEYS: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
 
-/// One key with its value.
+/// A key and its value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
+pub(crate) struct Entry {
     /// The key.
-    pub key: String,
-    /// Its value.
-    pub value: Value,
+    pub(crate) key: String,
+    /// The value.
+    pub(crate) value: Value,
 }
 
-/// A value to show.
+/// A value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
-    /// As it is.
+pub(crate) enum Value {
+    /// A text.
     Text(String),
-    /// A value that nobody should read over a shoulder; it is not kept.
+    /// A secret, which is not stored.
     Hidden,
 }
 
-/// The entries in the order of the map, repeated keys included.
+/// The entries in the order of the map, with repeated keys.
 pub(super) fn decode(metadata: &HeaderMap) -> Arc<[Entry]> {
     let metadata = MetadataMap::from_headers(metadata.clone());
     metadata
@@ -43,7 +45,7 @@ pub(super) fn decode(metadata: &HeaderMap) -> Arc<[Entry]> {
             KeyAndValueRef::Binary(key, value) => {
                 let value = match value.to_bytes() {
                     Ok(bytes) => binary(key.as_str(), &bytes),
-                    // Not base64: shown as it came.
+                    // Not base64: shown as received.
                     Err(_) => String::from_utf8_lossy(value.as_encoded_bytes()).into_owned(),
                 };
                 Entry { key: key.as_str().to_owned(), value: Value::Text(value) }
@@ -56,10 +58,12 @@ fn text(key: &str, value: &[u8]) -> Value {
     if SECRET_KEYS.contains(&key) {
         return Value::Hidden;
     }
-    let value = String::from_utf8_lossy(value);
-    // The one ASCII key that the protocol percent-encodes.
-    let decoded = (key == "grpc-message").then(|| crate::route::percent_decode(&value)).flatten();
-    Value::Text(decoded.unwrap_or_else(|| value.into_owned()))
+    // `grpc-message` is the one ASCII key that the protocol percent-encodes.
+    let value = match key {
+        "grpc-message" => percent_decode(value).decode_utf8_lossy(),
+        _ => String::from_utf8_lossy(value),
+    };
+    Value::Text(value.into_owned())
 }
 
 fn binary(key: &str, bytes: &[u8]) -> String {
@@ -80,20 +84,12 @@ fn details(bytes: &[u8]) -> String {
     lines.join("\n")
 }
 
+/// The start of `bytes` in hexadecimal.
 fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().min(SHOWN_BYTES) * 3 + 4);
-    for (index, byte) in bytes.iter().take(SHOWN_BYTES).enumerate() {
-        if index > 0 {
-            text.push(' ');
-        }
-        for digit in [byte >> 4, byte & 15] {
-            text.push(char::from(b"0123456789abcdef"[usize::from(digit)]));
-        }
+    match bytes.get(..SHOWN_BYTES) {
+        Some(start) if bytes.len() > SHOWN_BYTES => [&bytes_text(start), " …"].concat(),
+        _ => bytes_text(bytes),
     }
-    if bytes.len() > SHOWN_BYTES {
-        text.push_str(" …");
-    }
-    text
 }
 
 #[cfg(test)]
@@ -107,19 +103,19 @@ mod tests {
     }
 
     #[test]
-    fn text_is_shown_as_it_is() {
+    fn text_is_not_changed() {
         assert_eq!(decoded("grpc-timeout", b"20S"), Value::Text("20S".to_owned()));
     }
 
     #[test]
-    fn what_signs_a_person_in_is_never_kept() {
+    fn secrets_are_not_stored() {
         for key in SECRET_KEYS {
             assert_eq!(decoded(key, b"Bearer abc"), Value::Hidden, "{key}");
         }
     }
 
     #[test]
-    fn binary_values_are_shown_as_bytes() {
+    fn binary_values_are_hexadecimal() {
         assert_eq!(decoded("trace-bin", b"AP8Q"), Value::Text("00 ff 10".to_owned()));
         assert_eq!(decoded("trace-bin", b"!!"), Value::Text("!!".to_owned()));
     }
@@ -137,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn repeated_keys_are_all_shown() {
+    fn repeated_keys_are_shown() {
         let mut map = HeaderMap::new();
         map.append("x-a", http::HeaderValue::from_static("1"));
         map.append("x-a", http::HeaderValue::from_static("2"));

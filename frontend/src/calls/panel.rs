@@ -1,19 +1,22 @@
-//! The Calls panel: a strip at the bottom of either page with every call, newest first.
+//! The calls panel: all calls at the bottom of the page, newest first.
+
+mod columns;
 
 use std::time::Duration;
 
 use leptos::prelude::*;
 
-use super::{row::CallRow, use_calls};
+use self::columns::Columns;
+use super::{context::use_calls, row::CallRow};
 use crate::{
     i18n::{plural, text, use_messages},
     icon::{Icon, IconKind},
 };
 
-/// How often the durations of running calls are drawn anew.
+/// Interval at which the durations of running calls are updated.
 const TICK: Duration = Duration::from_secs(1);
 
-/// The panel. Escape closes it from inside.
+/// The panel. Escape closes it while the focus is inside.
 #[component]
 pub(crate) fn CallsPanel() -> impl IntoView {
     let m = use_messages();
@@ -75,27 +78,12 @@ pub(crate) fn CallsPanel() -> impl IntoView {
     }
 }
 
-/// The columns' names, for the eye; each row says them to assistive technology itself.
-#[component]
-fn Columns() -> impl IntoView {
-    view! {
-        <div class="calls__columns" aria-hidden="true">
-            <span>{text(|m| m.calls_started)}</span>
-            <span>{text(|m| m.calls_method)}</span>
-            <span>{text(|m| m.calls_state)}</span>
-            <span>{text(|m| m.calls_duration)}</span>
-            <span>{text(|m| m.calls_sent)}</span>
-            <span>{text(|m| m.calls_received)}</span>
-        </div>
-    }
-}
-
-/// Gives the focus back to what opened the panel.
+/// Gives the focus back to the button that shows the panel.
 fn focus_button() {
     use wasm_bindgen::JsCast;
     let button = document().get_element_by_id("calls-button");
     if let Some(button) = button.and_then(|button| button.dyn_into::<web_sys::HtmlElement>().ok()) {
-        // A button in the page takes the focus.
+        // A button in the document takes the focus.
         button.focus().ok();
     }
 }

@@ -1,4 +1,4 @@
-//! Days where the reader is, and what they are called.
+//! Days in the reader's time zone, and their names.
 
 use js_sys::Date;
 use wasm_bindgen::JsValue;
@@ -13,7 +13,7 @@ const MINUTE_MS: i64 = 60 * 1_000;
 
 /// The number of a moment's day in the reader's time zone.
 pub(crate) fn day_of(at_ms: i64) -> i64 {
-    // Milliseconds of dates that are shown fit a double exactly.
+    // A double holds the milliseconds of all dates that are shown exactly.
     let offset = Date::new(&JsValue::from_f64(at_ms as f64)).get_timezone_offset() as i64;
     (at_ms - offset * MINUTE_MS).div_euclid(DAY_MS)
 }
@@ -23,7 +23,7 @@ pub(crate) fn day_name(m: &Messages, language: Language, at_ms: i64, today: i64)
     match today - day_of(at_ms) {
         0 => m.today.to_owned(),
         1 => m.yesterday.to_owned(),
-        // Within the year the year says nothing.
+        // Recent days are clear without their year.
         2..=300 => intl::moment(language, Moment::Day, at_ms),
         _ => intl::moment(language, Moment::DayWithYear, at_ms),
     }

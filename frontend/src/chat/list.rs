@@ -1,54 +1,61 @@
-//! The message list: the rows that are in the page, and where the reader is in them.
+//! The message list in the document: drawing its rows, and keeping the reader's place.
 //!
-//! What is shown is decided by plain logic ([`super::window`], [`super::rows`]). This file measures,
-//! and keeps what the reader looks at in its place: before rows change it notes where some of them
-//! are, and afterwards, before anything is painted, scrolls by as much as they moved. The browser's
-//! own scroll anchoring is turned off for that.
+//! [`ListModel`] decides what to show. This file draws it and measures: before rows change it notes the places of some, and afterwards,
+//! before anything is painted, scrolls by as much as they moved. The browser's own scroll anchoring is turned off for that.
 
 mod anchor;
-mod model;
+mod drawn_rows;
 
+use chat_model::{
+    history::{HistoryPage, Loading, Side},
+    list::{Goal, ListModel, Look, Plan},
+    message::Message,
+    room::RoomLog,
+};
 use leptos::{html, prelude::*, task::spawn_local};
 
-use self::{
-    anchor::Anchor,
-    model::{Goal, Model, Plan, wants_line},
-};
+pub(crate) use self::drawn_rows::DrawnRow;
+use self::{anchor::Anchor, drawn_rows::DrawnRows};
 use super::{
     calendar::day_of,
-    rows::{self, RowBody, RowKey},
-    state::{ChatState, Message, Page, RoomLog},
-    store::{Chat, Loading, Side},
-    window::Bounds,
+    store::{Chat, set_if_changed},
 };
 use crate::intl;
-
-/// A row in the page: its key stays, what it shows may change.
-#[derive(Clone)]
-pub(crate) struct ShownRow {
-    pub(crate) key: RowKey,
-    pub(crate) body: ArcRwSignal<RowBody>,
-}
 
 /// The list of one room. All copies are the same list.
 #[derive(Clone, Copy)]
 pub(crate) struct ListView {
     chat: Chat,
     room_id: StoredValue<String>,
-    model: StoredValue<Model, LocalStorage>,
+    model: StoredValue<ListModel, LocalStorage>,
+    drawn: StoredValue<DrawnRows, LocalStorage>,
+    measured: StoredValue<Measured>,
     pub(crate) room_name: Signal<String>,
     pub(crate) scroller: NodeRef<html::Div>,
-    pub(crate) rows: RwSignal<Vec<ShownRow>>,
+    pub(crate) rows: RwSignal<Vec<DrawnRow>>,
     pub(crate) highlighted: RwSignal<Option<u64>>,
     pub(crate) at_end: RwSignal<bool>,
-    /// Unread messages below what is in view.
-    pub(crate) below: RwSignal<u32>,
+    /// Unread messages below the view.
+    pub(crate) unread_below: RwSignal<u32>,
     pub(crate) earlier: RwSignal<Option<Loading>>,
     pub(crate) later: RwSignal<Option<Loading>>,
     pub(crate) is_empty: RwSignal<bool>,
     pub(crate) today: RwSignal<i64>,
-    /// What is read out.
-    pub(crate) heard: RwSignal<Vec<Message>>,
+    /// Messages for screen readers.
+    pub(crate) announcements: RwSignal<Vec<Message>>,
+}
+
+/// The last measurements, in pixels.
+#[derive(Clone, Copy, Default)]
+struct Measured {
+    /// The upper edge of the list in the window.
+    top: f64,
+    /// Height of the view; 0 while the list is not displayed.
+    view: f64,
+    /// Height of the content.
+    content: f64,
+    /// The scroll position.
+    scrolled_to: f64,
 }
 
 impl ListView {
@@ -60,22 +67,23 @@ impl ListView {
     ) -> ListView {
         chat.set_view(Some((&room_id, target.is_none())));
         let announced = chat.read_room(&room_id, RoomLog::last).unwrap_or(u64::MAX);
-        let model = Model::new(target, announced);
         ListView {
             chat,
             room_id: StoredValue::new(room_id),
-            model: StoredValue::new_local(model),
+            model: StoredValue::new_local(ListModel::new(target, announced)),
+            drawn: StoredValue::new_local(DrawnRows::default()),
+            measured: StoredValue::new(Measured::default()),
             room_name,
             scroller: NodeRef::new(),
             rows: RwSignal::new(Vec::new()),
             highlighted: RwSignal::new(target),
             at_end: RwSignal::new(target.is_none()),
-            below: RwSignal::new(0),
+            unread_below: RwSignal::new(0),
             earlier: RwSignal::new(None),
             later: RwSignal::new(None),
             is_empty: RwSignal::new(false),
             today: RwSignal::new(day_of(intl::now_ms())),
-            heard: RwSignal::new(Vec::new()),
+            announcements: RwSignal::new(Vec::new()),
         }
     }
 
@@ -84,11 +92,11 @@ impl ListView {
         self.room_id.get_value()
     }
 
-    /// Goes to a message, loading what is around it if need be.
+    /// Goes to a message, after loading it if necessary.
     pub(crate) fn go_to(self, seq: u64) {
         self.at_end.set(false);
         self.highlighted.set(Some(seq));
-        self.model.update_value(|model| model.target = Some(seq));
+        self.model.update_value(|model| model.go_to(seq));
         self.refresh();
     }
 
@@ -97,74 +105,69 @@ impl ListView {
         let room_id = self.room_id();
         self.at_end.set(true);
         self.highlighted.set(None);
-        self.model.update_value(|model| {
-            model.target = None;
-            model.window = None;
-            model.goal = Some(Goal::End);
-        });
-        let attached = self.chat.read_room(&room_id, RoomLog::is_attached).unwrap_or(true);
-        if !attached {
-            self.chat.load(&room_id, Page::Newest);
+        self.model.update_value(ListModel::go_to_end);
+        let is_attached = self.chat.read_room(&room_id, RoomLog::is_attached).unwrap_or(true);
+        if !is_attached {
+            self.chat.load_history(&room_id, HistoryPage::Newest);
         }
         self.refresh();
     }
 
-    /// Brings the page up to date with the state, and keeps the reader's place.
+    /// Draws the current state, and keeps the reader's place.
     pub(crate) fn refresh(self) {
         let Some(scroller) = self.scroller.get_untracked() else { return };
         let follow = self.at_end.get_untracked();
         let room_id = self.room_id();
-        let plan = self
-            .model
-            .try_update_value(|model| {
-                let plan = self.chat.read(|state| model.plan(state, &room_id, follow))?;
-                let as_it_is = model.goal.is_none() && model.shows(&plan.rows);
-                Some((plan, as_it_is))
-            })
-            .flatten();
-        let Some((mut plan, as_it_is)) = plan else { return };
-        plan.earlier = plan.earlier.map(|_| self.chat.loading(&room_id, Side::Earlier));
-        plan.later = plan.later.map(|_| self.chat.loading(&room_id, Side::Later));
-        if !plan.heard.is_empty() {
-            self.heard.set(std::mem::take(&mut plan.heard));
+        let planned = self.model.try_update_value(|model| {
+            let plan = self.chat.read(|state| model.plan(state, &room_id, follow, &day_of))?;
+            Some((plan, model.has_goal()))
+        });
+        let Some(Some((mut plan, has_goal))) = planned else { return };
+        if !plan.announcements.is_empty() {
+            self.announcements.set(std::mem::take(&mut plan.announcements));
         }
-        if as_it_is
-            && self.earlier.get_untracked() == plan.earlier
-            && self.later.get_untracked() == plan.later
-            && self.is_empty.get_untracked() == plan.is_empty
-        {
-            // It was another room's change, as most are. Measuring is what costs.
+        let loading = |has_more: bool, side| has_more.then(|| self.chat.loading(&room_id, side));
+        let edges = [loading(plan.has_earlier, Side::Earlier), loading(plan.has_later, Side::Later)];
+        if !has_goal && self.shows(&plan, edges) {
+            // Most changes concern other rooms, and measuring is expensive.
             return self.look_again();
         }
-        let anchor = Anchor::note(&scroller);
-        self.show(plan);
+        let anchor = Anchor::new(&scroller);
+        self.show(plan, edges);
         spawn_local(async move {
-            // Effects that draw the rows, and those that they set off.
+            // The effects that draw the rows, and those that they set off.
             leptos::task::tick().await;
             leptos::task::tick().await;
             self.settle(&anchor);
         });
     }
 
-    fn show(self, plan: Plan) {
-        let rows = self.model.try_update_value(|model| model.show(plan.rows)).unwrap_or_default();
-        let same = self.rows.with_untracked(|shown| {
+    /// Whether the document shows this plan already.
+    fn shows(self, plan: &Plan, [earlier, later]: [Option<Loading>; 2]) -> bool {
+        self.drawn.with_value(|drawn| drawn.show(&plan.rows))
+            && self.earlier.get_untracked() == earlier
+            && self.later.get_untracked() == later
+            && self.is_empty.get_untracked() == plan.is_empty
+    }
+
+    fn show(self, plan: Plan, [earlier, later]: [Option<Loading>; 2]) {
+        let rows = self.drawn.try_update_value(|drawn| drawn.replace(plan.rows)).unwrap_or_default();
+        let same_keys = self.rows.with_untracked(|shown| {
             shown.len() == rows.len() && shown.iter().zip(&rows).all(|(one, other)| one.key == other.key)
         });
-        if !same {
+        if !same_keys {
             self.rows.set(rows);
         }
-        set_if_changed(self.earlier, plan.earlier);
-        set_if_changed(self.later, plan.later);
+        set_if_changed(self.earlier, earlier);
+        set_if_changed(self.later, later);
         set_if_changed(self.is_empty, plan.is_empty);
         set_if_changed(self.today, day_of(intl::now_ms()));
     }
 
-    /// After the rows have changed: keeps the reader's place or goes where the reader wanted, then
-    /// looks where that is.
+    /// After the rows have changed: scrolls to the goal or keeps the reader's place, then looks at the result.
     fn settle(self, anchor: &Anchor) {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
-        let goal = self.model.try_update_value(|model| model.goal.take()).flatten();
+        let goal = self.model.try_update_value(ListModel::take_goal).flatten();
         match goal {
             Some(Goal::Message(seq)) => anchor::show_message(&scroller, seq),
             Some(Goal::UnreadLine) => anchor::show_unread_line(&scroller),
@@ -172,112 +175,96 @@ impl ListView {
             None if self.at_end.get_untracked() => anchor::show_end(&scroller),
             None => anchor.restore(&scroller),
         }
-        self.model.update_value(|model| model.top = anchor::top(&scroller));
+        self.measured.update_value(|measured| measured.top = anchor::top(&scroller));
         self.look();
     }
 
-    /// The reader scrolled by themselves, or is about to.
+    /// The reader has scrolled, or is about to.
     pub(crate) fn touched(self) {
-        self.model.update_value(|model| model.touched = true);
+        self.model.update_value(ListModel::touch);
     }
 
-    /// The list was scrolled: by the reader, or by the browser because its size changed. Who was at
-    /// the end then stays there.
+    /// The list was scrolled: by the reader, or by the browser because its size changed. A reader at the end stays there.
     pub(crate) fn scrolled(self) {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
         let scroll = anchor::scroll(&scroller);
-        let heights = (scroll.view, scroll.content);
-        let same_size = self.model.try_update_value(|model| model.heights == heights).unwrap_or(true);
-        if same_size { self.look() } else { self.resized() }
+        let same_size = self
+            .measured
+            .try_with_value(|measured| measured.view == scroll.view && measured.content == scroll.content);
+        if same_size.unwrap_or(true) { self.look() } else { self.resized() }
     }
 
-    /// The list became another size or moved on the screen.
+    /// The list changed its size or its place in the window.
     pub(crate) fn resized(self) {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
+        let Some(before) = self.measured.try_get_value() else { return };
         let top = anchor::top(&scroller);
-        let Some((moved, was_hidden, scrolled_to)) = self.model.try_update_value(|model| {
-            let moved = top - std::mem::replace(&mut model.top, top);
-            (moved, model.heights.0 == 0.0, model.scrolled_to)
-        }) else {
-            return;
-        };
+        self.measured.update_value(|measured| measured.top = top);
+        let moved = top - before.top;
         if self.at_end.get_untracked() {
             anchor::show_end(&scroller);
-        } else if was_hidden {
-            // A list that is not displayed forgets where it was.
-            scroller.scroll_to_with_x_and_y(0.0, scrolled_to);
+        } else if before.view == 0.0 {
+            // A list that is not displayed loses its scroll position.
+            scroller.scroll_to_with_x_and_y(0.0, before.scrolled_to);
         } else if moved != 0.0 {
             scroller.scroll_by_with_x_and_y(0.0, moved);
         }
         self.look();
     }
 
-    /// Something changed and the rows did not.
+    /// The state changed, and the rows did not.
     fn look_again(self) {
-        if self.model.try_update_value(|model| model.window.is_none()).unwrap_or(true) {
-            return self.load_first(&self.room_id());
+        let room_id = self.room_id();
+        if self.model.try_with_value(ListModel::has_window).unwrap_or(false) {
+            let is_attached = self.chat.read_room(&room_id, RoomLog::is_attached).unwrap_or(false);
+            return self.mark_read(self.at_end.get_untracked() && is_attached);
         }
-        let attached = self.chat.read_room(&self.room_id(), RoomLog::is_attached).unwrap_or(false);
-        self.note_read(self.at_end.get_untracked() && attached);
+        let first =
+            self.model.try_with_value(|model| self.chat.read(|state| model.first_page(state, &room_id)));
+        first.flatten().into_iter().for_each(|page| self.load(page));
     }
 
-    /// Looks where the reader is: moves the slice, asks for history, marks what was read.
+    /// Follows the reader: moves the window, loads history, marks messages as read.
     pub(crate) fn look(self) {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
         let room_id = self.room_id();
         let scroll = anchor::scroll(&scroller);
         if scroll.view == 0.0 {
-            // A narrow page shows the rooms instead.
-            return self.model.update_value(|model| model.heights.0 = 0.0);
+            // A narrow page shows the rooms instead of the list.
+            return self.measured.update_value(|measured| measured.view = 0.0);
         }
-        let Some((bounds, attached, has_earlier)) = self.chat.read(|state| {
-            let room = state.room(&room_id)?;
-            Some((bounds(state, room), room.is_attached(), room.has_earlier()))
-        }) else {
-            return;
-        };
-        let looked = self.model.try_update_value(|model| {
-            model.heights = (scroll.view, scroll.content);
-            model.scrolled_to = scroll.top;
-            let target = model.target.is_some();
-            let window = model.window.as_mut()?;
-            let moved = window.follow_reader(scroll, bounds);
-            Some((moved, *window, target))
+        self.measured.update_value(|measured| {
+            *measured = Measured {
+                top: measured.top,
+                view: scroll.view,
+                content: scroll.content,
+                scrolled_to: scroll.top,
+            };
         });
-        let Some(Some((moved, window, target))) = looked else {
-            return self.load_first(&room_id);
-        };
-        let at_end = scroll.is_at_end() && window.end == bounds.end && attached && !target;
-        // Who is at the loaded end of a detached range and wants the newest still does.
-        let at_end = at_end || (self.at_end.get_untracked() && !attached && scroll.is_at_end());
-        set_if_changed(self.at_end, at_end);
-        self.chat.set_view(Some((&room_id, at_end)));
-        if moved {
-            return self.refresh();
-        }
-        if has_earlier && window.wants_earlier(bounds) {
-            self.load(Side::Earlier, Page::Before(bounds.first));
-        }
-        if !attached && window.wants_later(bounds) {
-            self.load(Side::Later, Page::After(bounds.end - 1));
-        }
-        self.note_read(at_end && attached);
-    }
-
-    /// Nothing is loaded: the newest messages, or those around the one that was asked for.
-    fn load_first(self, room_id: &str) {
-        let target = self.model.try_update_value(|model| model.target).flatten();
-        let known = self.chat.read(|state| state.room(room_id).is_some());
-        if known {
-            self.load(Side::Later, target.map_or(Page::Newest, Page::Around));
+        let follows_end = self.at_end.get_untracked();
+        let look = self.model.try_update_value(|model| {
+            self.chat.read(|state| model.look(state, &room_id, scroll, follows_end))
+        });
+        match look.flatten() {
+            None => {}
+            Some(Look::LoadFirst(page)) => self.load(page),
+            Some(Look::Window { at_end, shows_log_end, moved, earlier, later }) => {
+                set_if_changed(self.at_end, at_end);
+                self.chat.set_view(Some((&room_id, at_end)));
+                if moved {
+                    return self.refresh();
+                }
+                earlier.into_iter().chain(later).for_each(|page| self.load(page));
+                self.mark_read(shows_log_end);
+            }
         }
     }
 
-    /// Asks for a page, unless that failed: then a person decides.
-    fn load(self, side: Side, page: Page) {
-        let room_id = self.room_id();
+    /// Loads a page, unless loading that side failed: then a person decides.
+    fn load(self, page: HistoryPage) {
+        let (room_id, side) = (self.room_id(), page.side());
         if self.chat.loading(&room_id, side) == Loading::Idle {
-            self.chat.load(&room_id, page);
+            self.chat.load_history(&room_id, page);
         }
         let loading = Some(self.chat.loading(&room_id, side));
         match side {
@@ -286,33 +273,18 @@ impl ListView {
         }
     }
 
-    /// Marks what is in view as read, and counts what is below it.
-    fn note_read(self, at_end: bool) {
+    /// Marks the room as read when the end of its log is in view, and counts the unread messages below the view.
+    fn mark_read(self, shows_log_end: bool) {
         let room_id = self.room_id();
-        let settled = self.model.try_update_value(|model| model.goal.is_none()).unwrap_or(false);
-        // Where the line may yet be found and gone to, nothing has been read yet.
-        let last = self.chat.read_room(&room_id, |room| {
-            let line_may_come = wants_line(room) && !room.knows_first_unread();
-            (!line_may_come).then(|| room.last())
+        let is_displayed = self.measured.try_with_value(|measured| measured.view > 0.0).unwrap_or(false);
+        let sees_end = shows_log_end && is_displayed && !document().hidden();
+        let read_up_to = self.model.try_update_value(|model| {
+            self.chat.read(|state| model.read_up_to(state.room(&room_id), sees_end))
         });
-        let displayed = self.model.try_update_value(|model| model.heights.0 > 0.0).unwrap_or(false);
-        let sees_end = at_end && settled && displayed && !document().hidden();
-        let reads = last.flatten().filter(|_| sees_end);
-        self.model.update_value(|model| model.reading = reads.is_some());
-        if let Some(last) = reads {
-            self.chat.mark_read(&room_id, last);
+        if let Some(seq) = read_up_to.flatten() {
+            self.chat.mark_read(&room_id, seq);
         }
         let unread = self.chat.read_room(&room_id, RoomLog::unread).unwrap_or(0);
-        set_if_changed(self.below, if at_end { 0 } else { unread });
-    }
-}
-
-fn bounds(state: &ChatState, room: &RoomLog) -> Bounds {
-    rows::bounds(room, state.outbox.of_room(room.id()).count())
-}
-
-fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
-    if signal.try_with_untracked(|known| *known != value) == Some(true) {
-        signal.set(value);
+        set_if_changed(self.unread_below, if shows_log_end { 0 } else { unread });
     }
 }

@@ -1,25 +1,24 @@
 //! The list of rooms.
 
+mod room_link;
+mod unread_badge;
+
 use std::collections::HashMap;
 
+use chat_model::rooms::RoomSummary;
 use leptos::prelude::*;
 
-use super::{
-    new_room::NewRoom,
-    store::{RoomSummary, use_chat},
-};
-use crate::{
-    i18n::{fill, text, use_messages},
-    icon::{Icon, IconKind},
-    route::Route,
-};
+use self::room_link::RoomLink;
+pub(crate) use self::unread_badge::UnreadBadge;
+use super::{new_room::NewRoom, store::use_chat};
+use crate::i18n::text;
 
 /// The rooms, each a link named by the room and its unread messages.
 #[component]
 pub(crate) fn RoomsNav(
-    /// The room that is shown.
+    /// The id of the room that is shown.
     current: Signal<Option<String>>,
-    /// Called when a room was chosen, also the one that is shown.
+    /// Called when a room is chosen, also the one that is shown.
     chosen: Callback<()>,
 ) -> impl IntoView {
     let chat = use_chat();
@@ -45,51 +44,4 @@ pub(crate) fn RoomsNav(
             </nav>
         </div>
     }
-}
-
-#[component]
-fn RoomLink(
-    room: RoomSummary,
-    current: Signal<Option<String>>,
-    by_id: Memo<HashMap<String, RoomSummary>>,
-) -> impl IntoView {
-    let m = use_messages();
-    let id = room.id.clone();
-    let now = Memo::new(move |_| by_id.with(|rooms| rooms.get(&id).unwrap_or(&room).clone()));
-    let id = now.with_untracked(|room| room.id.clone());
-    let href = Route::Room { id: id.clone(), seq: None }.path();
-    let is_current = move || current.with(|current| current.as_deref() == Some(id.as_str()));
-    let unread = move || now.with(|room| room.unread);
-    let label = move || {
-        now.with(|room| match room.unread {
-            0 => room.name.clone(),
-            unread => fill(m.get().room_unread, &[("room", &room.name), ("count", &unread.to_string())]),
-        })
-    };
-    view! {
-        <li>
-            <a
-                class="chat-rooms__link"
-                href=href
-                aria-label=label
-                aria-current=move || is_current().then_some("page")
-                data-unread=move || (unread() > 0).then_some("")
-            >
-                <Icon kind=IconKind::Room />
-                <span class="chat-rooms__name">{move || now.with(|room| room.name.clone())}</span>
-                <UnreadBadge unread=Signal::derive(unread) />
-            </a>
-        </li>
-    }
-}
-
-/// The number beside a room's name. Drawn by the style sheet: the link's name says it in words.
-#[component]
-pub(crate) fn UnreadBadge(unread: Signal<u32>) -> impl IntoView {
-    let badge = move || match unread.get() {
-        0 => None,
-        unread @ 1..=999 => Some(unread.to_string()),
-        _ => Some("999+".to_owned()),
-    };
-    view! { <span class="chat-rooms__unread" data-count=badge aria-hidden="true"></span> }
 }

@@ -1,177 +1,86 @@
-//! The chat's one place in the page: the state, the connection, and the signals that components read.
-//! What a person does arrives here as a method. It outlives the chat's page, so that nothing is
-//! interrupted by a look at another.
+//! The chat's signals and actions. Components read the signals and call the actions; [`chat_model`] decides, and
+//! [`super::effects`] carries out its decisions.
+//!
+//! The chat lives as long as the page: visiting another page interrupts nothing.
 
-use std::{cell::OnceCell, collections::HashMap, sync::Arc};
-
-use futures_util::future::AbortHandle;
+use chat_model::{
+    connection::Strip,
+    history::{HistoryPage, Loading, Side},
+    model::{ChatModel, Now, Phase},
+    room::RoomLog,
+    rooms::RoomSummary,
+    state::ChatState,
+};
 use leptos::prelude::*;
 use proto::chat::v1 as pb;
-use tonic_web_channel::SubscriptionHandle;
-use tonic_web_channel::retry::{Backoff, Delays};
 use uuid::Uuid;
 
-use super::{
-    connection::{Connection, Strip},
-    outbox_store::{self, Elsewhere},
-    state::{Author, ChatState, Page, RoomLog},
-};
-use crate::{api::Api, app::SessionContext, intl};
+use super::effects::{self, Runtime};
+use crate::{api::Api, intl, session_context::SessionContext};
 
-/// What the page shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// It is being found out whether there is a session.
-    Starting,
-    /// Nobody is signed in.
-    Joining {
-        /// Whether somebody was until now.
-        ended: bool,
-    },
-    /// The chat.
-    In,
-}
-
-/// A room as the list of rooms shows it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct RoomSummary {
-    pub(crate) id: String,
-    pub(crate) name: String,
-    pub(crate) unread: u32,
-}
-
-impl RoomSummary {
-    fn of(room: &RoomLog) -> RoomSummary {
-        RoomSummary { id: room.id().to_owned(), name: room.name().to_owned(), unread: room.unread() }
-    }
-
-    fn is_of(&self, room: &RoomLog) -> bool {
-        self.unread == room.unread() && self.id == room.id() && self.name == room.name()
-    }
-}
-
-/// How loading a side of a room's history goes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Loading {
-    /// Nothing was asked for.
-    #[default]
-    Idle,
-    /// A call is running.
-    Running,
-    /// The last call failed.
-    Failed,
-}
-
-/// Which side of what is loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Side {
-    /// Older messages.
-    Earlier,
-    /// Newer messages, or any at all.
-    Later,
-}
-
-/// Everything behind the signals.
-pub(super) struct Core {
-    pub(super) api: Api,
-    pub(super) state: ChatState,
-    pub(super) me: Option<Arc<Author>>,
-    pub(super) connection: Connection,
-    /// Frames that wait for the next flush.
-    pub(super) queue: std::collections::VecDeque<pb::SubscribeResponse>,
-    /// The flush that is planned; another one is out of date.
-    pub(super) flush: Option<u32>,
-    pub(super) flushes: u32,
-    pub(super) handle: Option<SubscriptionHandle>,
-    pub(super) running: Option<AbortHandle>,
-    pub(super) outbox_delays: Delays,
-    pub(super) loading: HashMap<(String, Side), Loading>,
-    /// When each room's read marker was last sent, by the page's clock; infinite while it is being.
-    pub(super) marked: HashMap<String, f64>,
-    pub(super) strip_timer: u32,
-    pub(super) hold_timer: u32,
-}
-
-/// The chat as components see it. All copies are the same chat.
+/// The chat. All copies are the same chat.
 #[derive(Clone, Copy)]
 pub(crate) struct Chat {
-    pub(super) core: StoredValue<Core, LocalStorage>,
-    /// What the page shows.
+    model: StoredValue<ChatModel, LocalStorage>,
+    pub(super) runtime: StoredValue<Runtime, LocalStorage>,
+    session: SessionContext,
+    /// The part of the chat to show.
     pub(crate) phase: RwSignal<Phase>,
-    /// Every room, by creation.
+    /// All rooms, ordered by creation.
     pub(crate) rooms: RwSignal<Vec<RoomSummary>>,
     /// Whether the rooms are known.
-    pub(crate) ready: RwSignal<bool>,
-    /// What the connection's strip says.
+    pub(crate) is_ready: RwSignal<bool>,
+    /// The connection strip.
     pub(crate) strip: RwSignal<Strip>,
-    /// Changes whenever the state did.
+    /// Changes with every change of the state.
     pub(crate) version: RwSignal<u32>,
-    /// For how many more seconds the server asked to wait with what was written; none when it did not.
-    pub(crate) held: RwSignal<Option<u64>>,
-    /// Whether everything that waits could be kept on disk.
-    pub(crate) kept: RwSignal<bool>,
-    pub(super) session: SessionContext,
-}
-
-thread_local! {
-    static CHAT: OnceCell<(Owner, Chat)> = const { OnceCell::new() };
+    /// Seconds left of the server's pushback while messages wait for it.
+    pub(crate) pushback_seconds: RwSignal<Option<u64>>,
+    /// Whether the browser could store every message of the outbox.
+    pub(crate) is_outbox_stored: RwSignal<bool>,
 }
 
 impl Chat {
-    /// The page's chat; made and started the first time.
-    pub(crate) fn get(api: Api, session: SessionContext) -> Chat {
-        CHAT.with(|cell| {
-            let mut fresh = false;
-            let (owner, chat) = cell.get_or_init(|| {
-                fresh = true;
-                // An owner without a parent is never disposed of. Making one makes it the current one.
-                let current = Owner::current();
-                let owner = Owner::new_root(None);
-                current.iter().for_each(Owner::set);
-                let chat = owner.with(|| Chat::new(api, session));
-                (owner, chat)
-            });
-            if fresh {
-                owner.with(|| chat.watch_page());
-                chat.start();
-            }
-            *chat
-        })
-    }
-
-    fn new(api: Api, session: SessionContext) -> Chat {
-        let core = Core {
-            api,
-            state: ChatState::default(),
-            me: None,
-            connection: Connection::new(is_online(), now()),
-            queue: Default::default(),
-            flush: None,
-            flushes: 0,
-            handle: None,
-            running: None,
-            outbox_delays: Backoff::default().delays(),
-            loading: HashMap::new(),
-            marked: HashMap::new(),
-            strip_timer: 0,
-            hold_timer: 0,
-        };
+    /// A chat that has not started.
+    pub(super) fn new(api: Api, session: SessionContext) -> Chat {
         Chat {
-            core: StoredValue::new_local(core),
+            model: StoredValue::new_local(ChatModel::new(is_online(), now())),
+            runtime: StoredValue::new_local(Runtime::new(api)),
+            session,
             phase: RwSignal::new(Phase::Starting),
             rooms: RwSignal::new(Vec::new()),
-            ready: RwSignal::new(false),
+            is_ready: RwSignal::new(false),
             strip: RwSignal::new(Strip::Nothing),
             version: RwSignal::new(0),
-            held: RwSignal::new(None),
-            kept: RwSignal::new(true),
-            session,
+            pushback_seconds: RwSignal::new(None),
+            is_outbox_stored: RwSignal::new(true),
         }
+    }
+
+    /// Changes the model, carries out the effects that follow, and shows the result.
+    pub(super) fn act<T>(self, change: impl FnOnce(&mut ChatModel, Now) -> T) -> T {
+        let result = self.act_unseen(change);
+        self.show();
+        result
+    }
+
+    /// Changes nothing that is shown.
+    fn act_unseen<T>(self, change: impl FnOnce(&mut ChatModel, Now) -> T) -> T {
+        let now = now();
+        let step = self.model.try_update_value(|model| {
+            let result = change(model, now);
+            (result, model.finish(now))
+        });
+        let (result, effects) = step.expect("the chat is never disposed of");
+        for effect in effects {
+            effects::run(self, effect);
+        }
+        result
     }
 
     /// Reads the state.
     pub(crate) fn read<T>(self, read: impl FnOnce(&ChatState) -> T) -> T {
-        self.core.with_value(|core| read(&core.state))
+        self.model.with_value(|model| read(model.state()))
     }
 
     /// Reads a room, when it is known.
@@ -179,143 +88,83 @@ impl Chat {
         self.read(|state| state.room(room_id).map(read))
     }
 
-    /// Changes the state, keeps on disk what has to be, and lets the page know.
-    pub(super) fn update<T>(self, change: impl FnOnce(&mut Core) -> T) -> T {
-        let (answer, changes) = self
-            .core
-            .try_update_value(|core| {
-                let answer = change(core);
-                (answer, core.state.outbox.take_changes())
-            })
-            .expect("the chat is never disposed of");
-        if !changes.is_empty() {
-            self.kept.set(outbox_store::write(&changes));
-        }
-        self.publish();
-        answer
-    }
-
-    /// Brings the signals up to date with the state.
-    pub(super) fn publish(self) {
-        let changed = self.read(|state| {
-            let same = |(known, room): (&RoomSummary, &RoomLog)| known.is_of(room);
-            let known_as_it_is = self.rooms.with_untracked(|known| {
-                known.len() == state.rooms().len() && known.iter().zip(state.rooms()).all(same)
-            });
-            (!known_as_it_is).then(|| state.rooms().iter().map(RoomSummary::of).collect())
-        });
-        if let Some(rooms) = changed {
-            self.rooms.set(rooms);
-        }
-        self.version.update(|version| *version = version.wrapping_add(1));
-        self.show_strip();
-        self.show_hold();
-        self.send_read_markers();
-    }
-
     /// Writes a message.
     pub(crate) fn write(self, room_id: &str, text: &str) {
-        let operation_id = Uuid::now_v7();
-        self.update(|core| {
-            if let Some(me) = core.me.clone() {
-                core.state.outbox.add(operation_id, me, room_id, text, intl::now_ms());
-            }
-        });
-        self.send_due();
+        self.act(|model, now| model.write(Uuid::now_v7(), room_id, text, now));
     }
 
     /// Sends a message again that was not sent.
     pub(crate) fn try_again(self, operation_id: Uuid) {
-        self.update(|core| {
-            if let Some(me) = core.me.clone() {
-                core.state.outbox.try_again(operation_id, &me, intl::now_ms());
-            }
-        });
-        self.send_due();
+        self.act(|model, now| model.try_again(operation_id, now));
     }
 
-    /// Gives up a message that was not sent.
+    /// Discards a message that was not sent.
     pub(crate) fn discard(self, operation_id: Uuid) {
-        self.update(|core| core.state.outbox.discard(operation_id));
+        self.act(|model, _| model.discard(operation_id));
     }
 
-    /// The reader has seen a room up to here.
+    /// The reader has read a room up to `seq`.
     pub(crate) fn mark_read(self, room_id: &str, seq: u64) {
         if self.read_room(room_id, |room| room.read_seq() < seq && seq <= room.last()) == Some(true) {
-            self.update(|core| core.state.mark_read(room_id, seq));
+            self.act(|model, _| model.mark_read(room_id, seq));
         }
     }
 
-    /// A room was made. Its id.
-    pub(crate) fn made_room(self, answer: pb::CreateRoomResponse) -> Option<String> {
-        let state = answer.room?;
-        let id = state.room.as_ref()?.id.clone();
-        self.update(|core| core.state.apply_room_state(state));
-        Some(id)
-    }
-
-    /// Which room is shown, and whether its reader is at the end.
+    /// Sets the room that is shown, and whether its reader is at the end.
     pub(crate) fn set_view(self, view: Option<(&str, bool)>) {
-        self.core.update_value(|core| core.state.set_view(view));
+        self.model.update_value(|model| model.set_view(view));
     }
 
-    /// How loading a side of a room goes.
+    /// The state of loading a side of a room.
     pub(crate) fn loading(self, room_id: &str, side: Side) -> Loading {
-        let key = (room_id.to_owned(), side);
-        self.core.with_value(|core| core.loading.get(&key).copied().unwrap_or_default())
+        self.model.with_value(|model| model.loading(room_id, side))
     }
 
-    /// Loads a page of a room's history, unless that side of it is being loaded.
-    pub(crate) fn load(self, room_id: &str, page: Page) {
-        let side = match page {
-            Page::Before(_) => Side::Earlier,
-            Page::Newest | Page::After(_) | Page::Around(_) => Side::Later,
-        };
-        let key = (room_id.to_owned(), side);
-        let (api, running) = self
-            .core
-            .try_update_value(|core| {
-                let running = core.loading.insert(key.clone(), Loading::Running) == Some(Loading::Running);
-                (core.api.clone(), running)
-            })
-            .expect("the chat is never disposed of");
-        if running {
-            return;
-        }
-        leptos::task::spawn_local(async move {
-            let answer = api.list_events(request(&key.0, page)).await;
-            self.update(|core| {
-                let (room_id, _) = &key;
-                let loading = match answer {
-                    Ok(answer) => {
-                        core.state.apply_history(room_id, page, answer);
-                        Loading::Idle
-                    }
-                    Err(_) => Loading::Failed,
-                };
-                core.loading.insert(key, loading);
+    /// Loads a page of a room's history, unless that side of the room is loading.
+    pub(crate) fn load_history(self, room_id: &str, page: HistoryPage) {
+        self.act_unseen(|model, _| model.load_history(room_id, page));
+    }
+
+    /// Lets failed loads be requested again.
+    pub(crate) fn retry_loads(self) {
+        self.act(|model, _| model.retry_loads());
+    }
+
+    /// Connects and sends without waiting for the next attempt.
+    pub(crate) fn retry_now(self) {
+        self.act(|model, now| model.retry_now(now));
+    }
+
+    pub(super) fn set_outbox_stored(self, is_stored: bool) {
+        set_if_changed(self.is_outbox_stored, is_stored);
+    }
+
+    /// Shows who is signed in, to the chat and the rest of the page.
+    pub(super) fn show_user(self, user: Option<pb::User>) {
+        self.session.user.set(user);
+        // Also when it stays the same: another user's chat is drawn from the start.
+        self.phase.set(self.model.with_value(ChatModel::phase));
+    }
+
+    /// Brings the signals up to date with the model.
+    fn show(self) {
+        let now = now();
+        self.model.with_value(|model| {
+            let rooms = model.state().rooms();
+            let is_current = self.rooms.with_untracked(|shown| {
+                shown.len() == rooms.len()
+                    && shown.iter().zip(rooms).all(|(shown, room)| shown.describes(room))
             });
+            if !is_current {
+                self.rooms.set(rooms.iter().map(RoomSummary::of).collect());
+            }
+            set_if_changed(self.phase, model.phase());
+            set_if_changed(self.is_ready, model.is_ready());
+            set_if_changed(self.strip, model.strip(now));
+            let left_ms = model.pushback_left_ms(now);
+            set_if_changed(self.pushback_seconds, left_ms.map(|left_ms| left_ms.div_ceil(1_000)));
         });
-    }
-
-    /// Lets what could not be loaded be asked for again.
-    pub(crate) fn forget_failed_loads(self) {
-        self.core.update_value(|core| core.loading.retain(|_, loading| *loading != Loading::Failed));
-        self.publish();
-    }
-
-    /// Another tab changed the disk.
-    pub(super) fn changed_elsewhere(self, key: &str, value: Option<&str>) {
-        match outbox_store::elsewhere(key, value) {
-            Some(Elsewhere::Kept(kept)) => {
-                self.update(|core| core.state.outbox.restore([kept], intl::now_ms()));
-                self.send_due();
-            }
-            Some(Elsewhere::Discarded(operation_id)) => {
-                self.update(|core| core.state.outbox.discarded_elsewhere(operation_id));
-            }
-            None => {}
-        }
+        self.version.update(|version| *version = version.wrapping_add(1));
     }
 }
 
@@ -324,25 +173,20 @@ pub(crate) fn use_chat() -> Chat {
     expect_context::<Chat>()
 }
 
-/// How many events a page of history holds.
-const PAGE_EVENTS: u32 = 100;
-
-fn request(room_id: &str, page: Page) -> pb::ListEventsRequest {
-    use pb::list_events_request::Range;
-    let range = match page {
-        Page::Newest => None,
-        Page::Before(seq) => Some(Range::BeforeSeq(seq)),
-        Page::After(seq) => Some(Range::AfterSeq(seq)),
-        Page::Around(seq) => Some(Range::AroundSeq(seq)),
-    };
-    pb::ListEventsRequest { room_id: room_id.to_owned(), range, limit: PAGE_EVENTS }
+/// Sets a signal, when its value differs and it still exists.
+pub(super) fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
+    if signal.try_with_untracked(|shown| *shown != value) == Some(true) {
+        signal.set(value);
+    }
 }
 
-/// The page's clock, in milliseconds. It never goes back.
-pub(crate) fn now() -> f64 {
-    window().performance().map(|performance| performance.now()).unwrap_or_default()
+/// The time.
+pub(super) fn now() -> Now {
+    let page_ms = window().performance().map(|performance| performance.now()).unwrap_or_default();
+    Now { wall_ms: intl::now_ms(), page_ms }
 }
 
+/// Whether the browser has a network.
 pub(super) fn is_online() -> bool {
     window().navigator().on_line()
 }

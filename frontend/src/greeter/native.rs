@@ -1,15 +1,15 @@
-//! The cards of the two kinds of call that a browser's `fetch` cannot carry: what they need, and the
-//! line that makes them natively.
+//! The cards of the two kinds of call that a browser's `fetch` cannot make: the reason, and a command that makes the call natively.
 
 use leptos::prelude::*;
 
-use super::CardTitle;
+use super::card_title::CardTitle;
 use crate::{
+    api::native_origin,
     calls::{CodeToCopy, native_command},
-    i18n::{Text, text as words, use_messages},
+    i18n::{Text, text as localized, use_messages},
 };
 
-/// What the line sends: as many messages as one likes, one JSON object after the other.
+/// The messages of the command. Any number may follow each other.
 const EXAMPLE: &str = r#"{"name":"Ada"} {"name":"Grace"} {"name":"Edsger"}"#;
 
 #[component]
@@ -18,16 +18,16 @@ pub(super) fn NativeCard(
     method: &'static str,
     /// The kind of call.
     mode: Text,
-    /// What it does.
+    /// The description.
     text: Text,
 ) -> impl IntoView {
     let m = use_messages();
     let path = ["helloworld.Greeter/", method].concat();
-    let command = native_command(&path, EXAMPLE, &crate::api::native_origin());
+    let command = native_command(&path, EXAMPLE, &native_origin());
     view! {
         <section class="card card--native">
             <CardTitle method mode text />
-            <p class="card__needs">{words(|m| m.mode_needs)}</p>
+            <p class="card__needs">{localized(|m| m.mode_needs)}</p>
             {move || view! { <CodeToCopy text=command.clone() m=m.get() /> }}
         </section>
     }

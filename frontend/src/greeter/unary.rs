@@ -1,15 +1,15 @@
 //! The card of `SayHello`.
 
-use std::time::Duration;
-
 use leptos::prelude::*;
 
 use super::{
-    CardTitle,
-    fields::{Field, TextField, name, number},
-    run::{CancelButton, Facts, Failure, Run},
+    card_title::CardTitle,
+    field::{Field, TextField},
+    input::{deadline, name},
+    outcome_view::{CancelButton, Facts, FailureView},
+    run::Run,
 };
-use crate::{api::use_api, greeter::LONGEST_DEADLINE_MS, i18n::text};
+use crate::{api::use_api, i18n::text};
 
 #[component]
 pub(super) fn UnaryCard() -> impl IntoView {
@@ -20,8 +20,7 @@ pub(super) fn UnaryCard() -> impl IntoView {
     let reply = RwSignal::new(String::new());
     let say_hello = move || {
         let name = name_field.read(name)?;
-        let deadline = deadline_field.read(|input| number(input, 1, LONGEST_DEADLINE_MS))?;
-        let deadline = deadline.map(|ms| Duration::from_millis(ms.into()));
+        let deadline = deadline_field.read(deadline)?;
         let api = api.clone();
         reply.set(String::new());
         run.start(async move {
@@ -39,7 +38,7 @@ pub(super) fn UnaryCard() -> impl IntoView {
                 novalidate
                 on:submit=move |event| {
                     event.prevent_default();
-                    // None: a field has said why.
+                    // `None`: a field shows its error.
                     let _: Option<()> = say_hello();
                 }
             >
@@ -59,7 +58,7 @@ pub(super) fn UnaryCard() -> impl IntoView {
                 </div>
                 <div class="result" role="status">
                     <p class="result__greeting">{reply}</p>
-                    <Failure run />
+                    <FailureView run />
                 </div>
                 <Facts run />
             </form>

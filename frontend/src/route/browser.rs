@@ -1,4 +1,4 @@
-//! The current route as a signal, kept in step with the browser's history.
+//! The current route as a signal, in step with the browser's history.
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
@@ -6,18 +6,17 @@ use wasm_bindgen::JsCast;
 use super::Route;
 
 thread_local! {
-    // The page has one address bar. Not a context, so that tasks that outlive their component can
-    // navigate too.
+    // Not a context, so that tasks that outlive their component can navigate.
     static CURRENT: ArcRwSignal<Route> = ArcRwSignal::new(Route::Home);
 }
 
-/// The route that is shown.
-pub fn use_route() -> Signal<Route> {
+/// The current route.
+pub(crate) fn use_route() -> Signal<Route> {
     CURRENT.with(|current| current.clone().into())
 }
 
-/// Goes to a route: a new entry in the history, or in place of the current one.
-pub fn navigate(route: &Route, replace: bool) {
+/// Goes to a route: as a new entry of the history, or with `replace` in place of the current one.
+pub(crate) fn navigate(route: &Route, replace: bool) {
     let path = route.path();
     if let Ok(history) = window().history() {
         let nothing = wasm_bindgen::JsValue::NULL;
@@ -25,14 +24,13 @@ pub fn navigate(route: &Route, replace: bool) {
             true => history.replace_state_with_url(&nothing, "", Some(&path)),
             false => history.push_state_with_url(&nothing, "", Some(&path)),
         };
-        // Browsers refuse only floods of entries; the page still shows the route.
+        // Browsers refuse only too many entries in a short time; the route is shown all the same.
         moved.ok();
     }
     show(route.clone());
 }
 
-/// Reads the address bar and follows it, and the page's links, from here on. Call once, in the
-/// application's root.
+/// Shows the route of the address, and follows later changes and links. Call once, in the application's root.
 pub(crate) fn provide_route() {
     show_address();
     let popstate = window_event_listener(ev::popstate, |_| show_address());
@@ -53,8 +51,7 @@ fn document_click_listener() -> WindowListenerHandle {
     })
 }
 
-/// The route that a click on a link asks this page to show; none when the click is meant for the
-/// browser.
+/// The route of the link that was clicked; `None` when the browser handles the click.
 fn linked_route(event: &web_sys::MouseEvent) -> Option<Route> {
     let plain = event.button() == 0
         && !(event.meta_key() || event.ctrl_key() || event.shift_key() || event.alt_key());

@@ -1,4 +1,4 @@
-//! Gzip by `flate2`, at once: the futures are ready when they are first polled.
+//! Gzip by `flate2`. The work is done at once, and its future is ready.
 
 use std::future::ready;
 use std::io::{Read as _, Write as _};
@@ -16,29 +16,29 @@ pub(super) fn is_supported() -> bool {
 }
 
 pub(super) fn compress(plain: Bytes) -> Work {
-    Box::pin(ready(packed(&plain)))
+    Box::pin(ready(compressed(&plain)))
 }
 
-pub(super) fn decompress(packed: Bytes, limit: usize) -> Work {
-    Box::pin(ready(unpacked(&packed, limit)))
+pub(super) fn decompress(compressed: Bytes, limit: usize) -> Work {
+    Box::pin(ready(decompressed(&compressed, limit)))
 }
 
-fn packed(plain: &[u8]) -> Result<Bytes, Error> {
+fn compressed(plain: &[u8]) -> Result<Bytes, Error> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     encoder.write_all(plain).and_then(|()| encoder.finish()).map(Bytes::from).map_err(malformed)
 }
 
-fn unpacked(packed: &[u8], limit: usize) -> Result<Bytes, Error> {
-    let mut decoder = GzDecoder::new(packed);
+fn decompressed(compressed: &[u8], limit: usize) -> Result<Bytes, Error> {
+    let mut decoder = GzDecoder::new(compressed);
     let mut plain = Vec::new();
-    // One byte more than is allowed, to see that there is one.
-    let most = limit.saturating_add(1);
-    decoder.by_ref().take(most as u64).read_to_end(&mut plain).map_err(malformed)?;
+    // One byte more than the limit shows that there is more.
+    let max_read = limit.saturating_add(1);
+    decoder.by_ref().take(max_read as u64).read_to_end(&mut plain).map_err(malformed)?;
     if plain.len() > limit {
         return Err(too_large(plain.len(), limit));
     }
     if !decoder.into_inner().is_empty() {
-        return Err(malformed("more comes after its end"));
+        return Err(malformed("more data follows its end"));
     }
     Ok(plain.into())
 }
@@ -50,30 +50,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_packed_comes_out_again() {
+    fn data_survives_compression() {
         for plain in [&b""[..], b"a", &[7; 100_000]] {
-            assert_eq!(unpacked(&packed(plain).unwrap(), plain.len()).unwrap(), plain);
+            assert_eq!(decompressed(&compressed(plain).unwrap(), plain.len()).unwrap(), plain);
         }
     }
 
     #[test]
-    fn a_bomb_is_stopped_at_the_limit() {
-        let bomb = packed(&vec![0; 10_000_000]).unwrap();
+    fn decompression_stops_at_the_limit() {
+        let bomb = compressed(&vec![0; 10_000_000]).unwrap();
         assert!(bomb.len() < 20_000);
-        assert_eq!(unpacked(&bomb, 1_000), Err(Error::MessageTooLarge { size: 1_001, limit: 1_000 }));
+        assert_eq!(decompressed(&bomb, 1_000), Err(Error::MessageTooLarge { size: 1_001, limit: 1_000 }));
     }
 
     #[test]
-    fn what_is_no_gzip_is_an_error_wherever_it_stops_being_one() {
-        let good = packed(b"some text to pack").unwrap();
+    fn invalid_data_is_an_error_wherever_it_becomes_invalid() {
+        let good = compressed(b"some text to compress").unwrap();
         for end in 0..good.len() {
-            assert!(unpacked(&good[..end], 100).is_err(), "cut after {end} bytes");
+            assert!(decompressed(&good[..end], 100).is_err(), "cut after {end} bytes");
         }
         let mut flipped = good.to_vec();
         let checksum = flipped.len() - 8;
         flipped[checksum] ^= 1;
-        assert!(unpacked(&flipped, 100).is_err());
+        assert!(decompressed(&flipped, 100).is_err());
         let longer = Bytes::from([&good[..], b"more"].concat());
-        assert!(unpacked(&longer, 100).is_err());
+        assert!(decompressed(&longer, 100).is_err());
     }
 }

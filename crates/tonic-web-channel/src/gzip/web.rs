@@ -14,7 +14,7 @@ use super::{Work, malformed, too_large};
 use crate::error::Error;
 use crate::js::{message, of_global};
 
-// `web-sys` keeps these two behind a flag of the compiler.
+// `web-sys` has these two behind an unstable cfg.
 #[wasm_bindgen]
 extern "C" {
     #[wasm_bindgen(extends = ReadableWritablePair)]
@@ -28,50 +28,50 @@ extern "C" {
     fn new(format: &str) -> Result<DecompressionStream, JsValue>;
 }
 
-/// Browsers that have one of the two have both.
+/// Browsers have both or none.
 pub(super) fn is_supported() -> bool {
     !of_global("DecompressionStream").is_undefined()
 }
 
 pub(super) fn compress(plain: Bytes) -> Work {
-    Box::pin(SendWrapper::new(async move { packed(&plain).await.map_err(thrown) }))
+    Box::pin(SendWrapper::new(async move { compressed(&plain).await.map_err(thrown) }))
 }
 
-pub(super) fn decompress(packed: Bytes, limit: usize) -> Work {
-    Box::pin(SendWrapper::new(unpacked(packed, limit)))
+pub(super) fn decompress(compressed: Bytes, limit: usize) -> Work {
+    Box::pin(SendWrapper::new(decompressed(compressed, limit)))
 }
 
-async fn unpacked(packed: Bytes, limit: usize) -> Result<Bytes, Error> {
-    let reader = unpacking(&packed).map_err(thrown)?;
+async fn decompressed(compressed: Bytes, limit: usize) -> Result<Bytes, Error> {
+    let reader = decompressing(&compressed).map_err(thrown)?;
     let mut plain = Vec::new();
-    while let Some(piece) = next(&reader).await.map_err(thrown)? {
-        let size = plain.len() + piece.length() as usize;
+    while let Some(chunk) = next(&reader).await.map_err(thrown)? {
+        let size = plain.len() + chunk.length() as usize;
         if size > limit {
-            // Whether the stream agrees to stop is of no interest.
+            // The result of cancelling changes nothing here.
             drop(reader.cancel());
             return Err(too_large(size, limit));
         }
         let start = plain.len();
         plain.resize(size, 0);
-        piece.copy_to(&mut plain[start..]);
+        chunk.copy_to(&mut plain[start..]);
     }
     Ok(plain.into())
 }
 
-async fn packed(plain: &[u8]) -> Result<Bytes, JsValue> {
-    let packed = stream_of(plain)?.pipe_through(&CompressionStream::new("gzip")?.into());
+async fn compressed(plain: &[u8]) -> Result<Bytes, JsValue> {
+    let compressed = stream_of(plain)?.pipe_through(&CompressionStream::new("gzip")?.into());
     let whole =
-        JsFuture::from(Response::new_with_opt_readable_stream(Some(&packed))?.array_buffer()?).await?;
+        JsFuture::from(Response::new_with_opt_readable_stream(Some(&compressed))?.array_buffer()?).await?;
     Ok(Uint8Array::new(whole.unchecked_ref::<ArrayBuffer>()).to_vec().into())
 }
 
-fn unpacking(packed: &[u8]) -> Result<ReadableStreamDefaultReader, JsValue> {
+fn decompressing(compressed: &[u8]) -> Result<ReadableStreamDefaultReader, JsValue> {
     ReadableStreamDefaultReader::new(
-        &stream_of(packed)?.pipe_through(&DecompressionStream::new("gzip")?.into()),
+        &stream_of(compressed)?.pipe_through(&DecompressionStream::new("gzip")?.into()),
     )
 }
 
-/// A stream of `bytes`. A response has one ready-made.
+/// A stream of `bytes`, which a response brings along.
 fn stream_of(bytes: &[u8]) -> Result<ReadableStream, JsValue> {
     let response = Response::new_with_opt_js_u8_array(Some(&Uint8Array::from(bytes)))?;
     response.body().ok_or_else(|| JsValue::from_str("a response has no body"))
@@ -94,25 +94,25 @@ mod tests {
     use super::*;
 
     #[wasm_bindgen_test]
-    async fn what_was_packed_comes_out_again() {
+    async fn data_survives_compression() {
         for plain in [&b""[..], b"a", &[7; 100_000]] {
-            let packed = compress(Bytes::from(plain)).await.unwrap();
-            assert_eq!(decompress(packed, plain.len()).await.unwrap(), plain);
+            let compressed = compress(Bytes::from(plain)).await.unwrap();
+            assert_eq!(decompress(compressed, plain.len()).await.unwrap(), plain);
         }
     }
 
     #[wasm_bindgen_test]
-    async fn a_bomb_is_stopped_at_the_limit() {
+    async fn decompression_stops_at_the_limit() {
         let bomb = compress(vec![0; 10_000_000].into()).await.unwrap();
         assert!(bomb.len() < 20_000);
         let stopped = decompress(bomb, 1_000).await;
         let Err(Error::MessageTooLarge { size, limit: 1_000 }) = stopped else { panic!("{stopped:?}") };
-        assert!(size < 1_000_000, "it was unpacked as far as {size} bytes");
+        assert!(size < 1_000_000, "it was decompressed as far as {size} bytes");
     }
 
     #[wasm_bindgen_test]
-    async fn what_is_no_gzip_is_an_error_wherever_it_stops_being_one() {
-        let good = compress(Bytes::from_static(b"some text to pack")).await.unwrap();
+    async fn invalid_data_is_an_error_wherever_it_becomes_invalid() {
+        let good = compress(Bytes::from_static(b"some text to compress")).await.unwrap();
         for end in 0..good.len() {
             assert!(decompress(good.slice(..end), 100).await.is_err(), "cut after {end} bytes");
         }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[wasm_bindgen_test]
-    fn whatever_is_thrown_has_a_reason() {
+    fn thrown_values_become_reasons() {
         for (value, reason) in [
             (js_sys::Error::new("a sentence").into(), "a sentence"),
             (JsValue::from_str("a text"), "a text"),

@@ -28,7 +28,7 @@ impl Service for LimitConcurrency {
         match self.calls.enter() {
             Ok(permit) => Box::pin(async move {
                 let mut response = self.inner.clone().call(request).await?;
-                response.body_mut().attach(permit);
+                response.body_mut().attach(Box::new(permit));
                 Ok(response)
             }),
             Err(error) => Box::pin(ready(Err(error.into()))),

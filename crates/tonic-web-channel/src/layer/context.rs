@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Request;
 use tonic::body::Body;
 
-use super::{Layer, ResponseFuture, Service, SharedService, layer};
+use super::{ResponseFuture, Service, SharedService};
 use crate::context::{CallContext, CallOptions};
 use crate::limits::Limits;
 use crate::method::MethodTable;
@@ -23,8 +23,13 @@ pub(crate) struct InsertContext {
 }
 
 impl InsertContext {
-    pub(crate) fn layer(methods: MethodTable, limits: Limits, idle_timeout: Option<Duration>) -> Layer {
-        layer(move |inner| Self { methods, limits, idle_timeout, inner })
+    pub(crate) fn new(
+        methods: MethodTable,
+        limits: Limits,
+        idle_timeout: Option<Duration>,
+        inner: SharedService,
+    ) -> Self {
+        Self { methods, limits, idle_timeout, inner }
     }
 
     fn context(&self, path: &str, options: CallOptions) -> CallContext {

@@ -99,8 +99,9 @@ impl Credentials {
         }
         let mut response = result?;
         body.settle();
-        response.body_mut().attach(body);
-        response.body_mut().attach(SentToken { tokens: self.tokens.clone(), answer: token.answer });
+        response.body_mut().attach(Box::new(body));
+        let sent_token = SentToken { tokens: self.tokens.clone(), answer: token.answer };
+        response.body_mut().attach(Box::new(sent_token));
         Ok(response)
     }
 

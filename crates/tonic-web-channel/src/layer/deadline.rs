@@ -13,7 +13,7 @@ use http::Request;
 use tonic::Status;
 use tonic::body::Body;
 
-use super::{CallResult, Layer, ResponseFuture, Service, SharedService, layer};
+use super::{CallResult, ResponseFuture, Service, SharedService};
 use crate::body::CallGuard;
 use crate::cancel::Cancellation;
 use crate::context::CallContext;
@@ -28,8 +28,8 @@ pub(crate) struct EnforceDeadline {
 
 impl EnforceDeadline {
     /// A call without a timeout has the `default`.
-    pub(crate) fn layer(default: Option<Duration>) -> Layer {
-        layer(move |inner| Self { default, inner })
+    pub(crate) fn new(default: Option<Duration>, inner: SharedService) -> Self {
+        Self { default, inner }
     }
 
     /// The timeout of the call, which the headers have too then.
@@ -61,7 +61,7 @@ impl EnforceDeadline {
             }
         })
         .await?;
-        response.body_mut().attach(early_end);
+        response.body_mut().attach(Box::new(early_end));
         Ok(response)
     }
 }
@@ -104,7 +104,8 @@ impl CallGuard for EarlyEnd {
     }
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use grpc_wire::timeout::GRPC_TIMEOUT;
 

@@ -12,7 +12,7 @@ use tonic::{Code, Status};
 use super::{Layer, ResponseFuture, Service, SharedService, layer};
 use crate::body::CallGuard;
 use crate::context::CallContext;
-use crate::observe::{CallEvent, CallEventKind, EventRef, Listener};
+use crate::observe::{CallEvent, CallEventKind, EventRef, Listener, Reporter};
 
 pub(crate) type Observer = Box<dyn Fn(&CallEvent) + Send + Sync>;
 
@@ -36,15 +36,16 @@ impl Service for Observe {
             capture: context.limits.capture,
             attempts: AtomicU32::new(0),
             layer: self.clone(),
+            outer: context.reporter,
         });
-        CallContext::of_mut(request.extensions_mut()).reporter.add(call.clone());
-        call.report(&EventRef::Started {
+        CallContext::of_mut(request.extensions_mut()).reporter = Reporter::new(call.clone());
+        call.observe(&EventRef::Started {
             path: request.uri().path(),
             kind: context.method.map(|method| method.kind),
             metadata: request.headers(),
         });
         if context.is_unlisted {
-            call.report(&EventRef::Warning(
+            call.observe(&EventRef::Warning(
                 "the method table has methods of this service, but not this one; check the table's path",
             ));
         }
@@ -53,8 +54,8 @@ impl Service for Observe {
             let result = self.inner.clone().call(request).await;
             match result {
                 Ok(mut response) => {
-                    end.call.report(&EventRef::Headers(response.headers()));
-                    response.body_mut().attach(end);
+                    end.call.observe(&EventRef::Headers(response.headers()));
+                    response.body_mut().attach(Box::new(end));
                     Ok(response)
                 }
                 Err(status) => {
@@ -73,9 +74,17 @@ struct ObservedCall {
     capture: usize,
     attempts: AtomicU32,
     layer: Arc<Observe>,
+    /// Reports to the observers of the layers around this one.
+    outer: Reporter,
 }
 
 impl ObservedCall {
+    /// Reports to this observer alone.
+    fn observe(&self, event: &EventRef<'_>) {
+        let kind = self.kind(event);
+        (self.layer.observer)(&CallEvent { call: self.number, at: web_time::Instant::now(), kind });
+    }
+
     fn kind(&self, event: &EventRef<'_>) -> CallEventKind {
         match *event {
             EventRef::Started { path, kind, metadata } => {
@@ -115,8 +124,8 @@ impl ObservedCall {
 
 impl Listener for ObservedCall {
     fn report(&self, event: &EventRef<'_>) {
-        let kind = self.kind(event);
-        (self.layer.observer)(&CallEvent { call: self.number, at: web_time::Instant::now(), kind });
+        self.observe(event);
+        self.outer.report(event);
     }
 }
 
@@ -129,7 +138,7 @@ struct ReportEnd {
 impl CallGuard for ReportEnd {
     fn end(&mut self, status: &Status, trailers: &HeaderMap) {
         if !std::mem::replace(&mut self.ended, true) {
-            self.call.report(&EventRef::Ended { status, trailers });
+            self.call.observe(&EventRef::Ended { status, trailers });
         }
     }
 }

@@ -7,7 +7,7 @@ use http::{Request, request};
 use tonic::body::Body;
 
 use super::replay_body::{self, ReplayBody};
-use super::{CallResult, Layer, ResponseFuture, Service, SharedService, layer};
+use super::{CallResult, ResponseFuture, Service, SharedService};
 use crate::backoff::Delays;
 use crate::body::early_status;
 use crate::context::CallContext;
@@ -26,8 +26,8 @@ pub(crate) struct Retry {
 impl Retry {
     /// `advisor` reads what servers say about retries. It is only needed where the method table is not empty: no other
     /// calls are repeated after a server has seen them.
-    pub(crate) fn layer(policy: RetryPolicy, advisor: Option<Advisor>) -> Layer {
-        layer(move |inner| Self { policy, budget: Budget::new(policy.budget), advisor, inner })
+    pub(crate) fn new(policy: RetryPolicy, advisor: Option<Advisor>, inner: SharedService) -> Self {
+        Self { policy, budget: Budget::new(policy.budget), advisor, inner }
     }
 
     async fn run(&self, request: Request<Body>) -> CallResult {
@@ -51,7 +51,7 @@ impl Retry {
             }
         };
         attempts.body.settle();
-        response.body_mut().attach(attempts.body);
+        response.body_mut().attach(Box::new(attempts.body));
         Ok(response)
     }
 }

@@ -50,7 +50,7 @@ impl Validate {
             idle
         });
         let Validated { parts, body, first } =
-            validate::response(response, &context, &decompressor, idle).await?;
+            validate::response(response, context, &decompressor, idle).await?;
         let body = ResponseBody::new(body, first, &parts.headers);
         Ok(Response::from_parts(parts, body))
     }

@@ -1,7 +1,5 @@
 //! Timers by the browser's `setTimeout`.
 
-mod grace;
-
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -10,8 +8,6 @@ use std::time::Duration;
 use gloo_timers::future::TimeoutFuture;
 use send_wrapper::SendWrapper;
 pub(crate) use web_time::Instant;
-
-pub(crate) use self::grace::Grace;
 
 /// The largest delay of `setTimeout`: a signed 32-bit number of milliseconds (24.8 days). A larger one fires at once.
 const LONGEST_TIMEOUT_MS: u32 = i32::MAX as u32;

@@ -3,6 +3,8 @@
 use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::uri::Scheme;
@@ -43,6 +45,8 @@ pub struct Native {
     origin: String,
     /// Goes before the path of every call; empty for none.
     prefix: String,
+    /// Whether any response has come.
+    has_answered: Arc<AtomicBool>,
 }
 
 impl Native {
@@ -54,7 +58,7 @@ impl Native {
         let origin = uri.into();
         let prefix = origin.parse::<Uri>().map(|uri| uri.path().trim_end_matches('/').to_owned());
         let origin = origin.trim_end_matches('/').to_owned();
-        Self { inner, origin, prefix: prefix.unwrap_or_default() }
+        Self { inner, origin, prefix: prefix.unwrap_or_default(), has_answered: Arc::default() }
     }
 
     /// Connects to `uri` when the first call is made: by TLS to `https`, else in cleartext.
@@ -115,6 +119,7 @@ impl Transport for Native {
         let context = FailureContext {
             origin: self.origin.clone(),
             timeout: deadline::read(request.headers()).and_then(Result::ok),
+            has_answered: self.has_answered.clone(),
         };
         Box::pin(async move {
             let to_status = |error: tonic::transport::Error| {
@@ -122,6 +127,7 @@ impl Transport for Native {
             };
             poll_fn(|cx| inner.poll_ready(cx)).await.map_err(&to_status)?;
             let response = inner.call(request).await.map_err(&to_status)?;
+            context.has_answered.store(true, Ordering::Relaxed);
             Ok(response.map(|body| {
                 Body::new(body.map_err(move |status| {
                     status.source().and_then(|error| context.classify(error)).unwrap_or(status)
@@ -135,6 +141,7 @@ impl Transport for Native {
 struct FailureContext {
     origin: String,
     timeout: Option<Duration>,
+    has_answered: Arc<AtomicBool>,
 }
 
 impl FailureContext {
@@ -154,7 +161,7 @@ impl FailureContext {
             if let Some(error) = cause.downcast_ref::<h2::Error>() {
                 return Some(self.of_http2(error));
             }
-            is_connection_lost(cause).then(|| Error::ConnectionLost { reason: cause.to_string() }.into())
+            is_connection_lost(cause).then(|| self.connection_lost(cause))
         })
     }
 
@@ -167,7 +174,19 @@ impl FailureContext {
         if error.is_library() && error.reason() == Some(h2::Reason::FRAME_SIZE_ERROR) {
             return Error::NotHttp2 { origin: self.origin.clone() }.into();
         }
-        Error::ConnectionLost { reason: error.to_string() }.into()
+        self.connection_lost(error)
+    }
+
+    fn connection_lost(&self, cause: &dyn StdError) -> Status {
+        let mut reason = cause.to_string();
+        // Many TLS servers close the connection without an answer.
+        if !self.has_answered.load(Ordering::Relaxed) {
+            let origin = &self.origin;
+            reason += &format!(
+                "; if every call fails so, there is no HTTP/2 server at {origin}, or it expects TLS"
+            );
+        }
+        Error::ConnectionLost { reason }.into()
     }
 }
 

@@ -8,7 +8,7 @@ use futures_util::future::select;
 use grpc_wire::content_type::WireFormat;
 use grpc_wire::reader::BodyEnd;
 use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderMap, HeaderValue, Request, Response, Uri};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tonic::Status;
@@ -53,14 +53,17 @@ impl WasmClient {
 }
 
 impl Transport for WasmClient {
+    fn prepare(&self, headers: &mut HeaderMap) {
+        // A server that may compress messages compresses trailers as well.
+        headers.remove("grpc-accept-encoding");
+    }
+
     fn call(&self, mut request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
         let mut inner = self.inner.clone();
         // The client appends the whole URI, so the origin that generated clients put there would be repeated.
         if let Some(path) = request.uri().path_and_query().cloned() {
             *request.uri_mut() = Uri::from(path);
         }
-        // A server that may compress messages compresses trailers as well.
-        request.headers_mut().remove("grpc-accept-encoding");
         let base = self.base.clone();
         Box::pin(async move {
             let fetch_failed = |reason| Error::Fetch { origin: base, reason, offline: false };

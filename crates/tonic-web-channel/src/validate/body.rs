@@ -3,6 +3,7 @@
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use grpc_wire::message::{COMPRESSED, PREFIX_LEN, Prefix};
@@ -20,12 +21,15 @@ use crate::gzip;
 use crate::idle_timer::IdleTimer;
 use crate::limits::check_metadata;
 use crate::observe::EventRef;
-use crate::status;
-use crate::timer::Grace;
+use crate::status::{self, GRPC_STATUS};
+use crate::timer::Sleep;
 
 /// The longest frame of data, in bytes. `tonic` copies each frame into a buffer that grows to its length, and a browser
 /// returns megabytes at once when messages come faster than they are read.
 const MAX_FRAME: usize = 256 * 1024;
+
+/// Time for a body to end after its trailers. The end nearly always comes together with them.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Step = Result<Option<Frame<Bytes>>, Status>;
 
@@ -58,8 +62,8 @@ enum State {
     ///
     /// They are held back until it has. Only then is it known that nothing follows them, and a browser notes a response
     /// that was not read to its end as failed and closes the connection. A server that does not end the body delays a
-    /// status only for the time of [`Grace`].
-    Trailers { trailers: HeaderMap, grace: Option<Grace> },
+    /// status by [`END_TIMEOUT`].
+    Trailers { trailers: HeaderMap, timer: Option<Sleep> },
 }
 
 impl ValidatedBody {
@@ -68,7 +72,7 @@ impl ValidatedBody {
         head: Head,
         trailers_encoding: TrailersEncoding,
         encoding: Encoding,
-        context: &CallContext,
+        context: CallContext,
         idle: Option<IdleTimer>,
     ) -> Self {
         let is_observed = context.reporter.is_observed();
@@ -91,7 +95,7 @@ impl ValidatedBody {
             ready: Bytes::new(),
             payload: Bytes::new(),
             state: State::Messages,
-            context: context.clone(),
+            context,
             idle,
             unreported: is_observed.then(Vec::new),
         }
@@ -148,7 +152,7 @@ impl ValidatedBody {
     fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Step>> {
         let Some(source) = &mut self.source else { return Poll::Ready(Some(Ok(None))) };
         let Poll::Ready(polled) = Pin::new(source).poll_frame(cx) else {
-            return match self.poll_grace(cx) {
+            return match self.poll_end_timeout(cx) {
                 Poll::Pending => self.poll_idle(cx).map(|error| Some(Err(error.into()))),
                 step => step.map(Some),
             };
@@ -220,9 +224,9 @@ impl ValidatedBody {
     }
 
     /// Waits for the end of a body whose trailers have come.
-    fn poll_grace(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
-        let State::Trailers { trailers, grace } = &mut self.state else { return Poll::Pending };
-        ready!(Pin::new(grace.get_or_insert_default()).poll(cx));
+    fn poll_end_timeout(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
+        let State::Trailers { trailers, timer } = &mut self.state else { return Poll::Pending };
+        ready!(Pin::new(timer.get_or_insert_with(|| Sleep::new(END_TIMEOUT))).poll(cx));
         let trailers = std::mem::take(trailers);
         Poll::Ready(self.finish(trailers))
     }
@@ -239,7 +243,7 @@ impl ValidatedBody {
         let end = self.reader.end();
         match std::mem::replace(&mut self.state, State::Messages) {
             State::Trailers { trailers, .. } if end == BodyEnd::Complete => self.finish(trailers),
-            _ if end == BodyEnd::Empty && self.head.has_status => Ok(None),
+            _ if end == BodyEnd::Empty && !self.head.status.is_empty() => Ok(None),
             _ if !self.head.http_status.is_success() => {
                 Err(Error::Http { status: self.head.http_status.as_u16() }.into())
             }
@@ -251,6 +255,9 @@ impl ValidatedBody {
     fn finish(&mut self, mut trailers: HeaderMap) -> Step {
         check_metadata(&trailers, self.context.limits.max_metadata)?;
         status::repair(&mut trailers, &self.context.reporter);
+        if !trailers.contains_key(GRPC_STATUS) {
+            status::copy(&self.head.status, &mut trailers);
+        }
         let Some(code) = status::code_in(&trailers) else {
             return Err(protocol("its trailers have no status").into());
         };
@@ -294,7 +301,7 @@ impl Body for ValidatedBody {
 
 fn trailers(block: &[u8]) -> Result<State, Error> {
     let trailers = trailers::parse(block).map_err(|error| protocol(&error.to_string()))?;
-    Ok(State::Trailers { trailers, grace: None })
+    Ok(State::Trailers { trailers, timer: None })
 }
 
 fn protocol(reason: &str) -> Error {

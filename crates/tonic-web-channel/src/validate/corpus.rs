@@ -66,7 +66,7 @@ pub(super) fn response(
 pub(super) async fn validated(response: Response<Body>) -> Result<Validated, Status> {
     let mut context = CallContext::default();
     context.limits.max_message = usize::MAX;
-    super::response(response, &context, &Decompressor::Caller(b"gzip".to_vec()), None).await
+    super::response(response, context, &Decompressor::Caller(b"gzip".to_vec()), None).await
 }
 
 pub(super) async fn read(response: Response<Body>) -> Outcome {

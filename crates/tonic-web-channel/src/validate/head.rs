@@ -9,15 +9,16 @@ use http::{HeaderMap, HeaderValue, StatusCode, response};
 
 use crate::compression::GRPC_ENCODING;
 use crate::error::{self, Error};
-use crate::status::GRPC_STATUS;
+use crate::status::{self, GRPC_STATUS};
 use crate::web::GrpcWeb;
 
 /// Facts about the head that the body depends on.
 pub(super) struct Head {
     pub(super) http_status: StatusCode,
     pub(super) format: WireFormat,
-    /// Whether the status is among the headers. Then the body may be empty ("Trailers-Only").
-    pub(super) has_status: bool,
+    /// The status among the headers, empty without one. With it the body may be empty ("Trailers-Only"), and so may the
+    /// trailers: proxies add an empty frame of trailers to such a response.
+    pub(super) status: HeaderMap,
 }
 
 /// The encoding of compressed trailers, which only gRPC-Web has.
@@ -41,7 +42,11 @@ pub(super) fn read(parts: &response::Parts) -> Result<Head, Error> {
             Error::Http { status: parts.status.as_u16() }
         });
     };
-    Ok(Head { http_status: parts.status, format, has_status })
+    let mut status = HeaderMap::new();
+    if has_status {
+        status::copy(&parts.headers, &mut status);
+    }
+    Ok(Head { http_status: parts.status, format, status })
 }
 
 pub(super) fn trailers_encoding(headers: &HeaderMap) -> TrailersEncoding {

@@ -145,6 +145,20 @@ async fn an_observer_sees_every_step_of_a_call() {
 }
 
 #[tokio::test]
+async fn each_observer_sees_each_event_once() {
+    let server = TestServer::start().await;
+    let (first, second) = (Seen::default(), Seen::default());
+    let builder = Channel::builder(server.uri()).observer(first.observer()).observer(second.observer());
+
+    HealthClient::new(builder.build().unwrap()).check(ask_for("abc")).await.unwrap();
+
+    let expected =
+        ["started /grpc.health.v1.Health/Check", "attempt 1", "sent 5", "headers", "received 2", "ended Ok"];
+    assert_eq!(first.lines(), expected);
+    assert_eq!(second.lines(), expected);
+}
+
+#[tokio::test]
 async fn a_missing_server_is_unavailable() {
     // Bound and dropped: nobody listens on this port.
     let addr = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();

@@ -1,4 +1,4 @@
-//! The transport without a network: calls of every kind, and each fault with the error that it gives.
+//! The in-process transport: calls of every kind, and the error of each fault.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -21,8 +21,8 @@ type Answer = HealthCheckResponse;
 type Answers = Pin<Box<dyn Stream<Item = Result<Answer, Status>> + Send>>;
 type ServiceFuture<T> = Pin<Box<dyn Future<Output = Result<Response<T>, Status>> + Send>>;
 
-/// Has a method of each kind, which is what `tonic` generates for one. It answers with the length of what it
-/// is asked, and with `NOT_FOUND` when that is `missing`.
+/// A service with a method of each kind. It answers with the length of the text it gets, and with `NOT_FOUND` for
+/// `missing`.
 #[derive(Clone)]
 struct Lengths;
 
@@ -118,10 +118,10 @@ impl tonic::server::StreamingService<Ask> for Bidirectional {
     }
 }
 
-/// What generated clients are made of.
+/// The part of `tonic` that generated clients wrap.
 type Client = tonic::client::Grpc<Channel>;
 
-/// Nothing is repeated, so that a call sees what was ordered for it.
+/// Without retries, so that each call gets its own faults.
 fn network() -> (InProcess, Client) {
     let network = InProcess::new(Lengths);
     let channel = Channel::builder("http://in.process").transport(network.clone());
@@ -143,7 +143,7 @@ async fn unary(client: &mut Client, text: &str) -> Result<i32, Status> {
     Ok(answer.into_inner().status)
 }
 
-/// All that came, and how it ended.
+/// All messages, and the end of the stream.
 async fn streamed(client: &mut Client, text: &str) -> (Vec<i32>, Result<(), Status>) {
     client.ready().await.unwrap();
     let codec = ProstCodec::<Ask, Answer>::default();
@@ -166,7 +166,7 @@ async fn read(mut answers: Streaming<Answer>, came: &mut Vec<i32>) -> Result<(),
     Ok(())
 }
 
-/// The error that a unary call gives when it suffers `faults`.
+/// The error of a unary call with `faults`.
 async fn error_of(faults: impl IntoIterator<Item = Fault>) -> Error {
     let (network, mut client) = network();
     network.next(faults);
@@ -178,7 +178,7 @@ async fn error_of(faults: impl IntoIterator<Item = Fault>) -> Error {
 }
 
 #[tokio::test]
-async fn a_stock_client_makes_calls_of_every_kind() {
+async fn a_generated_client_makes_calls_of_every_kind() {
     let (network, mut client) = network();
     let asks = || stream::iter(["one", "three", ""].map(ask));
     let codec = ProstCodec::<Ask, Answer>::default;
@@ -195,7 +195,7 @@ async fn a_stock_client_makes_calls_of_every_kind() {
 }
 
 #[tokio::test]
-async fn what_the_service_says_comes_as_it_says_it() {
+async fn statuses_and_metadata_of_the_service_are_kept() {
     let (_network, mut client) = network();
 
     let status = unary(&mut client, "missing").await.unwrap_err();
@@ -227,7 +227,7 @@ async fn each_fault_has_its_error() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delay_and_a_stall_last_until_the_deadline_or_as_long_as_they_do() {
+async fn delays_and_stalls_end_at_the_deadline() {
     let (network, mut client) = network();
     let start = tokio::time::Instant::now();
     network.next([Fault::Delay(Duration::from_secs(3))]);
@@ -245,7 +245,7 @@ async fn a_delay_and_a_stall_last_until_the_deadline_or_as_long_as_they_do() {
 }
 
 #[tokio::test]
-async fn a_message_that_comes_twice_is_seen_twice() {
+async fn a_duplicated_message_is_received_twice() {
     let (network, mut client) = network();
     network.next([Fault::DuplicateMessage(1)]);
 
@@ -256,7 +256,7 @@ async fn a_message_that_comes_twice_is_seen_twice() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_repetition_is_a_call_of_its_own() {
+async fn each_retry_is_a_call() {
     let network = InProcess::new(Lengths);
     let channel = Channel::builder("http://in.process").transport(network.clone()).build().unwrap();
     network.next([Fault::Fail(Error::Offline)]);
@@ -268,7 +268,7 @@ async fn a_repetition_is_a_call_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_second_answer_where_one_is_due_is_an_error() {
+async fn a_second_message_of_a_unary_call_is_an_error() {
     let network = InProcess::new(Lengths);
     let method = Method::new("/Lengths/Unary", MethodKind::Unary);
     let channel = Channel::builder("http://in.process").transport(network.clone()).methods([method]);
@@ -281,7 +281,7 @@ async fn a_second_answer_where_one_is_due_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_response_that_is_cut_at_any_byte_fails_or_is_whole() {
+async fn a_stream_cut_at_any_byte_fails_or_is_complete() {
     let (network, mut client) = network();
     for cut in [Fault::CutAt as fn(usize) -> Fault, Fault::DropAt] {
         let mut at = 0;
@@ -303,7 +303,7 @@ async fn a_response_that_is_cut_at_any_byte_fails_or_is_whole() {
 }
 
 #[tokio::test]
-async fn a_unary_response_that_is_cut_at_any_byte_fails_or_is_whole() {
+async fn a_unary_response_cut_at_any_byte_fails_or_is_complete() {
     let (network, mut client) = network();
     let mut at = 0;
     loop {
@@ -321,7 +321,7 @@ async fn a_unary_response_that_is_cut_at_any_byte_fails_or_is_whole() {
 }
 
 #[tokio::test]
-async fn pieces_of_any_size_make_the_same_response() {
+async fn chunks_of_any_size_give_the_same_response() {
     let (network, mut client) = network();
     for size in 0..60 {
         network.next([Fault::Pieces(size)]);
@@ -332,7 +332,7 @@ async fn pieces_of_any_size_make_the_same_response() {
 }
 
 #[tokio::test]
-async fn faults_are_suffered_in_the_order_they_were_ordered_and_then_those_for_all() {
+async fn faults_apply_in_order_and_then_those_for_all_calls() {
     let (network, mut client) = network();
     network.next([]);
     network.next([Fault::Fail(Error::Offline)]);

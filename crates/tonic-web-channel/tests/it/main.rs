@@ -9,6 +9,7 @@ mod in_process;
 mod native;
 mod responses;
 mod retries;
+mod statuses;
 mod subscription;
 mod support;
 mod tls;

@@ -85,8 +85,10 @@ mod with {
 
         let status = call(format!("http://{addr}")).await.unwrap_err();
 
-        assert_eq!(Error::from_status(&status), Some(&Error::NotHttp2 { origin: format!("http://{addr}") }));
-        assert!(status.message().contains("it expects TLS"), "{status:?}");
+        // The server sends an alert and closes the connection. Only one of them may arrive.
+        let error = Error::from_status(&status).unwrap();
+        assert!(matches!(error, Error::NotHttp2 { .. } | Error::ConnectionLost { .. }), "{error}");
+        assert!(error.to_string().contains("it expects TLS"), "{error}");
     }
 
     #[cfg(feature = "tls-native-roots")]

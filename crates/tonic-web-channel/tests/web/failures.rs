@@ -1,4 +1,4 @@
-//! Answers that are wrong: each has a reason of its own, and its code.
+//! Invalid answers: the error and the code of each.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use super::support::{call, channel, failure, reason, request, send, server};
 
 #[wasm_bindgen_test]
-async fn a_proxys_page_is_named_by_its_http_status() {
+async fn a_page_of_a_proxy_is_named_by_its_http_status() {
     assert_eq!(failure("bad-gateway").await, Error::Http { status: 502 });
     for (status, code) in [(401, Code::Unauthenticated), (404, Code::Unimplemented), (418, Code::Unknown)] {
         let failed = call(&format!("status/{status}")).await.unwrap_err();
@@ -28,7 +28,7 @@ async fn a_redirect_is_not_followed() {
 }
 
 #[wasm_bindgen_test]
-async fn a_server_that_is_not_there_and_one_without_cors_look_alike_and_are_named_as_both() {
+async fn an_unreachable_server_and_missing_cors_give_one_error_that_names_both() {
     for order in ["no-cors", "refuse"] {
         let failed = call(order).await.unwrap_err();
         let Error::Fetch { origin, reason, offline: false } = reason(&failed) else {
@@ -39,7 +39,7 @@ async fn a_server_that_is_not_there_and_one_without_cors_look_alike_and_are_name
         assert_eq!(failed.code(), Code::Unavailable);
         assert!(failed.message().contains("CORS") && failed.message().contains("cannot be reached"));
     }
-    // Port 1 is nobody's.
+    // Nothing listens on port 1.
     let nowhere = "http://127.0.0.1:1";
     let channel = Channel::builder(nowhere).transport(Fetch::new(nowhere.parse().unwrap())).build().unwrap();
     let failed = send(&channel, request("good")).await.unwrap_err();
@@ -47,7 +47,7 @@ async fn a_server_that_is_not_there_and_one_without_cors_look_alike_and_are_name
 }
 
 #[wasm_bindgen_test]
-async fn a_connection_that_breaks_is_told_from_a_response_that_ends_early() {
+async fn a_lost_connection_and_a_truncated_response_differ() {
     for order in ["cut-message", "cut-trailers"] {
         let failed = call(order).await.unwrap_err();
         assert!(matches!(reason(&failed), Error::ConnectionLost { .. }), "{order}: {failed:?}");
@@ -55,7 +55,7 @@ async fn a_connection_that_breaks_is_told_from_a_response_that_ends_early() {
     }
     assert_eq!(failure("truncated-message").await, Error::Truncated { end: BodyEnd::InsideMessage });
     assert_eq!(failure("truncated-trailers").await, Error::Truncated { end: BodyEnd::InsideTrailers });
-    // CORS settings that hide the status leave nothing.
+    // CORS settings that hide the status leave an empty response.
     for order in ["nothing", "hidden-status"] {
         let failed = call(order).await.unwrap_err();
         assert!(matches!(reason(&failed), Error::Truncated { .. }), "{order}: {failed:?}");
@@ -67,15 +67,15 @@ async fn a_connection_that_breaks_is_told_from_a_response_that_ends_early() {
 }
 
 #[wasm_bindgen_test]
-async fn a_message_over_the_limit_is_refused_before_it_has_come() {
-    // The rest of it never comes.
+async fn a_message_over_the_limit_is_refused_by_its_prefix() {
+    // The server never sends the rest.
     let failed = call("large-prefix").await.unwrap_err();
     assert!(matches!(reason(&failed), Error::MessageTooLarge { size: 0x7fff_ffff, .. }), "{failed:?}");
     assert_eq!(failed.code(), Code::ResourceExhausted);
 }
 
 #[wasm_bindgen_test]
-async fn a_deadline_ends_a_call_that_is_not_answered() {
+async fn a_deadline_ends_a_call_without_an_answer() {
     let deadline = Duration::from_millis(200);
     let name = super::support::unique("deadline");
     let channel =
@@ -85,11 +85,11 @@ async fn a_deadline_ends_a_call_that_is_not_answered() {
     assert_eq!(call(&format!("gone/{name}")).await.unwrap().trailers["grpc-status"], "0");
 }
 
-/// `navigator.onLine` says what this says until it is dropped.
+/// Overrides `navigator.onLine` until it is dropped.
 struct OnLine;
 
 impl OnLine {
-    fn says(value: bool) -> Self {
+    fn set(value: bool) -> Self {
         let navigator = web_sys::window().unwrap().navigator();
         let property = Object::new();
         Reflect::set(&property, &"value".into(), &value.into()).unwrap();
@@ -102,14 +102,14 @@ impl OnLine {
 impl Drop for OnLine {
     fn drop(&mut self) {
         let navigator = web_sys::window().unwrap().navigator();
-        // What stood before is the prototype's.
+        // The prototype has the property itself.
         Reflect::delete_property(navigator.unchecked_ref::<Object>(), &"onLine".into()).unwrap();
     }
 }
 
 #[wasm_bindgen_test]
-async fn without_a_network_no_call_leaves_but_to_this_machine() {
-    let _offline = OnLine::says(false);
+async fn offline_calls_fail_except_to_this_machine() {
+    let _offline = OnLine::set(false);
     let elsewhere = "https://server.invalid";
     let remote =
         Channel::builder(elsewhere).transport(Fetch::new(elsewhere.parse().unwrap())).build().unwrap();

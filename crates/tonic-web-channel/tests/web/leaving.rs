@@ -1,4 +1,4 @@
-//! Calls that are left before their end, and calls that wait: what the server and the developer see of them.
+//! Calls that are dropped early, and calls that wait for a connection, as the server and the developer see them.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
@@ -11,13 +11,13 @@ use wasm_bindgen_test::wasm_bindgen_test;
 
 use super::support::{call, channel, fetch, next, opened, request, send, server, unique, within};
 
-/// Whether the server has seen the call `name`.
-async fn has_come(name: &str) -> bool {
+/// Whether the server has received the call `name`.
+async fn was_received(name: &str) -> bool {
     call_about("come", name).await
 }
 
-/// Whether the server has seen that the call `name` was left.
-async fn was_left(name: &str) -> bool {
+/// Whether the server has noticed that the call `name` was aborted.
+async fn was_aborted(name: &str) -> bool {
     call_about("gone", name).await
 }
 
@@ -31,11 +31,11 @@ async fn a_call_that_is_dropped_before_its_head_is_aborted() {
     {
         let mut channel = channel();
         let call = pin!(channel.call(request(&format!("hang/{name}"))));
-        // So far that it is sent: the transport's steps until then are all ready.
+        // One poll sends it: nothing before that has to wait.
         assert!(call.poll(&mut Context::from_waker(Waker::noop())).is_pending());
-        assert!(has_come(&name).await);
+        assert!(was_received(&name).await);
     }
-    assert!(was_left(&name).await);
+    assert!(was_aborted(&name).await);
 }
 
 #[wasm_bindgen_test]
@@ -45,7 +45,7 @@ async fn a_stream_that_is_dropped_is_aborted() {
     let mut body = response.into_body();
     assert!(next(&mut body).await.unwrap().unwrap().is_data());
     drop(body);
-    assert!(was_left(&name).await);
+    assert!(was_aborted(&name).await);
 }
 
 #[wasm_bindgen_test]
@@ -60,14 +60,15 @@ async fn a_stream_that_is_dropped_while_it_is_read_is_aborted() {
         assert!(read.is_pending(), "there is more to read");
     }
     drop(body);
-    assert!(was_left(&name).await);
-    // What the read ends with finds nobody, and the page lives on.
+    assert!(was_aborted(&name).await);
+    // The result of the read is dropped, and other calls go on.
     assert!(call("good").await.is_ok());
 }
 
 #[wasm_bindgen_test]
-async fn a_complete_response_leaves_its_connection_to_the_next_call() {
-    // The end of the body comes after the trailers, by itself. A browser closes the connection of an aborted one.
+async fn a_connection_is_reused_after_a_complete_response() {
+    // The end of the body comes after the trailers, in its own chunk. A browser closes the connection of an aborted
+    // response.
     for call_number in 0..5 {
         let on_its_connection: usize = call("ordinal").await.unwrap().text().parse().unwrap();
         assert!(call_number == 0 || on_its_connection > 1, "call {call_number} needed a new connection");
@@ -75,21 +76,21 @@ async fn a_complete_response_leaves_its_connection_to_the_next_call() {
 }
 
 #[wasm_bindgen_test]
-async fn a_status_does_not_wait_for_a_body_that_is_not_ended() {
+async fn a_status_waits_only_briefly_for_the_end_of_the_body() {
     let name = unique("complete");
     let start = js_sys::Date::now();
 
     let reply = call(&format!("hang-complete/{name}")).await.unwrap();
 
     assert_eq!(reply.trailers["grpc-status"], "0");
-    // The end has a second or two to come.
+    // The body has one to two seconds to end.
     let waited = js_sys::Date::now() - start;
     assert!(waited >= 900.0, "the status came after {waited} ms");
-    assert!(was_left(&name).await);
+    assert!(was_aborted(&name).await);
 }
 
 #[wasm_bindgen_test]
-async fn the_seventh_open_stream_over_http_1_is_warned_of_by_its_cause() {
+async fn a_seventh_open_stream_over_http_1_is_a_warning() {
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let heard = Arc::clone(&warnings);
     let observed = Channel::builder(server()).transport(fetch()).observer(move |event| {

@@ -1,4 +1,4 @@
-//! Answers that are right, in every form that a server may give them.
+//! Valid answers, in every form.
 
 use js_sys::Reflect;
 use tonic_web_channel::{Channel, Cookies, Fetch};
@@ -8,13 +8,13 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use super::support::{call, channel, fetch, request, send, server};
 
 fn all(headers: &http::HeaderMap, name: &str) -> Vec<String> {
-    // Latin-1, as HTTP has it.
+    // Bytes of HTTP are Latin-1.
     let text = |value: &http::HeaderValue| value.as_bytes().iter().copied().map(char::from).collect();
     headers.get_all(name).iter().map(text).collect()
 }
 
 #[wasm_bindgen_test]
-async fn a_message_and_its_trailers_come_through() {
+async fn a_message_and_its_trailers_are_read() {
     for order in ["good", "bytewise", "text"] {
         let reply = call(order).await.unwrap();
         assert_eq!(reply.messages, b"\0\0\0\0\x05hello", "{order}");
@@ -23,31 +23,31 @@ async fn a_message_and_its_trailers_come_through() {
 }
 
 #[wasm_bindgen_test]
-async fn compressed_trailers_are_read_by_the_browsers_own_gzip() {
+async fn compressed_trailers_are_read() {
     let reply = call("compressed-trailers").await.unwrap();
     assert_eq!(reply.trailers["grpc-status"], "9");
     assert_eq!(reply.trailers["grpc-message"], "no");
 }
 
 #[wasm_bindgen_test]
-async fn gzip_is_offered_only_where_the_browser_can_undo_it() {
-    let offers = async |channel| {
+async fn gzip_is_accepted_only_where_the_browser_has_it() {
+    let accepts_gzip = async |channel| {
         let headers = send(&channel, request("headers")).await.unwrap().text().to_lowercase();
         headers.contains("grpc-accept-encoding: gzip")
     };
-    assert!(offers(channel()).await);
+    assert!(accepts_gzip(channel()).await);
 
     let (global, name) = (js_sys::global(), "DecompressionStream".into());
-    let can = Reflect::get(&global, &name).unwrap();
+    let native = Reflect::get(&global, &name).unwrap();
     Reflect::set(&global, &name, &JsValue::UNDEFINED).unwrap();
     let channel = channel();
-    Reflect::set(&global, &name, &can).unwrap();
+    Reflect::set(&global, &name, &native).unwrap();
 
-    assert!(!offers(channel).await);
+    assert!(!accepts_gzip(channel).await);
 }
 
 #[wasm_bindgen_test]
-async fn a_status_among_the_headers_needs_no_body() {
+async fn a_status_in_the_headers_needs_no_body() {
     let reply = call("trailers-only").await.unwrap();
     assert_eq!(reply.headers["grpc-status"], "5");
     assert_eq!(reply.headers["grpc-message"], "not there");
@@ -55,9 +55,9 @@ async fn a_status_among_the_headers_needs_no_body() {
 }
 
 #[wasm_bindgen_test]
-async fn repeated_metadata_comes_back_and_binary_values_are_apart() {
+async fn repeated_metadata_is_read_and_binary_values_are_split() {
     let reply = call("repeated").await.unwrap();
-    // The browser has joined them, and what has no `-bin` may have commas of its own.
+    // The browser has joined them. Values of other keys may contain commas.
     assert_eq!(all(&reply.headers, "x"), ["one, two"]);
     assert_eq!(all(&reply.headers, "k-bin"), ["AA==", "AQ=="]);
     assert_eq!(all(&reply.headers, "latin"), ["café"]);
@@ -66,7 +66,7 @@ async fn repeated_metadata_comes_back_and_binary_values_are_apart() {
 }
 
 #[wasm_bindgen_test]
-async fn the_request_is_grpc_webs_and_repeated_metadata_is_sent() {
+async fn a_request_has_the_headers_of_grpc_web_and_repeated_metadata() {
     let mut asked = request("headers");
     for value in ["one", "two"] {
         asked.headers_mut().append("x-mine", value.parse().unwrap());
@@ -86,7 +86,7 @@ async fn the_request_is_grpc_webs_and_repeated_metadata_is_sent() {
 }
 
 #[wasm_bindgen_test]
-async fn the_text_form_is_sent_and_asked_for() {
+async fn the_text_format_is_sent_and_accepted() {
     let channel = Channel::builder(server()).transport(fetch().text()).build().unwrap();
     assert_eq!(send(&channel, request("body")).await.unwrap().text(), "AAAAAANoZXk=");
     let headers = send(&channel, request("headers")).await.unwrap().text();
@@ -105,7 +105,7 @@ async fn addresses_are_joined_without_a_second_slash_or_a_second_origin() {
         let uri = format!("{}{base}", server());
         let channel = Channel::builder(&uri).transport(Fetch::new(uri.parse().unwrap()));
         let mut asked = request("path");
-        // As clients write it that were given an origin.
+        // As generated clients with an origin write it.
         *asked.uri_mut() = "http://elsewhere:1/Faults/path".parse().unwrap();
         assert_eq!(send(&channel.build().unwrap(), asked).await.unwrap().text(), path, "{uri}");
     }
@@ -115,7 +115,7 @@ async fn addresses_are_joined_without_a_second_slash_or_a_second_origin() {
 async fn calls_with_cookies_need_a_server_that_names_the_origin() {
     let including = fetch().cookies(Cookies::Include);
     let channel = Channel::builder(server()).transport(including).build().unwrap();
-    // This one says `*`, which browsers do not take for a yes then.
+    // This server says `*`, which browsers do not accept with cookies.
     let status = send(&channel, request("good")).await.unwrap_err();
     assert!(
         matches!(
@@ -131,7 +131,7 @@ async fn calls_with_cookies_need_a_server_that_names_the_origin() {
 }
 
 #[wasm_bindgen_test]
-async fn many_small_and_many_large_messages_come_whole() {
+async fn many_small_and_many_large_messages_are_complete() {
     let small = call("small-messages/100000").await.unwrap();
     assert_eq!(small.messages.len(), 100_000 * 15);
     let large = call("large-messages/400").await.unwrap();

@@ -1,4 +1,4 @@
-//! A channel to the server of wrong answers, and calls by the bytes of their messages.
+//! A channel to the server of invalid answers, and calls by the bytes of their messages.
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -13,10 +13,10 @@ use tonic::body::Body;
 use tonic_web_channel::{Channel, Error, Fetch, ResponseBody};
 use tower_service::Service as _;
 
-/// What a test may wait for anything that should happen.
+/// Timeout for events that should happen.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The runner puts this server on the second port after the page's.
+/// The test runner starts this server on the second port after the page's.
 pub(super) fn server() -> String {
     let port: u16 = web_sys::window().unwrap().location().port().unwrap().parse().unwrap();
     format!("http://127.0.0.1:{}", port + 2)
@@ -41,7 +41,7 @@ pub(super) fn request(order: &str) -> Request<Body> {
         .unwrap()
 }
 
-/// What came back of a call that went well.
+/// The response of a successful call.
 #[derive(Debug, Default)]
 pub(super) struct Reply {
     pub(super) headers: HeaderMap,
@@ -78,7 +78,7 @@ pub(super) async fn next(body: &mut ResponseBody) -> Option<Result<http_body::Fr
     within(poll_fn(|cx| Pin::new(&mut *body).poll_frame(cx))).await
 }
 
-/// Why a call failed on this side.
+/// The error of a failed call.
 pub(super) async fn failure(order: &str) -> Error {
     reason(&call(order).await.unwrap_err())
 }
@@ -96,11 +96,11 @@ pub(super) async fn opened(channel: &Channel, order: &str) -> Response<ResponseB
 pub(super) async fn within<T>(future: impl Future<Output = T>) -> T {
     match select(pin!(future), pin!(tonic_web_channel::rt::sleep(PATIENCE))).await {
         Either::Left((value, _)) => value,
-        Either::Right(_) => panic!("nothing came within {PATIENCE:?}"),
+        Either::Right(_) => panic!("no result within {PATIENCE:?}"),
     }
 }
 
-/// A name that no other test and no other run has.
+/// A name that no other test and no other run uses.
 pub(super) fn unique(name: &str) -> String {
     format!("{name}-{}", js_sys::Math::random().to_string().trim_start_matches("0."))
 }

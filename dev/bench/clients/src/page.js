@@ -18,8 +18,37 @@ async function load() {
   return { client, memory: () => module?.memory.buffer.byteLength ?? null };
 }
 
+// Pairs that warm up.
+const WARM_UP = 10;
+// The module of bare `fetch`, which is loaded and not bundled.
+const BARE = "fetch";
+
+// Batches of the client and of bare `fetch` take turns, and so does their order. The ratios of their times are told.
+async function measurePairs({ client, memory }, { kind, count, size, pairs }) {
+  const bare = await import(`/${BARE}.js`);
+  const time = async (module) => {
+    const start = performance.now();
+    const [messages, bytes] = await module[kind](location.origin, count, size);
+    return { milliseconds: performance.now() - start, messages, bytes };
+  };
+  const ratios = [];
+  let own;
+  for (let pair = 0; pair < WARM_UP + pairs; pair += 1) {
+    let base = pair % 2 ? await time(bare) : undefined;
+    own = await time(client);
+    base ??= await time(bare);
+    ratios.push(own.milliseconds / base.milliseconds);
+  }
+  return { ...own, memory: memory(), ratios: ratios.slice(WARM_UP) };
+}
+
 // The time is that of all calls of the job together: far longer than the clock's resolution.
-async function measure({ client, memory }, { kind, count, size }) {
+async function measure(loaded, job) {
+  if (job.pairs) {
+    return measurePairs(loaded, job);
+  }
+  const { client, memory } = loaded;
+  const { kind, count, size } = job;
   const start = performance.now();
   const [messages, bytes] = await client[kind](location.origin, count, size);
   return { milliseconds: performance.now() - start, messages, bytes, memory: memory() };

@@ -87,6 +87,8 @@ pub(crate) struct Job {
     count: u32,
     /// Bytes of each message's text; in unary calls those of [`GREETING`].
     size: u32,
+    /// Number of pairs of batches in which the client and `fetch` take turns; 0 for the client alone.
+    pairs: u32,
 }
 
 impl Case {
@@ -114,12 +116,24 @@ impl Case {
     pub(crate) fn job(self) -> Option<Job> {
         let small = GREETING.len() as u32;
         match self {
-            Self::Unary => Some(Job { kind: "unary", count: UNARY_CALLS, size: small }),
-            Self::Small => Some(Job { kind: "stream", count: SMALL_MESSAGES, size: small }),
-            Self::Large => Some(Job { kind: "stream", count: LARGE_MESSAGES, size: LARGE_BYTES }),
-            Self::Concurrent => Some(Job { kind: "concurrent", count: CONCURRENT_CALLS, size: small }),
+            Self::Unary => Some(Job { kind: "unary", count: UNARY_CALLS, size: small, pairs: 0 }),
+            Self::Small => Some(Job { kind: "stream", count: SMALL_MESSAGES, size: small, pairs: 0 }),
+            Self::Large => Some(Job { kind: "stream", count: LARGE_MESSAGES, size: LARGE_BYTES, pairs: 0 }),
+            Self::Concurrent => {
+                Some(Job { kind: "concurrent", count: CONCURRENT_CALLS, size: small, pairs: 0 })
+            }
             Self::Weight => None,
         }
+    }
+
+    /// A job of short batches. None for the weight.
+    pub(crate) fn batch(self, pairs: u32) -> Option<Job> {
+        let parts = match self {
+            Self::Unary => 25,
+            Self::Small | Self::Large => 10,
+            Self::Concurrent | Self::Weight => 1,
+        };
+        self.job().map(|job| Job { count: job.count / parts, pairs, ..job })
     }
 
     /// An error when a client has lost messages or bytes, which would make it faster.
@@ -159,7 +173,7 @@ mod tests {
     use super::*;
 
     fn measured(messages: Option<u64>, bytes: u64) -> Measured {
-        Measured { milliseconds: 1.0, messages, bytes, memory: None }
+        Measured { milliseconds: 1.0, messages, bytes, memory: None, ratios: None }
     }
 
     #[test]

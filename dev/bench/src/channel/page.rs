@@ -33,6 +33,8 @@ pub(crate) struct Measured {
     pub(crate) bytes: u64,
     /// Bytes of the WebAssembly module's memory.
     pub(crate) memory: Option<u64>,
+    /// The time of the client over the time of `fetch`, for each pair of batches.
+    pub(crate) ratios: Option<Vec<f64>>,
 }
 
 /// A page under control of this program.

@@ -1,27 +1,26 @@
-//! Measuring and scrolling the message list.
+//! Measures and scrolls the message list.
 
+use chat_model::window::Scroll;
 use wasm_bindgen::JsCast;
 use web_sys::{Element, HtmlElement};
 
-use super::super::window::Scroll;
-
-/// Rows noted; one of them is still there unless the list was replaced.
+/// Rows whose places are noted. One of them is still there unless the list was replaced.
 const NOTED: usize = 12;
 
-/// How far below the list's upper edge a message is put that was asked for, as a part of its height.
+/// Distance of a message that the reader goes to from the upper edge, as a part of the list's height.
 const MESSAGE_AT: f64 = 0.33;
 
-/// How far below the list's upper edge the line is put where unread begins: under a day's name.
+/// Distance of the unread line from the upper edge, in pixels: below the name of the day.
 const LINE_AT: f64 = 48.0;
 
-/// Where some of the rows in view are.
+/// The places of some rows in view.
 pub(super) struct Anchor {
     rows: Vec<(Element, f64)>,
 }
 
 impl Anchor {
-    /// Notes the first rows in view.
-    pub(super) fn note(scroller: &HtmlElement) -> Anchor {
+    /// Notes the places of the first rows in view.
+    pub(super) fn new(scroller: &HtmlElement) -> Anchor {
         let upper_edge = top(scroller);
         let rows = messages(scroller)
             .map(|row| (row.get_bounding_client_rect(), row))
@@ -32,7 +31,7 @@ impl Anchor {
         Anchor { rows }
     }
 
-    /// Scrolls by as much as the first of them that is left has moved.
+    /// Scrolls by the distance that the first remaining row has moved.
     pub(super) fn restore(&self, scroller: &HtmlElement) {
         if let Some((row, before)) = self.rows.iter().find(|(row, _)| row.is_connected()) {
             let moved = row.get_bounding_client_rect().top() - before;
@@ -43,12 +42,12 @@ impl Anchor {
     }
 }
 
-/// Where the list begins on the screen.
+/// The upper edge of the list in the window.
 pub(super) fn top(scroller: &HtmlElement) -> f64 {
     scroller.get_bounding_client_rect().top()
 }
 
-/// How far it is scrolled.
+/// The scroll position of the list.
 pub(super) fn scroll(scroller: &HtmlElement) -> Scroll {
     Scroll {
         top: scroller.scroll_top().into(),
@@ -57,18 +56,18 @@ pub(super) fn scroll(scroller: &HtmlElement) -> Scroll {
     }
 }
 
-/// Shows the last row.
+/// Scrolls to the last row.
 pub(super) fn show_end(scroller: &HtmlElement) {
     scroller.set_scroll_top(scroller.scroll_height());
 }
 
-/// Shows a message.
+/// Scrolls to a message.
 pub(super) fn show_message(scroller: &HtmlElement, seq: u64) {
     let selector = ["[data-seq=\"", &seq.to_string(), "\"]"].concat();
     show(scroller, &selector, f64::from(scroller.client_height()) * MESSAGE_AT);
 }
 
-/// Shows the line where unread begins, unless everything below it is in view anyway.
+/// Scrolls to the unread line, unless everything below it fits into the view at the end.
 pub(super) fn show_unread_line(scroller: &HtmlElement) {
     show_end(scroller);
     if let Some(line) = scroller.query_selector(".chat-unread").ok().flatten()

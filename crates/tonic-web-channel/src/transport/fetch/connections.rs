@@ -1,39 +1,38 @@
-//! Notices a call that waits because too many others are open.
+//! Warns of a call that waits because too many others are open.
 //!
-//! Over HTTP/1.1 a browser opens [`PER_HOST`] connections to a host, and every open response holds one. A seventh
-//! call is not refused, it waits, and nothing says why.
+//! Over HTTP/1.1 a browser opens [`PER_HOST`] connections to a host, and every open response holds one. It delays a
+//! seventh call without an error.
 
 use std::cell::{Cell, RefCell};
-use std::future::{Future as _, poll_fn};
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
 
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast as _, JsValue};
-use wasm_bindgen_futures::JsFuture;
 
 use crate::observe::{EventRef, Reporter};
 use crate::timer::Sleep;
 
-/// How many HTTP/1.1 connections a browser has to one host. All of today's browsers agree.
+/// Number of HTTP/1.1 connections that a browser opens to one host. All current browsers agree.
 const PER_HOST: usize = 6;
 
-/// How long the head of a response may take before the number of open calls is suspected.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Time after which a head is late, so that the number of open calls is a likely cause.
+const LATE: Duration = Duration::from_secs(1);
 
 thread_local! {
-    /// One for each origin: a page has one or two. They stay as long as the page does.
+    /// One entry for each origin: a page has one or two. They stay as long as the page does.
     static ALL: RefCell<Vec<Rc<Connections>>> = RefCell::default();
 }
 
-/// What this thread has open to one origin, whichever channel opened it.
+/// The open calls of this thread to one origin, of all channels.
 pub(super) struct Connections {
     origin: String,
-    /// Calls whose responses have not ended.
+    /// Number of calls whose responses have not ended.
     open: Cell<usize>,
-    /// Whether the console has been told.
-    told: Cell<bool>,
+    /// Whether the console has the warning.
+    warned: Cell<bool>,
 }
 
 impl Connections {
@@ -42,7 +41,8 @@ impl Connections {
             if let Some(known) = all.iter().find(|one| one.origin == origin) {
                 return Rc::clone(known);
             }
-            let new = Rc::new(Self { origin: origin.to_owned(), open: Cell::new(0), told: Cell::new(false) });
+            let new =
+                Rc::new(Self { origin: origin.to_owned(), open: Cell::new(0), warned: Cell::new(false) });
             all.push(Rc::clone(&new));
             new
         })
@@ -60,7 +60,7 @@ impl Connections {
              fewer streams open",
             self.origin,
         );
-        if !self.told.replace(true) {
+        if !self.warned.replace(true) {
             web_sys::console::warn_1(&JsValue::from_str(&text));
         }
         reporter.report(&EventRef::Warning(&text));
@@ -78,28 +78,25 @@ impl OpenCall {
         Self { connections: Rc::clone(connections) }
     }
 
-    /// Waits for `response`, and warns when it is likely that it waits for a connection.
-    pub(super) async fn watch(
-        &self,
-        mut response: JsFuture,
-        reporter: &Reporter,
-    ) -> Result<JsValue, JsValue> {
-        let mut patience = (self.others() >= PER_HOST).then(|| Sleep::new(PATIENCE));
+    /// Waits for `head`, and warns when it probably waits for a connection.
+    pub(super) async fn watch<T>(&self, head: impl Future<Output = T>, reporter: &Reporter) -> T {
+        let mut head = pin!(head);
+        let mut late = (self.others() >= PER_HOST).then(|| Sleep::new(LATE));
         poll_fn(|cx| {
-            let polled = Pin::new(&mut response).poll(cx);
+            let polled = head.as_mut().poll(cx);
             if polled.is_pending()
-                && let Some(timer) = &mut patience
+                && let Some(timer) = &mut late
                 && Pin::new(timer).poll(cx).is_ready()
             {
-                patience = None;
-                self.suspect(reporter);
+                late = None;
+                self.warn_of_others(reporter);
             }
             polled
         })
         .await
     }
 
-    fn suspect(&self, reporter: &Reporter) {
+    fn warn_of_others(&self, reporter: &Reporter) {
         let others = self.others();
         if others >= PER_HOST && is_http_1(&self.connections.origin) {
             self.connections.warn(others, reporter);
@@ -132,8 +129,8 @@ extern "C" {
     fn next_hop_protocol(this: &Entry) -> Option<String>;
 }
 
-/// Whether calls to `origin` go over HTTP/1.1: without TLS always, with it when the browser says so of the last
-/// request that it has noted. It says nothing of other origins unless they allow it.
+/// Whether calls to `origin` go over HTTP/1.1: always without TLS, and with TLS when the last entry of the browser's
+/// performance timeline says so, which other origins have to allow.
 fn is_http_1(origin: &str) -> bool {
     if origin.starts_with("http:") {
         return true;

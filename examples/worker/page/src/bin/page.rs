@@ -2,11 +2,14 @@
 
 use sampler_page::Text;
 use wasm_bindgen::prelude::*;
-use web_sys::{MessageEvent, Worker};
+use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 
 fn main() {
+    let options = WorkerOptions::new();
+    // The channel brings a JavaScript module along, which only module workers load.
+    options.set_type(WorkerType::Module);
     // trunk writes this loader for the binary `worker`.
-    let worker = Worker::new("/worker_loader.js").expect("a browser with workers");
+    let worker = Worker::new_with_options("/worker_loader.js", &options).expect("a browser with workers");
     let show = Closure::<dyn Fn(MessageEvent)>::new(|event: MessageEvent| {
         let element = Text::from_message(&event.data()).and_then(|text| {
             let element = web_sys::window()?.document()?.get_element_by_id(&text.id)?;

@@ -1,0 +1,49 @@
+//! Effects: what the chat needs from the world outside of it.
+
+use std::time::Duration;
+
+use proto::chat::v1 as pb;
+
+use crate::history::HistoryPage;
+use crate::outbox::{PendingMessage, StorageChange};
+
+/// Something to be done on the network, in storage, with timers or by the rest of the page.
+#[derive(Debug)]
+pub enum Effect {
+    /// Ask the server whether there is a session, until it answers.
+    FindSession,
+    /// Subscribe to all rooms.
+    Subscribe,
+    /// End the subscription.
+    Unsubscribe,
+    /// Reconnect the subscription after this time.
+    ReconnectAfter(Duration),
+    /// Reconnect the subscription without its backoff.
+    ReconnectNow,
+    /// Send a message.
+    Send(PendingMessage),
+    /// Resume the outbox after its backoff.
+    ResumeOutboxLater,
+    /// Move a read marker on the server.
+    MarkRead {
+        /// The room.
+        room_id: String,
+        /// The sequence number that was read.
+        seq: u64,
+    },
+    /// Load a page of history.
+    LoadHistory {
+        /// The room.
+        room_id: String,
+        /// The page.
+        page: HistoryPage,
+    },
+    /// Change the browser's storage.
+    Store(Vec<StorageChange>),
+    /// Read the outbox from the browser's storage.
+    LoadOutbox,
+    /// Take a step after this time, because the page changes with time. Replaces the earlier one.
+    WakeAfter(Duration),
+    /// Tell the rest of the page who is signed in.
+    ShowUser(Option<pb::User>),
+}

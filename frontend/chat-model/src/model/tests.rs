@@ -1,0 +1,222 @@
+//! Tests of the model: the effects that follow from each step.
+
+use proto::chat::v1::subscribe_response::Frame;
+
+use super::*;
+
+const ROOM: &str = "general";
+
+fn now(ms: i64) -> Now {
+    Now { wall_ms: ms, page_ms: ms as f64 }
+}
+
+fn user(id: &str) -> pb::User {
+    pb::User { id: id.to_owned(), name: id.to_uppercase() }
+}
+
+fn frame(frame: Frame) -> pb::SubscribeResponse {
+    pb::SubscribeResponse { frame: Some(frame) }
+}
+
+fn room_state(head_seq: u64) -> pb::SubscribeResponse {
+    let room = pb::Room { id: ROOM.to_owned(), name: "General".to_owned(), created_at_ms: 1 };
+    frame(Frame::RoomState(pb::RoomState { room: Some(room), epoch: 7, head_seq, ..Default::default() }))
+}
+
+fn event(seq: u64, author: &str, operation: u128) -> pb::SubscribeResponse {
+    let event = pb::Event {
+        room_id: ROOM.to_owned(),
+        seq,
+        author: Some(user(author)),
+        operation_id: Uuid::from_u128(operation).as_bytes().to_vec().into(),
+        body: Some(pb::event::Body::MessagePosted(pb::MessagePosted { text: "text".to_owned() })),
+        ..Default::default()
+    };
+    frame(Frame::Events(pb::Events { events: vec![event], ..Default::default() }))
+}
+
+/// A chat of the user `me` that has caught up with one room, at time 0.
+fn connected() -> ChatModel {
+    let mut model = ChatModel::new(true, now(0));
+    model.sign_in(user("me"), now(0));
+    for next in [room_state(0), frame(Frame::CaughtUp(pb::CaughtUp {}))] {
+        assert!(model.apply_frame(next, now(0)));
+    }
+    model.finish(now(0));
+    model
+}
+
+/// The effects in short.
+fn names(effects: &[Effect]) -> Vec<String> {
+    effects
+        .iter()
+        .map(|effect| match effect {
+            Effect::Send(message) => format!("send {}", message.operation_id.as_u128()),
+            Effect::Store(changes) => format!("store {}", changes.len()),
+            Effect::MarkRead { seq, .. } => format!("mark read {seq}"),
+            Effect::LoadHistory { page, .. } => format!("load {page:?}"),
+            Effect::ShowUser(user) => format!("user {:?}", user.as_ref().map(|user| user.id.as_str())),
+            Effect::WakeAfter(wait) => format!("wake {}", wait.as_millis()),
+            Effect::ReconnectAfter(wait) => format!("reconnect {}", wait.as_millis()),
+            other => format!("{other:?}"),
+        })
+        .collect()
+}
+
+fn write(model: &mut ChatModel, operation: u128, at_ms: i64) -> Vec<String> {
+    model.write(Uuid::from_u128(operation), ROOM, "text", now(at_ms));
+    names(&model.finish(now(at_ms)))
+}
+
+fn failure(code: Code, pushback: Option<Duration>) -> SendFailure {
+    SendFailure { code, message: String::new(), pushback }
+}
+
+#[test]
+fn a_signed_in_user_loads_the_outbox_and_subscribes() {
+    let mut model = ChatModel::new(true, now(0));
+    assert_eq!(names(&model.finish(now(0))), ["FindSession", "wake 300"]);
+    model.sign_in(user("me"), now(0));
+    let effects = names(&model.finish(now(0)));
+    assert_eq!(effects[..3], ["LoadOutbox", "Subscribe", "user Some(\"me\")"]);
+    assert_eq!(model.phase(), Phase::SignedIn);
+}
+
+#[test]
+fn nothing_is_due_while_connected() {
+    let mut model = connected();
+    assert!(model.is_ready());
+    assert_eq!(names(&model.finish(now(1_000))), [""; 0]);
+}
+
+#[test]
+fn a_message_is_in_storage_before_it_is_sent() {
+    let mut model = connected();
+    assert_eq!(write(&mut model, 1, 0), ["store 1", "send 1"]);
+    assert_eq!(write(&mut model, 2, 0), ["store 1"], "one at a time");
+}
+
+#[test]
+fn a_sent_message_leaves_the_storage_and_the_next_one_is_sent() {
+    let mut model = connected();
+    model.write(Uuid::from_u128(1), ROOM, "text", now(0));
+    let effects = model.finish(now(0));
+    let [Effect::Store(_), Effect::Send(message)] = &effects[..] else { panic!("{effects:?}") };
+    write(&mut model, 2, 0);
+    let response = pb::SendMessageResponse { seq: 1, epoch: 7, ..Default::default() };
+    model.sent(message, &response, now(0));
+    assert_eq!(names(&model.finish(now(0))), ["store 1", "store 1", "send 2"]);
+}
+
+#[test]
+fn a_message_sent_after_the_session_ended_leaves_the_storage() {
+    let mut model = connected();
+    model.write(Uuid::from_u128(1), ROOM, "text", now(0));
+    let effects = model.finish(now(0));
+    let Some(Effect::Send(message)) = effects.last() else { panic!("{effects:?}") };
+    model.end_session(true);
+    model.finish(now(0));
+    model.sent(message, &pb::SendMessageResponse::default(), now(0));
+    assert_eq!(names(&model.finish(now(0))), ["store 1"]);
+}
+
+#[test]
+fn messages_wait_while_offline() {
+    let mut model = connected();
+    model.set_online(false, now(0));
+    model.finish(now(0));
+    assert_eq!(write(&mut model, 1, 1_000), ["store 1"]);
+    model.set_online(true, now(1_000));
+    model.resume_outbox(now(1_000));
+    assert_eq!(names(&model.finish(now(1_000))), ["send 1"]);
+}
+
+#[test]
+fn a_transient_failure_resumes_the_outbox_later() {
+    let mut model = connected();
+    write(&mut model, 1, 0);
+    model.send_failed(Uuid::from_u128(1), &failure(Code::Unavailable, None), now(0));
+    assert_eq!(names(&model.finish(now(0))), ["ResumeOutboxLater"]);
+    model.resume_outbox(now(0));
+    assert_eq!(names(&model.finish(now(0))), ["send 1"]);
+}
+
+#[test]
+fn a_pushback_is_counted_down_and_ends_with_an_attempt() {
+    let mut model = connected();
+    write(&mut model, 1, 0);
+    let pushback = Some(Duration::from_millis(1_200));
+    model.send_failed(Uuid::from_u128(1), &failure(Code::ResourceExhausted, pushback), now(0));
+    assert_eq!(names(&model.finish(now(0))), ["wake 200"]);
+    assert_eq!(model.pushback_left_ms(now(200)), Some(1_000));
+    assert_eq!(names(&model.finish(now(200))), ["wake 1000"]);
+    assert_eq!(names(&model.finish(now(1_200))), ["send 1"]);
+}
+
+#[test]
+fn an_unauthenticated_attempt_ends_the_session() {
+    let mut model = connected();
+    write(&mut model, 1, 0);
+    model.send_failed(Uuid::from_u128(1), &failure(Code::Unauthenticated, None), now(0));
+    assert_eq!(names(&model.finish(now(0))), ["ResumeOutboxLater", "Unsubscribe", "user None"]);
+    assert_eq!(model.phase(), Phase::SignedOut { session_ended: true });
+}
+
+#[test]
+fn the_storage_follows_events_that_arrive_just_before_a_goodbye() {
+    let mut model = connected();
+    write(&mut model, 1, 0);
+    assert!(model.apply_frame(event(1, "me", 1), now(0)));
+    let signed_out = pb::Goodbye { reason: pb::GoodbyeReason::SignedOut.into(), ..Default::default() };
+    assert!(!model.apply_frame(frame(Frame::Goodbye(signed_out)), now(0)));
+    assert_eq!(names(&model.finish(now(0))), ["Unsubscribe", "store 1", "user None"]);
+}
+
+#[test]
+fn a_goodbye_with_a_time_reconnects_then() {
+    let mut model = connected();
+    let goodbye = pb::Goodbye { reconnect: true, reconnect_after_ms: 250, ..Default::default() };
+    assert!(model.apply_frame(frame(Frame::Goodbye(goodbye)), now(0)));
+    assert_eq!(names(&model.finish(now(0))), ["reconnect 250"]);
+}
+
+#[test]
+fn a_hello_of_another_user_starts_their_session() {
+    let mut model = connected();
+    let hello = pb::Hello { user: Some(user("other")), ..Default::default() };
+    assert!(!model.apply_frame(frame(Frame::Hello(hello)), now(0)));
+    let effects = names(&model.finish(now(0)));
+    let expected = ["Unsubscribe", "user None", "LoadOutbox", "Subscribe", "user Some(\"other\")"];
+    assert_eq!(effects[..5], expected);
+    assert_eq!(model.state().user_id(), "other");
+}
+
+#[test]
+fn a_read_marker_is_sent_at_most_once_a_second() {
+    let mut model = connected();
+    for seq in 1..=2 {
+        model.apply_frame(event(seq, "other", seq.into()), now(0));
+    }
+    model.mark_read(ROOM, 1);
+    assert_eq!(names(&model.finish(now(0))), ["mark read 1"]);
+    model.mark_read(ROOM, 2);
+    assert_eq!(names(&model.finish(now(10))), [""; 0], "a call is running");
+    let response = pb::MarkReadResponse { read_seq: 1, unread: 0 };
+    model.read_marker_sent(ROOM.to_owned(), Some(response), now(100));
+    assert_eq!(names(&model.finish(now(100))), ["wake 1000"]);
+    assert_eq!(names(&model.finish(now(1_100))), ["mark read 2"]);
+}
+
+#[test]
+fn each_side_of_a_room_is_loaded_once_at_a_time() {
+    let mut model = connected();
+    model.load_history(ROOM, HistoryPage::Newest);
+    model.load_history(ROOM, HistoryPage::Around(5));
+    model.load_history(ROOM, HistoryPage::Before(5));
+    assert_eq!(names(&model.finish(now(0))), ["load Newest", "load Before(5)"]);
+    assert_eq!(model.loading(ROOM, Side::Later), Loading::Running);
+    model.history_loaded(ROOM, HistoryPage::Newest, None);
+    assert_eq!(model.loading(ROOM, Side::Later), Loading::Failed);
+    model.retry_loads();
+    assert_eq!(model.loading(ROOM, Side::Later), Loading::Idle);
+}

@@ -1,0 +1,397 @@
+//! One room's log as far as it is loaded: one range of sequence numbers without gaps.
+
+use std::collections::VecDeque;
+
+use proto::chat::v1::{self as pb, Recovery, event};
+
+use crate::history::HistoryPage;
+use crate::message::{Body, Message};
+
+/// Missed events of a room that the server is asked to replay. Of more, it sends the newest; the rest is loaded as history.
+pub const REPLAY_LIMIT: u32 = 500;
+
+/// Messages kept of a room that is not shown: enough to fill a screen when it is opened.
+pub(crate) const BACKGROUND_MAX: usize = 200;
+
+/// Messages kept of the room that is shown. Beyond it the far end is dropped, and loaded again when the reader scrolls there.
+pub(crate) const VIEWED_MAX: usize = 20_000;
+
+/// Where the reader of a room is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// The room is not shown.
+    Away,
+    /// At the end of the log.
+    AtEnd,
+    /// Above the end, reading older messages.
+    Above,
+}
+
+/// A room and the loaded part of its log.
+///
+/// `first .. first + messages.len()` is the loaded range, without gaps. `last` is the last sequence number that was received, the
+/// cursor to resume from. Where the range ends before `last` the room is detached: the reader is among older messages, and new
+/// ones are counted but not kept.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RoomLog {
+    info: pb::Room,
+    me: String,
+    epoch: u64,
+    first: u64,
+    messages: VecDeque<Message>,
+    last: u64,
+    /// Sequence number and fingerprint of the newest event whose fingerprint is known.
+    fingerprint: (u64, u64),
+    read_seq: u64,
+    server_read_seq: u64,
+    unread: u32,
+    /// The last event that `unread` has counted.
+    counted: u64,
+    /// The head of the log when the stream began; 0 when it was reached.
+    catch_up_to: u64,
+    /// Whether the current stream has named the room.
+    confirmed: bool,
+    reader: Reader,
+}
+
+impl RoomLog {
+    pub(crate) fn new(info: pb::Room, state: &pb::RoomState, me: &str) -> RoomLog {
+        RoomLog {
+            info,
+            me: me.to_owned(),
+            epoch: state.epoch,
+            first: state.head_seq + 1,
+            messages: VecDeque::new(),
+            last: state.head_seq,
+            fingerprint: (state.head_seq, state.head_fingerprint),
+            read_seq: state.read_seq,
+            server_read_seq: state.read_seq,
+            unread: state.unread,
+            counted: state.head_seq,
+            catch_up_to: 0,
+            confirmed: true,
+            reader: Reader::Away,
+        }
+    }
+
+    /// The room's id.
+    pub fn id(&self) -> &str {
+        &self.info.id
+    }
+
+    /// The room's name.
+    pub fn name(&self) -> &str {
+        &self.info.name
+    }
+
+    /// The epoch of the log.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    /// The last sequence number that was received.
+    pub fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// The first loaded sequence number; where nothing is loaded, the one after [`RoomLog::end`].
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The last loaded sequence number.
+    pub fn end(&self) -> u64 {
+        self.first + self.messages.len() as u64 - 1
+    }
+
+    /// Whether the loaded range reaches the log's end.
+    pub fn is_attached(&self) -> bool {
+        self.end() == self.last
+    }
+
+    /// Whether the log has entries before the loaded ones.
+    pub fn has_earlier(&self) -> bool {
+        self.first > 1
+    }
+
+    /// A loaded entry.
+    pub fn get(&self, seq: u64) -> Option<&Message> {
+        let index = usize::try_from(seq.checked_sub(self.first)?).ok()?;
+        self.messages.get(index)
+    }
+
+    /// The number of loaded entries.
+    pub fn loaded(&self) -> usize {
+        self.messages.len()
+    }
+
+    /// The reader's marker: the last sequence number that was read.
+    pub fn read_seq(&self) -> u64 {
+        self.read_seq
+    }
+
+    /// Messages of others above the read marker.
+    pub fn unread(&self) -> u32 {
+        self.unread
+    }
+
+    pub(crate) fn cursor(&self) -> pb::Cursor {
+        let (seq, fingerprint) = self.fingerprint;
+        let fingerprint = if seq == self.last { fingerprint } else { 0 };
+        pb::Cursor { room_id: self.info.id.clone(), epoch: self.epoch, seq: self.last, fingerprint }
+    }
+
+    /// Stores the fingerprint of an event, when it is the last one.
+    pub(crate) fn set_fingerprint(&mut self, seq: u64, fingerprint: u64) {
+        if seq == self.last {
+            self.fingerprint = (seq, fingerprint);
+        }
+    }
+
+    pub(crate) fn sorts_before(&self, other: &pb::Room) -> bool {
+        (self.info.created_at_ms, &self.info.id) < (other.created_at_ms, &other.id)
+    }
+
+    /// Missed events that are still to come, as many as the server replays.
+    pub(crate) fn catching_up(&self) -> u64 {
+        self.catch_up_to.saturating_sub(self.last).min(u64::from(REPLAY_LIMIT))
+    }
+
+    /// The stream has reached the head of the log.
+    pub(crate) fn finish_catch_up(&mut self) {
+        self.catch_up_to = 0;
+    }
+
+    /// A new stream began, which has not named the room yet.
+    pub(crate) fn unconfirm(&mut self) {
+        self.confirmed = false;
+        self.catch_up_to = 0;
+    }
+
+    pub(crate) fn is_confirmed(&self) -> bool {
+        self.confirmed
+    }
+
+    pub(crate) fn set_reader(&mut self, reader: Reader) {
+        self.reader = reader;
+    }
+
+    /// Applies the server's state of a known room.
+    pub(crate) fn apply_state(&mut self, info: pb::Room, state: &pb::RoomState) {
+        self.info = info;
+        self.confirmed = true;
+        if state.epoch != self.epoch || state.recovery() == Recovery::Lost {
+            *self = RoomLog { reader: self.reader, ..RoomLog::new(self.info.clone(), state, &self.me) };
+            return;
+        }
+        if state.recovery() == Recovery::Unspecified {
+            // The response to creating a room; the stream sends the rest.
+            return;
+        }
+        if state.recovery() == Recovery::Fresh && state.head_seq > self.last {
+            self.skip_to(state.head_seq + 1);
+            self.set_fingerprint(state.head_seq, state.head_fingerprint);
+        } else {
+            self.catch_up_to = state.head_seq;
+        }
+        self.apply_unread(state);
+    }
+
+    /// Takes the server's count, unless the marker was moved here and the server has not stored that yet.
+    fn apply_unread(&mut self, state: &pb::RoomState) {
+        self.server_read_seq = state.read_seq;
+        self.unread = state.unread;
+        self.counted = state.head_seq;
+        if state.read_seq >= self.read_seq {
+            self.read_seq = state.read_seq;
+        } else if self.has_all_above(self.read_seq) {
+            self.unread = self.count_above(self.read_seq);
+            self.counted = self.last;
+        }
+    }
+
+    /// Applies an event of the stream.
+    pub(crate) fn apply_event(&mut self, event: pb::Event) {
+        if event.seq > self.counted {
+            let by_other = event.author.as_ref().is_none_or(|author| author.id != self.me);
+            let is_message = matches!(event.body, Some(event::Body::MessagePosted(_)));
+            if by_other && is_message && event.seq > self.read_seq {
+                self.unread += 1;
+            }
+            self.counted = event.seq;
+        }
+        self.append(event);
+    }
+
+    /// Appends an event. A repeated one is ignored; after a gap the loaded range starts again.
+    pub(crate) fn append(&mut self, event: pb::Event) {
+        if event.seq <= self.last {
+            return;
+        }
+        if event.seq > self.last + 1 {
+            self.skip_to(event.seq);
+        }
+        let full = self.messages.len() >= VIEWED_MAX;
+        let keep = self.is_attached() && !(self.reader == Reader::Above && full);
+        self.last = event.seq;
+        if keep {
+            self.push_back(event);
+        }
+    }
+
+    /// Continues the log at `seq` after a gap. A reader of older messages keeps them, detached; otherwise the loaded range starts
+    /// again.
+    fn skip_to(&mut self, seq: u64) {
+        if self.reader != Reader::Above || self.messages.is_empty() {
+            self.messages.clear();
+            self.first = seq;
+        }
+        self.last = seq - 1;
+    }
+
+    /// Joins a page of history to the loaded range where they touch. Another page replaces the range when it was asked for by a jump,
+    /// and is ignored when the range has moved on meanwhile.
+    pub(crate) fn apply_history(&mut self, page: HistoryPage, answer: pb::ListEventsResponse) {
+        let as_of = answer.as_of.as_ref().map(|as_of| (as_of.epoch, as_of.seq, as_of.fingerprint));
+        if as_of.is_some_and(|(epoch, ..)| epoch != self.epoch) {
+            return;
+        }
+        let (Some(first), Some(last)) = (answer.events.first(), answer.events.last()) else { return };
+        let (page_first, page_end) = (first.seq, last.seq);
+        if page_end - page_first + 1 != answer.events.len() as u64 {
+            return;
+        }
+        let touches = self.loaded() > 0 && page_first <= self.end() + 1 && page_end + 1 >= self.first;
+        if !touches {
+            let replaces = match page {
+                _ if self.loaded() == 0 => true,
+                HistoryPage::Around(_) => true,
+                HistoryPage::Newest => page_end > self.end(),
+                HistoryPage::Before(_) | HistoryPage::After(_) => false,
+            };
+            if !replaces {
+                return;
+            }
+            self.messages.clear();
+            self.first = page_first;
+        }
+        self.join(answer.events);
+        self.last = self.last.max(self.end());
+        if let Some((_, seq, fingerprint)) = as_of {
+            self.set_fingerprint(seq, fingerprint);
+        }
+        self.limit_range(matches!(page, HistoryPage::Before(_)));
+    }
+
+    fn join(&mut self, events: Vec<pb::Event>) {
+        let mut earlier: Vec<Message> = Vec::new();
+        for event in events {
+            if event.seq < self.first {
+                let message = Message::new(event, earlier.last().map(|message| &message.author));
+                earlier.push(message);
+            } else if event.seq == self.end() + 1 {
+                self.push_back(event);
+            }
+        }
+        for message in earlier.into_iter().rev() {
+            self.first = message.seq;
+            self.messages.push_front(message);
+        }
+    }
+
+    fn push_back(&mut self, event: pb::Event) {
+        let message = Message::new(event, self.messages.back().map(|message| &message.author));
+        self.messages.push_back(message);
+    }
+
+    /// Drops messages over the limit of the room that is shown: at the end after loading at the start, otherwise at the start.
+    fn limit_range(&mut self, at_start: bool) {
+        let excess = self.messages.len().saturating_sub(VIEWED_MAX);
+        if at_start {
+            self.messages.truncate(VIEWED_MAX);
+        } else {
+            self.messages.drain(..excess);
+            self.first += excess as u64;
+        }
+    }
+
+    /// Drops messages that the reader does not need.
+    pub(crate) fn trim(&mut self) {
+        match self.reader {
+            Reader::AtEnd => self.limit_range(false),
+            Reader::Above => {}
+            Reader::Away if self.is_attached() => {
+                // Half at a time, so that not every message moves the range.
+                if self.messages.len() > BACKGROUND_MAX {
+                    let excess = self.messages.len() - BACKGROUND_MAX / 2;
+                    self.messages.drain(..excess);
+                    self.first += excess as u64;
+                }
+            }
+            Reader::Away => {
+                self.messages = VecDeque::new();
+                self.first = self.last + 1;
+            }
+        }
+    }
+
+    /// Applies the server's read marker.
+    pub(crate) fn apply_read_marker(&mut self, read_seq: u64, unread: u32) {
+        self.server_read_seq = self.server_read_seq.max(read_seq);
+        self.move_read_marker(read_seq, unread);
+    }
+
+    /// Moves the read marker forward. Unread messages are counted where they are loaded; otherwise `unread` is their number.
+    pub(crate) fn move_read_marker(&mut self, read_seq: u64, unread: u32) {
+        if read_seq < self.read_seq {
+            return;
+        }
+        self.read_seq = read_seq;
+        if self.has_all_above(read_seq) {
+            self.unread = self.count_above(read_seq);
+            self.counted = self.counted.max(self.last);
+        } else if read_seq >= self.last {
+            self.unread = 0;
+        } else {
+            self.unread = unread;
+        }
+    }
+
+    /// The read marker, when the server has not stored it yet.
+    pub(crate) fn unsent_read_seq(&self) -> Option<u64> {
+        (self.read_seq > self.server_read_seq).then_some(self.read_seq)
+    }
+
+    /// Whether every message above `seq` is loaded.
+    fn has_all_above(&self, seq: u64) -> bool {
+        self.is_attached() && self.first <= seq + 1
+    }
+
+    fn count_above(&self, read_seq: u64) -> u32 {
+        let above = usize::try_from(read_seq + 1 - self.first).unwrap_or(usize::MAX);
+        let unread = self.messages.iter().skip(above).filter(|message| self.is_unread_kind(message)).count();
+        u32::try_from(unread).unwrap_or(u32::MAX)
+    }
+
+    /// The first unread message, when the messages from the read marker on are loaded.
+    pub fn first_unread(&self) -> Option<u64> {
+        self.first_unread_index().and_then(|above| {
+            let mut above = self.messages.iter().skip(above);
+            above.find(|message| self.is_unread_kind(message)).map(|message| message.seq)
+        })
+    }
+
+    /// Whether loading more history cannot change [`RoomLog::first_unread`].
+    pub fn knows_first_unread(&self) -> bool {
+        self.unread == 0 || self.first_unread_index().is_some()
+    }
+
+    fn first_unread_index(&self) -> Option<usize> {
+        usize::try_from((self.read_seq + 1).checked_sub(self.first)?).ok()
+    }
+
+    /// Whether an entry counts as unread above the read marker: a message of another user.
+    pub fn is_unread_kind(&self, message: &Message) -> bool {
+        matches!(message.body, Body::Text(_)) && message.author.id != self.me
+    }
+}

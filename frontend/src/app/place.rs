@@ -1,0 +1,24 @@
+//! The places of the page. All rooms are one place, which stays in the document when the room changes.
+
+use crate::route::Route;
+
+/// A place.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Chat,
+    Greeter,
+    Settings,
+    NotFound,
+}
+
+impl Place {
+    /// The place of a route.
+    pub(super) fn of(route: &Route) -> Place {
+        match route {
+            Route::Home | Route::Room { .. } => Place::Chat,
+            Route::Greeter => Place::Greeter,
+            Route::Settings => Place::Settings,
+            Route::NotFound => Place::NotFound,
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! A call as a `grpcurl` command.
+
+use grpc_inspect::frame::FrameBuffer;
+use leptos::prelude::*;
+use proto::schema::MethodMessages;
+
+use super::super::{code_to_copy::CodeToCopy, grpcurl, log::CallRecord, message::requests};
+use crate::{api::native_origin, i18n::use_messages};
+
+/// The path prefix of the methods that need a session.
+const CHAT_SERVICE: &str = "/chat.v1.ChatService/";
+
+/// The command, and whether it sends less than the call did.
+#[component]
+pub(super) fn Command(
+    /// `/package.Service/Method`.
+    path: String,
+    /// The call's method, when the contracts have it.
+    method: Option<&'static MethodMessages>,
+    /// The call; `None` when it was dropped.
+    record: Memo<Option<CallRecord>>,
+    /// Its frames.
+    frames: Memo<FrameBuffer>,
+) -> impl IntoView {
+    let m = use_messages();
+    let needs_session = path.starts_with(CHAT_SERVICE) && !path.ends_with("/Join");
+    let requests = Memo::new(move |_| {
+        let sent = record.with(|record| record.as_ref().map_or(0, |record| record.sent.messages));
+        frames.with(|frames| requests(method, frames, sent))
+    });
+    let command = Memo::new(move |_| {
+        let record = record.get()?;
+        let origin = native_origin();
+        Some(requests.with(|requests| grpcurl::command(&record, &requests.json, &origin, needs_session)))
+    });
+    view! {
+        <h3>"grpcurl"</h3>
+        {move || command.get().map(|text| view! { <CodeToCopy text m=m.get() /> })}
+        {move || {
+            let is_complete = requests.with(|requests| requests.is_complete);
+            (!is_complete).then(|| view! { <p class="call__note">{m.get().calls_command_incomplete}</p> })
+        }}
+    }
+}

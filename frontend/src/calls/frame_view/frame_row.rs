@@ -1,0 +1,102 @@
+//! The line of a frame.
+
+use grpc_inspect::frame::Frame;
+use leptos::{prelude::*, task::spawn_local};
+use proto::schema::MethodMessages;
+
+use super::{
+    super::message::{COMPACT, Content, content},
+    frame_body::FrameBody,
+    part_text::{FrameKind, byte_count},
+};
+use crate::{
+    duration_text::duration_text,
+    i18n::{use_language, use_messages},
+};
+
+/// Characters of a message in its line. The style sheet shows as many as fit.
+const PREVIEW_CHARS: usize = 160;
+
+/// Largest decompressed message. A larger one is shown compressed.
+const MAX_DECOMPRESSED_BYTES: usize = 128 * 1024;
+
+/// The line, and the body when it is open.
+#[component]
+pub(crate) fn FrameRow(
+    /// The frame.
+    frame: Frame,
+    /// Its content.
+    kind: FrameKind,
+    /// The call's method, when the contracts have it.
+    method: Option<&'static MethodMessages>,
+    /// Whether it is open at first.
+    starts_open: bool,
+) -> impl IntoView {
+    let m = use_messages();
+    let language = use_language();
+    let is_open = RwSignal::new(starts_open);
+    // The frame, decompressed when that is possible.
+    let readable = RwSignal::new(frame.clone());
+    if frame.is_compressed() && frame.is_complete() {
+        decompress(frame.clone(), readable);
+    }
+    let preview = move || {
+        let text = readable.with(|frame| one_line(frame, kind, method));
+        text.chars().take(PREVIEW_CHARS).collect::<String>()
+    };
+    let number = frame.number.to_string();
+    let length = frame.length as u64;
+    let elapsed = ["+", &duration_text(frame.elapsed)].concat();
+    let name = move || match kind {
+        FrameKind::Message(_) => [m.get().message, " ", &number].concat(),
+        FrameKind::Trailers => m.get().calls_trailers_frame.to_owned(),
+    };
+    let compressed = frame.is_compressed();
+    let body = move || {
+        let (frame, readable) = (frame.clone(), readable.get());
+        view! { <FrameBody frame readable kind method m=m.get() language=language.get() /> }
+    };
+    view! {
+        <li class="call-frame">
+            <button
+                type="button"
+                class="call-frame__line"
+                aria-expanded=move || is_open.get().to_string()
+                on:click=move |_| is_open.update(|open| *open = !*open)
+            >
+                <span class="call-frame__name">{name}</span>
+                " "
+                <span class="call-frame__after">{elapsed}</span>
+                " "
+                <span class="call-frame__size">{move || byte_count(m.get(), language.get(), length)}</span>
+                " "
+                {move || compressed.then(|| view! { <span class="call-frame__mark">{m.get().calls_compressed}</span> " " })}
+                <span class="call-frame__preview">{preview}</span>
+            </button>
+            {move || is_open.get().then(&body)}
+        </li>
+    }
+}
+
+/// Decompresses a frame. When that fails, the compressed one stays.
+fn decompress(frame: Frame, readable: RwSignal<Frame>) {
+    spawn_local(async move {
+        if let Ok(payload) =
+            tonic_web_channel::observe::gunzip(frame.payload.clone(), MAX_DECOMPRESSED_BYTES).await
+        {
+            // The row may be gone.
+            readable.try_set(frame.decompressed(payload));
+        }
+    });
+}
+
+/// A frame in one line.
+fn one_line(frame: &Frame, kind: FrameKind, method: Option<&MethodMessages>) -> String {
+    match kind {
+        FrameKind::Trailers => String::from_utf8_lossy(&frame.payload).trim_end().replace("\r\n", " · "),
+        FrameKind::Message(direction) => match content(method, direction, frame, &COMPACT) {
+            Content::Decoded(decoded) => decoded.json,
+            _ => String::new(),
+        },
+    }
+}

@@ -1,0 +1,237 @@
+//! A message of a call as a text: its content where its type is known, and otherwise the reason.
+
+use grpc_inspect::{
+    frame::{Direction, Frame, FrameBuffer},
+    hex::offset_text,
+    json::{Decoded, JsonOptions, NumberFormat, Problem, ProblemKind, to_json},
+};
+use grpc_wire::message::PREFIX_LEN;
+use proto::schema::MethodMessages;
+
+use crate::{
+    i18n::{Messages, fill},
+    js_std,
+};
+
+/// The formatting of JavaScript, so that Rust's tables stay out of the page.
+const NUMBERS: NumberFormat = NumberFormat { double: js_std::double, float: js_std::float };
+
+/// Indented JSON with unknown fields, for people.
+pub(super) const PRETTY: JsonOptions = JsonOptions { indent: true, unknown_fields: true, numbers: NUMBERS };
+
+/// One line of JSON without unknown fields, for previews and for `grpcurl`.
+pub(super) const COMPACT: JsonOptions =
+    JsonOptions { indent: false, unknown_fields: false, numbers: NUMBERS };
+
+/// The content of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Content {
+    /// It was decoded.
+    Decoded(Decoded),
+    /// It is compressed.
+    Compressed,
+    /// Its bytes were not captured.
+    NotCaptured,
+    /// The contracts do not have the method.
+    UnknownMethod,
+}
+
+/// Decodes a message of a method.
+pub(super) fn content(
+    method: Option<&MethodMessages>,
+    direction: Direction,
+    frame: &Frame,
+    options: &JsonOptions,
+) -> Content {
+    let Some(method) = method else { return Content::UnknownMethod };
+    if frame.payload.is_empty() && !frame.is_complete() {
+        return Content::NotCaptured;
+    }
+    if frame.is_compressed() {
+        return Content::Compressed;
+    }
+    let message = match direction {
+        Direction::Sent => method.request,
+        Direction::Received => method.response,
+    };
+    Content::Decoded(to_json(message, &frame.payload, options))
+}
+
+/// A message for the browser's own tools: an object when it can be decoded, otherwise its bytes in base64.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn message_for_devtools(
+    message: tonic_web_devtools::extension::Message<'_>,
+) -> wasm_bindgen::JsValue {
+    let direction = match message.direction {
+        tonic_web_devtools::extension::Direction::Request => Direction::Sent,
+        tonic_web_devtools::extension::Direction::Response => Direction::Received,
+    };
+    let frame = Frame {
+        number: 1,
+        elapsed: std::time::Duration::ZERO,
+        flags: message.flags,
+        length: message.length,
+        payload: message.content.clone(),
+    };
+    match content(proto::schema::method(message.path), direction, &frame, &PRETTY) {
+        // The decoder writes valid JSON only.
+        Content::Decoded(decoded) => js_sys::JSON::parse(&decoded.json).unwrap_or_default(),
+        _ => tonic_web_devtools::extension::base64(message),
+    }
+}
+
+/// Remarks on a message in addition to its content.
+pub(super) fn remarks(m: &Messages, frame: &Frame, content: &Content) -> Vec<String> {
+    let Content::Decoded(decoded) = content else {
+        let remark = match content {
+            Content::Compressed => m.calls_compressed_text,
+            Content::NotCaptured => m.calls_not_captured,
+            _ => m.calls_unknown_method,
+        };
+        return vec![remark.to_owned()];
+    };
+    let mut remarks = Vec::new();
+    match decoded.problem {
+        // Every message that was captured in part is truncated.
+        Some(Problem { kind: ProblemKind::Truncated, .. }) if !frame.is_complete() => {
+            remarks.push(m.calls_partly_captured.to_owned());
+        }
+        Some(problem) => remarks.push(problem_text(m, problem)),
+        None => {}
+    }
+    if decoded.has_unknown_fields {
+        remarks.push(m.calls_unknown_fields.to_owned());
+    }
+    remarks
+}
+
+/// A problem with its offset in the frame, as the hex dump shows it.
+fn problem_text(m: &Messages, problem: Problem) -> String {
+    let template = match problem.kind {
+        ProblemKind::Truncated => m.calls_problem_truncated,
+        ProblemKind::InvalidField => m.calls_problem_invalid_field,
+        ProblemKind::InvalidUtf8 => m.calls_problem_invalid_utf8,
+        ProblemKind::TooDeep => m.calls_problem_too_deep,
+    };
+    fill(template, &[("offset", &offset_text(PREFIX_LEN + problem.offset))])
+}
+
+/// The request messages of a call, as `grpcurl` takes them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Requests {
+    /// JSON objects, separated by spaces.
+    pub(super) json: String,
+    /// Whether these are all messages in full.
+    pub(super) is_complete: bool,
+}
+
+/// Decodes the requests of a call of a method, `sent` messages in all.
+pub(super) fn requests(method: Option<&MethodMessages>, frames: &FrameBuffer, sent: u64) -> Requests {
+    let is_stream = method.is_some_and(|method| method.kind.client_streaming());
+    let captured = frames.messages(Direction::Sent);
+    // A retried call has sent its one message again.
+    let skipped = if is_stream { 0 } else { captured.len().saturating_sub(1) };
+    let mut requests = Requests { json: String::new(), is_complete: true };
+    for frame in captured.iter().skip(skipped) {
+        match content(method, Direction::Sent, frame, &COMPACT) {
+            Content::Decoded(decoded) => {
+                requests.is_complete &= decoded.problem.is_none() && !decoded.has_unknown_fields;
+                if !requests.json.is_empty() {
+                    requests.json.push(' ');
+                }
+                requests.json.push_str(&decoded.json);
+            }
+            _ => requests.is_complete = false,
+        }
+    }
+    requests.is_complete &= !is_stream || captured.len() as u64 == sent;
+    requests.is_complete &= sent == 0 || !captured.is_empty();
+    if requests.json.is_empty() {
+        requests.json.push_str("{}");
+    }
+    requests
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use proto::schema;
+
+    use super::*;
+    use crate::i18n::Language;
+
+    const UNARY: &str = "/helloworld.Greeter/SayHello";
+    const CLIENT_STREAM: &str = "/helloworld.Greeter/SayHelloClientStream";
+
+    fn frame(flags: u8, length: usize, payload: &'static [u8]) -> Frame {
+        Frame { number: 1, elapsed: Duration::ZERO, flags, length, payload: payload.into() }
+    }
+
+    fn sent(frames: &[Frame]) -> FrameBuffer {
+        let mut all = FrameBuffer::default();
+        for frame in frames {
+            all.push(Direction::Sent, frame.clone());
+        }
+        all
+    }
+
+    #[test]
+    fn a_message_is_decoded_by_method_and_direction() {
+        let method = schema::method(UNARY);
+        let json = |direction| match content(method, direction, &frame(0, 3, b"\n\x01x"), &COMPACT) {
+            Content::Decoded(decoded) => decoded.json,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(json(Direction::Sent), r#"{"name":"x"}"#);
+        assert_eq!(json(Direction::Received), r#"{"message":"x"}"#);
+    }
+
+    #[test]
+    fn an_undecodable_message_has_its_reason() {
+        let method = schema::method(UNARY);
+        let of = |method, frame| content(method, Direction::Sent, &frame, &PRETTY);
+        assert_eq!(of(None, frame(0, 0, b"")), Content::UnknownMethod);
+        assert_eq!(of(method, frame(0, 7, b"")), Content::NotCaptured);
+        assert_eq!(of(method, frame(1, 3, b"\x1f\x8b\x08")), Content::Compressed);
+        assert!(matches!(of(method, frame(0, 0, b"")), Content::Decoded(decoded) if decoded.json == "{}"));
+    }
+
+    #[test]
+    fn a_problem_has_its_offset_in_the_hex_dump() {
+        let m = Language::English.messages();
+        let method = schema::method(UNARY);
+        let remarks = |frame| remarks(m, &frame, &content(method, Direction::Sent, &frame, &PRETTY));
+        assert!(remarks(frame(0, 3, b"\n\x01x")).is_empty());
+        let [no_field] = remarks(frame(0, 4, b"\n\x01x\x00")).try_into().unwrap();
+        assert!(no_field.contains("0008"), "{no_field}");
+        assert_eq!(remarks(frame(0, 9, b"\n\x07x")), [m.calls_partly_captured]);
+        assert_eq!(remarks(frame(0, 2, b"\x10\x01")), [m.calls_unknown_fields]);
+    }
+
+    #[test]
+    fn a_retried_call_has_one_request_and_a_stream_has_all() {
+        let frames = sent(&[frame(0, 3, b"\n\x01x"), frame(0, 3, b"\n\x01x")]);
+        let once = Requests { json: r#"{"name":"x"}"#.to_owned(), is_complete: true };
+        assert_eq!(requests(schema::method(UNARY), &frames, 2), once);
+        let both = r#"{"name":"x"} {"name":"x"}"#.to_owned();
+        assert_eq!(
+            requests(schema::method(CLIENT_STREAM), &frames, 2),
+            Requests { json: both.clone(), is_complete: true }
+        );
+        assert_eq!(
+            requests(schema::method(CLIENT_STREAM), &frames, 3),
+            Requests { json: both, is_complete: false }
+        );
+    }
+
+    #[test]
+    fn partly_captured_requests_are_incomplete() {
+        let nothing = Requests { json: "{}".to_owned(), is_complete: false };
+        assert_eq!(requests(schema::method(UNARY), &FrameBuffer::default(), 1), nothing);
+        assert_eq!(requests(schema::method(UNARY), &sent(&[frame(0, 7, b"")]), 1), nothing);
+        assert_eq!(requests(None, &sent(&[frame(0, 0, b"")]), 1), nothing);
+        assert!(!requests(schema::method(UNARY), &sent(&[frame(0, 9, b"\n\x07x")]), 1).is_complete);
+        assert!(requests(schema::method(UNARY), &FrameBuffer::default(), 0).is_complete);
+    }
+}

@@ -1,0 +1,73 @@
+//! The delivery state of a message of this user.
+
+use chat_model::{
+    outbox::NotSentReason,
+    rows::{Delivery, MessageRow},
+};
+use leptos::prelude::*;
+
+use super::{super::store::use_chat, pushback_view::PushbackView};
+use crate::{
+    i18n::{Messages, fill, text, use_messages},
+    icon::{Icon, IconKind},
+};
+
+/// A clock while the message waits; the reason and two buttons when it was not sent.
+#[component]
+pub(super) fn DeliveryView(
+    /// The message.
+    message: Signal<Option<MessageRow>>,
+    /// Its delivery state.
+    delivery: Memo<Delivery>,
+) -> impl IntoView {
+    let m = use_messages();
+    let chat = use_chat();
+    let operation_id = move || message.with_untracked(|message| message.as_ref()?.operation_id);
+    move || match delivery.get() {
+        Delivery::Stored => ().into_any(),
+        Delivery::Waiting => view! {
+            <span class="visually-hidden">{text(|m| m.waiting)}</span>
+            <span class="chat-message__clock"><Icon kind=IconKind::Clock /></span>
+            <PushbackView />
+        }
+        .into_any(),
+        Delivery::NotSent(reason) => {
+            let author = message.with_untracked(|message| {
+                message.as_ref().map(|message| message.author.name.clone()).unwrap_or_default()
+            });
+            let reason = move || reason_text(m.get(), &reason, &author);
+            let try_again = move |_| operation_id().into_iter().for_each(|id| chat.try_again(id));
+            let discard = move |_| operation_id().into_iter().for_each(|id| chat.discard(id));
+            view! {
+                <div class="chat-message__not-sent">
+                    <p>
+                        <strong>{text(|m| m.not_sent)}</strong>
+                        " "
+                        {reason}
+                    </p>
+                    <button type="button" class="button" on:click=try_again>
+                        {text(|m| m.try_again)}
+                    </button>
+                    <button type="button" class="button" on:click=discard>
+                        {text(|m| m.discard)}
+                    </button>
+                </div>
+            }
+            .into_any()
+        }
+    }
+}
+
+fn reason_text(m: &Messages, reason: &NotSentReason, author: &str) -> String {
+    match reason {
+        NotSentReason::Refused { code, message } => {
+            let reason = match message.as_str() {
+                "" => crate::status::sentence(m, *code),
+                message => message,
+            };
+            fill(m.not_sent_refused, &[("reason", reason)])
+        }
+        NotSentReason::TooOld => m.not_sent_too_old.to_owned(),
+        NotSentReason::OtherUser => fill(m.not_sent_other_user, &[("name", author)]),
+    }
+}

@@ -1,0 +1,122 @@
+//! A form with one name: of a user who joins, or of a new room. Its state, its field, and why a name is refused.
+
+mod refusal;
+
+use chat_model::name::NameKind;
+use leptos::{ev, html, prelude::*, task::spawn_local};
+use tonic::Status;
+
+use self::refusal::Refusal;
+use crate::i18n::{Text, text, use_messages};
+
+/// The state of the form. All copies are the same form.
+#[derive(Clone, Copy)]
+pub(super) struct NameForm {
+    kind: NameKind,
+    field: NodeRef<html::Input>,
+    refusal: RwSignal<Option<Refusal>>,
+    is_running: RwSignal<bool>,
+}
+
+impl NameForm {
+    pub(super) fn new(kind: NameKind) -> NameForm {
+        NameForm {
+            kind,
+            field: NodeRef::new(),
+            refusal: RwSignal::new(None),
+            is_running: RwSignal::new(false),
+        }
+    }
+
+    /// Makes a call with the name, unless the name is refused or a call is running.
+    pub(super) fn submit<F>(self, event: &ev::SubmitEvent, call: impl FnOnce(String) -> F)
+    where
+        F: Future<Output = Result<(), Status>> + 'static,
+    {
+        event.prevent_default();
+        if self.is_running.get_untracked() {
+            return;
+        }
+        let name = self.field.get_untracked().map(|field| field.value()).unwrap_or_default();
+        if let Some(refusal) = Refusal::before_call(self.kind, &name) {
+            return self.refuse(refusal);
+        }
+        self.is_running.set(true);
+        self.refusal.set(None);
+        let call = call(name);
+        spawn_local(async move {
+            let result = call.await;
+            // The form, and its signals, may be gone.
+            self.is_running.try_set(false);
+            if let Err(status) = result {
+                self.refuse(Refusal::of(&status));
+            }
+        });
+    }
+
+    pub(super) fn focus(self) {
+        if let Some(field) = self.field.try_get_untracked().flatten() {
+            // An input in the document takes the focus.
+            field.focus().ok();
+        }
+    }
+
+    pub(super) fn is_running(self) -> bool {
+        self.is_running.get()
+    }
+
+    fn refuse(self, refusal: Refusal) {
+        self.refusal.try_set(Some(refusal));
+        self.focus();
+    }
+}
+
+/// The labelled input with its hint and error.
+#[component]
+pub(super) fn NameField(
+    /// The form.
+    form: NameForm,
+    /// The input's id, unique in the page.
+    id: &'static str,
+    /// The input's name.
+    name: &'static str,
+    /// The value of `autocomplete`.
+    autocomplete: &'static str,
+    /// The label.
+    label: Text,
+    /// Further explanation.
+    #[prop(optional)]
+    hint: Option<Text>,
+    /// Whether it takes the focus when the page opens.
+    #[prop(optional)]
+    autofocus: bool,
+) -> impl IntoView {
+    let m = use_messages();
+    let error_id = [id, "-error"].concat();
+    let hint_id = [id, "-hint"].concat();
+    let described_by = match hint {
+        Some(_) => [&error_id, " ", &hint_id].concat(),
+        None => error_id.clone(),
+    };
+    let error = move || form.refusal.get().map(|refusal| refusal.sentence(form.kind, m.get()));
+    view! {
+        <div class="field">
+            <label class="field__label" for=id>{text(label)}</label>
+            <input
+                class="field__input"
+                id=id
+                name=name
+                autocomplete=autocomplete
+                autofocus=autofocus
+                spellcheck="false"
+                required
+                aria-invalid=move || form.refusal.get().is_some().to_string()
+                aria-describedby=described_by
+                node_ref=form.field
+                on:input=move |_| form.refusal.set(None)
+            />
+            <p class="field__error" id=error_id role="alert">{error}</p>
+            {hint.map(|hint| view! { <p class="field__hint" id=hint_id>{text(hint)}</p> })}
+        </div>
+    }
+}

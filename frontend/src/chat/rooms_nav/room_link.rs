@@ -1,0 +1,53 @@
+//! A room in the list of rooms.
+
+use std::collections::HashMap;
+
+use chat_model::rooms::RoomSummary;
+use leptos::prelude::*;
+
+use super::unread_badge::UnreadBadge;
+use crate::{
+    i18n::{fill, use_messages},
+    icon::{Icon, IconKind},
+    route::Route,
+};
+
+/// A link to a room.
+#[component]
+pub(super) fn RoomLink(
+    /// The room, as it was when the link was made.
+    room: RoomSummary,
+    /// The id of the room that is shown.
+    current: Signal<Option<String>>,
+    /// All rooms, as they are.
+    by_id: Memo<HashMap<String, RoomSummary>>,
+) -> impl IntoView {
+    let m = use_messages();
+    let id = room.id.clone();
+    let room = Memo::new(move |_| by_id.with(|rooms| rooms.get(&id).unwrap_or(&room).clone()));
+    let id = room.with_untracked(|room| room.id.clone());
+    let href = Route::Room { id: id.clone(), seq: None }.path();
+    let is_current = move || current.with(|current| current.as_deref() == Some(id.as_str()));
+    let unread = move || room.with(|room| room.unread);
+    let label = move || {
+        room.with(|room| match room.unread {
+            0 => room.name.clone(),
+            unread => fill(m.get().room_unread, &[("room", &room.name), ("count", &unread.to_string())]),
+        })
+    };
+    view! {
+        <li>
+            <a
+                class="chat-rooms__link"
+                href=href
+                aria-label=label
+                aria-current=move || is_current().then_some("page")
+                data-unread=move || (unread() > 0).then_some("")
+            >
+                <Icon kind=IconKind::Room />
+                <span class="chat-rooms__name">{move || room.with(|room| room.name.clone())}</span>
+                <UnreadBadge unread=Signal::derive(unread) />
+            </a>
+        </li>
+    }
+}

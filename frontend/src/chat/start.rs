@@ -1,0 +1,60 @@
+//! The one chat of the page: made at the first visit, started, and kept in step with the browser's events.
+
+use std::cell::OnceCell;
+
+use chat_model::outbox::OtherTab;
+use leptos::{ev, prelude::*};
+
+use super::store::{Chat, is_online};
+use crate::{api::Api, session_context::SessionContext};
+
+thread_local! {
+    static CHAT: OnceCell<(Owner, Chat)> = const { OnceCell::new() };
+}
+
+/// The page's chat. The first call makes and starts it.
+pub(super) fn page_chat(api: Api, session: SessionContext) -> Chat {
+    CHAT.with(|cell| {
+        if let Some((_, chat)) = cell.get() {
+            return *chat;
+        }
+        // An owner without a parent is never disposed of. Making one also makes it the current one.
+        let current = Owner::current();
+        let owner = Owner::new_root(None);
+        current.iter().for_each(Owner::set);
+        let chat = owner.with(|| {
+            let chat = Chat::new(api, session);
+            listen(chat, session);
+            chat
+        });
+        cell.set((owner, chat)).ok();
+        chat.act(|_, _| ());
+        chat
+    })
+}
+
+/// Listens to the network, visibility, other tabs, and signing out. The subscription listens to the first two itself; here they are
+/// for the strip and the outbox.
+fn listen(chat: Chat, session: SessionContext) {
+    // The listeners live as long as the page.
+    let forget = std::mem::forget::<WindowListenerHandle>;
+    let update_online = move || chat.act(|model, now| model.set_online(is_online(), now));
+    forget(window_event_listener(ev::online, move |_| {
+        update_online();
+        chat.act(|model, now| model.resume_outbox(now));
+    }));
+    forget(window_event_listener(ev::offline, move |_| update_online()));
+    forget(window_event_listener(ev::focus, move |_| chat.act(|_, _| ())));
+    forget(window_event_listener_untyped("visibilitychange", move |_| update_online()));
+    forget(window_event_listener(ev::storage, move |event| {
+        let Some(key) = event.key() else { return };
+        if let Some(change) = OtherTab::from_event(&key, event.new_value().as_deref()) {
+            chat.act(|model, now| model.changed_in_other_tab(change, now));
+        }
+    }));
+    Effect::new(move |_| {
+        if session.user.with(Option::is_none) {
+            chat.act(|model, _| model.end_session(false));
+        }
+    });
+}

@@ -1,0 +1,73 @@
+//! A modal dialog: the browser's own `<dialog>`, which traps the focus, closes by Escape and gives the focus back.
+
+use leptos::{html, prelude::*, task::spawn_local};
+
+/// Opens and closes a dialog. All copies are the same dialog.
+#[derive(Clone, Copy)]
+pub(crate) struct DialogHandle {
+    element: NodeRef<html::Dialog>,
+    is_open: RwSignal<bool>,
+}
+
+impl DialogHandle {
+    pub(crate) fn new() -> DialogHandle {
+        DialogHandle { element: NodeRef::new(), is_open: RwSignal::new(false) }
+    }
+
+    /// Opens the dialog over everything else.
+    pub(crate) fn open(self) {
+        if self.element.get_untracked().is_none_or(|element| element.open()) {
+            return;
+        }
+        self.is_open.set(true);
+        spawn_local(async move {
+            // The content is drawn first, so that the browser focuses its first field or button.
+            leptos::task::tick().await;
+            if let Some(element) = self.element.try_get_untracked().flatten() {
+                // It fails only for a dialog that is open or not in the document.
+                element.show_modal().ok();
+            }
+        });
+    }
+
+    pub(crate) fn close(self) {
+        // The caller may outlive the dialog.
+        if let Some(element) = self.element.try_get_untracked().flatten() {
+            element.close();
+        }
+    }
+
+    pub(crate) fn toggle(self) {
+        match self.is_open.get_untracked() {
+            true => self.close(),
+            false => self.open(),
+        }
+    }
+}
+
+/// The dialog. Its content is made anew each time it opens.
+#[component]
+pub(crate) fn Dialog(
+    /// Opens and closes it.
+    handle: DialogHandle,
+    /// Its classes.
+    #[prop(default = "dialog")]
+    class: &'static str,
+    /// Its accessible name.
+    label: Signal<&'static str>,
+    /// Its content.
+    children: ChildrenFn,
+) -> impl IntoView {
+    view! {
+        <dialog
+            class=class
+            aria-label=label
+            node_ref=handle.element
+            on:close=move |_| handle.is_open.set(false)
+        >
+            <Show when=move || handle.is_open.get() fallback=|| ()>
+                {children()}
+            </Show>
+        </dialog>
+    }
+}

@@ -1,0 +1,31 @@
+//! A choice of the person that is stored in the browser and set as an attribute of the root element.
+
+use leptos::prelude::*;
+
+use crate::storage;
+
+/// A signal of the choice. Each value is set as the root element's `attribute`; a change is stored under `key`.
+pub(crate) fn preference<T>(
+    key: &'static str,
+    attribute: &'static str,
+    initial: T,
+    word: fn(T) -> &'static str,
+) -> RwSignal<T>
+where
+    T: Copy + PartialEq + Send + Sync + 'static,
+{
+    let choice = RwSignal::new(initial);
+    Effect::new(move |previous: Option<T>| {
+        let choice = choice.get();
+        if let Some(root) = document().document_element() {
+            // Setting an attribute with a valid name does not fail.
+            root.set_attribute(attribute, word(choice)).ok();
+        }
+        // The initial value may be the browser's, which is not stored, so that the page follows it.
+        if previous.unwrap_or(initial) != choice {
+            storage::set(key, word(choice));
+        }
+        choice
+    });
+    choice
+}
