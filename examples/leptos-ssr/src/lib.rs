@@ -18,8 +18,7 @@ pub fn hydrate() {
     use leptos::prelude::*;
 
     console_error_panic_hook::set_once();
-    let origin = window().location().origin().expect("a page has an origin");
-    let channel = tonic_web_channel::Channel::builder(origin)
+    let channel = tonic_web_channel::Channel::same_origin()
         .methods(quotes::METHODS)
         .build()
         .expect("the origin of a page is a valid URI");

@@ -1,4 +1,4 @@
-//! Starts the server: `leptos-ssr [ADDRESS]`, by default 127.0.0.1:3000.
+//! Starts the server: `cargo run --features ssr -- [ADDRESS]`, by default 127.0.0.1:3000.
 
 use std::path::Path;
 

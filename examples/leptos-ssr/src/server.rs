@@ -35,10 +35,7 @@ pub async fn run(
 ) -> Result<(), Error> {
     let service = QuotesServer::from_arc(Arc::new(Numbered::default()));
     // Pages that are rendered here call the service without a network.
-    let channel = Channel::builder("http://in.process")
-        .transport(InProcess::new(service.clone()))
-        .methods(METHODS)
-        .build()?;
+    let channel = Channel::with_transport(InProcess::new(service.clone())).methods(METHODS).build()?;
     let app = Server::new(Routes::new(service)).methods(Methods::from(METHODS)).http(pages(site, channel));
     tonic_serve::serve(listener, app, ServeOptions::default(), shutdown).await?;
     Ok(())

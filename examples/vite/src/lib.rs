@@ -42,13 +42,13 @@ impl Greeter {
     /// Calls `callback` with every greeting of a stream that reconnects, until the returned value is freed.
     #[wasm_bindgen(js_name = watch)]
     pub fn watch(&self, name: String, callback: Function) -> Watch {
-        let client = self.0.clone();
-        let (mut updates, _) = Subscription::new(SubscriptionOptions::default(), move || {
-            let mut client = client.clone();
-            let mut request = Request::new(HelloRequest { name: name.clone() });
-            request.no_deadline();
-            async move { client.say_hello_stream_reply(request).await }
-        });
+        let context = (self.0.clone(), name);
+        let (mut updates, _) =
+            Subscription::new(SubscriptionOptions::new(), context, |(mut client, name)| async move {
+                let mut request = Request::new(HelloRequest { name });
+                request.no_deadline();
+                client.say_hello_stream_reply(request).await
+            });
         let (task, abort) = abortable(async move {
             while let Some(update) = updates.next().await {
                 if let Update::Message(reply) = update {

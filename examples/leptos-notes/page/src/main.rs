@@ -2,18 +2,17 @@
 
 mod use_subscription;
 
-use contract::notes_client::NotesClient;
-use contract::{AddRequest, METHODS, Note, WatchRequest, WatchResponse};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use notes_contract::notes_client::NotesClient;
+use notes_contract::{AddRequest, METHODS, Note, WatchRequest, WatchResponse};
 use tonic::Request;
 use tonic_web_channel::{Channel, RequestExt as _, State, SubscriptionOptions};
 
 use crate::use_subscription::{Live, use_subscription};
 
 fn main() {
-    let origin = window().location().origin().expect("a page has an origin");
-    let channel = Channel::builder(origin)
+    let channel = Channel::same_origin()
         .methods(METHODS)
         .deadline(std::time::Duration::from_secs(10))
         .build()
@@ -26,14 +25,13 @@ fn main() {
 fn Board(client: NotesClient<Channel>) -> impl IntoView {
     let notes = RwSignal::new(Vec::<Note>::new());
     let board = RwSignal::new(String::new());
-    let watching = client.clone();
     let Live { state, handle } = use_subscription(
-        SubscriptionOptions::default(),
-        move || {
+        SubscriptionOptions::new(),
+        client.clone(),
+        move |mut client| {
             // Made anew for every attempt, so that a new connection resumes where the last one broke.
             let after = notes.with_untracked(|notes| notes.last().map_or(0, |note| note.number));
             let mut request = Request::new(WatchRequest { board: board.get_untracked(), after });
-            let mut client = watching.clone();
             request.no_deadline();
             async move { client.watch(request).await }
         },

@@ -17,20 +17,23 @@ pub struct Live {
     pub handle: SubscriptionHandle,
 }
 
-/// Calls `open` for every attempt and `receive` for every message, until the current owner is cleaned up.
-pub fn use_subscription<T, Open, Call, S>(
+/// Calls `open` with a clone of `client` for every attempt, and `receive` for every message, until the current owner
+/// is cleaned up.
+pub fn use_subscription<T, C, Open, Call, S>(
     options: SubscriptionOptions,
+    client: C,
     open: Open,
     mut receive: impl FnMut(T) + 'static,
 ) -> Live
 where
     T: 'static,
-    Open: FnMut() -> Call + 'static,
+    C: Clone + 'static,
+    Open: FnMut(C) -> Call + 'static,
     Call: Future<Output = Result<Response<S>, Status>> + 'static,
     S: Stream<Item = Result<T, Status>> + 'static,
 {
     let (state, set_state) = signal(State::Idle);
-    let (mut updates, handle) = Subscription::new(options, open);
+    let (mut updates, handle) = Subscription::new(options, client, open);
     let (task, abort) = abortable(async move {
         while let Some(update) = updates.next().await {
             match update {

@@ -4,7 +4,7 @@ mod notes;
 
 use std::path::PathBuf;
 
-use contract::notes_server::NotesServer;
+use notes_contract::notes_server::NotesServer;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
 use tonic_serve::{App, Methods, Page, ServeOptions};
@@ -20,7 +20,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let app = App::new(Routes::new(NotesServer::new(Board::default())))
-        .methods(Methods::from(contract::METHODS))
+        .methods(Methods::from(notes_contract::METHODS))
         .page(Page::new(page).when_missing("<!doctype html><p>Run <code>trunk build</code> in page/."));
     tonic_serve::serve(listener, app, ServeOptions::default(), shutdown).await?;
     Ok(())

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::pin::Pin;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use contract::notes_server::Notes;
-use contract::{AddRequest, AddResponse, Note, WatchRequest, WatchResponse};
 use futures_util::{Stream, stream};
+use notes_contract::notes_server::Notes;
+use notes_contract::{AddRequest, AddResponse, Note, WatchRequest, WatchResponse};
 use tokio::sync::watch;
 use tonic::{Request, Response, Status};
 

@@ -1,7 +1,7 @@
 //! The contract, by a native client on the same channel that the page uses.
 
-use contract::notes_client::NotesClient;
-use contract::{AddRequest, METHODS, WatchRequest, WatchResponse};
+use notes_contract::notes_client::NotesClient;
+use notes_contract::{AddRequest, METHODS, WatchRequest, WatchResponse};
 use tonic::Code;
 use tonic_web_channel::Channel;
 
@@ -9,7 +9,7 @@ use tonic_web_channel::Channel;
 async fn client() -> NotesClient<Channel> {
     let listener = tonic_serve::listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let uri = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(server::run(listener, "no/page".into(), std::future::pending()));
+    tokio::spawn(notes_server::run(listener, "no/page".into(), std::future::pending()));
     NotesClient::new(Channel::builder(uri).methods(METHODS).build().unwrap())
 }
 

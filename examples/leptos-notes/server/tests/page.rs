@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use anyhow::{Result, anyhow};
-use contract::notes_client::NotesClient;
-use contract::{AddRequest, METHODS};
+use notes_contract::notes_client::NotesClient;
+use notes_contract::{AddRequest, METHODS};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tonic_web_channel::Channel;
@@ -25,7 +25,7 @@ impl Server {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../page/dist");
         let stopped = tokio::spawn(async move {
             let shutdown = async { stopping.await.unwrap_or_default() };
-            server::run(listener, page, shutdown).await.unwrap();
+            notes_server::run(listener, page, shutdown).await.unwrap();
         });
         Ok(Self { address, stop, stopped })
     }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use contract::sampler_server::{Sampler, SamplerServer};
-use contract::{DescribeRequest, DescribeResponse, SampleRequest, SampleResponse};
+use sampler_contract::sampler_server::{Sampler, SamplerServer};
+use sampler_contract::{DescribeRequest, DescribeResponse, SampleRequest, SampleResponse};
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::IntervalStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -24,7 +24,7 @@ pub async fn run(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Error> {
     let app = App::new(Routes::new(SamplerServer::new(Sine)))
-        .methods(Methods::from(contract::METHODS))
+        .methods(Methods::from(sampler_contract::METHODS))
         .page(Page::new(page).when_missing("<!doctype html><p>Run <code>trunk build</code> in page/."));
     tonic_serve::serve(listener, app, ServeOptions::default(), shutdown).await?;
     Ok(())

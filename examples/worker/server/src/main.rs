@@ -1,4 +1,4 @@
-//! Starts the server: `server [ADDRESS]`, by default 127.0.0.1:3000.
+//! Starts the server: `cargo run -- [ADDRESS]`, by default 127.0.0.1:3000.
 
 use std::path::PathBuf;
 
@@ -15,5 +15,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
             std::future::pending().await
         }
     };
-    server::run(listener, page, shutdown).await
+    sampler_server::run(listener, page, shutdown).await
 }

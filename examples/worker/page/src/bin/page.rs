@@ -1,6 +1,6 @@
 //! The page: starts the worker and shows what it sends. It makes no calls.
 
-use page::Text;
+use sampler_page::Text;
 use wasm_bindgen::prelude::*;
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 

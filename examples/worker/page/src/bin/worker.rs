@@ -1,9 +1,9 @@
 //! The worker: makes the calls and the arithmetic, so that the page stays responsive.
 
-use contract::sampler_client::SamplerClient;
-use contract::{DescribeRequest, METHODS, SampleRequest, SampleResponse};
 use futures_util::StreamExt as _;
-use page::Text;
+use sampler_contract::sampler_client::SamplerClient;
+use sampler_contract::{DescribeRequest, METHODS, SampleRequest, SampleResponse};
+use sampler_page::Text;
 use tonic::Request;
 use tonic_web_channel::{Channel, RequestExt as _, State, Subscription, SubscriptionOptions, Update};
 use wasm_bindgen::prelude::*;
@@ -11,9 +11,8 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::DedicatedWorkerGlobalScope;
 
 fn main() {
-    // A worker has no window; its location is that of its script.
     let scope: DedicatedWorkerGlobalScope = js_sys::global().unchecked_into();
-    let channel = Channel::builder(scope.location().origin())
+    let channel = Channel::same_origin()
         .methods(METHODS)
         .deadline(std::time::Duration::from_secs(10))
         .build()
@@ -31,12 +30,12 @@ async fn run(mut client: SamplerClient<Channel>, page: DedicatedWorkerGlobalScop
         Err(status) => show("state", format!("Failed: {}", status.message())),
     }
 
-    let (mut updates, _handle) = Subscription::new(SubscriptionOptions::default(), move || {
-        let mut client = client.clone();
-        let mut request = Request::new(SampleRequest { rate: 20 });
-        request.no_deadline();
-        async move { client.sample(request).await }
-    });
+    let (mut updates, _handle) =
+        Subscription::new(SubscriptionOptions::new(), client, |mut client| async move {
+            let mut request = Request::new(SampleRequest { rate: 20 });
+            request.no_deadline();
+            client.sample(request).await
+        });
     let (mut count, mut sum) = (0_usize, 0.0);
     while let Some(update) = updates.next().await {
         match update {
