@@ -1,6 +1,7 @@
 //! The list of rooms and the room of the address: side by side, or one at a time on a narrow page.
 
 use leptos::prelude::*;
+use proto::limits::chat::GENERAL_ROOM;
 
 use super::{
     room_place::RoomPlace,
@@ -16,9 +17,6 @@ use crate::{
 
 /// Storage key of the last room that was shown.
 const LAST_ROOM_KEY: &str = "chinwag.room";
-
-/// The room that every database has; see chat.proto.
-const FIRST_ROOM: &str = "general";
 
 /// The rooms.
 #[component]
@@ -65,7 +63,7 @@ fn redirect_home(chat: Chat, room_id: Memo<Option<String>>) {
         }
         let last = storage::get(LAST_ROOM_KEY);
         let exists = |id: &String| chat.rooms.with_untracked(|rooms| rooms.iter().any(|room| room.id == *id));
-        let id = last.filter(exists).unwrap_or_else(|| FIRST_ROOM.to_owned());
+        let id = last.filter(exists).unwrap_or_else(|| GENERAL_ROOM.to_owned());
         navigate(&Route::Room { id, seq: None }, true);
     });
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use leptos::prelude::*;
+use proto::limits::greeter::{MAX_COUNT, MAX_INTERVAL_MS};
 
 use super::super::{
     field::{Field, TextField},
@@ -39,8 +40,8 @@ impl Fields {
     /// Parses the fields. `None` when one is refused, which shows its error.
     pub(super) fn read(self) -> Option<StreamParameters> {
         let name = self.name.read(name)?;
-        let count = self.count.read(|input| number(input, 1, 100_000))?;
-        let interval_ms = self.interval.read(|input| number(input, 0, 60_000))?;
+        let count = self.count.read(|input| number(input, 1, MAX_COUNT))?;
+        let interval_ms = self.interval.read(|input| number(input, 0, MAX_INTERVAL_MS))?;
         let deadline = self.deadline.read(deadline)?;
         if interval_ms == Some(0) && count.is_none() {
             self.count.refuse(InvalidInput::IntervalNeedsCount);
