@@ -1,4 +1,4 @@
-//! What the program can be told to do: to serve, which needs no word, and to look after the database.
+//! The commands of the program: serving, which is the default, and maintenance of the database.
 
 mod backup;
 mod check;
@@ -16,10 +16,10 @@ pub use self::restore::RestoreCommand;
 use crate::config::{Config, DEFAULT_DATA, LogConfig};
 use crate::telemetry;
 
-// The command line. Without a command its options are those of `serve`. What follows is the help's beginning.
+// Without a command, the options are those of `serve`. The documentation below is the start of the help.
 /// Serves the Greeter, the chat and their page on one port.
 ///
-/// Every option can be given as an environment variable too; the option wins.
+/// Every option can also be set as an environment variable; the option takes precedence.
 #[derive(Debug, Parser)]
 #[command(name = "chinwag", version, args_conflicts_with_subcommands = true)]
 struct CommandLine {
@@ -30,30 +30,30 @@ struct CommandLine {
     serve: Config,
 }
 
-/// What the program can be told to do.
+/// The commands of the program.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Serves; this is what the program does without a command
+    /// Serves; the default command
     // `cargo run backend` is `cargo run`.
     #[command(alias = "backend")]
     Serve(Box<Config>),
-    /// Copies the database to a file, while a server may be using it
+    /// Copies the database to a file, even while a server uses it
     Backup(BackupCommand),
-    /// Puts a copy in the place of the database
+    /// Replaces the database with a copy
     Restore(RestoreCommand),
-    /// Looks whether the database is right; changes nothing
+    /// Checks the database; changes nothing
     Check(CheckCommand),
 }
 
 impl Command {
-    /// From the program's arguments and environment; ends the program when they are wrong.
+    /// Parses the program's arguments and environment; exits if they are invalid.
     pub fn from_arguments() -> Self {
         let CommandLine { command, serve } = CommandLine::parse();
         command.unwrap_or_else(|| Self::Serve(Box::new(serve)))
     }
 
-    /// Carries out a command that does not serve. The exit code is 0 when all is well, and 1 when not, with the reason
-    /// on standard error.
+    /// Runs a command other than `serve`. The exit code is 0 for success, and 1 otherwise, with the reason on standard
+    /// error.
     pub fn run(self) -> ExitCode {
         let done = match self {
             Self::Backup(command) => command.run(),
@@ -68,9 +68,9 @@ impl Command {
     }
 }
 
-/// Which database a command is about.
+/// Data folder and log options of a database command.
 #[derive(Args, Debug)]
-struct Folder {
+struct DataFolder {
     /// Directory of the database
     #[arg(long, env = "CHINWAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
     data: PathBuf,
@@ -79,15 +79,15 @@ struct Folder {
     log: LogConfig,
 }
 
-impl Folder {
-    /// The directory, now that what is done with it is logged.
-    fn open(self) -> PathBuf {
+impl DataFolder {
+    /// Starts logging and returns the directory.
+    fn prepare(self) -> PathBuf {
         telemetry::start(&self.log);
         self.data
     }
 }
 
-/// Writes why the program did not do what was asked. Not through the log, which may be off.
+/// Writes an error to standard error. Not through the log, which may be off.
 pub fn write_error(error: &anyhow::Error) {
     if writeln!(io::stderr(), "error: {error:#}").is_err() {
         tracing::error!("{error:#}");
@@ -113,12 +113,12 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_is_consistent() {
+    fn command_line_is_consistent() {
         CommandLine::command().debug_assert();
     }
 
     #[test]
-    fn serving_needs_no_word_and_understands_two() {
+    fn serve_is_the_default_command() {
         for words in [&[][..], &["serve"], &["backend"]] {
             let arguments = [words, &["--listen=127.0.0.1:7"]].concat();
             match parse(&arguments).unwrap() {
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn the_database_commands_name_a_folder_and_a_file() {
+    fn database_commands_take_a_folder_and_a_file() {
         assert!(matches!(parse(&["backup", "--data=here", "file"]).unwrap(), Command::Backup(_)));
         assert!(matches!(parse(&["restore", "file", "--replace"]).unwrap(), Command::Restore(_)));
         assert!(matches!(parse(&["check"]).unwrap(), Command::Check(_)));

@@ -1,4 +1,4 @@
-//! What can be configured, from flags and from the environment, and what is refused.
+//! Configuration from flags and environment variables, and its validation.
 
 mod limits;
 mod rates;
@@ -19,19 +19,19 @@ pub use self::rates::RatesConfig;
 pub use self::web::WebConfig;
 use crate::chat::ChatOptions;
 
-/// Where the server listens unless told otherwise: the port of gRPC's quick starts, this machine only.
+/// Default address and port: the port of gRPC's quick starts, this machine only.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 50051);
 
-/// Where data is kept unless told otherwise.
+/// Default directory of the database.
 pub const DEFAULT_DATA: &str = "data";
 
-/// Where the built page is looked for unless told otherwise: trunk's output.
+/// Default directory of the built page: trunk's output.
 pub const DEFAULT_PAGE: &str = "dist";
 
-/// What is logged unless told otherwise.
+/// Default log filter.
 pub const DEFAULT_LOG: &str = "info";
 
-/// The flags as clap writes them in its own errors.
+/// Flags as clap writes them in its own errors.
 const TLS_CERTIFICATE: &str = "--tls-certificate <FILE>";
 const TLS_KEY: &str = "--tls-key <FILE>";
 
@@ -51,11 +51,11 @@ pub struct Config {
     )]
     pub listen: SocketAddr,
 
-    /// Directory of the database; made when it does not exist
+    /// Directory of the database; created when it does not exist
     #[arg(long, env = "CHINWAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
     pub data: PathBuf,
 
-    /// Directory of the built page; while it holds none, the server says how to build it
+    /// Directory of the built page; while it is empty, the server shows how to build the page
     #[arg(long, env = "CHINWAG_PAGE", value_name = "DIR", default_value = DEFAULT_PAGE)]
     pub page: PathBuf,
 
@@ -64,12 +64,12 @@ pub struct Config {
     #[arg(long = "cors-origin", env = "CHINWAG_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
 
-    /// Who may ask the server, and through whom.
+    /// Host names, CORS headers and trusted proxies.
     #[command(flatten)]
     pub web: WebConfig,
 
-    /// PEM file with the server's certificate, followed by those that lead to a known authority; with it,
-    /// the port speaks https and nothing else
+    /// PEM file with the server's certificate, followed by the intermediate certificates; with it, the port
+    /// accepts https only
     #[arg(long, env = "CHINWAG_TLS_CERTIFICATE", value_name = "FILE", requires = "tls_key")]
     pub tls_certificate: Option<PathBuf>,
 
@@ -82,29 +82,29 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_SECURE_COOKIE", value_name = "BOOL", default_value_t = false, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
     pub secure_cookie: bool,
 
-    /// What is logged, and how.
+    /// Log filter and format.
     #[command(flatten)]
     pub log: LogConfig,
 
-    /// How much clients may hold; what is given here wins over `limits`.
+    /// Limits on connections, calls and buffered bytes; a flag overrides the same field of `limits`.
     #[command(flatten)]
     pub client_limits: LimitConfig,
 
-    /// How often people may do what costs the server something.
+    /// Rate limits.
     #[command(flatten)]
     pub rates: RatesConfig,
 
-    /// How the chat is tuned; `data`, `secure_cookie` and `rooms_per_user` are taken from above. No flags.
+    /// Chat options without flags; `data`, `secure_cookie` and `rooms_per_user` are taken from the fields above.
     #[arg(skip)]
     pub chat: ChatOptions,
 
-    /// Limits of the HTTP side; `tls` and `trusted_proxies` are taken from above. Those without flags suit small and
-    /// large servers.
+    /// HTTP limits; `tls` and `trusted_proxies` are taken from the fields above. Limits without a flag suit small and large
+    /// servers.
     #[arg(skip)]
     pub limits: ServeOptions,
 }
 
-/// What is logged, and how.
+/// Log filter and format.
 #[derive(Args, Clone, Debug)]
 pub struct LogConfig {
     /// What to log to standard error: off, error, warn, info, debug, trace, or directives such as
@@ -118,23 +118,23 @@ pub struct LogConfig {
     )]
     pub filter: String,
 
-    /// How to write a line of the log
+    /// Format of a log line
     #[arg(long = "log-format", env = "CHINWAG_LOG_FORMAT", value_name = "FORMAT", default_value = "text")]
     pub format: LogFormat,
 }
 
-/// How a line of the log is written.
+/// Format of a log line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A sentence and its fields, for people.
+    /// A sentence with fields, for people.
     Text,
     /// One JSON object per line, for programs.
     Json,
 }
 
 impl Config {
-    /// Refuses what can be known to be wrong before anything is opened, naming flag, value and what is
-    /// allowed. Makes the directory of the database.
+    /// Validates values before anything is opened. Errors name flag, value and what is allowed. Creates the database's
+    /// directory.
     pub fn check(&self) -> Result<(), clap::Error> {
         if let Err(error) = fs::create_dir_all(&self.data) {
             let reason = format!("it has to be a directory, or a path where one can be made ({error})");
@@ -146,7 +146,7 @@ impl Config {
         self.tls().map(drop)
     }
 
-    /// Limits of the HTTP side, as they hold.
+    /// The HTTP limits with all flags applied.
     pub fn serve_options(&self) -> Result<ServeOptions, clap::Error> {
         let mut options = self.limits.clone();
         self.client_limits.apply(&mut options);
@@ -155,18 +155,18 @@ impl Config {
         Ok(options)
     }
 
-    /// Allows as many connections as `fit` makes of the number that was configured.
+    /// Lowers the limit of connections to what `fit` returns for the configured number.
     pub fn limit_connections(&mut self, fit: impl FnOnce(usize) -> usize) {
         self.client_limits.apply(&mut self.limits);
         self.client_limits.max_connections = NonZeroUsize::new(fit(self.limits.max_connections));
     }
 
-    /// Whether the port speaks https.
+    /// Whether the port accepts https.
     pub fn is_https(&self) -> bool {
         self.tls_certificate.is_some()
     }
 
-    /// Reads certificate and key, when they are given.
+    /// Loads certificate and key, when they are configured.
     pub fn tls(&self) -> Result<Option<Tls>, clap::Error> {
         let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) else { return Ok(None) };
         let tls = Tls::from_pem(&read(TLS_CERTIFICATE, certificate)?, &read(TLS_KEY, key)?);

@@ -1,41 +1,26 @@
-//! The Greeter of gRPC's quick starts, all four kinds of call. Documented in `helloworld.proto`.
+//! The Greeter of gRPC's quick starts, with all four kinds of calls. Documented in `helloworld.proto`.
 
 use std::time::Duration;
 
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
 use proto::helloworld::server::greeter_server::Greeter;
 use proto::helloworld::{HelloReply, HelloRequest};
+use proto::limits::greeter::{
+    COUNT_KEY, DEFAULT_INTERVAL_MS, INTERVAL_KEY, MAX_COUNT, MAX_INTERVAL_MS, MAX_NAME_CHARS, MAX_NAMES,
+    MAX_NAMES_BYTES,
+};
 use tokio::time::{Instant, sleep_until};
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_types::{ErrorDetails, StatusExt as _};
 
-/// Longest name, in characters (Unicode scalar values). Longer: INVALID_ARGUMENT.
-pub const MAX_NAME_CHARS: usize = 1_000;
+/// Greetings shorter than this are sent uncompressed, bytes: gzip would make them longer.
+const MIN_COMPRESSED_BYTES: usize = 256;
 
-/// Most names in one `SayHelloClientStream`. More: RESOURCE_EXHAUSTED.
-pub const MAX_NAMES: usize = 1_000;
+/// Default interval between two greetings.
+const DEFAULT_INTERVAL: Duration = Duration::from_millis(DEFAULT_INTERVAL_MS);
 
-/// Most bytes of the names in one `SayHelloClientStream` together: they are held until the last one has come. More:
-/// RESOURCE_EXHAUSTED.
-pub const MAX_NAMES_BYTES: usize = 16 * 1024;
-
-/// Request metadata: how many greetings `SayHelloStreamReply` sends.
-pub const COUNT_KEY: &str = "x-greeter-count";
-
-/// Request metadata: milliseconds between two greetings of `SayHelloStreamReply`.
-pub const INTERVAL_KEY: &str = "x-greeter-interval-ms";
-
-/// Most greetings that can be asked for by [`COUNT_KEY`]. More: INVALID_ARGUMENT.
-pub const MAX_COUNT: u64 = 100_000;
-
-/// Longest interval that can be asked for by [`INTERVAL_KEY`]. Longer: INVALID_ARGUMENT.
-pub const MAX_INTERVAL_MS: u64 = 60_000;
-
-/// The interval when none is asked for.
-pub const DEFAULT_INTERVAL: Duration = Duration::from_millis(500);
-
-/// The Greeter. Holds nothing.
+/// The Greeter. Stateless.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct GreeterService;
 
@@ -45,7 +30,7 @@ impl Greeter for GreeterService {
     type SayHelloBidiStreamStream = BoxStream<'static, Result<HelloReply, Status>>;
 
     async fn say_hello(&self, request: Request<HelloRequest>) -> Result<Response<HelloReply>, Status> {
-        greet(&request.into_inner()).map(Response::new)
+        greet(&request.into_inner()).map(respond)
     }
 
     async fn say_hello_stream_reply(
@@ -88,8 +73,18 @@ impl Greeter for GreeterService {
         if names.count == 0 {
             return Err(Status::invalid_argument("no name was sent, so there is nobody to greet"));
         }
-        Ok(Response::new(hello(&names.enumerated())))
+        Ok(respond(hello(&names.enumerated())))
     }
+}
+
+/// A response that is compressed if it is long enough.
+fn respond(reply: HelloReply) -> Response<HelloReply> {
+    let is_short = reply.message.len() < MIN_COMPRESSED_BYTES;
+    let mut response = Response::new(reply);
+    if is_short {
+        response.disable_compression();
+    }
+    response
 }
 
 fn greet(request: &HelloRequest) -> Result<HelloReply, Status> {
@@ -101,14 +96,14 @@ fn hello(whom: &str) -> HelloReply {
     HelloReply { message: format!("Hello, {whom}!") }
 }
 
-/// Names that come one after another, held in one text.
+/// The names of a client-streaming call, joined as they arrive.
 #[derive(Debug, Default)]
 struct Names {
-    /// All but the last one, with commas between them.
+    /// All names but the last, joined by commas.
     first: String,
     last: String,
     count: usize,
-    /// Length of the names, without commas.
+    /// Total length of the names without commas.
     bytes: usize,
 }
 
@@ -133,7 +128,7 @@ impl Names {
 }
 
 fn check_name(name: &str) -> Result<(), Status> {
-    // Bytes first: a name of that few bytes cannot have too many characters.
+    // A short byte length proves a short name without counting characters.
     if name.len() <= MAX_NAME_CHARS || name.chars().count() <= MAX_NAME_CHARS {
         return Ok(());
     }
@@ -146,18 +141,18 @@ fn invalid(field: &str, sentence: String) -> Status {
     Status::with_error_details(tonic::Code::InvalidArgument, sentence, details)
 }
 
-/// How often and how many times `SayHelloStreamReply` greets.
+/// Number and interval of the greetings of `SayHelloStreamReply`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Pace {
-    /// None: without end.
+    /// `None`: unlimited.
     count: Option<u64>,
     interval: Duration,
 }
 
 impl Pace {
     fn from_metadata(metadata: &MetadataMap) -> Result<Self, Status> {
-        let count = number(metadata, COUNT_KEY, 1, MAX_COUNT)?;
-        let interval = number(metadata, INTERVAL_KEY, 0, MAX_INTERVAL_MS)?.map(Duration::from_millis);
+        let count = number(metadata, COUNT_KEY, 1, MAX_COUNT.into())?;
+        let interval = number(metadata, INTERVAL_KEY, 0, MAX_INTERVAL_MS.into())?.map(Duration::from_millis);
         if count.is_none() && interval == Some(Duration::ZERO) {
             return Err(invalid(
                 INTERVAL_KEY,
@@ -167,7 +162,7 @@ impl Pace {
         Ok(Self { count, interval: interval.unwrap_or(DEFAULT_INTERVAL) })
     }
 
-    /// `reply` at once and then once per interval.
+    /// A stream of `reply`: the first at once, then one per interval.
     fn repeat(self, reply: HelloReply) -> impl futures_util::Stream<Item = HelloReply> {
         let start = Instant::now();
         stream::unfold((0, start), move |(sent, at)| {
@@ -179,7 +174,7 @@ impl Pace {
                 if sent > 0 && !self.interval.is_zero() {
                     sleep_until(at).await;
                 }
-                // After a reader that was slow the next greeting waits a whole interval again.
+                // After a slow reader, the next greeting waits a whole interval again.
                 let next = at.max(Instant::now()) + self.interval;
                 Some((reply, (sent + 1, next)))
             }
@@ -187,7 +182,7 @@ impl Pace {
     }
 }
 
-/// The number that the metadata `key` holds, `None` when it is absent.
+/// Parses the number in the metadata `key`; `None` if it is absent.
 fn number(metadata: &MetadataMap, key: &str, min: u64, max: u64) -> Result<Option<u64>, Status> {
     let Some(value) = metadata.get(key) else { return Ok(None) };
     value

@@ -1,10 +1,11 @@
 //! The server: Greeter, chat and page on one port.
 //!
-//! The HTTP side is `edge`'s; here is what is served, and in which order it starts and stops.
+//! `tonic_serve` does the HTTP side; this crate defines the services, and the order in which they start and stop.
 
 pub mod chat;
 pub mod commands;
 pub mod config;
+mod error_chain;
 pub mod greeter;
 pub mod open_files;
 pub mod rates;

@@ -1,15 +1,14 @@
-//! How many files and sockets the process may have open.
+//! The limit of open files and sockets.
 
-/// Open files that are not connections: the database's, the log, files of the page that are being sent, and
-/// connections that are being refused or have to make room.
+/// Open files other than connections: the database's, the log, files of the page being sent, and connections that are
+/// being refused or closed.
 #[cfg(unix)]
-const RESERVE: u64 = 192;
+const OTHER_FILES: u64 = 192;
 
-/// Lets the process open as many files as the system allows it to, instead of the few that it is given at
-/// first, and says how many connections fit: `wanted`, or what a lower limit leaves beside the other files. A
-/// process with few files uses three eighths of them for connections.
+/// Raises the soft limit of open files to the hard limit. Returns the number of connections that fit: `wanted`, or what a
+/// lower limit leaves after [`OTHER_FILES`], but at least three eighths of the limit.
 #[cfg(unix)]
-pub fn allow(wanted: usize) -> usize {
+pub fn raise_limit(wanted: usize) -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};
 
     let mut limit = getrlimit(Resource::Nofile);
@@ -20,7 +19,7 @@ pub fn allow(wanted: usize) -> usize {
         }
     }
     let Some(files) = getrlimit(Resource::Nofile).current else { return wanted };
-    let fit = fitting(files);
+    let fit = connections_that_fit(files);
     if fit >= wanted {
         return wanted;
     }
@@ -34,14 +33,14 @@ pub fn allow(wanted: usize) -> usize {
 }
 
 #[cfg(unix)]
-fn fitting(files: u64) -> usize {
-    let fit = (files * 3 / 8).max(files.saturating_sub(RESERVE)).max(1);
+fn connections_that_fit(files: u64) -> usize {
+    let fit = (files * 3 / 8).max(files.saturating_sub(OTHER_FILES)).max(1);
     usize::try_from(fit).unwrap_or(usize::MAX)
 }
 
-/// Other systems have no such limit.
+/// There is no such limit on other systems.
 #[cfg(not(unix))]
-pub fn allow(wanted: usize) -> usize {
+pub fn raise_limit(wanted: usize) -> usize {
     wanted
 }
 
@@ -50,10 +49,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn connections_leave_files_for_the_rest() {
-        assert_eq!(fitting(64), 24);
-        assert_eq!(fitting(256), 96);
-        assert_eq!(fitting(1_024), 832);
-        assert_eq!(fitting(1), 1);
+    fn connections_leave_files_for_other_uses() {
+        assert_eq!(connections_that_fit(64), 24);
+        assert_eq!(connections_that_fit(256), 96);
+        assert_eq!(connections_that_fit(1_024), 832);
+        assert_eq!(connections_that_fit(1), 1);
     }
 }

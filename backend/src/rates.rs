@@ -1,10 +1,8 @@
-//! How often people may do what costs the server something: for each user, for each network, and for all
-//! together.
+//! Rate limits per user, per network, and in all.
 //!
-//! Knows no gRPC and no chat: users are numbers and networks addresses. An action that its user's rate refuses
-//! is counted for nobody, so that one user's flood does not use up what their network may do. An action that is
-//! repeated is counted again, also when it has an operation id: whether it is a repeat is known only once the
-//! database was asked.
+//! Knows no gRPC and no chat: users are numbers, networks are addresses. An action that its user's limit refuses is not
+//! counted for the network, so that one user's flood does not use up what their network may do. A repeated action counts
+//! again, even with an operation id: only the database knows that it is a repeat.
 
 mod limiter;
 mod rate;
@@ -12,11 +10,12 @@ mod rate;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use http::Extensions;
+use parking_lot::Mutex;
 use tonic_serve::ClientAddress;
 
 use self::limiter::{DirectLimiter, KeyedLimiter};
@@ -24,11 +23,11 @@ use self::limiter::{DirectLimiter, KeyedLimiter};
 pub use self::limiter::{MAX_KEYS, SHARED_KEYS};
 pub use self::rate::Rate;
 
-/// How often the limiters forget what they no longer need, and how often the number of refused calls is logged.
+/// Interval between two clean-ups of the limiters, and between two log lines about refused calls.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(60);
 
-/// The shortest time after which somebody who shares a limit with others is told to come back.
-const SHARED_PAUSE: Duration = Duration::from_secs(1);
+/// Shortest delay that is announced to a client that shares a limit with others.
+const MIN_SHARED_DELAY: Duration = Duration::from_secs(1);
 
 /// See [`RateLimits::join_address`].
 pub const JOIN_ADDRESS: Rate = Rate::new(60, 1, Duration::from_secs(2));
@@ -53,20 +52,20 @@ pub const ANONYMOUS_ADDRESS: Rate = Rate::new(200, 50, Duration::from_secs(1));
 /// See [`RateLimits::anonymous_all`].
 pub const ANONYMOUS_ALL: Rate = Rate::new(10_000, 5_000, Duration::from_secs(1));
 
-/// The rates. The defaults let a person do at once what a person does, and an office do what its people do,
-/// who share one address. "Address" is an IPv4 address, or the first 64 bits of an IPv6 address.
+/// The rate limits. The defaults fit a person, and an office whose people share one address. "Address" is an IPv4
+/// address, or the first 64 bits of an IPv6 address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RateLimits {
-    /// Joins from one address. Default 60 at once, then one in 2 s: an office that joins together, with the
-    /// tries that find a name taken.
+    /// Joins from one address. Default 60 at once, then one in 2 s: an office that joins together, including attempts
+    /// with a name that is taken.
     pub join_address: Rate,
     /// Joins in all. Default 500 at once, then 100/s.
     pub join_all: Rate,
-    /// Rooms that one user makes. Default 10 at once, then one a minute.
+    /// Rooms created by one user. Default 10 at once, then one a minute.
     pub room_user: Rate,
-    /// Rooms that are made from one address. Default five times that.
+    /// Rooms created from one address. Default 50 at once, then five a minute.
     pub room_address: Rate,
-    /// Rooms that are made in all. Default 100 at once, then one a second.
+    /// Rooms created in all. Default 100 at once, then one a second.
     pub room_all: Rate,
     /// Messages of one user. Default 60 at once, then 5/s: more than anybody types or pastes.
     pub send_user: Rate,
@@ -74,13 +73,13 @@ pub struct RateLimits {
     pub send_address: Rate,
     /// Messages in all. Default 10,000 at once, then 5,000/s.
     pub send_all: Rate,
-    /// Calls of one user that are none of these. Default 1,000 at once, then 200/s.
+    /// All other calls of one user. Default 1,000 at once, then 200/s.
     pub call_user: Rate,
-    /// Calls from one address that no valid session belongs to, `Join` aside: those of the Greeter, of
-    /// reflection, and those of the chat without a session or with one that is over. Questions after the
-    /// server's health are counted by themselves. Default 200 at once, then 50/s.
+    /// Calls without a valid session from one address, `Join` excluded: the Greeter's, reflection's, and the chat's
+    /// without a session or with an expired one. Health checks have a limit of the same size. Default 200 at once, then
+    /// 50/s.
     pub anonymous_address: Rate,
-    /// The same in all, health aside. Default 10,000 at once, then 5,000/s.
+    /// The same in all, health checks excluded. Default 10,000 at once, then 5,000/s.
     pub anonymous_all: Rate,
 }
 
@@ -103,7 +102,7 @@ impl Default for RateLimits {
 }
 
 impl RateLimits {
-    /// No limit at all: for servers that are loaded on purpose.
+    /// No limits: for load tests.
     pub const OFF: Self = Self {
         join_address: Rate::OFF,
         join_all: Rate::OFF,
@@ -119,7 +118,7 @@ impl RateLimits {
     };
 }
 
-/// What is limited.
+/// A limited action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// `Join`.
@@ -134,30 +133,30 @@ pub enum Action {
     Anonymous,
 }
 
-/// Who has done too much.
+/// Whose limit was exceeded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// The user.
     User,
-    /// All who share the user's address.
+    /// Everybody who shares the user's address.
     Address,
     /// Everybody together.
     All,
 }
 
-/// An action came too often. It reads as a sentence for the person.
+/// An action exceeded its rate limit. Displays as a sentence for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{} Try again in {}.", self.sentence(), Spoken(*after))]
-pub struct TooOften {
-    /// What came.
+#[error("{} Try again in {}.", self.sentence(), RoundedUp(*after))]
+pub struct RateExceeded {
+    /// The refused action.
     pub action: Action,
-    /// Whose limit it was.
+    /// Whose limit was exceeded.
     pub scope: Scope,
-    /// When it may be tried again; whole milliseconds.
+    /// Delay until the next attempt; whole milliseconds.
     pub after: Duration,
 }
 
-impl TooOften {
+impl RateExceeded {
     fn sentence(&self) -> &'static str {
         match (self.action, self.scope) {
             (Action::Join, Scope::All) => "Too many people are joining at the moment.",
@@ -175,10 +174,10 @@ impl TooOften {
     }
 }
 
-/// A time as people say it, never shorter than it is.
-struct Spoken(Duration);
+/// A duration in words, rounded up.
+struct RoundedUp(Duration);
 
-impl fmt::Display for Spoken {
+impl fmt::Display for RoundedUp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_millis().div_ceil(1_000).max(1);
         let (number, unit) = match seconds {
@@ -190,14 +189,14 @@ impl fmt::Display for Spoken {
     }
 }
 
-/// The network that a request with these extensions came from.
-pub fn network(extensions: &Extensions) -> IpAddr {
-    // Every request over a socket has an address; those that have none are counted together.
+/// The client network of a request with these extensions.
+pub fn client_network(extensions: &Extensions) -> IpAddr {
+    // Every request over a socket has an address. In-process requests without one share a limit.
     let address = extensions.get::<ClientAddress>();
     address.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.network())
 }
 
-/// Counts what is done. Each limiter remembers at most [`MAX_KEYS`] users or networks by themselves.
+/// All rate limiters. Each limits at most [`MAX_KEYS`] users or networks individually.
 #[derive(Debug)]
 pub struct Rates {
     join_address: KeyedLimiter<IpAddr>,
@@ -212,15 +211,15 @@ pub struct Rates {
     anonymous_address: KeyedLimiter<IpAddr>,
     anonymous_all: DirectLimiter,
     health_address: KeyedLimiter<IpAddr>,
-    /// The networks that made too many calls without a valid session, and until when no session is looked up
-    /// for them. At most [`MAX_KEYS`]; one more is refused only after its token was looked up.
+    /// Networks with too many calls without a valid session, and until when their tokens are not looked up. At most
+    /// [`MAX_KEYS`]; a network beyond that is refused only after a look-up.
     blocked: Mutex<HashMap<IpAddr, Instant>>,
-    /// Actions refused since that was last logged.
+    /// Refused actions since the last log line.
     refused: AtomicU64,
 }
 
 impl Rates {
-    /// Limiters that have counted nothing yet.
+    /// Limiters with nothing counted.
     pub fn new(limits: &RateLimits) -> Self {
         Self {
             join_address: KeyedLimiter::new(limits.join_address),
@@ -240,38 +239,38 @@ impl Rates {
         }
     }
 
-    /// Somebody on `network` wants to join.
-    pub fn join(&self, network: IpAddr) -> Result<(), TooOften> {
+    /// Counts a `Join` from `network`.
+    pub fn join(&self, network: IpAddr) -> Result<(), RateExceeded> {
         self.refuse(Action::Join, Scope::Address, self.join_address.check(network))?;
         self.refuse(Action::Join, Scope::All, self.join_all.check())
     }
 
-    /// `user` wants to make a room.
-    pub fn create_room(&self, user: i64, network: IpAddr) -> Result<(), TooOften> {
-        // The narrowest first: what is refused there is not counted for others.
+    /// Counts a `CreateRoom` of `user`.
+    pub fn create_room(&self, user: i64, network: IpAddr) -> Result<(), RateExceeded> {
+        // The narrowest scope first: an action refused there is not counted for others.
         self.refuse(Action::CreateRoom, Scope::User, self.room_user.check(user))?;
         self.refuse(Action::CreateRoom, Scope::Address, self.room_address.check(network))?;
         self.refuse(Action::CreateRoom, Scope::All, self.room_all.check())
     }
 
-    /// `user` wants to send a message.
-    pub fn send(&self, user: i64, network: IpAddr) -> Result<(), TooOften> {
+    /// Counts a `SendMessage` of `user`.
+    pub fn send(&self, user: i64, network: IpAddr) -> Result<(), RateExceeded> {
         self.refuse(Action::Send, Scope::User, self.send_user.check(user))?;
         self.refuse(Action::Send, Scope::Address, self.send_address.check(network))?;
         self.refuse(Action::Send, Scope::All, self.send_all.check())
     }
 
-    /// `user` makes another call.
-    pub fn call(&self, user: i64) -> Result<(), TooOften> {
+    /// Counts any other call of `user`.
+    pub fn call(&self, user: i64) -> Result<(), RateExceeded> {
         self.refuse(Action::Call, Scope::User, self.call_user.check(user))
     }
 
-    /// The token of a call from `network` was looked up and is not known. A network that goes on so is told to wait
-    /// before the next look-up.
-    pub fn unknown_token(&self, network: IpAddr) -> Result<(), TooOften> {
+    /// Counts a call from `network` whose token was looked up and not found. Over the limit, further look-ups are blocked
+    /// for a while.
+    pub fn unknown_token(&self, network: IpAddr) -> Result<(), RateExceeded> {
         let checked = self.anonymous(network);
-        if let Err(TooOften { scope: Scope::Address, after, .. }) = &checked {
-            let mut blocked = self.blocked();
+        if let Err(RateExceeded { scope: Scope::Address, after, .. }) = &checked {
+            let mut blocked = self.blocked.lock();
             if blocked.len() < MAX_KEYS || blocked.contains_key(&network) {
                 blocked.insert(network, Instant::now() + *after);
             }
@@ -279,17 +278,17 @@ impl Rates {
         checked
     }
 
-    /// A call from `network` has no session.
-    pub fn anonymous(&self, network: IpAddr) -> Result<(), TooOften> {
+    /// Counts a call from `network` without a session.
+    pub fn anonymous(&self, network: IpAddr) -> Result<(), RateExceeded> {
         let checked = self.anonymous_address.check(network);
         self.refuse(Action::Anonymous, Scope::Address, checked)?;
         self.refuse(Action::Anonymous, Scope::All, self.anonymous_all.check())
     }
 
-    /// A call from `network` has a token that has to be looked up in the database. It is not counted here:
-    /// [`unknown_token`](Self::unknown_token) counts it when the token is not found.
-    pub fn look_up(&self, network: IpAddr) -> Result<(), TooOften> {
-        let until = self.blocked().get(&network).copied();
+    /// Checks that tokens from `network` may be looked up in the database. Counts nothing:
+    /// [`unknown_token`](Self::unknown_token) counts when the token is not found.
+    pub fn check_look_up(&self, network: IpAddr) -> Result<(), RateExceeded> {
+        let until = self.blocked.lock().get(&network).copied();
         let wait = until.map(|until| until.saturating_duration_since(Instant::now()));
         match wait {
             Some(wait) if !wait.is_zero() => {
@@ -300,13 +299,12 @@ impl Rates {
         }
     }
 
-    /// Somebody on `network` asks after the server's health.
-    pub fn health(&self, network: IpAddr) -> Result<(), TooOften> {
+    /// Counts a health check from `network`.
+    pub fn health(&self, network: IpAddr) -> Result<(), RateExceeded> {
         self.refuse(Action::Anonymous, Scope::Address, self.health_address.check(network))
     }
 
-    /// Forgets what is no longer needed and logs how much was refused, once a minute. Runs until it is
-    /// dropped.
+    /// Removes idle limiter entries and logs the number of refused calls, once a minute. Runs until dropped.
     pub async fn clean_up_regularly(self: Arc<Self>) {
         let mut interval = tokio::time::interval(CLEAN_UP_INTERVAL);
         loop {
@@ -330,7 +328,7 @@ impl Rates {
             networks.retain_recent();
         }
         let now = Instant::now();
-        let mut blocked = self.blocked();
+        let mut blocked = self.blocked.lock();
         blocked.retain(|_, until| *until > now);
         blocked.shrink_to_fit();
         drop(blocked);
@@ -344,22 +342,23 @@ impl Rates {
         }
     }
 
-    fn refuse(&self, action: Action, scope: Scope, checked: Result<(), Duration>) -> Result<(), TooOften> {
+    fn refuse(
+        &self,
+        action: Action,
+        scope: Scope,
+        checked: Result<(), Duration>,
+    ) -> Result<(), RateExceeded> {
         checked.map_err(|due| {
             self.refused.fetch_add(1, Ordering::Relaxed);
-            TooOften { action, scope, after: if scope == Scope::User { due } else { spread(due) } }
+            RateExceeded { action, scope, after: if scope == Scope::User { due } else { add_jitter(due) } }
         })
-    }
-
-    fn blocked(&self) -> MutexGuard<'_, HashMap<IpAddr, Instant>> {
-        self.blocked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// When one of many who share a limit comes back. The next action is due for one of them alone: told the same
-/// time, all of them would come at once, and again, each time for one of them.
-fn spread(due: Duration) -> Duration {
-    let after = due.max(SHARED_PAUSE).mul_f64(1.0 + fastrand::f64());
+/// Adds jitter to the delay of a shared limit. The next action is due for only one client: with equal delays all of them
+/// would return at once, again and again.
+fn add_jitter(due: Duration) -> Duration {
+    let after = due.max(MIN_SHARED_DELAY).mul_f64(1.0 + fastrand::f64());
     Duration::from_millis(u64::try_from(after.as_millis()).unwrap_or(u64::MAX))
 }
 

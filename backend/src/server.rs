@@ -1,61 +1,71 @@
-//! Puts the services together, starts them and stops them in order.
+//! Builds the services, serves them, and shuts them down in order.
 
-mod anonymous;
 mod certificate;
+mod rate_limit;
+mod unknown_method;
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::HeaderName;
 use proto::chat::v1::server::chat_service_server::SERVICE_NAME as CHAT;
 use proto::helloworld::server::greeter_server::{GreeterServer, SERVICE_NAME as GREETER};
+use proto::limits::greeter::{COUNT_KEY, INTERVAL_KEY};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding as Encoding;
 use tonic::service::Routes;
 use tonic_health::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_serve::{AllowedHosts, App, CorsOptions, Methods, Page, Tls};
 
 use crate::chat::{Chat, ChatOptions, Fault, MAX_REQUEST_BYTES};
 use crate::config::Config;
-use crate::greeter::{self, GreeterService};
+use crate::greeter::GreeterService;
 use crate::rates::Rates;
 
-use self::anonymous::Limit;
+use self::rate_limit::RateLimit;
+use self::unknown_method::name_unknown_methods;
 
-/// Largest request that the Greeter reads, bytes; larger ones are refused. The longest name takes 4,000.
+/// Largest Greeter request, bytes; larger ones are refused. The longest name takes 4,000.
 const MAX_GREETER_REQUEST: usize = 64 * 1024;
 
-/// Longest answer of the methods below, bytes: a page of events.
-const MAX_LONG_ANSWER: usize = 1024 * 1024;
+/// Largest response of [`LARGE_RESPONSES`], bytes: one page of events.
+const MAX_LARGE_RESPONSE: usize = 1024 * 1024;
 
-/// The methods whose answers may be long, of which a client that reads nothing shall not have many made.
-const LONG_ANSWERS: [&str; 2] = ["/chat.v1.ChatService/ListEvents", "/chat.v1.ChatService/ListRooms"];
+/// Methods with large responses. A client that reads nothing must not have many of them built.
+const LARGE_RESPONSES: [&str; 2] = ["/chat.v1.ChatService/ListEvents", "/chat.v1.ChatService/ListRooms"];
 
-/// The methods whose answers are compressed for callers that take it: the long ones. A stream's frames are
-/// small and shared by all streams, and compressing each for itself would cost more than it saves.
-const COMPRESSED: [&str; 2] = ["/chat.v1.ChatService/ListEvents", "/chat.v1.ChatService/ListRooms"];
+/// Methods whose responses are compressed for callers that accept it. Not the streams: the chat's frames are small and
+/// shared by all streams, and a small request must not make the server compress 100,000 greetings.
+const COMPRESSED_RESPONSES: [&str; 4] = [
+    "/chat.v1.ChatService/ListEvents",
+    "/chat.v1.ChatService/ListRooms",
+    "/helloworld.Greeter/SayHello",
+    "/helloworld.Greeter/SayHelloClientStream",
+];
 
-/// What the page's address shows while there is no page.
-const NO_PAGE: &str = include_str!("server/no_page.html");
+/// The document that is served while the page is not built.
+const PAGE_NOT_BUILT: &str = include_str!("server/page_not_built.html");
 
-/// What somebody reads whose request was refused because of its host name.
+/// Hint in the response to a request that was refused because of its host name.
 const HOST_HINT: &str = "(whoever runs it can allow the name with --host)";
 
-/// What health is asked about: the server as a whole, and each service.
-const WATCHED: [&str; 3] = ["", GREETER, CHAT];
+/// Services that the health service reports on: the server as a whole, and each service.
+const HEALTH_SERVICES: [&str; 3] = ["", GREETER, CHAT];
 
-/// Everything opened that has to be open before the first connection.
+/// A server whose database is open, ready to accept connections.
 #[derive(Debug)]
 pub struct Server {
     config: Config,
     chat: Chat,
 }
 
-/// Opens what `config` names and serves on `listener` until `shutdown` resolves.
+/// Opens the database that `config` names and serves on `listener` until `shutdown` resolves.
 pub async fn serve(
     listener: TcpListener,
     config: Config,
@@ -65,7 +75,7 @@ pub async fn serve(
 }
 
 impl Server {
-    /// Opens what `config` names.
+    /// Validates the limits, reads the certificate and opens the database.
     pub async fn open(mut config: Config) -> anyhow::Result<Self> {
         config.limits = config.serve_options()?;
         if let Some(expiry) = config.limits.tls.as_ref().and_then(Tls::expires) {
@@ -77,57 +87,34 @@ impl Server {
             secure_cookie: config.secure_cookie || config.is_https(),
             ..config.chat.clone()
         };
-        // Opening reads and may migrate a database: not on a thread that serves others.
+        // Opening blocks: it reads the database and may migrate it.
         let chat = tokio::task::spawn_blocking(|| Chat::open(options)).await??;
         Ok(Self { config, chat })
     }
 
-    /// Serves on `listener` until `shutdown` resolves; then stops in order: no new connections, the
-    /// chat's goodbyes, the drain, the database.
+    /// Serves on `listener` until `shutdown` resolves. Then: no new connections, goodbyes on the chat's streams, drain,
+    /// close the database.
     pub async fn serve(
         self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
         let (health, health_service) = health_reporter();
-        report(&health, ServingStatus::Serving).await;
+        set_health(&health, ServingStatus::Serving).await;
         let rates = Arc::new(Rates::new(&self.config.rates.limits()));
         let mut background = JoinSet::new();
         background.spawn(rates.clone().clean_up_regularly());
-        let greeter = GreeterServer::new(GreeterService).max_decoding_message_size(MAX_GREETER_REQUEST);
-        let greeter = Limit::around(greeter, &rates, Rates::anonymous);
-        let health_service = Limit::around(health_service, &rates, Rates::health);
-        let chat = self
-            .chat
-            .service(rates.clone())
-            .accept_compressed(Encoding::Gzip)
-            .send_compressed(Encoding::Gzip);
-        let routes = Routes::new(greeter).add_service(chat).add_service(health_service);
-        let app = self.app(reflection(routes, &rates)?)?;
-
-        tracing::info!(
-            listen = %listener.local_addr()?,
-            tls = self.config.is_https(),
-            page = self.config.page.join("index.html").exists(),
-            cors.origins = self.config.cors_origins.len(),
-            hosts = self.config.web.hosts.len(),
-            trusted_proxies = self.config.web.trusted_proxies.len(),
-            "serving"
-        );
-        if self.config.web.hosts.is_empty() && !listener.local_addr()?.ip().to_canonical().is_loopback() {
-            tracing::warn!(
-                "only requests for localhost and for IP addresses are answered; if people reach this server by a name, \
-                 say it with --host"
-            );
-        }
+        let routes = self.routes(health_service, &rates)?;
+        let app = self.app(routes)?;
+        self.log_start(&listener)?;
         let chat = self.chat.clone();
         let stopping = async move {
             tokio::select! {
                 () = shutdown => {}
-                never = report_storage(&health, chat.health()) => match never {},
+                never = follow_chat_health(&health, chat.health()) => match never {},
             }
             chat.begin_shutdown();
-            report(&health, ServingStatus::NotServing).await;
+            set_health(&health, ServingStatus::NotServing).await;
         };
         let served = tonic_serve::serve(listener, app, self.config.limits, stopping).await;
         self.chat.close().await;
@@ -136,24 +123,61 @@ impl Server {
         Ok(())
     }
 
+    /// All services: the Greeter, the chat, health and reflection.
+    fn routes<H: Health>(&self, health: HealthServer<H>, rates: &Arc<Rates>) -> anyhow::Result<Routes> {
+        let greeter = GreeterServer::new(GreeterService)
+            .max_decoding_message_size(MAX_GREETER_REQUEST)
+            .accept_compressed(Encoding::Gzip)
+            .send_compressed(Encoding::Gzip);
+        let chat = self
+            .chat
+            .service(rates.clone())
+            .accept_compressed(Encoding::Gzip)
+            .send_compressed(Encoding::Gzip);
+        let routes = Routes::new(RateLimit::wrap(greeter, rates, Rates::anonymous))
+            .add_service(chat)
+            .add_service(RateLimit::wrap(health, rates, Rates::health));
+        Ok(name_unknown_methods(add_reflection(routes, rates)?))
+    }
+
     fn app(&self, routes: Routes) -> anyhow::Result<App> {
-        let greeter_headers = [greeter::COUNT_KEY, greeter::INTERVAL_KEY].map(HeaderName::from_static);
+        let greeter_headers = [COUNT_KEY, INTERVAL_KEY].map(HeaderName::from_static);
         let cors = CorsOptions::new(self.config.cors_origins.iter().cloned())
             .allow_headers(greeter_headers)
             .allow_headers(self.config.web.cors_headers.iter().cloned());
         Ok(App::new(routes)
             .allowed_hosts(AllowedHosts::new(self.config.web.hosts.iter().cloned()).hint(HOST_HINT))
-            .page(Page::new(&self.config.page).when_missing(NO_PAGE))
+            .page(Page::new(&self.config.page).when_missing(PAGE_NOT_BUILT))
             .cors(cors)
             .methods(methods()?)
             .max_message_size_of(GREETER, MAX_GREETER_REQUEST)
             .max_message_size_of(CHAT, MAX_REQUEST_BYTES)
-            .long_responses(LONG_ANSWERS, MAX_LONG_ANSWER)
-            .compress_only(COMPRESSED))
+            .long_responses(LARGE_RESPONSES, MAX_LARGE_RESPONSE)
+            .compress_only(COMPRESSED_RESPONSES))
+    }
+
+    fn log_start(&self, listener: &TcpListener) -> io::Result<()> {
+        let address = listener.local_addr()?;
+        tracing::info!(
+            listen = %address,
+            tls = self.config.is_https(),
+            page = self.config.page.join("index.html").exists(),
+            cors.origins = self.config.cors_origins.len(),
+            hosts = self.config.web.hosts.len(),
+            trusted_proxies = self.config.web.trusted_proxies.len(),
+            "serving"
+        );
+        if self.config.web.hosts.is_empty() && !address.ip().to_canonical().is_loopback() {
+            tracing::warn!(
+                "only requests for localhost and for IP addresses are answered; if people reach this server by a host \
+                 name, allow it with --host"
+            );
+        }
+        Ok(())
     }
 }
 
-/// Everything that can be called.
+/// The methods of all services.
 fn methods() -> anyhow::Result<Methods> {
     let described = [
         proto::FILE_DESCRIPTOR_SET,
@@ -166,21 +190,23 @@ fn methods() -> anyhow::Result<Methods> {
         .try_fold(Methods::default(), |all, encoded| Ok(all.and(Methods::from_descriptors(encoded)?)))
 }
 
-/// Says what can be called: `grpcurl -plaintext localhost:50051 list`. Version 1, and the older v1alpha
-/// that many tools still ask for.
-fn reflection(routes: Routes, rates: &Arc<Rates>) -> anyhow::Result<Routes> {
+/// Adds server reflection (`grpcurl -plaintext localhost:50051 list`): version 1, and v1alpha, which many tools still use.
+fn add_reflection(routes: Routes, rates: &Arc<Rates>) -> anyhow::Result<Routes> {
     let describe = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
-    let v1 = Limit::around(describe().build_v1()?, rates, Rates::anonymous);
-    let v1alpha = Limit::around(describe().build_v1alpha()?, rates, Rates::anonymous);
+    let v1 = RateLimit::wrap(describe().build_v1()?, rates, Rates::anonymous);
+    let v1alpha = RateLimit::wrap(describe().build_v1alpha()?, rates, Rates::anonymous);
     Ok(routes.add_service(v1).add_service(v1alpha))
 }
 
-/// Tells those who ask after the chat's health, for as long as the server runs, whether it can store messages.
-async fn report_storage(health: &HealthReporter, mut storage: watch::Receiver<Option<Fault>>) -> Infallible {
+/// Keeps the chat's health status up to date: NOT_SERVING while it cannot store messages. Never returns.
+async fn follow_chat_health(
+    health: &HealthReporter,
+    mut storage: watch::Receiver<Option<Fault>>,
+) -> Infallible {
     loop {
         let fault = *storage.borrow_and_update();
         let status = if fault.is_none() { ServingStatus::Serving } else { ServingStatus::NotServing };
@@ -191,9 +217,9 @@ async fn report_storage(health: &HealthReporter, mut storage: watch::Receiver<Op
     }
 }
 
-/// Tells those who ask after the server's health, or watch it, whether to send anybody here.
-async fn report(health: &HealthReporter, status: ServingStatus) {
-    for service in WATCHED {
+/// Sets the health status of the server and of every service.
+async fn set_health(health: &HealthReporter, status: ServingStatus) {
+    for service in HEALTH_SERVICES {
         health.set_service_status(service, status).await;
     }
 }

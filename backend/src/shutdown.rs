@@ -1,17 +1,16 @@
-//! When to stop: at a signal (Ctrl+C, or SIGTERM where there is one). A second one stops at once.
+//! Shutdown signals: Ctrl+C, and SIGTERM where there is one. A second signal exits at once.
 //!
-//! SIGHUP stops a server whose terminal is gone. Sent to one without a terminal, as a service has none, it is
-//! ignored: nothing is read again.
+//! SIGHUP shuts down a server whose terminal is gone. A server without a terminal, such as a service, ignores it: the
+//! configuration is not reloaded.
 
 #[cfg(unix)]
 use std::io::IsTerminal as _;
 use std::{io, process};
 
-/// The exit code after a second signal, as a shell reports a program that was interrupted.
+/// Exit code after a second signal: the one with which shells report an interrupted program.
 const EXIT_INTERRUPTED: i32 = 130;
 
-/// Resolves at the first signal; at a second one the process exits whatever it is doing. Listens from the
-/// moment it is called.
+/// Resolves at the first signal; a second one exits the process. Signals are caught from the moment of this call.
 pub fn signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut signals = Signals::new()?;
     Ok(async move {
@@ -30,7 +29,7 @@ struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
-    /// Whether a hangup is a reason to stop.
+    /// Whether a hangup shuts the server down.
     stop_at_hangup: bool,
 }
 
@@ -52,7 +51,7 @@ impl Signals {
                 _ = self.interrupt.recv() => return,
                 _ = self.terminate.recv() => return,
                 _ = self.hangup.recv() => {
-                    // A terminal that closes may say so twice, which is no wish to stop at once.
+                    // A closing terminal may send it twice, which must not count as a second signal.
                     if std::mem::take(&mut self.stop_at_hangup) {
                         return;
                     }

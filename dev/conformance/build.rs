@@ -4,13 +4,11 @@
 //! it, this package is built empty.
 
 use std::error::Error;
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use grpc_wire_build::MethodTable;
 use prost::Message as _;
-use prost_types::method_options::IdempotencyLevel;
-use prost_types::{FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto};
 use tonic_prost_build::Config;
 
 /// The variable that names the folder of the contracts.
@@ -29,38 +27,11 @@ fn generate(folder: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     let roots = ["client_compat.proto", "server_compat.proto", "service.proto"];
     let roots = roots.map(|name| format!("connectrpc/conformance/v1/{name}"));
     let files = protox::compile(roots, [folder])?;
-    fs::write(out.join("methods.rs"), methods(&files.file)?)?;
+    MethodTable::new(&files).types_from("::tonic_web_channel").write_to(out)?;
     fs::write(out.join("descriptors.bin"), files.encode_to_vec())?;
 
     let mut messages = Config::new();
     messages.enable_type_names().type_name_domain(["."], "type.googleapis.com");
     tonic_prost_build::configure().build_transport(false).compile_fds_with_config(files, messages)?;
     Ok(())
-}
-
-/// The channel's table of methods, as the source of an array.
-fn methods(files: &[FileDescriptorProto]) -> Result<String, std::fmt::Error> {
-    let mut source = String::from("[\n");
-    for file in files {
-        for service in &file.service {
-            for method in &service.method {
-                writeln!(source, "    {},", entry(file.package(), service, method))?;
-            }
-        }
-    }
-    source.push(']');
-    Ok(source)
-}
-
-fn entry(package: &str, service: &ServiceDescriptorProto, method: &MethodDescriptorProto) -> String {
-    let kind =
-        format!("MethodKind::from_flags({}, {})", method.client_streaming(), method.server_streaming());
-    let level = method.options.as_ref().map(|options| options.idempotency_level()).unwrap_or_default();
-    let idempotency = match level {
-        IdempotencyLevel::IdempotencyUnknown => "Unknown",
-        IdempotencyLevel::Idempotent => "Idempotent",
-        IdempotencyLevel::NoSideEffects => "NoSideEffects",
-    };
-    let path = format!("/{package}.{}/{}", service.name(), method.name());
-    format!("Method::new({path:?}, {kind}).with_idempotency(Idempotency::{idempotency})")
 }

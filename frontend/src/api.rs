@@ -9,15 +9,11 @@ use leptos::prelude::*;
 use proto::{
     chat::v1::{self as pb, chat_service_client::ChatServiceClient},
     helloworld::{HelloReply, HelloRequest, greeter_client::GreeterClient},
-    schema,
 };
 use tonic::{Request, Status, Streaming};
 use tonic_web_channel::observe::CallEvent;
 use tonic_web_channel::rt::{MaybeSend, MaybeSync};
-use tonic_web_channel::{
-    Channel, Idempotency, Method, MethodKind, RequestExt as _, Subscription, SubscriptionHandle,
-    SubscriptionOptions,
-};
+use tonic_web_channel::{Channel, RequestExt as _, Subscription, SubscriptionHandle, SubscriptionOptions};
 
 use crate::calls::KEPT_FRAME_BYTES;
 
@@ -48,7 +44,7 @@ impl Api {
         observer: impl Fn(&CallEvent) + MaybeSend + MaybeSync + 'static,
     ) -> Result<Api, tonic_web_channel::BuildError> {
         let channel = Channel::builder(origin)
-            .methods(methods())
+            .methods(proto::METHODS)
             .deadline(DEFAULT_DEADLINE)
             .capture(KEPT_FRAME_BYTES)
             .observer(observer)
@@ -74,10 +70,10 @@ impl Api {
     ) -> Result<Streaming<HelloReply>, Status> {
         let mut request = Request::new(HelloRequest { name });
         if let Some(count) = options.count {
-            request.metadata_mut().insert("x-greeter-count", count.into());
+            request.metadata_mut().insert(proto::limits::greeter::COUNT_KEY, count.into());
         }
         if let Some(interval_ms) = options.interval_ms {
-            request.metadata_mut().insert("x-greeter-interval-ms", interval_ms.into());
+            request.metadata_mut().insert(proto::limits::greeter::INTERVAL_KEY, interval_ms.into());
         }
         match deadline {
             Some(deadline) => request.set_timeout(deadline),
@@ -146,9 +142,7 @@ impl Api {
         &self,
         mut make_request: impl FnMut() -> pb::SubscribeRequest + MaybeSend + 'static,
     ) -> (Subscription<pb::SubscribeResponse>, SubscriptionHandle) {
-        let client = self.chat();
-        Subscription::new(SubscriptionOptions::default(), move || {
-            let mut client = client.clone();
+        Subscription::new(SubscriptionOptions::new(), self.chat(), move |mut client| {
             let mut request = Request::new(make_request());
             // The subscription reconnects after its own delays.
             request.no_deadline().no_retry();
@@ -163,19 +157,6 @@ impl Api {
     fn chat(&self) -> ChatServiceClient<Channel> {
         ChatServiceClient::new(self.channel.clone())
     }
-}
-
-/// What the channel has to know of the contracts' methods.
-fn methods() -> impl Iterator<Item = Method> {
-    schema::METHODS.iter().map(|method| {
-        let idempotency = match method.idempotency {
-            schema::Idempotency::Unknown => Idempotency::Unknown,
-            schema::Idempotency::NoSideEffects => Idempotency::NoSideEffects,
-            schema::Idempotency::Idempotent => Idempotency::Idempotent,
-        };
-        let kind = MethodKind::from_flags(method.client_streaming, method.server_streaming);
-        Method::new(method.path, kind).with_idempotency(idempotency)
-    })
 }
 
 /// Where a native client finds the server: at the page's own origin, except when a development

@@ -77,8 +77,8 @@ pub fn App() -> impl IntoView {
 /// there is one.
 #[cfg(target_arch = "wasm32")]
 fn browser_tools() -> impl Fn(&CallEvent) + 'static {
-    let timing = tonic_web_channel::timing::observer();
-    let devtools = tonic_web_channel::devtools::observer(crate::calls::for_devtools);
+    let timing = tonic_web_devtools::user_timing::observer();
+    let devtools = tonic_web_devtools::extension::observer(crate::calls::for_devtools);
     move |event| {
         timing(event);
         devtools(event);

@@ -47,7 +47,7 @@ use crate::{
 const LAST_ROOM_KEY: &str = "chinwag.room";
 
 /// Made with the first database; see chat.proto.
-const FIRST_ROOM: &str = "general";
+const FIRST_ROOM: &str = proto::limits::chat::GENERAL_ROOM;
 
 /// The chat: the form "Join" for who is not signed in, otherwise the rooms.
 #[component]

@@ -96,7 +96,7 @@ impl From<&Status> for Failure {
     fn from(status: &Status) -> Failure {
         Failure {
             code: status.code(),
-            error: Error::of(status).cloned(),
+            error: Error::from_status(status).cloned(),
             retry_after: tonic_web_channel::retry::retry_after(status),
         }
     }
@@ -208,7 +208,7 @@ mod tests {
             (Error::Protocol { reason }, "gRPC-Web"),
             (Error::MessageTooLarge { size: 5_000, limit }, "4096"),
             (Error::TooManyCalls { limit: 6 }, "6"),
-            (Error::Cardinality { found: "none" }, ""),
+            (Error::Cardinality { found: tonic_web_channel::MessageCount::Zero }, ""),
             (Error::Cancelled, ""),
             (Error::Deadline { timeout }, "1.5"),
             (Error::Idle { timeout }, "1.5"),

@@ -1,4 +1,4 @@
-//! How the server's messages are buffered. Knows no message.
+//! The server's codec: Protobuf with small buffers. Knows no message.
 
 use std::marker::PhantomData;
 
@@ -6,16 +6,15 @@ use prost::Message;
 use tonic::codec::{BufferSettings, Codec};
 use tonic_prost::ProstCodec;
 
-/// Bytes that a call's buffer begins with, in either direction; it doubles as its messages need. tonic's own is
-/// 8 KiB, which every call that waits would hold.
+/// Initial size of a call's buffer in either direction, bytes; it doubles when needed. tonic's default is 8 KiB, which every
+/// waiting call would hold.
 const FIRST_BUFFER: usize = 512;
 
-/// Bytes of encoded messages that are put together before they are handed to HTTP: the message that reaches this
-/// number is the last. It is what a stream holds whose client takes nothing, and small messages reach it before
-/// their buffer doubles to 4 KiB. tonic's own is 32 KiB.
+/// Encoded messages are collected up to this size, bytes, before they are passed to HTTP. A stream whose client takes nothing
+/// holds this much, and small messages reach it before their buffer doubles to 4 KiB. tonic's default is 32 KiB.
 const ENCODED_AHEAD: usize = 1536;
 
-/// Protobuf with small buffers: a call whose client takes nothing costs little.
+/// Protobuf with small buffers, so that a call whose client takes nothing costs little memory.
 #[derive(Clone, Debug)]
 pub struct SmallBufferCodec<T, U>(PhantomData<(T, U)>);
 

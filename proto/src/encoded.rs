@@ -1,4 +1,4 @@
-//! A response that is encoded once and sent to many.
+//! A `SubscribeResponse` that is encoded once and sent on many streams.
 
 use bytes::{Buf, BufMut, Bytes};
 use prost::DecodeError;
@@ -7,10 +7,9 @@ use prost::encoding::{DecodeContext, WireType};
 
 use crate::chat::v1::SubscribeResponse;
 
-/// A `chat.v1.SubscribeResponse` already in its wire form.
+/// An encoded `chat.v1.SubscribeResponse`.
 ///
-/// Cloning shares the bytes, so an event that ten thousand streams carry is encoded once. It is only
-/// ever sent: decoding into it is an error.
+/// Clones share the bytes, so an event is encoded once for all streams. It can be sent only: decoding into it is an error.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EncodedSubscribeResponse(Bytes);
 
@@ -20,12 +19,12 @@ impl EncodedSubscribeResponse {
         Self(response.encode_to_vec().into())
     }
 
-    /// Takes bytes that are the encoding of a `chat.v1.SubscribeResponse`.
+    /// Wraps the encoding of a `chat.v1.SubscribeResponse`.
     pub fn from_encoded(encoded: Bytes) -> Self {
         Self(encoded)
     }
 
-    /// The encoded message, without a gRPC frame's prefix.
+    /// The encoded message, without a message prefix.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }
@@ -49,10 +48,10 @@ impl Message for EncodedSubscribeResponse {
         _buf: &mut impl Buf,
         _ctx: DecodeContext,
     ) -> Result<(), DecodeError> {
-        // The server never receives this message; the trait asks for the method all the same.
+        // The server never receives this message, but the trait requires the method.
         Err(DecodeError::new_unexpected_type_url(
             "chat.v1.SubscribeResponse",
-            "an encoded response is only ever sent",
+            "an encoded response cannot be decoded",
         ))
     }
 
@@ -71,7 +70,7 @@ mod tests {
     use crate::chat::v1::{CaughtUp, subscribe_response::Frame};
 
     #[test]
-    fn encodes_to_the_bytes_it_was_given() {
+    fn encoded_response_keeps_its_bytes() {
         let response = SubscribeResponse { frame: Some(Frame::CaughtUp(CaughtUp {})) };
         let encoded = EncodedSubscribeResponse::new(&response);
 

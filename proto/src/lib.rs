@@ -1,20 +1,22 @@
-//! The contracts as Rust types: messages and clients for every target, service traits and
-//! descriptors with the feature `server`, and static tables that describe methods and messages.
+//! The contracts as Rust types: messages and clients for every target, service traits and descriptors with the feature
+//! `server`, static tables that describe methods and messages, and the contracts' limits.
 //!
-//! Everything under `generated/` is made from the `.proto` files by `cargo xtask codegen` and never
-//! edited. This crate knows the wire and nothing of who uses it.
+//! `cargo xtask codegen` generates everything under `generated/` from the `.proto` files. This crate does not know who uses
+//! it.
 
 #[cfg(feature = "server")]
 mod codec;
 #[cfg(feature = "server")]
 mod encoded;
+pub mod limits;
 pub mod schema;
 
 #[cfg(feature = "server")]
 pub use self::codec::SmallBufferCodec;
 #[cfg(feature = "server")]
 pub use self::encoded::EncodedSubscribeResponse;
-pub use self::schema::METHODS;
+
+include!("generated/method_table.rs");
 
 /// Package `helloworld`: gRPC's quick-start Greeter. Documented in `helloworld.proto`.
 #[allow(
@@ -46,9 +48,8 @@ pub mod chat {
     pub mod v1 {
         include!("generated/chat.v1.rs");
 
-        /// The service trait and its server. `Subscribe` answers with
-        /// [`EncodedSubscribeResponse`](crate::EncodedSubscribeResponse), which on the wire is a
-        /// `SubscribeResponse`.
+        /// The service trait and its server. `Subscribe` returns
+        /// [`EncodedSubscribeResponse`](crate::EncodedSubscribeResponse), the encoded form of a `SubscribeResponse`.
         #[cfg(feature = "server")]
         pub mod server {
             include!("generated/server/chat.v1.rs");
@@ -56,6 +57,5 @@ pub mod chat {
     }
 }
 
-/// All contracts as a serialised `google.protobuf.FileDescriptorSet`, comments left out, for server
-/// reflection.
+/// All contracts as a serialised `google.protobuf.FileDescriptorSet` without comments, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/descriptors.bin");

@@ -1,81 +1,83 @@
-//! The chat's clock: what time it is for events and sessions.
+//! The chat's clock, which dates events and sessions.
 //!
-//! It is the system's clock, as long as that one does not jump. A step of more than [`STEP`], forward or back, is not
-//! followed until it has lasted for [`BELIEF`]; until then the chat's clock counts on by itself. So a clock that is
-//! wrong for some minutes dates no message and ends no session.
+//! It follows the system's clock unless that one jumps. A step of more than [`MAX_STEP`] in either direction is not followed
+//! until it has lasted for [`STEP_CONFIRMATION`]; until then the chat's clock advances on its own. So a system clock that is
+//! wrong for some minutes affects neither messages nor sessions.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// The largest step of the system's clock that is followed at once. NTP's corrections are far smaller.
-pub const STEP: Duration = Duration::from_secs(5 * 60);
+use parking_lot::Mutex;
 
-/// How long a larger step has to last until it is believed.
-pub const BELIEF: Duration = Duration::from_secs(60 * 60);
+/// Largest step of the system's clock that is followed at once. NTP's corrections are far smaller.
+pub const MAX_STEP: Duration = Duration::from_secs(5 * 60);
 
-/// What the system's clocks say at one moment.
+/// Time that a larger step has to last before it is followed.
+pub const STEP_CONFIRMATION: Duration = Duration::from_secs(60 * 60);
+
+/// A reading of the system's clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
-    /// The time of day: milliseconds since 1970-01-01T00:00:00Z.
+    /// Time of day, milliseconds since 1970-01-01T00:00:00Z.
     pub wall_ms: i64,
-    /// The time since some moment, counted by a clock that nobody sets.
-    pub running: Duration,
+    /// Monotonic time since some fixed moment.
+    pub monotonic: Duration,
 }
 
-/// The chat's clock. Clones are the same clock.
+/// The chat's clock. Clones share their state.
 #[derive(Clone)]
 pub struct Clock {
     read: Arc<dyn Fn() -> Reading + Send + Sync>,
-    /// When it was made, by the clock that nobody sets.
-    made: Duration,
+    /// Monotonic time of its creation.
+    created: Duration,
     state: Arc<Mutex<State>>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct State {
-    /// What the chat's clock said at the last look, and when that was.
+    /// The last reading, with the chat's own time of day.
     last: Reading,
-    /// The step that is not believed yet, milliseconds, and when it was first seen.
+    /// A step that is not confirmed yet, milliseconds, and the monotonic time of its detection.
     step: Option<(i64, Duration)>,
 }
 
-/// What a look at the system's clock brought.
+/// Result of a reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Event {
+enum StepEvent {
     Nothing,
     Stepped(i64),
-    Believed(i64),
+    Confirmed(i64),
 }
 
 impl Clock {
-    /// A clock that asks `read`.
+    /// A clock that takes its readings from `read`.
     pub fn new(read: impl Fn() -> Reading + Send + Sync + 'static) -> Self {
         let state = State { last: read(), step: None };
-        let made = state.last.running;
-        Self { read: Arc::new(read), made, state: Arc::new(Mutex::new(state)) }
+        let created = state.last.monotonic;
+        Self { read: Arc::new(read), created, state: Arc::new(Mutex::new(state)) }
     }
 
-    /// Whether it has run for long enough to be believed: a machine may start with a wrong time of day.
+    /// Whether it has run for [`STEP_CONFIRMATION`]: a machine may start with a wrong time of day.
     pub(super) fn is_settled(&self) -> bool {
-        (self.read)().running.saturating_sub(self.made) >= BELIEF
+        (self.read)().monotonic.saturating_sub(self.created) >= STEP_CONFIRMATION
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// The time of day, milliseconds since 1970-01-01T00:00:00Z.
     pub(super) fn now_ms(&self) -> i64 {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state.lock();
         let event = state.advance((self.read)());
         let now = state.last.wall_ms;
         drop(state);
         match event {
-            Event::Nothing => {}
-            Event::Stepped(step_ms) => tracing::warn!(
+            StepEvent::Nothing => {}
+            StepEvent::Stepped(step_ms) => tracing::warn!(
                 clock.step_ms = step_ms,
-                "the system's clock has jumped: until it has stayed there for an hour the chat counts on by itself"
+                "the system's clock has jumped: the chat's clock does not follow until the jump has lasted for an hour"
             ),
-            Event::Believed(step_ms) => tracing::warn!(
+            StepEvent::Confirmed(step_ms) => tracing::warn!(
                 clock.step_ms = step_ms,
-                "the chat follows the jump of the system's clock, which has lasted for an hour"
+                "the chat's clock follows a jump of the system's clock that has lasted for an hour"
             ),
         }
         now
@@ -83,35 +85,35 @@ impl Clock {
 }
 
 impl State {
-    fn advance(&mut self, now: Reading) -> Event {
-        let passed = now.running.saturating_sub(self.last.running);
+    fn advance(&mut self, now: Reading) -> StepEvent {
+        let passed = now.monotonic.saturating_sub(self.last.monotonic);
         let expected = self.last.wall_ms.saturating_add(millis(passed));
         let ahead = now.wall_ms.saturating_sub(expected);
-        let is_step = |ms: i64| ms.unsigned_abs() > millis(STEP).unsigned_abs();
+        let is_step = |ms: i64| ms.unsigned_abs() > millis(MAX_STEP).unsigned_abs();
         if !is_step(ahead) {
             *self = Self { last: now, step: None };
-            return Event::Nothing;
+            return StepEvent::Nothing;
         }
         let seen = self.step.filter(|(step, _)| !is_step(ahead.saturating_sub(*step)));
-        if seen.is_some_and(|(_, since)| now.running.saturating_sub(since) >= BELIEF) {
+        if seen.is_some_and(|(_, since)| now.monotonic.saturating_sub(since) >= STEP_CONFIRMATION) {
             *self = Self { last: now, step: None };
-            return Event::Believed(ahead);
+            return StepEvent::Confirmed(ahead);
         }
-        self.last = Reading { wall_ms: expected, running: now.running };
+        self.last = Reading { wall_ms: expected, monotonic: now.monotonic };
         match seen {
-            Some(_) => Event::Nothing,
+            Some(_) => StepEvent::Nothing,
             None => {
-                self.step = Some((ahead, now.running));
-                Event::Stepped(ahead)
+                self.step = Some((ahead, now.monotonic));
+                StepEvent::Stepped(ahead)
             }
         }
     }
 }
 
 impl Default for Clock {
-    /// The system's clock.
+    /// A clock that follows the system's clock.
     fn default() -> Self {
-        Self::new(|| Reading { wall_ms: wall_ms(), running: running() })
+        Self::new(|| Reading { wall_ms: wall_ms(), monotonic: monotonic() })
     }
 }
 
@@ -121,21 +123,21 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// The system's time of day.
+/// The system's time of day, milliseconds since 1970-01-01T00:00:00Z.
 pub(super) fn wall_ms() -> i64 {
     millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// Counts while the machine sleeps, too: the time of day goes on there.
+/// Includes the time that the machine was suspended.
 #[cfg(target_os = "linux")]
-fn running() -> Duration {
+fn monotonic() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// Here the clock may stand still while the machine sleeps; waking up is then a step that is believed later.
+/// May exclude the time that the machine was suspended; waking up is then a step, which is followed later.
 #[cfg(not(target_os = "linux"))]
-fn running() -> Duration {
+fn monotonic() -> Duration {
     use std::sync::LazyLock;
     use std::time::Instant;
 
@@ -155,7 +157,7 @@ mod tests {
     const START_MS: i64 = 1_700_000_000_000;
 
     fn reading(wall_ms: i64, seconds: u64) -> Reading {
-        Reading { wall_ms, running: Duration::from_secs(seconds) }
+        Reading { wall_ms, monotonic: Duration::from_secs(seconds) }
     }
 
     fn start() -> State {
@@ -167,13 +169,13 @@ mod tests {
         let mut state = start();
         for (seconds, step_ms) in [(1, 0), (2, 250), (3, -400), (4, 299_000), (5, 0)] {
             let wall = START_MS + seconds * 1_000 + step_ms;
-            assert_eq!(state.advance(reading(wall, 100 + seconds as u64)), Event::Nothing);
+            assert_eq!(state.advance(reading(wall, 100 + seconds as u64)), StepEvent::Nothing);
             assert_eq!(state.last.wall_ms, wall);
         }
     }
 
     #[test]
-    fn a_jump_that_is_undone_within_the_hour_never_shows() {
+    fn jump_that_is_reverted_within_an_hour_is_never_followed() {
         for jump in [80 * DAY_MS, -80 * DAY_MS] {
             let mut state = start();
             let mut warnings = 0;
@@ -181,7 +183,7 @@ mod tests {
                 let true_ms = START_MS + minute * 60_000;
                 let wall = if (5..60).contains(&minute) { true_ms + jump } else { true_ms };
                 warnings +=
-                    u32::from(state.advance(reading(wall, 100 + minute as u64 * 60)) != Event::Nothing);
+                    u32::from(state.advance(reading(wall, 100 + minute as u64 * 60)) != StepEvent::Nothing);
                 assert_eq!(state.last.wall_ms, true_ms, "minute {minute}");
             }
             assert_eq!(warnings, 1);
@@ -189,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_jump_that_lasts_is_followed_after_an_hour() {
+    fn jump_that_lasts_is_followed_after_an_hour() {
         for jump in [3 * DAY_MS, -3 * DAY_MS] {
             let mut state = start();
             let mut events = Vec::new();
@@ -197,14 +199,14 @@ mod tests {
                 let wall = START_MS + minute * 60_000 + jump;
                 events.push(state.advance(reading(wall, 100 + minute as u64 * 60)));
             }
-            events.retain(|event| *event != Event::Nothing);
-            assert_eq!(events, [Event::Stepped(jump), Event::Believed(jump)]);
+            events.retain(|event| *event != StepEvent::Nothing);
+            assert_eq!(events, [StepEvent::Stepped(jump), StepEvent::Confirmed(jump)]);
             assert_eq!(state.last.wall_ms, START_MS + 65 * 60_000 + jump);
         }
     }
 
     #[test]
-    fn a_clock_that_jumps_about_is_believed_when_it_has_settled() {
+    fn repeated_jumps_are_not_followed_until_one_lasts() {
         let mut state = start();
         for minute in 1..=300 {
             let jump = DAY_MS * (1 + minute / 50);

@@ -1,13 +1,15 @@
-//! The rooms in memory: what they are, and how far their logs have been published.
+//! The rooms in memory, and the published heads of their logs.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use parking_lot::RwLock;
 
 use super::store::RoomRow;
 use super::types::{RoomId, RoomKey};
 
-/// A room that readers may know of.
+/// A published room.
 #[derive(Debug)]
 pub(super) struct Room {
     pub(super) key: RoomKey,
@@ -17,18 +19,18 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// The last event that was committed and handed to the tail, or is about to be.
+    /// The last committed event; the tail has it or is about to get it.
     pub(super) fn head(&self) -> u64 {
         self.head.load(Ordering::Acquire)
     }
 
-    /// Called by the writer after the commit and before the tail learns of it.
+    /// Called by the writer after the commit and before it publishes to the tail.
     pub(super) fn advance(&self, head: u64) {
         self.head.store(head, Ordering::Release);
     }
 }
 
-/// All rooms, by creation and by id. There are at most `MAX_ROOMS`, and none goes away.
+/// All rooms, in order of creation and by id. At most [`MAX_ROOMS`](proto::limits::chat::MAX_ROOMS); rooms are never removed.
 #[derive(Debug, Default)]
 pub(super) struct Directory {
     inner: RwLock<Rooms>,
@@ -41,7 +43,7 @@ struct Rooms {
 }
 
 impl Directory {
-    /// Adds the room that comes next by creation.
+    /// Adds the next room in order of creation.
     pub(super) fn add(&self, row: &RoomRow) {
         let room = Arc::new(Room {
             key: row.key,
@@ -49,7 +51,7 @@ impl Directory {
             epoch: row.epoch,
             head: AtomicU64::new(row.head),
         });
-        let mut inner = self.write();
+        let mut inner = self.inner.write();
         debug_assert_eq!(row.key.index(), inner.by_key.len());
         inner.by_id.insert(row.id.clone(), room.clone());
         inner.by_key.push(room);
@@ -57,24 +59,16 @@ impl Directory {
 
     /// The room with this id.
     pub(super) fn find(&self, id: &str) -> Option<Arc<Room>> {
-        self.read().by_id.get(id).cloned()
+        self.inner.read().by_id.get(id).cloned()
     }
 
     /// The room with this key.
     pub(super) fn get(&self, key: RoomKey) -> Option<Arc<Room>> {
-        self.read().by_key.get(key.index()).cloned()
+        self.inner.read().by_key.get(key.index()).cloned()
     }
 
-    /// The heads of all rooms, by creation.
+    /// The heads of all rooms, in order of creation.
     pub(super) fn heads(&self) -> Vec<(RoomKey, u64)> {
-        self.read().by_key.iter().map(|room| (room.key, room.head())).collect()
-    }
-
-    fn read(&self) -> RwLockReadGuard<'_, Rooms> {
-        self.inner.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Rooms> {
-        self.inner.write().unwrap_or_else(PoisonError::into_inner)
+        self.inner.read().by_key.iter().map(|room| (room.key, room.head())).collect()
     }
 }

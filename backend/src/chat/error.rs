@@ -1,27 +1,28 @@
-//! What can go wrong in the chat, and the one place that says how gRPC puts it.
+//! The chat's errors, and their mapping to gRPC statuses.
 
 use std::time::Duration;
 
+use proto::limits::chat::MAX_ROOMS;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
-use super::MAX_ROOMS;
 use super::health::Fault;
 use super::random::RandomError;
 use super::store::StoreError;
 use super::types::InvalidField;
-use crate::rates::TooOften;
+use crate::error_chain::ErrorChain;
+use crate::rates::RateExceeded;
 
-/// When to come back after a read or a write that found no place in its queue.
+/// Retry delay after a read or a write that found its queue full.
 const FULL_QUEUE_PAUSE: Duration = Duration::from_secs(1);
 
-/// When to come back after a read that took too long: what made it slow has to end first.
+/// Retry delay after a read that took too long: its cause has to end first.
 const SLOW_READ_PAUSE: Duration = Duration::from_secs(5);
 
-/// When those come back whose write was refused because nothing can be stored at the moment.
+/// Retry delay after a write that was refused because nothing can be stored.
 const STORE_RETRY: Duration = Duration::from_secs(2);
 
-/// Why a request of the chat was not carried out.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ChatError {
     #[error("a field breaks a rule")]
@@ -31,22 +32,22 @@ pub(super) enum ChatError {
     #[error("a room has this name")]
     RoomNameInUse,
     #[error("no such room")]
-    NoSuchRoom,
+    RoomNotFound,
     #[error("the server has as many rooms as it allows")]
     TooManyRooms,
     #[error("the user has made as many rooms as one may")]
     TooManyOwnRooms { allowed: usize },
     #[error(transparent)]
-    TooOften(#[from] TooOften),
+    RateExceeded(#[from] RateExceeded),
     #[error("the user has as many streams open as allowed")]
     TooManyStreams { allowed: usize },
     #[error("no valid session")]
     NoSession,
     #[error("the session was ended")]
     SessionEnded,
-    #[error("as many writes wait as may")]
+    #[error("too many writes wait")]
     TooManyWrites,
-    #[error("as many reads wait as may")]
+    #[error("too many reads wait")]
     TooManyReads,
     #[error("a read took too long")]
     ReadTookTooLong,
@@ -84,14 +85,14 @@ impl From<ChatError> for Status {
             ChatError::RoomNameInUse => {
                 Status::already_exists("There already is a room with this name. Please choose another.")
             }
-            ChatError::NoSuchRoom => Status::not_found("There is no such room."),
+            ChatError::RoomNotFound => Status::not_found("There is no such room."),
             ChatError::TooManyRooms => Status::resource_exhausted(format!(
                 "This server has as many rooms as it allows ({MAX_ROOMS})."
             )),
             ChatError::TooManyOwnRooms { allowed } => Status::resource_exhausted(format!(
                 "You have made as many rooms as one person may ({allowed})."
             )),
-            ChatError::TooOften(refusal) => tonic_serve::retry_later(refusal.to_string(), refusal.after),
+            ChatError::RateExceeded(refusal) => tonic_serve::retry_later(refusal.to_string(), refusal.after),
             ChatError::TooManyStreams { allowed } => Status::resource_exhausted(format!(
                 "You have as many live connections open as allowed ({allowed}). Close another window first."
             )),
@@ -117,21 +118,23 @@ impl From<ChatError> for Status {
                 Status::internal("The server could not do this. Try again later.")
             }
             ChatError::CannotStore(fault) => cannot_store(fault),
-            ChatError::Store(source) if source.fault() == Some(Fault::Damaged) => {
-                // That there is damage was logged when it was found; every reader who meets it is not news.
-                tracing::debug!(error = %source, "a reader met damage");
-                Status::internal("The server could not read this: its database is damaged.")
-            }
-            ChatError::Store(source) => {
-                // What failed inside is for the log, not for the client.
-                tracing::error!(error = %source, "the chat's store failed");
-                Status::internal("The server could not read or store this. Try again later.")
-            }
+            ChatError::Store(source) => store_failed(&source),
         }
     }
 }
 
-/// The writer has logged why. Faults that pass say when to try again.
+/// The client must not see internal failures.
+fn store_failed(source: &StoreError) -> Status {
+    if source.fault() == Some(Fault::Damaged) {
+        // The damage was logged when it was found.
+        tracing::debug!(error = %ErrorChain(source), "a reader met damage");
+        return Status::internal("The server could not read this: its database is damaged.");
+    }
+    tracing::error!(error = %ErrorChain(source), "the chat's store failed");
+    Status::internal("The server could not read or store this. Try again later.")
+}
+
+/// The writer has logged the cause. Temporary faults come with a retry delay.
 fn cannot_store(fault: Fault) -> Status {
     match fault {
         Fault::DiskFull => tonic_serve::retry_later(
@@ -158,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_refused_field_is_named_in_the_details() {
+    fn refused_field_is_named_in_the_details() {
         let status: Status = ChatError::from(InvalidField::new("text", "A message cannot be empty.")).into();
 
         assert_eq!(status.code(), Code::InvalidArgument);
@@ -170,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_inside_is_not_told() {
+    fn internal_failures_are_not_disclosed() {
         let status: Status = ChatError::from(StoreError::from(rusqlite::Error::InvalidQuery)).into();
 
         assert_eq!(status.code(), Code::Internal);

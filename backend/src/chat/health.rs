@@ -1,31 +1,31 @@
-//! Whether the chat can store what people write.
+//! Whether the chat can store messages.
 //!
-//! The writer and the check for damage set it; the server's health service and the answers to writes read it.
+//! The writer and the check for damage set it; the health service and the responses to writes read it.
 
 use tokio::sync::watch;
 
-/// Why nothing can be stored. What is stored can be read as far as the files are readable.
+/// A reason why nothing can be stored. Stored messages can still be read, as far as the files are readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The disk has no room. Passes by itself when there is room.
+    /// The disk is full. Temporary.
     DiskFull,
-    /// The system refuses to write, or another program holds the database's lock. Passes by itself.
+    /// The system refuses writes, or another program holds the database's lock. Temporary.
     WriteFailed,
-    /// A file of the database was removed, moved, replaced or written to by another program while the server used it. Lasts until a restart:
-    /// what would be written now could not be found by the next start.
+    /// A file of the database was removed, moved, replaced or written to by another program while the server used it. Final:
+    /// the next start could not find what would be written now.
     Replaced,
-    /// The database's structure is broken. Lasts until a restart.
+    /// The structure of the database is broken. Final.
     Damaged,
 }
 
 impl Fault {
-    /// Whether only a restart ends it.
+    /// Whether the fault lasts until a restart.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Replaced | Self::Damaged)
     }
 }
 
-/// The chat's health, to be set and watched.
+/// The current fault, with change notifications.
 #[derive(Debug)]
 pub(super) struct Health(watch::Sender<Option<Fault>>);
 
@@ -36,22 +36,22 @@ impl Default for Health {
 }
 
 impl Health {
-    /// What is wrong now.
+    /// The current fault.
     pub(super) fn fault(&self) -> Option<Fault> {
         *self.0.borrow()
     }
 
-    /// What is wrong now and later.
+    /// Watches the current fault.
     pub(super) fn watch(&self) -> watch::Receiver<Option<Fault>> {
         self.0.subscribe()
     }
 
-    /// Sets what is wrong, unless a final fault has been set. Returns whether that changed anything.
+    /// Sets a fault, unless a final one is set. Returns whether that changed anything.
     pub(super) fn fail(&self, fault: Fault) -> bool {
         self.set(Some(fault))
     }
 
-    /// Ends a fault that is not final. Returns whether there was one.
+    /// Clears a temporary fault. Returns whether there was one.
     pub(super) fn recover(&self) -> bool {
         self.set(None)
     }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_final_fault_stays_and_others_pass() {
+    fn final_fault_stays_and_temporary_faults_pass() {
         let health = Health::default();
         assert!(health.fail(Fault::DiskFull));
         assert!(!health.fail(Fault::DiskFull));

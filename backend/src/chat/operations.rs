@@ -1,12 +1,13 @@
-//! The chat's operations on valid input: what they ask of the writer, the readers and what is in memory.
+//! The chat's operations on validated input: calls to the writer, the readers and the state in memory.
 //!
-//! Knows no word of gRPC, and nothing of what streams send.
+//! Knows neither tonic nor the frames of streams.
 
 use std::sync::Arc;
 
 use rusqlite::Connection;
 
 use super::directory::Room;
+use super::encoding::EventBody;
 use super::error::ChatError;
 use super::health::Fault;
 use super::session::{Session, Token, TokenHash};
@@ -16,11 +17,11 @@ use super::types::{
     ClientCursor, Marker, MessageText, OperationId, PageRange, Receipt, RoomId, RoomName, RoomView, User,
     UserKey, UserName,
 };
-use super::wire::EventBody;
-use super::writer::{CreateRoom, EndSession, Join, MarkRead, MarkUsed, Prolong, SendMessage, Writer};
+use super::writer::{CreateRoom, EndSession, ExtendSession, Join, MarkRead, MarkUsed, SendMessage, Writer};
 use super::{ChatOptions, DATABASE_FILE, Shared, StoreError, random};
+use crate::error_chain::ErrorChain;
 
-/// The chat's operations on valid input, without any word of gRPC.
+/// The chat's operations on validated input.
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) shared: Arc<Shared>,
@@ -30,7 +31,7 @@ pub(super) struct Core {
 }
 
 impl Core {
-    /// Has `query` run beside the writer, for `requester`. Damage that it meets stops all writing.
+    /// Runs `query` on a reader, for `requester`. Damage that it meets stops all writing.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         requester: Requester,
@@ -42,12 +43,12 @@ impl Core {
             && error.fault() == Some(Fault::Damaged)
             && self.shared.health.fail(Fault::Damaged)
         {
-            store::report_damage(&self.options.data.join(DATABASE_FILE), &error.to_string());
+            store::report_damage(&self.options.data.join(DATABASE_FILE), &ErrorChain(error).to_string());
         }
         Ok(result?)
     }
 
-    /// Refuses when the server is shutting down.
+    /// Refuses while the server shuts down.
     pub(super) fn check_open(&self) -> Result<(), ChatError> {
         if self.shared.is_closing() { Err(ChatError::ShuttingDown) } else { Ok(()) }
     }
@@ -61,12 +62,12 @@ impl Core {
         Ok((user, token))
     }
 
-    /// The valid session with this token, if it is remembered.
-    pub(super) fn remembered(&self, token: &TokenHash) -> Option<Arc<Session>> {
+    /// The valid session with this token, if it is cached.
+    pub(super) fn cached_session(&self, token: &TokenHash) -> Option<Arc<Session>> {
         self.shared.sessions.get(token).ok().filter(|session| !session.is_expired(self.shared.clock.now_ms()))
     }
 
-    /// The valid session with this token. `requester` is who waits when the database has to be read.
+    /// The valid session with this token. `requester` queues for the database when it is not cached.
     pub(super) async fn session(
         &self,
         token: &TokenHash,
@@ -74,14 +75,14 @@ impl Core {
     ) -> Result<Arc<Session>, ChatError> {
         let session = match self.shared.sessions.get(token) {
             Ok(session) => session,
-            Err(moment) => {
+            Err(miss) => {
                 let hash = *token;
                 let query = move |connection: &_| store::session(connection, &hash);
                 let row = self.read(requester, Purpose::Call, query).await?;
                 let row = row.ok_or(ChatError::NoSession)?;
                 let session = Arc::new(Session::new(hash, row.user, row.expires_at_ms));
                 if row.used || self.mark_used(hash).await? {
-                    self.shared.sessions.remember(session.clone(), moment);
+                    self.shared.sessions.insert(session.clone(), miss);
                 }
                 session
             }
@@ -89,12 +90,12 @@ impl Core {
         if session.is_expired(self.shared.clock.now_ms()) { Err(ChatError::NoSession) } else { Ok(session) }
     }
 
-    /// Remembers that a session is used, before its first use has an effect: then it is not removed as unused. False
-    /// when nothing can be stored at the moment; what is only read goes on.
+    /// Marks a session as used before its first use takes effect, so that it is not removed as unused. Returns false while
+    /// nothing can be stored; reading is still allowed.
     pub(super) async fn mark_used(&self, token: TokenHash) -> Result<bool, ChatError> {
         let writer = self.writer.clone();
-        // In a task of its own: a stream asks for its session too, and a place in the writer's queue must not wait for
-        // a peer that takes nothing.
+        // In its own task: streams authenticate too, and a place in the writer's queue must not depend on a client that
+        // takes nothing.
         let marked = tokio::spawn(async move { writer.write(MarkUsed { token }).await });
         match marked.await.unwrap_or(Err(ChatError::ShuttingDown)) {
             Ok(()) => Ok(true),
@@ -103,9 +104,9 @@ impl Core {
         }
     }
 
-    pub(super) async fn prolong(&self, session: &Session) -> Result<(), ChatError> {
-        let prolong = Prolong { token: session.token, lifetime_ms: self.lifetime_ms() };
-        session.prolong(self.writer.write(prolong).await?);
+    pub(super) async fn extend_session(&self, session: &Session) -> Result<(), ChatError> {
+        let extend = ExtendSession { token: session.token, lifetime_ms: self.lifetime_ms() };
+        session.extend(self.writer.write(extend).await?);
         Ok(())
     }
 
@@ -119,7 +120,7 @@ impl Core {
         name: RoomName,
         operation: OperationId,
     ) -> Result<RoomView, ChatError> {
-        let id = RoomId::named(random::id()?);
+        let id = RoomId::new(random::id()?);
         let epoch = random::epoch()?;
         let allowed = self.options.rooms_per_user;
         self.writer.write(CreateRoom { author: author.clone(), operation, name, id, epoch, allowed }).await
@@ -139,7 +140,7 @@ impl Core {
     }
 
     pub(super) fn room(&self, id: &str) -> Result<Arc<Room>, ChatError> {
-        self.shared.directory.find(id).ok_or(ChatError::NoSuchRoom)
+        self.shared.directory.find(id).ok_or(ChatError::RoomNotFound)
     }
 
     pub(super) async fn send(
@@ -149,7 +150,7 @@ impl Core {
         operation: OperationId,
         text: MessageText,
     ) -> Result<Receipt, ChatError> {
-        // Encoded here, on the caller's thread: the writer's time is everybody's.
+        // Encoded on the caller's thread: everybody waits for the writer's.
         let body = EventBody::message(author, operation, &text);
         self.writer.write(SendMessage { author: author.key, room: room.key, operation, text, body }).await
     }
@@ -177,7 +178,7 @@ impl Core {
         replay_limit: u32,
     ) -> Result<Subscriber, ChatError> {
         let open = self.shared.streams.open(session.user.key, session.token)?;
-        // Once more, now that the end of the session would reach this stream.
+        // Again, now that the stream is registered: the session may have ended before that.
         let session = self.session(&session.token, Requester::User(session.user.key)).await?;
         Ok(Subscriber::new(self.clone(), session, open, cursors, replay_limit))
     }

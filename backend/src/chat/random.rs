@@ -1,9 +1,9 @@
-//! Random numbers from the system, for what must not be guessed or met twice.
+//! Random values from the system: epochs, ids and tokens.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The system gave no random numbers.
+/// The system provided no random numbers.
 pub(super) type RandomError = getrandom::Error;
 
 /// An epoch of a log.
@@ -11,10 +11,10 @@ pub(super) fn epoch() -> Result<u64, RandomError> {
     getrandom::u64()
 }
 
-/// A public id: 96 bits, 16 characters that are safe in a URL's path and never begin with a sign.
+/// A public id: 96 bits as 16 characters, safe in a URL's path and beginning with a letter or digit.
 pub(super) fn id() -> Result<String, RandomError> {
     let id = URL_SAFE_NO_PAD.encode(bytes::<12>()?);
-    // A hyphen at the start would look like an option to command-line tools.
+    // Command-line tools would take a leading hyphen for an option.
     Ok(if id.starts_with(['-', '_']) { format!("A{}", &id[1..]) } else { id })
 }
 
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_safe_in_a_path_and_differ() {
+    fn ids_are_unique_and_safe_in_a_path() {
         let ids: std::collections::HashSet<_> = (0..1_000).map(|_| id().unwrap()).collect();
         assert_eq!(ids.len(), 1_000);
         for id in ids {

@@ -1,4 +1,4 @@
-//! The chat as gRPC: checks requests into valid types, calls the core, puts its answers into messages.
+//! The gRPC adapter: validates requests, calls the core, builds responses.
 
 use std::collections::HashSet;
 use std::pin::Pin;
@@ -8,46 +8,51 @@ use futures_util::{Stream, StreamExt};
 use proto::EncodedSubscribeResponse;
 use proto::chat::v1 as pb;
 use proto::chat::v1::list_events_request::Range;
-use proto::chat::v1::server::chat_service_server::ChatService;
+use proto::chat::v1::server::chat_service_server::{ChatService, ChatServiceServer};
+use proto::limits::chat::{DEFAULT_PAGE_EVENTS, MAX_CURSORS, MAX_PAGE_EVENTS};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
 use super::error::ChatError;
 use super::operations::Core;
-use super::session::{self, Carrier, Session, TokenHash};
+use super::session::{self, RequestToken, Session, TokenHash};
 use super::store::Requester;
 use super::types::{
     ClientCursor, InvalidField, MessageText, OperationId, PageRange, RoomId, RoomName, RoomView, UserName,
 };
-use super::{DEFAULT_PAGE_EVENTS, MAX_CURSORS, MAX_PAGE_EVENTS, wire};
+use super::{MAX_REQUEST_BYTES, encoding};
 use crate::rates::{self, Rates};
 
-/// The adapter.
+impl super::Chat {
+    /// The gRPC service; `rates` limits its calls.
+    pub fn service(&self, rates: Arc<Rates>) -> ChatServiceServer<impl ChatService> {
+        let service = Service { core: self.core.clone(), rates };
+        ChatServiceServer::new(service).max_decoding_message_size(MAX_REQUEST_BYTES)
+    }
+}
+
+/// Implements the generated service trait.
 #[derive(Debug)]
-pub(super) struct Service {
+struct Service {
     core: Arc<Core>,
     rates: Arc<Rates>,
 }
 
 impl Service {
-    pub(super) fn new(core: Arc<Core>, rates: Arc<Rates>) -> Self {
-        Self { core, rates }
-    }
-
-    /// The session of a request to a server that is not shutting down. What it is used for is not counted
-    /// yet.
-    async fn session<T>(&self, request: &Request<T>) -> Result<Arc<Session>, ChatError> {
+    /// Authenticates a request. Refuses while the server shuts down. Counts calls without a valid session, but not those
+    /// with one: their methods do.
+    async fn authenticate<T>(&self, request: &Request<T>) -> Result<Arc<Session>, ChatError> {
         self.core.check_open()?;
-        let network = rates::network(request.extensions());
-        let Some(carrier) = carrier(request.metadata()) else {
+        let network = rates::client_network(request.extensions());
+        let Some(token) = request_token(request.metadata()) else {
             self.rates.anonymous(network)?;
             return Err(ChatError::NoSession);
         };
-        let token = TokenHash::of(carrier.token());
-        if let Some(session) = self.core.remembered(&token) {
+        let token = TokenHash::of(token.token());
+        if let Some(session) = self.core.cached_session(&token) {
             return Ok(session);
         }
-        self.rates.look_up(network)?;
+        self.rates.check_look_up(network)?;
         match self.core.session(&token, Requester::Network(network)).await {
             Err(ChatError::NoSession) => {
                 self.rates.unknown_token(network)?;
@@ -57,22 +62,22 @@ impl Service {
         }
     }
 
-    /// The session of a request for which there is no rate of its own.
-    async fn caller<T>(&self, request: &Request<T>) -> Result<Arc<Session>, ChatError> {
-        let session = self.session(request).await?;
+    /// Authenticates a request of a method without its own rate limit, and counts it.
+    async fn authenticate_call<T>(&self, request: &Request<T>) -> Result<Arc<Session>, ChatError> {
+        let session = self.authenticate(request).await?;
         self.rates.call(session.user.key.0)?;
         Ok(session)
     }
 
     fn set_cookie<T>(&self, response: &mut Response<T>, token: &str, max_age_s: u64) {
         let cookie = session::set_cookie(token, max_age_s, self.core.options.secure_cookie);
-        // Tokens that were accepted are plain ASCII; nothing else gets here.
+        // Tokens are ASCII, so this cannot fail.
         if let Ok(value) = MetadataValue::try_from(cookie) {
             response.metadata_mut().insert("set-cookie", value);
         }
     }
 
-    fn keep_cookie<T>(&self, response: &mut Response<T>, token: &str) {
+    fn renew_cookie<T>(&self, response: &mut Response<T>, token: &str) {
         self.set_cookie(response, token, self.core.options.session_lifetime.as_secs());
     }
 }
@@ -83,7 +88,7 @@ type FrameStream = Pin<Box<dyn Stream<Item = Result<EncodedSubscribeResponse, St
 impl ChatService for Service {
     async fn join(&self, request: Request<pb::JoinRequest>) -> Result<Response<pb::JoinResponse>, Status> {
         self.core.check_open()?;
-        let network = rates::network(request.extensions());
+        let network = rates::client_network(request.extensions());
         let pb::JoinRequest { name, return_token } = request.into_inner();
         let name = UserName::parse(&name).map_err(ChatError::from)?;
         self.rates.join(network).map_err(ChatError::from)?;
@@ -91,7 +96,7 @@ impl ChatService for Service {
         let returned = if return_token { token.as_str().to_owned() } else { String::new() };
         let mut response = Response::new(pb::JoinResponse { user: Some((&user).into()), token: returned });
         if !return_token {
-            self.keep_cookie(&mut response, token.as_str());
+            self.renew_cookie(&mut response, token.as_str());
         }
         Ok(response)
     }
@@ -100,18 +105,18 @@ impl ChatService for Service {
         &self,
         request: Request<pb::GetSessionRequest>,
     ) -> Result<Response<pb::GetSessionResponse>, Status> {
-        let session = self.caller(&request).await?;
-        let prolonged = match self.core.prolong(&session).await {
-            // The session is valid as long as before. Who comes while nothing can be stored can still read.
+        let session = self.authenticate_call(&request).await?;
+        let extended = match self.core.extend_session(&session).await {
+            // The session stays valid as long as before, and the caller can still read.
             Err(ChatError::CannotStore(_)) => false,
-            prolonged => prolonged.map(|()| true)?,
+            extended => extended.map(|()| true)?,
         };
         let mut response = Response::new(pb::GetSessionResponse { user: Some((&session.user).into()) });
-        if let Some(Carrier::Cookie(token)) = carrier(request.metadata())
-            && prolonged
+        if let Some(RequestToken::Cookie(token)) = request_token(request.metadata())
+            && extended
         {
-            // The browser's copy lives as long as the session.
-            self.keep_cookie(&mut response, token);
+            // The browser keeps the cookie as long as the session lives.
+            self.renew_cookie(&mut response, token);
         }
         Ok(response)
     }
@@ -120,10 +125,10 @@ impl ChatService for Service {
         &self,
         request: Request<pb::SignOutRequest>,
     ) -> Result<Response<pb::SignOutResponse>, Status> {
-        let session = self.caller(&request).await?;
+        let session = self.authenticate_call(&request).await?;
         self.core.sign_out(&session).await?;
         let mut response = Response::new(pb::SignOutResponse {});
-        if let Some(Carrier::Cookie(_)) = carrier(request.metadata()) {
+        if let Some(RequestToken::Cookie(_)) = request_token(request.metadata()) {
             self.set_cookie(&mut response, "", 0);
         }
         Ok(response)
@@ -133,8 +138,8 @@ impl ChatService for Service {
         &self,
         request: Request<pb::CreateRoomRequest>,
     ) -> Result<Response<pb::CreateRoomResponse>, Status> {
-        let session = self.session(&request).await?;
-        let network = rates::network(request.extensions());
+        let session = self.authenticate(&request).await?;
+        let network = rates::client_network(request.extensions());
         let pb::CreateRoomRequest { name, operation_id } = request.into_inner();
         let name = RoomName::parse(&name).map_err(ChatError::from)?;
         let operation = OperationId::parse(&operation_id).map_err(ChatError::from)?;
@@ -147,7 +152,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::ListRoomsRequest>,
     ) -> Result<Response<pb::ListRoomsResponse>, Status> {
-        let session = self.caller(&request).await?;
+        let session = self.authenticate_call(&request).await?;
         let rooms = self.core.rooms(&session.user).await?;
         Ok(Response::new(pb::ListRoomsResponse { rooms: rooms.iter().map(room_state).collect() }))
     }
@@ -156,8 +161,8 @@ impl ChatService for Service {
         &self,
         request: Request<pb::SendMessageRequest>,
     ) -> Result<Response<pb::SendMessageResponse>, Status> {
-        let session = self.session(&request).await?;
-        let network = rates::network(request.extensions());
+        let session = self.authenticate(&request).await?;
+        let network = rates::client_network(request.extensions());
         let pb::SendMessageRequest { room_id, operation_id, text } = request.into_inner();
         let operation = OperationId::parse(&operation_id).map_err(ChatError::from)?;
         let text = MessageText::parse(text).map_err(ChatError::from)?;
@@ -176,7 +181,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::ListEventsRequest>,
     ) -> Result<Response<pb::ListEventsResponse>, Status> {
-        let session = self.caller(&request).await?;
+        let session = self.authenticate_call(&request).await?;
         let pb::ListEventsRequest { room_id, range, limit } = request.into_inner();
         let limit = page_limit(limit)?;
         let range = match range {
@@ -204,7 +209,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::MarkReadRequest>,
     ) -> Result<Response<pb::MarkReadResponse>, Status> {
-        let session = self.caller(&request).await?;
+        let session = self.authenticate_call(&request).await?;
         let pb::MarkReadRequest { room_id, seq } = request.into_inner();
         let room = self.core.room(&room_id)?;
         let marker = self.core.mark_read(&session.user, &room, seq).await?;
@@ -217,7 +222,7 @@ impl ChatService for Service {
         &self,
         request: Request<pb::SubscribeRequest>,
     ) -> Result<Response<FrameStream>, Status> {
-        let session = self.caller(&request).await?;
+        let session = self.authenticate_call(&request).await?;
         let pb::SubscribeRequest { cursors, replay_limit } = request.into_inner();
         let cursors = client_cursors(cursors)?;
         let subscriber = self.core.subscribe(session, cursors, replay_limit).await?;
@@ -226,11 +231,11 @@ impl ChatService for Service {
     }
 }
 
-fn carrier(metadata: &MetadataMap) -> Option<Carrier<'_>> {
-    // A header that is no text carries no token, and must not pass for a missing one.
+fn request_token(metadata: &MetadataMap) -> Option<RequestToken<'_>> {
+    // An unreadable `authorization` header carries no token, but it must not fall back to the cookie.
     let authorization = metadata.get("authorization").map(|value| value.to_str().unwrap_or_default());
     let cookies = metadata.get_all("cookie").into_iter().filter_map(|value| value.to_str().ok());
-    Carrier::find(authorization, cookies)
+    RequestToken::find(authorization, cookies)
 }
 
 fn page_limit(limit: u32) -> Result<u32, ChatError> {
@@ -251,7 +256,7 @@ fn client_cursors(cursors: Vec<pb::Cursor>) -> Result<Vec<ClientCursor>, ChatErr
         return refuse("There can be one cursor for each room.".to_owned());
     }
     let cursors = cursors.into_iter().map(|pb::Cursor { room_id, epoch, seq, fingerprint }| ClientCursor {
-        room: RoomId::named(room_id),
+        room: RoomId::new(room_id),
         epoch,
         seq,
         fingerprint,
@@ -260,5 +265,5 @@ fn client_cursors(cursors: Vec<pb::Cursor>) -> Result<Vec<ClientCursor>, ChatErr
 }
 
 fn room_state(view: &RoomView) -> pb::RoomState {
-    wire::room_state(view, pb::Recovery::Unspecified, pb::LostReason::Unspecified)
+    encoding::room_state(view, pb::Recovery::Unspecified, pb::LostReason::Unspecified)
 }

@@ -1,38 +1,37 @@
-//! Sessions: their tokens, how a request carries one, and a bounded memory of the valid ones, so that a call
-//! does not cost a query.
+//! Sessions: tokens, how requests carry them, and a bounded cache, so that a call does not need a query.
 //!
-//! A token is 256 random bits and is never stored: the database and the memory know its SHA-256.
+//! A token is 256 random bits. It is never stored: database and cache hold its SHA-256.
 
-use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hashlink::LruCache;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
 use super::random::{self, RandomError};
 use super::types::User;
 
-/// The cookie that carries the session.
+/// Name of the session cookie.
 pub const COOKIE: &str = "chinwag_session";
 
-/// How many sessions are remembered at most, in two generations. One more costs a query when it is used
-/// again, and nothing else.
-pub const REMEMBERED_SESSIONS: usize = 16_384;
+/// Maximum number of cached sessions. Any other costs a query when it is used, and nothing else.
+pub const CACHED_SESSIONS: usize = 16_384;
 
-/// What proves a session: 256 random bits, as text that is safe in a cookie and a header.
+/// A session token: 256 random bits, as text that is safe in a cookie and a header.
 #[derive(Clone)]
 pub(super) struct Token(String);
 
 impl Token {
-    /// A new one.
+    /// Generates a token.
     pub(super) fn random() -> Result<Self, RandomError> {
         Ok(Self(URL_SAFE_NO_PAD.encode(random::bytes::<32>()?)))
     }
 
-    /// The token as the client holds it.
+    /// The token as sent to the client.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -44,22 +43,22 @@ impl fmt::Debug for Token {
     }
 }
 
-/// The SHA-256 of a token: what the server keeps.
+/// SHA-256 of a token: the form that the server stores.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct TokenHash([u8; 32]);
 
 impl TokenHash {
-    /// Of a token as the client sent it.
+    /// Hashes a token that a client sent.
     pub(super) fn of(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
     }
 
-    /// As it was stored.
+    /// From the stored form.
     pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// As it is stored.
+    /// The stored form.
     pub(super) fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -71,18 +70,18 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// How a request carried its token.
+/// The token of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Carrier<'a> {
+pub(super) enum RequestToken<'a> {
     /// `authorization: Bearer <token>`.
     Bearer(&'a str),
     /// `cookie: chinwag_session=<token>`.
     Cookie(&'a str),
 }
 
-impl<'a> Carrier<'a> {
-    /// The token in a request's headers. An `authorization` header counts before a cookie: a program sets it
-    /// on purpose, a browser adds cookies by itself.
+impl<'a> RequestToken<'a> {
+    /// Finds the token in a request's headers. `authorization` takes precedence over the cookie: a program sets it on
+    /// purpose, a browser adds cookies to every request.
     pub(super) fn find(
         authorization: Option<&'a str>,
         cookies: impl Iterator<Item = &'a str>,
@@ -106,7 +105,7 @@ impl<'a> Carrier<'a> {
     }
 }
 
-/// The `set-cookie` value that makes a browser keep `token` for `max_age_s` seconds, and forget it at 0.
+/// The `set-cookie` value that stores `token` for `max_age_s` seconds; 0 removes the cookie.
 pub(super) fn set_cookie(token: &str, max_age_s: u64, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
     format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={max_age_s}{secure}")
@@ -125,82 +124,62 @@ impl Session {
         Self { token, user, expires_at_ms: AtomicI64::new(expires_at_ms) }
     }
 
-    /// Whether it is over at `now_ms`.
+    /// Whether it has expired at `now_ms`.
     pub(super) fn is_expired(&self, now_ms: i64) -> bool {
         self.expires_at_ms.load(Ordering::Relaxed) <= now_ms
     }
 
-    /// Moves its end; never to an earlier time.
-    pub(super) fn prolong(&self, expires_at_ms: i64) {
+    /// Extends it; never shortens it.
+    pub(super) fn extend(&self, expires_at_ms: i64) {
         self.expires_at_ms.fetch_max(expires_at_ms, Ordering::Relaxed);
     }
 }
 
-/// The remembered sessions.
-///
-/// Two generations: when the young one is full it becomes the old one, and what was old and not used since is
-/// forgotten.
-#[derive(Debug, Default)]
-pub(super) struct Sessions {
-    inner: Mutex<Generations>,
+/// The most recently used sessions, at most [`CACHED_SESSIONS`].
+#[derive(Debug)]
+pub(super) struct SessionCache {
+    inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
-struct Generations {
-    young: HashMap<TokenHash, Arc<Session>>,
-    old: HashMap<TokenHash, Arc<Session>>,
-    /// How many sessions were ended so far.
-    ended: u64,
+#[derive(Debug)]
+struct Inner {
+    sessions: LruCache<TokenHash, Arc<Session>>,
+    /// Number of removals so far.
+    removals: u64,
 }
 
-/// A moment in the history of ended sessions; see [`Sessions::remember`].
+/// The number of removals at a cache miss; see [`SessionCache::insert`].
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Moment(u64);
+pub(super) struct Miss(u64);
 
-impl Sessions {
-    /// The session if it is remembered, and the moment to hand to [`remember`](Self::remember) if not.
-    pub(super) fn get(&self, token: &TokenHash) -> Result<Arc<Session>, Moment> {
-        let mut inner = self.lock();
-        if let Some(session) = inner.young.get(token) {
-            return Ok(session.clone());
-        }
-        match inner.old.remove(token) {
-            Some(session) => {
-                inner.insert(session.clone());
-                Ok(session)
-            }
-            None => Err(Moment(inner.ended)),
-        }
-    }
-
-    /// Remembers a session that was read from the store after `since`, unless some session was ended in
-    /// between: it might be this one.
-    pub(super) fn remember(&self, session: Arc<Session>, since: Moment) {
-        let mut inner = self.lock();
-        if inner.ended == since.0 {
-            inner.insert(session);
-        }
-    }
-
-    /// Forgets a session that was ended in the store.
-    pub(super) fn end(&self, token: &TokenHash) {
-        let mut inner = self.lock();
-        inner.ended += 1;
-        inner.young.remove(token);
-        inner.old.remove(token);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Generations> {
-        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+impl Default for SessionCache {
+    fn default() -> Self {
+        Self { inner: Mutex::new(Inner { sessions: LruCache::new(CACHED_SESSIONS), removals: 0 }) }
     }
 }
 
-impl Generations {
-    fn insert(&mut self, session: Arc<Session>) {
-        if self.young.len() >= REMEMBERED_SESSIONS / 2 {
-            self.old = std::mem::take(&mut self.young);
+impl SessionCache {
+    /// The session if it is cached. A miss is to be passed to [`insert`](Self::insert).
+    pub(super) fn get(&self, token: &TokenHash) -> Result<Arc<Session>, Miss> {
+        let mut inner = self.inner.lock();
+        let removals = inner.removals;
+        inner.sessions.get(token).cloned().ok_or(Miss(removals))
+    }
+
+    /// Caches a session that was read from the store after `miss`, unless any session was removed since: it might be
+    /// this one.
+    pub(super) fn insert(&self, session: Arc<Session>, miss: Miss) {
+        let mut inner = self.inner.lock();
+        if inner.removals == miss.0 {
+            inner.sessions.insert(session.token, session);
         }
-        self.young.insert(session.token, session);
+    }
+
+    /// Removes a session that was removed from the store.
+    pub(super) fn remove(&self, token: &TokenHash) {
+        let mut inner = self.inner.lock();
+        inner.removals += 1;
+        inner.sessions.remove(token);
     }
 }
 
@@ -215,23 +194,24 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_found_in_either_header_and_the_authorization_counts_first() {
+    fn authorization_header_takes_precedence_over_the_cookie() {
         let none = std::iter::empty::<&str>;
-        let find = |a: Option<&'static str>, c: &'static [&'static str]| Carrier::find(a, c.iter().copied());
-        assert_eq!(Carrier::find(Some("Bearer abc"), none()), Some(Carrier::Bearer("abc")));
-        assert_eq!(Carrier::find(Some("bearer  abc "), none()), Some(Carrier::Bearer("abc")));
-        assert_eq!(Carrier::find(Some("Basic abc"), none()), None);
-        assert_eq!(Carrier::find(Some("abc"), none()), None);
-        assert_eq!(find(None, &["chinwag_session=abc"]), Some(Carrier::Cookie("abc")));
-        assert_eq!(find(None, &["a=b; chinwag_session=abc; c=d"]), Some(Carrier::Cookie("abc")));
-        assert_eq!(find(None, &["a=b", "chinwag_session=abc"]), Some(Carrier::Cookie("abc")));
+        let find =
+            |a: Option<&'static str>, c: &'static [&'static str]| RequestToken::find(a, c.iter().copied());
+        assert_eq!(RequestToken::find(Some("Bearer abc"), none()), Some(RequestToken::Bearer("abc")));
+        assert_eq!(RequestToken::find(Some("bearer  abc "), none()), Some(RequestToken::Bearer("abc")));
+        assert_eq!(RequestToken::find(Some("Basic abc"), none()), None);
+        assert_eq!(RequestToken::find(Some("abc"), none()), None);
+        assert_eq!(find(None, &["chinwag_session=abc"]), Some(RequestToken::Cookie("abc")));
+        assert_eq!(find(None, &["a=b; chinwag_session=abc; c=d"]), Some(RequestToken::Cookie("abc")));
+        assert_eq!(find(None, &["a=b", "chinwag_session=abc"]), Some(RequestToken::Cookie("abc")));
         assert_eq!(find(None, &["xchinwag_session=abc"]), None);
-        assert_eq!(find(Some("Bearer t"), &["chinwag_session=abc"]), Some(Carrier::Bearer("t")));
+        assert_eq!(find(Some("Bearer t"), &["chinwag_session=abc"]), Some(RequestToken::Bearer("t")));
         assert_eq!(find(Some("Basic t"), &["chinwag_session=abc"]), None);
     }
 
     #[test]
-    fn the_cookie_is_kept_from_scripts_and_other_sites() {
+    fn cookie_is_http_only_and_same_site() {
         assert_eq!(
             set_cookie("abc", 60, false),
             "chinwag_session=abc; HttpOnly; SameSite=Strict; Path=/; Max-Age=60"
@@ -248,32 +228,31 @@ mod tests {
     }
 
     #[test]
-    fn a_session_read_before_another_was_ended_is_not_remembered() {
-        let sessions = Sessions::default();
+    fn session_read_before_another_was_removed_is_not_cached() {
+        let cache = SessionCache::default();
         let a = session("a");
-        let before = sessions.get(&a.token).unwrap_err();
-        sessions.end(&a.token);
-        sessions.remember(a.clone(), before);
-        let after = sessions.get(&a.token).unwrap_err();
-        sessions.remember(a.clone(), after);
-        assert!(sessions.get(&a.token).is_ok());
-        sessions.end(&a.token);
-        assert!(sessions.get(&a.token).is_err());
+        let before = cache.get(&a.token).unwrap_err();
+        cache.remove(&a.token);
+        cache.insert(a.clone(), before);
+        let after = cache.get(&a.token).unwrap_err();
+        cache.insert(a.clone(), after);
+        assert!(cache.get(&a.token).is_ok());
+        cache.remove(&a.token);
+        assert!(cache.get(&a.token).is_err());
     }
 
     #[test]
-    fn memory_is_bounded_and_keeps_what_is_used() {
-        let sessions = Sessions::default();
+    fn cache_is_bounded_and_keeps_recently_used_sessions() {
+        let cache = SessionCache::default();
         let used = session("used");
-        let moment = sessions.get(&used.token).unwrap_err();
-        sessions.remember(used.clone(), moment);
-        for n in 0..REMEMBERED_SESSIONS * 2 {
-            sessions.remember(session(&n.to_string()), moment);
+        let miss = cache.get(&used.token).unwrap_err();
+        cache.insert(used.clone(), miss);
+        for n in 0..CACHED_SESSIONS * 2 {
+            cache.insert(session(&n.to_string()), miss);
             if n % 1_000 == 0 {
-                assert!(sessions.get(&used.token).is_ok(), "after {n} others");
+                assert!(cache.get(&used.token).is_ok(), "after {n} others");
             }
         }
-        let inner = sessions.lock();
-        assert!(inner.young.len() + inner.old.len() <= REMEMBERED_SESSIONS);
+        assert!(cache.inner.lock().sessions.len() <= CACHED_SESSIONS);
     }
 }

@@ -1,7 +1,7 @@
-//! The chat's database: one SQLite file, one connection that writes, a few that read.
+//! The chat's database: one SQLite file, one writing connection, several reading ones.
 //!
-//! Knows tables and transactions; nothing of streams, sessions in memory, or gRPC. What a caller is told is
-//! on disk is on disk: write-ahead log, `synchronous=FULL`.
+//! Knows tables and transactions, but no streams, session cache or gRPC. A commit is durable when it returns: write-ahead
+//! log, `synchronous=FULL`.
 
 mod check;
 mod copy;
@@ -27,7 +27,7 @@ use rusqlite::{Connection, OpenFlags};
 use self::head::{Stamp, sync_folder};
 use self::identity::Identity;
 
-pub use self::check::{Checked, MAX_FINDINGS, check};
+pub use self::check::{CheckReport, MAX_FINDINGS, check};
 pub use self::copy::{CopyError, Restored, backup, restore};
 pub use self::error::{OpenError, StoreError};
 pub use self::head::HEAD_FILE;
@@ -38,21 +38,20 @@ pub(super) use self::read::{EventsPage, fingerprint_at, page, replay_page, rooms
 pub(super) use self::readers::{Purpose, Readers, Requester};
 pub(super) use self::write::{Append, RoomRow, WriteStore};
 
-/// The database's file name in the data folder.
+/// File name of the database in the data folder.
 pub const DATABASE_FILE: &str = "chinwag.db";
 
-/// The file whose lock says that a server uses the data folder. It stays empty and is never removed; the
-/// lock ends with the process, however that ends.
+/// The file whose lock marks the data folder as in use. It stays empty and is never removed; the lock ends with the
+/// process.
 pub const LOCK_FILE: &str = "chinwag.lock";
 
-/// How long a connection waits for another one's lock. Readers never wait in WAL mode; this is for the
-/// moments of recovery and closing.
+/// Longest wait for another connection's lock. Readers never wait in WAL mode; this is for recovery and closing.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Prepared statements kept per connection; more than there are.
-const STATEMENTS: usize = 64;
+/// Prepared statements cached per connection; more than there are.
+const CACHED_STATEMENTS: usize = 64;
 
-/// Holds the data folder for this process until it is dropped.
+/// The lock of the data folder, released when dropped.
 #[derive(Debug)]
 pub(super) struct FolderLock {
     _file: File,
@@ -61,34 +60,34 @@ pub(super) struct FolderLock {
 /// An open database.
 #[derive(Debug)]
 pub(super) struct Opened {
-    /// The connection that writes.
+    /// The writing connection.
     pub(super) store: WriteStore,
-    /// Where the connections that read find the file.
+    /// The database file, for the reading connections.
     pub(super) path: PathBuf,
-    /// To be kept until the database is closed.
+    /// To be held until the database is closed.
     pub(super) lock: FolderLock,
-    /// The head file, for the writer to keep.
+    /// The head file, for the writer's maintenance.
     pub(super) head: HeadFile,
-    /// Whether the last server did not close the database, or another program wrote to it since.
-    pub(super) suspect: bool,
+    /// Whether the database has to be checked: the last server did not close it, or another program wrote to it since.
+    pub(super) needs_check: bool,
 }
 
-/// Opens the database in `folder`, made and migrated if need be.
+/// Opens the database in `folder`, and creates or migrates it if needed.
 pub(super) fn open(folder: &Path) -> Result<Opened, OpenError> {
     let path = folder.join(DATABASE_FILE);
-    open_files(folder, &path).map_err(|error| error.naming_file(path))
+    open_files(folder, &path).map_err(|error| error.with_path(path))
 }
 
 fn open_files(folder: &Path, path: &Path) -> Result<Opened, OpenError> {
     make_folder(folder).map_err(|source| OpenError::Io { path: folder.to_owned(), source })?;
     let lock = lock(folder)?;
     let head = HeadFile::read(folder)?;
-    let found = schema::check_untouched(path)?;
-    // Looked at before SQLite may write to the file.
+    let found = schema::check_read_only(path)?;
+    // Before SQLite may write to the file.
     let as_it_was_closed = Stamp::of(path).ok();
     let mut connection = Connection::open(path)?;
     if found == schema::Found::Interrupted {
-        // Reading undoes the transaction that was interrupted; only now is it known whose file it is.
+        // SQLite rolls the interrupted transaction back when it reads. Only then is it known whose file it is.
         schema::check(&connection, path)?;
     }
     configure_writer(&connection)?;
@@ -96,13 +95,13 @@ fn open_files(folder: &Path, path: &Path) -> Result<Opened, OpenError> {
     if schema::migrate(&mut connection)? == 0 {
         announce_new(path, head.is_some());
     }
-    let suspect = found != schema::Found::Nothing
+    let needs_check = found != schema::Found::Nothing
         && (head.is_none() || head.and_then(|head| head.closed) != as_it_was_closed);
     let head = incarnation::begin(&mut connection, folder, head)?;
     let identity =
         Identity::of(&connection, path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
     let store = WriteStore::new(connection, identity)?;
-    Ok(Opened { store, path: path.to_owned(), lock, head, suspect })
+    Ok(Opened { store, path: path.to_owned(), lock, head, needs_check })
 }
 
 fn announce_new(path: &Path, had_another: bool) {
@@ -114,7 +113,7 @@ fn announce_new(path: &Path, had_another: bool) {
     }
 }
 
-/// Makes `folder`, and its name durable, as far as it does not exist.
+/// Creates `folder` durably if it does not exist.
 fn make_folder(folder: &Path) -> io::Result<()> {
     if folder.is_dir() {
         return Ok(());
@@ -138,7 +137,7 @@ fn open_reader(path: &Path) -> Result<Connection, rusqlite::Error> {
 
 fn configure(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     Ok(())
 }
 
@@ -151,8 +150,8 @@ fn configure_writer(connection: &Connection) -> Result<(), rusqlite::Error> {
     connection.pragma_update(None, "checkpoint_fullfsync", true)
 }
 
-/// Refuses a connection that would not have a commit on disk when it returns. A file system without shared
-/// memory, for example, makes SQLite keep its old journal, without a word.
+/// Refuses a connection whose commits would not be durable. For example, SQLite silently keeps its rollback journal on a file
+/// system without shared memory.
 fn require_durable(connection: &Connection) -> Result<(), OpenError> {
     let read = |sql: &str| {
         connection.query_row(sql, [], |row| {
@@ -164,7 +163,7 @@ fn require_durable(connection: &Connection) -> Result<(), OpenError> {
             })
         })
     };
-    for (setting, sql, needed) in DURABLE {
+    for (setting, sql, needed) in DURABLE_SETTINGS {
         let found = read(sql)?;
         if found != needed {
             return Err(OpenError::NotDurable { setting, found, needed });
@@ -173,14 +172,14 @@ fn require_durable(connection: &Connection) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The settings that a durable commit needs: name, how to read it, and its value.
-const DURABLE: [(&str, &str, &str); 6] = [
+/// The settings that durable commits need: name, query, and required value.
+const DURABLE_SETTINGS: [(&str, &str, &str); 6] = [
     ("journal_mode", "PRAGMA journal_mode", "wal"),
-    // FULL: the log is synced at every commit. NORMAL would sync it at checkpoints only.
+    // FULL syncs the log at every commit. NORMAL would sync it at checkpoints only.
     ("synchronous", "PRAGMA synchronous", "2"),
     ("fullfsync", "PRAGMA fullfsync", "1"),
     ("checkpoint_fullfsync", "PRAGMA checkpoint_fullfsync", "1"),
-    // An exclusive lock would keep backup and readers out.
+    // An exclusive lock would keep backups and readers out.
     ("locking_mode", "PRAGMA locking_mode", "normal"),
     ("NO_SYNC", "SELECT sqlite_compileoption_used('NO_SYNC')", "0"),
 ];
@@ -205,8 +204,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_newer_database_is_refused_and_left_untouched_byte_for_byte() {
-        // Once in the file itself, once only in a write-ahead log that was never copied into it.
+    fn newer_database_is_refused_and_left_untouched() {
+        // Once with the version in the file itself, once only in a write-ahead log.
         for in_log_only in [false, true] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(DATABASE_FILE);
@@ -230,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_program_is_refused_and_left_untouched() {
+    fn file_of_another_program_is_refused_and_left_untouched() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(DATABASE_FILE);
         for make in [
@@ -248,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn one_folder_serves_one_server() {
+    fn data_folder_can_be_opened_once() {
         let folder = tempfile::tempdir().unwrap();
         let first = open(folder.path()).unwrap();
         assert!(matches!(open(folder.path()).unwrap_err(), OpenError::InUse { .. }));
@@ -257,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_was_not_configured_is_refused_by_the_settings_name() {
+    fn connection_without_durable_settings_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(DATABASE_FILE);
         let refused = |connection: &Connection| match require_durable(connection) {

@@ -1,29 +1,29 @@
-//! The newest part of all logs in memory, as encoded frames that all subscribers share.
+//! The tail: the newest events of all logs in memory, as encoded frames that all subscribers share.
 //!
-//! Bounded by count and by bytes, whatever its readers do: one that has fallen behind its beginning is told
-//! so and reads the store. Knows nothing of who reads.
+//! Bounded by count and bytes, independent of its readers: a reader that has fallen behind the oldest entry has to read
+//! the store. Knows nothing of readers.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use parking_lot::Mutex;
 use proto::EncodedSubscribeResponse;
 use tokio::sync::watch;
 
 use super::types::RoomKey;
 
-/// The most frames that the tail holds. Whoever is further behind reads the store.
+/// Maximum number of frames in the tail. Readers that are further behind read the store.
 pub const TAIL_FRAMES: usize = 8_192;
 
-/// The most bytes that the tail's frames hold, their own bookkeeping not counted.
+/// Maximum size of the frames in the tail, bytes, without bookkeeping.
 pub const TAIL_BYTES: usize = 8 * 1024 * 1024;
 
-/// What the tail may hold.
+/// Bounds of the tail.
 #[derive(Clone, Copy, Debug)]
 pub struct TailLimits {
-    /// Frames.
+    /// Maximum number of frames.
     pub frames: usize,
-    /// Bytes of frames.
+    /// Maximum size of all frames, bytes.
     pub bytes: usize,
 }
 
@@ -37,58 +37,57 @@ impl Default for TailLimits {
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) room: RoomKey,
-    /// The first event's number.
+    /// Number of the first event.
     pub(super) first: u64,
-    /// The last event's number.
+    /// Number of the last event.
     pub(super) last: u64,
-    /// For those who know the room up to `first - 1`; when `opens_room`, its state for those who do not know
-    /// it at all.
+    /// The encoded events; when `opens_room`, the state of a new room instead.
     pub(super) frame: EncodedSubscribeResponse,
-    /// Whether this is how a room begins.
+    /// Whether this announces a new room.
     pub(super) opens_room: bool,
-    /// When it was published.
+    /// Time of publication.
     pub(super) published: Instant,
 }
 
-/// A place between two entries, counted since the server started.
+/// A position between two entries, counted since the server started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Position(u64);
 
-/// What a reader finds at its position.
+/// Result of reading the tail at a position.
 #[derive(Debug)]
 pub(super) enum Next {
-    /// An entry; the position has moved behind it.
+    /// An entry; the position was advanced past it.
     Entry(Entry),
     /// Nothing yet.
     AtEnd,
-    /// The entry is no longer here.
+    /// The entry was removed: the reader has fallen behind.
     Behind,
 }
 
-/// The tail, and the bell that says it has grown.
+/// The tail, with a change notification.
 #[derive(Debug)]
 pub(super) struct Tail {
     limits: TailLimits,
     frames: Mutex<Frames>,
-    bell: watch::Sender<()>,
+    changed: watch::Sender<()>,
 }
 
 #[derive(Debug, Default)]
 struct Frames {
     entries: VecDeque<Entry>,
-    /// The position of the first entry.
+    /// Position of the first entry.
     start: u64,
     bytes: usize,
 }
 
 impl Tail {
     pub(super) fn new(limits: TailLimits) -> Self {
-        Self { limits, frames: Mutex::default(), bell: watch::Sender::new(()) }
+        Self { limits, frames: Mutex::default(), changed: watch::Sender::new(()) }
     }
 
-    /// Adds what one commit brought, and wakes every reader once.
+    /// Adds the entries of one commit and notifies all readers once.
     pub(super) fn publish(&self, entries: impl IntoIterator<Item = Entry>) {
-        let mut frames = self.lock();
+        let mut frames = self.frames.lock();
         for entry in entries {
             frames.bytes += entry.frame.as_bytes().len();
             frames.entries.push_back(entry);
@@ -99,28 +98,28 @@ impl Tail {
             frames.start += 1;
         }
         drop(frames);
-        self.ring();
+        self.notify();
     }
 
-    /// Wakes every reader.
-    pub(super) fn ring(&self) {
-        self.bell.send_replace(());
+    /// Notifies all readers.
+    pub(super) fn notify(&self) {
+        self.changed.send_replace(());
     }
 
-    /// What wakes a reader: changes after this call are not missed.
-    pub(super) fn bell(&self) -> watch::Receiver<()> {
-        self.bell.subscribe()
+    /// Subscribes to notifications. Changes after this call are not missed.
+    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
+        self.changed.subscribe()
     }
 
-    /// The place where the next entry will be.
+    /// The position of the next entry to be published.
     pub(super) fn end(&self) -> Position {
-        let frames = self.lock();
+        let frames = self.frames.lock();
         Position(frames.start + frames.entries.len() as u64)
     }
 
-    /// What is at `position`.
+    /// Reads the entry at `position` and advances it.
     pub(super) fn next(&self, position: &mut Position) -> Next {
-        let frames = self.lock();
+        let frames = self.frames.lock();
         let Some(offset) = position.0.checked_sub(frames.start) else { return Next::Behind };
         match frames.entries.get(usize::try_from(offset).unwrap_or(usize::MAX)) {
             Some(entry) => {
@@ -131,16 +130,16 @@ impl Tail {
         }
     }
 
-    /// How much it holds now: frames and bytes.
-    pub(super) fn held(&self) -> (usize, usize) {
-        let frames = self.lock();
+    /// Current number of frames and their size in bytes.
+    pub(super) fn size(&self) -> (usize, usize) {
+        let frames = self.frames.lock();
         (frames.entries.len(), frames.bytes)
     }
 
-    /// Loses the oldest entry without telling anybody, as a fault would.
+    /// Removes the oldest entry silently, like a bug would.
     #[cfg(test)]
-    pub(super) fn lose_one_for_test(&self) {
-        let mut frames = self.lock();
+    pub(super) fn drop_oldest_for_test(&self) {
+        let mut frames = self.frames.lock();
         if let Some(lost) = frames.entries.pop_front() {
             frames.bytes -= lost.frame.as_bytes().len();
             if let Some(next) = frames.entries.front().cloned() {
@@ -150,17 +149,13 @@ impl Tail {
         }
     }
 
-    /// Forgets the newest entry, as if it had never been published.
+    /// Removes the newest entry, as if it had never been published.
     #[cfg(test)]
-    pub(super) fn forget_last_for_test(&self) {
-        let mut frames = self.lock();
+    pub(super) fn drop_newest_for_test(&self) {
+        let mut frames = self.frames.lock();
         if let Some(last) = frames.entries.pop_back() {
             frames.bytes -= last.frame.as_bytes().len();
         }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Frames> {
-        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -192,24 +187,24 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_gets_what_was_published_after_its_position_in_order() {
+    fn reader_gets_entries_after_its_position_in_order() {
         let tail = Tail::new(TailLimits::default());
         tail.publish([entry(1, 10)]);
         let mut position = tail.end();
-        let mut bell = tail.bell();
-        assert!(!bell.has_changed().unwrap());
+        let mut changed = tail.subscribe();
+        assert!(!changed.has_changed().unwrap());
 
         tail.publish([entry(2, 10), entry(3, 10)]);
         tail.publish([entry(4, 10)]);
 
-        assert!(bell.has_changed().unwrap());
-        bell.mark_unchanged();
+        assert!(changed.has_changed().unwrap());
+        changed.mark_unchanged();
         assert_eq!(drain(&tail, &mut position), Ok(vec![2, 3, 4]));
         assert_eq!(drain(&tail, &mut position), Ok(vec![]));
     }
 
     #[test]
-    fn the_tail_is_bounded_by_count_and_by_bytes_and_says_who_fell_behind() {
+    fn tail_is_bounded_and_detects_readers_that_fell_behind() {
         let limits = TailLimits { frames: 4, bytes: 100 };
         for (size, kept) in [(1, 4), (30, 3), (101, 0)] {
             let tail = Tail::new(limits);
@@ -217,7 +212,7 @@ mod tests {
             for seq in 1..=10 {
                 tail.publish([entry(seq, size)]);
             }
-            assert_eq!(tail.held(), (kept, kept * size));
+            assert_eq!(tail.size(), (kept, kept * size));
             assert_eq!(drain(&tail, &mut slow), Err(()));
             let mut fresh = tail.end();
             tail.publish([entry(11, 1)]);

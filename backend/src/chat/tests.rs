@@ -1,5 +1,6 @@
-//! The chat's core as a whole, on a real database, without gRPC.
+//! The chat's core on a real database, without gRPC.
 
+mod client;
 mod log;
 mod stream;
 mod time;
@@ -10,6 +11,7 @@ use futures_util::{Stream, StreamExt};
 use prost::Message;
 use proto::chat::v1::subscribe_response::Frame;
 use proto::chat::v1::{self as pb};
+use proto::limits::chat::{MAX_MESSAGE_CHARS, MAX_PAGE_EVENTS, MAX_ROOMS};
 use tempfile::TempDir;
 
 use super::directory::Room;
@@ -21,14 +23,14 @@ use super::types::{
 };
 use super::*;
 
-/// Whose reads these are is not what is tested.
+/// A requester for reads that no test depends on.
 const SOMEBODY: Requester = Requester::User(UserKey(0));
 
 fn nobody() -> User {
     User { key: UserKey(0), id: "nobody".into(), name: "Nobody".into() }
 }
 
-/// A chat on a folder of its own.
+/// A chat with its own data folder.
 struct TestChat {
     chat: Chat,
     folder: TempDir,
@@ -45,7 +47,7 @@ impl TestChat {
         Self { chat, folder }
     }
 
-    /// Closes it and opens it again.
+    /// Closes the chat and opens it again.
     async fn reopen(self) -> Self {
         let Self { chat, folder } = self;
         chat.close().await;
@@ -127,7 +129,7 @@ where
         pb::SubscribeResponse::decode(encoded.as_bytes().clone()).unwrap().frame.unwrap()
     }
 
-    /// Everything up to CaughtUp.
+    /// All frames before CaughtUp.
     async fn until_caught_up(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         loop {
@@ -140,7 +142,7 @@ where
 }
 
 #[tokio::test]
-async fn general_is_there_from_the_first_start_and_stays_the_same() {
+async fn general_exists_from_the_first_start_and_survives_a_restart() {
     let chat = TestChat::open();
     let (before, epoch) = (chat.log(&chat.general()).await, chat.general().epoch);
     let chat = chat.reopen().await;
@@ -153,7 +155,7 @@ async fn general_is_there_from_the_first_start_and_stays_the_same() {
 }
 
 #[tokio::test]
-async fn a_name_is_free_again_when_its_session_ended_or_expired() {
+async fn name_is_free_after_its_session_ended_or_expired() {
     let chat = TestChat::open_with(|options| options.session_lifetime = Duration::from_secs(3600));
     let name = || UserName::parse("Ada").unwrap();
     let ada = chat.join("Ada").await;
@@ -163,7 +165,7 @@ async fn a_name_is_free_again_when_its_session_ended_or_expired() {
     let (second, token) = chat.core().join(name()).await.unwrap();
     assert_ne!(second.id, ada.user.id);
 
-    // Time passes: the stored end of the session is now.
+    // Let the session expire now.
     let database = rusqlite::Connection::open(chat.folder.path().join(DATABASE_FILE)).unwrap();
     database.execute("UPDATE sessions SET expires_at_ms = ?1", [now_ms()]).unwrap();
     assert!(matches!(
@@ -175,7 +177,7 @@ async fn a_name_is_free_again_when_its_session_ended_or_expired() {
 }
 
 #[tokio::test]
-async fn a_session_is_prolonged_in_memory_and_on_disk_and_never_shortened() {
+async fn session_is_extended_in_memory_and_on_disk_and_never_shortened() {
     let chat = TestChat::open();
     let ada = chat.join("Ada").await;
     let stored = || {
@@ -184,15 +186,15 @@ async fn a_session_is_prolonged_in_memory_and_on_disk_and_never_shortened() {
     };
     let database = rusqlite::Connection::open(chat.folder.path().join(DATABASE_FILE)).unwrap();
     database.execute("UPDATE sessions SET expires_at_ms = ?1", [now_ms() + 1_000]).unwrap();
-    chat.core().prolong(&ada).await.unwrap();
-    let prolonged = stored();
-    assert!(prolonged > now_ms() + 89 * 24 * 3600 * 1000);
-    assert!(!ada.is_expired(prolonged - 1));
-    assert!(ada.is_expired(prolonged));
+    chat.core().extend_session(&ada).await.unwrap();
+    let extended = stored();
+    assert!(extended > now_ms() + 89 * 24 * 3600 * 1000);
+    assert!(!ada.is_expired(extended - 1));
+    assert!(ada.is_expired(extended));
 }
 
 #[tokio::test]
-async fn what_was_accepted_before_closing_is_stored_and_later_calls_are_refused() {
+async fn closing_stores_accepted_writes_and_refuses_new_ones() {
     let chat = TestChat::open();
     let ada = chat.join("Ada").await;
     let general = chat.general();
@@ -215,9 +217,26 @@ async fn what_was_accepted_before_closing_is_stored_and_later_calls_are_refused(
     let late = chat.core().send(&ada.user, &general, operation(2, 1), text("late")).await;
     assert!(matches!(late, Err(ChatError::ShuttingDown)));
     assert!(matches!(chat.core().rooms(&ada.user).await, Err(ChatError::ShuttingDown)));
-    // Closed cleanly: nothing is left beside the database.
+    // A clean close removes the write-ahead log.
     assert!(!chat.folder.path().join("chinwag.db-wal").exists());
 
     let chat = chat.reopen().await;
     assert_eq!(chat.log(&chat.general()).await.len(), acknowledged + 1);
+}
+
+#[test]
+fn only_the_adapter_and_the_errors_name_tonic() {
+    fn files(folder: &Path) -> Vec<std::path::PathBuf> {
+        let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+    }
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/chat");
+    let naming = files(&folder).into_iter().filter(|file| {
+        let source = std::fs::read_to_string(file).unwrap();
+        source.contains("use tonic") || source.contains("tonic::") || source.contains("chat_service_server")
+    });
+    let mut naming: Vec<_> = naming.map(|file| file.strip_prefix(&folder).unwrap().to_owned()).collect();
+    naming.sort();
+    // This file names it in these lines.
+    assert_eq!(naming, ["error.rs", "service.rs", "tests.rs"].map(std::path::PathBuf::from));
 }

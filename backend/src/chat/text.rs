@@ -1,54 +1,30 @@
-//! What characters a name and a message may hold, and when two names are the same.
+//! Rules for the characters of names and messages, and the equality of names.
 //!
-//! Pure functions over strings; what is allowed where is said by `types`.
+//! Pure functions over strings; `types` applies them.
 
-use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::UnicodeNormalization as _;
+use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 
-/// Zero width non-joiner: Persian and Indic spelling need it inside words.
+/// Zero width non-joiner: required inside words by Persian and Indic spelling.
 const ZWNJ: char = '\u{200C}';
 
-/// Zero width joiner: Indic spelling needs it, and emoji such as 👩‍💻 are built with it.
+/// Zero width joiner: required by Indic spelling and by emoji such as 👩‍💻.
 const ZWJ: char = '\u{200D}';
 
-/// Format characters (Unicode 17, general category Cf) that a name must not hold. The two joiners are not
-/// among them; [`joiners_are_inside`] says where they may stand.
-const FORMAT: &[(char, char)] = &[
-    ('\u{00AD}', '\u{00AD}'),
-    ('\u{0600}', '\u{0605}'),
-    ('\u{061C}', '\u{061C}'),
-    ('\u{06DD}', '\u{06DD}'),
-    ('\u{070F}', '\u{070F}'),
-    ('\u{0890}', '\u{0891}'),
-    ('\u{08E2}', '\u{08E2}'),
-    ('\u{180E}', '\u{180E}'),
-    ('\u{200B}', '\u{200B}'),
-    ('\u{200E}', '\u{200F}'),
-    ('\u{202A}', '\u{202E}'),
-    ('\u{2060}', '\u{206F}'),
-    ('\u{FEFF}', '\u{FEFF}'),
-    ('\u{FFF9}', '\u{FFFB}'),
-    ('\u{110BD}', '\u{110BD}'),
-    ('\u{110CD}', '\u{110CD}'),
-    ('\u{13430}', '\u{1343F}'),
-    ('\u{1BCA0}', '\u{1BCA3}'),
-    ('\u{1D173}', '\u{1D17A}'),
-    ('\u{E0000}', '\u{E007F}'),
-];
-
-/// Why a name cannot be taken as it is.
+/// Why a name is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NameFault {
-    /// Nothing visible is left.
+    /// It has no visible character.
     Empty,
-    /// More characters than the limit.
+    /// It has more characters than the limit.
     TooLong,
-    /// A control, format or line-breaking character, or a joiner that joins nothing.
+    /// It has a control, format or line-breaking character, or a joiner that joins nothing.
     Character,
 }
 
-/// A name as it is stored: in normalisation form C, without white space at its ends, every run of white
-/// space inside made one space.
-pub(super) fn tidy_name(raw: &str, max_chars: usize) -> Result<String, NameFault> {
+/// Normalises a name as it is stored: normalisation form C, no white space at the ends, every run of white space inside
+/// replaced by one space.
+pub(super) fn normalise_name(raw: &str, max_chars: usize) -> Result<String, NameFault> {
     let trimmed = raw.trim();
     if trimmed.chars().any(|c| is_control(c) || is_format(c) || is_line_break(c)) {
         return Err(NameFault::Character);
@@ -60,7 +36,7 @@ pub(super) fn tidy_name(raw: &str, max_chars: usize) -> Result<String, NameFault
         }
         name.extend(word.nfc());
     }
-    // Composing across the words' edges cannot happen: a space never composes.
+    // Composition across two words is impossible: a space never composes.
     if !name.chars().any(is_visible) {
         return Err(NameFault::Empty);
     }
@@ -73,9 +49,9 @@ pub(super) fn tidy_name(raw: &str, max_chars: usize) -> Result<String, NameFault
     Ok(name)
 }
 
-/// Names with the same key are the same name: case is ignored, and so is what cannot be seen.
+/// Names with equal keys are equal: case and invisible characters are ignored.
 pub(super) fn name_key(name: &str) -> String {
-    // Upper case first: it unites what lower case alone keeps apart (ß and ss, ς and σ).
+    // Upper case first: it unifies letters that lower case alone keeps apart (ß and ss, ς and σ).
     name.chars()
         .filter(|&c| c == ' ' || is_visible(c))
         .flat_map(char::to_uppercase)
@@ -84,12 +60,12 @@ pub(super) fn name_key(name: &str) -> String {
         .collect()
 }
 
-/// Whether `c` is a control character that a message must not hold.
+/// Whether `c` is a control character that is not allowed in a message.
 pub(super) fn is_refused_in_message(c: char) -> bool {
     is_control(c) && c != '\n' && c != '\t'
 }
 
-/// A joiner stands between two visible characters, or it is of no use but to make two names look alike.
+/// Whether every joiner stands between two visible characters. Elsewhere it would only make two names look alike.
 fn joiners_are_inside(name: &str) -> bool {
     let chars: Vec<char> = name.chars().collect();
     chars.iter().enumerate().all(|(at, &c)| {
@@ -118,8 +94,11 @@ fn is_control(c: char) -> bool {
     c.is_control()
 }
 
+/// Format characters, and the code points that Unicode reserves for more of them. [`joiners_are_inside`] decides on the two
+/// joiners.
 fn is_format(c: char) -> bool {
-    FORMAT.iter().any(|&(from, to)| (from..=to).contains(&c))
+    let reserved = matches!(c, '\u{2065}' | '\u{E0000}'..='\u{E007F}');
+    !is_joiner(c) && (reserved || c.general_category() == GeneralCategory::Format)
 }
 
 fn is_line_break(c: char) -> bool {
@@ -131,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_tidied_or_refused() {
+    fn names_are_normalised_or_refused() {
         use NameFault::*;
         let table: &[(&str, Result<&str, NameFault>)] = &[
             ("Ada", Ok("Ada")),
@@ -159,13 +138,17 @@ mod tests {
             ("A\u{200B}da", Err(Character)),
             ("A\u{202E}da", Err(Character)),
             ("A\u{FEFF}da", Err(Character)),
+            // Unassigned code points that are reserved for format characters.
+            ("A\u{2065}da", Err(Character)),
+            ("A\u{E0000}da", Err(Character)),
+            ("A\u{E007F}da", Err(Character)),
             ("abcdefghij", Ok("abcdefghij")),
             ("abcdefghijk", Err(TooLong)),
             ("一二三四五六七八九十", Ok("一二三四五六七八九十")),
         ];
         for (raw, expected) in table {
             let limit = if raw.is_ascii() && raw.starts_with("abc") { 10 } else { 20 };
-            assert_eq!(tidy_name(raw, limit), expected.map(str::to_owned), "{raw:?}");
+            assert_eq!(normalise_name(raw, limit), expected.map(str::to_owned), "{raw:?}");
         }
     }
 
@@ -187,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_may_hold_newline_and_tab_and_no_other_control() {
+    fn messages_allow_newline_and_tab_but_no_other_control_character() {
         assert!(!is_refused_in_message('\n'));
         assert!(!is_refused_in_message('\t'));
         assert!(!is_refused_in_message('\u{202E}'));

@@ -1,29 +1,24 @@
-//! The chat's words as types: what exists of them is valid.
+//! Validated types of the chat. A value of one of these types is valid.
 //!
-//! Knows nothing of storage or wire. A refusal names the field as the contract does and says in a
-//! sentence what is allowed.
+//! Knows neither storage nor wire. A refusal names the field as in the contract and says in a sentence what is allowed.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::sync::Arc;
+
+use proto::limits::chat::{
+    GENERAL_ROOM, MAX_MESSAGE_CHARS, MAX_ROOM_NAME_CHARS, MAX_USER_NAME_CHARS, OPERATION_ID_BYTES,
+};
 
 use super::text::{self, NameFault};
 
-/// The most characters (Unicode scalar values) of a person's name.
-pub const MAX_USER_NAME_CHARS: usize = 40;
-
-/// The most characters (Unicode scalar values) of a room's name.
-pub const MAX_ROOM_NAME_CHARS: usize = 60;
-
-/// The most characters (Unicode scalar values) of a message.
-pub const MAX_MESSAGE_CHARS: usize = 4_000;
-
-/// A field that broke its rule.
+/// A field with an invalid value.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{sentence}")]
 pub(super) struct InvalidField {
     /// The field's name in the contract.
     pub(super) field: &'static str,
-    /// What is wrong, for a person.
+    /// The reason, for the user.
     pub(super) sentence: String,
 }
 
@@ -32,76 +27,86 @@ impl InvalidField {
         Self { field, sentence: sentence.into() }
     }
 
-    fn name(field: &'static str, what: &str, max_chars: usize, fault: NameFault) -> Self {
+    fn name(subject: &str, max_chars: usize, fault: NameFault) -> Self {
         let sentence = match fault {
-            NameFault::Empty => format!("{what} needs at least one visible character."),
-            NameFault::TooLong => format!("{what} can have at most {max_chars} characters."),
+            NameFault::Empty => format!("{subject} needs at least one visible character."),
+            NameFault::TooLong => format!("{subject} can have at most {max_chars} characters."),
             NameFault::Character => {
-                format!("{what} cannot contain line breaks, control characters or invisible characters.")
+                format!("{subject} cannot contain line breaks, control characters or invisible characters.")
             }
         };
-        Self { field, sentence }
+        Self { field: "name", sentence }
     }
 }
 
-/// What a person is called: tidied, 1 to [`MAX_USER_NAME_CHARS`] characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct UserName(Arc<str>);
+/// The kinds of names, each with its limit.
+pub(super) trait NameKind {
+    /// The subject of a refusal's sentence.
+    const SUBJECT: &'static str;
+    /// Maximum number of characters (Unicode scalar values).
+    const MAX_CHARS: usize;
+}
 
-impl UserName {
-    /// Tidies `raw` and checks it.
+/// Marks the name of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ForUser {}
+
+impl NameKind for ForUser {
+    const SUBJECT: &'static str = "A name";
+    const MAX_CHARS: usize = MAX_USER_NAME_CHARS;
+}
+
+/// Marks the name of a room.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum ForRoom {}
+
+impl NameKind for ForRoom {
+    const SUBJECT: &'static str = "A room name";
+    const MAX_CHARS: usize = MAX_ROOM_NAME_CHARS;
+}
+
+/// A user's display name.
+pub(super) type UserName = Name<ForUser>;
+
+/// A room's display name.
+pub(super) type RoomName = Name<ForRoom>;
+
+/// A normalised name of 1 to [`NameKind::MAX_CHARS`] characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Name<K>(Arc<str>, PhantomData<K>);
+
+impl<K: NameKind> Name<K> {
+    /// Normalises and validates `raw`.
     pub(super) fn parse(raw: &str) -> Result<Self, InvalidField> {
-        text::tidy_name(raw, MAX_USER_NAME_CHARS)
-            .map(|name| Self(name.into()))
-            .map_err(|fault| InvalidField::name("name", "A name", MAX_USER_NAME_CHARS, fault))
+        match text::normalise_name(raw, K::MAX_CHARS) {
+            Ok(name) => Ok(Self(name.into(), PhantomData)),
+            Err(fault) => Err(InvalidField::name(K::SUBJECT, K::MAX_CHARS, fault)),
+        }
     }
 
-    /// The name as it is shown.
+    /// The name as displayed.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What makes two names the same.
+    /// Names with equal keys are equal; see [`text::name_key`].
     pub(super) fn key(&self) -> String {
         text::name_key(&self.0)
     }
 }
 
-/// What a room is called: tidied, 1 to [`MAX_ROOM_NAME_CHARS`] characters.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct RoomName(Arc<str>);
-
-impl RoomName {
-    /// Tidies `raw` and checks it.
-    pub(super) fn parse(raw: &str) -> Result<Self, InvalidField> {
-        text::tidy_name(raw, MAX_ROOM_NAME_CHARS)
-            .map(|name| Self(name.into()))
-            .map_err(|fault| InvalidField::name("name", "A room name", MAX_ROOM_NAME_CHARS, fault))
-    }
-
-    /// The name as it is shown.
-    pub(super) fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// What makes two names the same.
-    pub(super) fn key(&self) -> String {
-        text::name_key(&self.0)
-    }
-}
-
-/// A message's text: 1 to [`MAX_MESSAGE_CHARS`] characters, kept as it was written.
+/// A message's text: 1 to [`MAX_MESSAGE_CHARS`] characters, stored unchanged.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct MessageText(String);
 
 impl MessageText {
-    /// Checks `raw`, and changes nothing.
+    /// Validates `raw`; changes nothing.
     pub(super) fn parse(raw: String) -> Result<Self, InvalidField> {
         let refuse = |sentence: String| Err(InvalidField::new("text", sentence));
         if raw.trim().is_empty() {
             return refuse("A message cannot be empty.".to_owned());
         }
-        // The byte length settles it for nearly every message without counting.
+        // A short byte length proves a short text without counting characters.
         if raw.len() > MAX_MESSAGE_CHARS && raw.chars().count() > MAX_MESSAGE_CHARS {
             return refuse(format!("A message can have at most {MAX_MESSAGE_CHARS} characters."));
         }
@@ -113,25 +118,25 @@ impl MessageText {
         Ok(Self(raw))
     }
 
-    /// The text as it was written.
+    /// The text as written.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl fmt::Debug for MessageText {
-    /// Only the length: what people write has no place in a log.
+    /// Prints the length only: message texts must not get into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "MessageText({} bytes)", self.0.len())
     }
 }
 
-/// The client's id for one action of its user; the same on every repeat.
+/// The client's id for one user action; a repeat has the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct OperationId([u8; 16]);
+pub(super) struct OperationId([u8; OPERATION_ID_BYTES]);
 
 impl OperationId {
-    /// Checks the length; what the bytes are is the client's business.
+    /// Checks the length. The content is up to the client.
     pub(super) fn parse(raw: &[u8]) -> Result<Self, InvalidField> {
         raw.try_into()
             .map(Self)
@@ -139,7 +144,7 @@ impl OperationId {
     }
 
     /// The sixteen bytes.
-    pub(super) fn as_bytes(&self) -> &[u8; 16] {
+    pub(super) fn as_bytes(&self) -> &[u8; OPERATION_ID_BYTES] {
         &self.0
     }
 }
@@ -149,15 +154,15 @@ impl OperationId {
 pub(super) struct RoomId(Arc<str>);
 
 impl RoomId {
-    /// The id of the room that is there from the first start.
-    pub(super) const GENERAL: &str = "general";
+    /// Id of the room that exists from the first start.
+    pub(super) const GENERAL: &str = GENERAL_ROOM;
 
-    /// Takes an id as it is; whether there is such a room is another question.
-    pub(super) fn named(id: impl Into<Arc<str>>) -> Self {
+    /// Wraps an id; does not check that the room exists.
+    pub(super) fn new(id: impl Into<Arc<str>>) -> Self {
         Self(id.into())
     }
 
-    /// The id as it stands in URLs.
+    /// The id as used in URLs.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -169,17 +174,17 @@ impl std::borrow::Borrow<str> for RoomId {
     }
 }
 
-/// A room's number in this database: 1 for the first, one more for each.
+/// A room's number in this database: 1, 2, 3, ... in order of creation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct RoomKey(u32);
 
 impl RoomKey {
-    /// The key of the room at `index` in order of creation.
+    /// Key of the room at `index` in order of creation.
     pub(super) fn from_index(index: usize) -> Self {
         Self(u32::try_from(index + 1).expect("there are at most MAX_ROOMS rooms"))
     }
 
-    /// The place in order of creation, from 0.
+    /// Index in order of creation, from 0.
     pub(super) fn index(self) -> usize {
         self.0 as usize - 1
     }
@@ -194,17 +199,17 @@ impl RoomKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct UserKey(pub(super) i64);
 
-/// A person who has joined.
+/// A user who has joined.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct User {
     pub(super) key: UserKey,
-    /// Opaque, never changes, never used again.
+    /// Opaque; never changes and is never reused.
     pub(super) id: Arc<str>,
-    /// What the person is called.
+    /// Display name.
     pub(super) name: Arc<str>,
 }
 
-/// A room and where its log stands, as one user sees it.
+/// A room and its log's head as one user sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RoomView {
     pub(super) key: RoomKey,
@@ -213,13 +218,13 @@ pub(super) struct RoomView {
     pub(super) created_at_ms: i64,
     pub(super) epoch: u64,
     pub(super) head: u64,
-    /// Of the event at `head`.
+    /// Fingerprint of the event at `head`.
     pub(super) fingerprint: u64,
     pub(super) read: u64,
     pub(super) unread: u32,
 }
 
-/// What the author of a message is told.
+/// Acknowledgement of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Receipt {
     pub(super) seq: u64,
@@ -228,24 +233,24 @@ pub(super) struct Receipt {
     pub(super) duplicate: bool,
 }
 
-/// Where a user's read marker stands in a room.
+/// A user's read marker in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Marker {
     pub(super) read: u64,
     pub(super) unread: u32,
 }
 
-/// What a client says it knows of a room.
+/// A client's position in a room's log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ClientCursor {
     pub(super) room: RoomId,
     pub(super) epoch: u64,
     pub(super) seq: u64,
-    /// Of the event at `seq`; 0 when the client does not know it.
+    /// Fingerprint of the event at `seq`; 0 when the client does not know it.
     pub(super) fingerprint: u64,
 }
 
-/// Which page of a log.
+/// The requested page of a log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PageRange {
     Newest,
@@ -263,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_kept_as_written_or_refused_with_a_sentence() {
+    fn messages_are_stored_unchanged_or_refused_with_a_sentence() {
         for kept in ["hi", "  indented\n\ttwice  ", "你好，世界", "שלום", "👩\u{200D}💻", "\u{202E}abc"]
         {
             assert_eq!(message(kept), Ok(kept.to_owned()));
@@ -280,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_a_message_counts_characters_and_not_bytes() {
+    fn message_limit_counts_characters_not_bytes() {
         assert!(message(&"界".repeat(MAX_MESSAGE_CHARS)).is_ok());
         assert_eq!(
             message(&"界".repeat(MAX_MESSAGE_CHARS + 1)),
@@ -289,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_name_names_its_field() {
+    fn refused_name_names_its_field() {
         assert_eq!(
             UserName::parse(&"x".repeat(41)).unwrap_err(),
             InvalidField::new("name", "A name can have at most 40 characters.")
@@ -303,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn an_operation_id_has_sixteen_bytes() {
+    fn operation_id_has_sixteen_bytes() {
         assert!(OperationId::parse(&[7; 16]).is_ok());
         for wrong in [0, 15, 17, 36] {
             assert_eq!(OperationId::parse(&vec![7; wrong]).unwrap_err().field, "operation_id");

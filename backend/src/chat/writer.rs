@@ -1,11 +1,11 @@
-//! The one that writes: a thread that takes what waits, makes it one transaction, and tells of it in the
+//! The writer: one thread that commits everything that waits as one transaction (group commit), and publishes it in the
 //! order of the commits.
 //!
 //! Nothing is published or acknowledged before it is on disk.
 
 mod group;
-mod inputs;
-mod upkeep;
+mod maintenance;
+mod mutations;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -17,49 +17,52 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use self::group::Group;
-pub(super) use self::inputs::{CreateRoom, EndSession, Join, MarkRead, MarkUsed, Prolong, SendMessage};
-use self::upkeep::Upkeep;
+use self::maintenance::Maintenance;
+pub(super) use self::mutations::{
+    CreateRoom, EndSession, ExtendSession, Join, MarkRead, MarkUsed, SendMessage,
+};
 use super::Shared;
 use super::error::ChatError;
 use super::health::Fault;
 use super::store::{OpenError, Opened, StoreError};
+use crate::error_chain::ErrorChain;
 
-/// How many commands may wait for the writer. One more is refused with [`ChatError::TooManyWrites`]: nobody
-/// waits for a place, so no place is ever held for a caller who has stopped asking.
+/// Maximum number of queued commands. Further ones are refused with [`ChatError::TooManyWrites`]. Nobody waits for a place
+/// in the queue, so that a caller who is no longer polled cannot hold one.
 const QUEUE: usize = 4_096;
 
-/// The most commands in one transaction: a bound on how long the first of them waits for the last.
+/// Maximum number of commands per transaction: bounds the time that the first of them waits for the last.
 const GROUP: usize = 1_024;
 
-/// One thing to be written: what it is, what came of it, and who waits for that.
+/// A queued mutation with its result and its caller.
 #[derive(Debug)]
-pub(super) struct Job<I: Input> {
-    input: I,
+pub(super) struct Job<I: Mutation> {
+    mutation: I,
     result: Option<Result<I::Output, ChatError>>,
     reply: oneshot::Sender<Result<I::Output, ChatError>>,
 }
 
-/// What can be written, and how.
-pub(super) trait Input: Sized {
-    /// What the caller gets back.
+/// A change to the database.
+pub(super) trait Mutation: Sized {
+    /// The caller's result.
     type Output;
 
-    /// Writes it as part of the group's transaction. [`ChatError::Store`] makes the writer undo the whole
-    /// transaction; any other error means that nothing was written for this input.
+    /// Applies it as part of the group's transaction. [`ChatError::Store`] rolls the whole transaction back; any other error
+    /// means that this mutation wrote nothing.
     fn apply(&self, group: &mut Group) -> Result<Self::Output, ChatError>;
 }
 
-/// Everything that can be asked of the writer.
+/// The commands of the writer.
 #[derive(Debug)]
 pub(super) enum Command {
     Join(Job<Join>),
-    Prolong(Job<Prolong>),
+    ExtendSession(Job<ExtendSession>),
     MarkUsed(Job<MarkUsed>),
     EndSession(Job<EndSession>),
     CreateRoom(Job<CreateRoom>),
     SendMessage(Job<SendMessage>),
     MarkRead(Job<MarkRead>),
-    /// Write what came before, then stop.
+    /// Commit everything before, then stop.
     Close,
 }
 
@@ -95,11 +98,11 @@ macro_rules! commands {
         }
     };
 }
-commands!(Join, Prolong, MarkUsed, EndSession, CreateRoom, SendMessage, MarkRead);
+commands!(Join, ExtendSession, MarkUsed, EndSession, CreateRoom, SendMessage, MarkRead);
 
-impl<I: Input> Job<I> {
+impl<I: Mutation> Job<I> {
     fn apply(&mut self, group: &mut Group) -> Result<(), StoreError> {
-        match self.input.apply(group) {
+        match self.mutation.apply(group) {
             Err(ChatError::Store(error)) => Err(error),
             result => {
                 self.result = Some(result);
@@ -109,8 +112,8 @@ impl<I: Input> Job<I> {
     }
 
     fn answer(self) {
-        // Without a result the reply is dropped, which the caller takes for a failure. That the caller has
-        // left is no concern of the writer's: what was written stays written.
+        // Without a result the reply is dropped, which the caller takes for a failure. A caller that has left does not
+        // matter: the write stays.
         if let Some(result) = self.result {
             self.reply.send(result).ok();
         }
@@ -121,19 +124,19 @@ impl<I: Input> Job<I> {
     }
 }
 
-/// The way to the writer.
+/// A handle to the writer.
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     commands: mpsc::Sender<Command>,
 }
 
-/// The writer's thread, to be waited for.
+/// The writer's thread.
 #[derive(Debug)]
 pub(super) struct WriterThread(JoinHandle<()>);
 
 impl Writer {
-    /// Starts the thread. It keeps the folder's lock until the database is closed. Sessions that nobody has used for
-    /// `unused_lifetime` are removed.
+    /// Starts the thread, which holds the folder's lock until the database is closed. Sessions that were not used within
+    /// `unused_lifetime` after `Join` are removed.
     pub(super) fn start(
         opened: Opened,
         shared: Arc<Shared>,
@@ -141,31 +144,31 @@ impl Writer {
     ) -> Result<(Self, WriterThread), OpenError> {
         let Opened { store, path, lock, head, .. } = opened;
         let mut group = Group::open(store, path, shared)?;
-        let mut upkeep = Upkeep::new(head, unused_lifetime);
+        let mut maintenance = Maintenance::new(head, unused_lifetime);
         let timer =
             runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
         let (commands, mut waiting) = mpsc::channel(QUEUE);
         let thread = thread::Builder::new()
             .name("chat-writer".to_owned())
             .spawn(move || {
-                run(&mut group, &mut upkeep, &mut waiting, &timer);
-                // Whoever still waits is told that the server shuts down.
+                run(&mut group, &mut maintenance, &mut waiting, &timer);
+                // Callers that still wait get ShuttingDown.
                 drop(waiting);
-                upkeep.close(group);
+                maintenance.close(group);
                 drop(lock);
             })
             .map_err(OpenError::Thread)?;
         Ok((Self { commands }, WriterThread(thread)))
     }
 
-    /// Has `input` written and waits until it is on disk.
-    pub(super) async fn write<I>(&self, input: I) -> Result<I::Output, ChatError>
+    /// Queues `mutation` and waits until it is on disk.
+    pub(super) async fn write<I>(&self, mutation: I) -> Result<I::Output, ChatError>
     where
-        I: Input,
+        I: Mutation,
         Command: From<Job<I>>,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Job { input, result: None, reply };
+        let job = Job { mutation, result: None, reply };
         self.commands.try_send(job.into()).map_err(|error| match error {
             TrySendError::Full(_) => ChatError::TooManyWrites,
             TrySendError::Closed(_) => ChatError::ShuttingDown,
@@ -173,15 +176,15 @@ impl Writer {
         answer.await.map_err(|_| ChatError::ShuttingDown)?
     }
 
-    /// Tells the thread to stop when everything before is written.
+    /// Tells the thread to stop after the queued commands.
     pub(super) async fn close(&self) {
-        // It has stopped already when nobody listens.
+        // Without a receiver it has stopped already.
         self.commands.send(Command::Close).await.ok();
     }
 }
 
 impl WriterThread {
-    /// Waits for the thread's end; blocks.
+    /// Waits for the end of the thread; blocks.
     pub(super) fn join(self) {
         if self.0.join().is_err() {
             tracing::error!("the chat's writer ended by a panic");
@@ -189,47 +192,49 @@ impl WriterThread {
     }
 }
 
-/// Writes until it is told to stop. `timer` wakes it when nothing comes.
+/// Commits commands until it is told to stop. `timer` wakes it for maintenance while no command arrives.
 fn run(
     group: &mut Group,
-    upkeep: &mut Upkeep,
+    maintenance: &mut Maintenance,
     waiting: &mut mpsc::Receiver<Command>,
     timer: &runtime::Runtime,
 ) {
     let mut commands = Vec::with_capacity(GROUP);
     loop {
-        // Everything that has come while the last transaction was written goes into the next one.
-        let received = timer
-            .block_on(async { timeout(upkeep::INTERVAL, waiting.recv_many(&mut commands, GROUP)).await });
+        // Everything that was queued during the last transaction goes into the next one.
+        let received = timer.block_on(async {
+            timeout(maintenance::INTERVAL, waiting.recv_many(&mut commands, GROUP)).await
+        });
         if received == Ok(0) {
             return;
         }
         let closing = commands.iter().any(|command| matches!(command, Command::Close));
-        write(group, upkeep, &mut commands);
+        write(group, maintenance, &mut commands);
         if closing {
             return;
         }
-        upkeep.run_if_due(group);
+        maintenance.run_if_due(group);
     }
 }
 
-/// Writes the commands as one transaction. When that fails because of one of them, each is tried by itself, so that
-/// one that cannot be written does not take the others with it.
-fn write(group: &mut Group, upkeep: &mut Upkeep, commands: &mut Vec<Command>) {
+/// Commits the commands as one transaction. If one of them makes it fail, each is retried alone, so that it does not take
+/// the others with it.
+fn write(group: &mut Group, maintenance: &mut Maintenance, commands: &mut Vec<Command>) {
     if commands.is_empty() {
         return;
     }
-    match try_write(group, upkeep, commands) {
+    match try_write(group, maintenance, commands) {
         Ok(()) => commands.drain(..).for_each(Command::answer),
-        // Trying each alone would fail as often as there are commands, and keep the disk busy.
+        // Retrying each alone would fail as often as there are commands, and keep the disk busy.
         Err(Failure::Fault(fault)) => {
             commands.drain(..).for_each(|command| command.fail(ChatError::CannotStore(fault)));
         }
         Err(Failure::Statement(error)) => {
-            tracing::warn!(%error, commands = commands.len(), "a group of writes failed: trying each alone");
+            let error = ErrorChain(&error);
+            tracing::warn!(%error, commands = commands.len(), "a group of writes failed: retrying each alone");
             for command in commands.drain(..) {
                 let mut alone = [command];
-                let written = try_write(group, upkeep, &mut alone);
+                let written = try_write(group, maintenance, &mut alone);
                 let [command] = alone;
                 match written {
                     Ok(()) => command.answer(),
@@ -241,26 +246,30 @@ fn write(group: &mut Group, upkeep: &mut Upkeep, commands: &mut Vec<Command>) {
     }
 }
 
-/// Why a transaction was not written.
+/// Why a transaction failed.
 enum Failure {
-    /// Nothing can be written.
+    /// Nothing can be stored.
     Fault(Fault),
-    /// Something in it cannot be written.
+    /// One of its statements failed.
     Statement(StoreError),
 }
 
-fn try_write(group: &mut Group, upkeep: &mut Upkeep, commands: &mut [Command]) -> Result<(), Failure> {
-    if let Some(fault) = upkeep.refusal(group) {
+fn try_write(
+    group: &mut Group,
+    maintenance: &mut Maintenance,
+    commands: &mut [Command],
+) -> Result<(), Failure> {
+    if let Some(fault) = maintenance.refusal(group) {
         return Err(Failure::Fault(fault));
     }
     match group.write(commands) {
         Ok(()) => {
-            upkeep.stored(group);
+            maintenance.write_succeeded(group);
             Ok(())
         }
         Err(error) => match error.fault() {
             Some(fault) => {
-                upkeep.failed(group, fault, &error);
+                maintenance.write_failed(group, fault, &error);
                 Err(Failure::Fault(fault))
             }
             None => Err(Failure::Statement(error)),

@@ -4,27 +4,26 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Folder, write_lines};
+use super::{DataFolder, write_lines};
 use crate::chat;
 
-/// Looks whether the database is right; changes nothing.
+/// Checks the database; changes nothing.
 ///
-/// Checks the file's structure, that the numbers of every room's events are dense, that every event can be decoded and
-/// agrees with what is stored beside it, the counts of messages and of read markers against a recount, and that
-/// operations lead to their events. Writes one line for each finding, and exits with 0 when there is none, with 1
-/// otherwise. A server may be using the database.
+/// Checks the structure of the file, that event numbers are dense, that every event can be decoded and matches its
+/// columns, that the counts of messages and of read markers equal a recount, and that operations match their events.
+/// Prints one line per finding, and exits with 0 if there is none, with 1 otherwise. A server may be using the database.
 #[derive(Args, Debug)]
 pub struct CheckCommand {
     #[command(flatten)]
-    folder: Folder,
+    folder: DataFolder,
 }
 
 impl CheckCommand {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let chat::Checked { rooms, events, findings, more } = chat::check(&self.folder.open())?;
-        let count = findings.len() as u64 + more;
+        let chat::CheckReport { rooms, events, findings, omitted } = chat::check(&self.folder.prepare())?;
+        let count = findings.len() as u64 + omitted;
         let summary = format!("checked {rooms} rooms and {events} events: {count} findings");
-        let rest = (more > 0).then(|| format!("and {more} more findings"));
+        let rest = (omitted > 0).then(|| format!("and {omitted} more findings"));
         write_lines(findings.into_iter().chain(rest).chain([summary]))?;
         Ok(if count == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
     }

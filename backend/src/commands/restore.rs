@@ -5,34 +5,34 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{Folder, write_lines};
+use super::{DataFolder, write_lines};
 use crate::chat;
 
-/// Puts a copy in the place of the database.
+/// Replaces the database with a copy.
 ///
-/// The copy is checked first, and FILE stays as it is. All rooms get new epochs, so that clients read them anew. No
-/// server may be using the data folder.
+/// The copy is checked first; FILE stays unchanged. All rooms get new epochs, so that clients reload them. No server may be
+/// using the data folder.
 #[derive(Args, Debug)]
 pub struct RestoreCommand {
-    /// The file to be restored, made by `chinwag backup`
+    /// The file to restore, created by `chinwag backup`
     #[arg(value_name = "FILE")]
     file: PathBuf,
 
-    /// Put the database aside that is there, under a name with the date
+    /// Keep the existing database under a name with the date
     #[arg(long)]
     replace: bool,
 
     #[command(flatten)]
-    folder: Folder,
+    folder: DataFolder,
 }
 
 impl RestoreCommand {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let data = self.folder.open();
+        let data = self.folder.prepare();
         let restored = chat::restore(&data, &self.file, self.replace)?;
         let done =
             format!("restored {} ({} events) to {}", self.file.display(), restored.events, data.display());
-        let kept = restored.replaced.map(|path| format!("the database that was there is {}", path.display()));
+        let kept = restored.replaced.map(|path| format!("the previous database is {}", path.display()));
         write_lines([Some(done), kept].into_iter().flatten())?;
         Ok(ExitCode::SUCCESS)
     }

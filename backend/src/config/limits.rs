@@ -1,40 +1,39 @@
-//! The flags that say how much clients may hold. What each limit does is documented at `tonic_serve::ServeOptions`.
+//! Flags for the connection budget. Each limit is documented at [`ServeOptions`].
 
 use std::num::NonZeroUsize;
 
 use clap::Args;
 use tonic_serve::ServeOptions;
 
-/// How much clients may hold: in all, per address and per connection. A limit that is not given is the one of
-/// [`ServeOptions`].
+/// Limits in all, per address and per connection. Without a flag, [`ServeOptions`] has the default.
 #[derive(Args, Clone, Debug, Default)]
 #[command(next_help_heading = "Limits (the defaults fit 2 GB of memory)")]
 pub struct LimitConfig {
-    /// How many connections may be open at once; at the limit idle ones make room, and others are refused;
+    /// Maximum open connections; at the limit idle ones are closed to make room, and others are refused;
     /// never more than the limit of open files allows [default: 6000]
     #[arg(long, env = "CHINWAG_MAX_CONNECTIONS", value_name = "COUNT", value_parser = parse_count)]
     pub max_connections: Option<NonZeroUsize>,
 
-    /// How many of them one address may have (an IPv4 address or an IPv6 network of 64 bits)
+    /// Maximum open connections of one address (an IPv4 address or an IPv6 network of 64 bits)
     /// [default: 1000]
     #[arg(long, env = "CHINWAG_MAX_CONNECTIONS_PER_ADDRESS", value_name = "COUNT", value_parser = parse_count)]
     pub max_connections_per_address: Option<NonZeroUsize>,
 
-    /// How many calls may be open at once, streams among them; a quarter is kept for those with a session
+    /// Maximum open calls, streams included; a quarter is reserved for calls with a session
     /// [default: 20000]
     #[arg(long, env = "CHINWAG_MAX_CALLS", value_name = "COUNT", value_parser = parse_count)]
     pub max_calls: Option<NonZeroUsize>,
 
-    /// How many of them one address may have [default: 2000]
+    /// Maximum open calls of one address [default: 2000]
     #[arg(long, env = "CHINWAG_MAX_CALLS_PER_ADDRESS", value_name = "COUNT", value_parser = parse_count)]
     pub max_calls_per_address: Option<NonZeroUsize>,
 
-    /// Bytes of answers that clients have not taken and of requests that are not answered, in memory at once;
+    /// Maximum bytes in memory of responses not yet taken by clients and of requests not yet answered;
     /// above it the connection that holds the most is closed [default: 268435456]
     #[arg(long, env = "CHINWAG_MAX_BUFFERED_BYTES", value_name = "BYTES", value_parser = parse_count)]
     pub max_buffered_bytes: Option<NonZeroUsize>,
 
-    /// How many of these bytes one address may hold; at the limit its answers wait [default: 67108864]
+    /// Maximum of these bytes for one address; at the limit its responses wait [default: 67108864]
     #[arg(
         long,
         env = "CHINWAG_MAX_BUFFERED_BYTES_PER_ADDRESS",
@@ -43,7 +42,7 @@ pub struct LimitConfig {
     )]
     pub max_buffered_bytes_per_address: Option<NonZeroUsize>,
 
-    /// How many of these bytes one connection may hold [default: 4194304]
+    /// Maximum of these bytes for one connection [default: 4194304]
     #[arg(
         long,
         env = "CHINWAG_MAX_BUFFERED_BYTES_PER_CONNECTION",
@@ -54,7 +53,7 @@ pub struct LimitConfig {
 }
 
 impl LimitConfig {
-    /// Puts what was given into `options`.
+    /// Overrides the fields of `options` for which a flag was given.
     pub fn apply(&self, options: &mut ServeOptions) {
         for (given, limit) in [
             (self.max_connections, &mut options.max_connections),
@@ -89,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_help_names_the_defaults_that_hold() {
+    fn help_names_the_defaults() {
         let options = ServeOptions::default();
         for (flag, default) in [
             ("max-connections", options.max_connections),
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_replaces_a_default_and_the_rest_stays() {
+    fn flags_override_defaults() {
         let given = Limits::parse_from(["", "--max-calls=7", "--max-buffered-bytes-per-connection=8"]);
         let mut options = ServeOptions::default();
         given.limits.apply(&mut options);

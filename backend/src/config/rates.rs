@@ -1,17 +1,17 @@
-//! The flags that say how often people may do what costs the server something.
+//! Flags for the rate limits.
 
 use clap::{ArgAction, Args};
 
 use crate::chat::ROOMS_PER_USER;
 use crate::rates::{self, Rate, RateLimits};
 
-/// The rates, each as BURST:COUNT/PERIOD or off.
+/// Rate limits, each `BURST:COUNT/PERIOD` or `off`.
 #[derive(Args, Clone, Copy, Debug)]
 #[command(
     next_help_heading = "Rates, each BURST:COUNT/PERIOD, such as 60:5/s (60 at once, and 5 a second), or off"
 )]
 pub struct RatesConfig {
-    /// Whether the rates below hold; without them anybody may do anything as often as they like
+    /// Enforce the rate limits below
     #[arg(long, env = "CHINWAG_RATES", value_name = "BOOL", default_value_t = true, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
     pub rates: bool,
 
@@ -23,15 +23,15 @@ pub struct RatesConfig {
     #[arg(long, env = "CHINWAG_RATE_JOIN_ALL", value_name = "RATE", default_value_t = rates::JOIN_ALL)]
     pub rate_join_all: Rate,
 
-    /// Rooms made by one user
+    /// Rooms created by one user
     #[arg(long, env = "CHINWAG_RATE_ROOM_USER", value_name = "RATE", default_value_t = rates::ROOM_USER)]
     pub rate_room_user: Rate,
 
-    /// Rooms made from one address
+    /// Rooms created from one address
     #[arg(long, env = "CHINWAG_RATE_ROOM_ADDRESS", value_name = "RATE", default_value_t = rates::ROOM_ADDRESS)]
     pub rate_room_address: Rate,
 
-    /// Rooms made in all
+    /// Rooms created in all
     #[arg(long, env = "CHINWAG_RATE_ROOM_ALL", value_name = "RATE", default_value_t = rates::ROOM_ALL)]
     pub rate_room_all: Rate,
 
@@ -51,21 +51,21 @@ pub struct RatesConfig {
     #[arg(long, env = "CHINWAG_RATE_CALL_USER", value_name = "RATE", default_value_t = rates::CALL_USER)]
     pub rate_call_user: Rate,
 
-    /// Calls from one address without a valid session, Join aside
+    /// Calls without a valid session from one address, Join excluded
     #[arg(long, env = "CHINWAG_RATE_ANONYMOUS_ADDRESS", value_name = "RATE", default_value_t = rates::ANONYMOUS_ADDRESS)]
     pub rate_anonymous_address: Rate,
 
-    /// Calls in all without a valid session, Join and questions after the server's health aside
+    /// Calls without a valid session in all, Join and health checks excluded
     #[arg(long, env = "CHINWAG_RATE_ANONYMOUS_ALL", value_name = "RATE", default_value_t = rates::ANONYMOUS_ALL)]
     pub rate_anonymous_all: Rate,
 
-    /// How many rooms one user may have made that are still there
+    /// Maximum rooms created by one user
     #[arg(long, env = "CHINWAG_ROOMS_PER_USER", value_name = "NUMBER", default_value_t = ROOMS_PER_USER)]
     pub rooms_per_user: usize,
 }
 
 impl RatesConfig {
-    /// The rates that hold.
+    /// The rate limits with all flags applied.
     pub fn limits(&self) -> RateLimits {
         if !self.rates {
             return RateLimits::OFF;
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn without_flags_the_defaults_hold() {
+    fn defaults_apply_without_flags() {
         assert_eq!(limits(&[]), RateLimits::default());
         assert_eq!(limits(&["--rates"]), RateLimits::default());
     }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn one_flag_takes_all_rates_away() {
+    fn rates_false_turns_all_limits_off() {
         assert_eq!(limits(&["--rates=false", "--rate-send-user=6:1/s"]), RateLimits::OFF);
     }
 }

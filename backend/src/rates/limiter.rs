@@ -1,4 +1,4 @@
-//! One rate for each of many: a limiter with a bounded number of keys.
+//! A rate limiter with a bounded number of keys.
 
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::time::Duration;
@@ -8,24 +8,24 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, NotUntil, Rate
 
 use super::rate::Rate;
 
-/// How many keys a limiter remembers by themselves: about a megabyte. With that many, until some are
-/// forgotten, all keys share [`SHARED_KEYS`] places, each of which has the rate of one key.
+/// Keys that a limiter tracks individually: about a megabyte. Above that, until idle keys are removed, all further keys
+/// share [`SHARED_KEYS`] buckets, each with the rate of one key.
 pub const MAX_KEYS: usize = 16_384;
 
-/// The places that are shared when there are too many keys. Which key goes where is different in each process,
-/// so that nobody can choose whom they share with.
+/// Buckets for keys beyond [`MAX_KEYS`]. The assignment is random per process, so that an attacker cannot choose with
+/// whom they share a bucket.
 pub const SHARED_KEYS: u64 = 1_024;
 
-/// Limits each key by itself.
+/// Limits each key individually.
 #[derive(Debug)]
 pub(super) struct KeyedLimiter<K: Copy + Eq + Hash> {
-    /// Nothing without a limit.
-    limiter: Option<DefaultKeyedRateLimiter<Place<K>>>,
+    /// `None`: no limit.
+    limiter: Option<DefaultKeyedRateLimiter<Bucket<K>>>,
     hasher: RandomState,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Place<K> {
+enum Bucket<K> {
     Own(K),
     Shared(u64),
 }
@@ -35,17 +35,17 @@ impl<K: Copy + Eq + Hash> KeyedLimiter<K> {
         Self { limiter: rate.quota().map(RateLimiter::keyed), hasher: RandomState::new() }
     }
 
-    /// Counts one for `key`, or says when the next one is due and counts nothing.
+    /// Counts one action for `key`. When none is due, returns the delay until the next one and counts nothing.
     pub(super) fn check(&self, key: K) -> Result<(), Duration> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
-        let place = match limiter.len() {
-            len if len < MAX_KEYS => Place::Own(key),
-            _ => Place::Shared(self.hasher.hash_one(key) % SHARED_KEYS),
+        let bucket = match limiter.len() {
+            len if len < MAX_KEYS => Bucket::Own(key),
+            _ => Bucket::Shared(self.hasher.hash_one(key) % SHARED_KEYS),
         };
-        limiter.check_key(&place).map_err(|until| wait(&until))
+        limiter.check_key(&bucket).map_err(|until| wait(&until))
     }
 
-    /// Forgets the keys whose burst is whole again: they are as if they had never been there.
+    /// Removes keys whose burst is available in full again: they behave like new ones.
     pub(super) fn retain_recent(&self) {
         if let Some(limiter) = &self.limiter {
             limiter.retain_recent();
@@ -59,7 +59,7 @@ impl<K: Copy + Eq + Hash> KeyedLimiter<K> {
     }
 }
 
-/// Limits all together.
+/// One limit for all.
 #[derive(Debug)]
 pub(super) struct DirectLimiter(Option<DefaultDirectRateLimiter>);
 
@@ -68,14 +68,14 @@ impl DirectLimiter {
         Self(rate.quota().map(RateLimiter::direct))
     }
 
-    /// Counts one, or says when the next one is due and counts nothing.
+    /// Counts one action. When none is due, returns the delay until the next one and counts nothing.
     pub(super) fn check(&self) -> Result<(), Duration> {
         let Some(limiter) = &self.0 else { return Ok(()) };
         limiter.check().map_err(|until| wait(&until))
     }
 }
 
-/// Rounded up to whole milliseconds, in which the client is told: who waits so long is not too early.
+/// Rounds up to whole milliseconds, the unit of the pushback, so that a client that waits that long is not too early.
 fn wait(until: &NotUntil<<DefaultClock as governor::clock::Clock>::Instant>) -> Duration {
     let wait = until.wait_time_from(DefaultClock::default().now());
     Duration::from_millis(u64::try_from(wait.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX).max(1))
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_key_has_a_burst_of_its_own_and_is_told_when_the_next_one_is_due() {
+    fn each_key_has_its_own_burst_and_refusals_carry_the_delay() {
         let limiter = KeyedLimiter::new(Rate::new(3, 1, Duration::from_secs(3_600)));
         for key in ["a", "b"] {
             for _ in 0..3 {
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_limit_nothing_is_refused_or_remembered() {
+    fn without_a_limit_nothing_is_refused_or_stored() {
         let limiter = KeyedLimiter::new(Rate::OFF);
         for _ in 0..100_000 {
             limiter.check(1).unwrap();
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_bounded_whatever_the_keys_and_the_rate_still_holds() {
+    fn memory_is_bounded_for_any_number_of_keys() {
         let limiter = KeyedLimiter::new(Rate::new(1, 1, Duration::from_secs(3_600)));
         let keys = MAX_KEYS as u64 + 100_000;
         let allowed = (0..keys).filter(|key| limiter.check(*key).is_ok()).count();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_whose_burst_is_whole_again_is_forgotten_and_one_that_owes_is_not() {
+    fn only_keys_with_a_full_burst_are_removed() {
         let limiter = KeyedLimiter::new(Rate::new(1, 1_000_000, Duration::from_secs(1)));
         for key in 0..100 {
             limiter.check(key).unwrap();

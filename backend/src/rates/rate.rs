@@ -1,4 +1,4 @@
-//! How often something may happen, as it is written in the configuration: `60:5/s`.
+//! A rate and its text form in the configuration: `60:5/s`.
 
 use std::fmt;
 use std::num::NonZeroU32;
@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use governor::Quota;
 
-/// The longest time that a burst may take to be had again. It keeps the limiter's arithmetic far from its end.
-const LONGEST: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Longest time for a burst to become available again. Keeps the limiter's arithmetic far from overflow.
+const MAX_REFILL: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// What a rate has to look like.
-const FORM: &str = "it has to be BURST:COUNT/PERIOD, for example 60:5/s (60 at once, and 5 a second), with a \
+/// Explains the text form of a rate.
+const FORMAT_HINT: &str = "it has to be BURST:COUNT/PERIOD, for example 60:5/s (60 at once, and 5 a second), with a \
                     period such as 500ms, 2s, m or h, or off";
 
-/// So many at once, and from then on so many in each period; or without a limit.
+/// A burst, and a number of actions per period after that; or no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate(Option<Limited>);
+pub struct Rate(Option<Parts>);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Limited {
+struct Parts {
     burst: NonZeroU32,
     count: NonZeroU32,
     period: Duration,
@@ -29,25 +29,25 @@ impl Rate {
     /// No limit.
     pub const OFF: Self = Self(None);
 
-    /// `burst` at once, and `count` in each `period`. Panics when one of them is 0: this is for constants.
+    /// `burst` at once, then `count` in each `period`. Panics when one of them is 0: for constants.
     pub const fn new(burst: u32, count: u32, period: Duration) -> Self {
         assert!(!period.is_zero(), "a period takes time");
         let (Some(burst), Some(count)) = (NonZeroU32::new(burst), NonZeroU32::new(count)) else {
             panic!("a rate allows something");
         };
-        Self(Some(Limited { burst, count, period }))
+        Self(Some(Parts { burst, count, period }))
     }
 
-    /// As the limiter has it; nothing without a limit.
+    /// The limiter's quota; `None` without a limit.
     pub(super) fn quota(self) -> Option<Quota> {
-        let Limited { burst, count, period } = self.0?;
+        let Parts { burst, count, period } = self.0?;
         Some(Quota::with_period(period / count.get())?.allow_burst(burst))
     }
 }
 
 impl fmt::Display for Rate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(Limited { burst, count, period }) = self.0 else { return f.write_str("off") };
+        let Some(Parts { burst, count, period }) = self.0 else { return f.write_str("off") };
         write!(f, "{burst}:{count}/")?;
         let millis = period.as_millis();
         let (number, unit) = match millis {
@@ -70,24 +70,24 @@ impl FromStr for Rate {
         if text == "off" {
             return Ok(Self::OFF);
         }
-        let limited = limited(text).ok_or_else(|| FORM.to_owned())?;
-        let Limited { burst, count, period } = limited;
+        let parts = parts(text).ok_or_else(|| FORMAT_HINT.to_owned())?;
+        let Parts { burst, count, period } = parts;
         let interval = period / count.get();
-        if interval.is_zero() || interval.checked_mul(burst.get()).is_none_or(|whole| whole > LONGEST) {
+        if interval.is_zero() || interval.checked_mul(burst.get()).is_none_or(|whole| whole > MAX_REFILL) {
             return Err(
-                "the burst has to be had again within 30 days, and more than once a nanosecond is no \
-                        limit"
+                "the burst has to become available again within 30 days, and the rate must not exceed one in a \
+                 nanosecond"
                     .to_owned(),
             );
         }
-        Ok(Self(Some(limited)))
+        Ok(Self(Some(parts)))
     }
 }
 
-fn limited(text: &str) -> Option<Limited> {
+fn parts(text: &str) -> Option<Parts> {
     let (burst, rest) = text.split_once(':')?;
     let (count, period) = rest.split_once('/')?;
-    Some(Limited { burst: burst.parse().ok()?, count: count.parse().ok()?, period: parse_period(period)? })
+    Some(Parts { burst: burst.parse().ok()?, count: count.parse().ok()?, period: parse_period(period)? })
 }
 
 fn parse_period(text: &str) -> Option<Duration> {
@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_is_read_as_it_is_written() {
+    fn rates_round_trip_through_their_text_form() {
         for text in ["60:5/s", "30:1/2s", "10:1/m", "1:1/90s", "5:3/250ms", "7:1/24h", "off"] {
             assert_eq!(text.parse::<Rate>().unwrap().to_string(), text);
         }
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn anything_else_is_refused() {
+    fn malformed_rates_are_refused() {
         for text in [
             "",
             "on",
@@ -136,7 +136,7 @@ mod tests {
             "60:5/1.5s",
             ":/",
         ] {
-            assert_eq!(text.parse::<Rate>(), Err(FORM.to_owned()), "{text}");
+            assert_eq!(text.parse::<Rate>(), Err(FORMAT_HINT.to_owned()), "{text}");
         }
         for text in ["4000000000:1/h", "1:1/800h", "1:4000000000/s"] {
             assert!(text.parse::<Rate>().unwrap_err().contains("30 days"), "{text}");

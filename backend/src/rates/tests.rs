@@ -1,4 +1,4 @@
-//! Who is refused what, and what they are told.
+//! Scopes, delays and sentences of refusals.
 
 use std::net::Ipv4Addr;
 
@@ -7,17 +7,17 @@ use super::*;
 const HOME: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const OFFICE: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
 
-/// So many, and no more before the test has ended.
+/// A rate that allows `count` actions during a test.
 fn only(count: u32) -> Rate {
     Rate::new(count, 1, Duration::from_secs(3_600))
 }
 
-fn scope(result: Result<(), TooOften>) -> Option<Scope> {
+fn scope(result: Result<(), RateExceeded>) -> Option<Scope> {
     result.err().map(|refusal| refusal.scope)
 }
 
 #[test]
-fn a_person_may_do_at_once_what_people_do() {
+fn defaults_allow_normal_use_of_an_office() {
     let rates = Rates::new(&RateLimits::default());
     for _ in 0..40 {
         rates.join(OFFICE).unwrap();
@@ -35,7 +35,7 @@ fn a_person_may_do_at_once_what_people_do() {
 }
 
 #[test]
-fn a_user_a_network_and_all_are_limited_each_and_a_refused_user_counts_for_nobody_else() {
+fn user_network_and_total_limits_are_independent() {
     let limits =
         RateLimits { send_user: only(2), send_address: only(3), send_all: only(5), ..RateLimits::OFF };
     let rates = Rates::new(&limits);
@@ -54,57 +54,58 @@ fn a_user_a_network_and_all_are_limited_each_and_a_refused_user_counts_for_nobod
 }
 
 #[test]
-fn a_network_that_guesses_tokens_is_refused_before_the_next_one_is_looked_up() {
+fn guessed_tokens_block_look_ups_of_their_network() {
     let rates = Rates::new(&RateLimits { anonymous_address: only(2), ..RateLimits::OFF });
     for _ in 0..100 {
-        rates.look_up(HOME).unwrap();
+        rates.check_look_up(HOME).unwrap();
     }
     rates.unknown_token(HOME).unwrap();
     rates.unknown_token(HOME).unwrap();
-    rates.look_up(HOME).unwrap();
+    rates.check_look_up(HOME).unwrap();
     assert_eq!(scope(rates.unknown_token(HOME)), Some(Scope::Address));
-    assert_eq!(scope(rates.look_up(HOME)), Some(Scope::Address));
-    rates.look_up(OFFICE).unwrap();
+    assert_eq!(scope(rates.check_look_up(HOME)), Some(Scope::Address));
+    rates.check_look_up(OFFICE).unwrap();
     rates.health(HOME).unwrap();
 }
 
 #[test]
-fn a_blocked_network_may_look_up_a_session_again_after_its_time() {
+fn blocked_network_may_look_up_tokens_again_after_its_delay() {
     let limits =
         RateLimits { anonymous_address: Rate::new(1, 200, Duration::from_secs(1)), ..RateLimits::OFF };
     let rates = Rates::new(&limits);
     while rates.unknown_token(HOME).is_ok() {}
-    assert_eq!(rates.blocked().len(), 1);
-    while rates.look_up(HOME).is_err() {
+    assert_eq!(rates.blocked.lock().len(), 1);
+    while rates.check_look_up(HOME).is_err() {
         std::thread::yield_now();
     }
     rates.clean_up();
-    assert!(rates.blocked().is_empty());
+    assert!(rates.blocked.lock().is_empty());
 }
 
 #[test]
-fn calls_that_need_no_session_keep_nobody_from_looking_one_up() {
+fn calls_without_session_do_not_block_look_ups() {
     let rates = Rates::new(&RateLimits { anonymous_address: only(1), ..RateLimits::OFF });
     rates.anonymous(HOME).unwrap();
     assert_eq!(scope(rates.anonymous(HOME)), Some(Scope::Address));
-    rates.look_up(HOME).unwrap();
+    rates.check_look_up(HOME).unwrap();
 }
 
 #[test]
-fn the_number_of_blocked_networks_is_bounded() {
+fn number_of_blocked_networks_is_bounded() {
     let rates = Rates::new(&RateLimits { anonymous_address: only(1), ..RateLimits::OFF });
     for number in 0..MAX_KEYS as u32 + 1_000 {
         let network = IpAddr::V4(Ipv4Addr::from_bits(number));
         let _first = rates.unknown_token(network);
         let _second = rates.unknown_token(network);
     }
-    assert!(rates.blocked().len() <= MAX_KEYS);
+    assert!(rates.blocked.lock().len() <= MAX_KEYS);
 }
 
 #[test]
-fn a_refusal_is_a_sentence_that_says_what_and_when() {
-    let says =
-        |action, scope, millis| TooOften { action, scope, after: Duration::from_millis(millis) }.to_string();
+fn refusal_is_a_sentence_with_action_and_delay() {
+    let says = |action, scope, millis| {
+        RateExceeded { action, scope, after: Duration::from_millis(millis) }.to_string()
+    };
     assert_eq!(
         says(Action::Send, Scope::User, 3_200),
         "You have sent many messages in a short time. Try again in 4 seconds."
@@ -124,7 +125,7 @@ fn a_refusal_is_a_sentence_that_says_what_and_when() {
 }
 
 #[test]
-fn those_who_share_a_limit_come_back_at_different_times_and_one_user_as_soon_as_they_may() {
+fn shared_limits_get_jitter_and_user_limits_do_not() {
     let fast = Rate::new(1, 100, Duration::from_secs(1));
     let rates = Rates::new(&RateLimits { send_user: fast, join_all: only(1), ..RateLimits::OFF });
     let wait = loop {
@@ -139,5 +140,5 @@ fn those_who_share_a_limit_come_back_at_different_times_and_one_user_as_soon_as_
     let (first, last) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
     assert!(*first >= Duration::from_secs(3_500) && *last <= Duration::from_secs(7_200), "{waits:?}");
     assert!(*last - *first > Duration::from_secs(600), "{waits:?}");
-    assert_eq!(spread(Duration::from_millis(5)).as_secs(), 1, "not at once");
+    assert_eq!(add_jitter(Duration::from_millis(5)).as_secs(), 1, "not at once");
 }

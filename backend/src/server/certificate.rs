@@ -1,8 +1,8 @@
-//! Says in time that the server's certificate expires. It is read at the start only.
+//! Warns at the start of a server certificate that expires soon. The certificate is read at the start only.
 
 use std::time::{Duration, SystemTime};
 
-/// How long before a certificate expires a start warns of it.
+/// A certificate with no more than this left is warned of.
 const WARNING: Duration = Duration::from_secs(14 * SECONDS_PER_DAY);
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
@@ -10,7 +10,7 @@ const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
 #[derive(Debug, PartialEq, Eq)]
 enum Validity {
     Valid,
-    /// Fewer days are left than [`WARNING`].
+    /// No more than [`WARNING`] is left.
     EndsIn {
         days: u64,
     },
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_certificate_that_has_two_weeks_left_or_less_is_said_to_expire() {
+    fn certificate_is_reported_in_its_last_two_weeks_and_after_it_expired() {
         let day = |days| Duration::from_secs(days * SECONDS_PER_DAY);
         let now = SystemTime::UNIX_EPOCH + day(20_000);
         assert_eq!(validity(now + day(15), now), Validity::Valid);

@@ -1,5 +1,5 @@
-//! The real program while one address takes whatever it can get: others do not notice, its memory stays within
-//! the budget, and few open files are enough. Clients come from several addresses of this machine.
+//! The real program under attack from one address: others are served, memory stays within the budget, and few open files
+//! are enough. Clients use several loopback addresses.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ async fn connect_from(host: u8, addr: SocketAddr) -> TcpStream {
     socket.connect(addr).await.unwrap()
 }
 
-/// A connection over HTTP/2 whose client takes no byte of any answer.
+/// An HTTP/2 connection whose client takes no byte of any response.
 async fn deaf(host: u8, addr: SocketAddr) -> SendRequest<Full<Bytes>> {
     let io = TokioIo::new(connect_from(host, addr).await);
     let builder = &mut http2::Builder::new(TokioExecutor::new());
@@ -40,7 +40,7 @@ async fn deaf(host: u8, addr: SocketAddr) -> SendRequest<Full<Bytes>> {
     sender
 }
 
-/// As many greetings as there can be, as fast as they are taken.
+/// The maximum number of greetings without pauses.
 fn greetings() -> Request<Full<Bytes>> {
     let mut call = web_call("application/grpc", GREETINGS, &HelloRequest { name: "x".repeat(1_000) });
     *call.uri_mut() = format!("http://localhost{GREETINGS}").parse().unwrap();
@@ -48,6 +48,14 @@ fn greetings() -> Request<Full<Bytes>> {
         call.headers_mut().insert(name, value.parse().unwrap());
     }
     call
+}
+
+/// An HTTP/1.1 request with a session for greetings that never end.
+fn slow_greetings() -> String {
+    format!(
+        "POST {GREETINGS} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/grpc-web\r\ncookie: a=b\r\n\
+         x-greeter-interval-ms: 60000\r\ncontent-length: 5\r\n\r\n\0\0\0\0\0"
+    )
 }
 
 /// Sends and reads; every call has to succeed.
@@ -72,7 +80,7 @@ fn warnings(server: &ChildServer, about: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn unread_streams_of_one_address_cost_little_and_others_do_not_notice() {
+async fn unread_streams_of_one_address_are_bounded_and_others_are_served() {
     const CONNECTIONS: usize = 20;
     const STREAMS: usize = 250;
     let server = ChildServer::start().await;
@@ -107,7 +115,7 @@ async fn unread_streams_of_one_address_cost_little_and_others_do_not_notice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_thousand_unread_pages_of_history_cost_little_and_others_do_not_notice() {
+async fn unread_pages_of_history_are_bounded_and_others_are_served() {
     const CONNECTIONS: usize = 4;
     const CALLS: usize = 250;
     let server = ChildServer::start().await;
@@ -149,7 +157,7 @@ async fn a_thousand_unread_pages_of_history_cost_little_and_others_do_not_notice
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_address_that_takes_all_connections_it_gets_keeps_nobody_out_and_is_reported_once() {
+async fn connection_flood_of_one_address_keeps_nobody_out_and_is_logged_once() {
     let flags = ["--max-connections=60".to_owned(), "--max-connections-per-address=40".to_owned()];
     let server = ChildServer::start_with(&flags).await;
     let mut attack = JoinSet::new();
@@ -157,7 +165,7 @@ async fn one_address_that_takes_all_connections_it_gets_keeps_nobody_out_and_is_
         let addr = server.addr;
         attack.spawn(async move {
             let mut stream = connect_from(2, addr).await;
-            // Silent ones, half a head, HTTP/2 without a request, and a body that comes a byte at a time.
+            // Silence, half a head, HTTP/2 without a request, and a body that never arrives.
             let first: &[u8] = match index % 4 {
                 0 => b"",
                 1 => b"GET / HTTP/1.1\r\nhost: localhost\r\n",
@@ -167,7 +175,7 @@ async fn one_address_that_takes_all_connections_it_gets_keeps_nobody_out_and_is_
                        content-type: application/grpc-web\r\ncontent-length: 100000\r\n\r\n"
                 }
             };
-            // A connection that was refused may be closed by now.
+            // A refused connection may be closed already.
             stream.write_all(first).await.ok();
             std::future::pending::<()>().await;
         });
@@ -195,24 +203,21 @@ async fn one_address_that_takes_all_connections_it_gets_keeps_nobody_out_and_is_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn with_few_open_files_as_many_connections_as_fit_are_served_and_the_rest_is_refused() {
+async fn with_few_open_files_connections_that_fit_are_served() {
     let server = ChildServer::start_with_files(64, &[]).await;
     std::fs::create_dir_all(server.page_dir()).unwrap();
     std::fs::write(server.page_dir().join("index.html"), "<!doctype html><title>Page</title>").unwrap();
     let mut person = Person::join(server.channel(), "Ada").await;
     let room = person.create_room("Room").await.unwrap().room.unwrap().id;
 
-    // Idle connections make room, so this one follows the chat.
+    // Idle connections are closed to make room, so this one follows the chat.
     let following = person.subscribe(Vec::new(), 0).await.unwrap();
 
-    // Busy connections with a session, until there are no more.
+    // Opens busy connections with a session until one is refused.
     let (mut busy, mut refused) = (Vec::new(), 0);
     for _ in 0..100 {
         let mut stream = connect_from(2, server.addr).await;
-        let head = format!(
-            "POST {GREETINGS} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/grpc-web\r\ncookie: a=b\r\n\
-             x-greeter-interval-ms: 60000\r\ncontent-length: 5\r\n\r\n\0\0\0\0\0"
-        );
+        let head = slow_greetings();
         let mut answer = [0; 12];
         let exchange = async {
             stream.write_all(head.as_bytes()).await?;
@@ -224,7 +229,7 @@ async fn with_few_open_files_as_many_connections_as_fit_are_served_and_the_rest_
                 assert_eq!(&answer, b"HTTP/1.1 503");
                 refused += 1;
             }
-            // One too many for an answer.
+            // Refused without a response.
             Err(_) => refused += 1,
         }
     }
@@ -232,7 +237,7 @@ async fn with_few_open_files_as_many_connections_as_fit_are_served_and_the_rest_
     assert!(refused > 0);
 
     use_the_chat(&mut person, &room).await;
-    // One makes room for the page.
+    // Makes room for the page.
     busy.pop();
     let page = async {
         loop {
@@ -248,7 +253,7 @@ async fn with_few_open_files_as_many_connections_as_fit_are_served_and_the_rest_
     drop(following);
 }
 
-/// `None`: the connection was closed.
+/// Returns `None` if the connection was closed.
 async fn try_get(addr: SocketAddr, path: &str) -> Option<StatusCode> {
     let stream = connect_from(3, addr).await;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.ok()?;

@@ -1,4 +1,4 @@
-//! The chat's calls: joining, sessions, rooms, messages, history, read markers, and what each refuses.
+//! The chat's calls: join, sessions, rooms, messages, history and read markers, with their refusals.
 
 use futures_util::future::join_all;
 use prost::Message as _;
@@ -26,7 +26,7 @@ fn set_cookie(metadata: &MetadataMap) -> Option<&str> {
 }
 
 #[tokio::test]
-async fn joining_sets_a_cookie_that_is_a_session() {
+async fn join_sets_a_session_cookie() {
     let server = TestServer::start().await;
     let mut client = ChatServiceClient::new(server.channel());
     let joined = client.join(join_request(" Ada   Lovelace ")).await.unwrap();
@@ -53,7 +53,7 @@ async fn joining_sets_a_cookie_that_is_a_session() {
 }
 
 #[tokio::test]
-async fn a_program_gets_a_token_and_no_cookie() {
+async fn program_gets_a_token_and_no_cookie() {
     let server = TestServer::start().await;
     let mut client = ChatServiceClient::new(server.channel());
     let request = pb::JoinRequest { name: "Ada".to_owned(), return_token: true };
@@ -70,7 +70,7 @@ async fn a_program_gets_a_token_and_no_cookie() {
 }
 
 #[tokio::test]
-async fn a_server_reached_by_https_only_sets_a_secure_cookie() {
+async fn https_only_server_sets_a_secure_cookie() {
     let server = TestServer::start_with(|config| config.secure_cookie = true).await;
     let mut client = ChatServiceClient::new(server.channel());
     let joined = client.join(join_request("Ada")).await.unwrap();
@@ -78,7 +78,7 @@ async fn a_server_reached_by_https_only_sets_a_secure_cookie() {
 }
 
 #[tokio::test]
-async fn names_that_break_a_rule_are_refused_with_the_field_and_a_sentence() {
+async fn invalid_names_are_refused_with_field_and_sentence() {
     let server = TestServer::start().await;
     let mut client = ChatServiceClient::new(server.channel());
     let empty = "InvalidArgument [name] A name needs at least one visible character.";
@@ -107,7 +107,7 @@ async fn names_that_break_a_rule_are_refused_with_the_field_and_a_sentence() {
 }
 
 #[tokio::test]
-async fn signing_out_frees_the_name_and_ends_the_token() {
+async fn sign_out_frees_the_name_and_ends_the_token() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     ada.client.sign_out(pb::SignOutRequest {}).await.unwrap();
@@ -147,7 +147,7 @@ async fn every_method_but_join_needs_a_session() {
 }
 
 #[tokio::test]
-async fn a_session_outlives_the_server_and_its_token_is_nowhere_in_the_files() {
+async fn session_survives_a_restart_and_its_token_is_not_stored() {
     let server = TestServer::start().await;
     let ada = Person::join(server.channel(), "Ada").await;
     let dir = server.shutdown_keeping_data().await;
@@ -162,7 +162,7 @@ async fn a_session_outlives_the_server_and_its_token_is_nowhere_in_the_files() {
 }
 
 #[tokio::test]
-async fn rooms_are_made_once_and_listed_by_creation() {
+async fn rooms_are_created_once_and_listed_in_order() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let tea = ada.create_room("  Tea \u{3000} time ").await.unwrap();
@@ -186,7 +186,7 @@ async fn rooms_are_made_once_and_listed_by_creation() {
 }
 
 #[tokio::test]
-async fn rooms_that_break_a_rule_are_refused() {
+async fn invalid_rooms_are_refused() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     ada.create_room("Tea").await.unwrap();
@@ -198,7 +198,7 @@ async fn rooms_that_break_a_rule_are_refused() {
             "Coffee",
             operation_id("Tea", 0),
             "InvalidArgument [operation_id] This operation id was used before for something else. Every \
-             action needs one of its own.",
+             action needs its own id.",
         ),
         (
             "tEA",
@@ -219,7 +219,7 @@ async fn rooms_that_break_a_rule_are_refused() {
 }
 
 #[tokio::test]
-async fn messages_are_stored_as_written_and_refused_with_the_field() {
+async fn messages_are_stored_unchanged_or_refused_with_the_field() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let kept = ["hi", "  two\n\tlines ", "你好，世界", "שלום עולם", "👩\u{200D}💻", &"界".repeat(4000)];
@@ -263,7 +263,7 @@ async fn messages_are_stored_as_written_and_refused_with_the_field() {
 }
 
 #[tokio::test]
-async fn a_repeated_send_gets_the_first_answer_again() {
+async fn repeated_send_gets_the_first_answer_again() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let first = ada.try_send("general", vec![7; 16], "hi").await.unwrap();
@@ -320,7 +320,7 @@ async fn history_is_paged_in_every_direction_without_a_gap() {
 }
 
 #[tokio::test]
-async fn a_page_of_long_messages_stays_below_one_mebibyte() {
+async fn page_of_long_messages_stays_below_one_mebibyte() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let long = "𠮷".repeat(4000);
@@ -346,7 +346,7 @@ async fn a_page_of_long_messages_stays_below_one_mebibyte() {
 }
 
 #[tokio::test]
-async fn a_read_marker_moves_forward_and_counts_what_others_wrote_above_it() {
+async fn read_marker_moves_forward_and_counts_messages_of_others() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let mut bob = Person::join(server.channel(), "Bob").await;

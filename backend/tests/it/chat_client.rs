@@ -1,4 +1,4 @@
-//! A person who uses the chat over gRPC, for the tests.
+//! A user of the chat over gRPC, for tests.
 
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ impl Interceptor for Bearer {
 
 pub(crate) type Client = ChatServiceClient<InterceptedService<Channel, Bearer>>;
 
-/// Somebody who has joined.
+/// A user who has joined.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
     pub(crate) client: Client,
@@ -76,14 +76,14 @@ impl Person {
         Ok(self.client.send_message(request).await?.into_inner())
     }
 
-    /// Makes a room.
+    /// Creates a room.
     pub(crate) async fn create_room(&mut self, name: &str) -> Result<pb::RoomState, Status> {
         let operation_id = operation_id(name, 0);
         let request = pb::CreateRoomRequest { name: name.to_owned(), operation_id };
         Ok(self.client.create_room(request).await?.into_inner().room.unwrap())
     }
 
-    /// Every room as this person sees it.
+    /// All rooms as this user sees them.
     pub(crate) async fn rooms(&mut self) -> Vec<pb::RoomState> {
         self.client.list_rooms(pb::ListRoomsRequest {}).await.unwrap().into_inner().rooms
     }
@@ -99,7 +99,7 @@ impl Person {
         Ok(self.client.list_events(request).await?.into_inner())
     }
 
-    /// A room's whole log.
+    /// The whole log of a room.
     pub(crate) async fn log(&mut self, room: &str) -> Vec<pb::Event> {
         let mut events: Vec<pb::Event> = Vec::new();
         loop {
@@ -122,7 +122,7 @@ impl Person {
         Ok(Frames { stream: self.client.subscribe(request).await?.into_inner() })
     }
 
-    /// Opens the live stream, and reads it until everything is caught up.
+    /// Opens the live stream and reads up to CaughtUp.
     pub(crate) async fn follow(&mut self, cursors: Vec<pb::Cursor>) -> (Vec<Frame>, Frames) {
         let mut frames = self.subscribe(cursors, 0).await.unwrap();
         (frames.until_caught_up().await, frames)
@@ -136,18 +136,18 @@ pub(crate) struct Frames {
 }
 
 impl Frames {
-    /// The next frame; nothing at the end.
+    /// The next frame; `None` at the end.
     pub(crate) async fn try_next(&mut self) -> Option<Result<Frame, Status>> {
         let next = timeout(PATIENCE, self.stream.next()).await.expect("no frame came in time")?;
         Some(next.map(|response| response.frame.unwrap()))
     }
 
-    /// The next frame, which has to come.
+    /// The next frame; panics at the end.
     pub(crate) async fn next(&mut self) -> Frame {
         self.try_next().await.expect("the stream ended").unwrap()
     }
 
-    /// Everything before CaughtUp.
+    /// All frames before CaughtUp.
     pub(crate) async fn until_caught_up(&mut self) -> Vec<Frame> {
         let mut frames = Vec::new();
         loop {
@@ -158,7 +158,7 @@ impl Frames {
         }
     }
 
-    /// The next events, heartbeats and markers left out.
+    /// The next events; skips heartbeats and markers.
     pub(crate) async fn events(&mut self) -> Vec<pb::Event> {
         loop {
             match self.next().await {
@@ -169,7 +169,7 @@ impl Frames {
         }
     }
 
-    /// Events until there are `count`.
+    /// Reads `count` events.
     pub(crate) async fn events_until(&mut self, count: usize) -> Vec<pb::Event> {
         let mut events = Vec::with_capacity(count);
         while events.len() < count {
@@ -179,7 +179,7 @@ impl Frames {
     }
 }
 
-/// Sixteen bytes for the `number`th action of somebody.
+/// A 16-byte id for the `number`th action of `who`.
 pub(crate) fn operation_id(who: &str, number: u64) -> Vec<u8> {
     let mut id = vec![0; 8];
     for (index, byte) in who.bytes().enumerate() {
@@ -197,12 +197,12 @@ pub(crate) fn text_of(event: &pb::Event) -> &str {
     }
 }
 
-/// The numbers of events.
+/// The sequence numbers of events.
 pub(crate) fn seqs(events: &[pb::Event]) -> Vec<u64> {
     events.iter().map(|event| event.seq).collect()
 }
 
-/// The rooms' states among frames.
+/// The RoomStates among frames.
 pub(crate) fn states(frames: &[Frame]) -> Vec<pb::RoomState> {
     let state = |frame: &Frame| match frame {
         Frame::RoomState(state) => Some(state.clone()),
@@ -220,14 +220,14 @@ pub(crate) fn events_in(frames: &[Frame]) -> Vec<pb::Event> {
     frames.iter().flat_map(events).collect()
 }
 
-/// A cursor at `seq` in the log that `state` tells of.
+/// A cursor at `seq` in the log of `state`.
 pub(crate) fn cursor(state: &pb::RoomState, seq: u64) -> pb::Cursor {
     let room_id = state.room.as_ref().unwrap().id.clone();
     let fingerprint = if seq == state.head_seq { state.head_fingerprint } else { 0 };
     pb::Cursor { room_id, epoch: state.epoch, seq, fingerprint }
 }
 
-/// Code, named field and sentence of a refusal.
+/// Code, field and sentence of a refusal.
 pub(crate) fn refusal(status: &Status) -> String {
     let violations =
         status.get_details_bad_request().map(|details| details.field_violations).unwrap_or_default();
@@ -238,7 +238,7 @@ pub(crate) fn refusal(status: &Status) -> String {
     format!("{:?} [{}] {}", status.code(), fields.join(","), status.message())
 }
 
-/// Asks again and again until `condition` holds; there is no signal to wait for.
+/// Polls until `condition` holds; there is no signal to wait for.
 pub(crate) async fn eventually<F: Future<Output = bool>>(what: &str, mut condition: impl FnMut() -> F) {
     let poll = async {
         while !condition().await {

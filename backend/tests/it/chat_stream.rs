@@ -1,4 +1,4 @@
-//! The live stream from outside: who joins when, who comes back after what, who reads slowly, and how it ends.
+//! The live stream from outside: joining, resuming, slow readers, and the end.
 
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tonic::transport::{Channel, Endpoint};
 use crate::chat_client::{Person, cursor, events_in, eventually, refusal, seqs, states, text_of};
 use crate::support::{ChildServer, TestServer};
 
-/// Sends `count` messages over `connections`, many at a time.
+/// Sends `count` messages over `connections`, up to 256 at a time.
 async fn send_many(person: &Person, connections: &[Channel], count: u64, text: &str) {
     let people: Vec<_> = connections.iter().map(|channel| person.over(channel.clone())).collect();
     let mut running = FuturesUnordered::new();
@@ -35,7 +35,7 @@ async fn send_many(person: &Person, connections: &[Channel], count: u64, text: &
 }
 
 #[tokio::test]
-async fn a_late_joiner_gets_the_rooms_then_history_then_live() {
+async fn late_joiner_gets_rooms_then_history_then_live_events() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     for text in ["one", "two", "three"] {
@@ -50,7 +50,7 @@ async fn a_late_joiner_gets_the_rooms_then_history_then_live() {
     assert_eq!((state.read_seq, state.unread), (4, 0), "what was said before is history, not unread");
     assert_eq!(first.len(), 2);
 
-    // History up to the stream's beginning, then the stream: nothing missing, nothing twice.
+    // History up to the start of the stream, then the stream: no gap, no repeat.
     let page = bob.page("general", None, 100).await.unwrap();
     assert_eq!(page.as_of.unwrap(), cursor(state, 4));
     ada.send("general", "four").await;
@@ -60,7 +60,7 @@ async fn a_late_joiner_gets_the_rooms_then_history_then_live() {
 }
 
 #[tokio::test]
-async fn all_subscribers_see_the_same_order_and_it_is_the_logs() {
+async fn all_subscribers_see_the_order_of_the_log() {
     let server = TestServer::start().await;
     let mut people = Vec::new();
     for n in 0..4 {
@@ -87,7 +87,7 @@ async fn all_subscribers_see_the_same_order_and_it_is_the_logs() {
 }
 
 #[tokio::test]
-async fn a_new_room_reaches_everybody_who_is_subscribed_and_its_messages_follow() {
+async fn new_room_and_its_messages_reach_all_subscribers() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let mut bob = Person::join(server.channel(), "Bob").await;
@@ -102,7 +102,7 @@ async fn a_new_room_reaches_everybody_who_is_subscribed_and_its_messages_follow(
 }
 
 #[tokio::test]
-async fn coming_back_with_cursors_brings_what_was_missed_and_nothing_else() {
+async fn resuming_with_cursors_brings_exactly_the_missed_events() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let mut bob = Person::join(server.channel(), "Bob").await;
@@ -129,7 +129,7 @@ async fn coming_back_with_cursors_brings_what_was_missed_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn cursors_hold_across_a_restart_and_a_cursor_that_means_nothing_is_lost_with_the_reason() {
+async fn cursors_survive_a_restart_and_lost_ones_have_a_reason() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let (first, live) = ada.follow(vec![]).await;
@@ -160,7 +160,7 @@ async fn cursors_hold_across_a_restart_and_a_cursor_that_means_nothing_is_lost_w
 }
 
 #[tokio::test]
-async fn cursors_that_contradict_themselves_are_refused() {
+async fn contradictory_or_too_many_cursors_are_refused() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let general = ada.rooms().await.remove(0);
@@ -182,7 +182,7 @@ async fn cursors_that_contradict_themselves_are_refused() {
 }
 
 #[tokio::test]
-async fn a_moved_marker_is_told_to_the_persons_other_window() {
+async fn moved_marker_reaches_the_users_other_window() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let mut bob = Person::join(server.channel(), "Bob").await;
@@ -195,7 +195,7 @@ async fn a_moved_marker_is_told_to_the_persons_other_window() {
 }
 
 #[tokio::test]
-async fn signing_out_ends_the_streams_of_that_session_at_once() {
+async fn sign_out_ends_the_streams_of_that_session_at_once() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let (_, mut one) = ada.follow(vec![]).await;
@@ -215,10 +215,10 @@ async fn signing_out_ends_the_streams_of_that_session_at_once() {
 }
 
 #[tokio::test]
-async fn a_person_has_so_many_streams_and_a_client_that_left_makes_room() {
+async fn streams_per_user_are_limited_and_freed_when_a_client_leaves() {
     let server = TestServer::start().await;
     let ada = Person::join(server.channel(), "Ada").await;
-    // Each over a connection of its own, as browsers do.
+    // Each over its own connection, like browsers.
     let mut streams = Vec::new();
     for _ in 0..16 {
         streams.push(ada.over(server.channel()).follow(vec![]).await.1);
@@ -233,7 +233,7 @@ async fn a_person_has_so_many_streams_and_a_client_that_left_makes_room() {
     let mut bob = Person::join(server.channel(), "Bob").await;
     bob.follow(vec![]).await;
 
-    // One stream is cancelled, one connection is gone with its client.
+    // One stream is cancelled, and one connection is closed.
     streams.pop();
     eventually("the place is free again", || {
         let mut one_more = one_more.clone();
@@ -246,7 +246,7 @@ async fn a_person_has_so_many_streams_and_a_client_that_left_makes_room() {
 }
 
 #[tokio::test]
-async fn a_quiet_stream_beats() {
+async fn quiet_stream_sends_heartbeats() {
     let server =
         TestServer::start_with(|config| config.chat.heartbeat_interval = Duration::from_millis(50)).await;
     let mut ada = Person::join(server.channel(), "Ada").await;
@@ -269,7 +269,7 @@ async fn a_quiet_stream_beats() {
 }
 
 #[tokio::test]
-async fn a_server_that_stops_says_goodbye_on_every_stream_and_when_to_come_back() {
+async fn shutdown_sends_a_goodbye_with_a_reconnect_delay_on_every_stream() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     let mut streams = Vec::new();
@@ -308,9 +308,9 @@ async fn sigterm_closes_the_database_cleanly() {
 }
 
 #[tokio::test]
-async fn a_second_server_on_the_same_folder_is_refused() {
+async fn second_server_on_the_same_folder_is_refused() {
     let server = TestServer::start().await;
-    // It has its folder when it answers.
+    // A server that answers has locked its folder.
     Person::join(server.channel(), "Ada").await;
     let error = backend::chat::Chat::open(backend::chat::ChatOptions {
         data: server.data_dir(),
@@ -321,14 +321,14 @@ async fn a_second_server_on_the_same_folder_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_reader_who_does_not_read_costs_no_memory_and_gets_everything_later() {
+async fn slow_reader_costs_no_memory_and_gets_everything_later() {
     const MESSAGES: u64 = 50_000;
     let server = ChildServer::start().await;
     let ada = Person::join(server.channel(), "Ada").await;
     let connections: Vec<_> = (0..4).map(|_| server.channel()).collect();
-    // Warm: what the server needs to send and store, it has by now.
+    // Warm-up: let the server allocate what sending and storing need.
     send_many(&ada, &connections, 500, "warm").await;
-    // A small window, so that the operating system's buffers do not read for it.
+    // A small window, so that the kernel's buffers do not read for the client.
     let narrow = Endpoint::from_shared(server.url()).unwrap().initial_stream_window_size(64 * 1024);
     let mut bob = Person::join(narrow.connect_lazy(), "Bob").await;
     let (first, mut live) = bob.follow(vec![]).await;
@@ -339,7 +339,7 @@ async fn a_reader_who_does_not_read_costs_no_memory_and_gets_everything_later() 
     let carol = Person::join(server.channel(), "Carol").await;
     send_many(&carol, &connections, MESSAGES, &text).await;
     let grown = resident_kib(server.pid()).saturating_sub(before);
-    // 50,000 events of about 300 bytes are 15 MB. The tail holds 8 MiB, SQLite's caches a few.
+    // 50,000 events of about 300 bytes are 15 MB. The tail holds 8 MiB, SQLite's caches some more.
     println!("50,000 messages passed a reader who did not read: the server grew by {grown} KiB");
     assert!(grown < 40 * 1024, "the server grew by {grown} KiB");
 
@@ -348,7 +348,7 @@ async fn a_reader_who_does_not_read_costs_no_memory_and_gets_everything_later() 
 }
 
 #[tokio::test]
-async fn a_client_that_left_is_noticed() {
+async fn closed_client_connections_are_noticed() {
     let server = ChildServer::start().await;
     let sockets = || open_sockets(server.pid());
     let mut ada = Person::join(server.channel(), "Ada").await;
@@ -363,7 +363,7 @@ async fn a_client_that_left_is_noticed() {
     assert_eq!(sockets(), idle + 5);
     drop(streams);
     eventually("the sockets are closed", || async { sockets() == idle }).await;
-    // The server takes new ones all the while.
+    // The server still accepts connections.
     TcpStream::connect(server.addr).await.unwrap();
     ada.follow(vec![]).await;
 }

@@ -1,4 +1,4 @@
-//! `backup`, `restore` and `check`: what they do, what they refuse, and how they say it.
+//! The commands `backup`, `restore` and `check`: effects, refusals and messages.
 
 use std::fs;
 use std::path::Path;
@@ -17,13 +17,13 @@ fn stdout(output: &Output) -> &str {
     str::from_utf8(&output.stdout).unwrap()
 }
 
-/// The command succeeded; what it wrote.
+/// Asserts success; returns the output.
 fn assert_done(output: &Output) -> &str {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     stdout(output)
 }
 
-/// The command refused, and named each of `parts`.
+/// Asserts a refusal whose message contains all `parts`.
 fn assert_refused(output: &Output, parts: &[&str]) {
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let error = str::from_utf8(&output.stderr).unwrap();
@@ -32,7 +32,7 @@ fn assert_refused(output: &Output, parts: &[&str]) {
     }
 }
 
-/// A data folder with some messages that no server uses, and where it is.
+/// A data folder with some messages, not used by a server.
 async fn stopped_chat(messages: u64) -> Program {
     let mut server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
@@ -52,7 +52,7 @@ fn database(data: &Path) -> Connection {
 }
 
 #[tokio::test]
-async fn a_backup_that_is_made_while_people_send_is_a_whole_database_of_one_moment() {
+async fn backup_during_sends_is_a_consistent_database() {
     let server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     for number in 0..20 {
@@ -92,7 +92,7 @@ async fn a_backup_that_is_made_while_people_send_is_a_whole_database_of_one_mome
 }
 
 #[tokio::test]
-async fn after_a_restore_every_cursor_is_lost_and_the_replaced_database_is_kept() {
+async fn restore_loses_every_cursor_and_keeps_the_previous_database() {
     let mut server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     ada.send("general", "kept").await;
@@ -123,7 +123,7 @@ async fn after_a_restore_every_cursor_is_lost_and_the_replaced_database_is_kept(
 
     server.restart().await;
     let mut ada = ada.over(server.channel());
-    // The same numbers again, of other events.
+    // The same numbers, for other events.
     for number in 0..9 {
         ada.send("general", &format!("new {number}")).await;
     }
@@ -133,14 +133,14 @@ async fn after_a_restore_every_cursor_is_lost_and_the_replaced_database_is_kept(
         let state = states(&frames).remove(0);
         assert_eq!((state.recovery(), state.lost_reason()), (pb::Recovery::Lost, pb::LostReason::Epoch));
     }
-    // And the database that was put aside is whole.
+    // The previous database is complete.
     let aside = TempDir::new().unwrap();
     fs::copy(server.data().join(&kept[0]), aside.path().join("chinwag.db")).unwrap();
     assert!(assert_done(&run(&["check"], aside.path()).await).contains("7 events: 0 findings"));
 }
 
 #[tokio::test]
-async fn backup_refuses_to_overwrite_and_to_copy_what_is_not_there_or_not_whole() {
+async fn backup_refuses_existing_files_missing_databases_and_damage() {
     let server = stopped_chat(200).await;
     let file = server.path("backup.db");
     fs::write(&file, "precious").unwrap();
@@ -162,7 +162,7 @@ async fn backup_refuses_to_overwrite_and_to_copy_what_is_not_there_or_not_whole(
 }
 
 #[tokio::test]
-async fn restore_refuses_what_is_no_whole_database_of_this_program_and_leaves_everything_as_it_is() {
+async fn restore_refuses_invalid_files_and_changes_nothing() {
     let server = stopped_chat(200).await;
     let data = server.data();
     let before = fs::read(data.join("chinwag.db")).unwrap();
@@ -194,7 +194,7 @@ async fn restore_refuses_what_is_no_whole_database_of_this_program_and_leaves_ev
 }
 
 #[tokio::test]
-async fn a_plain_copy_with_its_write_ahead_log_can_be_restored() {
+async fn plain_copy_with_its_write_ahead_log_can_be_restored() {
     let mut server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     ada.send("general", "only in the log").await;
@@ -211,7 +211,7 @@ async fn a_plain_copy_with_its_write_ahead_log_can_be_restored() {
 }
 
 #[tokio::test]
-async fn check_names_everything_that_does_not_agree() {
+async fn check_reports_every_inconsistency() {
     let server = stopped_chat(3).await;
     assert_eq!(assert_done(&server.run(&["check"]).await), "checked 2 rooms and 8 events: 0 findings\n");
     let whole = fs::read(server.data().join("chinwag.db")).unwrap();
@@ -255,7 +255,7 @@ async fn check_names_everything_that_does_not_agree() {
 }
 
 #[tokio::test]
-async fn check_and_backup_work_while_a_server_runs_and_check_changes_nothing() {
+async fn check_and_backup_work_while_a_server_runs() {
     let server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     ada.send("general", "hello").await;
@@ -264,7 +264,7 @@ async fn check_and_backup_work_while_a_server_runs_and_check_changes_nothing() {
     assert!(assert_done(&server.run(&["check"]).await).contains("3 events: 0 findings"));
 }
 
-/// Overwrites pages in the middle of the file, as a broken disk would.
+/// Overwrites pages in the middle of the file, like a broken disk.
 pub(crate) fn break_pages(path: &Path) {
     let mut bytes = fs::read(path).unwrap();
     let pages = bytes.len() / 4096;
@@ -273,16 +273,16 @@ pub(crate) fn break_pages(path: &Path) {
     fs::write(path, bytes).unwrap();
 }
 
-/// How many backups and restores are killed.
+/// Number of backups and restores to kill.
 const KILLS: u32 = 25;
 
-/// Starts a command, which takes `whole`, and kills it at the `part`th of [`KILLS`] moments.
+/// Starts a command that takes `whole`, and kills it at the `part`th of [`KILLS`] moments.
 async fn kill_command(arguments: &[&str], data: &Path, whole: Duration, part: u32) {
     let mut command = command();
     command.args(arguments).arg("--data").arg(data).stderr(Stdio::null());
     let mut child = command.spawn().unwrap();
     let (start, delay) = (Instant::now(), whole.mul_f64(f64::from(part) / f64::from(KILLS)));
-    // Sleeping would be too coarse for delays of this kind.
+    // Sleeping is too coarse for these delays.
     while start.elapsed() < delay {
         std::thread::yield_now();
     }
@@ -290,12 +290,12 @@ async fn kill_command(arguments: &[&str], data: &Path, whole: Duration, part: u3
 }
 
 #[tokio::test]
-async fn a_restore_that_is_killed_at_any_moment_leaves_the_old_database_or_the_new_one() {
+async fn killed_restore_leaves_the_old_or_the_new_database() {
     let server = stopped_chat(3).await;
     let (data, file) = (server.data(), server.path("backup.db"));
     let file = file.to_str().unwrap();
     assert_done(&server.run(&["backup", file]).await);
-    // What is there has fewer events than the backup.
+    // The existing database has fewer events than the backup.
     let old = stopped_chat(1).await;
     let start = Instant::now();
     assert_done(&server.run(&["restore", file, "--replace"]).await);
@@ -313,7 +313,7 @@ async fn a_restore_that_is_killed_at_any_moment_leaves_the_old_database_or_the_n
             "checked 2 rooms and 8 events: 0 findings\n" => seen[1] += 1,
             other => panic!("{other}"),
         }
-        // And the next restore is not in the way of what the killed one has left.
+        // Leftovers of the killed restore do not disturb the next one.
         assert_done(&server.run(&["restore", file, "--replace"]).await);
         assert!(!data.join("chinwag.db.restoring").exists());
     }
@@ -321,7 +321,7 @@ async fn a_restore_that_is_killed_at_any_moment_leaves_the_old_database_or_the_n
 }
 
 #[tokio::test]
-async fn a_backup_that_is_killed_at_any_moment_leaves_no_file_or_a_whole_one() {
+async fn killed_backup_leaves_no_file_or_a_complete_one() {
     let server = stopped_chat(3).await;
     let file = server.path("backup.db");
     let elsewhere = TempDir::new().unwrap();
@@ -342,7 +342,7 @@ async fn a_backup_that_is_killed_at_any_moment_leaves_no_file_or_a_whole_one() {
 }
 
 #[tokio::test]
-async fn a_write_ahead_log_whose_database_is_gone_is_not_replayed_over_the_restored_one() {
+async fn write_ahead_log_of_a_removed_database_is_not_replayed_after_a_restore() {
     let mut server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     ada.send("general", "kept").await;
@@ -361,7 +361,7 @@ async fn a_write_ahead_log_whose_database_is_gone_is_not_replayed_over_the_resto
     server.restart().await;
     let log = ada.over(server.channel()).log("general").await;
     assert_eq!(log.len(), 2, "the room and one message");
-    // What the log held is kept beside it.
+    // The content of the log is kept beside it.
     let kept = fs::read_dir(server.data()).unwrap();
     let kept = kept.filter(|entry| entry.as_ref().unwrap().file_name().to_str().unwrap().ends_with("-wal"));
     assert!(kept.map(|entry| entry.unwrap().file_name()).any(|name| name != "chinwag.db-wal"));

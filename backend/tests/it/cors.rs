@@ -1,4 +1,4 @@
-//! Pages of other origins: allowed when they are listed, and nothing said when not.
+//! CORS: listed origins are allowed, others get no CORS headers.
 
 use backend::Config;
 use bytes::Bytes;
@@ -39,7 +39,7 @@ fn list(answer: &Answer, header: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_listed_origin_may_call_and_read_the_status() {
+async fn listed_origin_may_call_and_read_the_status() {
     let server = TestServer::start_with(listing_one).await;
     for path in [SAY_HELLO, "/unknown.Service/Method"] {
         let answer = call(&server, path, LISTED).await;
@@ -63,7 +63,7 @@ async fn a_listed_origin_may_call_and_read_the_status() {
 }
 
 #[tokio::test]
-async fn a_listed_origins_preflight_is_answered_and_may_be_remembered() {
+async fn preflight_of_a_listed_origin_is_answered_and_cacheable() {
     let server = TestServer::start_with(listing_one).await;
     for http in [Http::One, Http::Two] {
         let answer = fetch(server.addr, http, preflight(LISTED)).await;
@@ -91,7 +91,7 @@ async fn a_listed_origins_preflight_is_answered_and_may_be_remembered() {
 }
 
 #[tokio::test]
-async fn a_stranger_is_told_nothing() {
+async fn unlisted_origin_gets_no_cors_headers() {
     let server = TestServer::start_with(listing_one).await;
 
     let preflight = fetch(server.addr, Http::One, preflight(STRANGER)).await;
@@ -111,7 +111,7 @@ async fn without_a_list_no_origin_is_allowed() {
 
     assert!(!preflight.headers.keys().any(|name| name.as_str().starts_with("access-control")));
     assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control")));
-    // The page's own calls carry an origin too.
+    // The page's own calls have an origin too.
     assert!(matches!(web_frames(answer.body)[..], [WebFrame::Message(_), WebFrame::Trailers(_)]));
     server.shutdown().await;
 }

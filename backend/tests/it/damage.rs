@@ -1,4 +1,4 @@
-//! Damage in the database file: noticed after the start, told, and not written over.
+//! Damage in the database file is noticed after the start, reported, and not overwritten.
 
 use std::fs;
 
@@ -10,7 +10,7 @@ use crate::chat_client::{Person, eventually, operation_id};
 use crate::commands::break_pages;
 use crate::support::program::Program;
 
-/// A folder with a database of some hundred pages that no server uses, and somebody who has joined.
+/// A folder with a database of some hundred pages that no server uses, and one of its users.
 async fn stopped_with_messages() -> (Program, Person) {
     let mut server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
@@ -34,11 +34,11 @@ async fn writes_are_refused(server: &Program, ada: &mut Person) {
 }
 
 #[tokio::test]
-async fn damage_that_was_done_while_no_server_ran_stops_writes_and_what_is_readable_is_read() {
+async fn damage_found_at_the_start_stops_writes_and_readable_events_are_served() {
     let (mut server, ada) = stopped_with_messages().await;
     let database = server.data().join("chinwag.db");
     let mut bytes = fs::read(&database).unwrap();
-    // Pages of old events in the middle; the newest lie at the end.
+    // Pages of old events in the middle; the newest are at the end.
     let middle = bytes.len() / 4096 / 2 * 4096;
     bytes[middle..middle + 4 * 4096].fill(0xA5);
     fs::write(&database, &bytes).unwrap();
@@ -51,13 +51,13 @@ async fn damage_that_was_done_while_no_server_ran_stops_writes_and_what_is_reada
     assert_eq!(ada.rooms().await.len(), 1);
     assert!(server.terminate().await.success());
     assert_eq!(server.run(&["check"]).await.status.code(), Some(1));
-    // It is no better after another start.
+    // Another start does not change that.
     server.restart().await;
     writes_are_refused(&server, &mut ada.over(server.channel())).await;
 }
 
 #[tokio::test]
-async fn damage_that_a_reader_meets_while_the_server_runs_stops_writes() {
+async fn damage_found_by_a_reader_stops_writes() {
     let (mut server, ada) = stopped_with_messages().await;
     server.restart().await;
     let database = server.data().join("chinwag.db");
@@ -70,7 +70,7 @@ async fn damage_that_a_reader_meets_while_the_server_runs_stops_writes() {
 }
 
 #[tokio::test]
-async fn a_database_that_cannot_be_opened_for_damage_says_what_to_do() {
+async fn damage_that_prevents_opening_is_reported_with_what_to_do() {
     let (server, _) = stopped_with_messages().await;
     break_pages(&server.data().join("chinwag.db"));
     let output = server.run(&["serve", "--listen=127.0.0.1:0"]).await;
@@ -82,7 +82,7 @@ async fn a_database_that_cannot_be_opened_for_damage_says_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_database_is_checked_after_a_kill_and_not_after_an_ordinary_stop() {
+async fn database_is_checked_after_a_kill_and_not_after_a_clean_stop() {
     let (mut server, _) = stopped_with_messages().await;
     server.restart().await;
     assert!(server.terminate().await.success());
@@ -96,7 +96,7 @@ async fn a_database_is_checked_after_a_kill_and_not_after_an_ordinary_stop() {
 }
 
 #[tokio::test]
-async fn a_new_database_is_told_as_such_and_a_vanished_one_as_a_loss() {
+async fn new_database_is_logged_and_a_missing_one_is_a_warning() {
     let (mut server, _) = stopped_with_messages().await;
     let database = server.data().join("chinwag.db");
     let made = format!("made a new database at {}", database.display());

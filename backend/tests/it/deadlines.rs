@@ -1,4 +1,4 @@
-//! Deadlines as a client without a clock of its own sees them.
+//! Deadlines as seen by a client that has no clock.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ fn stream(content_type: &str, timeout: &'static str) -> http::Request<http_body_
 }
 
 #[tokio::test]
-async fn a_stream_over_grpc_web_ends_at_its_deadline_with_trailers_that_a_page_can_read() {
+async fn grpc_web_stream_ends_at_its_deadline_with_trailers() {
     let server = TestServer::start().await;
     for http in [Http::One, Http::Two] {
         let start = Instant::now();
@@ -34,7 +34,7 @@ async fn a_stream_over_grpc_web_ends_at_its_deadline_with_trailers_that_a_page_c
 }
 
 #[tokio::test]
-async fn a_deadline_that_has_passed_already_is_told_without_a_body() {
+async fn expired_deadline_is_answered_without_a_body() {
     let server = TestServer::start().await;
 
     let answer = fetch(server.addr, Http::One, stream("application/grpc-web+proto", "0m")).await;
@@ -44,7 +44,7 @@ async fn a_deadline_that_has_passed_already_is_told_without_a_body() {
 }
 
 #[tokio::test]
-async fn a_malformed_deadline_is_refused_in_the_callers_protocol() {
+async fn malformed_deadline_is_refused_in_the_callers_protocol() {
     let server = TestServer::start().await;
     for (content_type, answered) in [
         ("application/grpc-web+proto", "application/grpc-web+proto"),

@@ -1,4 +1,4 @@
-//! What tools ask a server about itself: health and reflection.
+//! Health and reflection.
 
 use proto::helloworld::greeter_client::GreeterClient;
 use tokio_stream::StreamExt as _;
@@ -23,7 +23,7 @@ async fn reflect(server: &TestServer, request: MessageRequest) -> MessageRespons
 }
 
 #[tokio::test]
-async fn the_server_and_each_service_say_that_they_serve() {
+async fn server_and_services_report_serving() {
     let server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel());
 
@@ -37,7 +37,7 @@ async fn the_server_and_each_service_say_that_they_serve() {
 }
 
 #[tokio::test]
-async fn who_watches_the_health_learns_that_the_server_stops() {
+async fn health_watch_reports_the_shutdown() {
     let server = TestServer::start().await;
     let mut health = HealthClient::new(server.channel());
     let watch = HealthCheckRequest { service: String::new() };
@@ -83,7 +83,7 @@ async fn reflection_describes_the_contracts() {
 }
 
 #[tokio::test]
-async fn tools_that_only_know_the_older_reflection_are_answered() {
+async fn reflection_v1alpha_is_answered() {
     let server = TestServer::start().await;
     let request = v1alpha::ServerReflectionRequest {
         host: String::new(),
@@ -100,7 +100,7 @@ async fn tools_that_only_know_the_older_reflection_are_answered() {
 }
 
 #[tokio::test]
-async fn a_native_client_of_an_unknown_service_gets_unimplemented() {
+async fn unknown_service_is_unimplemented_with_its_path() {
     let server = TestServer::start().await;
     let mut channel = tonic::client::Grpc::new(server.channel());
     channel.ready().await.unwrap();
@@ -111,8 +111,11 @@ async fn a_native_client_of_an_unknown_service_gets_unimplemented() {
     let request = tonic::Request::new(proto::helloworld::HelloRequest::default());
     let status = channel.unary(request, path, codec).await.unwrap_err();
 
-    assert_eq!(status.code(), Code::Unimplemented);
-    // And the connection is as good as before.
+    assert_eq!(
+        (status.code(), status.message()),
+        (Code::Unimplemented, "unknown method /unknown.Service/Method")
+    );
+    // The connection is still usable.
     assert!(
         GreeterClient::new(server.channel())
             .say_hello(proto::helloworld::HelloRequest::default())

@@ -1,4 +1,4 @@
-//! SIGKILL in the middle of a start, the first one and one that migrates: the next start works.
+//! SIGKILL during a first start and during a migration: the next start works.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -11,17 +11,17 @@ use tempfile::TempDir;
 use crate::chat_client::Person;
 use crate::support::program::Program;
 
-/// How many first starts are killed.
+/// Number of first starts to kill.
 const KILLS: u32 = 200;
 
-/// How many starts are killed on a database that is there. They go the same way but for one step.
+/// Number of starts to kill on an existing database. They differ from first starts in one step.
 const KILLED_RESTARTS: u32 = 60;
 
-/// A database as version 1 of the tables left it.
+/// A database of schema version 1.
 const VERSION_1: &str = include_str!("v1.sql");
 
-/// A folder in memory where there is one: what a killed process leaves does not depend on the disk, and hundreds
-/// of starts would wait for it.
+/// A folder in memory if possible: the result of a kill does not depend on the disk, and hundreds of starts would wait for
+/// it.
 fn folder() -> TempDir {
     TempDir::new_in("/dev/shm").or_else(|_| TempDir::new()).unwrap()
 }
@@ -37,7 +37,7 @@ fn kill_a_start(data: &Path, delay: Duration) {
         .spawn()
         .unwrap();
     let start = Instant::now();
-    // Sleeping would be too coarse for delays of this kind.
+    // Sleeping is too coarse for these delays.
     while start.elapsed() < delay {
         thread::yield_now();
     }
@@ -45,7 +45,7 @@ fn kill_a_start(data: &Path, delay: Duration) {
     child.wait().unwrap();
 }
 
-/// Opens what a killed start has left, as the program does.
+/// Opens the folder after a killed start, like the program.
 fn open_and_close(data: &Path) {
     let options = ChatOptions { data: data.to_owned(), ..ChatOptions::default() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -53,7 +53,7 @@ fn open_and_close(data: &Path) {
     runtime.block_on(opened.unwrap_or_else(|error| panic!("{error:?}")).close());
 }
 
-/// How long a start takes until the database is there and complete.
+/// Duration of a start until the database is complete.
 fn time_of_a_start(prepare: impl Fn(&Path)) -> Duration {
     let dir = folder();
     prepare(dir.path());
@@ -73,8 +73,8 @@ fn time_of_a_start(prepare: impl Fn(&Path)) -> Duration {
     time
 }
 
-/// Kills `kills` starts on folders that `prepare` has made, at moments spread over the time that a start takes, starts
-/// again on each, and lets `check` look at it.
+/// Kills `kills` starts on folders made by `prepare`, at moments spread over the duration of a start. Starts again on each,
+/// and calls `check`.
 async fn kill_starts(
     kills: u32,
     prepare: impl Fn(&Path) + Send + Clone + 'static,
@@ -100,7 +100,7 @@ async fn kill_starts(
     .unwrap()
 }
 
-/// Makes a database of version 1.
+/// Creates a database of version 1.
 fn make_version_1(data: &Path) {
     let database = rusqlite::Connection::open(data.join("chinwag.db")).unwrap();
     database.pragma_update(None, "journal_mode", "wal").unwrap();
@@ -108,7 +108,7 @@ fn make_version_1(data: &Path) {
     database.execute_batch(VERSION_1).unwrap();
 }
 
-/// Nothing of version 1's database is lost, and no start took it for an older copy.
+/// Asserts that the version 1 database is complete and was never taken for an older copy.
 fn is_complete(data: &Path) {
     let database = rusqlite::Connection::open(data.join("chinwag.db")).unwrap();
     let (events, epoch): (u32, i64) = database
@@ -121,7 +121,7 @@ fn is_complete(data: &Path) {
 }
 
 #[tokio::test]
-async fn a_first_start_that_was_killed_at_any_moment_leaves_a_folder_that_starts() {
+async fn killed_first_start_leaves_a_folder_that_starts() {
     let dir = kill_starts(KILLS, |_| {}, |_| {}).await;
     let server = Program::start_on(dir, &[]).await;
     let mut ada = Person::join(server.channel(), "Ada").await;
@@ -129,7 +129,7 @@ async fn a_first_start_that_was_killed_at_any_moment_leaves_a_folder_that_starts
 }
 
 #[tokio::test]
-async fn a_migration_that_was_killed_at_any_moment_leaves_a_folder_that_starts_with_all_messages() {
+async fn killed_migration_leaves_all_messages() {
     let dir = kill_starts(KILLED_RESTARTS, make_version_1, is_complete).await;
     let server = Program::start_on(dir, &[]).await;
     let mut ada = Person::join(server.channel(), "Eve").await;
@@ -138,7 +138,7 @@ async fn a_migration_that_was_killed_at_any_moment_leaves_a_folder_that_starts_w
 }
 
 #[tokio::test]
-async fn a_start_that_was_killed_at_any_moment_is_not_taken_for_an_older_copy() {
+async fn killed_start_is_not_taken_for_an_older_copy() {
     let prepare = |data: &Path| {
         make_version_1(data);
         open_and_close(data);
@@ -147,9 +147,9 @@ async fn a_start_that_was_killed_at_any_moment_is_not_taken_for_an_older_copy() 
 }
 
 #[test]
-fn a_hot_journal_of_the_first_start_is_undone_and_not_refused() {
-    // What a kill leaves while SQLite turns the new file into one with a write-ahead log: one page, and a journal
-    // that undoes it.
+fn hot_journal_of_a_first_start_is_rolled_back() {
+    // After a kill while SQLite turns the new file into one with a write-ahead log: one page, and a journal that rolls it
+    // back.
     let dir = folder();
     let path = dir.path().join("chinwag.db");
     let database = rusqlite::Connection::open(&path).unwrap();

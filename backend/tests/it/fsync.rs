@@ -1,4 +1,4 @@
-//! Every acknowledged send has waited for the disk: seen from outside, as the system calls of the real program.
+//! Every acknowledged send was synced to disk, as the system calls of the real program show.
 
 #![cfg(target_os = "linux")]
 
@@ -14,10 +14,10 @@ use crate::chat_client::Person;
 use crate::support::PATIENCE;
 use crate::support::program::Program;
 
-/// Sends of one person, one after the other: each is a transaction of its own.
+/// Number of sends, one after the other, each in its own transaction.
 const SENDS: usize = 20;
 
-/// Set where there is no strace or the system lets nobody trace; then this is not tested.
+/// Skips the test; for systems without strace or the right to trace.
 const WITHOUT: &str = "CHINWAG_WITHOUT_STRACE";
 
 #[tokio::test]

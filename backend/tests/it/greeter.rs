@@ -1,4 +1,4 @@
-//! All four kinds of Greeter call over native gRPC.
+//! All four kinds of Greeter calls over native gRPC.
 
 use std::time::Duration;
 
@@ -6,6 +6,7 @@ use proto::helloworld::HelloRequest;
 use proto::helloworld::greeter_client::GreeterClient;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::codec::CompressionEncoding::Gzip;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt as _;
@@ -28,14 +29,14 @@ async fn client(server: &TestServer) -> GreeterClient<Channel> {
     GreeterClient::new(server.channel())
 }
 
-/// The field that a refusal names, and its code.
+/// The code of a refusal, and the field that it names.
 fn refused(status: &Status) -> (Code, Option<String>) {
     let violations = status.get_details_bad_request().map(|details| details.field_violations);
     (status.code(), violations.and_then(|violations| Some(violations.first()?.field.clone())))
 }
 
 #[tokio::test]
-async fn a_name_is_greeted() {
+async fn name_is_greeted() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -48,7 +49,7 @@ async fn a_name_is_greeted() {
 }
 
 #[tokio::test]
-async fn a_name_may_have_a_thousand_characters_and_no_more() {
+async fn name_is_limited_to_a_thousand_characters() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -62,7 +63,7 @@ async fn a_name_may_have_a_thousand_characters_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_streamed_greeting_comes_as_often_as_asked_for() {
+async fn stream_sends_the_requested_number_of_greetings() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -79,7 +80,7 @@ async fn a_streamed_greeting_comes_as_often_as_asked_for() {
 }
 
 #[tokio::test]
-async fn a_streamed_greeting_goes_on_until_its_deadline() {
+async fn stream_without_count_ends_at_its_deadline() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -101,7 +102,7 @@ async fn a_streamed_greeting_goes_on_until_its_deadline() {
 }
 
 #[tokio::test]
-async fn a_pace_out_of_its_range_is_refused_naming_the_key() {
+async fn invalid_count_or_interval_is_refused_naming_the_key() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -112,7 +113,7 @@ async fn a_pace_out_of_its_range_is_refused_naming_the_key() {
         ("x-greeter-count", "-1"),
         ("x-greeter-interval-ms", "60001"),
         ("x-greeter-interval-ms", "1.5"),
-        // Without a count it would never rest.
+        // Not allowed without a count.
         ("x-greeter-interval-ms", "0"),
     ] {
         let status = greeter.say_hello_stream_reply(paced("World", &[(key, value)])).await.unwrap_err();
@@ -123,7 +124,7 @@ async fn a_pace_out_of_its_range_is_refused_naming_the_key() {
 }
 
 #[tokio::test]
-async fn each_name_of_a_conversation_is_greeted_as_it_comes() {
+async fn bidi_stream_greets_each_name_as_it_arrives() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
     let (names, sent) = mpsc::channel(1);
@@ -141,7 +142,7 @@ async fn each_name_of_a_conversation_is_greeted_as_it_comes() {
 }
 
 #[tokio::test]
-async fn many_names_get_one_greeting() {
+async fn client_stream_gets_one_greeting_for_all_names() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
 
@@ -158,7 +159,7 @@ async fn many_names_get_one_greeting() {
 }
 
 #[tokio::test]
-async fn no_name_and_too_many_names_are_refused() {
+async fn client_stream_without_names_or_with_too_many_is_refused() {
     let server = TestServer::start().await;
     let mut greeter = client(&server).await;
     let count = |count| tokio_stream::iter(vec![hello("x"); count]);
@@ -173,5 +174,43 @@ async fn no_name_and_too_many_names_are_refused() {
     assert!(greeter.say_hello_client_stream(long(16)).await.is_ok());
     let too_long = greeter.say_hello_client_stream(long(17)).await.unwrap_err();
     assert_eq!(too_long.code(), Code::ResourceExhausted);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn compressed_requests_are_accepted_by_every_method() {
+    let server = TestServer::start().await;
+    let mut greeter = client(&server).await.send_compressed(Gzip);
+    let names = || tokio_stream::iter([hello("Ada"), hello("Grace")]);
+
+    let unary = greeter.say_hello(hello("Ada")).await.unwrap().into_inner();
+    let stream = greeter.say_hello_stream_reply(paced("Ada", &[("x-greeter-count", "1")])).await.unwrap();
+    let joined = greeter.say_hello_client_stream(names()).await.unwrap().into_inner();
+    let bidi = greeter.say_hello_bidi_stream(names()).await.unwrap();
+
+    assert_eq!(unary.message, "Hello, Ada!");
+    assert_eq!(stream.into_inner().message().await.unwrap().unwrap().message, "Hello, Ada!");
+    assert_eq!(joined.message, "Hello, Ada and Grace!");
+    assert_eq!(bidi.into_inner().message().await.unwrap().unwrap().message, "Hello, Ada!");
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn greetings_are_compressed_for_clients_that_accept_it() {
+    let server = TestServer::start().await;
+    let mut greeter = client(&server).await.accept_compressed(Gzip);
+    let name = "x".repeat(1_000);
+
+    let long = greeter.say_hello(hello(&name)).await.unwrap();
+    let names = tokio_stream::iter([hello(&name)]);
+    let joined = greeter.say_hello_client_stream(names).await.unwrap();
+    let stream = greeter.say_hello_stream_reply(paced(&name, &[("x-greeter-count", "1")])).await.unwrap();
+
+    for compressed in [long.metadata(), joined.metadata()] {
+        assert_eq!(compressed.get("grpc-encoding").unwrap(), "gzip");
+    }
+    assert_eq!(long.into_inner().message, format!("Hello, {name}!"));
+    assert!(!stream.metadata().contains_key("grpc-encoding"), "streams are not compressed");
+    assert_eq!(greeter.say_hello(hello("Ada")).await.unwrap().into_inner().message, "Hello, Ada!");
     server.shutdown().await;
 }

@@ -1,4 +1,4 @@
-//! gRPC-Web byte by byte: both versions of HTTP, binary and text.
+//! The bytes of gRPC-Web: HTTP/1.1 and HTTP/2, binary and text.
 
 use http::{HeaderValue, Method, StatusCode};
 use prost::Message as _;
@@ -23,7 +23,7 @@ fn ok() -> WebFrame {
 }
 
 #[tokio::test]
-async fn a_binary_call_is_answered_with_a_message_and_trailers() {
+async fn binary_call_gets_a_message_and_trailers() {
     let server = TestServer::start().await;
     for http in [Http::One, Http::Two] {
         for content_type in ["application/grpc-web", "application/grpc-web+proto"] {
@@ -38,7 +38,7 @@ async fn a_binary_call_is_answered_with_a_message_and_trailers() {
 }
 
 #[tokio::test]
-async fn the_bytes_of_an_answer_are_as_the_protocol_says() {
+async fn response_bytes_match_the_protocol() {
     let server = TestServer::start().await;
 
     let answer =
@@ -50,7 +50,7 @@ async fn the_bytes_of_an_answer_are_as_the_protocol_says() {
 }
 
 #[tokio::test]
-async fn a_call_in_text_is_answered_in_text() {
+async fn text_call_gets_a_text_response() {
     let server = TestServer::start().await;
     for http in [Http::One, Http::Two] {
         for content_type in ["application/grpc-web-text", "application/grpc-web-text+proto"] {
@@ -64,7 +64,7 @@ async fn a_call_in_text_is_answered_in_text() {
 }
 
 #[tokio::test]
-async fn a_stream_is_a_frame_for_each_message() {
+async fn stream_has_one_frame_per_message() {
     let server = TestServer::start().await;
     for http in [Http::One, Http::Two] {
         for content_type in ["application/grpc-web+proto", "application/grpc-web-text"] {
@@ -85,7 +85,7 @@ async fn a_stream_is_a_frame_for_each_message() {
 }
 
 #[tokio::test]
-async fn content_types_with_parameters_and_capitals_are_calls_too() {
+async fn content_types_with_parameters_and_capitals_are_accepted() {
     let server = TestServer::start().await;
     for content_type in ["application/grpc-web+proto; charset=utf-8", "Application/gRPC-Web"] {
         let answer = fetch(server.addr, Http::One, web_call(content_type, SAY_HELLO, &world())).await;
@@ -96,7 +96,7 @@ async fn content_types_with_parameters_and_capitals_are_calls_too() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_readable_with_its_details() {
+async fn refusal_is_readable_with_its_details() {
     let server = TestServer::start().await;
     for http in [Http::One, Http::Two] {
         let request = HelloRequest { name: "x".repeat(1001) };
@@ -113,7 +113,7 @@ async fn a_refusal_is_readable_with_its_details() {
 }
 
 #[tokio::test]
-async fn an_unknown_method_is_unimplemented_in_the_callers_protocol() {
+async fn unknown_method_is_unimplemented_in_the_callers_protocol() {
     let server = TestServer::start().await;
     for path in ["/helloworld.Greeter/Unknown", "/unknown.Service/Method", "/", "/room/general"] {
         for http in [Http::One, Http::Two] {
@@ -123,6 +123,7 @@ async fn an_unknown_method_is_unimplemented_in_the_callers_protocol() {
             assert_eq!(answer.status, StatusCode::OK, "{path}");
             assert_eq!(answer.header("content-type"), "application/grpc-web+proto", "{path}");
             assert_eq!(answer.header("grpc-status"), "12", "{path}");
+            assert_eq!(answer.header("grpc-message"), format!("unknown%20method%20{path}"));
         }
         let native = fetch(server.addr, Http::Two, web_call("application/grpc", path, &world())).await;
         assert_eq!(native.header("content-type"), "application/grpc", "{path}");
@@ -132,7 +133,7 @@ async fn an_unknown_method_is_unimplemented_in_the_callers_protocol() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_a_call_is_told_so() {
+async fn invalid_calls_get_an_http_error() {
     let server = TestServer::start().await;
 
     let json =
@@ -151,7 +152,7 @@ async fn what_cannot_be_a_call_is_told_so() {
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_frame_is_an_error_and_not_the_end_of_the_server() {
+async fn malformed_bodies_fail_the_call_only() {
     let server = TestServer::start().await;
     for body in [&b""[..], b"\x00\x00\x00", b"\x00\xff\xff\xff\xff", b"\x00\x00\x00\x00\x02\x0a\x05"] {
         let mut call = web_call("application/grpc-web+proto", SAY_HELLO, &world());

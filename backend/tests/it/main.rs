@@ -1,8 +1,7 @@
-//! The server from outside: a real listener, real clients, a real database file.
+//! The server from outside: real listeners, clients and database files.
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
-mod answers;
 #[cfg(target_os = "linux")]
 mod budget;
 mod chat;
@@ -18,13 +17,14 @@ mod first_start;
 mod fsync;
 mod greeter;
 mod grpc_web;
+mod older_copy;
 mod page;
 mod program;
 mod rates;
-mod stalled_readers;
+mod sizes;
+mod stalled_clients;
 mod storage;
 mod support;
 mod tls;
-mod unread;
+mod unread_responses;
 mod web;
-mod went_back;

@@ -15,7 +15,7 @@ const INDEX: &str = "<!doctype html><title>Chinwag</title><script type=\"module\
 const SCRIPT: &str = "/frontend-0123456789abcdef.js";
 const WASM: &str = "/frontend-0123456789abcdef_bg.wasm";
 
-/// A server with a small built page, compressed as `cargo xtask page` does it.
+/// A server with a small page, compressed like by `cargo xtask page`.
 async fn server() -> TestServer {
     let server = TestServer::start().await;
     let dir = server.page_dir();
@@ -31,7 +31,7 @@ async fn server() -> TestServer {
 }
 
 #[tokio::test]
-async fn every_place_in_the_page_is_the_page() {
+async fn every_path_of_the_page_serves_the_page() {
     let server = server().await;
     for path in
         ["/", "/index.html", "/room/general", "/room/general/12?x=y", "/greeter", "/settings", "/%E4%BD%A0"]
@@ -64,7 +64,7 @@ async fn assets_have_their_content_types() {
 }
 
 #[tokio::test]
-async fn names_with_a_hash_are_kept_for_ever_and_others_asked_for_again() {
+async fn hashed_assets_are_immutable_and_others_are_revalidated() {
     let server = server().await;
     for (path, cache_control) in [
         (SCRIPT, "public, max-age=31536000, immutable"),
@@ -78,7 +78,7 @@ async fn names_with_a_hash_are_kept_for_ever_and_others_asked_for_again() {
 }
 
 #[tokio::test]
-async fn an_unchanged_page_is_not_sent_again() {
+async fn unchanged_page_is_not_sent_again() {
     let server = server().await;
     for path in ["/", "/room/general", "/icon.svg"] {
         let etag = get(server.addr, path, &[]).await.header("etag").to_owned();
@@ -93,7 +93,7 @@ async fn an_unchanged_page_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn the_smallest_form_that_the_browser_accepts_is_sent() {
+async fn smallest_accepted_encoding_is_sent() {
     let server = server().await;
     for (accepted, encoding, body) in [
         ("gzip, deflate, br, zstd", "br", "brotli"),
@@ -111,7 +111,7 @@ async fn the_smallest_form_that_the_browser_accepts_is_sent() {
 }
 
 #[tokio::test]
-async fn a_missing_asset_is_missing_and_not_the_page() {
+async fn missing_asset_is_not_found() {
     let server = server().await;
     for path in
         ["/frontend-ffffffffffffffff.js", "/missing.css", "/../Cargo.toml", "/..%2f..%2fetc%2fpasswd.txt"]
@@ -125,7 +125,7 @@ async fn a_missing_asset_is_missing_and_not_the_page() {
 }
 
 #[tokio::test]
-async fn the_page_may_run_its_own_scripts_and_no_others() {
+async fn content_security_policy_allows_the_pages_own_scripts_only() {
     let server = server().await;
 
     let answer = get(server.addr, "/room/general", &[]).await;
@@ -136,7 +136,7 @@ async fn the_page_may_run_its_own_scripts_and_no_others() {
     assert!(policy.starts_with("default-src 'none';"), "{policy}");
     assert_eq!(answer.header("referrer-policy"), "no-referrer");
 
-    // Built again while the server runs: the policy follows.
+    // The policy follows a new build while the server runs.
     fs::write(server.page_dir().join("index.html"), "<script>again()</script>").unwrap();
     let answer = get(server.addr, "/", &[]).await;
     let hash = STANDARD.encode(Sha256::digest("again()"));
@@ -145,7 +145,7 @@ async fn the_page_may_run_its_own_scripts_and_no_others() {
 }
 
 #[tokio::test]
-async fn without_a_built_page_the_server_says_how_to_build_it() {
+async fn without_a_page_the_server_says_how_to_build_it() {
     let server = TestServer::start_with(|config| config.page = "/nonexistent".into()).await;
 
     let answer = get(server.addr, "/room/general", &[]).await;
@@ -158,7 +158,7 @@ async fn without_a_built_page_the_server_says_how_to_build_it() {
 }
 
 #[tokio::test]
-async fn the_page_can_only_be_read() {
+async fn page_allows_only_get_and_head() {
     let server = server().await;
     for method in [Method::PUT, Method::DELETE, Method::PATCH, Method::OPTIONS] {
         for path in ["/", SCRIPT] {

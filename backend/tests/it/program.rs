@@ -1,4 +1,4 @@
-//! The real program: its arguments, its environment, its end.
+//! The real program: arguments, environment, and shutdown.
 
 use std::net::Ipv4Addr;
 use std::process::Stdio;
@@ -33,8 +33,9 @@ async fn run(args: &[&str], env: &[(&str, &str)]) -> Ended {
     }
 }
 
+// Longer than 50 lines because of its table.
 #[tokio::test]
-async fn bad_values_are_refused_naming_the_flag_the_value_and_what_is_allowed() {
+async fn invalid_values_are_refused_naming_flag_value_and_what_is_allowed() {
     let dir = TempDir::new().unwrap();
     let file = dir.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -138,7 +139,7 @@ async fn help_documents_every_flag_with_its_variable() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named_with_the_flag_that_changes_it() {
+async fn used_port_is_named_with_the_flag_that_changes_it() {
     let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let dir = TempDir::new().unwrap();
@@ -152,7 +153,7 @@ async fn a_port_in_use_is_named_with_the_flag_that_changes_it() {
 }
 
 #[tokio::test]
-async fn the_word_backend_starts_the_server_as_cargo_run_backend_does() {
+async fn command_backend_starts_the_server() {
     let dir = TempDir::new().unwrap();
     let mut command = command();
     command.args(["backend", "--listen=127.0.0.1:0", "--log=off"]).current_dir(dir.path());
@@ -165,7 +166,7 @@ async fn the_word_backend_starts_the_server_as_cargo_run_backend_does() {
 }
 
 #[tokio::test]
-async fn a_signal_ends_running_calls_readably_and_the_program_with_success() {
+async fn signal_ends_open_calls_with_a_status_and_the_program_with_success() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut server = ChildServer::start().await;
         let mut call = web_call(
@@ -189,7 +190,7 @@ async fn a_signal_ends_running_calls_readably_and_the_program_with_success() {
 }
 
 #[tokio::test]
-async fn an_idle_client_does_not_hold_the_end_up() {
+async fn idle_client_does_not_delay_the_shutdown() {
     let mut server = ChildServer::start().await;
     let mut greeter = GreeterClient::new(server.channel());
     greeter.say_hello(HelloRequest::default()).await.unwrap();
@@ -204,7 +205,7 @@ async fn an_idle_client_does_not_hold_the_end_up() {
 }
 
 #[tokio::test]
-async fn a_killed_server_comes_back_on_the_same_port_for_the_same_client() {
+async fn killed_server_restarts_on_the_same_port_for_the_same_client() {
     let mut server = ChildServer::start().await;
     let mut greeter = GreeterClient::new(server.channel());
     greeter.say_hello(HelloRequest::default()).await.unwrap();

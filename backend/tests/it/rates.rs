@@ -1,4 +1,4 @@
-//! How often people may do what costs the server something, and what they are told when it was too often.
+//! Rate limits, and the delays that refused clients are given.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use crate::chat_client::{Person, operation_id};
 use crate::support::http::{Http, fetch, web_call};
 use crate::support::{ChildServer, TestServer};
 
-/// A server whose rates hold: the defaults, as `change` has changed them.
+/// A server with rate limits: the defaults, modified by `change`.
 async fn start_with(change: impl FnOnce(&mut RatesConfig)) -> TestServer {
     TestServer::start_with(|config| {
         config.rates.rates = true;
@@ -32,12 +32,12 @@ async fn start_with(change: impl FnOnce(&mut RatesConfig)) -> TestServer {
     .await
 }
 
-/// So many, and no more before a test has ended.
+/// A rate that allows `count` actions during a test.
 fn only(count: u32) -> Rate {
     Rate::new(count, 1, Duration::from_secs(3_600))
 }
 
-/// When a refused client is told to come back; it has to be told in both ways and in a sentence.
+/// The retry delay of a refusal, which has to be in the details, the metadata and the sentence.
 fn told_to_wait(status: &Status, sentence: &str) -> Duration {
     assert_eq!(status.code(), Code::ResourceExhausted, "{status:?}");
     assert!(status.message().starts_with(sentence), "{}", status.message());
@@ -48,7 +48,7 @@ fn told_to_wait(status: &Status, sentence: &str) -> Duration {
     wait
 }
 
-/// How many were carried out; the others have to have been told to wait.
+/// Number of successful calls; the others must have been refused with a delay.
 fn carried_out<T>(results: &[Result<T, Status>], sentence: &str) -> usize {
     for refusal in results.iter().filter_map(|result| result.as_ref().err()) {
         told_to_wait(refusal, sentence);
@@ -56,7 +56,7 @@ fn carried_out<T>(results: &[Result<T, Status>], sentence: &str) -> usize {
     results.iter().filter(|result| result.is_ok()).count()
 }
 
-/// The most that a rate allows between `started` and now.
+/// Maximum number that a rate allows between `started` and now.
 fn allowed(burst: usize, per_second: f64, started: Instant) -> usize {
     burst + (started.elapsed().as_secs_f64() * per_second) as usize + 1
 }
@@ -67,7 +67,7 @@ async fn join(channel: Channel, name: String) -> Result<pb::JoinResponse, Status
 }
 
 #[tokio::test]
-async fn thousands_of_joins_from_one_address_are_refused_but_for_an_office_full() {
+async fn joins_of_one_address_are_limited() {
     let server = start_with(|_| {}).await;
     let (channel, started) = (server.channel(), Instant::now());
     let joins = join_all((0..2_000).map(|guest| join(channel.clone(), format!("Guest {guest}")))).await;
@@ -77,7 +77,7 @@ async fn thousands_of_joins_from_one_address_are_refused_but_for_an_office_full(
 }
 
 #[tokio::test]
-async fn thousands_of_messages_of_one_user_are_refused_but_for_a_burst_and_others_still_send() {
+async fn messages_of_one_user_are_limited_and_others_can_still_send() {
     let server = start_with(|_| {}).await;
     let mut flooder = Person::join(server.channel(), "Flooder").await;
     let mut ada = Person::join(server.channel(), "Ada").await;
@@ -95,7 +95,7 @@ async fn thousands_of_messages_of_one_user_are_refused_but_for_a_burst_and_other
     assert!((60..=allowed(60, 5.0, started)).contains(&sent), "{sent} were sent");
     ada.send("general", "Hello").await;
 
-    // Whoever waits as long as they are told gets through, with the same operation id.
+    // A client that waits for the delay succeeds with the same operation id.
     let id = operation_id(&flooder.user.id, 5_000);
     let receipt = loop {
         match flooder.try_send("general", id.clone(), "at last").await {
@@ -109,7 +109,7 @@ async fn thousands_of_messages_of_one_user_are_refused_but_for_a_burst_and_other
 }
 
 #[tokio::test]
-async fn hundreds_of_rooms_of_one_user_are_refused_but_for_a_few_and_others_still_make_one() {
+async fn rooms_of_one_user_are_rate_limited_and_others_can_still_create_one() {
     let server = start_with(|_| {}).await;
     let builder = Person::join(server.channel(), "Builder").await;
     let mut ada = Person::join(server.channel(), "Ada").await;
@@ -126,7 +126,7 @@ async fn hundreds_of_rooms_of_one_user_are_refused_but_for_a_few_and_others_stil
 }
 
 #[tokio::test]
-async fn a_user_makes_as_many_rooms_as_one_may_and_a_repeat_is_still_answered() {
+async fn number_of_rooms_per_user_is_limited_and_repeats_are_still_answered() {
     let server = TestServer::start().await;
     let mut builder = Person::join(server.channel(), "Builder").await;
     let mut ada = Person::join(server.channel(), "Ada").await;
@@ -170,7 +170,7 @@ async fn every_limit_has_a_setting() {
     grace.rooms().await;
 }
 
-/// `ListRooms` with whatever is given as a token.
+/// Calls `ListRooms` with `token`.
 async fn list_rooms(channel: Channel, token: Option<&str>) -> Status {
     let mut request = Request::new(pb::ListRoomsRequest {});
     if let Some(token) = token {
@@ -180,7 +180,7 @@ async fn list_rooms(channel: Channel, token: Option<&str>) -> Status {
 }
 
 #[tokio::test]
-async fn calls_without_a_session_are_refused_after_a_burst_while_sessions_and_health_are_served() {
+async fn calls_without_session_are_limited_while_sessions_and_health_are_served() {
     let server = start_with(|rates| rates.rate_anonymous_address = only(4)).await;
     let mut ada = Person::join(server.channel(), "Ada").await;
     ada.rooms().await;
@@ -205,7 +205,7 @@ async fn calls_without_a_session_are_refused_after_a_burst_while_sessions_and_he
 }
 
 #[tokio::test]
-async fn a_browser_can_read_when_to_come_back() {
+async fn browser_can_read_the_retry_delay() {
     let server = start_with(|rates| rates.rate_join_address = only(1)).await;
     Person::join(server.channel(), "Ada").await;
     let request = pb::JoinRequest { name: "Grace".to_owned(), return_token: false };
@@ -221,7 +221,7 @@ async fn a_browser_can_read_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn the_flags_of_the_program_are_what_its_server_keeps_to() {
+async fn flags_of_the_program_set_the_limits() {
     let flags = ["--rates=true".to_owned(), "--rate-join-address=1:1/h".to_owned()];
     let server = ChildServer::start_with(&flags).await;
     let mut ada = Person::join(server.channel(), "Ada").await;

@@ -1,5 +1,5 @@
-//! What becomes of sends when the disk, or what somebody does to the files, is in the way: nothing is acknowledged
-//! that a restart would not find.
+//! Sends while the disk is full, or while somebody changes the database's files: nothing is acknowledged that a restart
+//! would not find.
 
 #![cfg(target_os = "linux")]
 
@@ -16,7 +16,7 @@ use tonic_types::StatusExt as _;
 use crate::chat_client::{Person, eventually, operation_id, text_of};
 use crate::support::program::Program;
 
-/// Sends `count` messages, each as an action of its own; what was acknowledged and what was refused.
+/// Sends `count` messages, each as its own action. Returns the acknowledged texts and the refusals.
 async fn send(person: &Person, what: &str, count: u64) -> (Vec<String>, Vec<Status>) {
     let sends = (0..count).map(|number| {
         let mut person = person.clone();
@@ -48,8 +48,8 @@ async fn health_becomes(server: &Program, status: ServingStatus) {
     eventually("health", || async move { server.chat_health().await == status }).await;
 }
 
-/// Does something to the files of a running server: from then on nothing is acknowledged, what is stored can be
-/// read, health says so, and the log does, once.
+/// Attacks the files of a running server. After that nothing is acknowledged, stored messages can be read, and health and a
+/// single log line report it.
 async fn nothing_is_acknowledged_after(attack: impl FnOnce(&Program)) -> (Program, Vec<String>) {
     let server = Program::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;
@@ -81,7 +81,7 @@ async fn nothing_is_acknowledged_after_the_data_folder_was_removed() {
 }
 
 #[tokio::test]
-async fn nothing_is_acknowledged_after_the_data_folder_was_moved_and_moving_it_back_loses_nothing() {
+async fn nothing_is_acknowledged_after_the_data_folder_was_moved() {
     let attack = |server: &Program| fs::rename(server.data(), server.path("aside")).unwrap();
     let (mut server, stored) = nothing_is_acknowledged_after(attack).await;
     assert_eq!(server.terminate().await.code(), Some(0));
@@ -99,15 +99,15 @@ async fn nothing_is_acknowledged_after_the_database_was_replaced() {
     };
     let (mut server, stored) = nothing_is_acknowledged_after(attack).await;
     assert_eq!(server.terminate().await.code(), Some(0));
-    // The log beside the database is not removed by the server that stops: it belongs to what is there now.
+    // The stopping server must not remove this log: it belongs to the new database.
     assert!(server.data().join("chinwag.db-wal").exists());
     server.restart().await;
     assert_all_stored(&server, &stored).await;
 }
 
 #[tokio::test]
-async fn nothing_is_acknowledged_after_another_file_was_copied_over_the_database() {
-    // As `cp` does it: the same file, with other content.
+async fn nothing_is_acknowledged_after_a_file_was_copied_over_the_database() {
+    // Like `cp`: the same file with other content.
     let mut other = Program::start().await;
     let mut eve = Person::join(other.channel(), "Eve").await;
     eve.send("general", "in another database").await;
@@ -120,7 +120,7 @@ async fn nothing_is_acknowledged_after_another_file_was_copied_over_the_database
 }
 
 #[tokio::test]
-async fn nothing_is_lost_when_the_write_ahead_log_is_removed_and_the_server_killed() {
+async fn removed_write_ahead_log_and_a_kill_lose_nothing() {
     let attack = |server: &Program| fs::remove_file(server.data().join("chinwag.db-wal")).unwrap();
     let (mut server, stored) = nothing_is_acknowledged_after(attack).await;
     server.kill().await;
@@ -129,7 +129,7 @@ async fn nothing_is_lost_when_the_write_ahead_log_is_removed_and_the_server_kill
 }
 
 #[tokio::test]
-async fn a_server_that_stops_leaves_the_write_ahead_log_of_a_database_that_was_put_in_its_place() {
+async fn stopping_server_keeps_the_write_ahead_log_of_a_replacement() {
     let other = Program::start().await;
     let mut eve = Person::join(other.channel(), "Eve").await;
     eve.send("general", "in the log of another database").await;
@@ -149,14 +149,14 @@ async fn a_server_that_stops_leaves_the_write_ahead_log_of_a_database_that_was_p
 }
 
 #[tokio::test]
-async fn health_says_that_the_files_are_gone_when_nobody_writes() {
+async fn health_reports_missing_files_without_writes() {
     let server = Program::start().await;
     fs::remove_file(server.data().join("chinwag.db")).unwrap();
     health_becomes(&server, ServingStatus::NotServing).await;
 }
 
-/// While a disk does not take writes: sends are refused with `code` and a time to come back, what is stored can
-/// be read, the log says it once; and when it takes them again, sends go on by themselves.
+/// Blocks a disk. Sends are refused with `code` and a retry delay, stored messages can be read, and the log has one line.
+/// After the disk is free, sends succeed again.
 async fn sends_go_on_after_a_disk_refused_writes(
     server: &Program,
     code: Code,
@@ -190,11 +190,11 @@ async fn sends_go_on_after_a_disk_refused_writes(
     }
     health_becomes(server, ServingStatus::NotServing).await;
     assert!(ada.page("general", None, 50).await.is_ok());
-    // A page that is opened now asks this first.
+    // The first call of a newly opened page.
     let session = ada.client.get_session(proto::chat::v1::GetSessionRequest {}).await.unwrap().into_inner();
     assert_eq!(session.user.unwrap().id, ada.user.id);
     assert_eq!(server.log_lines("ERROR").len(), 1, "{}", server.log());
-    assert!(!server.log().contains("trying each alone"), "{}", server.log());
+    assert!(!server.log().contains("retrying each alone"), "{}", server.log());
 
     free();
 
@@ -206,8 +206,8 @@ async fn sends_go_on_after_a_disk_refused_writes(
 }
 
 #[tokio::test]
-async fn sends_go_on_by_themselves_after_the_system_refused_to_write() {
-    // A limit on the size of files stands for a quota, a full disk of another kind, and a broken one.
+async fn sends_recover_after_the_system_refused_writes() {
+    // A limit on the size of files stands in for a quota or a broken disk.
     let server = Program::start_by(&["sh", "-c", "trap '' XFSZ; exec \"$@\"", "sh"]).await;
     let pid = Some(server.pid());
     let limit = |current| Rlimit { current, maximum: None };
@@ -227,11 +227,11 @@ async fn sends_go_on_by_themselves_after_the_system_refused_to_write() {
 }
 
 #[tokio::test]
-async fn sends_go_on_by_themselves_after_the_disk_was_full() {
+async fn sends_recover_after_the_disk_was_full() {
     let dir = tempfile::TempDir::new().unwrap();
     let data = dir.path().join("data");
     fs::create_dir(&data).unwrap();
-    // A disk of its own needs a name space of its own.
+    // Mounting a disk needs a mount namespace.
     let mount = format!("mount -t tmpfs -o size=4m tmpfs '{}' && exec \"$@\"", data.display());
     let starter = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", &mount, "sh"];
     let probe = std::process::Command::new(starter[0]).args(&starter[1..]).arg("true").status();

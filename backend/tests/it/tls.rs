@@ -1,4 +1,4 @@
-//! The real program with a certificate: what a browser and a native client reach, and what is refused.
+//! The real program with a certificate: browsers, native clients, and refused certificates.
 
 use std::fs;
 use std::path::PathBuf;
@@ -26,7 +26,7 @@ use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 use crate::support::http::{Answer, Http, WebFrame, open_over, read, web_call, web_frames};
 use crate::support::{ChildServer, PATIENCE, command};
 
-/// A certificate that signed itself, with its key, in files.
+/// Files with a self-signed certificate and its key.
 struct Files {
     dir: TempDir,
     pem: String,
@@ -52,7 +52,7 @@ impl Files {
         ]
     }
 
-    /// Connects as a browser that trusts the certificate and speaks one version of HTTP.
+    /// Connects like a browser that trusts the certificate, with one version of HTTP.
     async fn connect(&self, server: &ChildServer, http: Http) -> TlsStream<TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
@@ -77,7 +77,7 @@ impl Files {
 }
 
 #[tokio::test]
-async fn a_browser_and_a_native_client_reach_the_greeter_by_https() {
+async fn browser_and_native_client_reach_the_greeter_by_https() {
     let files = Files::new();
     let mut server = ChildServer::start_with(&files.flags()).await;
     for http in [Http::One, Http::Two] {
@@ -101,7 +101,7 @@ async fn a_browser_and_a_native_client_reach_the_greeter_by_https() {
 }
 
 #[tokio::test]
-async fn the_first_line_says_https_and_the_cookie_is_secure() {
+async fn announced_address_is_https_and_the_cookie_is_secure() {
     let files = Files::new();
     let dir = TempDir::new().unwrap();
     let mut command = command();
@@ -122,7 +122,7 @@ async fn the_first_line_says_https_and_the_cookie_is_secure() {
     server.kill().await;
 }
 
-/// What the program says when it ends at once, on standard error.
+/// Standard error of a program that refuses to start.
 async fn refused(flags: &[String]) -> String {
     let dir = TempDir::new().unwrap();
     let mut command = command();
@@ -133,7 +133,7 @@ async fn refused(flags: &[String]) -> String {
 }
 
 #[tokio::test]
-async fn a_certificate_that_cannot_be_used_is_refused_naming_flag_and_file() {
+async fn unusable_certificate_is_refused_naming_flag_and_file() {
     let (files, others) = (Files::new(), Files::new());
     let [certificate, key] = files.flags();
     let absent = PathBuf::from(files.path("absent.pem")).display().to_string();

@@ -1,4 +1,4 @@
-//! Who may ask the server, and through whom: the real program with flags of its own, from outside.
+//! Host names, CORS headers, proxies, hangups and certificates of the real program.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Stdio;
@@ -24,7 +24,7 @@ fn flags(flags: &[&str]) -> Vec<String> {
     flags.iter().map(|flag| (*flag).to_owned()).collect()
 }
 
-/// The real program with its log.
+/// The real program with its log lines.
 struct Logged {
     addr: SocketAddr,
     child: Child,
@@ -43,7 +43,7 @@ impl Logged {
         Self { addr, child, log, _dir: dir }
     }
 
-    /// Waits for a line of the log.
+    /// Waits for a log line that contains `part`.
     async fn logged(&mut self, part: &str) -> String {
         let reading = async {
             while let Some(line) = self.log.next_line().await.unwrap() {
@@ -80,7 +80,7 @@ async fn joined_at(addr: SocketAddr, host: &str, origin: &str) -> Answer {
 }
 
 #[tokio::test]
-async fn a_name_that_was_rebound_to_the_server_gets_neither_page_nor_session() {
+async fn rebound_host_name_gets_neither_page_nor_session() {
     let server = ChildServer::start().await;
 
     let page = get(server.addr, "/", &[("host", EVIL)]).await;
@@ -94,7 +94,7 @@ async fn a_name_that_was_rebound_to_the_server_gets_neither_page_nor_session() {
 }
 
 #[tokio::test]
-async fn a_name_that_was_configured_is_answered() {
+async fn configured_host_name_is_answered() {
     let server =
         ChildServer::start_with(&flags(&["--host=chat.example,b.example", "--host=c.example"])).await;
     for host in ["chat.example", "b.example:8443", "C.example", "127.0.0.1"] {
@@ -105,7 +105,7 @@ async fn a_name_that_was_configured_is_answered() {
 }
 
 #[tokio::test]
-async fn a_session_cannot_be_used_from_a_page_of_another_site() {
+async fn session_cannot_be_used_from_a_page_of_another_site() {
     let server = TestServer::start().await;
     let joined = joined_at(server.addr, "localhost", "http://localhost").await;
     let cookie = joined.header("set-cookie").split(';').next().unwrap().to_owned();
@@ -124,7 +124,7 @@ async fn a_session_cannot_be_used_from_a_page_of_another_site() {
 }
 
 #[tokio::test]
-async fn pages_of_listed_origins_may_send_the_headers_that_were_configured() {
+async fn listed_origins_may_send_configured_headers() {
     let server = ChildServer::start_with(&flags(&[
         "--cors-origin=tauri://localhost",
         "--cors-header=traceparent,X-Request-Id",
@@ -147,7 +147,7 @@ async fn pages_of_listed_origins_may_send_the_headers_that_were_configured() {
 }
 
 #[tokio::test]
-async fn only_a_trusted_proxy_may_send_a_proxy_header() {
+async fn only_trusted_proxies_may_send_a_proxy_header() {
     const REQUEST: &[u8] =
         b"PROXY TCP4 203.0.113.9 127.0.0.1 50000 80\r\nGET /greeter HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
     for (trusted, status) in [(&["--trusted-proxy=127.0.0.0/8"][..], "HTTP/1.1 503 "), (&[], "HTTP/1.1 400 ")]
@@ -162,7 +162,7 @@ async fn only_a_trusted_proxy_may_send_a_proxy_header() {
 }
 
 #[tokio::test]
-async fn the_address_of_all_families_hears_ipv4_and_asks_for_the_names_that_people_use() {
+async fn wildcard_address_accepts_ipv4_and_warns_about_missing_host_names() {
     let mut server = Logged::start(&flags(&["--listen=[::]:0"])).await;
 
     let addr = SocketAddr::from((Ipv4Addr::LOCALHOST, server.addr.port()));
@@ -174,7 +174,7 @@ async fn the_address_of_all_families_hears_ipv4_and_asks_for_the_names_that_peop
 }
 
 #[tokio::test]
-async fn a_hangup_does_not_end_a_service() {
+async fn hangup_does_not_end_a_service() {
     let mut server = Logged::start(&flags(&["--listen=127.0.0.1:0"])).await;
 
     for _ in 0..2 {
@@ -188,7 +188,7 @@ async fn a_hangup_does_not_end_a_service() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_has_expired_is_said_at_the_start() {
+async fn expired_certificate_is_logged_at_the_start() {
     let dir = TempDir::new().unwrap();
     let key = rcgen::KeyPair::generate().unwrap();
     let mut params = rcgen::CertificateParams::new(["localhost".to_owned()]).unwrap();

@@ -2,40 +2,51 @@
 
 use http::Uri;
 
-/// The reason why a channel cannot be built.
+/// The reason for which a channel cannot be built.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildError {
-    /// The text is not a URI.
+    /// The address is empty. [`Channel::same_origin`](crate::Channel::same_origin) has none outside a browser.
+    #[error(
+        "the channel has no address: `Channel::same_origin` works only in a browser; use `Channel::builder(uri)`"
+    )]
+    NoAddress,
+    /// The address is not a URI.
     #[error("`{uri}` is not a URI")]
     Malformed {
-        /// The text.
+        /// The address.
         uri: String,
-        /// The syntax error.
+        /// The error in it.
         source: http::uri::InvalidUri,
     },
-    /// The URI has no scheme that the channel speaks, or no authority.
+    /// The URI has another scheme than http and https, or no authority.
     #[error("`{uri}` needs a scheme, http or https, and an authority, as in http://127.0.0.1:50051")]
     NotAbsolute {
         /// The URI.
         uri: String,
     },
-    /// The scheme is `https`, and natively the channel speaks TLS only with its feature `tls`.
+    /// The scheme is `https`, and this native program is built without a feature for TLS.
     #[error(
-        "`{uri}` needs TLS: switch on the feature `tls` of the crate `tonic-web-channel`, or give the builder a transport that \
-         speaks it, `Native::new(uri, endpoint.tls_config(..)?.connect_lazy())`"
+        "`{uri}` needs TLS: enable the feature `tls` of the crate `tonic-web-channel`, or give the builder a transport \
+         with TLS, `Native::new(uri, endpoint.tls_config(..)?.connect_lazy())`"
     )]
     TlsNeeded {
         /// The URI.
         uri: Uri,
     },
     /// TLS cannot be set up: for example, the system has no root certificates.
-    #[cfg(all(feature = "tls", not(target_arch = "wasm32")))]
+    #[cfg(not(target_arch = "wasm32"))]
     #[error("TLS for `{uri}` cannot be set up")]
     Tls {
         /// The URI.
         uri: Uri,
-        /// The cause.
+        /// The reason.
         source: tonic::transport::Error,
     },
+    /// A native channel needs a `tokio` runtime, which drives its connection.
+    #[cfg(not(target_arch = "wasm32"))]
+    #[error(
+        "the channel has to be built inside a tokio runtime: in an async function, or after `Runtime::enter`"
+    )]
+    NoRuntime,
 }

@@ -26,7 +26,7 @@ use crate::maybe_send::{MaybeSend, MaybeSync};
 use crate::method::{Method, MethodTable};
 use crate::observe::CallEvent;
 use crate::retry::{self, Advisor, RetryPolicy};
-use crate::transport::{self, Transport};
+use crate::transport::{self, Cookies, Transport};
 
 /// Makes a [`Channel`].
 ///
@@ -53,6 +53,7 @@ use crate::transport::{self, Transport};
 pub struct Builder {
     uri: String,
     transport: Option<Arc<dyn Transport>>,
+    cookies: Cookies,
     methods: MethodTable,
     limits: Limits,
     deadline: Option<Duration>,
@@ -73,6 +74,7 @@ impl Builder {
         Self {
             uri,
             transport: None,
+            cookies: Cookies::default(),
             methods: MethodTable::default(),
             limits: Limits::default(),
             deadline: None,
@@ -234,7 +236,15 @@ impl Builder {
         self
     }
 
-    /// Carries calls by `transport` instead of the target's own.
+    /// Whether a browser's calls carry cookies: only calls to the page's own origin by default. No effect natively, and
+    /// none on a [`transport`](Self::transport) of your own.
+    pub fn cookies(mut self, cookies: Cookies) -> Self {
+        self.cookies = cookies;
+        self
+    }
+
+    /// Carries calls by `transport` instead of the target's own. See also
+    /// [`Channel::with_transport`](crate::Channel::with_transport), which needs no URI.
     pub fn transport(mut self, transport: impl Transport) -> Self {
         self.transport = Some(Arc::new(transport));
         self
@@ -242,18 +252,22 @@ impl Builder {
 
     /// The channel. Nothing is connected yet.
     ///
-    /// Natively a channel to `https://` needs the feature `tls`, or a [`transport`](Self::transport) that speaks TLS.
-    /// Without either this is [`BuildError::TlsNeeded`], because the channel would send everything in cleartext, tokens
-    /// included.
+    /// Natively a channel to `https://` needs one of the features `tls-native-roots` and `tls-webpki-roots`, or a
+    /// [`transport`](Self::transport) that speaks TLS. A native channel without a transport is built inside a `tokio`
+    /// runtime.
+    ///
+    /// # Errors
+    ///
+    /// See [`BuildError`]. Without TLS a channel to `https://` is refused ([`BuildError::TlsNeeded`]): it would send
+    /// everything in cleartext, tokens included.
     pub fn build(self) -> Result<Channel, BuildError> {
-        let uri: Uri =
-            self.uri.parse().map_err(|source| BuildError::Malformed { uri: self.uri.clone(), source })?;
-        if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
-            return Err(BuildError::NotAbsolute { uri: self.uri });
-        }
         let transport = match self.transport {
-            Some(transport) => transport,
-            None => transport::default_for(uri, self.limits.max_metadata)?,
+            Some(transport) if self.uri.is_empty() => transport,
+            transport => {
+                let uri = absolute(&self.uri)?;
+                let default = || transport::default_for(uri, self.limits.max_metadata, self.cookies);
+                transport.map_or_else(default, Ok)?
+            }
         };
         // From the wire to the caller.
         let stack = Stack::new(Validate::new(transport))
@@ -268,6 +282,18 @@ impl Builder {
             .push([InsertContext::layer(self.methods, self.limits, self.idle_timeout)]);
         Ok(Channel::new(stack.into_service(), self.uri.into()))
     }
+}
+
+/// `text` as a URI with a scheme and an authority.
+fn absolute(text: &str) -> Result<Uri, BuildError> {
+    if text.is_empty() {
+        return Err(BuildError::NoAddress);
+    }
+    let uri: Uri = text.parse().map_err(|source| BuildError::Malformed { uri: text.to_owned(), source })?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
+        return Err(BuildError::NotAbsolute { uri: text.to_owned() });
+    }
+    Ok(uri)
 }
 
 impl fmt::Debug for Builder {

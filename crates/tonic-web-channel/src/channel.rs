@@ -13,6 +13,7 @@ use crate::body::ResponseBody;
 use crate::builder::Builder;
 use crate::layer::SharedService;
 use crate::maybe_send::BoxFuture;
+use crate::transport::{self, Transport};
 
 /// A connection to one server, for any number of generated clients.
 ///
@@ -46,7 +47,7 @@ use crate::maybe_send::BoxFuture;
 /// # Ok::<(), tonic_web_channel::BuildError>(())
 /// ```
 ///
-/// On native targets it is built inside a `tokio` runtime.
+/// On native targets it is built inside a `tokio` runtime, and needs a feature for TLS to call `https`.
 #[derive(Clone)]
 pub struct Channel {
     stack: SharedService,
@@ -54,10 +55,30 @@ pub struct Channel {
 }
 
 impl Channel {
-    /// A channel to `uri`: scheme and authority, as in `http://127.0.0.1:50051`. In a page that is usually its own
-    /// origin. A path is a prefix of each call's path in the browser.
+    /// A channel to `uri`: a scheme and an authority, as in `http://127.0.0.1:50051`. A path goes before the path of
+    /// every call.
     pub fn builder(uri: impl Into<String>) -> Builder {
         Builder::new(uri.into())
+    }
+
+    /// A channel to the origin that this page or worker was loaded from. It compiles natively too, for code that is
+    /// shared with a server, but [`Builder::build`] fails there with
+    /// [`BuildError::NoAddress`](crate::BuildError::NoAddress).
+    pub fn same_origin() -> Builder {
+        Builder::new(transport::own_origin())
+    }
+
+    /// A channel whose calls are carried by `transport`, which knows the address itself.
+    ///
+    /// ```
+    /// use tonic_web_channel::{Channel, InProcess};
+    ///
+    /// let (_reporter, service) = tonic_health::server::health_reporter();
+    /// let channel = Channel::with_transport(InProcess::new(service)).build()?;
+    /// # Ok::<(), tonic_web_channel::BuildError>(())
+    /// ```
+    pub fn with_transport(transport: impl Transport) -> Builder {
+        Builder::new(String::new()).transport(transport)
     }
 
     pub(crate) fn new(stack: SharedService, uri: Arc<str>) -> Self {

@@ -1,7 +1,7 @@
-//! Why a call failed on this side of the network: each reason with its code, and the words that say what to
+//! The reasons for which a call fails on this side of the network, each with its code and a sentence that says what to
 //! check.
 //!
-//! A failure that the server reported is no `Error`; its [`Status`] has no such source.
+//! A failure that the server reported is no [`Error`]: its [`Status`] has no such source.
 
 use std::error::Error as _;
 use std::fmt;
@@ -12,44 +12,56 @@ use grpc_wire::reader::{BodyEnd, ReadError};
 use grpc_wire::status::code_of_http;
 use tonic::{Code, Status};
 
-/// Why a call failed before, beside or instead of what the server had to say.
+/// The reason for which a call failed without a verdict of the server.
 ///
-/// It is the source of the [`Status`] that the call returns; [`Error::of`] finds it there. The codes are
-/// those that gRPC's description of the status codes gives to what a library notices by itself.
-#[derive(Clone, PartialEq, Eq, thiserror::Error)]
+/// It is the source of the [`Status`] that the call returns; [`Error::from_status`] finds it there. The codes are those
+/// that gRPC's description of the status codes prescribes for failures that a library detects.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The browser says that there is no network. The call has not left. `UNAVAILABLE`.
+    /// The browser reports that there is no network. The request was not sent. `UNAVAILABLE`.
     #[error("this machine is offline; check its network connection")]
     Offline,
-    /// No connection was made, and it is certain that the call has not left. `UNAVAILABLE`.
-    #[error("the server at {origin} cannot be reached ({reason}); check its name, its port and that it runs")]
+    /// No connection could be made, so the request was not sent. `UNAVAILABLE`.
+    #[error(
+        "the server at {origin} cannot be reached ({reason}); check its name, its port, that it runs, and whether it \
+         speaks TLS"
+    )]
     Connect {
-        /// Where it was looked for.
+        /// The address that was called.
         origin: String,
-        /// What the system says.
+        /// The reason that the operating system or the TLS library gives.
         reason: String,
     },
-    /// `fetch` failed. Browsers hide from a page which of the possible reasons it was, and whether the
-    /// server has seen the call. `UNAVAILABLE`.
+    /// `fetch` failed. A browser hides the reason from the page, and whether the server received the request.
+    /// `UNAVAILABLE`.
     #[error("{}", fetch_failed(.origin, *.offline))]
     Fetch {
-        /// Where it was looked for.
+        /// The address that was called.
         origin: String,
-        /// What the browser says.
+        /// The message of the browser's error.
         reason: String,
-        /// Whether the browser says that there is no network, too: it was lost under way, or the server is on
-        /// this machine, which is called all the same.
+        /// Whether the browser also reports that there is no network. It was lost during the call, or the server is on
+        /// this machine, which is called without a network too.
         offline: bool,
     },
-    /// The connection broke while the response was read. `UNAVAILABLE`.
+    /// The server does not answer in HTTP/2: it speaks HTTP/1.1 only, or expects TLS. Only natively. `UNAVAILABLE`.
+    #[error(
+        "there is no HTTP/2 server at {origin}, or it expects TLS; check the port and whether the address needs \
+         https instead of http"
+    )]
+    NotHttp2 {
+        /// The address that was called.
+        origin: String,
+    },
+    /// The connection was lost before the call was complete. `UNAVAILABLE`.
     #[error("the connection to the server was lost before the call was complete ({reason})")]
     ConnectionLost {
-        /// What the browser or the system says.
+        /// The reason that the browser or the operating system gives.
         reason: String,
     },
-    /// Something answered with an HTTP status and no gRPC: a proxy, or another server. The code is by
-    /// gRPC's table "HTTP to gRPC Status Code Mapping".
+    /// The answer has an HTTP status other than 200 and is not gRPC: it comes from a proxy or another kind of server.
+    /// The code follows gRPC's table "HTTP to gRPC Status Code Mapping".
     #[error(
         "something between here and the server answered with HTTP status {status} instead of gRPC; check the \
          proxy and the address"
@@ -58,85 +70,104 @@ pub enum Error {
         /// The HTTP status.
         status: u16,
     },
-    /// HTTP says that all is well, but the content type is none of gRPC's. `UNKNOWN`.
+    /// The answer has HTTP status 200 and a content type other than gRPC's. `UNKNOWN`.
     #[error(
         "the answer has content type `{found}` instead of gRPC's; check that the address is the server's"
     )]
     ContentType {
-        /// The content type that came; empty for none.
+        /// The content type of the answer; empty for none.
         found: String,
     },
-    /// The response ended properly as HTTP, but before its trailers. `INTERNAL`.
+    /// The response body ended properly for HTTP, but before its trailers. `INTERNAL`.
     #[error("the response ended {}, before its status came; check for a proxy that cuts responses", place(*.end))]
     Truncated {
-        /// Where it ended.
+        /// The part of the body in which it ended.
         end: BodyEnd,
     },
-    /// What came breaks the protocol. `INTERNAL`.
+    /// The response breaks the protocol. `INTERNAL`.
     #[error("the response breaks the gRPC protocol: {reason}")]
     Protocol {
-        /// How.
+        /// The rule that it breaks.
         reason: String,
     },
-    /// A message is longer than this channel takes. `RESOURCE_EXHAUSTED`.
-    #[error("a message of {size} bytes came, and this channel takes at most {limit}")]
+    /// A response message exceeds the limit of this channel. `RESOURCE_EXHAUSTED`.
+    #[error("the response has a message of {size} bytes; this channel accepts at most {limit}")]
     MessageTooLarge {
-        /// Its length, in bytes, as far as it is known.
+        /// The size of the message in bytes, as far as it is known.
         size: u64,
         /// The limit, in bytes.
         limit: usize,
     },
-    /// Headers or trailers are longer than this channel takes. `RESOURCE_EXHAUSTED`.
-    #[error("metadata of more than {limit} bytes came, which is the most that this channel takes")]
+    /// The headers or trailers of the response exceed the limit of this channel. `RESOURCE_EXHAUSTED`.
+    #[error("the response has more than {limit} bytes of metadata, which is this channel's limit")]
     MetadataTooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// The caller's messages are together longer than what a browser's request is collected to. The call has not
-    /// left. `RESOURCE_EXHAUSTED`.
+    /// The messages of a request stream exceed the size of a request that a browser can send. The request was not
+    /// sent. `RESOURCE_EXHAUSTED`.
     #[error(
-        "the request's messages are together longer than {limit} bytes, and a browser sends them in one piece"
+        "the request has more than {limit} bytes, which is the limit where a browser sends it in one piece"
     )]
     RequestTooLarge {
         /// The limit, in bytes.
         limit: usize,
     },
-    /// As many calls are open as the channel allows. The call has not left. `RESOURCE_EXHAUSTED`.
-    #[error("{limit} calls are open, which is the most that this channel allows at once")]
+    /// As many calls are open as the channel allows. The request was not sent. `RESOURCE_EXHAUSTED`.
+    #[error("{limit} calls are open, which is this channel's limit")]
     TooManyCalls {
         /// The limit.
         limit: usize,
     },
-    /// One response message is due, and another number came. `UNIMPLEMENTED`.
-    #[error("the method answers with one message, and {found} came")]
+    /// The method answers with exactly one message, and the response has another number of messages. `UNIMPLEMENTED`.
+    #[error("the method answers with one message, and the response has {found}")]
     Cardinality {
-        /// `none` or `more than one`.
-        found: &'static str,
+        /// The number of messages in the response.
+        found: MessageCount,
     },
-    /// The caller's token was cancelled. `CANCELLED`.
+    /// The caller's cancellation token was cancelled. `CANCELLED`.
     #[error("the call was cancelled")]
     Cancelled,
     /// The deadline passed. `DEADLINE_EXCEEDED`.
     #[error("the deadline of {} passed before the call was complete", seconds(*.timeout))]
     Deadline {
-        /// What the call was given.
+        /// The time that the call was given.
         timeout: Duration,
     },
-    /// Nothing came for longer than the stream's idle timeout. `UNAVAILABLE`.
+    /// Nothing came from the server within the idle timeout. `UNAVAILABLE`.
     #[error("nothing came from the server for {}", seconds(*.timeout))]
     Idle {
-        /// How long nothing may come.
+        /// The idle timeout.
         timeout: Duration,
     },
 }
 
+/// The number of messages in a response that should have had exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MessageCount {
+    /// No message.
+    Zero,
+    /// Two or more messages.
+    Several,
+}
+
+impl fmt::Display for MessageCount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Zero => "none",
+            Self::Several => "more than one",
+        })
+    }
+}
+
 impl Error {
-    /// The code that this error has as a [`Status`].
+    /// The code of this error's [`Status`].
     pub fn code(&self) -> Code {
         match self {
             Self::Offline
             | Self::Connect { .. }
             | Self::Fetch { .. }
+            | Self::NotHttp2 { .. }
             | Self::ConnectionLost { .. }
             | Self::Idle { .. } => Code::Unavailable,
             Self::Http { status } => Code::from_i32(code_of_http(*status)),
@@ -152,24 +183,24 @@ impl Error {
         }
     }
 
-    /// The error behind `status`, when it was this side that failed.
-    pub fn of(status: &Status) -> Option<&Self> {
+    /// The error behind `status`. None when the server reported the status.
+    pub fn from_status(status: &Status) -> Option<&Self> {
         status.source()?.downcast_ref()
     }
 
-    /// Whether it is certain that no server has seen the call, so that repeating it is always safe.
-    pub fn never_left(&self) -> bool {
+    /// Whether the request was certainly not sent, so that repeating the call is always safe.
+    pub fn is_not_sent(&self) -> bool {
         matches!(
             self,
             Self::Offline | Self::Connect { .. } | Self::RequestTooLarge { .. } | Self::TooManyCalls { .. }
         )
     }
-}
 
-/// The sentence: the fields are in it, and what writes them otherwise is long code for a page.
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Error({self})")
+    /// Whether something other than a gRPC server answered: a proxy, a load balancer, a web server. Then the code says
+    /// nothing about the call. For example, an HTTP 404 has the code `UNIMPLEMENTED`, and the server may well
+    /// implement the method.
+    pub fn is_not_grpc(&self) -> bool {
+        matches!(self, Self::Http { .. } | Self::ContentType { .. } | Self::NotHttp2 { .. })
     }
 }
 
@@ -184,7 +215,7 @@ impl From<Error> for Status {
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::SecondMessage => Self::Cardinality { found: "more than one" },
+            ReadError::SecondMessage => Self::Cardinality { found: MessageCount::Several },
             ReadError::MessageTooLarge { size, limit } => Self::MessageTooLarge { size: size.into(), limit },
             ReadError::TrailersTooLarge { limit } => Self::MetadataTooLarge { limit },
             other => Self::Protocol { reason: other.to_string() },
@@ -192,7 +223,7 @@ impl From<ReadError> for Error {
     }
 }
 
-/// What somebody sent, for a sentence: each byte as the character of that number, which for ASCII is what it is.
+/// `bytes` as text for an error, one character per byte (ISO 8859-1). Header values are ASCII nearly always.
 pub(crate) fn text_of(bytes: &[u8]) -> String {
     bytes.iter().copied().map(char::from).collect()
 }
@@ -204,8 +235,9 @@ fn fetch_failed(origin: &str, offline: bool) -> String {
         );
     }
     format!(
-        "the server at {origin} cannot be reached, or it does not allow calls from this page's origin (CORS), \
-         and a browser does not tell a page which; check that the server runs, and the allowed origins"
+        "the server at {origin} cannot be reached, or the browser blocks the call, and does not tell a page which; \
+         check that the server runs, that it allows this page's origin (CORS), and that this page's content security \
+         policy allows the server (CSP connect-src)"
     )
 }
 
@@ -225,7 +257,8 @@ fn place(end: BodyEnd) -> &'static str {
     }
 }
 
-/// Without the formatting of floating-point numbers, which is longer than all the sentences here.
+/// `duration` in seconds, without the standard library's formatting of floating-point numbers, which is more code than
+/// all sentences here.
 fn seconds(duration: Duration) -> String {
     let (whole, ms) = (duration.as_secs(), duration.subsec_millis());
     if ms == 0 { format!("{whole} s") } else { format!("{whole}.{ms:03} s") }
@@ -236,14 +269,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_source_of_a_status_is_found_again_and_has_the_same_code() {
+    fn error_is_found_in_its_status_with_the_same_code() {
         let error = Error::Http { status: 502 };
 
         let status = Status::from(error.clone());
 
         assert_eq!(status.code(), Code::Unavailable);
-        assert_eq!(Error::of(&status), Some(&error));
-        assert_eq!(Error::of(&Status::unavailable("said by the server")), None);
+        assert_eq!(Error::from_status(&status), Some(&error));
+        assert_eq!(Error::from_status(&Status::unavailable("from the server")), None);
     }
 
     #[test]
@@ -263,6 +296,35 @@ mod tests {
         ];
         for (http, code) in cases {
             assert_eq!(Error::Http { status: http }.code(), code, "{http}");
+        }
+    }
+
+    #[test]
+    fn debug_shows_the_fields() {
+        let error = Error::MessageTooLarge { size: 5, limit: 4 };
+        assert_eq!(format!("{error:?}"), "MessageTooLarge { size: 5, limit: 4 }");
+    }
+
+    #[test]
+    fn failed_fetch_names_cors_and_csp() {
+        let error = Error::Fetch { origin: "http://a:1".to_owned(), reason: String::new(), offline: false };
+        let text = error.to_string();
+        assert!(text.contains("CORS") && text.contains("CSP connect-src"), "{text}");
+    }
+
+    #[test]
+    fn readme_lists_every_error() {
+        let source = include_str!("error.rs");
+        let (variants, _) = source.split_once("pub enum Error {").unwrap().1.split_once("\n}\n").unwrap();
+        let names = variants.lines().filter_map(|line| line.strip_prefix("    ")?.strip_suffix([',', '{']));
+        let names: Vec<_> =
+            names.map(str::trim_end).filter(|name| name.starts_with(char::is_uppercase)).collect();
+        assert!(names.contains(&"Offline") && names.contains(&"Idle"), "{names:?}");
+        for name in names {
+            assert!(
+                include_str!("../README.md").contains(&format!("| `{name}` |")),
+                "{name} is not in the README"
+            );
         }
     }
 }

@@ -1,43 +1,56 @@
 //! The idle timeout of a stream.
-//!
-//! It counts only while the stream is being read, so a slow reader does not lose its stream.
 
 use std::future::Future as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::timer::{Instant, Sleep};
+use crate::timer::{Instant, MAX_DELAY, Sleep};
 
-/// Fires when nothing came for the idle timeout.
+/// Elapses when a reader has waited for the whole timeout without a message.
 ///
-/// The timer is not moved for every message: when it fires early, it is set again for the time that is left.
+/// Only waiting counts: the timeout starts with the first poll after a message. A reader that was busy for longer than
+/// the timeout still gets the messages that arrived meanwhile.
+///
+/// The underlying timer is not rearmed for every message. When it fires too early, it is set again for the rest.
 #[derive(Debug)]
 pub(crate) struct IdleTimer {
     timeout: Duration,
-    /// Whether the reader waits, and since when.
-    waiting: bool,
-    since: Instant,
+    /// Meaningful while `waiting`.
+    deadline: Instant,
     timer: Sleep,
+    /// Whether a poll found nothing since the last message.
+    waiting: bool,
 }
 
 impl IdleTimer {
     pub(crate) fn new(timeout: Duration) -> Self {
-        Self { timeout, waiting: false, since: Instant::now(), timer: Sleep::new(timeout) }
+        let timeout = timeout.min(MAX_DELAY);
+        Self { timeout, deadline: Instant::now() + timeout, timer: Sleep::new(timeout), waiting: false }
     }
 
-    /// Something came.
+    /// A message came.
     pub(crate) fn reset(&mut self) {
         self.waiting = false;
     }
 
-    /// Polled while the reader waits. Ready when nothing came for the timeout.
+    /// Elapses after `timeout` from now, unless a message comes before. Never extends the running timeout.
+    pub(crate) fn shorten(&mut self, timeout: Duration) {
+        let timeout = timeout.min(self.timeout);
+        let deadline = Instant::now() + timeout;
+        if !self.waiting || deadline < self.deadline {
+            self.waiting = true;
+            self.deadline = deadline;
+            self.timer = Sleep::new(timeout);
+        }
+    }
+
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.waiting, true) {
-            self.since = Instant::now();
+            self.deadline = Instant::now() + self.timeout;
         }
         while Pin::new(&mut self.timer).poll(cx).is_ready() {
-            let left = self.timeout.saturating_sub(self.since.elapsed());
+            let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Poll::Ready(());
             }

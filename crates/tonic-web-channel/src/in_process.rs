@@ -49,7 +49,7 @@ use crate::web::{self, GrpcWeb};
 /// // A proxy cuts the next response off.
 /// network.next([Fault::CutAt(3)]);
 /// let status = client.check(HealthCheckRequest::default()).await.unwrap_err();
-/// assert!(matches!(Error::of(&status), Some(Error::Truncated { .. })));
+/// assert!(matches!(Error::from_status(&status), Some(Error::Truncated { .. })));
 /// assert_eq!(network.calls(), 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
@@ -237,6 +237,6 @@ mod tests {
         let status = client.check(HealthCheckRequest::default()).await.unwrap_err();
 
         let end = BodyEnd::InsideTrailers;
-        assert_eq!(Error::of(&status), Some(&Error::Truncated { end }), "{status:?}");
+        assert_eq!(Error::from_status(&status), Some(&Error::Truncated { end }), "{status:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! The few things of JavaScript that more than one file here needs. Only in the browser.
 
-use js_sys::{Function, Object, Reflect, global};
-use wasm_bindgen::{JsCast as _, JsValue};
+use js_sys::{Reflect, global};
+use wasm_bindgen::JsValue;
 
 /// A property of the global object; `undefined` where there is none.
 pub(crate) fn of_global(name: &str) -> JsValue {
@@ -13,28 +13,8 @@ pub(crate) fn get(object: &JsValue, name: &str) -> JsValue {
     Reflect::get(object, &name.into()).unwrap_or_default()
 }
 
-/// Calls a method of at most two arguments, where there is one and it does not throw.
-pub(crate) fn call(object: &JsValue, name: &str, arguments: [&JsValue; 2]) -> Option<JsValue> {
-    let [first, second] = arguments;
-    get(object, name).dyn_ref::<Function>()?.call2(object, first, second).ok()
-}
-
 /// What an error says, whatever it is that was thrown.
 pub(crate) fn message(thrown: &JsValue) -> String {
     let message = get(thrown, "message").as_string().or_else(|| thrown.as_string());
     message.unwrap_or_else(|| "no reason given".into())
-}
-
-/// A plain object.
-pub(crate) fn object<const N: usize>(properties: [(&str, JsValue); N]) -> Object {
-    let object = Object::new();
-    for (name, value) in properties {
-        set(&object, name, &value);
-    }
-    object
-}
-
-pub(crate) fn set(object: &Object, name: &str, value: &JsValue) {
-    // A plain object takes every property.
-    Reflect::set(object, &name.into(), value).ok();
 }

@@ -1,27 +1,4 @@
-//! A gRPC channel for the browser, and with the same interface for native programs.
-//!
-//! [`Channel`] stands between a client that `tonic` generated and the network. In the browser it
-//! speaks gRPC-Web over `fetch`; elsewhere it is `tonic`'s own HTTP/2 channel. Around both it puts
-//! what a page needs and they lack: a deadline that also ends the call on this side, errors with a
-//! code that can be acted on, and an observer that sees every call. [`Subscription`] keeps a server
-//! stream alive over failures, and [`InProcess`] lets tests of all that stands on a channel run without
-//! a network. In the browser, `timing` and `devtools` are observers that show calls where its own tools
-//! look.
-//!
-//! ```
-//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-//! use std::time::Duration;
-//!
-//! let channel = tonic_web_channel::Channel::builder("http://127.0.0.1:50051")
-//!     .deadline(Duration::from_secs(20))
-//!     .build()?;
-//! // Any generated client takes it: `GreeterClient::new(channel.clone())`.
-//! # Ok(())
-//! # }
-//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(example()).unwrap();
-//! ```
-//!
-//! It knows no service of anybody's.
+#![doc = include_str!("../README.md")]
 //!
 //! # Where to look
 //!
@@ -33,19 +10,11 @@
 //! - Streams that reconnect: [`Subscription`].
 //! - Other ways to carry calls, in tests for example: [`Transport`].
 //! - Timers and boxed futures for both targets: [`rt`].
-//!
-//! # `Send`
-//!
-//! On native targets everything here is `Send`. In the browser, values of JavaScript cannot leave
-//! their thread. A [`Channel`] and the bodies of responses are `Send` there all the same, because
-//! generated clients and user interfaces ask for it, and panic when they are used on another thread
-//! than the one that made them. The futures of calls and a [`Subscription`] are not `Send` there, so spawn them
-//! with `spawn_local`; what is given to the channel (observers, interceptors, sources of tokens) need not be.
 
-/// The examples of the README.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+#[cfg(all(target_arch = "wasm32", not(target_os = "unknown")))]
+compile_error!(
+    "tonic-web-channel supports native targets with tokio, and wasm32-unknown-unknown in a browser; not WASI or Emscripten"
+);
 
 mod backoff;
 mod body;
@@ -56,8 +25,6 @@ mod channel;
 mod compression;
 mod context;
 mod deadline;
-#[cfg(target_arch = "wasm32")]
-pub mod devtools;
 mod error;
 mod gzip;
 mod idle_timer;
@@ -74,8 +41,6 @@ pub mod retry;
 mod status;
 mod subscription;
 mod timer;
-#[cfg(target_arch = "wasm32")]
-pub mod timing;
 mod transport;
 mod validate;
 #[cfg_attr(
@@ -96,7 +61,7 @@ pub use self::builder::Builder;
 pub use self::channel::Channel;
 pub use self::compression::CompressionEncoding;
 pub use self::context::CallContext;
-pub use self::error::Error;
+pub use self::error::{Error, MessageCount};
 pub use self::in_process::{Fault, InProcess};
 pub use self::layer::credentials::TokenSource;
 pub use self::layer::interceptor::Outgoing;
@@ -105,13 +70,13 @@ pub use self::request_ext::RequestExt;
 pub use self::subscription::{
     NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
 };
+#[cfg(target_arch = "wasm32")]
+pub use self::transport::Fetch;
 #[cfg(not(target_arch = "wasm32"))]
 pub use self::transport::Native;
-pub use self::transport::Transport;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::transport::WasmClient;
-#[cfg(target_arch = "wasm32")]
-pub use self::transport::{Cookies, Fetch};
+pub use self::transport::{Cookies, Transport};
 
 pub mod rt {
     //! Timers, and bounds that are `Send` where the target has threads.

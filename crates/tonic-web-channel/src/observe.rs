@@ -135,9 +135,3 @@ impl Reporter {
         }
     }
 }
-
-/// An event for a test of an observer.
-#[cfg(all(test, target_arch = "wasm32"))]
-pub(crate) fn event(call: u64, kind: CallEventKind) -> CallEvent {
-    CallEvent { call, at: web_time::Instant::now(), kind }
-}

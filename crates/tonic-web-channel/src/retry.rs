@@ -12,7 +12,7 @@ pub use crate::status::is_transient;
 /// The rules by which a channel repeats calls.
 ///
 /// A call is repeated only when that is safe: when it is certain that no server has seen it
-/// ([`Error::never_left`](crate::Error::never_left)), or when the method table has the method as idempotent and the
+/// ([`Error::is_not_sent`](crate::Error::is_not_sent)), or when the method table has the method as idempotent and the
 /// failure may pass (`UNAVAILABLE`, `RESOURCE_EXHAUSTED`, `ABORTED`, `UNKNOWN`, `INTERNAL`; not an error of the channel's
 /// own checks). And only before the first message of its response: the response of a method that answers with one
 /// message is held back until its first frame has come; a stream counts as begun when its headers come without a

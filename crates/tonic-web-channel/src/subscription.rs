@@ -1,9 +1,9 @@
-//! A server stream that survives: it reconnects, notices silence, and says how it is.
+//! A server stream that reconnects and resumes.
 
 mod handle;
+mod options;
 #[cfg(target_arch = "wasm32")]
 mod page;
-mod silence;
 mod state;
 mod wait;
 
@@ -18,52 +18,24 @@ use futures_util::Stream;
 use tonic::{Code, Status};
 
 pub use self::handle::SubscriptionHandle;
+pub use self::options::SubscriptionOptions;
 pub use self::state::{NextAttempt, State};
 
-use self::handle::{Shared, Wishes};
-use self::silence::Silence;
+use self::handle::{Commands, Shared};
 use self::state::Publisher;
 use self::wait::{Step, Wait};
-use crate::backoff::{Backoff, Delays};
+use crate::backoff::Delays;
 use crate::error::Error;
+use crate::idle_timer::IdleTimer;
 use crate::maybe_send::{BoxFactory, BoxFuture, BoxStream, MaybeSend};
 use crate::retry::{self, Failure};
 use crate::status::is_transient;
 use crate::timer::Instant;
 
-/// How a [`Subscription`] behaves.
-#[derive(Clone, Copy, Debug)]
-#[non_exhaustive]
-pub struct SubscriptionOptions {
-    /// How long to wait between attempts.
-    pub backoff: Backoff,
-    /// How long nothing may come, the response's headers included, before the connection counts as
-    /// dead. Two and a bit of the server's heartbeat intervals; 45 s by default.
-    pub silence_timeout: Duration,
-    /// How long an open connection has to show that it lives, by any message, after the network came back
-    /// or the page woke ([`wake`](SubscriptionHandle::wake)); 5 s by default.
-    pub probe_within: Duration,
-    /// How long a connection must have been open for the backoff to start from its shortest delay
-    /// again; 10 s by default. Without it a server that accepts and fails at once would be called
-    /// without a pause.
-    pub healthy_after: Duration,
-}
-
-impl Default for SubscriptionOptions {
-    fn default() -> Self {
-        Self {
-            backoff: Backoff::default(),
-            silence_timeout: Duration::from_secs(45),
-            probe_within: Duration::from_secs(5),
-            healthy_after: Duration::from_secs(10),
-        }
-    }
-}
-
-/// What a [`Subscription`] yields.
+/// An item of a [`Subscription`].
 #[derive(Debug)]
 pub enum Update<T> {
-    /// The connection changed.
+    /// The state of the connection changed.
     State(State),
     /// The server sent a message.
     Message(T),
@@ -71,46 +43,69 @@ pub enum Update<T> {
 
 /// A server stream that reconnects by itself.
 ///
-/// It is a [`Stream`] of [`Update`]s that ends only after [`State::Shutdown`]. Dropping it cancels the
-/// call. To resume without loss, the function that opens the call builds each request from what the
-/// application has received so far.
+/// It is a [`Stream`] of [`Update`]s that ends only after [`State::Shutdown`]. Dropping it cancels the call.
 ///
-/// A connection counts as lost when it ends, when it fails, and when nothing came for too long; a token of the
-/// caller's that is cancelled ([`cancel_with`](crate::RequestExt::cancel_with)) ends the subscription. So does a refusal that trying
-/// again does not change; but when a connection that was open ends with `UNAUTHENTICATED`, one more is tried, as its
-/// [`credentials`](crate::Builder::credentials) may only have expired, and a further one not before a connection was
-/// healthy again ([`healthy_after`](SubscriptionOptions::healthy_after)). The next attempt follows
-/// after a delay with jitter, or when the server asked for it: by
-/// `grpc-retry-pushback-ms` in its trailers (a negative number ends the subscription), by
-/// `google.rpc.RetryInfo` in its status' details, or in words of the application's own
-/// ([`SubscriptionHandle::reconnect_after`]). While the browser has no network nothing is tried. When the
-/// network comes back, or the page is looked at again, what waits is tried at once; an open connection has to show
-/// that it lives when the network was gone or the page was away for long ([`SubscriptionHandle::wake`]). Elsewhere
-/// than in a browser, say so by the handle.
+/// # Resume
+///
+/// Every attempt gets a fresh clone of the context that the subscription was made with: a generated client, or a tuple
+/// of the client and the application's position in the stream. Build each request from that position, and the server
+/// can resume where the last connection ended.
+///
+/// # Attempts
+///
+/// A connection counts as lost when the stream ends or fails, and when no message came within the
+/// [idle timeout](SubscriptionOptions::idle_timeout). The next attempt follows after a delay of the
+/// [backoff](SubscriptionOptions::backoff), or after the delay that the server asked for: by `grpc-retry-pushback-ms` in
+/// its trailers (a negative number ends the subscription), by `google.rpc.RetryInfo` in the status' details, or in a
+/// message of the application ([`SubscriptionHandle::reconnect_after`]).
+///
+/// These end the subscription:
+///
+/// - a status of the server that another attempt would not change, such as `PERMISSION_DENIED`. An open stream that
+///   ends with `UNAUTHENTICATED` gets one more attempt, because its [`credentials`](crate::Builder::credentials) may
+///   only have expired, and the next such attempt only after a [healthy](SubscriptionOptions::healthy_after) connection;
+/// - cancellation by the caller's token ([`cancel_with`](crate::RequestExt::cancel_with));
+/// - OK, if [`finish_on_ok`](SubscriptionOptions::finish_on_ok) says so.
+///
+/// An answer that did not come from a gRPC server ([`Error::is_not_grpc`](crate::Error::is_not_grpc)), such as a load
+/// balancer's 404, says nothing about the call: the subscription tries again, for as long as
+/// [`non_grpc_timeout`](SubscriptionOptions::non_grpc_timeout) allows.
+///
+/// # Network
+///
+/// In the browser the subscription makes no attempt while there is no network. When the network comes back or the page
+/// becomes visible, a delay of the backoff ends; an open connection is probed when the network was gone or the page
+/// hidden for long ([`SubscriptionHandle::wake`]). Native programs report such events by the handle.
 ///
 /// ```
-/// # use std::time::Duration;
-/// # use tonic_web_channel::{State, Subscription, SubscriptionOptions, Update};
+/// # use std::sync::Arc;
+/// # use std::sync::atomic::{AtomicU64, Ordering};
 /// # use futures_util::{StreamExt as _, stream};
-/// # async fn subscribe(_after: u64) -> Result<tonic::Response<stream::Iter<std::vec::IntoIter<Result<u64, tonic::Status>>>>, tonic::Status> {
-/// #     Ok(tonic::Response::new(stream::iter(vec![Ok(1), Ok(2)])))
+/// # use tonic_web_channel::{State, Subscription, SubscriptionOptions, Update};
+/// # #[derive(Clone)]
+/// # struct Client;
+/// # impl Client {
+/// #     async fn subscribe(&mut self, _after: u64) -> Result<tonic::Response<stream::Iter<std::vec::IntoIter<Result<u64, tonic::Status>>>>, tonic::Status> {
+/// #         Ok(tonic::Response::new(stream::iter(vec![Ok(1), Ok(2)])))
+/// #     }
 /// # }
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let last = std::sync::Arc::new(std::sync::atomic::AtomicU64::new(0));
-/// let cursor = last.clone();
-/// let (mut updates, handle) = Subscription::new(SubscriptionOptions::default(), move || {
-///     // `client.subscribe(..)` of a generated client.
-///     subscribe(cursor.load(std::sync::atomic::Ordering::Relaxed))
-/// });
+/// # let client = Client;
+/// let last = Arc::new(AtomicU64::new(0));
+/// let context = (client, last.clone());
+/// let (mut updates, handle) =
+///     Subscription::new(SubscriptionOptions::new(), context, |(mut client, last)| async move {
+///         client.subscribe(last.load(Ordering::Relaxed)).await
+///     });
 /// while let Some(update) = updates.next().await {
 ///     match update {
-///         Update::Message(number) => last.store(number, std::sync::atomic::Ordering::Relaxed),
+///         Update::Message(number) => last.store(number, Ordering::Relaxed),
 ///         Update::State(State::TransientFailure { .. }) => break,
 ///         Update::State(_) => {}
 ///     }
 /// }
-/// # assert_eq!(last.load(std::sync::atomic::Ordering::Relaxed), 2);
-/// // Whoever holds the handle sees how it is, now and as it changes.
+/// # assert_eq!(last.load(Ordering::Relaxed), 2);
+/// // Every holder of the handle sees the state, now and as it changes.
 /// assert!(matches!(handle.state(), State::TransientFailure { attempt: 1, .. }));
 /// drop(updates);
 /// let states: Vec<State> = handle.states().collect().await;
@@ -121,9 +116,12 @@ pub struct Subscription<T> {
     open: BoxFactory<Opening<T>>,
     options: SubscriptionOptions,
     delays: Delays,
+    /// Failed attempts in a row.
     failures: u32,
-    /// Whether an open connection was refused its credentials since one was healthy.
-    refused: bool,
+    /// Whether an open stream ended with UNAUTHENTICATED since the last healthy connection.
+    renewed: bool,
+    /// The first of the answers without gRPC since the last answer of a gRPC server.
+    non_grpc_since: Option<Instant>,
     phase: Phase<T>,
     shared: Arc<Shared>,
     states: Publisher,
@@ -135,18 +133,42 @@ type Opening<T> = BoxFuture<Result<BoxStream<Result<T, Status>>, Status>>;
 
 enum Phase<T> {
     Idle,
-    Opening { call: Opening<T>, silence: Silence },
-    Open { stream: BoxStream<Result<T, Status>>, silence: Silence, since: Instant },
+    Opening { call: Opening<T>, idle: IdleTimer },
+    Open { stream: BoxStream<Result<T, Status>>, idle: IdleTimer, since: Instant },
     Waiting(Wait),
     Ended,
 }
 
 impl<T: 'static> Subscription<T> {
-    /// A subscription that calls `open` for every attempt, the first when it is first polled, and a
-    /// handle to steer it by.
-    pub fn new<Open, Call, S>(options: SubscriptionOptions, mut open: Open) -> (Self, SubscriptionHandle)
+    /// A subscription that calls `open` with a clone of `context` for every attempt, and its handle. The first attempt
+    /// starts with the first poll.
+    ///
+    /// `context` is usually a generated client, alone or in a tuple with the parts of the request:
+    ///
+    /// ```
+    /// # use tonic_web_channel::{Subscription, SubscriptionOptions};
+    /// # use futures_util::stream;
+    /// # #[derive(Clone)]
+    /// # struct Client;
+    /// # impl Client {
+    /// #     async fn watch(&mut self, _name: String) -> Result<tonic::Response<stream::Pending<Result<u64, tonic::Status>>>, tonic::Status> {
+    /// #         Ok(tonic::Response::new(stream::pending()))
+    /// #     }
+    /// # }
+    /// # let (client, request) = (Client, String::new());
+    /// let (updates, handle) =
+    ///     Subscription::new(SubscriptionOptions::new(), (client, request), |(mut client, request)| async move {
+    ///         client.watch(request).await
+    ///     });
+    /// ```
+    pub fn new<C, Open, Call, S>(
+        options: SubscriptionOptions,
+        context: C,
+        mut open: Open,
+    ) -> (Self, SubscriptionHandle)
     where
-        Open: FnMut() -> Call + MaybeSend + 'static,
+        C: Clone + MaybeSend + 'static,
+        Open: FnMut(C) -> Call + MaybeSend + 'static,
         Call: Future<Output = Result<tonic::Response<S>, Status>> + MaybeSend + 'static,
         S: Stream<Item = Result<T, Status>> + MaybeSend + 'static,
     {
@@ -154,7 +176,7 @@ impl<T: 'static> Subscription<T> {
         let (states, watched) = Publisher::new();
         let subscription = Self {
             open: Box::new(move || {
-                let call = open();
+                let call = open(context.clone());
                 Box::pin(async move {
                     let stream: BoxStream<_> = Box::pin(call.await?.into_inner());
                     Ok(stream)
@@ -163,7 +185,8 @@ impl<T: 'static> Subscription<T> {
             options,
             delays: options.backoff.delays(),
             failures: 0,
-            refused: false,
+            renewed: false,
+            non_grpc_since: None,
             phase: Phase::Idle,
             shared: shared.clone(),
             states,
@@ -171,72 +194,6 @@ impl<T: 'static> Subscription<T> {
             _page: page::PageEvents::new(shared.clone()),
         };
         (subscription, SubscriptionHandle::new(shared, watched))
-    }
-
-    fn attempt(&mut self) -> Update<T> {
-        let silence = Silence::new(self.options.silence_timeout);
-        self.phase = Phase::Opening { call: (self.open)(), silence };
-        self.changed(State::Connecting)
-    }
-
-    fn opened(&mut self, stream: BoxStream<Result<T, Status>>) -> Update<T> {
-        let silence = Silence::new(self.options.silence_timeout);
-        self.phase = Phase::Open { stream, silence, since: Instant::now() };
-        self.changed(State::Ready)
-    }
-
-    /// The server asked for it, so it is no failure.
-    fn leave(&mut self, delay: Duration, online: bool) -> Update<T> {
-        self.delays.reset();
-        self.failures = 0;
-        let status = Status::unavailable("the server asked to come back later");
-        self.wait(Wait::new(delay, true, 0, status, online))
-    }
-
-    fn failed(&mut self, status: Status, online: bool) -> Update<T> {
-        if let Phase::Open { since, .. } = &self.phase
-            && since.elapsed() >= self.options.healthy_after
-        {
-            self.delays.reset();
-            self.failures = 0;
-            self.refused = false;
-        }
-        let failure = Failure::of_status(&status, Some(retry::advice));
-        let asked = failure.server_decides();
-        let stays = !is_transient(status.code()) || Error::of(&status) == Some(&Error::Cancelled);
-        let stays = stays && !self.may_renew(status.code());
-        let delay = if stays { None } else { failure.wait(|| self.drawn(online)) };
-        let Some(delay) = delay else {
-            self.phase = Phase::Ended;
-            return self.changed(State::Shutdown { status });
-        };
-        if online {
-            self.failures = self.failures.saturating_add(1);
-        }
-        self.wait(Wait::new(delay, asked, self.failures, status, online))
-    }
-
-    /// Whether the next attempt may bring credentials that are accepted: these were, and have expired meanwhile.
-    fn may_renew(&mut self, code: Code) -> bool {
-        let expired = code == Code::Unauthenticated && matches!(self.phase, Phase::Open { .. });
-        expired && !std::mem::replace(&mut self.refused, true)
-    }
-
-    /// What the backoff says. Without a network the server is not to blame: the next attempt is due when the
-    /// network is.
-    fn drawn(&mut self, online: bool) -> Duration {
-        if online { self.delays.next().unwrap_or(self.options.backoff.max) } else { Duration::ZERO }
-    }
-
-    fn wait(&mut self, wait: Wait) -> Update<T> {
-        let state = wait.state();
-        self.phase = Phase::Waiting(wait);
-        self.changed(state)
-    }
-
-    fn changed(&mut self, state: State) -> Update<T> {
-        self.states.publish(&state);
-        Update::State(state)
     }
 }
 
@@ -246,28 +203,29 @@ impl<T: 'static> Stream for Subscription<T> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Update<T>>> {
         let this = &mut *self;
         this.shared.register(cx.waker());
-        let wishes = this.shared.take();
-        if let Some(delay) = wishes.reconnect_after
+        let commands = this.shared.take();
+        if let Some(delay) = commands.reconnect_after
             && matches!(this.phase, Phase::Opening { .. } | Phase::Open { .. })
         {
-            return Poll::Ready(Some(this.leave(delay, wishes.online)));
+            return Poll::Ready(Some(this.disconnect(delay, commands.online)));
         }
         let update = match &mut this.phase {
-            Phase::Idle if wishes.online => this.attempt(),
+            Phase::Idle if commands.online => this.attempt(),
             Phase::Idle => this.failed(Error::Offline.into(), false),
-            Phase::Opening { call, silence } => {
-                match ready!(poll_opening(call, silence, wishes, this.options, cx)) {
+            Phase::Opening { call, idle } => {
+                match ready!(poll_opening(call, idle, commands, this.options, cx)) {
                     Ok(stream) => this.opened(stream),
-                    Err(status) => this.failed(status, wishes.online),
+                    Err(status) => this.failed(status, commands.online),
                 }
             }
-            Phase::Open { stream, silence, .. } => {
-                match ready!(poll_open(stream, silence, wishes, this.options, cx)) {
-                    Ok(message) => Update::Message(message),
-                    Err(status) => this.failed(status, wishes.online),
+            Phase::Open { stream, idle, .. } => {
+                match ready!(poll_open(stream, idle, commands, this.options, cx)) {
+                    Some(Ok(message)) => Update::Message(message),
+                    Some(Err(status)) => this.failed(status, commands.online),
+                    None => this.completed(commands.online),
                 }
             }
-            Phase::Waiting(wait) => match ready!(wait.poll(cx, wishes)) {
+            Phase::Waiting(wait) => match ready!(wait.poll(cx, commands)) {
                 Step::Attempt => this.attempt(),
                 Step::Changed => {
                     let state = wait.state();
@@ -280,49 +238,139 @@ impl<T: 'static> Stream for Subscription<T> {
     }
 }
 
+impl<T: 'static> Subscription<T> {
+    fn attempt(&mut self) -> Update<T> {
+        let idle = IdleTimer::new(self.options.idle_timeout);
+        self.phase = Phase::Opening { call: (self.open)(), idle };
+        self.changed(State::Connecting)
+    }
+
+    fn opened(&mut self, stream: BoxStream<Result<T, Status>>) -> Update<T> {
+        self.non_grpc_since = None;
+        let idle = IdleTimer::new(self.options.idle_timeout);
+        self.phase = Phase::Open { stream, idle, since: Instant::now() };
+        self.changed(State::Ready)
+    }
+
+    /// Closes the connection because the server asked for it, which is no failure.
+    fn disconnect(&mut self, delay: Duration, online: bool) -> Update<T> {
+        self.delays.reset();
+        self.failures = 0;
+        let status = Status::unavailable("the server asked to come back later");
+        self.wait(Wait::new(delay, true, 0, status, online))
+    }
+
+    /// The server ended the stream with OK.
+    fn completed(&mut self, online: bool) -> Update<T> {
+        if self.options.finish_on_ok {
+            return self.shut_down(Status::ok("the server completed the stream"));
+        }
+        self.failed(Status::unavailable("the server ended the stream"), online)
+    }
+
+    fn failed(&mut self, status: Status, online: bool) -> Update<T> {
+        if let Phase::Open { since, .. } = &self.phase
+            && since.elapsed() >= self.options.healthy_after
+        {
+            self.delays.reset();
+            self.failures = 0;
+            self.renewed = false;
+        }
+        let failure = Failure::of_status(&status, Some(retry::advice));
+        let by_server = failure.server_decides();
+        let delay = if self.is_final(&status) { None } else { failure.wait(|| self.backoff_delay(online)) };
+        let Some(delay) = delay else { return self.shut_down(status) };
+        if online {
+            self.failures = self.failures.saturating_add(1);
+        }
+        self.wait(Wait::new(delay, by_server, self.failures, status, online))
+    }
+
+    /// Whether another attempt would not change the outcome.
+    fn is_final(&mut self, status: &Status) -> bool {
+        let error = Error::from_status(status);
+        if error == Some(&Error::Cancelled) {
+            return true;
+        }
+        if error.is_some_and(Error::is_not_grpc) {
+            let since = *self.non_grpc_since.get_or_insert_with(Instant::now);
+            return since.elapsed() >= self.options.non_grpc_timeout;
+        }
+        if error.is_none() {
+            self.non_grpc_since = None;
+        }
+        !is_transient(status.code()) && !self.may_renew(status.code())
+    }
+
+    /// Whether the next attempt may bring valid credentials, because an open stream's credentials have expired.
+    fn may_renew(&mut self, code: Code) -> bool {
+        let expired = code == Code::Unauthenticated && matches!(self.phase, Phase::Open { .. });
+        expired && !std::mem::replace(&mut self.renewed, true)
+    }
+
+    /// The next delay of the backoff. Zero without a network: a failure then says nothing about the server, and the
+    /// next attempt is due when the network is back.
+    fn backoff_delay(&mut self, online: bool) -> Duration {
+        if online { self.delays.next().unwrap_or(self.options.backoff.max) } else { Duration::ZERO }
+    }
+
+    fn wait(&mut self, wait: Wait) -> Update<T> {
+        let state = wait.state();
+        self.phase = Phase::Waiting(wait);
+        self.changed(state)
+    }
+
+    fn shut_down(&mut self, status: Status) -> Update<T> {
+        self.phase = Phase::Ended;
+        self.changed(State::Shutdown { status })
+    }
+
+    fn changed(&mut self, state: State) -> Update<T> {
+        self.states.publish(&state);
+        Update::State(state)
+    }
+}
+
 fn poll_opening<T>(
     call: &mut Opening<T>,
-    silence: &mut Silence,
-    wishes: Wishes,
+    idle: &mut IdleTimer,
+    commands: Commands,
     options: SubscriptionOptions,
     cx: &mut Context<'_>,
 ) -> Poll<Result<BoxStream<Result<T, Status>>, Status>> {
-    probe(silence, wishes, options);
+    probe(idle, commands, options);
     if let Poll::Ready(opened) = call.as_mut().poll(cx) {
         return Poll::Ready(opened);
     }
-    ready!(silence.poll(cx));
-    Poll::Ready(Err(Status::unavailable("the server did not answer")))
+    ready!(idle.poll(cx));
+    Poll::Ready(Err(Status::unavailable("the server did not answer within the idle timeout")))
 }
 
+/// The next message. None when the server ended the stream with OK.
 fn poll_open<T>(
     stream: &mut BoxStream<Result<T, Status>>,
-    silence: &mut Silence,
-    wishes: Wishes,
+    idle: &mut IdleTimer,
+    commands: Commands,
     options: SubscriptionOptions,
     cx: &mut Context<'_>,
-) -> Poll<Result<T, Status>> {
-    probe(silence, wishes, options);
-    Poll::Ready(match stream.as_mut().poll_next(cx) {
-        Poll::Ready(Some(message)) => {
-            silence.heard();
-            message
-        }
-        Poll::Ready(None) => Err(Status::unavailable("the server ended the stream")),
-        Poll::Pending => {
-            ready!(silence.poll(cx));
-            Err(Status::unavailable("nothing came from the server for too long"))
-        }
-    })
+) -> Poll<Option<Result<T, Status>>> {
+    probe(idle, commands, options);
+    if let Poll::Ready(message) = stream.as_mut().poll_next(cx) {
+        idle.reset();
+        return Poll::Ready(message);
+    }
+    ready!(idle.poll(cx));
+    Poll::Ready(Some(Err(Status::unavailable("no message came within the idle timeout"))))
 }
 
-/// Without a network there is nothing to be heard, and nothing better to be had.
-fn probe(silence: &mut Silence, wishes: Wishes, options: SubscriptionOptions) {
-    if let Some(within) = wishes.probe {
-        silence.probe(within);
+/// Shortens the idle timeout when a probe was requested. Waking up without a network requests none: no message could
+/// come, and no new connection could be made.
+fn probe(idle: &mut IdleTimer, commands: Commands, options: SubscriptionOptions) {
+    if let Some(timeout) = commands.probe {
+        idle.shorten(timeout);
     }
-    if wishes.wake && wishes.online {
-        silence.probe(options.probe_within);
+    if commands.wake && commands.online {
+        idle.shorten(options.probe_timeout);
     }
 }
 

@@ -12,13 +12,16 @@ pub(crate) use self::native::{Grace, Instant, Sleep, public};
 #[cfg(target_arch = "wasm32")]
 pub(crate) use self::web::{Grace, Instant, Sleep, public};
 
-/// How long is waited for what is nearly always there at once. In the browser it may be twice as long: there all
-/// such waits share one timeout.
+/// Timeout for events that normally arrive at once, such as the end of a body after its trailers. In the browser up to
+/// twice as long, because all such waits share one timer there.
 pub(crate) const GRACE: Duration = Duration::from_secs(1);
+
+/// The longest time that a timer is set for, so that adding it to the clock cannot overflow: a leap year.
+pub(crate) const MAX_DELAY: Duration = Duration::from_secs(366 * 24 * 60 * 60);
 
 /// Waits for `duration`: by `tokio`'s timer on native targets, by `setTimeout` in the browser.
 ///
-/// A browser slows the timers of pages that nobody looks at, so there it may take longer.
+/// Browsers throttle the timers of hidden pages, so the wait may take up to a minute longer there.
 pub async fn sleep(duration: Duration) {
     Sleep::new(duration).await;
 }

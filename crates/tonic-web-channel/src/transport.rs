@@ -1,5 +1,6 @@
 //! What carries a call from the channel to a server.
 
+mod cookies;
 #[cfg(target_arch = "wasm32")]
 mod fetch;
 #[cfg(not(target_arch = "wasm32"))]
@@ -14,8 +15,9 @@ use http::{HeaderMap, Request, Response, Uri};
 use tonic::Status;
 use tonic::body::Body;
 
+pub use self::cookies::Cookies;
 #[cfg(target_arch = "wasm32")]
-pub use self::fetch::{Cookies, Fetch};
+pub use self::fetch::Fetch;
 #[cfg(not(target_arch = "wasm32"))]
 pub use self::native::Native;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
@@ -44,24 +46,34 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>>;
 }
 
-/// The transport that a channel to `uri` has when it is given no other. In a browser it learns of `max_metadata`
-/// with each call. Natively it speaks TLS with
-/// the feature `tls`; without it, a URI that asks for TLS has none.
-#[cfg_attr(
-    target_arch = "wasm32",
-    expect(unused_variables, reason = "a connection there has no such setting")
-)]
-pub(crate) fn default_for(uri: Uri, max_metadata: usize) -> Result<Arc<dyn Transport>, BuildError> {
+/// The transport of a channel to `uri` that is given no other.
+///
+/// `max_metadata` is the limit of response headers in bytes; `Fetch` reads it from each request instead.
+#[cfg(target_arch = "wasm32")]
+pub(crate) fn default_for(
+    uri: Uri,
+    _max_metadata: usize,
+    cookies: Cookies,
+) -> Result<Arc<dyn Transport>, BuildError> {
+    Ok(Arc::new(Fetch::new(uri).cookies(cookies)))
+}
+
+/// The transport of a channel to `uri` that is given no other.
+///
+/// `max_metadata` is the limit of response headers in bytes. `cookies` has no effect here.
+#[cfg(not(target_arch = "wasm32"))]
+pub(crate) fn default_for(
+    uri: Uri,
+    max_metadata: usize,
+    _cookies: Cookies,
+) -> Result<Arc<dyn Transport>, BuildError> {
+    Ok(Arc::new(Native::connect_lazy(uri, max_metadata)?))
+}
+
+/// The origin of this page or worker, as in `https://example.com`; empty outside a browser.
+pub(crate) fn own_origin() -> String {
+    #[cfg(target_arch = "wasm32")]
+    return crate::js::get(&crate::js::of_global("location"), "origin").as_string().unwrap_or_default();
     #[cfg(not(target_arch = "wasm32"))]
-    return match uri.scheme_str() {
-        #[cfg(feature = "tls")]
-        Some("https") => Ok(Arc::new(Native::tls(uri, max_metadata)?)),
-        #[cfg(not(feature = "tls"))]
-        Some("https") => Err(BuildError::TlsNeeded { uri }),
-        _ => Ok(Arc::new(Native::cleartext(uri, max_metadata))),
-    };
-    #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
-    return Ok(Arc::new(WasmClient::new(uri)));
-    #[cfg(all(target_arch = "wasm32", not(feature = "tonic-web-wasm-client")))]
-    return Ok(Arc::new(Fetch::new(uri)));
+    return String::new();
 }

@@ -25,7 +25,7 @@ use tonic::{Code, Status};
 pub(crate) use self::body::ValidatedBody;
 use crate::compression::{self, Decompressor};
 use crate::context::CallContext;
-use crate::error::Error;
+use crate::error::{Error, MessageCount};
 use crate::idle_timer::IdleTimer;
 use crate::limits::check_metadata;
 use crate::status;
@@ -89,7 +89,7 @@ fn require_message(headers: &HeaderMap) -> Result<(), Status> {
     if status::code_in(headers) != Some(Code::Ok) {
         return Ok(());
     }
-    let mut status = Status::from(Error::Cardinality { found: "none" });
+    let mut status = Status::from(Error::Cardinality { found: MessageCount::Zero });
     let mut metadata = headers.clone();
     status::take(&mut metadata);
     *status.metadata_mut() = MetadataMap::from_headers(metadata);

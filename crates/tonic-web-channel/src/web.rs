@@ -18,9 +18,9 @@ use crate::error::Error;
 const X_GRPC_WEB: HeaderName = HeaderName::from_static("x-grpc-web");
 const X_USER_AGENT: HeaderName = HeaderName::from_static("x-user-agent");
 
-/// The user agent of this library, in the form that gRPC gives to user agents.
+/// The name and version of this library.
 const OUR_USER_AGENT: HeaderValue =
-    HeaderValue::from_static(concat!("grpc-web-rust-chinwag/", env!("CARGO_PKG_VERSION")));
+    HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
 
 /// Headers of HTTP/2, and headers that a browser sets.
 const REMOVED: [HeaderName; 4] = [TE, USER_AGENT, HOST, CONTENT_LENGTH];
@@ -112,7 +112,7 @@ mod tests {
         assert_eq!(headers["content-type"], "application/grpc-web+proto");
         assert_eq!(headers["accept"], "application/grpc-web+proto");
         assert_eq!(headers["x-grpc-web"], "1");
-        assert!(headers["x-user-agent"].to_str().unwrap().starts_with("grpc-web-rust"));
+        assert!(headers["x-user-agent"].to_str().unwrap().starts_with("tonic-web-channel/"));
         assert_eq!(headers.get_all("x-mine").iter().collect::<Vec<_>>(), ["one", "two"]);
     }
 
@@ -156,7 +156,7 @@ mod tests {
         };
         assert_eq!(collected(64).unwrap().len(), MAX_COLLECTED);
         let status = collected(65).unwrap_err();
-        assert_eq!(Error::of(&status), Some(&Error::RequestTooLarge { limit: MAX_COLLECTED }));
+        assert_eq!(Error::from_status(&status), Some(&Error::RequestTooLarge { limit: MAX_COLLECTED }));
     }
 
     #[test]

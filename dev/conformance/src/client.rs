@@ -52,7 +52,11 @@ async fn call(request: ClientCompatRequest) -> Result<ClientResponseResult> {
 
 fn client(case: &Case) -> Result<ConformanceServiceClient<Channel>> {
     // The suite expects exactly one request for each case.
-    let mut channel = Channel::builder(case.server()).methods(pb::methods()).retry(RetryPolicy::never());
+    let mut channel = Channel::builder(case.server()).methods(pb::METHODS).retry(RetryPolicy::never());
+    #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
+    {
+        channel = channel.transport(tonic_web_channel::WasmClient::new(case.server().parse()?));
+    }
     if case.gzip()? {
         channel = channel.send_compressed(CompressionEncoding::Gzip);
     }

@@ -9,12 +9,8 @@
 
 tonic::include_proto!("connectrpc.conformance.v1");
 
-/// The methods of the service, for the channel.
-pub(crate) fn methods() -> impl IntoIterator<Item = tonic_web_channel::Method> {
-    use tonic_web_channel::{Idempotency, Method, MethodKind};
-    include!(concat!(env!("OUT_DIR"), "/methods.rs"))
-}
+include!(concat!(env!("OUT_DIR"), "/methods.rs"));
 
-/// The same for the edge.
+/// The contracts' descriptors, for the server.
 #[cfg(unix)]
 pub(crate) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

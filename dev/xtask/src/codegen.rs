@@ -1,7 +1,7 @@
 //! Compiles the contracts into `proto/src/generated`.
 //!
-//! protox parses them without protoc. One parse serves messages, services, the tables of methods and messages, and the
-//! descriptors for reflection.
+//! protox parses them without protoc. One parse serves messages, services, the table of methods, the tables of messages,
+//! and the descriptors for reflection.
 
 mod schema;
 
@@ -9,6 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use grpc_wire_build::MethodTable;
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
@@ -50,6 +51,7 @@ fn generate(contracts: &Path, out: &Path) -> Result<()> {
         .compile_fds(files.clone())
         .context("cannot generate the services")?;
 
+    MethodTable::new(&files).file_name("method_table.rs").write_to(out)?;
     fs::write(out.join("methods.rs"), schema::tables(&files)?).context("cannot write the methods")?;
 
     let descriptors = without_comments(files).encode_to_vec();

@@ -41,10 +41,10 @@ pub(super) fn content(method: Option<&Method>, direction: Direction, frame: &Fra
 
 /// A message for the browser's own tools: an object as the panel shows it, or its bytes in base64.
 #[cfg(target_arch = "wasm32")]
-pub(crate) fn for_devtools(message: tonic_web_channel::devtools::Message<'_>) -> wasm_bindgen::JsValue {
+pub(crate) fn for_devtools(message: tonic_web_devtools::extension::Message<'_>) -> wasm_bindgen::JsValue {
     let direction = match message.direction {
-        tonic_web_channel::devtools::Direction::Request => Direction::Sent,
-        tonic_web_channel::devtools::Direction::Response => Direction::Received,
+        tonic_web_devtools::extension::Direction::Request => Direction::Sent,
+        tonic_web_devtools::extension::Direction::Response => Direction::Received,
     };
     let frame = Frame {
         number: 1,
@@ -56,7 +56,7 @@ pub(crate) fn for_devtools(message: tonic_web_channel::devtools::Message<'_>) ->
     match content(proto::schema::method(message.path), direction, &frame, Style::Lines) {
         // What the decoder writes is always JSON.
         Content::Decoded(decoded) => js_sys::JSON::parse(&decoded.json).unwrap_or_default(),
-        _ => tonic_web_channel::devtools::base64(message),
+        _ => tonic_web_devtools::extension::base64(message),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{drafts, store::use_chat};
 use crate::i18n::{fill, plural, text, use_messages};
 
 /// See `SendMessageRequest.text`. Counted in Unicode scalar values.
-const TEXT_MAX: usize = 4_000;
+const TEXT_MAX: usize = proto::limits::chat::MAX_MESSAGE_CHARS;
 
 /// How near the limit the characters that are left are counted down.
 const COUNT_FROM: usize = 200;

@@ -20,8 +20,8 @@ pub(crate) enum Subject {
 impl Subject {
     fn longest(self) -> usize {
         match self {
-            Subject::Person => 40,
-            Subject::Room => 60,
+            Subject::Person => proto::limits::chat::MAX_USER_NAME_CHARS,
+            Subject::Room => proto::limits::chat::MAX_ROOM_NAME_CHARS,
         }
     }
 }

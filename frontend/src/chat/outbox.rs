@@ -76,7 +76,7 @@ pub(crate) struct Refusal {
 impl From<&Status> for Refusal {
     fn from(status: &Status) -> Refusal {
         // What this side of the network has to say is in English; the code has words in both languages.
-        let message = match tonic_web_channel::Error::of(status) {
+        let message = match tonic_web_channel::Error::from_status(status) {
             Some(_) => String::new(),
             None => status.message().to_owned(),
         };

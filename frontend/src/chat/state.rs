@@ -16,7 +16,7 @@ use super::outbox::Outbox;
 pub(crate) const REPLAY_LIMIT: u32 = 500;
 
 /// Cursors that one request may carry; see chat.proto.
-const CURSORS_MAX: usize = 1_000;
+const CURSORS_MAX: usize = proto::limits::chat::MAX_CURSORS;
 
 /// Everything the page knows of the chat.
 #[derive(Debug, Default)]

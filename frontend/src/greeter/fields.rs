@@ -5,7 +5,7 @@ use leptos::{html, prelude::*};
 use crate::i18n::{Messages, Text, fill, plural, text, use_messages};
 
 /// The longest name that the server greets, in Unicode scalar values; see `helloworld.proto`.
-const LONGEST_NAME: usize = 1_000;
+const LONGEST_NAME: usize = proto::limits::greeter::MAX_NAME_CHARS;
 
 /// Why an input is refused, before it is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,10 @@ use crate::{
     greeter::LONGEST_DEADLINE_MS,
     i18n::{fill, plural, text, use_messages},
 };
-use proto::helloworld::HelloReply;
+use proto::{
+    helloworld::HelloReply,
+    limits::greeter::{MAX_COUNT, MAX_INTERVAL_MS},
+};
 
 /// How many greetings stay in the page; of more, the newest.
 const KEPT_GREETINGS: usize = 1_000;
@@ -107,8 +110,8 @@ impl Fields {
     /// None when a field is refused, which then says why.
     fn read(self) -> Option<Wish> {
         let name = self.name.read(name)?;
-        let count = self.count.read(|input| number(input, 1, 100_000))?;
-        let interval_ms = self.interval.read(|input| number(input, 0, 60_000))?;
+        let count = self.count.read(|input| number(input, 1, MAX_COUNT))?;
+        let interval_ms = self.interval.read(|input| number(input, 0, MAX_INTERVAL_MS))?;
         let deadline = self.deadline.read(|input| number(input, 1, LONGEST_DEADLINE_MS))?;
         if interval_ms == Some(0) && count.is_none() {
             self.count.refuse(Refused::IntervalNeedsCount);

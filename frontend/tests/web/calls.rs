@@ -152,7 +152,9 @@ async fn an_answer_that_is_no_grpc_says_where_to_look() {
     let origin = web_sys::window().unwrap().location().origin().unwrap();
     let api = Api::new(&origin, |_| {}).unwrap();
     let status = within(PATIENCE, api.say_hello("World".to_owned(), None)).await.unwrap_err();
-    let Some(tonic_web_channel::Error::Http { status: http }) = tonic_web_channel::Error::of(&status) else {
+    let Some(tonic_web_channel::Error::Http { status: http }) =
+        tonic_web_channel::Error::from_status(&status)
+    else {
         panic!("{status:?}")
     };
     let sentence = Failure::from(&status).sentence(Language::Chinese.messages());

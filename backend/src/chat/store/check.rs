@@ -1,4 +1,4 @@
-//! Whether a database is right: its structure, and everything in it that is written in two places.
+//! Checks a database: its structure, and every redundancy in its content.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,49 +9,50 @@ use rusqlite::{Connection, params};
 
 use super::schema::{self, Found};
 use super::{CopyError, DATABASE_FILE, StoreError, open_reader};
+use crate::error_chain::ErrorChain;
 
-/// The most findings that are told; the rest is counted.
+/// Maximum number of reported findings; further ones are counted.
 pub const MAX_FINDINGS: usize = 100;
 
-/// What a check has looked at, and what it has found.
+/// Result of a check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
-    /// Rooms.
+pub struct CheckReport {
+    /// Number of rooms.
     pub rooms: u64,
-    /// Events of all rooms.
+    /// Number of events of all rooms.
     pub events: u64,
-    /// What is wrong, one sentence each; [`MAX_FINDINGS`] at most.
+    /// The findings, one sentence each; at most [`MAX_FINDINGS`].
     pub findings: Vec<String>,
-    /// How many findings there are beyond those.
-    pub more: u64,
+    /// Number of further findings.
+    pub omitted: u64,
 }
 
-impl Checked {
-    fn find(&mut self, finding: String) {
-        if self.findings.len() < MAX_FINDINGS { self.findings.push(finding) } else { self.more += 1 }
+impl CheckReport {
+    fn add(&mut self, finding: String) {
+        if self.findings.len() < MAX_FINDINGS { self.findings.push(finding) } else { self.omitted += 1 }
     }
 }
 
-/// Checks the database in `folder`, which a server may be using. Changes nothing. Not for the server's own process: on
-/// Unix, closing a file drops all locks that the process has on it, SQLite's among them.
-pub fn check(folder: &Path) -> Result<Checked, CopyError> {
+/// Checks the database in `folder`, which a server may be using. Changes nothing. Must not be called in the server's process:
+/// on Unix, closing a file drops all locks of the process on it, including SQLite's.
+pub fn check(folder: &Path) -> Result<CheckReport, CopyError> {
     let path = folder.join(DATABASE_FILE);
-    if !folder.is_dir() || schema::check_untouched(&path)? == Found::Nothing {
+    if !folder.is_dir() || schema::check_read_only(&path)? == Found::Nothing {
         return Err(CopyError::NoDatabase { path: folder.to_owned() });
     }
     let connection = open_reader(&path)?;
-    // One snapshot for all that is compared.
+    // One snapshot for all comparisons.
     let snapshot = connection.unchecked_transaction()?;
-    let mut checked = Checked::default();
+    let mut report = CheckReport::default();
     for (what, check) in CHECKS {
-        if let Err(error) = check(&snapshot, &mut checked) {
-            checked.find(format!("the {what} cannot be read: {error}"));
+        if let Err(error) = check(&snapshot, &mut report) {
+            report.add(format!("the {what} cannot be read: {}", ErrorChain(&error)));
         }
     }
-    Ok(checked)
+    Ok(report)
 }
 
-type Check = fn(&Connection, &mut Checked) -> Result<(), StoreError>;
+type Check = fn(&Connection, &mut CheckReport) -> Result<(), StoreError>;
 
 const CHECKS: [(&str, Check); 5] = [
     ("structure", check_structure),
@@ -61,43 +62,43 @@ const CHECKS: [(&str, Check); 5] = [
     ("names", check_names),
 ];
 
-/// SQLite's own check.
-fn check_structure(connection: &Connection, checked: &mut Checked) -> Result<(), StoreError> {
+/// Runs SQLite's own check.
+fn check_structure(connection: &Connection, report: &mut CheckReport) -> Result<(), StoreError> {
     let mut statement = connection.prepare(&format!("PRAGMA integrity_check({MAX_FINDINGS})"))?;
     for line in statement.query_map([], |row| row.get::<_, String>(0))? {
         let line = line?;
         if line != "ok" {
-            checked.find(format!("structure: {line}"));
+            report.add(format!("structure: {line}"));
         }
     }
     Ok(())
 }
 
-fn check_references(connection: &Connection, checked: &mut Checked) -> Result<(), StoreError> {
+fn check_references(connection: &Connection, report: &mut CheckReport) -> Result<(), StoreError> {
     let mut statement = connection.prepare("PRAGMA foreign_key_check")?;
     let rows = statement.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(2)?)))?;
     for row in rows {
         let (from, to) = row?;
-        checked.find(format!("{from}: a row refers to one of {to} that does not exist"));
+        report.add(format!("{from}: a row refers to one of {to} that does not exist"));
     }
     Ok(())
 }
 
-fn check_rooms(connection: &Connection, checked: &mut Checked) -> Result<(), StoreError> {
+fn check_rooms(connection: &Connection, report: &mut CheckReport) -> Result<(), StoreError> {
     let mut statement = connection.prepare("SELECT key, id FROM rooms ORDER BY key")?;
     let rooms = statement.query_map([], |row| Ok((row.get::<_, u32>(0)?, row.get::<_, String>(1)?)))?;
     for room in rooms {
         let (key, id) = room?;
-        checked.rooms += 1;
-        if u64::from(key) != checked.rooms {
-            checked.find(format!("room {key}: the rooms' numbers are not dense"));
+        report.rooms += 1;
+        if u64::from(key) != report.rooms {
+            report.add(format!("room {key}: the rooms' numbers are not dense"));
         }
-        RoomCheck::new(connection, key, &id)?.run(connection, checked)?;
+        RoomCheck::new(connection, key, &id)?.run(connection, report)?;
     }
     Ok(())
 }
 
-/// A room's log, read from its beginning, and what is recounted on the way.
+/// A room's log, read from its beginning, and the recount.
 struct RoomCheck<'a> {
     key: u32,
     id: &'a str,
@@ -106,11 +107,11 @@ struct RoomCheck<'a> {
     last_ms: i64,
     /// By user.
     markers: HashMap<i64, MarkerCheck>,
-    /// The users whose markers stand at this event.
-    standing: HashMap<u64, Vec<i64>>,
+    /// Users by the event that their marker stands at.
+    markers_at: HashMap<u64, Vec<i64>>,
 }
 
-/// A marker as it is stored, and as it is recounted.
+/// A stored marker and its recount.
 #[derive(Default)]
 struct MarkerCheck {
     read_seq: u64,
@@ -120,7 +121,7 @@ struct MarkerCheck {
 
 impl<'a> RoomCheck<'a> {
     fn new(connection: &Connection, key: u32, id: &'a str) -> Result<Self, StoreError> {
-        let (mut markers, mut standing) = (HashMap::new(), HashMap::<_, Vec<_>>::new());
+        let (mut markers, mut markers_at) = (HashMap::new(), HashMap::<_, Vec<_>>::new());
         let mut statement = connection
             .prepare_cached("SELECT user, read_seq, read_messages, own_above FROM markers WHERE room = ?1")?;
         let mut rows = statement.query([key])?;
@@ -128,12 +129,12 @@ impl<'a> RoomCheck<'a> {
             let (user, read_seq) = (row.get(0)?, row.get(1)?);
             let stored = (row.get(2)?, row.get(3)?);
             markers.insert(user, MarkerCheck { read_seq, stored, counted: (0, 0) });
-            standing.entry(read_seq).or_default().push(user);
+            markers_at.entry(read_seq).or_default().push(user);
         }
-        Ok(Self { key, id, head: 0, messages: 0, last_ms: i64::MIN, markers, standing })
+        Ok(Self { key, id, head: 0, messages: 0, last_ms: i64::MIN, markers, markers_at })
     }
 
-    fn run(mut self, connection: &Connection, checked: &mut Checked) -> Result<(), StoreError> {
+    fn run(mut self, connection: &Connection, report: &mut CheckReport) -> Result<(), StoreError> {
         let mut statement = connection.prepare_cached(
             "SELECT seq, messages, message_author, event, users.id
              FROM events LEFT JOIN users ON users.key = events.message_author WHERE room = ?1 ORDER BY seq",
@@ -143,37 +144,37 @@ impl<'a> RoomCheck<'a> {
             let (seq, messages, author) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let event = pb::Event::decode(row.get::<_, Vec<u8>>(3)?.as_slice());
             let author_id: Option<String> = row.get(4)?;
-            self.step(checked, seq, messages, author);
+            self.check_numbers(report, seq, messages, author);
             match event {
-                Ok(event) => self.compare(checked, seq, &event, author, author_id.as_deref()),
+                Ok(event) => self.check_event(report, seq, &event, author, author_id.as_deref()),
                 Err(error) => {
-                    checked.find(format!("room {}, event {seq}: it cannot be decoded: {error}", self.key));
+                    report.add(format!("room {}, event {seq}: it cannot be decoded: {error}", self.key));
                 }
             }
         }
-        checked.events += self.head;
+        report.events += self.head;
         if self.head == 0 {
-            checked.find(format!("room {}: it has no event", self.key));
+            report.add(format!("room {}: it has no event", self.key));
         }
-        self.check_markers(checked);
+        self.check_markers(report);
         Ok(())
     }
 
-    /// The numbers of one event.
-    fn step(&mut self, checked: &mut Checked, seq: u64, messages: u64, author: i64) {
+    /// Checks the numbers of one event.
+    fn check_numbers(&mut self, report: &mut CheckReport, seq: u64, messages: u64, author: i64) {
         let key = self.key;
         if seq != self.head + 1 {
-            checked.find(format!("room {key}: event {seq} follows event {}", self.head));
+            report.add(format!("room {key}: event {seq} follows event {}", self.head));
         }
         self.head = seq;
         self.messages += u64::from(author != 0);
         if messages != self.messages {
             let counted = self.messages;
-            checked.find(format!(
+            report.add(format!(
                 "room {key}, event {seq}: messages is {messages}, and a recount says {counted}"
             ));
         }
-        for user in self.standing.get(&seq).into_iter().flatten() {
+        for user in self.markers_at.get(&seq).into_iter().flatten() {
             if let Some(marker) = self.markers.get_mut(user) {
                 marker.counted.0 = self.messages;
             }
@@ -181,22 +182,22 @@ impl<'a> RoomCheck<'a> {
         if author != 0 {
             match self.markers.get_mut(&author) {
                 Some(marker) => marker.counted.1 += u64::from(seq > marker.read_seq),
-                None => checked.find(format!("room {key}, event {seq}: its author {author} has no marker")),
+                None => report.add(format!("room {key}, event {seq}: its author {author} has no marker")),
             }
         }
     }
 
-    /// The event's own words against the columns beside it.
-    fn compare(
+    /// Compares the encoded event with its columns.
+    fn check_event(
         &mut self,
-        checked: &mut Checked,
+        report: &mut CheckReport,
         seq: u64,
         event: &pb::Event,
         author: i64,
         author_id: Option<&str>,
     ) {
         let mut wrong =
-            |field: &str| checked.find(format!("room {}, event {seq}: {field} does not agree", self.key));
+            |field: &str| report.add(format!("room {}, event {seq}: {field} does not agree", self.key));
         if event.room_id != self.id {
             wrong("room_id");
         }
@@ -214,28 +215,27 @@ impl<'a> RoomCheck<'a> {
         }
     }
 
-    fn check_markers(&self, checked: &mut Checked) {
+    fn check_markers(&self, report: &mut CheckReport) {
         for (user, marker) in &self.markers {
             let (stored, counted) = (marker.stored, marker.counted);
             let at = format!("room {}, marker of user {user}", self.key);
             if marker.read_seq > self.head {
-                checked.find(format!(
+                report.add(format!(
                     "{at}: read_seq is {}, above the last event {}",
                     marker.read_seq, self.head
                 ));
             } else if stored.0 != counted.0 {
-                checked
-                    .find(format!("{at}: read_messages is {}, and a recount says {}", stored.0, counted.0));
+                report.add(format!("{at}: read_messages is {}, and a recount says {}", stored.0, counted.0));
             }
             if stored.1 != counted.1 {
-                checked.find(format!("{at}: own_above is {}, and a recount says {}", stored.1, counted.1));
+                report.add(format!("{at}: own_above is {}, and a recount says {}", stored.1, counted.1));
             }
         }
     }
 }
 
-/// Every operation leads to an event, and every event that has an operation is what that one leads to.
-fn check_operations(connection: &Connection, checked: &mut Checked) -> Result<(), StoreError> {
+/// Checks that every operation leads to its event, and that no event lacks its operation.
+fn check_operations(connection: &Connection, report: &mut CheckReport) -> Result<(), StoreError> {
     let mut found = connection.prepare(
         "SELECT operations.room, operations.seq, users.id, operations.operation_id, events.event FROM operations
          LEFT JOIN users ON users.key = operations.author
@@ -248,17 +248,17 @@ fn check_operations(connection: &Connection, checked: &mut Checked) -> Result<()
         let (room, seq): (u32, u64) = (row.get(0)?, row.get(1)?);
         let (author, operation): (Option<String>, Vec<u8>) = (row.get(2)?, row.get(3)?);
         let event = row.get::<_, Option<Vec<u8>>>(4)?.map(|event| pb::Event::decode(event.as_slice()));
-        // What cannot be decoded was told with the rooms.
+        // An event that cannot be decoded was reported with the rooms.
         let leads = match event {
             Some(Ok(event)) => event.operation_id == operation && event.author.map(|user| user.id) == author,
             Some(Err(_)) => true,
             None => false,
         };
         if !leads {
-            checked.find(format!("operations: room {room}, event {seq} is not the event of its operation"));
+            report.add(format!("operations: room {room}, event {seq} is not the event of its operation"));
         }
     }
-    // Every room's first event but general's has one, and so has every message.
+    // Events with an operation: every message, and the first event of every room except general.
     let events: u64 = connection.query_row(
         "SELECT (SELECT count(*) FROM events WHERE message_author != 0)
               + (SELECT count(*) FROM events WHERE seq = 1 AND room > 1)",
@@ -266,19 +266,19 @@ fn check_operations(connection: &Connection, checked: &mut Checked) -> Result<()
         |row| row.get(0),
     )?;
     if operations != events {
-        checked.find(format!("operations: there are {operations}, and {events} events that have one"));
+        report.add(format!("operations: there are {operations}, and {events} events that have one"));
     }
     Ok(())
 }
 
-fn check_names(connection: &Connection, checked: &mut Checked) -> Result<(), StoreError> {
+fn check_names(connection: &Connection, report: &mut CheckReport) -> Result<(), StoreError> {
     let sessions: u64 = connection.query_row(
         "SELECT count(*) FROM sessions JOIN users ON users.key = sessions.user WHERE users.live = 0",
         [],
         |row| row.get(0),
     )?;
     if sessions > 0 {
-        checked.find(format!("sessions: {sessions} belong to users whose names are free"));
+        report.add(format!("sessions: {sessions} belong to users whose names are free"));
     }
     Ok(())
 }

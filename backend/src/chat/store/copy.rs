@@ -1,6 +1,6 @@
-//! Backups: a copy of the database while a server uses it, and a copy put in the database's place.
+//! Backup and restore: copies of the database while a server uses it, and the replacement of the database with a copy.
 //!
-//! Knows files and settings; what is right in a database is `check.rs`'s business.
+//! Knows files and settings; `check.rs` knows the content.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -11,41 +11,41 @@ use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
 use super::head::{Head, HeadFile, Stamp, sync_folder};
-use super::identity::beside;
+use super::identity::with_suffix;
 use super::schema::{self, Found};
 use super::{
     DATABASE_FILE, OpenError, StoreError, configure_writer, damage, incarnation, lock, make_folder,
     open_reader,
 };
 
-/// How long a copy waits before it tries again when another program holds the database's lock.
+/// Delay between two attempts while another program holds the database's lock.
 const BUSY_PAUSE: Duration = Duration::from_millis(20);
 
-/// How often it tries.
+/// Maximum number of attempts.
 const BUSY_TRIES: u32 = 500;
 
-/// The name that a database has in its folder before it is put in its place.
+/// File name of a database that is being restored.
 const RESTORING: &str = "chinwag.db.restoring";
 
-/// Why a copy was not made, or not put in place.
+/// Why a backup or a restore failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CopyError {
-    /// There is nothing to copy.
+    /// The folder has no database.
     #[error("the data folder {} has no database; name another one with --data", path.display())]
     NoDatabase {
         /// The folder.
         path: PathBuf,
     },
-    /// The file that the copy was to become is there.
+    /// The destination file exists.
     #[error("the file {} exists, and was left as it is: choose another FILE", path.display())]
     Exists {
         /// The file.
         path: PathBuf,
     },
-    /// The folder has a database, and nobody said that it may be replaced.
+    /// The folder has a database, and replacing it was not requested.
     #[error(
-        "the data folder {} has a database, which was left as it is: with --replace it is kept under another \
-         name",
+        "the data folder {} has a database, which was left as it is: --replace keeps it under another name and \
+         replaces it",
         path.display()
     )]
     Occupied {
@@ -55,9 +55,9 @@ pub enum CopyError {
     /// The copy's structure is broken.
     #[error("the database in {} is damaged: {finding}", path.display())]
     Damaged {
-        /// What was copied.
+        /// The database.
         path: PathBuf,
-        /// The first thing that is wrong.
+        /// The first defect.
         finding: String,
     },
     /// A file cannot be used.
@@ -65,13 +65,13 @@ pub enum CopyError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why it cannot.
+        /// The cause.
         source: io::Error,
     },
-    /// Not a database of this program, or one that cannot be used now.
+    /// The file is not a database of this program, or cannot be used now.
     #[error(transparent)]
     Open(#[from] OpenError),
-    /// SQLite refused.
+    /// SQLite returned an error.
     #[error("the database cannot be copied")]
     Sqlite(#[from] rusqlite::Error),
     /// The database cannot be read.
@@ -84,21 +84,21 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CopyError {
     move |source| CopyError::Io { path, source }
 }
 
-/// Copies the database in `folder` to `file`, which must not exist, while a server may be using it. The copy is of one
-/// moment, checked, a single file, and on disk when this returns. Returns its size in bytes. Not for the server's own
-/// process; see `check`.
+/// Copies the database in `folder`, which a server may be using, to the new file `file`. The copy shows a single moment, is
+/// checked, consists of a single file, and is on disk when this returns. Returns its size in bytes. Must not be called in
+/// the server's process; see [`check`](super::check).
 pub fn backup(folder: &Path, file: &Path) -> Result<u64, CopyError> {
     let database = folder.join(DATABASE_FILE);
-    if !folder.is_dir() || schema::check_untouched(&database)? == Found::Nothing {
+    if !folder.is_dir() || schema::check_read_only(&database)? == Found::Nothing {
         return Err(CopyError::NoDatabase { path: folder.to_owned() });
     }
     refuse_existing(file)?;
-    let part = beside(file, ".part");
+    let part = with_suffix(file, ".part");
     let copied = remove(&part)
         .map_err(io_error(&part))
         .and_then(|()| write_copy(&database, &part))
         .and_then(|()| publish(&part, file));
-    // Published, it has two names; failed, it is worth nothing.
+    // After success it has a second name; after a failure it is worthless.
     remove_with_companions(&part).map_err(io_error(&part))?;
     copied?;
     let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -116,21 +116,21 @@ fn refuse_existing(file: &Path) -> Result<(), CopyError> {
 
 /// Copies `database` to `part`, as one file.
 fn write_copy(database: &Path, part: &Path) -> Result<(), CopyError> {
-    // Made here, so that a folder that is not there is told as such.
+    // Created here, so that the error names a missing folder.
     File::create_new(part).map_err(io_error(part))?;
     let source = open_reader(database)?;
     let mut copy = Connection::open(part)?;
     copy_pages(&source, &mut copy)?;
     copy.pragma_update(None, "journal_mode", "delete")?;
     schema::migrate(&mut copy)?;
-    // Put in the place of a database by hand, it is known for an older copy.
-    incarnation::disown(&mut copy)?;
+    // If it is copied into place by hand, it has to count as an older copy.
+    incarnation::detach(&mut copy)?;
     refuse_damage(&copy, database)?;
     copy.close().map_err(|(_, error)| error)?;
     File::open(part).and_then(|file| file.sync_all()).map_err(io_error(part))
 }
 
-/// All pages in one step: a copy of one moment. Readers and the writer go on beside it.
+/// Copies all pages in one step, so that the copy shows a single moment. Readers and the writer are not blocked.
 fn copy_pages(source: &Connection, copy: &mut Connection) -> Result<(), CopyError> {
     let backup = Backup::new(source, copy)?;
     for _ in 0..BUSY_TRIES {
@@ -150,14 +150,14 @@ fn refuse_damage(connection: &Connection, named: &Path) -> Result<(), CopyError>
     }
 }
 
-/// Gives the finished copy its name, unless a file has got that name meanwhile.
+/// Gives the finished copy its name, unless a file with that name exists by now.
 fn publish(part: &Path, file: &Path) -> Result<(), CopyError> {
     match fs::hard_link(part, file) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
             Err(CopyError::Exists { path: file.to_owned() })
         }
-        // File systems without second names.
+        // The file system has no hard links.
         Err(_) => {
             refuse_existing(file)?;
             fs::rename(part, file).map_err(io_error(file))
@@ -165,18 +165,18 @@ fn publish(part: &Path, file: &Path) -> Result<(), CopyError> {
     }
 }
 
-/// What came of putting a copy in place.
+/// Result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// The events that the restored database has.
+    /// Number of events in the restored database.
     pub events: u64,
-    /// Where the database is kept that was there before.
+    /// Path of the previous database, if there was one.
     pub replaced: Option<PathBuf>,
 }
 
-/// Puts the database in `file` in the place of the one in `folder`. Its rooms get new epochs, so that every client
-/// reads them anew. `file` stays as it is; a database that is there is kept under a name with the date, and only
-/// replaced when `replace` says so. Refused while a server uses the folder.
+/// Replaces the database in `folder` with the one in `file`. Its rooms get new epochs, so that every client reloads them.
+/// `file` stays unchanged. An existing database is replaced only with `replace`, and is kept under a name with the date.
+/// Fails while a server uses the folder.
 pub fn restore(folder: &Path, file: &Path, replace: bool) -> Result<Restored, CopyError> {
     make_folder(folder).map_err(io_error(folder))?;
     let _lock = lock(folder)?;
@@ -199,26 +199,26 @@ pub fn restore(folder: &Path, file: &Path, replace: bool) -> Result<Restored, Co
     restored
 }
 
-/// Copies `file` to `new`, checks it, and makes it a database whose past is its own. Returns its head and the date.
+/// Copies `file` to `new`, checks it, and gives it a new incarnation. Returns its head and the date.
 fn prepare(file: &Path, new: &Path) -> Result<(Head, String), CopyError> {
     fs::copy(file, new).map_err(io_error(file))?;
-    let log = beside(file, "-wal");
+    let log = with_suffix(file, "-wal");
     if log.exists() {
-        fs::copy(&log, beside(new, "-wal")).map_err(io_error(&log))?;
+        fs::copy(&log, with_suffix(new, "-wal")).map_err(io_error(&log))?;
     }
-    let naming_file = |error| match error {
+    let with_path = |error| match error {
         OpenError::Foreign { .. } => OpenError::Foreign { path: file.to_owned() },
-        other => other.naming_file(file.to_owned()),
+        other => other.with_path(file.to_owned()),
     };
-    match schema::check_untouched(new).map_err(naming_file)? {
+    match schema::check_read_only(new).map_err(with_path)? {
         Found::Nothing => return Err(OpenError::Foreign { path: file.to_owned() }.into()),
         Found::Database | Found::Interrupted => {}
     }
     let mut connection = Connection::open(new)?;
-    schema::check(&connection, new).map_err(naming_file)?;
+    schema::check(&connection, new).map_err(with_path)?;
     let finding: String = connection
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
-        .map_err(|error| naming_file(error.into()))?;
+        .map_err(|error| with_path(error.into()))?;
     if finding != "ok" {
         return Err(CopyError::Damaged { path: file.to_owned(), finding });
     }
@@ -232,16 +232,16 @@ fn prepare(file: &Path, new: &Path) -> Result<(Head, String), CopyError> {
     Ok((head, date))
 }
 
-/// Gives the database that is there, if there is one, a second name. It keeps the first one until another database
-/// takes it, so that there is one at every moment. A write-ahead log whose database is gone goes aside as well:
-/// SQLite would replay it over the database that comes.
+/// Gives an existing database a second name. It keeps its first name until another database takes that, so that there is a
+/// database at every moment. The write-ahead log of a database that is gone is kept as well: SQLite would replay it over
+/// the restored database.
 fn keep_aside(
     folder: &Path,
     database: &Path,
     occupied: bool,
     date: &str,
 ) -> Result<Option<PathBuf>, CopyError> {
-    // Into one file, if it can be read; a damaged one is kept as it is.
+    // Merges the log into the database if it can be read; a damaged one is kept as it is.
     if occupied && let Ok(connection) = Connection::open(database) {
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).ok();
     }
@@ -249,33 +249,33 @@ fn keep_aside(
         1 => folder.join(format!("{DATABASE_FILE}.replaced-{date}")),
         _ => folder.join(format!("{DATABASE_FILE}.replaced-{date}-{number}")),
     };
-    let is_free = |path: &PathBuf| !path.exists() && !beside(path, "-wal").exists();
+    let is_free = |path: &PathBuf| !path.exists() && !with_suffix(path, "-wal").exists();
     let aside = (1..).map(name).find(is_free).expect("some number is free");
-    let log = beside(database, "-wal");
+    let log = with_suffix(database, "-wal");
     if log.exists() {
-        second_name(&log, &beside(&aside, "-wal"))?;
+        second_name(&log, &with_suffix(&aside, "-wal"))?;
     }
     if occupied {
         second_name(database, &aside)?;
     }
-    // They belong to the file that is put aside, and would be taken for those of the new one.
+    // They belong to the previous database, but SQLite would use them with the new one.
     for suffix in ["-wal", "-shm", "-journal"] {
-        let companion = beside(database, suffix);
+        let companion = with_suffix(database, suffix);
         remove(&companion).map_err(io_error(&companion))?;
     }
     Ok(occupied.then_some(aside))
 }
 
 fn second_name(from: &Path, to: &Path) -> Result<(), CopyError> {
-    // Where there are no second names the file moves.
+    // Without hard links the file is moved.
     fs::hard_link(from, to).or_else(|_| fs::rename(from, to)).map_err(io_error(to))
 }
 
 fn remove_with_companions(path: &Path) -> io::Result<()> {
-    ["", "-wal", "-shm", "-journal"].into_iter().try_for_each(|suffix| remove(&beside(path, suffix)))
+    ["", "-wal", "-shm", "-journal"].into_iter().try_for_each(|suffix| remove(&with_suffix(path, suffix)))
 }
 
-/// Removes a file if it is there.
+/// Removes a file if it exists.
 fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),

@@ -1,6 +1,6 @@
-//! The check for damage that runs beside the server, on a connection and a thread of its own.
+//! The check for damage that runs beside the server, on its own connection and thread.
 //!
-//! It looks at the structure of the file, not at what people wrote; `check.rs` does both.
+//! It checks the structure of the file; `check.rs` also checks the content.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -11,11 +11,12 @@ use rusqlite::{Connection, InterruptHandle};
 
 use super::super::health::Fault;
 use super::{OpenError, StoreError, open_reader};
+use crate::error_chain::ErrorChain;
 
-/// How often a check that is to stop is told so. One telling gets lost when it falls between two statements.
+/// Interval between two interrupts of a check that has to stop. An interrupt between two statements has no effect.
 const STOP_INTERVAL: Duration = Duration::from_millis(2);
 
-/// A check that runs, or has run.
+/// A running or finished check.
 pub(in crate::chat) struct DamageCheck {
     interrupt: InterruptHandle,
     thread: JoinHandle<()>,
@@ -28,7 +29,7 @@ impl fmt::Debug for DamageCheck {
 }
 
 impl DamageCheck {
-    /// Starts to check the database at `path`; `damaged` is called when something is wrong with it.
+    /// Starts to check the database at `path`. Calls `damaged` if it is damaged.
     pub(in crate::chat) fn start(
         path: &Path,
         damaged: impl FnOnce() + Send + 'static,
@@ -43,7 +44,7 @@ impl DamageCheck {
         Ok(Self { interrupt, thread })
     }
 
-    /// Ends the check and closes its connection. Blocks for some milliseconds.
+    /// Stops the check and closes its connection. Blocks for some milliseconds.
     pub(in crate::chat) fn stop(self) {
         while !self.thread.is_finished() {
             self.interrupt.interrupt();
@@ -69,25 +70,27 @@ fn run(connection: &Connection, path: PathBuf, damaged: impl FnOnce()) {
         }
         Err(error) if error.fault() == Some(Fault::Damaged) => {
             damaged();
-            report(&path, &error.to_string());
+            report(&path, &ErrorChain(&error).to_string());
         }
         Err(StoreError::Sqlite(error))
             if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => {}
-        Err(error) => tracing::warn!(%error, "the database cannot be checked for damage"),
+        Err(error) => {
+            tracing::warn!(error = %ErrorChain(&error), "the database cannot be checked for damage")
+        }
     }
 }
 
-/// Says, once, what is wrong and what to do.
+/// Logs damage, and what to do about it.
 pub(in crate::chat) fn report(path: &Path, finding: &str) {
     tracing::error!(
         file = %path.display(),
         finding,
-        "the database is damaged: nothing is stored any more, and what can be read is served; `chinwag check` \
-         says what is wrong, and `chinwag restore FILE --replace` puts a backup in its place"
+        "the database is damaged: nothing is stored any more, and everything that is readable is served; `chinwag check` \
+         lists the damage, and `chinwag restore FILE --replace` replaces the database with a backup"
     );
 }
 
-/// The first thing that is wrong with the structure of the file; nothing when it is whole.
+/// The first defect in the structure of the file; `None` if there is none.
 pub(super) fn quick_check(connection: &Connection) -> Result<Option<String>, StoreError> {
     let finding: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok((finding != "ok").then_some(finding))

@@ -1,4 +1,4 @@
-//! What can go wrong with the database, and which failures stop all writing.
+//! Errors of the database, and the faults that stop all writing.
 
 use std::path::PathBuf;
 
@@ -13,9 +13,9 @@ pub enum OpenError {
     /// The folder or a file in it cannot be used.
     #[error("cannot use {}", path.display())]
     Io {
-        /// What was to be used.
+        /// The folder or file.
         path: PathBuf,
-        /// Why it cannot.
+        /// The cause.
         source: std::io::Error,
     },
     /// Another process serves this folder.
@@ -24,76 +24,76 @@ pub enum OpenError {
         /// The folder.
         path: PathBuf,
     },
-    /// Written by a later version of this program.
+    /// A later version of this program wrote the database.
     #[error(
-        "the database is of version {found}, and this program knows versions up to {known}: it was left \
+        "the database is of version {found}, and this program supports versions up to {known}: it was left \
          untouched; use the newer program, or another data folder"
     )]
     Newer {
-        /// The file's version.
+        /// The database's version.
         found: u32,
-        /// The newest version that this program knows.
+        /// The newest version that this program supports.
         known: u32,
     },
-    /// Not a database of this program.
+    /// The file is not a database of this program.
     #[error("the file {} is not a database of this program: it was left untouched", path.display())]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// SQLite does not have a setting that durable writes need.
+    /// SQLite did not accept a setting that durable commits need.
     #[error(
-        "the database does not store durably: {setting} is {found}, and it has to be {needed}; use another \
-         data folder, on a local disk"
+        "the database does not store durably: {setting} is {found} and has to be {needed}; use another data folder, \
+         on a local disk"
     )]
     NotDurable {
-        /// The setting, as SQLite calls it.
+        /// SQLite's name of the setting.
         setting: &'static str,
         /// Its value.
         found: String,
-        /// The value that durable writes need.
+        /// The value that durable commits need.
         needed: &'static str,
     },
     /// The file's structure is broken.
     #[error(
-        "the database {} is damaged: `chinwag check` says what is wrong, and `chinwag restore FILE --replace` \
-         puts a backup in its place",
+        "the database {} is damaged: `chinwag check` lists the damage, and `chinwag restore FILE --replace` replaces \
+         the database with a backup",
         path.display()
     )]
     Damaged {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         source: StoreError,
     },
-    /// Opening writes a little, and the system refuses that.
+    /// Opening writes to the database, and the system refused that.
     #[error("the database {} cannot be written to; its disk may be full", path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
-        /// What SQLite says.
+        /// SQLite's error.
         source: StoreError,
     },
-    /// SQLite refused.
+    /// SQLite returned an error.
     #[error("the database cannot be opened")]
     Sqlite(#[from] rusqlite::Error),
-    /// The first room cannot be made, or the rooms cannot be read.
+    /// The first room cannot be created, or the rooms cannot be read.
     #[error("the database cannot be read")]
     Store(#[from] StoreError),
-    /// The system gave no random numbers.
-    #[error("the system gave no random numbers")]
+    /// The system provided no random numbers.
+    #[error("the system provided no random numbers")]
     Random(#[from] getrandom::Error),
-    /// A thread cannot be started.
-    #[error("the system started no thread")]
+    /// A thread could not be started.
+    #[error("a thread could not be started")]
     Thread(#[source] std::io::Error),
 }
 
 impl OpenError {
-    /// The same, with the file's name when the file at `path` is damaged or cannot be written to.
-    pub(in crate::chat) fn naming_file(self, path: PathBuf) -> Self {
+    /// Adds the path of the database to an error that says that it is damaged or cannot be written to.
+    pub(in crate::chat) fn with_path(self, path: PathBuf) -> Self {
         match self {
             Self::Sqlite(error) if StoreError::fault_of(&error).is_some() => {
-                Self::Store(error.into()).naming_file(path)
+                Self::Store(error.into()).with_path(path)
             }
             Self::Store(source) => match source.fault() {
                 Some(Fault::Damaged) => Self::Damaged { path, source },
@@ -105,24 +105,24 @@ impl OpenError {
     }
 }
 
-/// Why something could not be read or written.
+/// Why a read or a write failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// SQLite refused.
-    #[error("sqlite: {0}")]
+    /// SQLite returned an error.
+    #[error("sqlite failed")]
     Sqlite(#[from] rusqlite::Error),
     /// A stored event cannot be decoded.
-    #[error("a stored event cannot be decoded: {0}")]
+    #[error("a stored event cannot be decoded")]
     Decode(#[from] prost::DecodeError),
-    /// A number that must be there is not.
-    #[error("the log of room {room} has a hole after event {after}")]
-    Hole {
+    /// A sequence number is missing.
+    #[error("the log of room {room} has a gap after event {after}")]
+    Gap {
         /// The room's number in the database.
         room: u32,
-        /// The last event before the hole.
+        /// The last event before the gap.
         after: u64,
     },
-    /// A file of the database is no longer the one that was opened, or another program has written to it.
+    /// A file of the database is no longer the one that was opened, or another program wrote to it.
     #[error("the file {} was removed, moved, replaced or written to while the server used it", path.display())]
     Replaced {
         /// The file.
@@ -131,10 +131,10 @@ pub enum StoreError {
     /// The store was closed.
     #[error("the store is closed")]
     Closed,
-    /// As many reads wait as may.
+    /// The reader's queue is full.
     #[error("too many reads wait")]
     Busy,
-    /// A read reached a time limit.
+    /// A read exceeded its time limit.
     #[error("a read took too long")]
     TookTooLong,
     /// A read panicked.
@@ -143,13 +143,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What is wrong with the whole database when this is no failure of one statement.
+    /// The fault of the whole database, if this error is not limited to one statement.
     pub(in crate::chat) fn fault(&self) -> Option<Fault> {
         match self {
             Self::Sqlite(error) => Self::fault_of(error),
             Self::Replaced { .. } => Some(Fault::Replaced),
-            // What was stored could be decoded and had no hole.
-            Self::Decode(_) | Self::Hole { .. } => Some(Fault::Damaged),
+            // Stored events could be decoded, and their numbers were dense.
+            Self::Decode(_) | Self::Gap { .. } => Some(Fault::Damaged),
             Self::Closed | Self::Busy | Self::TookTooLong | Self::Panicked => None,
         }
     }

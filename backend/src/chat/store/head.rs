@@ -1,7 +1,7 @@
-//! The head file: a small file beside the database that remembers how far the logs had grown.
+//! The head file: a small file beside the database that records how far the logs had grown.
 //!
-//! An older copy that is put in the database's place does not agree with it, which is how the next start
-//! notices. It also says whether the last server closed the database, and which file it left.
+//! An older copy in the place of the database does not match it, which the next start notices. It also records whether
+//! the last server closed the database, and the state of the file then.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Seek as _, SeekFrom, Write as _};
@@ -16,28 +16,28 @@ pub const HEAD_FILE: &str = "chinwag.head";
 /// The first word of the file: its kind and version.
 const KIND: &str = "chinwag-head-1";
 
-/// What the head file says.
+/// Content of the head file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Head {
-    /// The incarnation that the database was given when it was last opened; see `incarnation.rs`.
+    /// The database's incarnation when it was last opened; see `incarnation.rs`.
     pub(super) incarnation: u64,
-    /// The events of all rooms together. While a server runs it may be some seconds behind, never ahead.
+    /// Number of events of all rooms. May lag by some seconds while a server runs; never ahead.
     pub(super) events: u64,
-    /// The database file as a server left it when it closed it; nothing while one runs, and after a kill.
+    /// State of the database file after it was closed; `None` while a server runs, and after a kill.
     pub(super) closed: Option<Stamp>,
 }
 
-/// What changes when a program writes to a file.
+/// Size and modification time of a file: they change when a program writes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stamp {
-    /// Bytes.
+    /// Size in bytes.
     size: u64,
-    /// When it was last written to, nanoseconds since 1970-01-01T00:00:00Z.
+    /// Modification time, nanoseconds since 1970-01-01T00:00:00Z.
     modified_ns: u64,
 }
 
 impl Stamp {
-    /// Of the file as it is now.
+    /// The current stamp of a file.
     pub(super) fn of(path: &Path) -> io::Result<Self> {
         let metadata = fs::metadata(path)?;
         let modified = metadata.modified()?.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -77,7 +77,7 @@ pub(in crate::chat) struct HeadFile {
 }
 
 impl HeadFile {
-    /// What the head file in `folder` says; nothing when there is none, or none that can be understood.
+    /// Reads the head file in `folder`; `None` if it does not exist or cannot be parsed.
     pub(super) fn read(folder: &Path) -> Result<Option<Head>, OpenError> {
         let path = folder.join(HEAD_FILE);
         match fs::read(&path) {
@@ -87,13 +87,13 @@ impl HeadFile {
         }
     }
 
-    /// Writes the head file in `folder` so that it is on disk.
+    /// Writes the head file in `folder` durably.
     pub(super) fn write(folder: &Path, head: Head) -> Result<Self, OpenError> {
         let path = folder.join(HEAD_FILE);
         let write = || {
             let file = File::options().create(true).write(true).truncate(false).open(&path)?;
             let mut head_file = Self { file, database: folder.join(super::DATABASE_FILE), head };
-            head_file.put(head)?;
+            head_file.overwrite(head)?;
             head_file.file.set_len(head.to_line().len() as u64)?;
             head_file.file.sync_all()?;
             sync_folder(folder)?;
@@ -102,21 +102,21 @@ impl HeadFile {
         write().map_err(|source| OpenError::Io { path: path.clone(), source })
     }
 
-    /// Remembers how many events there are, without waiting for the disk: after a power cut the number may be
-    /// an older one, which promises less and nothing wrong.
-    pub(in crate::chat) fn note_events(&mut self, events: u64) -> io::Result<()> {
-        if events == self.head.events { Ok(()) } else { self.put(Head { events, ..self.head }) }
+    /// Records the number of events without a sync: after a power cut the number may be an older one, which is still
+    /// correct.
+    pub(in crate::chat) fn record_events(&mut self, events: u64) -> io::Result<()> {
+        if events == self.head.events { Ok(()) } else { self.overwrite(Head { events, ..self.head }) }
     }
 
-    /// Remembers that the database was closed and how it was left; on disk when it returns.
-    pub(in crate::chat) fn note_closed(mut self, events: u64) -> io::Result<()> {
+    /// Records durably that the database was closed, and its state.
+    pub(in crate::chat) fn record_closed(mut self, events: u64) -> io::Result<()> {
         let closed = Some(Stamp::of(&self.database)?);
-        self.put(Head { events, closed, ..self.head })?;
+        self.overwrite(Head { events, closed, ..self.head })?;
         self.file.sync_all()
     }
 
-    /// Overwrites the line in its place. It is shorter than a disk's sector, so it is never half written.
-    fn put(&mut self, head: Head) -> io::Result<()> {
+    /// Overwrites the line in place. It is shorter than a disk sector, so the write is atomic.
+    fn overwrite(&mut self, head: Head) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(head.to_line().as_bytes())?;
         self.head = head;
@@ -130,7 +130,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Windows opens no folders; its file systems log changes of names.
+/// Windows cannot open folders; its file systems journal changes of names.
 #[cfg(not(unix))]
 pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
@@ -141,16 +141,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_head_is_read_as_it_was_written_and_nothing_else_is_one() {
+    fn head_file_round_trips_and_other_content_is_ignored() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(HeadFile::read(folder.path()).unwrap(), None);
         fs::write(folder.path().join(super::super::DATABASE_FILE), "some bytes").unwrap();
         let head = Head { incarnation: u64::MAX - 3, events: 7, closed: None };
         let mut file = HeadFile::write(folder.path(), head).unwrap();
         assert_eq!(HeadFile::read(folder.path()).unwrap(), Some(head));
-        file.note_events(123_456).unwrap();
+        file.record_events(123_456).unwrap();
         assert_eq!(HeadFile::read(folder.path()).unwrap(), Some(Head { events: 123_456, ..head }));
-        file.note_closed(123_457).unwrap();
+        file.record_closed(123_457).unwrap();
         let closed = HeadFile::read(folder.path()).unwrap().unwrap();
         let stamp = Stamp::of(&folder.path().join(super::super::DATABASE_FILE)).unwrap();
         assert_eq!(closed, Head { events: 123_457, closed: Some(stamp), ..head });

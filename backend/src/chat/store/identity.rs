@@ -1,7 +1,7 @@
-//! Which files an open database consists of, so that the writer notices when their names lead to others.
+//! The identity of an open database's files, so that the writer notices when they are removed or replaced.
 //!
-//! SQLite goes on writing into a file that was removed or replaced, and the next start does not find what it
-//! wrote. Knows nothing of what is in the files.
+//! SQLite keeps writing to a file that was removed or replaced, and the next start does not find what it wrote. Knows
+//! nothing of the files' content.
 
 use std::cell::Cell;
 use std::io;
@@ -11,22 +11,22 @@ use rusqlite::Connection;
 
 use super::StoreError;
 
-/// The database's files as they were opened: the database, its write-ahead log, and the log's index.
+/// The files as they were opened: the database, its write-ahead log, and the log's index.
 #[derive(Debug)]
 pub(super) struct Identity {
     database: PathBuf,
-    /// The database file as this process has left it.
-    left: Cell<(FileId, Content)>,
-    /// The log and its index.
-    others: [(PathBuf, FileId); 2],
+    /// The database file as this process last wrote it.
+    database_state: Cell<(FileId, Content)>,
+    /// The write-ahead log and its index.
+    log_and_index: [(PathBuf, FileId); 2],
 }
 
-/// What changes when a program writes to a file.
+/// Size and modification time of a file: they change when a program writes to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Content {
-    /// Bytes.
+    /// Size in bytes.
     size: u64,
-    /// When it was last written to. Whole seconds: some file systems forget the parts.
+    /// Modification time in whole seconds: some file systems lose the fraction.
     modified: i64,
 }
 
@@ -39,59 +39,62 @@ impl Content {
 }
 
 impl Identity {
-    /// Of the files that `connection` has open under the name `path`. The write-ahead log has to be there, so
-    /// something has to have been written.
+    /// Describes the files that `connection` has open under the name `path`. The write-ahead log has to exist, so something
+    /// must have been written.
     pub(super) fn of(connection: &Connection, path: &Path) -> io::Result<Self> {
-        // SQLite follows a symbolic link and puts the log beside the link's target.
+        // SQLite follows a symbolic link and creates the log beside its target.
         let target = connection.path().filter(|target| !target.is_empty()).map_or(path, Path::new);
-        let other = |suffix| {
-            let path = beside(target, suffix);
-            FileId::look(&path).map(|(id, _)| (path, id))
+        let companion = |suffix| {
+            let path = with_suffix(target, suffix);
+            FileId::stat(&path).map(|(id, _)| (path, id))
         };
-        let left = Cell::new(FileId::look(path)?);
-        Ok(Self { database: path.to_owned(), left, others: [other("-wal")?, other("-shm")?] })
+        let database_state = Cell::new(FileId::stat(path)?);
+        Ok(Self {
+            database: path.to_owned(),
+            database_state,
+            log_and_index: [companion("-wal")?, companion("-shm")?],
+        })
     }
 
-    /// Refuses when a name leads to another file, or to none, or when another program has written to the database. A file
-    /// cannot come back under its old number: the number stays taken for as long as the database is open.
+    /// Fails when a name leads to another file or to none, or when another program wrote to the database. Inode numbers
+    /// are not reused while the database is open.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        // Anything but a clear answer counts as another file: a system that cannot say where the file is cannot promise
-        // that the next start will find it.
-        if FileId::look(&self.database).ok() != Some(self.left.get()) {
+        // An unreadable file counts as replaced: if the system cannot find it now, the next start may not find it either.
+        if FileId::stat(&self.database).ok() != Some(self.database_state.get()) {
             return Err(StoreError::Replaced { path: self.database.clone() });
         }
-        match self.others.iter().find(|(path, id)| !id.is_at(path)) {
+        match self.log_and_index.iter().find(|(path, id)| !id.is_at(path)) {
             None => Ok(()),
             Some((path, _)) => Err(StoreError::Replaced { path: path.clone() }),
         }
     }
 
-    /// This process has written to the database file.
-    pub(super) fn note_written(&self) {
-        // When it is another file now, the next look finds that.
-        if let Ok((id, content)) = FileId::look(&self.database)
-            && id == self.left.get().0
+    /// Records that this process wrote to the database file.
+    pub(super) fn record_own_write(&self) {
+        // If it is another file by now, the next check finds that.
+        if let Ok((id, content)) = FileId::stat(&self.database)
+            && id == self.database_state.get().0
         {
-            self.left.set((id, content));
+            self.database_state.set((id, content));
         }
     }
 
-    /// Whether the database is in its place and the log has no name any more: then the log's content can still
-    /// be copied into the database.
+    /// Whether the database is in its place and only the log was removed: then the log's content can still be copied into
+    /// the database.
     pub(super) fn only_log_is_gone(&self) -> bool {
-        let gone = matches!(self.others[0].0.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
-        gone && FileId::look(&self.database).ok() == Some(self.left.get())
+        let gone = matches!(self.log_and_index[0].0.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound);
+        gone && FileId::stat(&self.database).ok() == Some(self.database_state.get())
     }
 }
 
-/// The path with `suffix` at the end of its last part.
-pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
+/// `path` with `suffix` appended to its last component.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     name.into()
 }
 
-/// What makes a file this file and no other.
+/// Identifies a file.
 #[cfg(unix)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct FileId {
@@ -101,8 +104,8 @@ struct FileId {
 
 #[cfg(unix)]
 impl FileId {
-    /// The file at `path`. By name, never by opening: closing any handle of the file would drop SQLite's locks on it.
-    fn look(path: &Path) -> io::Result<(Self, Content)> {
+    /// Looks up the file at `path`. Never opens it: closing any handle would drop SQLite's locks on the file.
+    fn stat(path: &Path) -> io::Result<(Self, Content)> {
         use std::os::unix::fs::MetadataExt as _;
         let metadata = path.metadata()?;
         if metadata.nlink() == 0 {
@@ -119,15 +122,15 @@ struct FileId;
 
 #[cfg(not(unix))]
 impl FileId {
-    fn look(path: &Path) -> io::Result<(Self, Content)> {
-        // Windows tells late when a file that is open was written to.
+    fn stat(path: &Path) -> io::Result<(Self, Content)> {
+        // Windows updates the metadata of an open file late.
         path.metadata().map(|_| (Self, Content { size: 0, modified: 0 }))
     }
 }
 
 impl FileId {
     fn is_at(self, path: &Path) -> bool {
-        Self::look(path).is_ok_and(|(id, _)| id == self)
+        Self::stat(path).is_ok_and(|(id, _)| id == self)
     }
 }
 
@@ -148,13 +151,13 @@ mod tests {
     }
 
     #[test]
-    fn each_file_that_goes_or_is_replaced_is_noticed() {
+    fn removed_or_replaced_files_are_noticed() {
         for suffix in ["", "-wal", "-shm"] {
             for put_another in [false, true] {
                 let folder = tempfile::tempdir().unwrap();
                 let (_connection, identity, path) = open(folder.path());
                 identity.check().unwrap();
-                let file = beside(&path, suffix);
+                let file = with_suffix(&path, suffix);
                 let copy = folder.path().join("copy");
                 fs::copy(&file, &copy).unwrap();
                 fs::remove_file(&file).unwrap();
@@ -174,11 +177,11 @@ mod tests {
     }
 
     #[test]
-    fn what_another_program_writes_is_noticed_and_what_this_one_writes_is_not() {
+    fn writes_of_other_programs_are_noticed_and_own_writes_are_not() {
         let folder = tempfile::tempdir().unwrap();
         let (connection, identity, path) = open(folder.path());
         connection.execute_batch("INSERT INTO t VALUES (1); PRAGMA wal_checkpoint(PASSIVE)").unwrap();
-        identity.note_written();
+        identity.record_own_write();
         connection.execute_batch("INSERT INTO t VALUES (2)").unwrap();
         identity.check().unwrap();
         let mut bytes = fs::read(&path).unwrap();
@@ -191,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moved_folder_is_noticed_and_a_moved_back_one_is_the_same() {
+    fn moved_folder_is_noticed_until_it_is_moved_back() {
         let parent = tempfile::tempdir().unwrap();
         let (folder, aside) = (parent.path().join("data"), parent.path().join("aside"));
         fs::create_dir(&folder).unwrap();
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_database_behind_a_link_is_the_file_behind_it() {
+    fn database_behind_a_symbolic_link_is_its_target() {
         let folder = tempfile::tempdir().unwrap();
         let elsewhere = tempfile::tempdir().unwrap();
         let link = folder.path().join("test.db");

@@ -1,9 +1,7 @@
-//! The database's incarnation: a random number that it is given each time it is opened, and that the head file
-//! beside it repeats.
+//! The database's incarnation: a random number that is renewed at each opening, and repeated in the head file.
 //!
-//! When the two do not agree, or the head file knows of more events than the database has, the database is
-//! an older copy. Then all rooms get new epochs, so that every client's cursor is LOST and none continues a
-//! history that is gone.
+//! If the two differ, or the head file counts more events than the database has, the database is an older copy. Then all
+//! rooms get new epochs, so that every client's cursor is LOST and none continues a lost history.
 
 use std::path::Path;
 
@@ -13,45 +11,45 @@ use super::super::random;
 use super::head::{Head, HeadFile};
 use super::{OpenError, StoreError};
 
-/// What the database says of itself.
+/// The incarnations in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stored {
-    /// The incarnation of the last opening.
+    /// That of the last opening.
     current: u64,
-    /// The one before. The head file still has it when a start was killed between the two writes.
+    /// The one before. The head file still has it if a start was killed between the two writes.
     previous: u64,
 }
 
-/// How the database relates to the head file.
+/// Relation between the database and the head file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Judgement {
-    /// It is the one that the folder had.
+enum Relation {
+    /// The head file belongs to this database.
     Same,
-    /// It has never been opened with a head file.
+    /// The database was never opened with a head file.
     First,
-    /// It is an older copy, or came from elsewhere.
-    WentBack(&'static str),
+    /// The database is an older copy, or came from elsewhere.
+    OlderCopy(&'static str),
 }
 
-fn judge(stored: Option<Stored>, head: Option<Head>, events: u64) -> Judgement {
+fn relate(stored: Option<Stored>, head: Option<Head>, events: u64) -> Relation {
     let (stored, head) = match (stored, head) {
-        (None, None) => return Judgement::First,
-        // A new database, or one of an older version of this program, in a folder that had another.
-        (None, Some(head)) if events == 0 || head.events <= events => return Judgement::First,
-        (None, Some(_)) => return Judgement::WentBack("it has fewer events than the head file counts"),
-        (Some(_), None) => return Judgement::WentBack("its head file is missing"),
+        (None, None) => return Relation::First,
+        // A new database, or one of an older program version, in a folder that had another one.
+        (None, Some(head)) if events == 0 || head.events <= events => return Relation::First,
+        (None, Some(_)) => return Relation::OlderCopy("it has fewer events than the head file counts"),
+        (Some(_), None) => return Relation::OlderCopy("its head file is missing"),
         (Some(stored), Some(head)) => (stored, head),
     };
     if head.incarnation != stored.current && head.incarnation != stored.previous {
-        return Judgement::WentBack("it is not the one that was opened here last");
+        return Relation::OlderCopy("it is not the one that was opened here last");
     }
     if head.events > events {
-        return Judgement::WentBack("it has fewer events than the head file counts");
+        return Relation::OlderCopy("it has fewer events than the head file counts");
     }
-    Judgement::Same
+    Relation::Same
 }
 
-/// Gives the database in `folder` a new incarnation, and its rooms new epochs when it is an older copy.
+/// Gives the database in `folder` a new incarnation, and new epochs to its rooms if it is an older copy.
 pub(super) fn begin(
     connection: &mut Connection,
     folder: &Path,
@@ -62,11 +60,11 @@ pub(super) fn begin(
     let events = count_events(&transaction)?;
     let incarnation = random::epoch()?;
     let fresh = Head { incarnation, events, closed: None };
-    match judge(stored, head, events) {
-        Judgement::Same => {}
-        // The head file goes first: killed in between, the next start finds the database as it was.
-        Judgement::First => drop(HeadFile::write(folder, fresh)?),
-        Judgement::WentBack(reason) => {
+    match relate(stored, head, events) {
+        Relation::Same => {}
+        // The head file first: after a kill in between, the next start finds the database as it was.
+        Relation::First => drop(HeadFile::write(folder, fresh)?),
+        Relation::OlderCopy(reason) => {
             tracing::warn!(
                 reason,
                 "the database is an older copy, or was brought here from elsewhere: all rooms get new epochs, \
@@ -76,7 +74,7 @@ pub(super) fn begin(
         }
     }
     let previous = match (stored, head) {
-        // Several starts were interrupted before the head file was written: it still says what it said.
+        // After several starts that were killed before they wrote the head file, it still has this one.
         (Some(old), Some(head)) if head.incarnation == old.previous => old.previous,
         (Some(old), _) => old.current,
         (None, _) => incarnation,
@@ -86,16 +84,16 @@ pub(super) fn begin(
     HeadFile::write(folder, fresh)
 }
 
-/// Makes a copy one that no head file agrees with, so that wherever it is put it counts as an older copy.
-pub(super) fn disown(connection: &mut Connection) -> Result<(), OpenError> {
+/// Gives a backup an incarnation that matches no head file, so that it counts as an older copy wherever it is put.
+pub(super) fn detach(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     store(&transaction, Stored { current: random::epoch()?, previous: random::epoch()? })?;
     transaction.commit()?;
     Ok(())
 }
 
-/// Gives the database a new incarnation and its rooms new epochs, whatever it was before. Returns what its head file
-/// has to say while nobody uses it.
+/// Gives the database a new incarnation and its rooms new epochs in any case. Returns the matching head for a database that
+/// is not open.
 pub(super) fn renew(connection: &mut Connection) -> Result<Head, OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (incarnation, events) = (random::epoch()?, count_events(&transaction)?);
@@ -123,7 +121,7 @@ fn store(transaction: &Transaction<'_>, stored: Stored) -> Result<(), rusqlite::
     Ok(())
 }
 
-/// The events of all rooms. Their numbers are dense, so the last one of each room counts them.
+/// Number of events of all rooms. Their numbers are dense, so the last one of a room is its count.
 fn count_events(connection: &Connection) -> Result<u64, rusqlite::Error> {
     connection.query_row(
         "SELECT coalesce(sum((SELECT max(seq) FROM events WHERE room = rooms.key)), 0) FROM rooms",
@@ -145,7 +143,7 @@ fn renew_epochs(transaction: &Transaction<'_>) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// The row that a writer changes to find out whether the disk takes writes again.
+/// Writes a row without meaning to test whether the disk accepts writes.
 pub(super) fn probe(connection: &Connection, now_ms: i64) -> Result<(), StoreError> {
     connection.prepare_cached("UPDATE incarnation SET written_ms = ?1")?.execute([now_ms])?;
     Ok(())
@@ -157,10 +155,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_older_copy_is_known_by_its_incarnation_or_by_its_events() {
+    fn older_copy_is_detected_by_incarnation_or_event_count() {
         let stored = Some(Stored { current: 2, previous: 1 });
         let head = |incarnation, events| Some(Head { incarnation, events, closed: None });
-        for (stored, head, went_back) in [
+        for (stored, head, is_older) in [
             (None, None, false),
             (None, head(9, 10), false),
             (None, head(9, 11), true),
@@ -168,19 +166,19 @@ mod tests {
             (stored, head(2, 10), false),
             (stored, head(2, 9), false),
             (stored, head(2, 11), true),
-            // Killed between the two writes of a start.
+            // A start was killed between the two writes.
             (stored, head(1, 10), false),
             (stored, head(1, 11), true),
             (stored, head(3, 10), true),
         ] {
-            let judgement = judge(stored, head, 10);
-            let found = matches!(judgement, Judgement::WentBack(_));
-            assert_eq!(found, went_back, "{stored:?} {head:?}: {judgement:?}");
+            let relation = relate(stored, head, 10);
+            let found = matches!(relation, Relation::OlderCopy(_));
+            assert_eq!(found, is_older, "{stored:?} {head:?}: {relation:?}");
         }
     }
 
     #[test]
-    fn a_head_file_that_several_starts_could_not_write_still_names_the_database() {
+    fn head_file_stays_valid_after_several_killed_starts() {
         let folder = tempfile::tempdir().unwrap();
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection).unwrap();
@@ -189,11 +187,11 @@ mod tests {
         let head = Some(Head { incarnation: written, events: 0, closed: None });
 
         for _ in 0..3 {
-            // Its own head file goes nowhere.
+            // The new head file is written to another folder.
             let elsewhere = tempfile::tempdir().unwrap();
             begin(&mut connection, elsewhere.path(), head).unwrap();
-            let judgement = judge(stored(&connection).unwrap(), head, 0);
-            assert!(matches!(judgement, Judgement::Same), "{judgement:?}");
+            let relation = relate(stored(&connection).unwrap(), head, 0);
+            assert!(matches!(relation, Relation::Same), "{relation:?}");
         }
     }
 }

@@ -1,28 +1,29 @@
-//! The queries of those who read. Which connection they run on, and when, is the readers' business.
+//! The read queries. The readers decide when and on which connection they run.
 
 use prost::Message;
 use proto::EncodedSubscribeResponse;
 use proto::chat::v1 as pb;
+use proto::limits::chat::MAX_PAGE_BYTES;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::super::encoding::{EventsFrame, entry_len, fingerprint};
 use super::super::session::TokenHash;
 use super::super::types::{PageRange, RoomId, RoomKey, RoomView, User, UserKey};
-use super::super::wire::{EventsFrame, entry_len, fingerprint};
 use super::StoreError;
 
-/// The most bytes that the events of a page take, leaving room below 1 MiB for the rest of the answer.
-const PAGE_BYTES: usize = 1024 * 1024 - 1024;
+/// Maximum size of a page's events, bytes: leaves room for the rest of the response below [`MAX_PAGE_BYTES`].
+const PAGE_BYTES: usize = MAX_PAGE_BYTES - 1024;
 
-/// A session as it is stored.
+/// A stored session.
 #[derive(Clone, Debug)]
 pub(in crate::chat) struct SessionRow {
     pub(in crate::chat) user: User,
     pub(in crate::chat) expires_at_ms: i64,
-    /// Whether it has been used since it was made.
+    /// Whether it has been used since `Join`.
     pub(in crate::chat) used: bool,
 }
 
-/// The session with this token, expired or not.
+/// The session with this token, valid or expired.
 pub(in crate::chat) fn session(
     connection: &Connection,
     token: &TokenHash,
@@ -40,7 +41,7 @@ pub(in crate::chat) fn session(
     Ok(row.optional()?)
 }
 
-/// Every room as `user` sees it, by creation, all at one moment.
+/// All rooms as `user` sees them, in order of creation, from one snapshot.
 pub(in crate::chat) fn rooms(connection: &Connection, user: UserKey) -> Result<Vec<RoomView>, StoreError> {
     let mut statement = connection.prepare_cached(
         "SELECT rooms.key, rooms.id, rooms.name, rooms.created_at_ms, rooms.epoch,
@@ -53,7 +54,7 @@ pub(in crate::chat) fn rooms(connection: &Connection, user: UserKey) -> Result<V
          LEFT JOIN markers ON markers.user = ?1 AND markers.room = rooms.key
          ORDER BY rooms.key",
     )?;
-    // One statement reads one snapshot.
+    // A single statement reads from a single snapshot.
     let rooms = statement.query_map([user.0], room_view)?.collect::<Result<_, _>>()?;
     Ok(rooms)
 }
@@ -64,7 +65,7 @@ fn room_view(row: &Row<'_>) -> Result<RoomView, rusqlite::Error> {
     let key: usize = row.get(0)?;
     Ok(RoomView {
         key: RoomKey::from_index(key - 1),
-        id: RoomId::named(id),
+        id: RoomId::new(id),
         name: name.into(),
         created_at_ms: row.get(3)?,
         epoch: row.get::<_, i64>(4)?.cast_unsigned(),
@@ -75,7 +76,7 @@ fn room_view(row: &Row<'_>) -> Result<RoomView, rusqlite::Error> {
     })
 }
 
-/// The fingerprint of an event; nothing when there is no such event.
+/// The fingerprint of an event; `None` if there is no such event.
 pub(in crate::chat) fn fingerprint_at(
     connection: &Connection,
     room: RoomKey,
@@ -87,13 +88,13 @@ pub(in crate::chat) fn fingerprint_at(
     Ok(found.optional()?)
 }
 
-/// A room's messages above a user's marker that somebody else wrote.
+/// Number of messages of other users above a user's marker.
 pub(super) fn unread(messages: u64, read_messages: u64, own_above: u64) -> u32 {
     u32::try_from(messages.saturating_sub(read_messages).saturating_sub(own_above)).unwrap_or(u32::MAX)
 }
 
-/// The next stored events above `after` and up to `head`, as frames, and the last one's number; no more than fill
-/// `budget` bytes.
+/// Reads the stored events above `after`, up to `head` and about `budget` bytes. Returns them as frames, with the number
+/// of the last one.
 pub(in crate::chat) fn replay_page(
     connection: &Connection,
     room: RoomKey,
@@ -129,7 +130,7 @@ pub(in crate::chat) fn replay_page(
         frames.push(frame.finish());
     }
     if last == after && last < head {
-        return Err(StoreError::Hole { room: room.number(), after });
+        return Err(StoreError::Gap { room: room.number(), after });
     }
     Ok((frames, last))
 }
@@ -139,13 +140,13 @@ pub(in crate::chat) fn replay_page(
 pub(in crate::chat) struct EventsPage {
     pub(in crate::chat) events: Vec<pb::Event>,
     pub(in crate::chat) head: u64,
-    /// Of the event at `head`.
+    /// Fingerprint of the event at `head`.
     pub(in crate::chat) head_fingerprint: u64,
     pub(in crate::chat) has_earlier: bool,
     pub(in crate::chat) has_later: bool,
 }
 
-/// The page of `room` that `range` asks for, at most `limit` events and about 1 MiB.
+/// The requested page of `room`, at most `limit` events and about 1 MiB.
 pub(in crate::chat) fn page(
     connection: &Connection,
     room: RoomKey,
@@ -165,17 +166,17 @@ pub(in crate::chat) fn page(
     while let Some(row) = rows.next()? {
         let event = pb::Event::decode(blob(row, 0)?)?;
         if event.seq != first + events.len() as u64 {
-            return Err(StoreError::Hole { room: room.number(), after: event.seq - 1 });
+            return Err(StoreError::Gap { room: room.number(), after: event.seq - 1 });
         }
         events.push(event);
     }
-    // Every room has an event; 0 is what says nothing.
+    // Every room has an event; 0 means unknown.
     let head_fingerprint = fingerprint_at(&snapshot, room, head)?.unwrap_or(0);
     Ok(EventsPage { events, head, head_fingerprint, has_earlier: first > 1, has_later: last < head })
 }
 
-/// The first and the last number of the page when every event is small; the page is empty when the first is
-/// one more than the last.
+/// First and last number of the page, without regard to its size in bytes. An empty page has a first number one above the
+/// last.
 fn wanted(range: PageRange, limit: u64, head: u64) -> (u64, u64) {
     match range {
         PageRange::Newest => ((head + 1).saturating_sub(limit).max(1), head),
@@ -196,8 +197,8 @@ fn wanted(range: PageRange, limit: u64, head: u64) -> (u64, u64) {
     }
 }
 
-/// The part of `first..=last` that fits [`PAGE_BYTES`], kept from the end that `range` counts from. One event
-/// always fits.
+/// The part of `first..=last` that fits [`PAGE_BYTES`], beginning at the end that `range` counts from. One event always
+/// fits.
 fn fitting(
     connection: &Connection,
     room: RoomKey,
@@ -216,7 +217,7 @@ fn fitting(
         .map(|size| size.map(entry_len))
         .collect::<Result<_, _>>()?;
     if sizes.len() as u64 != last - first + 1 {
-        return Err(StoreError::Hole { room: room.number(), after: first + sizes.len() as u64 });
+        return Err(StoreError::Gap { room: room.number(), after: first + sizes.len() as u64 });
     }
     let start = match range {
         PageRange::After(_) => 0,
@@ -227,7 +228,7 @@ fn fitting(
     Ok((first + from as u64, first + to as u64))
 }
 
-/// Grows a range from `start` to both sides in turn, until neither neighbour fits `budget`.
+/// Extends a range from `start` to both sides in turn, until no neighbour fits into `budget`.
 fn grow(sizes: &[usize], start: usize, budget: usize) -> (usize, usize) {
     let (mut from, mut to) = (start, start);
     let mut bytes = sizes[start];
@@ -259,7 +260,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_lies_where_it_was_asked_for_and_inside_the_log() {
+    fn page_range_is_inside_the_log() {
         use PageRange::*;
         let table = [
             (Newest, 3, 10, (8, 10)),
@@ -288,14 +289,14 @@ mod tests {
     }
 
     #[test]
-    fn a_page_that_is_too_large_is_cut_on_both_sides_and_keeps_its_start() {
+    fn oversized_page_is_cut_on_both_sides_of_its_start() {
         let sizes = [4, 4, 4, 4, 4];
         assert_eq!(grow(&sizes, 2, 12), (1, 3));
         assert_eq!(grow(&sizes, 0, 8), (0, 1));
         assert_eq!(grow(&sizes, 4, 9), (3, 4));
         assert_eq!(grow(&sizes, 2, 1), (2, 2));
         assert_eq!(grow(&sizes, 2, 100), (0, 4));
-        // A large neighbour on one side does not stop the other, and nothing is left out between.
+        // A large neighbour on one side does not stop the other side.
         assert_eq!(grow(&[4, 100, 4, 4, 4], 2, 12), (2, 4));
     }
 }

@@ -1,8 +1,8 @@
-//! The threads that read the database, each on a connection of its own, and what waits for them.
+//! The reader threads, each with its own connection, and the queue of reads.
 //!
-//! Knows no query. Nothing of a reader is ever held by a future: a read runs to its end on the reader's
-//! thread, within a time limit, and the caller waits for the answer alone. A caller whose body is no longer
-//! polled, because its peer takes nothing, holds up nobody.
+//! Knows no query. A future never holds a reader: a read runs to its end on the reader's thread, within a time limit, and
+//! the future only waits for the result. So a caller that is no longer polled, because its client takes nothing, blocks
+//! nobody.
 
 mod fair_queue;
 
@@ -13,11 +13,13 @@ use std::net::IpAddr;
 use std::os::raw::c_int;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex};
+use proto::limits::chat::MAX_WAITING_PAGES_PER_USER;
 use rusqlite::{Connection, ErrorCode};
 use tokio::sync::oneshot;
 
@@ -25,59 +27,57 @@ use self::fair_queue::FairQueue;
 use super::super::types::UserKey;
 use super::{OpenError, StoreError, open_reader};
 
-/// How many reads run at the same time. A page is read in about a millisecond, and more threads than cores
-/// make none of them faster.
+/// Number of reader threads. A page takes about a millisecond to read, and more threads than cores are no faster.
 const READERS: usize = 4;
 
-/// How many reads may wait, of all callers together. When there are as many, one more takes the place of the
-/// newest read of the requester who has most waiting, which is refused with [`StoreError::Busy`]: many guests who ask
-/// for much do not keep those out who ask for little.
+/// Maximum number of queued reads of all requesters. At the limit, a new read displaces the newest read of the requester
+/// with the most reads, which fails with [`StoreError::Busy`]: requesters with many reads do not block those with few.
 const QUEUED_READS: usize = 4_096;
 
-/// How many calls of one user may wait, and how many of their streams: a stream waits for one read at most,
-/// and a page asks for a few at once. Above it a read is refused with [`StoreError::Busy`].
-const QUEUED_READS_PER_USER: usize = 32;
+/// Maximum number of queued calls of one user, and of their streams. A stream queues at most one read, and a page of the
+/// browser a few. Further reads are refused with [`StoreError::Busy`].
+const QUEUED_READS_PER_USER: usize = MAX_WAITING_PAGES_PER_USER;
 
-/// How many reads may wait for one network: those that look for a session. After a restart everybody behind
-/// a proxy comes back at once. Above it a read is refused with [`StoreError::Busy`].
+/// Maximum number of queued session look-ups of one network. After a restart everybody behind a proxy returns at once.
+/// Further reads are refused with [`StoreError::Busy`].
 const QUEUED_READS_PER_NETWORK: usize = 1_024;
 
-/// How long one read may run; then it is interrupted with [`StoreError::TookTooLong`].
+/// Time limit of one read. Then it is interrupted with [`StoreError::TookTooLong`].
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a caller waits for an answer, the time in the queue included; then it is told
-/// [`StoreError::TookTooLong`]. A disk that does not answer cannot be interrupted, and holds the readers up.
+/// Longest wait of a caller, the time in the queue included. Then it gets [`StoreError::TookTooLong`]. Reads from a disk
+/// that does not respond cannot be interrupted, and block the readers.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How many steps of SQLite's machine are run between two looks at the clock: some microseconds.
-const STEPS_BETWEEN_LOOKS: c_int = 10_000;
+/// Number of SQLite's virtual machine steps between two checks of the deadline: some microseconds.
+const STEPS_BETWEEN_CHECKS: c_int = 10_000;
 
-/// How often it is logged at most that reads take too long.
+/// Minimum interval between two log lines about slow reads.
 const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
-/// No read runs, so none is late.
+/// The deadline while no read runs.
 const IDLE: u64 = u64::MAX;
 
-/// Whom a read is for. Requesters are served in turn, one read each.
+/// The requester of a read. Requesters are served in turn, one read each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(in crate::chat) enum Requester {
     /// A user.
     User(UserKey),
-    /// A network, as long as its user is not known.
+    /// A network whose user is not known yet.
     Network(IpAddr),
 }
 
-/// What a read is for.
+/// The purpose of a read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::chat) enum Purpose {
-    /// A call that somebody waits for.
+    /// A call.
     Call,
-    /// A stream that catches up. All readers but one take calls first, and that one takes streams first, so
-    /// that neither keeps the other waiting.
+    /// A stream that catches up. One reader prefers streams and the others prefer calls, so that neither blocks the
+    /// other.
     Stream,
 }
 
-/// How much is read and may wait.
+/// Limits of the readers.
 #[derive(Clone, Copy, Debug)]
 struct ReadLimits {
     /// See [`READERS`].
@@ -107,25 +107,25 @@ impl Default for ReadLimits {
     }
 }
 
-/// The way to the readers. Dropping it lets the threads end.
+/// A handle to the readers. Dropping it ends the threads.
 #[derive(Debug)]
 pub(in crate::chat) struct Readers {
     queue: Arc<Queue>,
     threads: Mutex<Vec<JoinHandle<()>>>,
-    /// When it was last logged that reads take too long.
-    warned: Mutex<Option<Instant>>,
+    /// Time of the last log line about slow reads.
+    last_warning: Mutex<Option<Instant>>,
 }
 
 impl Readers {
-    /// Opens all connections, so that a lack of file descriptors shows at the start, and starts the threads.
-    /// Blocks.
+    /// Opens all connections, so that a lack of file descriptors shows at the start, and starts the threads. Blocks.
     pub(in crate::chat) fn open(path: &Path) -> Result<Self, OpenError> {
         Self::open_with(path, ReadLimits::default())
     }
 
     fn open_with(path: &Path, limits: ReadLimits) -> Result<Self, OpenError> {
-        let queue = Arc::new(Queue { limits, waiting: Mutex::default(), bell: Condvar::new() });
-        let readers = Self { queue: queue.clone(), threads: Mutex::default(), warned: Mutex::default() };
+        let queue = Arc::new(Queue { limits, waiting: Mutex::default(), not_empty: Condvar::new() });
+        let readers =
+            Self { queue: queue.clone(), threads: Mutex::default(), last_warning: Mutex::default() };
         for number in 0..limits.readers {
             let reader = Reader::open(path, limits.timeout)?;
             let first = if number == 0 { Purpose::Stream } else { Purpose::Call };
@@ -138,13 +138,13 @@ impl Readers {
                     }
                 })
                 .map_err(OpenError::Thread)?;
-            lock(&readers.threads).push(thread);
+            readers.threads.lock().push(thread);
         }
         Ok(readers)
     }
 
-    /// Has a reader run `query`, in turn with other requesters. The query is not run when its caller has left
-    /// before that.
+    /// Runs `query` on a reader, in turn with other requesters. A query whose caller has left while it was queued is
+    /// skipped.
     pub(in crate::chat) async fn read<T: Send + 'static>(
         &self,
         requester: Requester,
@@ -154,7 +154,7 @@ impl Readers {
         let (reply, answer) = oneshot::channel();
         let job = move |reader: &Reader| {
             if !reply.is_closed() {
-                // That the caller has left meanwhile is no concern of the reader's.
+                // The caller may have left meanwhile.
                 reply.send(reader.run(query)).ok();
             }
         };
@@ -165,23 +165,23 @@ impl Readers {
                 Err(StoreError::TookTooLong)
             }
             Ok(Ok(answer)) => answer,
-            // Another read took its place.
+            // The read was displaced.
             Ok(Err(_)) => Err(StoreError::Busy),
         }
     }
 
     fn warn(&self) {
-        let mut warned = lock(&self.warned);
-        if warned.is_none_or(|warned| warned.elapsed() >= WARNING_INTERVAL) {
-            *warned = Some(Instant::now());
+        let mut last_warning = self.last_warning.lock();
+        if last_warning.is_none_or(|last_warning| last_warning.elapsed() >= WARNING_INTERVAL) {
+            *last_warning = Some(Instant::now());
             tracing::warn!(queue.len = self.queue.len(), "reads of the chat's database take too long");
         }
     }
 
-    /// Refuses new reads, runs those that wait already, and closes all connections.
+    /// Refuses new reads, runs the queued ones, and closes all connections.
     pub(in crate::chat) async fn close(&self) {
         self.queue.close();
-        let threads = std::mem::take(&mut *lock(&self.threads));
+        let threads = std::mem::take(&mut *self.threads.lock());
         let join = move || threads.into_iter().filter_map(|thread| thread.join().err()).count();
         if let Ok(panicked @ 1..) = tokio::task::spawn_blocking(join).await {
             tracing::error!(panicked, "readers of the chat ended by a panic");
@@ -197,12 +197,12 @@ impl Drop for Readers {
 
 type Job = Box<dyn FnOnce(&Reader) + Send>;
 
-/// What waits for the readers.
+/// The queued reads.
 #[derive(Debug)]
 struct Queue {
     limits: ReadLimits,
     waiting: Mutex<Waiting>,
-    bell: Condvar,
+    not_empty: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -218,11 +218,11 @@ impl Queue {
             Requester::User(_) => self.limits.queued_per_user,
             Requester::Network(_) => self.limits.queued_per_network,
         };
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = self.waiting.lock();
         if waiting.closed {
             return Err(StoreError::Closed);
         }
-        let own = waiting.queue(purpose).waiting_for(&requester);
+        let own = waiting.queue(purpose).len_of(&requester);
         if own >= allowed {
             return Err(StoreError::Busy);
         }
@@ -232,16 +232,16 @@ impl Queue {
         };
         waiting.queue(purpose).push(requester, job);
         drop(waiting);
-        // Its caller is told by that.
+        // Dropping its reply channel fails it.
         drop(displaced);
-        self.bell.notify_one();
+        self.not_empty.notify_one();
         Ok(())
     }
 
-    /// The next job for a reader that prefers `first`; nothing when there is none left and none will come.
+    /// The next job for a reader that prefers `first`. Blocks until there is one; `None` after closing.
     fn next(&self, first: Purpose) -> Option<Job> {
         let second = if first == Purpose::Call { Purpose::Stream } else { Purpose::Call };
-        let mut waiting = lock(&self.waiting);
+        let mut waiting = self.waiting.lock();
         loop {
             if let Some(job) = waiting.queue(first).next() {
                 return Some(job);
@@ -252,17 +252,17 @@ impl Queue {
             if waiting.closed {
                 return None;
             }
-            waiting = self.bell.wait(waiting).unwrap_or_else(PoisonError::into_inner);
+            self.not_empty.wait(&mut waiting);
         }
     }
 
     fn len(&self) -> usize {
-        lock(&self.waiting).len()
+        self.waiting.lock().len()
     }
 
     fn close(&self) {
-        lock(&self.waiting).closed = true;
-        self.bell.notify_all();
+        self.waiting.lock().closed = true;
+        self.not_empty.notify_all();
     }
 }
 
@@ -271,11 +271,14 @@ impl Waiting {
         self.calls.len() + self.streams.len()
     }
 
-    /// Takes out the newest job of the requester who has most waiting, if they have more than `least`.
+    /// Removes the newest job of the requester with the most jobs, if they have more than `least`.
     fn displace(&mut self, least: usize) -> Option<Job> {
-        let longer =
-            if self.calls.longest() >= self.streams.longest() { &mut self.calls } else { &mut self.streams };
-        if longer.longest() > least { longer.take_newest_of_longest() } else { None }
+        let longer = if self.calls.longest_queue() >= self.streams.longest_queue() {
+            &mut self.calls
+        } else {
+            &mut self.streams
+        };
+        if longer.longest_queue() > least { longer.take_newest_of_longest() } else { None }
     }
 
     fn queue(&mut self, purpose: Purpose) -> &mut FairQueue<Requester, Job> {
@@ -286,35 +289,35 @@ impl Waiting {
     }
 }
 
-/// A connection whose reads end in time.
+/// A connection whose reads have a time limit.
 #[derive(Debug)]
 struct Reader {
     connection: Connection,
     timeout: Duration,
     started: Instant,
-    /// When the read that runs has to end, in milliseconds since `started`; [`IDLE`] when none runs.
-    ends: Arc<AtomicU64>,
+    /// Deadline of the running read, milliseconds since `started`; [`IDLE`] if none runs.
+    deadline: Arc<AtomicU64>,
 }
 
 impl Reader {
     fn open(path: &Path, timeout: Duration) -> Result<Self, OpenError> {
         let mut connection = open_reader(path)?;
-        // The first statement opens the write-ahead log, which takes a file descriptor too.
+        // The first statement opens the write-ahead log, which needs a file descriptor.
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))?;
-        let (started, ends) = (Instant::now(), Arc::new(AtomicU64::new(IDLE)));
-        let end = ends.clone();
-        let is_late = move || millis_since(started) >= end.load(Ordering::Relaxed);
-        connection.progress_handler(STEPS_BETWEEN_LOOKS, Some(is_late))?;
-        Ok(Self { connection, timeout, started, ends })
+        let (started, deadline) = (Instant::now(), Arc::new(AtomicU64::new(IDLE)));
+        let limit = deadline.clone();
+        let is_late = move || millis_since(started) >= limit.load(Ordering::Relaxed);
+        connection.progress_handler(STEPS_BETWEEN_CHECKS, Some(is_late))?;
+        Ok(Self { connection, timeout, started, deadline })
     }
 
     /// Runs `query` within the time limit.
     fn run<T>(&self, query: impl FnOnce(&Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let timeout = u64::try_from(self.timeout.as_millis()).unwrap_or(IDLE);
-        self.ends.store(millis_since(self.started).saturating_add(timeout), Ordering::Relaxed);
-        // The panic hook has written the message; the thread is needed by others.
+        self.deadline.store(millis_since(self.started).saturating_add(timeout), Ordering::Relaxed);
+        // The panic hook has printed the message; the thread goes on.
         let result = catch_unwind(AssertUnwindSafe(|| query(&self.connection)));
-        self.ends.store(IDLE, Ordering::Relaxed);
+        self.deadline.store(IDLE, Ordering::Relaxed);
         match result {
             Ok(Err(StoreError::Sqlite(error)))
                 if error.sqlite_error_code() == Some(ErrorCode::OperationInterrupted) =>
@@ -329,8 +332,4 @@ impl Reader {
 
 fn millis_since(started: Instant) -> u64 {
     u64::try_from(started.elapsed().as_millis()).unwrap_or(IDLE)
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,7 @@
-//! The database's tables, how a database of an older version becomes one of this version, and how one of
-//! a newer version is recognised without touching it.
+//! The tables, migrations from older versions, and the detection of newer ones without writing.
 //!
-//! The log is `events`. All other tables are views of it or of who is there, updated in the transaction
-//! that appends.
+//! The log is the table `events`. The other tables are users, sessions, and views of the log that are updated in the
+//! transaction that appends.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read};
@@ -12,11 +11,10 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::OpenError;
 
-/// The steps from an empty file to the current tables: step `n` leads from version `n` to `n + 1`. A step
-/// that was released is never changed; a new one is added at the end.
+/// The migrations: step `n` leads from version `n` to `n + 1`. A released step never changes; new ones are appended.
 pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
 
-/// What `PRAGMA application_id` says of our files: "CHIN".
+/// `PRAGMA application_id` of our files: "CHIN".
 const APPLICATION_ID: i32 = 0x4348_494E;
 
 const V1: &str = "
@@ -108,23 +106,22 @@ pub(super) fn current_version() -> u32 {
     u32::try_from(MIGRATIONS.len()).expect("few migrations")
 }
 
-/// What is at the database's place.
+/// What was found at the database's path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {
     /// No file, or an empty one.
     Nothing,
     /// A database of this program.
     Database,
-    /// A database that looks like one of this program, with a transaction that was interrupted before it was
-    /// complete: reading it without writing is not possible. To be looked at again with [`check`].
+    /// Probably a database of this program, with an interrupted transaction: SQLite cannot read it without writing. Check
+    /// it again with [`check`] once it is open for writing.
     Interrupted,
 }
 
-/// Refuses a file that this program must not write to: one of a newer version or of another program. Nothing
-/// on disk is changed.
-pub(super) fn check_untouched(path: &Path) -> Result<Found, OpenError> {
+/// Refuses a file that this program must not write to: a database of a newer version or another program. Writes nothing.
+pub(super) fn check_read_only(path: &Path) -> Result<Found, OpenError> {
     let Some(header) = read_header(path)? else { return Ok(Found::Nothing) };
-    // The main file's header settles most cases without SQLite. The write-ahead log may hold a newer one.
+    // The header settles most cases without SQLite. The write-ahead log may contain a newer version.
     refuse_newer(header.version)?;
     let connection = Connection::open_with_flags(
         path,
@@ -132,7 +129,7 @@ pub(super) fn check_untouched(path: &Path) -> Result<Found, OpenError> {
     )?;
     match check(&connection, path) {
         Err(OpenError::Sqlite(error)) if needs_recovery(&error) => {
-            // The first start makes a file of one page before it puts its mark there.
+            // A first start creates a file of one page before it sets the application id.
             let blank = header.application == 0 && header.pages <= 1;
             let ours = blank || header.application == APPLICATION_ID;
             if ours { Ok(Found::Interrupted) } else { Err(OpenError::Foreign { path: path.to_owned() }) }
@@ -141,7 +138,7 @@ pub(super) fn check_untouched(path: &Path) -> Result<Found, OpenError> {
     }
 }
 
-/// Refuses the database at `path` when it is of a newer version or of another program.
+/// Refuses the database at `path` when it has a newer version or belongs to another program.
 pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     refuse_newer(user_version(connection)?)?;
     let application: i32 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
@@ -152,13 +149,13 @@ pub(super) fn check(connection: &Connection, path: &Path) -> Result<(), OpenErro
     Ok(())
 }
 
-/// Whether SQLite could read the file if it might write to it: an interrupted transaction has to be undone first.
+/// Whether SQLite refused to read because an interrupted transaction has to be rolled back first.
 fn needs_recovery(error: &rusqlite::Error) -> bool {
     error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly)
 }
 
-/// Brings the database to the current version, each step in a transaction of its own. Returns the version that it
-/// had, 0 for a new one.
+/// Migrates the database to the current version, each step in its own transaction. Returns the previous version, 0 for a
+/// new database.
 pub(super) fn migrate(connection: &mut Connection) -> Result<u32, OpenError> {
     migrate_with(connection, MIGRATIONS)
 }
@@ -174,7 +171,7 @@ fn migrate_with(connection: &mut Connection, steps: &[&str]) -> Result<u32, Open
         transaction.pragma_update(None, "user_version", version + 1)?;
         transaction.commit()?;
         if before > 0 {
-            tracing::info!(schema.version = version + 1, "the database was brought to a newer version");
+            tracing::info!(schema.version = version + 1, "the database was migrated to a newer version");
         }
     }
 }
@@ -188,18 +185,18 @@ fn refuse_newer(found: u32) -> Result<(), OpenError> {
     if found > known { Err(OpenError::Newer { found, known }) } else { Ok(()) }
 }
 
-/// What the file's first bytes say without SQLite.
+/// The fields of the file's header that are needed without SQLite.
 #[derive(Clone, Copy, Debug)]
 struct Header {
     /// `user_version`, bytes 60 to 63.
     version: u32,
     /// `application_id`, bytes 68 to 71.
     application: i32,
-    /// How many pages the file has room for.
+    /// Number of pages that fit into the file.
     pages: u64,
 }
 
-/// The file's header, or nothing for a file that is not there or empty.
+/// Reads the file's header; `None` if there is no file or it is empty.
 fn read_header(path: &Path) -> Result<Option<Header>, OpenError> {
     let io = |source| OpenError::Io { path: path.to_owned(), source };
     let mut file = match File::open(path) {
@@ -217,7 +214,7 @@ fn read_header(path: &Path) -> Result<Option<Header>, OpenError> {
         return Err(OpenError::Foreign { path: path.to_owned() });
     }
     let number = |at: usize| u32::from_be_bytes([header[at], header[at + 1], header[at + 2], header[at + 3]]);
-    // A page of 65,536 bytes stands there as 1.
+    // A page size of 65,536 is stored as 1.
     let page = match u16::from_be_bytes([header[16], header[17]]) {
         1 => 65_536,
         size => u64::from(size.max(1)),
@@ -236,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_becomes_a_database_of_the_current_version() {
+    fn empty_file_is_migrated_to_the_current_version() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
 
@@ -245,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn every_older_version_comes_to_the_same_tables() {
+    fn every_older_version_is_migrated_to_the_same_tables() {
         let mut fresh = Connection::open_in_memory().unwrap();
         migrate(&mut fresh).unwrap();
         for older in 0..MIGRATIONS.len() {
@@ -257,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn migrating_twice_changes_nothing() {
+    fn second_migration_changes_nothing() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate(&mut connection).unwrap();
         let once = tables(&connection);
@@ -266,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_fails_leaves_the_version_before_it() {
+    fn failed_step_leaves_the_version_before_it() {
         let mut connection = Connection::open_in_memory().unwrap();
         let broken = &["CREATE TABLE a (x)", "CREATE TABLE b (x); CREATE TABLE a (x)"];
         migrate_with(&mut connection, broken).unwrap_err();

@@ -1,5 +1,4 @@
-//! Removes what nobody needs any more: sessions that have ended or were never used, and guests who have left without
-//! having written anything. Their names are free then.
+//! Removes expired and unused sessions, and guests who have left without writing anything. Their names become free.
 
 use rusqlite::params;
 
@@ -7,25 +6,24 @@ use super::super::session::TokenHash;
 use super::super::types::UserKey;
 use super::{StoreError, WriteStore};
 
-/// The most rows of one kind that are removed in one transaction: senders wait for it.
-const AT_ONCE: usize = 256;
+/// Maximum number of rows of one kind per transaction: senders wait for it.
+const BATCH: usize = 256;
 
 impl WriteStore {
-    /// Removes a part of what is due: sessions that ended before `ended_before_ms`, sessions of guests who came
-    /// before `unused_since_ms` and never used them, and guests without a session who have written nothing. Gives the
-    /// sessions that were removed.
+    /// Removes a batch of sessions that expired before `ended_before_ms`, of unused sessions of guests who joined before
+    /// `unused_since_ms`, and of guests without a session who have written nothing. Returns the removed sessions.
     ///
-    /// The first use of a session could not be stored when the disk was full: a guest who is connected has used it.
+    /// A guest with an open stream has used their session, even if a full disk prevented storing that.
     pub(in crate::chat) fn sweep(
         &self,
         ended_before_ms: i64,
         unused_since_ms: i64,
         is_connected: impl Fn(UserKey) -> bool,
-    ) -> Result<Vec<Row>, StoreError> {
+    ) -> Result<Vec<SessionRef>, StoreError> {
         let (mut ended, mut unused) =
             (self.ended_sessions(ended_before_ms)?, self.unused_sessions(unused_since_ms)?);
         unused.retain(|(_, user)| !is_connected(*user));
-        let gone = self.gone_users()?;
+        let gone = self.removable_users()?;
         if ended.is_empty() && unused.is_empty() && gone.is_empty() {
             return Ok(Vec::new());
         }
@@ -33,34 +31,34 @@ impl WriteStore {
         let removed =
             self.remove_sessions(ended.iter().chain(&unused)).and_then(|()| self.remove_users(&gone));
         removed.and_then(|()| self.commit()).inspect_err(|_| {
-            // This is the error to be told; what is left of the transaction would make the next one fail.
+            // An open transaction would make the next one fail. The first error is the one to return.
             self.roll_back().ok();
         })?;
         tracing::debug!(
             sessions.ended = ended.len(),
             sessions.unused = unused.len(),
             users = gone.len(),
-            "removed what nobody needs any more"
+            "removed expired and unused sessions and guests who have left"
         );
         ended.append(&mut unused);
         Ok(ended)
     }
 
-    fn ended_sessions(&self, now_ms: i64) -> Result<Vec<Row>, StoreError> {
+    fn ended_sessions(&self, now_ms: i64) -> Result<Vec<SessionRef>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT token_hash, user FROM sessions WHERE expires_at_ms <= ?1 ORDER BY expires_at_ms LIMIT ?2",
         )?;
-        let rows = statement.query_map(params![now_ms, AT_ONCE], row)?;
+        let rows = statement.query_map(params![now_ms, BATCH], row)?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn unused_sessions(&self, since_ms: i64) -> Result<Vec<Row>, StoreError> {
-        // Users are numbered in the order in which they came: the first that came too late ends the search.
+    fn unused_sessions(&self, since_ms: i64) -> Result<Vec<SessionRef>, StoreError> {
+        // Users are numbered in order of arrival: the first one who is too recent ends the search.
         let mut statement = self.connection.prepare_cached(
             "SELECT token_hash, user, created_at_ms FROM sessions JOIN users ON users.key = sessions.user
              WHERE used = 0 ORDER BY user LIMIT ?1",
         )?;
-        let mut rows = statement.query([AT_ONCE])?;
+        let mut rows = statement.query([BATCH])?;
         let mut due = Vec::new();
         while let Some(row) = rows.next()? {
             if row.get::<_, i64>(2)? > since_ms {
@@ -71,16 +69,16 @@ impl WriteStore {
         Ok(due)
     }
 
-    /// All but the newest user of all: SQLite would give that one's number to somebody else.
-    fn gone_users(&self) -> Result<Vec<UserKey>, StoreError> {
+    /// Guests to remove. The newest user is kept: SQLite would reuse that number.
+    fn removable_users(&self) -> Result<Vec<UserKey>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT key FROM users WHERE live = 0 AND wrote = 0 AND key < (SELECT max(key) FROM users) LIMIT ?1",
         )?;
-        let rows = statement.query_map([AT_ONCE], |row| row.get(0).map(UserKey))?;
+        let rows = statement.query_map([BATCH], |row| row.get(0).map(UserKey))?;
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn remove_sessions<'a>(&self, rows: impl Iterator<Item = &'a Row>) -> Result<(), StoreError> {
+    fn remove_sessions<'a>(&self, rows: impl Iterator<Item = &'a SessionRef>) -> Result<(), StoreError> {
         for (token, user) in rows {
             self.connection
                 .prepare_cached("DELETE FROM sessions WHERE token_hash = ?1")?
@@ -99,9 +97,9 @@ impl WriteStore {
     }
 }
 
-/// A session's token's hash and its user.
-pub(in crate::chat) type Row = (TokenHash, UserKey);
+/// Token hash and user of a session.
+pub(in crate::chat) type SessionRef = (TokenHash, UserKey);
 
-fn row(row: &rusqlite::Row<'_>) -> Result<Row, rusqlite::Error> {
+fn row(row: &rusqlite::Row<'_>) -> Result<SessionRef, rusqlite::Error> {
     Ok((TokenHash::from_bytes(row.get(0)?), UserKey(row.get(1)?)))
 }

@@ -1,5 +1,4 @@
-//! The writer's transactions: their beginning and end, what is looked at before a commit counts, and the write-ahead
-//! log's way into the database file.
+//! The writer's transactions, the checks before a commit counts, and checkpoints of the write-ahead log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -11,16 +10,16 @@ use rusqlite::hooks::Wal;
 use super::identity::Identity;
 use super::{StoreError, WriteStore, incarnation};
 
-/// Pages in the write-ahead log after which the writer copies them into the database file (16 MiB): rarely
-/// enough that sends do not feel it, often enough that the log stays small.
+/// Size of the write-ahead log at which the writer checkpoints it, pages (16 MiB): rare enough not to slow down sends,
+/// frequent enough to keep the log small.
 const CHECKPOINT_PAGES: u32 = 4_096;
 
 impl WriteStore {
-    /// `identity` is that of the files that `connection` has open.
+    /// `identity` describes the files that `connection` has open.
     pub(super) fn new(mut connection: Connection, identity: Identity) -> Result<Self, rusqlite::Error> {
         let log_pages = Arc::<AtomicU32>::default();
         let seen = log_pages.clone();
-        // In the place of SQLite's own checkpoints: nobody but this writer writes to the database file, and it knows when.
+        // Replaces SQLite's automatic checkpoints, so that only this writer writes to the database file, and knows when.
         connection.wal_hook(Some(move |_: &mut Wal, pages: i32| {
             seen.store(u32::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
@@ -32,11 +31,11 @@ impl WriteStore {
         self.run("BEGIN IMMEDIATE")
     }
 
-    /// Returns when everything since [`begin`](Self::begin) is on disk, in files that the next start finds. After
-    /// [`StoreError::Replaced`] it is on disk, in files that it may not find.
+    /// Returns when everything since [`begin`](Self::begin) is on disk, in files that the next start will find. With
+    /// [`StoreError::Replaced`] it is on disk, but in files that the next start may not find.
     pub(in crate::chat) fn commit(&self) -> Result<(), StoreError> {
         self.run("COMMIT")?;
-        // After the commit and not before it: what was removed in between is noticed, too.
+        // After the commit, so that a removal before its end is noticed.
         self.identity.check()?;
         if self.log_pages.load(Ordering::Relaxed) >= CHECKPOINT_PAGES {
             self.checkpoint();
@@ -44,31 +43,31 @@ impl WriteStore {
         Ok(())
     }
 
-    /// Copies what is in the write-ahead log into the database file, as far as no reader needs it. What fails here is
-    /// tried again after the next commit; the log has everything.
+    /// Copies the write-ahead log into the database file, as far as no reader needs it. A failure is retried after the next
+    /// commit; the log still has everything.
     fn checkpoint(&self) {
         if let Err(error) = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(())) {
             tracing::debug!(%error, "the write-ahead log cannot be copied into the database file");
         }
-        self.identity.note_written();
+        self.identity.record_own_write();
     }
 
-    /// Whether the names of the files lead to those that were opened.
+    /// Checks that the names of the files lead to those that were opened.
     pub(in crate::chat) fn check_files(&self) -> Result<(), StoreError> {
         self.identity.check()
     }
 
-    /// Writes a row that means nothing, to find out whether the disk takes it.
+    /// Tests whether the disk accepts writes, with a row that has no meaning.
     pub(in crate::chat) fn probe(&self, now_ms: i64) -> Result<(), StoreError> {
         self.begin()?;
         incarnation::probe(&self.connection, now_ms).and_then(|()| self.commit()).inspect_err(|_| {
-            // What is left of the transaction would make the next one fail. This one is the error to be told.
+            // An open transaction would make the next one fail. The first error is the one to return.
             self.roll_back().ok();
         })
     }
 
-    /// When the write-ahead log has lost its name, and the database has not: copies the log's content, which this
-    /// connection still has, into the database. Returns whether all of it is there now.
+    /// Saves the content of a write-ahead log that was removed, and whose database was not: copies it into the database
+    /// through this connection, which still has it open. Returns whether all of it was copied.
     pub(in crate::chat) fn save_nameless_log(&self) -> Result<bool, StoreError> {
         if !self.identity.only_log_is_gone() {
             return Ok(false);
@@ -79,7 +78,7 @@ impl WriteStore {
         Ok(self.connection.query_row("PRAGMA wal_checkpoint(FULL)", [], saved)?)
     }
 
-    /// Undoes everything since [`begin`](Self::begin). SQLite may have done so by itself.
+    /// Rolls back everything since [`begin`](Self::begin). SQLite may have done so already.
     pub(in crate::chat) fn roll_back(&self) -> Result<(), StoreError> {
         if self.connection.is_autocommit() { Ok(()) } else { self.run("ROLLBACK") }
     }
@@ -89,7 +88,7 @@ impl WriteStore {
         Ok(())
     }
 
-    /// Copies the write-ahead log into the database file and closes it.
+    /// Checkpoints the write-ahead log and closes the database.
     pub(in crate::chat) fn close(self) -> Result<(), StoreError> {
         if let Err(error) = self.identity.check() {
             self.close_as_it_is()?;
@@ -99,8 +98,8 @@ impl WriteStore {
         self.connection.close().map_err(|(_, error)| error.into())
     }
 
-    /// Closes the database and touches no file. SQLite would copy the log into a damaged database, and remove the log by
-    /// its name, which may be another's.
+    /// Closes the database without touching any file. Otherwise SQLite would checkpoint into a damaged database, and remove
+    /// the log by its name, which may be another database's by now.
     pub(in crate::chat) fn close_as_it_is(self) -> Result<(), StoreError> {
         self.connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         self.connection.close().map_err(|(_, error)| error.into())

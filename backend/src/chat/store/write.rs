@@ -1,5 +1,5 @@
-//! The statements of the one connection that writes. Each call is part of the transaction that the writer
-//! has begun; what is refused is found out before anything is written.
+//! The statements of the writing connection. Each call is part of the transaction that the writer has begun. Whatever is
+//! refused is refused before anything is written.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -14,7 +14,7 @@ use super::StoreError;
 use super::identity::Identity;
 use super::read::{fingerprint_at, unread};
 
-/// The connection that writes.
+/// The writing connection.
 #[derive(Debug)]
 pub(in crate::chat) struct WriteStore {
     pub(super) connection: Connection,
@@ -23,7 +23,7 @@ pub(in crate::chat) struct WriteStore {
     pub(super) log_pages: Arc<AtomicU32>,
 }
 
-/// A room as it is stored, and where its log ends.
+/// A stored room and the head of its log.
 #[derive(Clone, Debug)]
 pub(in crate::chat) struct RoomRow {
     pub(in crate::chat) key: RoomKey,
@@ -37,34 +37,34 @@ pub(in crate::chat) struct RoomRow {
 }
 
 impl RoomRow {
-    /// A room that has no event yet.
+    /// A room without events.
     pub(in crate::chat) fn new(key: RoomKey, id: RoomId, name: &str, epoch: u64, created_at_ms: i64) -> Self {
         let name = name.to_owned();
         Self { key, id, name, epoch, created_at_ms, head: 0, messages: 0, last_ms: created_at_ms }
     }
 }
 
-/// An event about to be appended.
+/// An event to append.
 #[derive(Debug)]
 pub(in crate::chat) struct Append<'a> {
     pub(in crate::chat) room: RoomKey,
     pub(in crate::chat) seq: u64,
-    /// The messages of the room with this event.
+    /// Number of messages in the room, this event included.
     pub(in crate::chat) messages: u64,
-    /// Who wrote it, when it is a message.
+    /// The author, if the event is a message.
     pub(in crate::chat) message_author: Option<UserKey>,
     pub(in crate::chat) event: &'a [u8],
 }
 
-/// The event that an operation became when it was first carried out.
+/// The event of an operation.
 #[derive(Debug)]
-pub(in crate::chat) struct Appended {
+pub(in crate::chat) struct OperationEvent {
     pub(in crate::chat) room: RoomKey,
     pub(in crate::chat) event: pb::Event,
 }
 
 impl WriteStore {
-    /// All rooms by creation.
+    /// All rooms in order of creation.
     pub(in crate::chat) fn rooms(&self) -> Result<Vec<RoomRow>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT rooms.key, rooms.id, rooms.name, rooms.epoch, rooms.created_at_ms,
@@ -79,7 +79,7 @@ impl WriteStore {
             let last = pb::Event::decode(row.get::<_, Vec<u8>>(7)?.as_slice())?;
             rooms.push(RoomRow {
                 key: RoomKey::from_index(row.get::<_, usize>(0)? - 1),
-                id: RoomId::named(row.get::<_, String>(1)?),
+                id: RoomId::new(row.get::<_, String>(1)?),
                 name: row.get(2)?,
                 epoch: row.get::<_, i64>(3)?.cast_unsigned(),
                 created_at_ms: row.get(4)?,
@@ -113,9 +113,9 @@ impl WriteStore {
         Ok(statement.exists([name_key])?)
     }
 
-    /// How many rooms a user has made. It reads the first event of every room: there are not many, and
-    /// rooms are made seldom.
-    pub(in crate::chat) fn rooms_made_by(&self, user: &User) -> Result<usize, StoreError> {
+    /// Number of rooms that a user has created. Reads the first event of every room: there are few rooms, and they are
+    /// created rarely.
+    pub(in crate::chat) fn rooms_created_by(&self, user: &User) -> Result<usize, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT events.event FROM rooms JOIN events ON events.room = rooms.key AND events.seq = 1",
         )?;
@@ -145,7 +145,7 @@ impl WriteStore {
         Ok(())
     }
 
-    /// Takes the operation id for the event `seq`; false, and nothing written, when the author used it before.
+    /// Assigns the operation id to the event `seq`. Returns false, and writes nothing, if the author used it before.
     pub(in crate::chat) fn claim(
         &self,
         operation: OperationId,
@@ -160,12 +160,12 @@ impl WriteStore {
         Ok(statement.execute(params![operation.as_bytes(), author.0, room.number(), seq])? == 1)
     }
 
-    /// What an operation id was used for.
-    pub(in crate::chat) fn appended(
+    /// The event that an operation id was used for.
+    pub(in crate::chat) fn event_of_operation(
         &self,
         operation: OperationId,
         author: UserKey,
-    ) -> Result<Option<Appended>, StoreError> {
+    ) -> Result<Option<OperationEvent>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT events.room, events.event FROM operations
              JOIN events ON events.room = operations.room AND events.seq = operations.seq
@@ -178,7 +178,7 @@ impl WriteStore {
             .optional()?;
         found
             .map(|(room, event)| {
-                Ok(Appended {
+                Ok(OperationEvent {
                     room: RoomKey::from_index(room - 1),
                     event: pb::Event::decode(event.as_slice())?,
                 })
@@ -186,7 +186,7 @@ impl WriteStore {
             .transpose()
     }
 
-    /// Appends an event and brings the views that count it up to date.
+    /// Appends an event and updates its author's marker.
     pub(in crate::chat) fn append(&self, append: &Append<'_>) -> Result<(), StoreError> {
         self.connection
             .prepare_cached(
@@ -212,8 +212,7 @@ impl WriteStore {
         Ok(())
     }
 
-    /// Moves a marker forward to `seq`, which the log of `room` has. Says where it stands and whether it
-    /// moved.
+    /// Moves a marker forward to `seq`, which exists in the log of `room`. Returns the marker and whether it moved.
     pub(in crate::chat) fn mark_read(
         &self,
         user: UserKey,
@@ -225,11 +224,11 @@ impl WriteStore {
             return Ok((Marker { read, unread: unread(room.messages, read_messages, own_above) }, false));
         }
         let read_messages = self.messages_at(room.key, seq)?;
-        // Nothing needs counting when there is nothing above, or nothing of their own.
+        // Nothing to count if there is nothing above, or nothing of the user's own.
         let own_above = match own_above {
             0 => 0,
             _ if seq == room.head => 0,
-            own => own - self.own_between(user, room.key, read, seq)?.min(own),
+            own => own - self.own_messages_between(user, room.key, read, seq)?.min(own),
         };
         self.connection
             .prepare_cached(
@@ -256,7 +255,13 @@ impl WriteStore {
         Ok(statement.query_row(params![room.number(), seq], |row| row.get(0))?)
     }
 
-    fn own_between(&self, user: UserKey, room: RoomKey, above: u64, to: u64) -> Result<u64, StoreError> {
+    fn own_messages_between(
+        &self,
+        user: UserKey,
+        room: RoomKey,
+        above: u64,
+        to: u64,
+    ) -> Result<u64, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT count(*) FROM events
              WHERE room = ?1 AND seq > ?2 AND seq <= ?3 AND message_author = ?4",
@@ -264,8 +269,7 @@ impl WriteStore {
         Ok(statement.query_row(params![room.number(), above, to, user.0], |row| row.get(0))?)
     }
 
-    /// Whether a user with a session that lives at `now_ms` has this name. Sessions of that name that have
-    /// expired are removed on the way.
+    /// Whether a user with a session that is valid at `now_ms` has this name. Removes expired sessions of that name.
     pub(in crate::chat) fn user_name_in_use(&self, name_key: &str, now_ms: i64) -> Result<bool, StoreError> {
         let holder: Option<i64> = self
             .connection
@@ -302,30 +306,34 @@ impl WriteStore {
         Ok(User { key, id: id.into(), name: name.into() })
     }
 
-    /// Sets when a session ends; false when there is no such session.
-    pub(in crate::chat) fn prolong(&self, token: &TokenHash, expires_at_ms: i64) -> Result<bool, StoreError> {
+    /// Extends a session; false if there is no such session.
+    pub(in crate::chat) fn extend_session(
+        &self,
+        token: &TokenHash,
+        expires_at_ms: i64,
+    ) -> Result<bool, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "UPDATE sessions SET expires_at_ms = max(expires_at_ms, ?2) WHERE token_hash = ?1",
         )?;
         Ok(statement.execute(params![token.as_bytes(), expires_at_ms])? == 1)
     }
 
-    /// Notes that a session is used; false when there is no such session.
+    /// Marks a session as used; false if there is no such session.
     pub(in crate::chat) fn mark_used(&self, token: &TokenHash) -> Result<bool, StoreError> {
         let mut statement =
             self.connection.prepare_cached("UPDATE sessions SET used = 1 WHERE token_hash = ?1")?;
         Ok(statement.execute([token.as_bytes()])? == 1)
     }
 
-    /// Notes that a user has written an event.
-    pub(in crate::chat) fn mark_wrote(&self, user: UserKey) -> Result<(), StoreError> {
+    /// Marks a user as the author of an event.
+    pub(in crate::chat) fn mark_author(&self, user: UserKey) -> Result<(), StoreError> {
         self.connection
             .prepare_cached("UPDATE users SET wrote = 1 WHERE key = ?1 AND wrote = 0")?
             .execute([user.0])?;
         Ok(())
     }
 
-    /// Removes a session, and frees its user's name when it was the last.
+    /// Removes a session, and frees its user's name if it was the last one.
     pub(in crate::chat) fn end_session(&self, token: &TokenHash) -> Result<(), StoreError> {
         let user: Option<i64> = self
             .connection

@@ -1,4 +1,4 @@
-//! What the log promises: dense, unique, ordered, idempotent, whoever writes at the same time.
+//! Properties of the log under concurrent writers: dense, unique, ordered, idempotent.
 
 use std::collections::HashMap;
 use std::task::Poll;
@@ -9,16 +9,16 @@ use proptest::prelude::*;
 use super::types::InvalidField;
 use super::*;
 
-/// What one sender does, one after the other.
+/// One action of a sender.
 #[derive(Clone, Debug)]
 enum Act {
     /// Sends a new message to a room.
     Send { room: usize },
     /// Sends an earlier message again.
     Repeat { earlier: usize },
-    /// Marks a room as read up to a part of what there is.
+    /// Marks a part of a room as read.
     Read { room: usize, part: f64 },
-    /// Lets others go first.
+    /// Yields to others.
     Pause,
 }
 
@@ -31,7 +31,7 @@ fn act() -> impl Strategy<Value = Act> {
     ]
 }
 
-/// What a sender knows at the end: its acknowledged sends per room in order, and where its markers stand.
+/// A sender's acknowledged messages in order, and read markers.
 struct Account {
     session: Arc<Session>,
     sent: Vec<(usize, String, Receipt)>,
@@ -40,7 +40,7 @@ struct Account {
 
 async fn carry_out(core: Arc<Core>, session: Arc<Session>, rooms: Vec<Arc<Room>>, acts: Vec<Act>) -> Account {
     let mut account = Account { session: session.clone(), sent: Vec::new(), read: [0; 3] };
-    // Where the logs ended when they joined.
+    // New users start at the heads.
     for (read, view) in account.read.iter_mut().zip(core.rooms(&session.user).await.unwrap()) {
         *read = view.read;
         assert!(view.read >= 1);
@@ -144,7 +144,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn one_write_that_fails_does_not_take_the_others_of_its_group_with_it() {
+async fn failed_write_does_not_affect_the_rest_of_its_group() {
     let chat = TestChat::open();
     let database = rusqlite::Connection::open(chat.folder.path().join(DATABASE_FILE)).unwrap();
     database
@@ -174,14 +174,14 @@ async fn one_write_that_fails_does_not_take_the_others_of_its_group_with_it() {
     assert_dense(&events);
     assert_eq!(events.len(), 1 + 196);
 
-    // The failed ones were not half stored: without the poison they can be sent.
+    // Nothing of the failed writes was stored: without the trigger they succeed.
     database.execute_batch("DROP TRIGGER poison").unwrap();
     let again = chat.core().send(&ada.user, &general, operation(1, 7), text("poison 7")).await.unwrap();
     assert_eq!((again.seq, again.duplicate), (198, false));
 }
 
 #[tokio::test]
-async fn an_operation_id_belongs_to_one_author_and_one_action() {
+async fn operation_id_belongs_to_one_author_and_one_action() {
     let chat = TestChat::open();
     let (ada, bob) = (chat.join("Ada").await, chat.join("Bob").await);
     let general = chat.general();
@@ -214,7 +214,7 @@ async fn an_operation_id_belongs_to_one_author_and_one_action() {
 }
 
 #[tokio::test]
-async fn repeats_in_the_same_group_are_stored_once() {
+async fn repeats_in_one_group_are_stored_once() {
     let chat = TestChat::open();
     let ada = chat.join("Ada").await;
     let general = chat.general();
@@ -234,7 +234,7 @@ async fn repeats_in_the_same_group_are_stored_once() {
 }
 
 #[tokio::test]
-async fn there_are_as_many_rooms_as_allowed() {
+async fn number_of_rooms_is_limited() {
     let chat = TestChat::open_with(|options| options.rooms_per_user = MAX_ROOMS);
     let ada = chat.join("Ada").await;
     let make = |n: u64| {
@@ -252,10 +252,10 @@ async fn there_are_as_many_rooms_as_allowed() {
 }
 
 #[tokio::test]
-async fn when_too_much_waits_to_be_written_the_rest_is_refused_and_what_was_accepted_is_written() {
+async fn full_writer_queue_refuses_commands_and_accepted_ones_are_written() {
     let chat = TestChat::open();
     let (ada, general) = (chat.join("Ada").await, chat.general());
-    // The writer waits for this lock.
+    // The writer has to wait for this lock.
     let database = rusqlite::Connection::open(chat.folder.path().join(DATABASE_FILE)).unwrap();
     database.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut accepted = Vec::new();
@@ -277,7 +277,7 @@ async fn when_too_much_waits_to_be_written_the_rest_is_refused_and_what_was_acce
 }
 
 #[tokio::test]
-async fn the_write_ahead_log_is_copied_into_the_database_and_that_counts_as_the_servers_own_writing() {
+async fn checkpoints_by_the_writer_are_not_mistaken_for_foreign_writes() {
     let chat = TestChat::open();
     let ada = chat.join("Ada").await;
     let general = chat.general();
@@ -292,7 +292,7 @@ async fn the_write_ahead_log_is_copied_into_the_database_and_that_counts_as_the_
         }
     }
     let size = |name: &str| chat.folder.path().join(name).metadata().unwrap().len();
-    // 36 MB were written; a copy is due after each 16 MiB.
+    // 36 MB were written; a checkpoint is due after each 16 MiB.
     assert!(size(DATABASE_FILE) > 16 << 20, "{} bytes", size(DATABASE_FILE));
     assert!(size("chinwag.db-wal") < 24 << 20, "{} bytes", size("chinwag.db-wal"));
     assert_eq!(*chat.chat.health().borrow(), None);

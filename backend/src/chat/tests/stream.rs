@@ -1,85 +1,11 @@
-//! What a stream promises: every event once and in order, wherever it begins and however slow it is.
+//! Properties of streams: every event once and in order, from any start, at any speed.
 
-use std::collections::BTreeMap;
 use std::time::Instant;
 
+use tokio::sync::watch;
+
+use super::client::Client;
 use super::*;
-
-/// What a client of the contract knows of each room: it checks every number.
-#[derive(Default)]
-struct Client {
-    rooms: BTreeMap<String, Known>,
-    streams: u32,
-}
-
-#[derive(Clone, Default)]
-struct Known {
-    epoch: u64,
-    last: u64,
-    /// Of the event `last`.
-    fingerprint: u64,
-    seen: Vec<u64>,
-}
-
-impl Client {
-    fn cursors(&self) -> Vec<ClientCursor> {
-        let cursor = |(id, known): (&String, &Known)| ClientCursor {
-            room: RoomId::named(id.as_str()),
-            epoch: known.epoch,
-            seq: known.last,
-            fingerprint: known.fingerprint,
-        };
-        self.rooms.iter().map(cursor).collect()
-    }
-
-    fn apply(&mut self, frame: Frame) {
-        match frame {
-            Frame::RoomState(state) => {
-                let id = state.room.unwrap().id;
-                match pb::Recovery::try_from(state.recovery).unwrap() {
-                    pb::Recovery::Fresh => {
-                        let known = Known {
-                            epoch: state.epoch,
-                            last: state.head_seq,
-                            fingerprint: state.head_fingerprint,
-                            seen: vec![state.head_seq],
-                        };
-                        assert!(self.rooms.insert(id, known).is_none(), "fresh twice");
-                    }
-                    pb::Recovery::Full => assert_eq!(self.rooms[&id].epoch, state.epoch),
-                    other => panic!("{other:?}"),
-                }
-            }
-            Frame::Events(events) => {
-                let last = events.events.last().expect("a frame without events");
-                assert_eq!(events.fingerprint, crate::chat::wire::fingerprint(&last.encode_to_vec()));
-                for event in events.events {
-                    let known = self.rooms.get_mut(&event.room_id).expect("an event of an unknown room");
-                    if event.seq > known.last {
-                        assert_eq!(event.seq, known.last + 1, "a gap in {}", event.room_id);
-                        (known.last, known.fingerprint) = (event.seq, events.fingerprint);
-                        known.seen.push(event.seq);
-                    }
-                }
-            }
-            Frame::Hello(_) => self.streams += 1,
-            Frame::Heartbeat(beat) => {
-                for head in beat.heads {
-                    assert!(
-                        self.rooms[&head.room_id].last >= head.seq,
-                        "the heartbeat tells of a lost event"
-                    );
-                }
-            }
-            Frame::CaughtUp(_) | Frame::ReadMarker(_) => {}
-            Frame::Goodbye(goodbye) => panic!("{goodbye:?}"),
-        }
-    }
-
-    fn has_all(&self, heads: &[(String, u64)]) -> bool {
-        heads.iter().all(|(id, head)| self.rooms.get(id).is_some_and(|known| known.last >= *head))
-    }
-}
 
 async fn frames(
     chat: &TestChat,
@@ -115,7 +41,7 @@ fn seqs(frames: &[Frame]) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn hello_comes_first_then_the_rooms_then_caught_up() {
+async fn stream_begins_with_hello_rooms_and_caught_up() {
     let chat = TestChat::open();
     let ada = chat.join("Ada").await;
     let name = RoomName::parse("Tea").unwrap();
@@ -131,7 +57,7 @@ async fn hello_comes_first_then_the_rooms_then_caught_up() {
 }
 
 #[tokio::test]
-async fn every_cursor_gets_the_answer_of_the_contract() {
+async fn every_cursor_gets_its_recovery() {
     let chat = TestChat::open();
     let ada = chat.join("Ada").await;
     let general = chat.general();
@@ -170,14 +96,14 @@ async fn every_cursor_gets_the_answer_of_the_contract() {
 }
 
 #[tokio::test]
-async fn a_cursor_whose_event_is_another_one_is_lost() {
+async fn cursor_with_another_fingerprint_is_lost() {
     let chat = TestChat::open();
     let ada = chat.join("Ada").await;
     let general = chat.general();
     send(&chat, &ada, &general, 0..9).await;
     let events = chat.log(&general).await;
     for event in &events {
-        let known = crate::chat::wire::fingerprint(&event.encode_to_vec());
+        let known = crate::chat::encoding::fingerprint(&event.encode_to_vec());
         for (fingerprint, expected) in [
             (known, (pb::Recovery::Full, pb::LostReason::Unspecified)),
             (known ^ 1, (pb::Recovery::Lost, pb::LostReason::History)),
@@ -194,13 +120,13 @@ async fn a_cursor_whose_event_is_another_one_is_lost() {
 }
 
 #[tokio::test]
-async fn the_position_is_taken_before_the_store_is_read() {
+async fn tail_position_is_taken_before_the_store_is_read() {
     let chat = TestChat::open();
     let ada = chat.join("Ada").await;
     let mut subscriber = chat.core().subscribe(ada.clone(), vec![], 0).await.unwrap();
     let begin = subscriber.position();
     send(&chat, &ada, &chat.general(), 0..3).await;
-    // Hello, the room, CaughtUp: the store has been read, and what it had is above the position still.
+    // Hello, the room, CaughtUp: the store was read, but the position is still below what it had.
     for _ in 0..3 {
         subscriber.next().await.unwrap().unwrap();
     }
@@ -208,50 +134,51 @@ async fn the_position_is_taken_before_the_store_is_read() {
     assert!(chat.core().shared.tail.end() > begin);
 }
 
-/// Writers in two rooms, rooms that come into being, and readers that begin, stop and resume at any time, all at
-/// once; the tail is so small that everybody falls behind it again and again.
+/// Room ids with their heads.
+type Heads = Vec<(String, u64)>;
+
+async fn write_in_two_rooms(chat: Arc<TestChat>, n: u64) {
+    let session = chat.join(&format!("Writer {n}")).await;
+    let name = RoomName::parse(&format!("Room {n}")).unwrap();
+    send(&chat, &session, &chat.general(), 0..100).await;
+    let room = chat.core().create_room(&session.user, name, operation(1_000, n)).await.unwrap();
+    let room = chat.core().room(room.id.as_str()).unwrap();
+    send(&chat, &session, &room, 100..200).await;
+    send(&chat, &session, &chat.general(), 200..300).await;
+}
+
+/// Reads until the client has all events below the heads that `finished` announces. Two readers keep their stream, the
+/// others reconnect.
+async fn read_until(chat: Arc<TestChat>, n: u64, mut finished: watch::Receiver<Option<Heads>>) -> Client {
+    let session = chat.join(&format!("Reader {n}")).await;
+    let mut client = Client::default();
+    loop {
+        let mut stream = frames(&chat, &session, client.cursors(), 0).await;
+        let frames_until_reconnect = if n < 2 { usize::MAX } else { fastrand::usize(1..60) };
+        for _ in 0..frames_until_reconnect {
+            tokio::select! {
+                frame = stream.next() => client.apply(frame),
+                changed = finished.changed() => changed.unwrap(),
+            }
+            if finished.borrow().as_ref().is_some_and(|heads| client.has_all(heads)) {
+                return client;
+            }
+        }
+    }
+}
+
+/// Concurrent writers in several rooms, new rooms, and readers that start, stop and resume at any time. The tail is so small
+/// that all readers fall behind it repeatedly.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn from_snapshot_to_live_nothing_is_lost_whatever_is_written_meanwhile() {
+async fn no_event_is_lost_under_concurrent_writes_and_resumes() {
     let chat = Arc::new(TestChat::open_with(|options| {
         options.tail = TailLimits { frames: 3, bytes: 4_096 };
         options.heartbeat_interval = Duration::from_millis(20);
     }));
-    let mut writers = Vec::new();
-    for n in 0..4 {
-        let chat = chat.clone();
-        writers.push(tokio::spawn(async move {
-            let session = chat.join(&format!("Writer {n}")).await;
-            let name = RoomName::parse(&format!("Room {n}")).unwrap();
-            send(&chat, &session, &chat.general(), 0..100).await;
-            let room = chat.core().create_room(&session.user, name, operation(1_000, n)).await.unwrap();
-            let room = chat.core().room(room.id.as_str()).unwrap();
-            send(&chat, &session, &room, 100..200).await;
-            send(&chat, &session, &chat.general(), 200..300).await;
-        }));
-    }
-    let (done, finished) = tokio::sync::watch::channel(None::<Vec<(String, u64)>>);
-    let mut readers = Vec::new();
-    for n in 0..6 {
-        let (chat, mut finished) = (chat.clone(), finished.clone());
-        readers.push(tokio::spawn(async move {
-            let session = chat.join(&format!("Reader {n}")).await;
-            let mut client = Client::default();
-            loop {
-                let mut stream = frames(&chat, &session, client.cursors(), 0).await;
-                // Some stay, some come and go.
-                let patience = if n < 2 { usize::MAX } else { fastrand::usize(1..60) };
-                for _ in 0..patience {
-                    tokio::select! {
-                        frame = stream.next() => client.apply(frame),
-                        changed = finished.changed() => changed.unwrap(),
-                    }
-                    if finished.borrow().as_ref().is_some_and(|heads| client.has_all(heads)) {
-                        return client;
-                    }
-                }
-            }
-        }));
-    }
+    let writers: Vec<_> = (0..4).map(|n| tokio::spawn(write_in_two_rooms(chat.clone(), n))).collect();
+    let (done, finished) = watch::channel(None);
+    let readers: Vec<_> =
+        (0..6).map(|n| tokio::spawn(read_until(chat.clone(), n, finished.clone()))).collect();
     for writer in writers {
         writer.await.unwrap();
     }
@@ -269,36 +196,36 @@ async fn from_snapshot_to_live_nothing_is_lost_whatever_is_written_meanwhile() {
             assert_eq!(seen, &expected);
         }
     }
-    let load = chat.chat.load();
-    assert_eq!(load.streams, 0, "nothing outlives its stream");
-    assert_eq!(load.holes, 0, "the tail continued every stream that had not fallen behind it");
+    let stats = chat.chat.stats();
+    assert_eq!(stats.streams, 0, "nothing outlives its stream");
+    assert_eq!(stats.tail_gaps, 0, "the tail continued every stream that had not fallen behind it");
 }
 
 #[tokio::test]
-async fn a_tail_that_does_not_continue_is_noticed_and_the_store_is_read() {
+async fn gap_in_the_tail_is_noticed_and_read_from_the_store() {
     let chat = TestChat::open();
     let ada = chat.join("Ada").await;
     let mut stream = frames(&chat, &ada, vec![], 0).await;
     stream.until_caught_up().await;
     send(&chat, &ada, &chat.general(), 0..3).await;
-    // The tail loses an entry, as a fault would make it.
-    chat.core().shared.tail.lose_one_for_test();
+    // Removes an entry from the tail, like a bug would.
+    chat.core().shared.tail.drop_oldest_for_test();
     let mut got = Vec::new();
     while got.len() < 3 {
         got.extend(seqs(&[stream.next().await]));
     }
     assert_eq!(got, [2, 3, 4]);
-    assert_eq!(chat.chat.load().holes, 1);
+    assert_eq!(chat.chat.stats().tail_gaps, 1);
 }
 
 #[tokio::test]
-async fn an_event_that_the_tail_never_had_comes_with_the_next_heartbeat() {
+async fn event_missing_in_the_tail_is_sent_with_the_next_heartbeat() {
     let chat = TestChat::open_with(|options| options.heartbeat_interval = Duration::from_millis(30));
     let ada = chat.join("Ada").await;
     let mut stream = frames(&chat, &ada, vec![], 0).await;
     stream.until_caught_up().await;
     send(&chat, &ada, &chat.general(), 0..1).await;
-    chat.core().shared.tail.forget_last_for_test();
+    chat.core().shared.tail.drop_newest_for_test();
     loop {
         match stream.next().await {
             Frame::Heartbeat(_) => {}
@@ -308,7 +235,7 @@ async fn an_event_that_the_tail_never_had_comes_with_the_next_heartbeat() {
 }
 
 #[tokio::test]
-async fn a_moved_marker_reaches_every_stream_of_its_user_and_nobody_else() {
+async fn moved_marker_reaches_all_streams_of_its_user_only() {
     let chat = TestChat::open();
     let (ada, bob) = (chat.join("Ada").await, chat.join("Bob").await);
     let general = chat.general();
@@ -332,7 +259,7 @@ async fn a_moved_marker_reaches_every_stream_of_its_user_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_quiet_stream_beats_with_the_heads_that_moved() {
+async fn heartbeats_contain_the_heads_that_moved() {
     let chat = TestChat::open_with(|options| options.heartbeat_interval = Duration::from_millis(30));
     let ada = chat.join("Ada").await;
     let mut stream = frames(&chat, &ada, vec![], 0).await;
@@ -357,14 +284,14 @@ async fn a_quiet_stream_beats_with_the_heads_that_moved() {
 }
 
 #[tokio::test]
-async fn a_reader_that_took_nothing_while_events_waited_is_sent_away() {
+async fn stalled_reader_gets_a_goodbye() {
     let chat = TestChat::open_with(|options| options.stall_timeout = Duration::from_millis(50));
     let ada = chat.join("Ada").await;
     let mut slow = frames(&chat, &ada, vec![], 0).await;
     slow.until_caught_up().await;
     let mut idle = frames(&chat, &ada, vec![], 0).await;
     idle.until_caught_up().await;
-    // One asks for more and gets nothing, as there is nothing; the other does not ask.
+    // This one polls and gets nothing, because there is nothing; the other does not poll.
     let idle = tokio::spawn(async move { idle.next().await });
     let since = Instant::now();
     while since.elapsed() < Duration::from_millis(60) {
@@ -383,7 +310,7 @@ async fn a_reader_that_took_nothing_while_events_waited_is_sent_away() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_when_its_session_expires_and_goes_on_when_it_was_prolonged() {
+async fn stream_ends_when_its_session_expires_unless_it_was_extended() {
     let chat = TestChat::open_with(|options| {
         options.heartbeat_interval = Duration::from_millis(20);
         options.session_lifetime = Duration::from_millis(300);
@@ -392,12 +319,12 @@ async fn a_stream_ends_when_its_session_expires_and_goes_on_when_it_was_prolonge
     let mut stream = frames(&chat, &ada, vec![], 0).await;
     stream.until_caught_up().await;
     let joined = Instant::now();
-    let mut prolonged = false;
+    let mut extended = false;
     let goodbye = loop {
         match stream.next().await {
-            Frame::Heartbeat(_) if !prolonged => {
-                chat.core().prolong(&ada).await.unwrap();
-                prolonged = true;
+            Frame::Heartbeat(_) if !extended => {
+                chat.core().extend_session(&ada).await.unwrap();
+                extended = true;
             }
             Frame::Heartbeat(_) => {}
             Frame::Goodbye(goodbye) => break goodbye,
@@ -410,13 +337,13 @@ async fn a_stream_ends_when_its_session_expires_and_goes_on_when_it_was_prolonge
 }
 
 #[tokio::test]
-async fn an_idle_stream_costs_little() {
+async fn idle_stream_takes_little_memory() {
     let chat = TestChat::open();
     let ada = chat.join("Ada").await;
     let subscriber = chat.core().subscribe(ada, vec![], 0).await.unwrap();
     let state = size_of_val(&subscriber);
     let stream = size_of_val(&subscriber.into_stream());
     println!("{state} bytes, {stream} as a stream");
-    // Cursors, a mailbox and a timer come to it, each about a hundred bytes.
+    // Without cursors, mailbox and timer, about a hundred bytes each.
     assert!(state <= 512 && stream <= 1_536, "{state} bytes, {stream} as a stream");
 }

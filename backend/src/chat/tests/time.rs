@@ -1,15 +1,15 @@
-//! What time does: guests who never came back are removed, and a clock that jumps dates nothing.
+//! Time: guests who left are removed, and a jump of the system's clock has no effect.
 
 use std::sync::atomic::AtomicI64;
 
 use super::clock::{Clock, Reading};
 use super::*;
 
-/// A clock that the test sets.
+/// A clock that a test controls.
 #[derive(Clone, Default)]
 struct TestTime {
     wall_ms: Arc<AtomicI64>,
-    running_ms: Arc<AtomicU64>,
+    monotonic_ms: Arc<AtomicU64>,
 }
 
 impl TestTime {
@@ -23,20 +23,20 @@ impl TestTime {
         let time = self.clone();
         Clock::new(move || Reading {
             wall_ms: time.wall_ms.load(Ordering::Relaxed),
-            running: Duration::from_millis(time.running_ms.load(Ordering::Relaxed)),
+            monotonic: Duration::from_millis(time.monotonic_ms.load(Ordering::Relaxed)),
         })
     }
 
     fn pass(&self, duration: Duration) {
         let ms = duration.as_millis() as u64;
         self.wall_ms.fetch_add(ms as i64, Ordering::Relaxed);
-        self.running_ms.fetch_add(ms, Ordering::Relaxed);
+        self.monotonic_ms.fetch_add(ms, Ordering::Relaxed);
     }
 }
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Who is in the database.
+/// Names of the users in the database.
 fn users(chat: &TestChat) -> Vec<String> {
     let database = rusqlite::Connection::open(chat.folder.path().join(DATABASE_FILE)).unwrap();
     let mut statement = database.prepare("SELECT name FROM users ORDER BY key").unwrap();
@@ -58,7 +58,7 @@ async fn join_without_use(chat: &TestChat, name: &str) -> Token {
 }
 
 #[tokio::test]
-async fn a_session_that_is_never_used_frees_its_name_after_ten_minutes() {
+async fn unused_session_frees_its_name_after_ten_minutes() {
     let time = TestTime::start();
     let chat = TestChat::open_with(|options| options.clock = time.clock());
     let lost = join_without_use(&chat, "Lost").await;
@@ -73,7 +73,7 @@ async fn a_session_that_is_never_used_frees_its_name_after_ten_minutes() {
     let session = chat.core().session(&TokenHash::of(lost.as_str()), SOMEBODY).await;
     assert!(matches!(session, Err(ChatError::NoSession)));
     chat.join("Lost").await;
-    // The one that is used in time stays, also over a restart.
+    // A session that is used in time stays, even after a restart.
     chat.core().session(&TokenHash::of(late.as_str()), SOMEBODY).await.unwrap();
     time.pass(9 * MINUTE);
     let TestChat { chat, folder } = chat;
@@ -87,7 +87,7 @@ async fn a_session_that_is_never_used_frees_its_name_after_ten_minutes() {
 }
 
 #[tokio::test]
-async fn guests_who_have_left_are_removed_unless_they_have_written() {
+async fn guests_who_left_are_removed_unless_they_have_written() {
     let time = TestTime::start();
     let chat = TestChat::open_with(|options| options.clock = time.clock());
     let (writer, maker, reader) =
@@ -105,7 +105,7 @@ async fn guests_who_have_left_are_removed_unless_they_have_written() {
     users_become(&chat, &["Writer", "Maker", "Expiring", "Last"]).await;
 
     time.pass(SESSION_LIFETIME / 2);
-    chat.core().prolong(&last).await.unwrap();
+    chat.core().extend_session(&last).await.unwrap();
     time.pass(SESSION_LIFETIME / 2 + MINUTE);
 
     users_become(&chat, &["Writer", "Maker", "Last"]).await;
@@ -116,7 +116,7 @@ async fn guests_who_have_left_are_removed_unless_they_have_written() {
 }
 
 #[tokio::test]
-async fn many_who_never_came_are_removed_in_parts() {
+async fn unused_guests_are_removed_in_batches() {
     let time = TestTime::start();
     let chat = TestChat::open_with(|options| options.clock = time.clock());
     let names: Vec<_> = (0..600).map(|number| format!("Guest {number}")).collect();
@@ -127,7 +127,7 @@ async fn many_who_never_came_are_removed_in_parts() {
 }
 
 #[tokio::test]
-async fn a_clock_that_jumps_for_a_while_dates_no_message_and_ends_no_session() {
+async fn jump_of_the_system_clock_affects_neither_messages_nor_sessions() {
     let time = TestTime::start();
     let chat = TestChat::open_with(|options| options.clock = time.clock());
     let ada = chat.join("Ada").await;

@@ -1,4 +1,4 @@
-//! HTTP without a gRPC library: what is on the wire is what the tests see.
+//! HTTP without a gRPC library, so that tests see the bytes on the wire.
 
 use std::net::SocketAddr;
 
@@ -17,14 +17,14 @@ use tokio::time::timeout;
 
 use super::PATIENCE;
 
-/// The HTTP version that a request is sent with.
+/// HTTP version of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Http {
     One,
     Two,
 }
 
-/// A whole response.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -43,13 +43,13 @@ impl Answer {
     }
 }
 
-/// Sends on a connection of its own and returns as soon as the head of the response is there. The
-/// connection closes when the response is dropped.
+/// Sends on a new connection and returns when the head of the response arrives. Dropping the response closes the
+/// connection.
 pub(crate) async fn open(addr: SocketAddr, http: Http, request: Request<Full<Bytes>>) -> Response<Incoming> {
     open_over(TcpStream::connect(addr).await.unwrap(), addr, http, request).await
 }
 
-/// The same on `io`, a connection to `addr` on which nothing has been said.
+/// The same on `io`, an unused connection to `addr`.
 pub(crate) async fn open_over(
     io: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
     addr: SocketAddr,
@@ -75,7 +75,7 @@ pub(crate) async fn open_over(
     response.expect("no response in time").unwrap()
 }
 
-/// Sends on a connection of its own and waits for the whole response.
+/// Sends on a new connection and waits for the complete response.
 pub(crate) async fn fetch(addr: SocketAddr, http: Http, request: Request<Full<Bytes>>) -> Answer {
     read(open(addr, http, request).await).await
 }
@@ -125,7 +125,7 @@ pub(crate) enum WebFrame {
     Trailers(String),
 }
 
-/// The frames of a whole body. Panics when it is cut short.
+/// Parses the frames of a complete body. Panics if it is truncated.
 pub(crate) fn web_frames(mut body: Bytes) -> Vec<WebFrame> {
     let mut frames = Vec::new();
     while body.has_remaining() {
@@ -141,7 +141,7 @@ pub(crate) fn web_frames(mut body: Bytes) -> Vec<WebFrame> {
     frames
 }
 
-/// The frames of a whole body in base64, each part padded or not.
+/// Parses the frames of a complete base64 body, each part padded or not.
 pub(crate) fn web_text_frames(body: &Bytes) -> Vec<WebFrame> {
     let mut decoded = BytesMut::new();
     for group in body.chunks(4) {

@@ -1,4 +1,4 @@
-//! Servers for the tests: in this process, or as a child process that can be killed and started again.
+//! Servers for tests: in this process, or as a child process that can be killed and restarted.
 
 pub(crate) mod http;
 pub(crate) mod program;
@@ -21,10 +21,10 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 
-/// How long anything in a test may take before the test fails.
+/// Time limit for every step of a test.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A server in this process, on a free port, with directories of its own that are deleted with it.
+/// A server in this process on a free port, with its own directories, which are deleted with it.
 #[derive(Debug)]
 pub(crate) struct TestServer {
     pub(crate) addr: SocketAddr,
@@ -34,12 +34,12 @@ pub(crate) struct TestServer {
 }
 
 impl TestServer {
-    /// Starts with the defaults, but for the rates, which are off: tests load their servers on purpose.
+    /// Starts with the defaults, except that rate limits are off, because tests create load on purpose.
     pub(crate) async fn start() -> Self {
         Self::start_with(|_| {}).await
     }
 
-    /// The same with a configuration that `change` has changed. The page's directory exists and is empty.
+    /// The same with a configuration modified by `change`. The page's directory exists and is empty.
     pub(crate) async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         let dir = TempDir::new().unwrap();
         let mut config = Config::parse_from(["backend"]);
@@ -60,12 +60,12 @@ impl TestServer {
         Self { addr, dir, stop, task }
     }
 
-    /// Where the page is looked for.
+    /// Directory of the page.
     pub(crate) fn page_dir(&self) -> PathBuf {
         self.dir.path().join("page")
     }
 
-    /// Where the database is.
+    /// Directory of the database.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
@@ -75,17 +75,17 @@ impl TestServer {
         format!("http://{}", self.addr)
     }
 
-    /// A new native connection, made at the first call.
+    /// A new native channel; connects at the first call.
     pub(crate) fn channel(&self) -> Channel {
         Endpoint::from_shared(self.url()).unwrap().connect_lazy()
     }
 
-    /// Stops the server and waits until it has. The directories are deleted.
+    /// Shuts the server down, waits for it, and deletes the directories.
     pub(crate) async fn shutdown(self) {
         self.shutdown_keeping_data().await;
     }
 
-    /// Stops the server and waits until it has; its directories live as long as what is returned.
+    /// Shuts the server down and waits for it; returns its directories.
     pub(crate) async fn shutdown_keeping_data(self) -> TempDir {
         let Self { dir, stop, task, .. } = self;
         drop(stop);
@@ -104,17 +104,17 @@ pub(crate) struct ChildServer {
 }
 
 impl ChildServer {
-    /// Starts on a free port with a directory of its own, and waits until it listens.
+    /// Starts on a free port with its own directories, and waits until it listens.
     pub(crate) async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
-    /// The same with more flags. A restart is without them.
+    /// The same with more flags. A restart does not have them.
     pub(crate) async fn start_with(flags: &[String]) -> Self {
         Self::start_as(command(), flags).await
     }
 
-    /// The same in a process that may have no more than `files` files open.
+    /// The same in a process with a limit of `files` open files.
     #[cfg(unix)]
     pub(crate) async fn start_with_files(files: u32, flags: &[String]) -> Self {
         let mut shell = Command::new("sh");
@@ -122,7 +122,7 @@ impl ChildServer {
         Self::start_as(prepare(shell), flags).await
     }
 
-    /// The same with an environment. A restart is without it.
+    /// The same with environment variables. A restart does not have them.
     pub(crate) async fn start_with_env(env: &[(&str, &str)]) -> Self {
         let mut command = command();
         command.envs(env.iter().copied());
@@ -147,12 +147,12 @@ impl ChildServer {
         Self { addr, dir, child, log }
     }
 
-    /// The lines that the server has logged so far, until a restart.
+    /// The lines that the server has logged, until a restart.
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }
 
-    /// Bytes of the process's memory that are in use.
+    /// Resident memory of the process, bytes.
     #[cfg(target_os = "linux")]
     pub(crate) fn memory(&self) -> usize {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap();
@@ -165,32 +165,32 @@ impl ChildServer {
         format!("http://{}", self.addr)
     }
 
-    /// A new native connection, made at the first call. It connects again by itself after a restart.
+    /// A new native channel; connects at the first call, and again after a restart.
     pub(crate) fn channel(&self) -> Channel {
         Endpoint::from_shared(self.url()).unwrap().connect_lazy()
     }
 
-    /// Where the page is looked for.
+    /// Directory of the page.
     pub(crate) fn page_dir(&self) -> PathBuf {
         self.dir.path().join("page")
     }
 
-    /// Where the database is.
+    /// Directory of the database.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
     }
 
-    /// The process.
+    /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("the server has ended already")
     }
 
-    /// SIGKILL: the process gets no chance to do anything. Waits until it is gone.
+    /// Sends SIGKILL and waits for the end.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
     }
 
-    /// SIGTERM, and the exit status that follows.
+    /// Sends SIGTERM and waits for the exit status.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         self.send(Signal::TERM);
         self.exit_status().await
@@ -208,8 +208,7 @@ impl ChildServer {
         timeout(PATIENCE, self.child.wait()).await.expect("the server did not end in time").unwrap()
     }
 
-    /// Starts again on the same data and the same port, after [`Self::kill`] or [`Self::terminate`], and
-    /// waits until it listens.
+    /// Starts again with the same data and port, after [`Self::kill`] or [`Self::terminate`], and waits until it listens.
     pub(crate) async fn restart(&mut self) {
         let (child, addr) = spawn(command(), self.dir.path(), self.addr, &[]).await;
         assert_eq!(addr, self.addr);
@@ -225,7 +224,7 @@ async fn spawn(mut command: Command, dir: &Path, addr: SocketAddr, flags: &[Stri
         .arg("--page")
         .arg(dir.join("page"))
         .args(["--log", "warn"])
-        // Tests load their servers on purpose. A flag wins over this.
+        // Tests create load on purpose. A flag overrides this.
         .env("CHINWAG_RATES", "false")
         .args(flags)
         .spawn()
@@ -237,7 +236,7 @@ async fn spawn(mut command: Command, dir: &Path, addr: SocketAddr, flags: &[Stri
 /// The real program.
 const PROGRAM: &str = env!("CARGO_BIN_EXE_chinwag");
 
-/// The real program with an empty environment of its own, its output piped.
+/// The real program without inherited configuration, its output piped.
 pub(crate) fn command() -> Command {
     prepare(Command::new(PROGRAM))
 }
@@ -252,7 +251,7 @@ fn prepare(mut command: Command) -> Command {
     command
 }
 
-/// Waits for the line that says where a program made by [`command`] listens.
+/// Waits for the address that a program started by [`command`] announces.
 pub(crate) async fn listening_address(child: &mut Child) -> SocketAddr {
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let line =

@@ -1,4 +1,4 @@
-//! The real program with a log that can be read, started plainly or by another program.
+//! The real program with a readable log, started directly or by another program.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,10 +15,10 @@ use tonic_health::pb::health_client::HealthClient;
 
 use super::{PATIENCE, command, listening_address};
 
-/// The chat's name for the health service.
+/// Name of the chat in the health service.
 const CHAT: &str = "chat.v1.ChatService";
 
-/// A server on a folder of its own, as a child process. Killed when dropped.
+/// A server with its own folder, as a child process. Killed when dropped.
 #[derive(Debug)]
 pub(crate) struct Program {
     child: Option<Child>,
@@ -32,18 +32,18 @@ impl Program {
         Self::start_by(&[]).await
     }
 
-    /// Starts on a new folder; the command line is that of `starter`, followed by the server's own.
+    /// Starts on a new folder, with the command line of `starter` before the server's.
     pub(crate) async fn start_by(starter: &[&str]) -> Self {
         Self::start_on(TempDir::new().unwrap(), starter).await
     }
 
-    /// Starts on a folder that may have a `data` folder already.
+    /// Starts on a folder that may contain a `data` folder.
     pub(crate) async fn start_on(dir: TempDir, starter: &[&str]) -> Self {
         let (child, channel) = spawn(dir.path(), starter).await;
         Self { child: Some(child), channel, dir }
     }
 
-    /// Starts again after an end, on another port.
+    /// Starts again after it ended, on another port.
     pub(crate) async fn restart(&mut self) {
         assert!(self.child.is_none(), "it runs");
         let (child, channel) = spawn(self.dir.path(), &[]).await;
@@ -51,12 +51,12 @@ impl Program {
         self.channel = channel;
     }
 
-    /// A connection, made at the first call.
+    /// A channel; connects at the first call.
     pub(crate) fn channel(&self) -> Channel {
         self.channel.clone()
     }
 
-    /// Where the database is.
+    /// Directory of the database.
     pub(crate) fn data(&self) -> PathBuf {
         self.dir.path().join("data")
     }
@@ -66,35 +66,35 @@ impl Program {
         self.dir.path().join(name)
     }
 
-    /// The process.
+    /// The process id.
     pub(crate) fn pid(&self) -> Pid {
         let id = self.child.as_ref().and_then(Child::id).expect("it has ended");
         Pid::from_raw(id.try_into().unwrap()).unwrap()
     }
 
-    /// SIGKILL, and waits until it is gone.
+    /// Sends SIGKILL and waits for the end.
     pub(crate) async fn kill(&mut self) {
         self.child.take().unwrap().kill().await.unwrap();
     }
 
-    /// SIGTERM, and the exit status that follows.
+    /// Sends SIGTERM and waits for the exit status.
     pub(crate) async fn terminate(&mut self) -> ExitStatus {
         kill_process(self.pid(), Signal::TERM).unwrap();
         let mut child = self.child.take().unwrap();
         timeout(PATIENCE, child.wait()).await.expect("the server did not end in time").unwrap()
     }
 
-    /// What it has logged since its last start.
+    /// The log since the last start.
     pub(crate) fn log(&self) -> String {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
-    /// The lines of the log with this level.
+    /// The log lines of a level.
     pub(crate) fn log_lines(&self, level: &str) -> Vec<String> {
         self.log().lines().filter(|line| line.contains(&format!(" {level} "))).map(str::to_owned).collect()
     }
 
-    /// What health says of the chat.
+    /// The chat's health status.
     pub(crate) async fn chat_health(&self) -> ServingStatus {
         let request = HealthCheckRequest { service: CHAT.to_owned() };
         let answer = HealthClient::new(self.channel()).check(request).await.unwrap().into_inner();
@@ -105,13 +105,13 @@ impl Program {
         }
     }
 
-    /// Runs a command of the program on the same data folder to its end.
+    /// Runs a command of the program on the same data folder.
     pub(crate) async fn run(&self, arguments: &[&str]) -> Output {
         run(arguments, &self.data()).await
     }
 }
 
-/// Runs a command of the program on a data folder to its end.
+/// Runs a command of the program on a data folder.
 pub(crate) async fn run(arguments: &[&str], data: &Path) -> Output {
     let mut command = command();
     command.args(arguments).arg("--data").arg(data).stderr(std::process::Stdio::piped());

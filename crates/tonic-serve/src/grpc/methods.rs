@@ -1,8 +1,8 @@
-//! The methods of a server and their kinds, read from descriptors.
+//! The methods of a server and their kinds, from a method table or from descriptors.
 
 use std::collections::HashMap;
 
-use grpc_wire::method::MethodKind;
+use grpc_wire::method::{Method, MethodKind};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
@@ -55,6 +55,13 @@ impl Methods {
     }
 }
 
+/// The method table that the crate `grpc-wire-build` writes: `Methods::from(METHODS)`.
+impl<const N: usize> From<[Method; N]> for Methods {
+    fn from(methods: [Method; N]) -> Self {
+        Self { kinds: methods.into_iter().map(|method| (method.path.to_owned(), method.kind)).collect() }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use prost_types::{FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto};
@@ -97,6 +104,14 @@ mod tests {
         assert_eq!(methods.kind("/a.b.v1.Service/Both"), Some(MethodKind::Bidirectional));
         assert_eq!(methods.kind("/Service/Unary"), Some(MethodKind::Unary));
         assert_eq!(methods.kind("/a.b.v1.Service/Other"), None);
+    }
+
+    #[test]
+    fn method_table_gives_kinds() {
+        let methods = Methods::from([Method::new("/a.Service/Watch", MethodKind::ServerStreaming)]);
+
+        assert_eq!(methods.kind("/a.Service/Watch"), Some(MethodKind::ServerStreaming));
+        assert_eq!(methods.kind("/a.Service/Other"), None);
     }
 
     #[test]

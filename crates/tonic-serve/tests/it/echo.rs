@@ -8,8 +8,10 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream, StreamExt as _};
+use grpc_wire::content_type::WireFormat;
 use grpc_wire::message;
-use grpc_wire::web::{Frames, Piece, trailers};
+use grpc_wire::reader::{Piece, Reader, Rules};
+use grpc_wire::web::trailers;
 use http::{HeaderMap, Request as HttpRequest, Response as HttpResponse};
 use prost::Message as _;
 use prost_types::{FileDescriptorProto, FileDescriptorSet, MethodDescriptorProto, ServiceDescriptorProto};
@@ -205,12 +207,12 @@ pub(crate) fn request(texts: &[&str]) -> Vec<u8> {
 
 /// The messages of a response, and the trailers in a gRPC-Web body.
 pub(crate) fn parse(body: &[u8]) -> (Vec<String>, HeaderMap) {
-    let mut frames = Frames::new(usize::MAX);
-    frames.feed(Bytes::copy_from_slice(body));
+    let mut reader = Reader::new(WireFormat::GrpcWeb, Rules::UNLIMITED);
+    reader.feed(Bytes::copy_from_slice(body));
     let (mut messages, mut trailers) = (BytesMut::new(), HeaderMap::new());
-    while let Some(piece) = frames.next().unwrap() {
+    while let Some(piece) = reader.next(&mut |_| {}).unwrap() {
         match piece {
-            Piece::Messages(bytes) => messages.extend_from_slice(&bytes),
+            Piece::Messages(bytes) | Piece::Compressed(bytes) => messages.extend_from_slice(&bytes),
             Piece::Trailers { block, .. } => trailers = trailers::parse(&block).unwrap(),
         }
     }

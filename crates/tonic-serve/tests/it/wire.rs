@@ -78,7 +78,7 @@ impl Answer {
 
     /// `grpc-message`, decoded.
     pub(crate) fn message(&self) -> String {
-        grpc_wire::status::decode_message(self.status_header("grpc-message").as_bytes())
+        grpc_wire::status::decode_message(self.status_header("grpc-message").as_bytes()).into_owned()
     }
 }
 

@@ -71,7 +71,7 @@ impl Failure {
             let pushback = status.metadata().get(PUSHBACK);
             advisor(pushback.map(MetadataValue::as_encoded_bytes), status.details())
         };
-        let error = Error::of(status);
+        let error = Error::from_status(status);
         // An error of the channel's own checks would come again.
         let is_external = matches!(
             error,
@@ -85,7 +85,7 @@ impl Failure {
             )
         );
         Self {
-            is_not_sent: error.is_some_and(Error::never_left),
+            is_not_sent: error.is_some_and(Error::is_not_sent),
             may_pass: is_external && may_pass(status.code()),
             status: status.clone(),
             advice: advisor.map(advise).unwrap_or_default(),

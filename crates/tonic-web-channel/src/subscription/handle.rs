@@ -1,4 +1,4 @@
-//! Steering a subscription from outside, and seeing how it is.
+//! The handle that controls and watches a subscription from outside.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
@@ -10,8 +10,8 @@ use tokio::sync::watch;
 
 use super::state::{self, State};
 
-/// Steers a [`Subscription`](crate::Subscription) from outside, and shows how it is. Cheap to clone; does
-/// nothing once the subscription is gone.
+/// Controls a [`Subscription`](crate::Subscription) and shows its state. Cheap to clone. Its methods have no effect
+/// once the subscription is gone.
 #[derive(Clone, Debug)]
 pub struct SubscriptionHandle {
     shared: Arc<Shared>,
@@ -23,93 +23,103 @@ impl SubscriptionHandle {
         Self { shared, states }
     }
 
-    /// How the connection is.
+    /// The current state of the connection.
     pub fn state(&self) -> State {
         self.states.borrow().clone()
     }
 
-    /// How the connection is, and from then on every change. A reader who is slow sees the newest state and
-    /// not all between. Ends after [`State::Shutdown`].
+    /// The current state of the connection, then every change. A slow reader sees the newest state and may miss states
+    /// before it. Ends after [`State::Shutdown`].
     pub fn states(&self) -> impl Stream<Item = State> + Send + Unpin + 'static {
         state::changes(self.states.clone())
     }
 
-    /// Ends a wait for the next attempt, for a button "Try now". As a person asked for it, it is done also
-    /// while there seems to be no network, and before the time that a server asked for. Without effect on a
-    /// connection that is open or being opened.
+    /// Starts the next attempt now, for a button "Try now". Because a person asked, it also works while there seems to
+    /// be no network, and before the time that a server asked for. No effect on a connection that is open or opening.
     pub fn retry_now(&self) {
-        self.shared.wish(|wishes| wishes.retry_now = true);
+        self.shared.request(|commands| commands.retry_now = true);
     }
 
-    /// The machine or the program was asleep: a wait ends, unless the server asked for it, and an open
-    /// connection has [`probe_within`](crate::SubscriptionOptions::probe_within) to show that it lives. In
-    /// the browser the subscription does this by itself: when the network is back, when the page was hidden for
-    /// 30 s or longer, and when it comes out of the back/forward cache. A page that is looked at earlier only ends
-    /// its wait.
+    /// Tells the subscription that the machine or the program was asleep. A delay before the next attempt ends, unless
+    /// the server asked for it, and an open connection has to deliver a message within
+    /// [`probe_timeout`](crate::SubscriptionOptions::probe_timeout).
+    ///
+    /// In the browser the subscription does this itself: when the network is back, when the page was hidden for 30 s
+    /// or longer, and when the page returns from the back/forward cache. A page that becomes visible earlier only ends
+    /// the delay.
     pub fn wake(&self) {
-        self.shared.wish(|wishes| wishes.wake = true);
+        self.shared.request(|commands| commands.wake = true);
     }
 
-    /// Whether there is a network. While there is none, nothing is tried; when it comes back, what waits is
-    /// tried at once, and what is open has to show that it lives. In the browser the subscription follows
-    /// `navigator.onLine` by itself; elsewhere there is a network until this says otherwise.
+    /// Tells the subscription whether there is a network. Without one it makes no attempts. When the network is back,
+    /// it connects at once, and an open connection is probed as by [`wake`](Self::wake).
+    ///
+    /// In the browser the subscription follows `navigator.onLine`; elsewhere it assumes a network until told otherwise.
     pub fn set_online(&self, online: bool) {
         self.shared.set_online(online);
     }
 
-    /// Gives an open connection `within` to show that it lives, by any message, and reconnects
-    /// otherwise. For when it may have died unnoticed.
-    pub fn probe(&self, within: Duration) {
-        self.shared.wish(|wishes| wishes.probe = Some(within));
+    /// Reconnects unless an open connection delivers a message within `timeout`. For a connection that may have died
+    /// unnoticed.
+    pub fn probe(&self, timeout: Duration) {
+        self.shared.request(|commands| commands.probe = Some(timeout));
     }
 
-    /// Closes the connection and comes back after `delay`. For a server that said goodbye.
+    /// Closes the connection, and reconnects after `delay`. For a server that announced its shutdown in a message.
     pub fn reconnect_after(&self, delay: Duration) {
-        self.shared.wish(|wishes| wishes.reconnect_after = Some(delay));
+        self.shared.request(|commands| commands.reconnect_after = Some(delay));
     }
 }
 
-/// What the subscription and its handles have in common.
+/// The state that a subscription shares with its handles.
 #[derive(Debug)]
 pub(super) struct Shared {
-    wishes: Mutex<Wishes>,
+    commands: Mutex<Commands>,
     waker: AtomicWaker,
 }
 
-/// What was asked of a subscription since it last looked, and whether there is a network.
+/// The requests to a subscription since its last poll, and whether there is a network.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Wishes {
+pub(super) struct Commands {
+    /// Ends any delay.
     pub(super) retry_now: bool,
-    /// Ends a wait, unless the server asked for it.
-    pub(super) hurry: bool,
-    /// The same, and an open connection has to show that it lives.
+    /// Ends a delay of the backoff, and none that the server asked for.
+    pub(super) skip_backoff: bool,
+    /// Like `skip_backoff`, and probes an open connection.
     pub(super) wake: bool,
     pub(super) probe: Option<Duration>,
     pub(super) reconnect_after: Option<Duration>,
     pub(super) online: bool,
 }
 
-impl Wishes {
+impl Commands {
     fn none(online: bool) -> Self {
-        Self { retry_now: false, hurry: false, wake: false, probe: None, reconnect_after: None, online }
+        Self {
+            retry_now: false,
+            skip_backoff: false,
+            wake: false,
+            probe: None,
+            reconnect_after: None,
+            online,
+        }
     }
 }
 
 impl Shared {
     pub(super) fn new() -> Self {
-        Self { wishes: Mutex::new(Wishes::none(true)), waker: AtomicWaker::new() }
+        Self { commands: Mutex::new(Commands::none(true)), waker: AtomicWaker::new() }
     }
 
-    /// A network that comes back wakes.
     pub(super) fn set_online(&self, online: bool) {
-        self.wish(|wishes| {
-            wishes.wake |= online && !wishes.online;
-            wishes.online = online;
+        self.request(|commands| {
+            commands.wake |= online && !commands.online;
+            commands.online = online;
         });
     }
 
-    pub(super) fn wish(&self, wish: impl FnOnce(&mut Wishes)) {
-        wish(&mut self.wishes.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Changes the pending commands, and wakes the subscription.
+    pub(super) fn request(&self, change: impl FnOnce(&mut Commands)) {
+        change(&mut self.commands.lock().unwrap_or_else(PoisonError::into_inner));
         self.waker.wake();
     }
 
@@ -117,9 +127,10 @@ impl Shared {
         self.waker.register(waker);
     }
 
-    pub(super) fn take(&self) -> Wishes {
-        let mut wishes = self.wishes.lock().unwrap_or_else(PoisonError::into_inner);
-        let none = Wishes::none(wishes.online);
-        std::mem::replace(&mut wishes, none)
+    /// Takes the pending commands.
+    pub(super) fn take(&self) -> Commands {
+        let mut commands = self.commands.lock().unwrap_or_else(PoisonError::into_inner);
+        let none = Commands::none(commands.online);
+        std::mem::replace(&mut commands, none)
     }
 }

@@ -1,4 +1,4 @@
-//! How a subscription's connection is, and the value that others watch.
+//! The state of a subscription's connection, and the value that handles watch.
 
 use std::time::Duration;
 
@@ -9,45 +9,45 @@ use web_time::Instant;
 
 use crate::timer;
 
-/// How the connection of a [`Subscription`](crate::Subscription) is: gRPC's connectivity states, for one
-/// stream.
+/// The state of a [`Subscription`](crate::Subscription)'s connection: gRPC's connectivity states, for one stream.
 #[derive(Clone, Debug)]
 pub enum State {
-    /// `IDLE`: nothing was asked of it yet.
+    /// `IDLE`: the subscription has not been polled yet.
     Idle,
-    /// `CONNECTING`: the call was started.
+    /// `CONNECTING`: a call was started.
     Connecting,
     /// `READY`: the response's headers came.
     Ready,
-    /// `TRANSIENT_FAILURE`: the connection was lost or could not be made; the next attempt comes by itself.
+    /// `TRANSIENT_FAILURE`: the connection was lost or could not be made, and the subscription will try again.
     TransientFailure {
-        /// When.
+        /// The time of the next attempt.
         next: NextAttempt,
-        /// How many attempts failed in a row. What fails for want of a network is not counted, nor is a
-        /// server's own wish to be left.
+        /// The number of failed attempts in a row. Failures without a network do not count, nor does a disconnect
+        /// that the server asked for.
         attempt: u32,
-        /// Why.
+        /// The reason. [`Error::from_status`](crate::Error::from_status) tells whether a gRPC server gave it, a proxy
+        /// ([`Error::is_not_grpc`](crate::Error::is_not_grpc)), or the network.
         status: Status,
     },
-    /// `SHUTDOWN`: it is over. The server refused in a way that trying again does not change, or the
-    /// subscription was dropped (`CANCELLED`).
+    /// `SHUTDOWN`: the subscription is over.
     Shutdown {
-        /// Why.
+        /// The reason: a status that another attempt would not change, `CANCELLED` when the subscription was dropped,
+        /// or OK (see [`finish_on_ok`](crate::SubscriptionOptions::finish_on_ok)).
         status: Status,
     },
 }
 
-/// When a connection is tried again.
+/// The time of the next attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NextAttempt {
-    /// At this time, by the clock that does not go back: `std`'s, in the browser `performance.now()`.
+    /// At this time of the monotonic clock: `std`'s natively, `performance.now()` in the browser.
     At(Instant),
-    /// When there is a network: until then the subscription is paused.
+    /// When there is a network again.
     WhenOnline,
 }
 
 impl NextAttempt {
-    /// How long until then, as it is now; `None` when that depends on the network.
+    /// The time left until then; `None` for [`WhenOnline`](Self::WhenOnline).
     pub fn left(self) -> Option<Duration> {
         match self {
             Self::At(at) => Some(at.saturating_duration_since(timer::public(timer::Instant::now()))),
@@ -56,7 +56,7 @@ impl NextAttempt {
     }
 }
 
-/// Where the subscription puts its state. Dropped, it says that the subscription is over.
+/// Publishes the state to handles. When dropped, it publishes that the subscription is over.
 #[derive(Debug)]
 pub(super) struct Publisher(watch::Sender<State>);
 
@@ -83,7 +83,7 @@ impl Drop for Publisher {
     }
 }
 
-/// The state now, then each that a reader finds changed; the last one says that the subscription is over.
+/// The current state, then every change up to [`State::Shutdown`].
 pub(super) fn changes(states: watch::Receiver<State>) -> impl Stream<Item = State> + Send + Unpin + 'static {
     let mut first = states;
     first.mark_changed();

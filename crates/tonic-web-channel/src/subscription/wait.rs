@@ -1,4 +1,4 @@
-//! The time between two connections.
+//! The delay between two attempts.
 
 use std::future::Future as _;
 use std::pin::Pin;
@@ -7,39 +7,37 @@ use std::time::Duration;
 
 use tonic::Status;
 
-use super::handle::Wishes;
+use super::handle::Commands;
 use super::state::{NextAttempt, State};
-use crate::timer::{self, Instant, Sleep};
+use crate::timer::{self, Instant, MAX_DELAY, Sleep};
 
-/// No wait is longer, whatever a server or an option asks for.
-pub(super) const LONGEST: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-
-/// A wait for the next attempt: for a time to come, and for a network.
+/// Waits until the next attempt is due and there is a network.
 pub(super) struct Wait {
     status: Status,
     attempt: u32,
     until: Instant,
-    /// None when the time has come.
+    /// None once the delay is over.
     timer: Option<Sleep>,
-    /// Whether the server named the time, so that waking up does not shorten it.
-    asked: bool,
+    /// Whether the server asked for this delay. Then waking up does not shorten it.
+    by_server: bool,
+    /// Whether there is no network.
     paused: bool,
 }
 
-/// What becomes of a wait.
+/// The outcome of polling a wait.
 pub(super) enum Step {
-    /// It is over.
+    /// The next attempt is due.
     Attempt,
-    /// It goes on, but it looks different.
+    /// The wait goes on with a different [`Wait::state`].
     Changed,
 }
 
 impl Wait {
-    /// A wait of `delay`, because of `status`, after so many failures.
-    pub(super) fn new(delay: Duration, asked: bool, attempt: u32, status: Status, online: bool) -> Self {
-        let delay = delay.min(LONGEST);
+    /// A wait of `delay` after `attempt` failures, the last of them `status`.
+    pub(super) fn new(delay: Duration, by_server: bool, attempt: u32, status: Status, online: bool) -> Self {
+        let delay = delay.min(MAX_DELAY);
         let until = Instant::now() + delay;
-        Self { status, attempt, until, timer: Some(Sleep::new(delay)), asked, paused: !online }
+        Self { status, attempt, until, timer: Some(Sleep::new(delay)), by_server, paused: !online }
     }
 
     pub(super) fn state(&self) -> State {
@@ -48,19 +46,20 @@ impl Wait {
         State::TransientFailure { next, attempt: self.attempt, status: self.status.clone() }
     }
 
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, wishes: Wishes) -> Poll<Step> {
-        if wishes.retry_now {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, commands: Commands) -> Poll<Step> {
+        if commands.retry_now {
             return Poll::Ready(Step::Attempt);
         }
-        if let Some(delay) = wishes.reconnect_after {
-            *self = Self::new(delay, true, self.attempt, self.status.clone(), wishes.online);
+        if let Some(delay) = commands.reconnect_after {
+            *self = Self::new(delay, true, self.attempt, self.status.clone(), commands.online);
             return Poll::Ready(Step::Changed);
         }
         if self.timer.as_mut().is_some_and(|timer| Pin::new(timer).poll(cx).is_ready()) {
             self.timer = None;
         }
-        let was_paused = std::mem::replace(&mut self.paused, !wishes.online);
-        let due = self.timer.is_none() || ((was_paused || wishes.hurry || wishes.wake) && !self.asked);
+        let was_paused = std::mem::replace(&mut self.paused, !commands.online);
+        let skips_backoff = was_paused || commands.skip_backoff || commands.wake;
+        let due = self.timer.is_none() || (skips_backoff && !self.by_server);
         if due && !self.paused {
             return Poll::Ready(Step::Attempt);
         }

@@ -1,4 +1,4 @@
-//! `tokio`'s timer, which tests can pause.
+//! Timers by `tokio`, whose clock tests can pause.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ pub(crate) use tokio::time::Instant;
 
 use super::GRACE;
 
-/// The same time by the clock that everybody has.
+/// The same time on the standard clock.
 pub(crate) fn public(instant: Instant) -> web_time::Instant {
     instant.into_std()
 }
@@ -31,7 +31,7 @@ impl Future for Sleep {
     }
 }
 
-/// Ends [`GRACE`] after it was made.
+/// Ends [`GRACE`] after its creation.
 #[derive(Debug)]
 pub(crate) struct Grace(Sleep);
 

@@ -1,4 +1,4 @@
-//! The browser's timer.
+//! Timers by the browser's `setTimeout`.
 
 mod grace;
 
@@ -13,24 +13,24 @@ pub(crate) use web_time::Instant;
 
 pub(crate) use self::grace::Grace;
 
-/// `setTimeout` takes a signed 32-bit number of milliseconds (24.8 days) and ends at once above it.
+/// The largest delay of `setTimeout`: a signed 32-bit number of milliseconds (24.8 days). A larger one fires at once.
 const LONGEST_TIMEOUT_MS: u32 = i32::MAX as u32;
 
-/// The same time by the clock that everybody has.
+/// The same time on the public clock, which is the one used here.
 pub(crate) fn public(instant: Instant) -> Instant {
     instant
 }
 
 #[derive(Debug)]
 pub(crate) struct Sleep {
+    /// None for a time beyond the end of the clock, which never comes.
     until: Option<Instant>,
-    // Response bodies have to be `Send`, and they carry their deadline with them.
+    // Response bodies hold a timer for their deadline, and have to be `Send`.
     piece: SendWrapper<TimeoutFuture>,
 }
 
 impl Sleep {
     pub(crate) fn new(duration: Duration) -> Self {
-        // A time beyond the clock's end never comes.
         let until = Instant::now().checked_add(duration);
         Self { until, piece: piece(duration) }
     }
@@ -56,7 +56,7 @@ impl Future for Sleep {
     }
 }
 
-/// A timeout for `duration`, rounded up, or for as long as one timeout can be.
+/// One timeout for `duration` in whole milliseconds, rounded up, or for the longest possible delay.
 fn piece(duration: Duration) -> SendWrapper<TimeoutFuture> {
     let part = u64::from(duration.subsec_micros().div_ceil(1_000));
     let ms = duration.as_secs().saturating_mul(1_000).saturating_add(part);

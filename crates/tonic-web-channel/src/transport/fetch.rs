@@ -26,28 +26,13 @@ use web_sys::{Headers, RequestCache, RequestCredentials, RequestInit, RequestRed
 use self::abort::Abort;
 use self::chunks::Chunks;
 use self::connections::{Connections, OpenCall};
-use super::Transport;
+use super::{Cookies, Transport};
 use crate::context::CallContext;
 use crate::error::{self, Error};
 use crate::js::message;
 use crate::maybe_send::BoxFuture;
 use crate::observe::Reporter;
 use crate::web::{self, GrpcWeb};
-
-/// Whether calls carry the cookies of the server's origin, and whether those that come are kept: the mode that
-/// `fetch` calls credentials.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Cookies {
-    /// When the server is of the page's own origin.
-    #[default]
-    SameOrigin,
-    /// Always. The server has to allow it (`access-control-allow-credentials`), and then has to name what it
-    /// allows and exposes: `*` does not count.
-    Include,
-    /// Never.
-    Omit,
-}
 
 /// Carries calls by gRPC-Web over `fetch`.
 ///

@@ -1,37 +1,37 @@
-//! gRPC over HTTP/2 by `tonic`'s own channel, with errors that say what happened.
+//! gRPC over HTTP/2 by `tonic`'s own channel, with TLS where the URI asks for it and errors that say what to check.
 
 use std::error::Error as StdError;
 use std::future::poll_fn;
 use std::io;
 use std::time::Duration;
 
+use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use http_body_util::BodyExt as _;
 use tonic::body::Body;
+use tonic::transport::Endpoint;
 use tonic::{Code, ConnectError, Status, TimeoutExpired};
 use tower_service::Service as _;
 
 use super::Transport;
-#[cfg(feature = "tls")]
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::deadline;
 use crate::error::Error;
 use crate::maybe_send::BoxFuture;
 
-/// Carries calls by `tonic`'s own channel. Only on native targets.
+/// Carries calls over a connection of `tonic`'s. Only on native targets.
 ///
-/// A [`Channel`](crate::Channel) makes one by itself, in cleartext, or by TLS with the feature `tls`. Make one of a
-/// connection of `tonic`'s where it takes more than that: certificates of one's own, a Unix socket, a balanced list of
-/// servers.
+/// A [`Channel`](crate::Channel) without a transport makes one for its URI. Make one yourself for anything more than
+/// that: client certificates, a private certificate authority, a Unix socket, a balanced list of servers.
 ///
 /// ```
 /// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
 /// # let _entered = runtime.enter();
-/// use tonic_web_channel::{Channel, Native};
 /// use tonic::transport::Endpoint;
+/// use tonic_web_channel::{Channel, Native};
 ///
 /// let uri = "http://127.0.0.1:50051";
-/// // With `tonic`'s features for TLS: `.tls_config(ClientTlsConfig::new().with_enabled_roots())?`
+/// // With `tonic`'s TLS features: `.tls_config(ClientTlsConfig::new().with_enabled_roots())?`
 /// let endpoint = Endpoint::from_static(uri).tcp_nodelay(true);
 /// let channel = Channel::builder(uri).transport(Native::new(uri, endpoint.connect_lazy())).build()?;
 /// # Ok::<(), tonic_web_channel::BuildError>(())
@@ -39,76 +39,108 @@ use crate::maybe_send::BoxFuture;
 #[derive(Debug)]
 pub struct Native {
     inner: tonic::transport::Channel,
+    /// The server's name in errors.
     origin: String,
+    /// Goes before the path of every call; empty for none.
+    prefix: String,
 }
 
 impl Native {
-    /// Calls go over `inner`. `origin` is where that leads to, for the words of errors.
+    /// Calls go over `inner`. `uri` names the server in errors, and its path goes before the path of every call.
     ///
-    /// How long the headers of a response may be is `inner`'s own business: 16 KiB, unless it was made with
-    /// `Endpoint::http2_max_header_list_size`. What is longer is `INTERNAL`.
-    pub fn new(origin: impl Into<String>, inner: tonic::transport::Channel) -> Self {
-        Self { inner, origin: origin.into() }
+    /// `inner` limits the size of response headers: to 16 KiB, unless `Endpoint::http2_max_header_list_size` sets
+    /// another limit. Larger headers end a call with `INTERNAL`.
+    pub fn new(uri: impl Into<String>, inner: tonic::transport::Channel) -> Self {
+        let origin = uri.into();
+        let prefix = origin.parse::<Uri>().map(|uri| uri.path().trim_end_matches('/').to_owned());
+        let origin = origin.trim_end_matches('/').to_owned();
+        Self { inner, origin, prefix: prefix.unwrap_or_default() }
     }
 
-    /// Connects to `uri` in cleartext when the first call comes.
-    pub(crate) fn cleartext(uri: Uri, max_metadata: usize) -> Self {
-        Self::new(origin(&uri), endpoint(uri, max_metadata).connect_lazy())
+    /// Connects to `uri` when the first call is made: by TLS to `https`, else in cleartext.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError::NoRuntime`], [`BuildError::TlsNeeded`] and [`BuildError::Tls`].
+    pub(crate) fn connect_lazy(uri: Uri, max_metadata: usize) -> Result<Self, BuildError> {
+        // `tonic` spawns a task for the connection at once, and panics outside a runtime.
+        if tokio::runtime::Handle::try_current().is_err() {
+            return Err(BuildError::NoRuntime);
+        }
+        let mut endpoint = endpoint(uri.clone(), max_metadata);
+        if uri.scheme() == Some(&Scheme::HTTPS) {
+            endpoint = with_tls(endpoint, &uri)?;
+        }
+        Ok(Self::new(uri.to_string(), endpoint.connect_lazy()))
     }
 
-    /// Connects to `uri` by TLS when the first call comes.
-    #[cfg(feature = "tls")]
-    pub(crate) fn tls(uri: Uri, max_metadata: usize) -> Result<Self, BuildError> {
-        let trusting = tonic::transport::ClientTlsConfig::new().with_native_roots();
-        let endpoint = endpoint(uri.clone(), max_metadata)
-            .tls_config(trusting)
-            .map_err(|source| BuildError::Tls { uri: uri.clone(), source })?;
-        Ok(Self::new(origin(&uri), endpoint.connect_lazy()))
+    /// Puts the prefix before the path of `uri`.
+    fn prefixed(&self, uri: Uri) -> Uri {
+        if self.prefix.is_empty() {
+            return uri;
+        }
+        let path = uri.path_and_query().map_or("/", |path| path.as_str());
+        // Both are valid paths, so their concatenation is.
+        format!("{}{path}", self.prefix).parse().unwrap_or(uri)
     }
 }
 
-fn origin(uri: &Uri) -> String {
-    uri.to_string().trim_end_matches('/').to_owned()
-}
-
-fn endpoint(uri: Uri, max_metadata: usize) -> tonic::transport::Endpoint {
-    // HTTP/2 counts 32 bytes more for each header, and what is refused there has no reason: so twice as much,
-    // that the channel's own limit is what counts.
+fn endpoint(uri: Uri, max_metadata: usize) -> Endpoint {
+    // HTTP/2 adds 32 bytes to the size of every header, and refuses larger headers without a reason. Twice the size
+    // makes the channel's own limit, which has one, the effective limit.
     let max_headers = u32::try_from(max_metadata.saturating_mul(2)).unwrap_or(u32::MAX);
-    tonic::transport::Endpoint::from(uri).http2_max_header_list_size(max_headers)
+    Endpoint::from(uri).http2_max_header_list_size(max_headers)
+}
+
+#[cfg(feature = "_tls")]
+fn with_tls(endpoint: Endpoint, uri: &Uri) -> Result<Endpoint, BuildError> {
+    let config = tonic::transport::ClientTlsConfig::new();
+    #[cfg(feature = "tls-native-roots")]
+    let config = config.with_native_roots();
+    #[cfg(feature = "tls-webpki-roots")]
+    let config = config.with_webpki_roots();
+    endpoint.tls_config(config).map_err(|source| BuildError::Tls { uri: uri.clone(), source })
+}
+
+#[cfg(not(feature = "_tls"))]
+fn with_tls(_: Endpoint, uri: &Uri) -> Result<Endpoint, BuildError> {
+    Err(BuildError::TlsNeeded { uri: uri.clone() })
 }
 
 impl Transport for Native {
-    fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
+    fn call(&self, mut request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
+        let uri = std::mem::take(request.uri_mut());
+        *request.uri_mut() = self.prefixed(uri);
         let mut inner = self.inner.clone();
-        let failed = Failed {
+        let context = FailureContext {
             origin: self.origin.clone(),
             timeout: deadline::read(request.headers()).and_then(Result::ok),
         };
         Box::pin(async move {
-            let failure = |error: tonic::transport::Error| {
-                failed.name(&error).unwrap_or_else(|| Status::from_error(error.into()))
+            let to_status = |error: tonic::transport::Error| {
+                context.classify(&error).unwrap_or_else(|| Status::from_error(error.into()))
             };
-            poll_fn(|cx| inner.poll_ready(cx)).await.map_err(&failure)?;
-            let response = inner.call(request).await.map_err(&failure)?;
+            poll_fn(|cx| inner.poll_ready(cx)).await.map_err(&to_status)?;
+            let response = inner.call(request).await.map_err(&to_status)?;
             Ok(response.map(|body| {
                 Body::new(body.map_err(move |status| {
-                    status.source().and_then(|error| failed.name(error)).unwrap_or(status)
+                    status.source().and_then(|error| context.classify(error)).unwrap_or(status)
                 }))
             }))
         })
     }
 }
 
-/// What is known of a call that failed.
-struct Failed {
+/// The parts of a call that the errors of its failure name.
+struct FailureContext {
     origin: String,
     timeout: Option<Duration>,
 }
 
-impl Failed {
-    /// What `error` is, by the causes in it that are known. `tonic` says UNKNOWN or CANCELLED for most.
-    fn name(&self, error: &(dyn StdError + 'static)) -> Option<Status> {
+impl FailureContext {
+    /// The status for `error`, by the first known error in its chain of sources. `tonic` gives UNKNOWN or CANCELLED
+    /// for most of them.
+    fn classify(&self, error: &(dyn StdError + 'static)) -> Option<Status> {
         let causes =
             || std::iter::successors(Some(error), |error: &&(dyn StdError + 'static)| (*error).source());
         causes().find_map(|cause| {
@@ -119,27 +151,37 @@ impl Failed {
             if cause.is::<TimeoutExpired>() {
                 return Some(Error::Deadline { timeout: self.timeout.unwrap_or_default() }.into());
             }
-            if let Some(reset) = cause.downcast_ref::<h2::Error>().filter(|error| error.is_reset()) {
-                let code = reset.reason().map_or(Code::Unknown, code_of_reset);
-                return Some(Status::new(code, format!("the server gave the call up ({reset})")));
+            if let Some(error) = cause.downcast_ref::<h2::Error>() {
+                return Some(self.of_http2(error));
             }
-            is_lost(cause).then(|| Error::ConnectionLost { reason: cause.to_string() }.into())
+            is_connection_lost(cause).then(|| Error::ConnectionLost { reason: cause.to_string() }.into())
         })
     }
-}
 
-/// Whether `cause` says that the connection is gone.
-fn is_lost(cause: &(dyn StdError + 'static)) -> bool {
-    if let Some(error) = cause.downcast_ref::<hyper::Error>() {
-        return error.is_timeout()
-            || error.is_canceled()
-            || error.is_closed()
-            || error.is_incomplete_message();
+    fn of_http2(&self, error: &h2::Error) -> Status {
+        if error.is_reset() {
+            let code = error.reason().map_or(Code::Unknown, code_of_reset);
+            return Status::new(code, format!("the server reset the call ({error})"));
+        }
+        // The first bytes of an HTTP/1.1 response and of a TLS alert both read as a frame that is too long.
+        if error.is_library() && error.reason() == Some(h2::Reason::FRAME_SIZE_ERROR) {
+            return Error::NotHttp2 { origin: self.origin.clone() }.into();
+        }
+        Error::ConnectionLost { reason: error.to_string() }.into()
     }
-    cause.is::<h2::Error>() || cause.is::<io::Error>()
 }
 
-/// The gRPC protocol over HTTP/2, "Errors".
+/// Whether `cause` is the loss of a connection.
+fn is_connection_lost(cause: &(dyn StdError + 'static)) -> bool {
+    match cause.downcast_ref::<hyper::Error>() {
+        Some(error) => {
+            error.is_timeout() || error.is_canceled() || error.is_closed() || error.is_incomplete_message()
+        }
+        None => cause.is::<io::Error>(),
+    }
+}
+
+/// The code for an HTTP/2 reset: the gRPC protocol over HTTP/2, "Errors".
 fn code_of_reset(reason: h2::Reason) -> Code {
     match reason {
         h2::Reason::NO_ERROR

@@ -22,11 +22,21 @@ use crate::maybe_send::BoxFuture;
 
 /// Carries calls by [`tonic_web_wasm_client`].
 ///
-/// Selected by the cargo feature `tonic-web-wasm-client`; it is the default then. [`Fetch`](crate::Fetch) keeps more
-/// of what the specification promises. Some of the crate's gaps are closed here: the origin that was sent twice, empty
-/// bodies, complete responses that were aborted. Responses are not compressed, because it cannot read compressed
-/// trailers. Not closed: repeated metadata comes as its last value only, trailers that are cut lose the status, the
-/// HTTP status of what is no gRPC is not known.
+/// Needs the cargo feature `tonic-web-wasm-client`. [`Fetch`](crate::Fetch), the default transport, implements more of the
+/// specification. This transport works around some of the crate's defects: the origin is not sent twice, empty bodies
+/// are accepted, and complete responses are not aborted. Responses are not compressed, because the crate cannot read
+/// compressed trailers. These defects remain: only the last value of repeated metadata is received, truncated trailers
+/// lose the status, and the HTTP status of an answer without gRPC is unknown.
+///
+/// ```no_run
+/// # #[cfg(target_arch = "wasm32")]
+/// # fn build() -> Result<tonic_web_channel::Channel, Box<dyn std::error::Error>> {
+/// use tonic_web_channel::{Channel, WasmClient};
+///
+/// let channel = Channel::with_transport(WasmClient::new("https://example.com".parse()?)).build()?;
+/// # Ok(channel)
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WasmClient {
     inner: Client,
@@ -34,9 +44,9 @@ pub struct WasmClient {
 }
 
 impl WasmClient {
-    /// Calls go to `uri`: scheme, authority, and perhaps a path that is put before the path of every call.
+    /// Calls go to `uri`: a scheme, an authority, and an optional path that goes before the path of every call.
     pub fn new(uri: Uri) -> Self {
-        // The client appends the call's path to this text.
+        // The client appends the path of the call to this string.
         let base = uri.to_string().trim_end_matches('/').to_owned();
         Self { inner: Client::new(base.clone()), base }
     }
@@ -45,7 +55,7 @@ impl WasmClient {
 impl Transport for WasmClient {
     fn call(&self, mut request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
         let mut inner = self.inner.clone();
-        // It appends the whole URI, and would repeat the origin that generated clients put there.
+        // The client appends the whole URI, so the origin that generated clients put there would be repeated.
         if let Some(path) = request.uri().path_and_query().cloned() {
             *request.uri_mut() = Uri::from(path);
         }
@@ -53,9 +63,9 @@ impl Transport for WasmClient {
         request.headers_mut().remove("grpc-accept-encoding");
         let base = self.base.clone();
         Box::pin(async move {
-            let unreachable = |reason| Error::Fetch { origin: base, reason, offline: false };
-            let mut response = inner.call(request).await.map_err(|error| to_status(error, unreachable))?;
-            // The crate has checked it, and its body is no longer gRPC-Web.
+            let fetch_failed = |reason| Error::Fetch { origin: base, reason, offline: false };
+            let mut response = inner.call(request).await.map_err(|error| to_status(error, fetch_failed))?;
+            // The crate has checked the content type, and its body is not gRPC-Web any more.
             let content_type = HeaderValue::from_static(WireFormat::Grpc.content_type());
             response.headers_mut().insert(CONTENT_TYPE, content_type);
             let trailers_only = response.headers().contains_key("grpc-status");
@@ -64,19 +74,18 @@ impl Transport for WasmClient {
     }
 }
 
-/// How long a response that has been read to its trailers is kept. The end of its body is on the way.
+/// Timeout for the end of a response body after its trailers, which normally arrives at once.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// A response's body that is not aborted once it is complete.
+/// A response body that is not aborted once it is complete.
 ///
-/// The client stops reading at the trailers, before it has seen the body's end, and aborts the request
-/// when the body is dropped. Right after the trailers that makes a browser note a call that went well as
-/// a failed request, and close the connection that the next call could use. A response of headers alone
-/// is noted as failed, too, when nobody reads its empty body.
+/// The client stops reading at the trailers, before the end of the body, and aborts the request when the body is dropped.
+/// A browser then reports a failed request for a successful call, and closes the connection instead of reusing it. It does
+/// the same for a response without a body that is never read.
 struct Lingering {
-    // None only while it is dropped.
+    /// None only during the drop.
     inner: Option<tonic_web_wasm_client::ResponseBody>,
-    /// Whether the status is among the headers, so that the body may be empty.
+    /// Whether the headers have the status, so that the body may be empty.
     trailers_only: bool,
     complete: bool,
 }
@@ -120,12 +129,11 @@ impl Drop for Lingering {
     }
 }
 
-/// Says what the crate's error means. What was thrown by JavaScript means `thrown`.
+/// The status for an error of the crate; `thrown` makes it from the text of a JavaScript exception.
 fn to_status(error: tonic_web_wasm_client::Error, thrown: impl FnOnce(String) -> Error) -> Status {
     use tonic_web_wasm_client::Error as Theirs;
     let error = match error {
         Theirs::TonicStatusError(status) => return status,
-        // The crate gives the text of what was thrown and nothing else.
         Theirs::JsError(reason) => thrown(reason),
         Theirs::MissingContentTypeHeader => Error::ContentType { found: String::new() },
         Theirs::InvalidContentType(found) => Error::ContentType { found },

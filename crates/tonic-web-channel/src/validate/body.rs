@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 use super::head::{Head, TrailersEncoding};
 use crate::compression::Encoding;
 use crate::context::CallContext;
-use crate::error::Error;
+use crate::error::{Error, MessageCount};
 use crate::gzip;
 use crate::idle_timer::IdleTimer;
 use crate::limits::check_metadata;
@@ -260,7 +260,7 @@ impl ValidatedBody {
                 return Err(Error::Truncated { end }.into());
             }
             _ if self.context.expects_one_message() && self.reader.messages() == 0 => {
-                return Err(Error::Cardinality { found: "none" }.into());
+                return Err(Error::Cardinality { found: MessageCount::Zero }.into());
             }
             _ => {}
         }

@@ -101,7 +101,7 @@ pub(super) async fn read(response: Response<Body>) -> Outcome {
 }
 
 fn reason(status: &Status) -> Error {
-    Error::of(status).unwrap_or_else(|| panic!("a failure has no reason: {status:?}")).clone()
+    Error::from_status(status).unwrap_or_else(|| panic!("a failure has no reason: {status:?}")).clone()
 }
 
 fn head(kind: u8) -> Response<()> {

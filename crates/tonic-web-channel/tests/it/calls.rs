@@ -173,9 +173,9 @@ async fn a_refused_connection_names_the_address_and_sent_nothing() {
 
         let status = HealthClient::new(channel).check(ask_for("any")).await.unwrap_err();
 
-        let error = Error::of(&status).unwrap();
+        let error = Error::from_status(&status).unwrap();
         assert!(matches!(error, Error::Connect { origin: named, .. } if *named == origin), "{error:?}");
-        assert!(error.never_left());
+        assert!(error.is_not_sent());
         assert_eq!(status.code(), Code::Unavailable);
     }
 }
@@ -208,7 +208,7 @@ async fn a_lost_connection_is_connection_lost() {
 
     for status in [stream.next().await.unwrap().unwrap_err(), waiting.await.unwrap().unwrap_err()] {
         assert_eq!(status.code(), Code::Unavailable, "{status:?}");
-        assert!(matches!(Error::of(&status), Some(Error::ConnectionLost { .. })), "{status:?}");
+        assert!(matches!(Error::from_status(&status), Some(Error::ConnectionLost { .. })), "{status:?}");
     }
 }
 
@@ -229,7 +229,7 @@ async fn a_server_without_grpc_is_recognised_by_its_content_type() {
         HealthClient::new(Channel::builder(uri).build().unwrap()).check(ask_for("any")).await.unwrap_err();
 
     assert_eq!(status.code(), Code::Unknown);
-    assert_eq!(Error::of(&status), Some(&Error::ContentType { found: "text/html".to_owned() }));
+    assert_eq!(Error::from_status(&status), Some(&Error::ContentType { found: "text/html".to_owned() }));
 }
 
 #[tokio::test]
@@ -259,7 +259,7 @@ async fn http_2_takes_metadata_up_to_the_channel_s_limit() {
     let status = failure(64 << 10).await;
     assert_eq!(status.code(), Code::FailedPrecondition, "{status:?}");
     assert_eq!(status.metadata().get("x-long").unwrap().len(), 50_000);
-    assert_eq!(Error::of(&failure(40_000).await), Some(&Error::MetadataTooLarge { limit: 40_000 }));
+    assert_eq!(Error::from_status(&failure(40_000).await), Some(&Error::MetadataTooLarge { limit: 40_000 }));
 }
 
 #[tokio::test]

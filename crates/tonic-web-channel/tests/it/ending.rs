@@ -63,7 +63,7 @@ async fn a_deadline_is_exact_and_aborts_the_call() {
     let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
 
     assert_eq!(status.code(), Code::DeadlineExceeded);
-    assert_eq!(Error::of(&status), Some(&Error::Deadline { timeout: MINUTE }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Deadline { timeout: MINUTE }));
     assert!(start.elapsed() - MINUTE < Duration::from_millis(5));
     assert!(calls.recv().await.unwrap().await.is_err(), "the transport's future is dropped");
 }
@@ -94,7 +94,7 @@ async fn a_passed_deadline_wins_over_a_message_that_is_ready() {
     tokio::time::advance(2 * MINUTE).await;
 
     let status = stream.next().await.unwrap().unwrap_err();
-    assert_eq!(Error::of(&status), Some(&Error::Deadline { timeout: MINUTE }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Deadline { timeout: MINUTE }));
     chunks.closed().await;
 }
 
@@ -134,7 +134,7 @@ async fn cancellation_aborts_a_waiting_call() {
     token.cancel();
 
     let status = call.await.unwrap().unwrap_err();
-    assert_eq!((status.code(), Error::of(&status)), (Code::Cancelled, Some(&Error::Cancelled)));
+    assert_eq!((status.code(), Error::from_status(&status)), (Code::Cancelled, Some(&Error::Cancelled)));
     assert!(dropped.await.is_err());
 }
 
@@ -156,7 +156,7 @@ async fn cancellation_ends_a_stream_in_its_middle() {
     token.cancel();
 
     let status = next.await.unwrap().unwrap_err();
-    assert_eq!(Error::of(&status), Some(&Error::Cancelled));
+    assert_eq!(Error::from_status(&status), Some(&Error::Cancelled));
     chunks.closed().await;
     assert_eq!(seen.lines().last().unwrap(), "ended Cancelled");
 }
@@ -176,7 +176,7 @@ async fn cancellation_wins_over_the_rest_of_a_large_chunk() {
 
     token.cancel();
 
-    assert_eq!(Error::of(&body.frame().await.unwrap().unwrap_err()), Some(&Error::Cancelled));
+    assert_eq!(Error::from_status(&body.frame().await.unwrap().unwrap_err()), Some(&Error::Cancelled));
     assert!(body.frame().await.is_none());
 }
 
@@ -190,7 +190,7 @@ async fn a_call_that_is_already_cancelled_sends_nothing() {
 
     let status = HealthClient::new(canned.builder().build().unwrap()).check(request).await.unwrap_err();
 
-    assert_eq!(Error::of(&status), Some(&Error::Cancelled));
+    assert_eq!(Error::from_status(&status), Some(&Error::Cancelled));
     assert!(canned.sent().is_empty());
 }
 
@@ -279,7 +279,7 @@ async fn idle_timeout_ends_a_stream_and_any_byte_resets_it() {
     assert_eq!(message.unwrap().status, 1);
     let status = idle.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable);
-    assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: MINUTE }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Idle { timeout: MINUTE }));
     assert_eq!(start.elapsed().as_secs(), 140);
     chunks.closed().await;
 }
@@ -292,7 +292,7 @@ async fn idle_timeout_counts_before_the_headers_too() {
 
     let status = HealthClient::new(channel).watch(ask()).await.unwrap_err();
 
-    assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: MINUTE }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Idle { timeout: MINUTE }));
     assert_eq!(start.elapsed().as_secs(), 60);
     assert!(calls.recv().await.unwrap().await.is_err(), "the transport's future is dropped");
 }
@@ -315,7 +315,7 @@ async fn idle_timeout_does_not_count_while_the_stream_is_not_read() {
 
     let start = Instant::now();
     let status = stream.next().await.unwrap().unwrap_err();
-    assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: MINUTE }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Idle { timeout: MINUTE }));
     assert_eq!(start.elapsed().as_secs(), 60);
 }
 
@@ -359,6 +359,6 @@ async fn a_request_s_own_idle_timeout_wins_and_unary_calls_are_exempt_from_the_c
     let start = Instant::now();
 
     let status = stream.next().await.unwrap().unwrap_err();
-    assert_eq!(Error::of(&status), Some(&Error::Idle { timeout: Duration::from_secs(7) }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Idle { timeout: Duration::from_secs(7) }));
     assert_eq!(start.elapsed().as_secs(), 7);
 }

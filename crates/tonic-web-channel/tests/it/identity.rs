@@ -156,7 +156,7 @@ async fn the_wait_for_a_token_counts_towards_the_deadline() {
 
     let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
 
-    assert!(matches!(Error::of(&status), Some(Error::Deadline { .. })), "{status:?}");
+    assert!(matches!(Error::from_status(&status), Some(Error::Deadline { .. })), "{status:?}");
     assert!(canned.sent().is_empty());
 }
 

@@ -13,7 +13,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
 use tonic_prost::ProstCodec;
 use tonic_web_channel::retry::RetryPolicy;
-use tonic_web_channel::{BodyEnd, Channel, Error, Fault, InProcess, Method, MethodKind};
+use tonic_web_channel::{BodyEnd, Channel, Error, Fault, InProcess, MessageCount, Method, MethodKind};
 use tower_service::Service;
 
 type Ask = HealthCheckRequest;
@@ -171,7 +171,7 @@ async fn error_of(faults: impl IntoIterator<Item = Fault>) -> Error {
     let (network, mut client) = network();
     network.next(faults);
     let status = unary(&mut client, "seven77").await.unwrap_err();
-    let error = Error::of(&status).unwrap_or_else(|| panic!("{status:?} has no reason")).clone();
+    let error = Error::from_status(&status).unwrap_or_else(|| panic!("{status:?} has no reason")).clone();
     assert_eq!(status.code(), error.code());
     assert_eq!(unary(&mut client, "three").await.unwrap(), 5, "the next call suffers nothing");
     error
@@ -201,7 +201,7 @@ async fn what_the_service_says_comes_as_it_says_it() {
     let status = unary(&mut client, "missing").await.unwrap_err();
 
     assert_eq!((status.code(), status.message()), (Code::NotFound, "there is no such thing"));
-    assert_eq!(Error::of(&status), None);
+    assert_eq!(Error::from_status(&status), None);
     let unknown = client.unary(Request::new(ask("")), path("/Lengths/Other"), codec()).await;
     assert_eq!(unknown.unwrap_err().code(), Code::Unimplemented);
 }
@@ -277,7 +277,7 @@ async fn a_second_answer_where_one_is_due_is_an_error() {
 
     let status = unary(&mut client, "one").await.unwrap_err();
 
-    assert_eq!(Error::of(&status), Some(&Error::Cardinality { found: "more than one" }));
+    assert_eq!(Error::from_status(&status), Some(&Error::Cardinality { found: MessageCount::Several }));
 }
 
 #[tokio::test]
@@ -294,7 +294,7 @@ async fn a_response_that_is_cut_at_any_byte_fails_or_is_whole() {
                 assert_eq!(came.len(), 4, "cut at {at}");
                 break;
             };
-            assert!(Error::of(&status).is_some(), "cut at {at}: {status:?}");
+            assert!(Error::from_status(&status).is_some(), "cut at {at}: {status:?}");
             at += 1;
         }
         // Four messages of seven bytes, and the trailers.
@@ -311,7 +311,7 @@ async fn a_unary_response_that_is_cut_at_any_byte_fails_or_is_whole() {
         match unary(&mut client, "seven77").await {
             Ok(length) => break assert_eq!(length, 7),
             Err(status) => assert!(
-                matches!(Error::of(&status), Some(Error::Truncated { .. })),
+                matches!(Error::from_status(&status), Some(Error::Truncated { .. })),
                 "cut at {at}: {status:?}"
             ),
         }
@@ -340,10 +340,10 @@ async fn faults_are_suffered_in_the_order_they_were_ordered_and_then_those_for_a
 
     assert_eq!(unary(&mut client, "one").await.unwrap(), 3);
     let offline = unary(&mut client, "one").await.unwrap_err();
-    assert_eq!(Error::of(&offline), Some(&Error::Offline));
+    assert_eq!(Error::from_status(&offline), Some(&Error::Offline));
     for _ in 0..2 {
         let down = unary(&mut client, "one").await.unwrap_err();
-        assert_eq!(Error::of(&down), Some(&Error::Http { status: 503 }));
+        assert_eq!(Error::from_status(&down), Some(&Error::Http { status: 503 }));
     }
     network.always([]);
     assert_eq!(unary(&mut client, "one").await.unwrap(), 3);

@@ -6,6 +6,7 @@ mod calls;
 mod ending;
 mod identity;
 mod in_process;
+mod native;
 mod responses;
 mod retries;
 mod subscription;

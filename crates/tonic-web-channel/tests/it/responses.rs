@@ -7,7 +7,7 @@ use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_web_channel::retry::RetryPolicy;
-use tonic_web_channel::{BodyEnd, Channel, CompressionEncoding, Error, Method, MethodKind};
+use tonic_web_channel::{BodyEnd, Channel, CompressionEncoding, Error, MessageCount, Method, MethodKind};
 use tower::Service as _;
 
 use crate::support::canned::{Canned, Reply, framed, reply};
@@ -43,7 +43,7 @@ async fn a_unary_response_without_a_message_is_a_cardinality_error() {
 
     for status in [&in_trailers, &in_headers] {
         assert_eq!(status.code(), Code::Unimplemented, "{status:?}");
-        assert_eq!(Error::of(status), Some(&Error::Cardinality { found: "none" }));
+        assert_eq!(Error::from_status(status), Some(&Error::Cardinality { found: MessageCount::Zero }));
     }
     assert_eq!(in_headers.metadata().get("x-a").unwrap(), "b");
 }
@@ -55,7 +55,7 @@ async fn a_unary_response_with_two_messages_is_a_cardinality_error() {
 
     for status in [in_two_chunks, in_one.unwrap_err()] {
         assert_eq!(status.code(), Code::Unimplemented, "{status:?}");
-        assert_eq!(Error::of(&status), Some(&Error::Cardinality { found: "more than one" }));
+        assert_eq!(Error::from_status(&status), Some(&Error::Cardinality { found: MessageCount::Several }));
     }
 }
 
@@ -126,7 +126,7 @@ async fn malformed_details_are_removed_and_reported() {
 
 #[tokio::test]
 async fn a_truncated_body_names_the_place() {
-    let end = |status: Status| match Error::of(&status) {
+    let end = |status: Status| match Error::from_status(&status) {
         Some(Error::Truncated { end }) => (status.code(), *end),
         other => panic!("{other:?}"),
     };
@@ -146,7 +146,7 @@ async fn a_truncated_body_names_the_place() {
 async fn trailers_without_a_status_are_a_protocol_error() {
     let status = check(|| reply().trailers(&[("grpc-message", "error")])).await.unwrap_err();
     assert_eq!(status.code(), Code::Internal);
-    assert!(matches!(Error::of(&status), Some(Error::Protocol { .. })));
+    assert!(matches!(Error::from_status(&status), Some(Error::Protocol { .. })));
 }
 
 #[tokio::test]
@@ -158,7 +158,7 @@ async fn an_http_error_has_the_code_of_the_specification() {
 
         let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
 
-        assert_eq!((status.code(), Error::of(&status)), (code, Some(&Error::Http { status: http })));
+        assert_eq!((status.code(), Error::from_status(&status)), (code, Some(&Error::Http { status: http })));
     }
 }
 
@@ -170,7 +170,7 @@ async fn unagreed_encodings_and_flags_are_internal_errors() {
 
     for status in [unknown, unannounced, undefined] {
         assert_eq!(status.code(), Code::Internal, "{status:?}");
-        assert!(matches!(Error::of(&status), Some(Error::Protocol { .. })));
+        assert!(matches!(Error::from_status(&status), Some(Error::Protocol { .. })));
     }
 }
 
@@ -186,7 +186,7 @@ async fn a_message_over_the_limit_is_refused_by_its_prefix_after_those_before_it
     assert_eq!(stream.next().await.unwrap().unwrap().status, 1);
     let status = stream.next().await.unwrap().unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert_eq!(Error::of(&status), Some(&Error::MessageTooLarge { size: 65_537, limit: 65_536 }));
+    assert_eq!(Error::from_status(&status), Some(&Error::MessageTooLarge { size: 65_537, limit: 65_536 }));
 }
 
 #[tokio::test]
@@ -201,7 +201,7 @@ async fn metadata_over_the_limit_is_refused_in_headers_and_trailers() {
         let channel = canned.builder().max_metadata_size(1_000).build().unwrap();
         let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
-        assert_eq!(Error::of(&status), Some(&Error::MetadataTooLarge { limit: 1_000 }));
+        assert_eq!(Error::from_status(&status), Some(&Error::MetadataTooLarge { limit: 1_000 }));
     }
 }
 
@@ -216,7 +216,7 @@ async fn a_call_counts_as_open_until_its_stream_has_ended_or_was_dropped() {
     let open = client.watch(ask()).await.unwrap();
     let status = client.check(ask()).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert_eq!(Error::of(&status), Some(&Error::TooManyCalls { limit: 1 }));
+    assert_eq!(Error::from_status(&status), Some(&Error::TooManyCalls { limit: 1 }));
     drop(open);
 
     let mut stream = client.watch(ask()).await.unwrap().into_inner();
@@ -260,21 +260,21 @@ async fn limits_and_cardinality_hold_for_compressed_messages() {
     let packed = |flags, plain: &[u8]| reply().header("grpc-encoding", "gzip").message(flags, &gzip(plain));
 
     let two = check(move || packed(1, &[8, 1]).message(1, &gzip(&[8, 1])).ok()).await.unwrap_err();
-    assert_eq!(Error::of(&two), Some(&Error::Cardinality { found: "more than one" }));
+    assert_eq!(Error::from_status(&two), Some(&Error::Cardinality { found: MessageCount::Several }));
 
     let bomb = Canned::always(move || packed(1, &[0; 100_000]).ok());
     let channel = bomb.builder().max_message_size(50_000).build().unwrap();
     let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
     assert_eq!(status.code(), Code::ResourceExhausted);
-    assert!(matches!(Error::of(&status), Some(Error::MessageTooLarge { limit: 50_000, .. })));
+    assert!(matches!(Error::from_status(&status), Some(Error::MessageTooLarge { limit: 50_000, .. })));
 
     let broken =
         check(|| reply().header("grpc-encoding", "gzip").message(1, b"no gzip").ok()).await.unwrap_err();
-    assert!(matches!(Error::of(&broken), Some(Error::Protocol { .. })), "{broken:?}");
+    assert!(matches!(Error::from_status(&broken), Some(Error::Protocol { .. })), "{broken:?}");
 
     let cut =
         check(|| reply().header("grpc-encoding", "gzip").bytes(vec![1, 0, 0, 0, 9, 1])).await.unwrap_err();
-    assert_eq!(Error::of(&cut), Some(&Error::Truncated { end: BodyEnd::InsideMessage }));
+    assert_eq!(Error::from_status(&cut), Some(&Error::Truncated { end: BodyEnd::InsideMessage }));
 }
 
 #[tokio::test]

@@ -85,9 +85,9 @@ async fn a_call_that_a_server_may_have_seen_is_repeated_only_if_idempotent() {
         assert_eq!(seen.sent().len(), 1);
     }
 
-    let never_left = failing(2, || Err(refused()));
-    check_without_table(&never_left).await.unwrap();
-    assert_eq!(never_left.sent().len(), 3);
+    let is_not_sent = failing(2, || Err(refused()));
+    check_without_table(&is_not_sent).await.unwrap();
+    assert_eq!(is_not_sent.sent().len(), 3);
 }
 
 #[tokio::test(start_paused = true)]

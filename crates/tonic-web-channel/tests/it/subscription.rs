@@ -1,6 +1,7 @@
-//! A subscription on paused time: every connection is one that the test scripts.
+//! Subscriptions on paused time, mostly over scripted connections.
 
 use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,19 +10,24 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status};
-use tonic_web_channel::retry::Backoff;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_web_channel::retry::{Backoff, RetryPolicy};
 use tonic_web_channel::{
     Error, NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
 };
 
+use crate::support::TestServer;
+use crate::support::canned::{Canned, Reply, reply};
+
 type Message = Result<u32, Status>;
 
-const SILENCE: Duration = Duration::from_secs(45);
+const IDLE_TIMEOUT: Duration = Duration::from_secs(45);
 
-/// What becomes of one attempt to connect.
+/// The outcome of one attempt.
 enum Attempt {
     Refused(Status),
-    /// Stays open for as long as the test holds the sender.
+    /// Stays open until the test drops the sender.
     Accepted(mpsc::Receiver<Message>),
     NoAnswer,
 }
@@ -35,15 +41,25 @@ fn unavailable() -> Attempt {
     Attempt::Refused(Status::unavailable("down"))
 }
 
-/// A subscription whose connections are `attempts`, one after the other; then it gets no answer.
+fn options() -> SubscriptionOptions {
+    SubscriptionOptions::new()
+        .backoff(Backoff { base: Duration::from_millis(100), max: Duration::from_secs(5) })
+        .idle_timeout(IDLE_TIMEOUT)
+        .healthy_after(Duration::from_secs(10))
+}
+
+/// A subscription whose connections are `attempts`, one after the other. Further attempts get no answer.
 fn subscribe(attempts: Vec<Attempt>) -> (Subscription<u32>, SubscriptionHandle) {
-    let attempts = Arc::new(Mutex::new(VecDeque::from(attempts)));
-    let mut options = SubscriptionOptions::default();
-    options.backoff = Backoff { base: Duration::from_millis(100), max: Duration::from_secs(5) };
-    options.silence_timeout = SILENCE;
-    options.healthy_after = Duration::from_secs(10);
-    Subscription::new(options, move || {
-        let attempt = attempts.lock().unwrap().pop_front().unwrap_or(Attempt::NoAnswer);
+    subscribe_with(options(), attempts)
+}
+
+fn subscribe_with(
+    options: SubscriptionOptions,
+    attempts: Vec<Attempt>,
+) -> (Subscription<u32>, SubscriptionHandle) {
+    let mut attempts = VecDeque::from(attempts);
+    Subscription::new(options, (), move |()| {
+        let attempt = attempts.pop_front().unwrap_or(Attempt::NoAnswer);
         async move {
             match attempt {
                 Attempt::Refused(status) => Err(status),
@@ -54,11 +70,11 @@ fn subscribe(attempts: Vec<Attempt>) -> (Subscription<u32>, SubscriptionHandle) 
     })
 }
 
-/// The next update in a word.
-async fn next(subscription: &mut Subscription<u32>) -> String {
+/// The next update as a short text.
+async fn next<T: Debug + 'static>(subscription: &mut Subscription<T>) -> String {
     match subscription.next().await {
         None => "end".to_owned(),
-        Some(Update::Message(number)) => number.to_string(),
+        Some(Update::Message(message)) => format!("{message:?}"),
         Some(Update::State(state)) => word(&state),
     }
 }
@@ -78,20 +94,20 @@ fn word(state: &State) -> String {
     }
 }
 
-/// How long until the next attempt, in whole seconds.
+/// The time until the next attempt, in whole seconds.
 fn seconds_left(state: &State) -> u64 {
-    let State::TransientFailure { next, .. } = state else { panic!("it does not wait: {state:?}") };
+    let State::TransientFailure { next, .. } = state else { panic!("no attempt is planned: {state:?}") };
     next.left().unwrap().as_secs()
 }
 
-async fn expect(subscription: &mut Subscription<u32>, updates: &[&str]) {
+async fn expect<T: Debug + 'static>(subscription: &mut Subscription<T>, updates: &[&str]) {
     for expected in updates {
         assert_eq!(next(subscription).await, *expected);
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_carries_messages_and_comes_back_after_each_failure() {
+async fn reconnects_after_each_failure() {
     let (first, first_attempt) = accepted();
     let (second, second_attempt) = accepted();
     let (mut updates, _handle) = subscribe(vec![first_attempt, unavailable(), unavailable(), second_attempt]);
@@ -119,7 +135,7 @@ async fn it_carries_messages_and_comes_back_after_each_failure() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn no_wait_is_longer_than_the_backoff_allows_and_long_failure_waits_long() {
+async fn delays_grow_up_to_the_limit_of_the_backoff() {
     let (mut updates, _handle) = subscribe((0..40).map(|_| unavailable()).collect());
     let mut longest = Duration::ZERO;
     for attempt in 0..40_u32 {
@@ -128,7 +144,7 @@ async fn no_wait_is_longer_than_the_backoff_allows_and_long_failure_waits_long()
         let Some(Update::State(State::TransientFailure { next: NextAttempt::At(at), .. })) =
             updates.next().await
         else {
-            panic!("it was refused");
+            panic!("the subscription ended");
         };
         let retry_in = at - before;
         let ceiling = Duration::from_millis(100 << attempt.min(10)).min(Duration::from_secs(5));
@@ -139,17 +155,17 @@ async fn no_wait_is_longer_than_the_backoff_allows_and_long_failure_waits_long()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_that_stays_ends_it() {
+async fn final_status_ends_the_subscription() {
     let (mut updates, handle) = subscribe(vec![Attempt::Refused(Status::unauthenticated("no session"))]);
 
     expect(&mut updates, &["connecting", "shutdown Unauthenticated", "end", "end"]).await;
-    // Whoever watches learns of it although the subscription itself is still held.
-    let states = timeout(SILENCE, handle.states().map(|state| word(&state)).collect::<Vec<_>>());
+    // Handles see the end although the subscription itself still exists.
+    let states = timeout(IDLE_TIMEOUT, handle.states().map(|state| word(&state)).collect::<Vec<_>>());
     assert_eq!(states.await.unwrap(), ["shutdown Unauthenticated"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn credentials_that_expire_while_it_is_open_are_renewed_once() {
+async fn expired_credentials_are_renewed_once() {
     let expired = || Err(Status::unauthenticated("expired"));
     let once = ["connecting", "ready", "waiting 1 Unauthenticated", "connecting"];
     let (first, first_attempt) = accepted();
@@ -159,16 +175,16 @@ async fn credentials_that_expire_while_it_is_open_are_renewed_once() {
 
     first.send(expired()).await.unwrap();
     expect(&mut updates, &once).await;
-    // The next holds for a while, and its end is a new one.
+    // A healthy connection allows the next renewal.
     expect(&mut updates, &["ready"]).await;
     tokio::time::advance(Duration::from_secs(11)).await;
     second.send(expired()).await.unwrap();
     expect(&mut updates, &["waiting 1 Unauthenticated", "connecting"]).await;
-    // A server that accepts and refuses is not called for ever.
+    // A second refusal without a healthy connection in between is final.
     third.send(expired()).await.unwrap();
     expect(&mut updates, &["ready", "shutdown Unauthenticated", "end"]).await;
 
-    // Neither is one that refuses at once what was renewed.
+    // So is a refusal of the renewed credentials at the opening.
     let (first, attempt) = accepted();
     let refused = Attempt::Refused(Status::unauthenticated("no session"));
     let (mut updates, _handle) = subscribe(vec![attempt, refused]);
@@ -178,18 +194,18 @@ async fn credentials_that_expire_while_it_is_open_are_renewed_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_caller_s_token_that_is_cancelled_ends_it() {
+async fn cancellation_by_the_caller_ends_the_subscription() {
     let cancelled = Status::from(Error::Cancelled);
     let (mut updates, _handle) = subscribe(vec![Attempt::Refused(cancelled)]);
     expect(&mut updates, &["connecting", "shutdown Cancelled", "end"]).await;
 
-    // What the server calls cancelled may pass.
+    // CANCELLED from the server is transient.
     let (mut updates, _handle) = subscribe(vec![Attempt::Refused(Status::cancelled("by the server"))]);
     expect(&mut updates, &["connecting", "waiting 1 Cancelled", "connecting"]).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_end_of_the_stream_is_a_loss_that_it_comes_back_from() {
+async fn stream_that_ends_with_ok_is_called_again_by_default() {
     let (first, attempt) = accepted();
     let (mut updates, _handle) = subscribe(vec![attempt]);
     expect(&mut updates, &["connecting", "ready"]).await;
@@ -200,7 +216,7 @@ async fn the_end_of_the_stream_is_a_loss_that_it_comes_back_from() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_healthy_time_resets_the_count_of_failures() {
+async fn healthy_connection_resets_the_failure_count() {
     let (healthy, attempt) = accepted();
     let (mut updates, _handle) = subscribe(vec![unavailable(), unavailable(), attempt]);
     expect(
@@ -223,38 +239,38 @@ async fn a_healthy_time_resets_the_count_of_failures() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_ends_a_connection_and_messages_keep_it() {
+async fn idle_timeout_ends_a_connection_without_messages() {
     let (messages, attempt) = accepted();
     let (mut updates, _handle) = subscribe(vec![attempt]);
     expect(&mut updates, &["connecting", "ready"]).await;
     for number in 0..5 {
-        tokio::time::advance(SILENCE - Duration::from_secs(1)).await;
+        tokio::time::advance(IDLE_TIMEOUT - Duration::from_secs(1)).await;
         messages.send(Ok(number)).await.unwrap();
         expect(&mut updates, &[&number.to_string()]).await;
     }
 
     let last = Instant::now();
     expect(&mut updates, &["waiting 1 Unavailable"]).await;
-    assert_eq!(last.elapsed().as_secs(), SILENCE.as_secs());
-    // The server is told, too: its side is dropped with the connection.
+    assert_eq!(last.elapsed().as_secs(), IDLE_TIMEOUT.as_secs());
+    // The call is cancelled: its sender is closed.
     messages.closed().await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_looks_late_does_not_find_silence_but_waits_for_it() {
+async fn idle_timeout_starts_when_the_reader_waits() {
     let (messages, attempt) = accepted();
     let (mut updates, handle) = subscribe(vec![attempt]);
     expect(&mut updates, &["connecting", "ready"]).await;
     messages.send(Ok(1)).await.unwrap();
     expect(&mut updates, &["1"]).await;
 
-    tokio::time::advance(2 * SILENCE).await;
-    // As from a browser, the first look finds nothing, and then something is there.
+    tokio::time::advance(2 * IDLE_TIMEOUT).await;
+    // As in a browser, the first poll finds nothing, and then a message arrives.
     assert!(updates.next().now_or_never().is_none());
     messages.send(Ok(2)).await.unwrap();
     expect(&mut updates, &["2"]).await;
 
-    tokio::time::advance(2 * SILENCE).await;
+    tokio::time::advance(2 * IDLE_TIMEOUT).await;
     let probed = Instant::now();
     handle.probe(Duration::from_secs(5));
     expect(&mut updates, &["waiting 1 Unavailable"]).await;
@@ -262,27 +278,27 @@ async fn who_looks_late_does_not_find_silence_but_waits_for_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn silence_may_last_for_ever() {
-    let mut options = SubscriptionOptions::default();
-    options.silence_timeout = Duration::MAX;
-    let (mut updates, handle) =
-        Subscription::<u32>::new(options, || async { Ok(Response::new(futures_util::stream::pending())) });
+async fn idle_timeout_may_be_unlimited() {
+    let options = SubscriptionOptions::new().idle_timeout(Duration::MAX);
+    let (mut updates, handle) = Subscription::<u32>::new(options, (), |()| async {
+        Ok(Response::new(futures_util::stream::pending()))
+    });
     expect(&mut updates, &["connecting", "ready"]).await;
     handle.probe(Duration::MAX);
     assert!(updates.next().now_or_never().is_none());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_never_answers_is_given_up_on() {
+async fn idle_timeout_limits_the_wait_for_headers() {
     let (mut updates, _handle) = subscribe(vec![Attempt::NoAnswer]);
     let start = Instant::now();
 
     expect(&mut updates, &["connecting", "waiting 1 Unavailable"]).await;
-    assert_eq!(start.elapsed().as_secs(), SILENCE.as_secs());
+    assert_eq!(start.elapsed().as_secs(), IDLE_TIMEOUT.as_secs());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_probe_finds_a_dead_connection_soon_and_leaves_a_living_one() {
+async fn probe_ends_a_dead_connection_and_keeps_a_live_one() {
     let (living, attempt) = accepted();
     let (mut updates, handle) = subscribe(vec![attempt]);
     expect(&mut updates, &["connecting", "ready"]).await;
@@ -298,7 +314,7 @@ async fn a_probe_finds_a_dead_connection_soon_and_leaves_a_living_one() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn try_now_ends_the_wait_at_once() {
+async fn retry_now_skips_the_delay() {
     let attempts: Vec<_> = (0..12).map(|_| unavailable()).collect();
     let (mut updates, handle) = subscribe(attempts);
     let start = Instant::now();
@@ -310,7 +326,7 @@ async fn try_now_ends_the_wait_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_says_goodbye_is_left_and_visited_when_it_asked_for() {
+async fn reconnect_after_closes_and_reconnects_at_the_given_time() {
     let (messages, attempt) = accepted();
     let (mut updates, handle) = subscribe(vec![attempt]);
     expect(&mut updates, &["connecting", "ready"]).await;
@@ -322,14 +338,14 @@ async fn a_server_that_says_goodbye_is_left_and_visited_when_it_asked_for() {
     assert_eq!(left.elapsed().as_secs(), 3);
     messages.closed().await;
 
-    // Also when the next connection is on the way by then.
+    // The same while the next connection is opening.
     handle.reconnect_after(Duration::from_secs(4));
     expect(&mut updates, &["waiting 0 Unavailable", "connecting"]).await;
     assert_eq!(left.elapsed().as_secs(), 7);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_asks_again_while_it_is_waited_for_gets_its_way() {
+async fn reconnect_after_replaces_a_running_delay() {
     let (mut updates, handle) = subscribe(vec![unavailable()]);
     expect(&mut updates, &["connecting", "waiting 1 Unavailable"]).await;
 
@@ -343,7 +359,7 @@ async fn a_server_that_asks_again_while_it_is_waited_for_gets_its_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nothing_is_tried_without_a_network_and_everything_at_once_when_it_is_back() {
+async fn no_attempt_is_made_offline_and_one_at_once_when_online_again() {
     let (_open, attempt) = accepted();
     let (mut updates, handle) = subscribe(vec![attempt]);
     handle.set_online(false);
@@ -361,7 +377,7 @@ async fn nothing_is_tried_without_a_network_and_everything_at_once_when_it_is_ba
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_fails_without_a_network_is_not_counted_against_the_server() {
+async fn failures_offline_are_not_counted() {
     let (first, attempt) = accepted();
     let (mut updates, handle) = subscribe(vec![attempt, unavailable(), unavailable()]);
     expect(&mut updates, &["connecting", "ready"]).await;
@@ -369,7 +385,7 @@ async fn what_fails_without_a_network_is_not_counted_against_the_server() {
     handle.set_online(false);
     drop(first);
     expect(&mut updates, &["paused 0 Unavailable"]).await;
-    // A person who insists gets an attempt.
+    // `retry_now` makes an attempt all the same.
     handle.retry_now();
     expect(&mut updates, &["connecting", "paused 0 Unavailable"]).await;
 
@@ -378,7 +394,7 @@ async fn what_fails_without_a_network_is_not_counted_against_the_server() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_network_that_goes_while_it_waits_pauses_it() {
+async fn losing_the_network_pauses_a_delay() {
     let (mut updates, handle) = subscribe(vec![unavailable()]);
     expect(&mut updates, &["connecting", "waiting 1 Unavailable"]).await;
 
@@ -391,7 +407,7 @@ async fn a_network_that_goes_while_it_waits_pauses_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_time_that_a_server_asked_for_holds_over_a_lost_network_and_a_sleep() {
+async fn server_delay_outlasts_a_lost_network_and_a_sleep() {
     let (_open, attempt) = accepted();
     let (mut updates, handle) = subscribe(vec![attempt]);
     expect(&mut updates, &["connecting", "ready"]).await;
@@ -412,7 +428,7 @@ async fn the_time_that_a_server_asked_for_holds_over_a_lost_network_and_a_sleep(
 }
 
 #[tokio::test(start_paused = true)]
-async fn waking_ends_a_wait_and_makes_an_open_connection_prove_itself() {
+async fn wake_skips_the_delay_and_probes_an_open_connection() {
     let (open, attempt) = accepted();
     let (mut updates, handle) = subscribe(vec![unavailable(), attempt]);
     expect(&mut updates, &["connecting", "waiting 1 Unavailable"]).await;
@@ -431,7 +447,7 @@ async fn waking_ends_a_wait_and_makes_an_open_connection_prove_itself() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_holds_the_handle_sees_every_state_and_the_end() {
+async fn handle_sees_every_state_up_to_the_end() {
     let (open, attempt) = accepted();
     let (mut updates, handle) = subscribe(vec![attempt]);
     let mut states = handle.states();
@@ -454,7 +470,7 @@ async fn whoever_holds_the_handle_sees_every_state_and_the_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_server_that_names_a_time_in_its_trailers_is_called_again_then_and_not_before() {
+async fn pushback_in_trailers_sets_the_delay_or_ends_the_subscription() {
     let mut later = Status::unavailable("busy");
     later.metadata_mut().insert("grpc-retry-pushback-ms", "90000".parse().unwrap());
     let mut never = later.clone();
@@ -469,4 +485,134 @@ async fn a_server_that_names_a_time_in_its_trailers_is_called_again_then_and_not
     assert_eq!(start.elapsed().as_secs(), 90);
 
     expect(&mut updates, &["shutdown Unavailable", "end"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_that_ends_with_ok_finishes_the_subscription_on_request() {
+    let (first, attempt) = accepted();
+    let (mut updates, handle) = subscribe_with(options().finish_on_ok(true), vec![attempt]);
+    expect(&mut updates, &["connecting", "ready"]).await;
+    first.send(Ok(1)).await.unwrap();
+    drop(first);
+
+    expect(&mut updates, &["1", "shutdown Ok", "end"]).await;
+    assert_eq!(word(&handle.state()), "shutdown Ok");
+
+    // A failure is still a failure.
+    let (first, attempt) = accepted();
+    let (mut updates, _handle) = subscribe_with(options().finish_on_ok(true), vec![attempt]);
+    first.send(Err(Status::internal("cut"))).await.unwrap();
+    expect(&mut updates, &["connecting", "ready", "waiting 1 Internal", "connecting"]).await;
+}
+
+/// A subscription to `Watch` over a channel whose transport gives the replies of `answers` in order, then a stream that
+/// stays open.
+fn watch(
+    options: SubscriptionOptions,
+    answers: Vec<Reply>,
+) -> Subscription<tonic_health::pb::HealthCheckResponse> {
+    let answers = Arc::new(Mutex::new(VecDeque::from(answers)));
+    let canned = Canned::new(move |_| {
+        let reply = answers.lock().unwrap().pop_front().unwrap_or_else(|| open().hangs());
+        std::future::ready(Ok(reply.into_response()))
+    });
+    let channel = canned.builder().retry(RetryPolicy::never()).build().unwrap();
+    let client = HealthClient::new(channel);
+    Subscription::new(options, client, |mut client| async move {
+        client.watch(HealthCheckRequest::default()).await
+    })
+    .0
+}
+
+fn open() -> Reply {
+    reply().header("content-type", "application/grpc")
+}
+
+/// A web page with an HTTP status.
+fn page(status: u16) -> Reply {
+    reply().http(status).header("content-type", "text/html").bytes("<html>")
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_without_grpc_do_not_end_the_subscription() {
+    // A load balancer, a sign-in proxy, a firewall, a redirect, an overloaded proxy.
+    let answers = [404, 401, 403, 302, 503].map(page).into();
+    let mut updates = watch(options(), answers);
+    let expected = [
+        "connecting",
+        "waiting 1 Unimplemented",
+        "connecting",
+        "waiting 2 Unauthenticated",
+        "connecting",
+        "waiting 3 PermissionDenied",
+        "connecting",
+        "waiting 4 Unknown",
+        "connecting",
+        "waiting 5 Unavailable",
+        "connecting",
+        "ready",
+    ];
+    expect(&mut updates, &expected).await;
+
+    // The state says who answered.
+    let mut updates = watch(options(), vec![page(404)]);
+    expect(&mut updates, &["connecting"]).await;
+    let Some(Update::State(State::TransientFailure { status, .. })) = updates.next().await else {
+        panic!("the subscription ended");
+    };
+    assert_eq!(Error::from_status(&status), Some(&Error::Http { status: 404 }));
+
+    // The same codes from a gRPC server are final.
+    let mut updates = watch(options(), vec![open().header("grpc-status", "12")]);
+    expect(&mut updates, &["connecting", "shutdown Unimplemented", "end"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn answers_without_grpc_end_the_subscription_after_their_timeout() {
+    let limited = options().non_grpc_timeout(Duration::from_secs(60));
+    let mut updates = watch(limited, (0..1_000).map(|_| page(404)).collect());
+    let start = Instant::now();
+    let last = loop {
+        let update = next(&mut updates).await;
+        if update.starts_with("shutdown") {
+            break update;
+        }
+    };
+    assert_eq!(last, "shutdown Unimplemented");
+    let waited = start.elapsed().as_secs();
+    assert!((60..66).contains(&waited), "{waited} s");
+
+    // An answer of a gRPC server starts the time again.
+    let unavailable = || open().header("grpc-status", "14");
+    let answers = (0..1_000).map(|number| if number % 5 == 4 { unavailable() } else { page(404) });
+    let mut updates = watch(limited, answers.collect());
+    while start.elapsed() < Duration::from_secs(1_000) {
+        let update = next(&mut updates).await;
+        assert!(!update.starts_with("shutdown"), "{update}");
+    }
+}
+
+#[tokio::test]
+async fn generated_client_needs_no_cloning_by_hand() {
+    let mut server = TestServer::start().await;
+    let client = HealthClient::new(tonic_web_channel::Channel::builder(server.uri()).build().unwrap());
+    let request = HealthCheckRequest { service: "any".to_owned() };
+
+    let context = (client.clone(), request);
+    let (mut updates, _handle) =
+        Subscription::new(
+            options(),
+            context,
+            |(mut client, request)| async move { client.watch(request).await },
+        );
+    let (_other, _handle) = Subscription::new(options(), client, |mut client| async move {
+        client.watch(HealthCheckRequest::default()).await
+    });
+
+    expect(&mut updates, &["connecting"]).await;
+    let watched = async { server.watched.recv().await.unwrap() };
+    let (sender, ready) = tokio::join!(watched, next(&mut updates));
+    assert_eq!(ready, "ready");
+    sender.send(Ok(tonic_health::pb::HealthCheckResponse { status: 1 })).await.unwrap();
+    expect(&mut updates, &["HealthCheckResponse { status: Serving }"]).await;
 }

@@ -1,6 +1,6 @@
-//! Channels to `https://`, with the feature `tls` and without.
+//! Channels to `https://`, with the features for TLS and without.
 
-#[cfg(not(feature = "tls"))]
+#[cfg(not(feature = "_tls"))]
 mod without {
     use tokio::io::AsyncReadExt as _;
     use tokio::net::TcpListener;
@@ -11,14 +11,14 @@ mod without {
     use crate::support::canned::{Canned, reply};
 
     #[tokio::test]
-    async fn a_channel_to_https_is_not_built_without_a_transport_that_speaks_tls() {
+    async fn https_channel_is_not_built_without_tls() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let uri = format!("https://{}", listener.local_addr().unwrap());
         let secret = || async { Ok("Bearer secret".to_owned()) };
 
         let built = Channel::builder(uri.as_str()).credentials(secret).build();
 
-        // Where it was built, it sent the token in cleartext.
+        // A channel that was built anyway would send the token in cleartext: show what the peer reads.
         if let Ok(channel) = built {
             tokio::spawn(
                 async move { HealthClient::new(channel).check(HealthCheckRequest::default()).await },
@@ -26,38 +26,32 @@ mod without {
             let (mut peer, _) = listener.accept().await.unwrap();
             let mut first = [0; 16];
             peer.read_exact(&mut first).await.unwrap();
-            panic!("it was built, and sends {:?}", String::from_utf8_lossy(&first));
+            panic!("the channel was built, and sends {:?}", String::from_utf8_lossy(&first));
         }
         let error = built.unwrap_err();
         assert!(matches!(error, BuildError::TlsNeeded { .. }), "{error}");
         for part in [uri.as_str(), "the feature `tls`", "transport"] {
             assert!(error.to_string().contains(part), "{part:?} is not in {error}");
         }
-        // With a transport of the program's own that is its business.
+        // The program's own transport may speak TLS.
         let canned = Canned::always(|| reply().serving().ok());
         let channel = Channel::builder(uri.as_str()).transport(canned).build().unwrap();
         assert!(HealthClient::new(channel).check(HealthCheckRequest::default()).await.is_ok());
     }
 }
 
-#[cfg(feature = "tls")]
+#[cfg(feature = "_tls")]
 mod with {
     use std::net::SocketAddr;
-    use std::process::Command;
 
     use tokio::net::TcpListener;
     use tokio_stream::wrappers::TcpListenerStream;
     use tonic::transport::{Identity, Server, ServerTlsConfig};
     use tonic_health::pb::HealthCheckRequest;
     use tonic_health::pb::health_client::HealthClient;
-    use tonic_web_channel::Channel;
+    use tonic_web_channel::{Channel, Error};
 
-    /// What tells the system's root certificates to the library that reads them.
-    const ROOTS: &str = "SSL_CERT_FILE";
-    /// Where the server is that a test has started for itself in another process.
-    const SERVER: &str = "CHANNEL_TEST_TLS_SERVER";
-
-    /// A server that speaks TLS with a certificate that signed itself, and that certificate.
+    /// A TLS server with a self-signed certificate for `localhost`, and that certificate.
     async fn server() -> (SocketAddr, String) {
         let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         let identity = Identity::from_pem(pair.cert.pem(), pair.signing_key.serialize_pem());
@@ -69,31 +63,64 @@ mod with {
         (addr, pair.cert.pem())
     }
 
-    async fn call(port: u16) -> Result<(), tonic::Status> {
-        let channel = Channel::builder(format!("https://localhost:{port}")).build().unwrap();
+    async fn call(uri: String) -> Result<(), tonic::Status> {
+        let channel = Channel::builder(uri).build().unwrap();
         HealthClient::new(channel).check(HealthCheckRequest::default()).await.map(drop)
     }
 
-    #[tokio::test(flavor = "multi_thread")]
-    async fn a_channel_to_https_trusts_what_the_system_trusts_and_nothing_else() {
-        // The environment cannot be changed in a process that has threads, so the call that trusts the certificate
-        // is made by this test in a process of its own.
-        if let Ok(port) = std::env::var(SERVER) {
-            call(port.parse().unwrap()).await.unwrap();
-            return;
-        }
-        let (addr, certificate) = server().await;
-        let (_, strange) = server().await;
-        let this = "tls::with::a_channel_to_https_trusts_what_the_system_trusts_and_nothing_else";
-        let trusting = move |certificate: String| {
-            let roots = tempfile::NamedTempFile::new().unwrap();
-            std::fs::write(roots.path(), certificate).unwrap();
-            let mut command = Command::new(std::env::current_exe().unwrap());
-            command.args(["--exact", this]).env(ROOTS, roots.path()).env(SERVER, addr.port().to_string());
-            command.output().unwrap().status.success()
-        };
-        let blocking = tokio::task::spawn_blocking(move || (trusting(certificate), trusting(strange)));
+    #[tokio::test]
+    async fn https_channel_refuses_an_unknown_certificate() {
+        let (addr, _) = server().await;
 
-        assert_eq!(blocking.await.unwrap(), (true, false));
+        let status = call(format!("https://localhost:{}", addr.port())).await.unwrap_err();
+
+        let error = Error::from_status(&status).unwrap();
+        assert!(matches!(error, Error::Connect { .. }) && error.is_not_sent(), "{error}");
+        assert!(error.to_string().contains("certificate"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn cleartext_call_to_a_tls_port_names_tls() {
+        let (addr, _) = server().await;
+
+        let status = call(format!("http://{addr}")).await.unwrap_err();
+
+        assert_eq!(Error::from_status(&status), Some(&Error::NotHttp2 { origin: format!("http://{addr}") }));
+        assert!(status.message().contains("it expects TLS"), "{status:?}");
+    }
+
+    #[cfg(feature = "tls-native-roots")]
+    mod native_roots {
+        use std::process::Command;
+
+        use super::{call, server};
+
+        /// Names a file of root certificates, for the library that reads those of the system.
+        const ROOTS: &str = "SSL_CERT_FILE";
+        /// Tells this test, in its child process, the port to call.
+        const PORT: &str = "TONIC_WEB_CHANNEL_TEST_PORT";
+
+        #[tokio::test(flavor = "multi_thread")]
+        async fn https_channel_trusts_the_roots_of_the_system_only() {
+            // A process with threads must not change its environment, so a child process makes the call.
+            if let Ok(port) = std::env::var(PORT) {
+                call(format!("https://localhost:{port}")).await.unwrap();
+                return;
+            }
+            let (addr, certificate) = server().await;
+            let (_, other) = server().await;
+            let this = "tls::with::native_roots::https_channel_trusts_the_roots_of_the_system_only";
+            let call_succeeds = move |roots: String| {
+                let file = tempfile::NamedTempFile::new().unwrap();
+                std::fs::write(file.path(), roots).unwrap();
+                let mut command = Command::new(std::env::current_exe().unwrap());
+                command.args(["--exact", this]).env(ROOTS, file.path()).env(PORT, addr.port().to_string());
+                command.output().unwrap().status.success()
+            };
+            let calls =
+                tokio::task::spawn_blocking(move || (call_succeeds(certificate), call_succeeds(other)));
+
+            assert_eq!(calls.await.unwrap(), (true, false));
+        }
     }
 }

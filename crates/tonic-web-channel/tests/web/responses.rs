@@ -80,7 +80,7 @@ async fn the_request_is_grpc_webs_and_repeated_metadata_is_sent() {
     for line in ["content-type: application/grpc-web+proto", "x-grpc-web: 1", "x-mine: one, two"] {
         assert!(lines.contains(&line), "no {line:?} in {came}");
     }
-    assert!(came.contains("x-user-agent: grpc-web-rust"), "{came}");
+    assert!(came.contains("x-user-agent: tonic-web-channel/"), "{came}");
     assert!(came.contains("x-latin: caf\u{fffd}"), "{came}");
     assert!(!came.contains("\nte:") && !came.contains("cookie"), "{came}");
 }
@@ -118,7 +118,10 @@ async fn calls_with_cookies_need_a_server_that_names_the_origin() {
     // This one says `*`, which browsers do not take for a yes then.
     let status = send(&channel, request("good")).await.unwrap_err();
     assert!(
-        matches!(tonic_web_channel::Error::of(&status), Some(tonic_web_channel::Error::Fetch { .. })),
+        matches!(
+            tonic_web_channel::Error::from_status(&status),
+            Some(tonic_web_channel::Error::Fetch { .. })
+        ),
         "{status:?}"
     );
 

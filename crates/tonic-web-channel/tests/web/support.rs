@@ -84,7 +84,7 @@ pub(super) async fn failure(order: &str) -> Error {
 }
 
 pub(super) fn reason(status: &Status) -> Error {
-    let error = Error::of(status).unwrap_or_else(|| panic!("{status:?} has no reason"));
+    let error = Error::from_status(status).unwrap_or_else(|| panic!("{status:?} has no reason"));
     assert_eq!(error.code(), status.code(), "{status:?}");
     error.clone()
 }

@@ -260,7 +260,7 @@ mod against_reflection {
 
     fn any_message() -> impl Strategy<Value = (&'static Message, Vec<u8>)> {
         let messages: Vec<&'static Message> =
-            proto::METHODS.iter().flat_map(|method| [method.request, method.response]).collect();
+            schema::METHODS.iter().flat_map(|method| [method.request, method.response]).collect();
         proptest::sample::select(messages)
             .prop_flat_map(|message| encoded(message, 3).prop_map(move |bytes| (message, bytes)))
     }

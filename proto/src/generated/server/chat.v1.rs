@@ -12,18 +12,18 @@ pub mod chat_service_server {
     /// Generated trait containing gRPC methods that should be implemented for use with ChatServiceServer.
     #[async_trait]
     pub trait ChatService: std::marker::Send + std::marker::Sync + 'static {
-        /// Becomes a guest under a name and starts a session.
+        /// Creates a guest with a name, and a session.
         ///
-        /// In its response metadata comes `set-cookie` with the session (`HttpOnly;
-        /// SameSite=Strict; Path=/`), unless a token was asked for.
+        /// The response metadata has `set-cookie` with the session (`HttpOnly;
+        /// SameSite=Strict; Path=/`), unless a token was requested.
         ///
-        /// ALREADY_EXISTS: somebody with a live session has this name.
-        /// INVALID_ARGUMENT: the name breaks a rule (see JoinRequest.name).
+        /// ALREADY_EXISTS: a user with a valid session has this name.
+        /// INVALID_ARGUMENT: the name is invalid (see JoinRequest.name).
         /// RESOURCE_EXHAUSTED with RetryInfo: too many joins from this address (by
         /// default 60 at once, then one in 2 s), or in all.
         ///
         /// Not idempotent: a repeat finds the name taken by the session that the first
-        /// call may have started. A session that is not used within ten minutes is
+        /// call may have created. A session that is not used within ten minutes is
         /// removed, and its name is free again.
         async fn join(
             &self,
@@ -32,9 +32,9 @@ pub mod chat_service_server {
             tonic::Response<crate::chat::v1::JoinResponse>,
             tonic::Status,
         >;
-        /// Who the session belongs to. Prolongs the session, which lives for 90 days
-        /// after that, and its cookie; that is why it is not free of side effects.
-        /// While the server can store nothing, it answers and prolongs nothing.
+        /// Returns the user of the session. Extends the session and its cookie to 90
+        /// days from now, which is a side effect. While the server can store nothing, it
+        /// answers without extending the session.
         async fn get_session(
             &self,
             request: tonic::Request<crate::chat::v1::GetSessionRequest>,
@@ -42,8 +42,8 @@ pub mod chat_service_server {
             tonic::Response<crate::chat::v1::GetSessionResponse>,
             tonic::Status,
         >;
-        /// Ends the session at once, on every stream it has open, and frees the name
-        /// unless another session of the same user lives.
+        /// Ends the session and all its streams at once, and frees the name unless the
+        /// user has another session.
         async fn sign_out(
             &self,
             request: tonic::Request<crate::chat::v1::SignOutRequest>,
@@ -51,12 +51,12 @@ pub mod chat_service_server {
             tonic::Response<crate::chat::v1::SignOutResponse>,
             tonic::Status,
         >;
-        /// Makes a public room. Everybody who is subscribed learns of it.
+        /// Creates a public room. All subscribers are notified.
         ///
         /// ALREADY_EXISTS: a room has this name, ignoring case.
-        /// INVALID_ARGUMENT: the name breaks a rule (see CreateRoomRequest.name).
+        /// INVALID_ARGUMENT: the name is invalid (see CreateRoomRequest.name).
         /// RESOURCE_EXHAUSTED: the server has as many rooms as it allows (1,000), or
-        /// the user has made as many as one may (20 by default).
+        /// the user has created as many as allowed (20 by default).
         /// RESOURCE_EXHAUSTED with RetryInfo: too many rooms by this user (by default 10
         /// at once, then one a minute), from this address, or in all.
         async fn create_room(
@@ -66,8 +66,8 @@ pub mod chat_service_server {
             tonic::Response<crate::chat::v1::CreateRoomResponse>,
             tonic::Status,
         >;
-        /// Every room that the user may read, with its head and the user's unread
-        /// count. For clients that do not subscribe; `Subscribe` says the same.
+        /// Lists all rooms that the user may read, with their heads and unread counts.
+        /// For clients that do not subscribe; `Subscribe` sends the same.
         async fn list_rooms(
             &self,
             request: tonic::Request<crate::chat::v1::ListRoomsRequest>,
@@ -77,12 +77,12 @@ pub mod chat_service_server {
         >;
         /// Appends a message to a room.
         ///
-        /// NOT_FOUND: no such room.
-        /// INVALID_ARGUMENT: a field breaks a rule, or the operation id was used
-        /// before by this user with another room or text.
+        /// NOT_FOUND: there is no such room.
+        /// INVALID_ARGUMENT: a field is invalid, or this user used the operation id
+        /// before with another room or text.
         /// RESOURCE_EXHAUSTED with RetryInfo: too many messages by this user (by default
         /// 60 at once, then 5 a second), from this address, or in all. Nothing was
-        /// stored: repeat it after that time, with the same operation id.
+        /// stored: repeat the call after the delay with the same operation id.
         async fn send_message(
             &self,
             request: tonic::Request<crate::chat::v1::SendMessageRequest>,
@@ -90,11 +90,11 @@ pub mod chat_service_server {
             tonic::Response<crate::chat::v1::SendMessageResponse>,
             tonic::Status,
         >;
-        /// A page of a room's log.
+        /// Returns a page of a room's log.
         ///
-        /// NOT_FOUND: no such room.
+        /// NOT_FOUND: there is no such room.
         /// RESOURCE_EXHAUSTED with RetryInfo: the user waits for as many pages as
-        /// allowed (32), or the server has too much to read.
+        /// allowed (32), or the server has too many reads waiting.
         async fn list_events(
             &self,
             request: tonic::Request<crate::chat::v1::ListEventsRequest>,
@@ -102,10 +102,10 @@ pub mod chat_service_server {
             tonic::Response<crate::chat::v1::ListEventsResponse>,
             tonic::Status,
         >;
-        /// Moves the user's read marker in a room forward. It never moves back: a
-        /// lower number changes nothing and is no error.
+        /// Moves the user's read marker in a room forward. It never moves back: a lower
+        /// number has no effect and is not an error.
         ///
-        /// NOT_FOUND: no such room.
+        /// NOT_FOUND: there is no such room.
         /// INVALID_ARGUMENT: the number is above the room's head.
         async fn mark_read(
             &self,
@@ -123,26 +123,26 @@ pub mod chat_service_server {
             >
             + std::marker::Send
             + 'static;
-        /// The live stream: all rooms, one stream per browser or program.
+        /// The live stream of all rooms. One stream per browser or program is enough.
         ///
-        /// The order of frames: one Hello; one RoomState for every room, each followed
-        /// by the events that were missed where its Recovery promises some; CaughtUp;
-        /// then events, new rooms' RoomStates and heartbeats as they come; at most one
-        /// Goodbye, and the end.
+        /// Order of frames: one Hello; one RoomState per room, each followed by the
+        /// missed events if its Recovery announces any; CaughtUp; then events, the
+        /// RoomStates of new rooms, and heartbeats as they happen; at most one Goodbye at
+        /// the end.
         ///
         /// RESOURCE_EXHAUSTED: the user has as many streams open as allowed (16).
-        /// RESOURCE_EXHAUSTED with RetryInfo: too many calls, or too many reads wait.
+        /// RESOURCE_EXHAUSTED with RetryInfo: too many calls, or too many reads waiting.
         /// INVALID_ARGUMENT: two cursors for one room, or more than 1,000 cursors.
-        /// UNAUTHENTICATED also ends a running stream whose session was ended.
+        /// UNAUTHENTICATED also ends an open stream whose session has ended.
         ///
-        /// It changes neither the log nor the read marker, and a stream leaves nothing
-        /// behind when it ends. (The first call of a session notes that it is used.)
+        /// A stream changes neither the log nor the read marker. (The first call of a
+        /// session marks the session as used.)
         async fn subscribe(
             &self,
             request: tonic::Request<crate::chat::v1::SubscribeRequest>,
         ) -> std::result::Result<tonic::Response<Self::SubscribeStream>, tonic::Status>;
     }
-    /// Rooms, their logs, and the people who write them.
+    /// Rooms, their logs, and their users.
     #[derive(Debug)]
     pub struct ChatServiceServer<T> {
         inner: Arc<T>,

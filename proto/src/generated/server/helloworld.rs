@@ -41,7 +41,7 @@ pub mod greeter_server {
             >
             + std::marker::Send
             + 'static;
-        /// A greeting for each name, as it comes. Ends when the client's side ends.
+        /// One greeting per name, as names arrive. Ends when the client's side ends.
         async fn say_hello_bidi_stream(
             &self,
             request: tonic::Request<tonic::Streaming<crate::helloworld::HelloRequest>>,

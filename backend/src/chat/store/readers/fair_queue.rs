@@ -1,13 +1,13 @@
-//! A queue that serves its keys in turn, however many items each of them has in it.
+//! A queue that serves its keys in turn, independent of the number of their items.
 
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::Hash;
 
-/// Items in order of arrival for each key, and the keys in turn.
+/// A FIFO queue per key, and the order of the keys.
 pub(super) struct FairQueue<K, T> {
     waiting: HashMap<K, VecDeque<T>>,
-    /// The keys that have items; the next one to be served first.
+    /// Keys with items; the next to be served first.
     order: VecDeque<K>,
     len: usize,
 }
@@ -25,7 +25,7 @@ impl<K, T> fmt::Debug for FairQueue<K, T> {
 }
 
 impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
-    /// Puts `item` behind the other items of `key`.
+    /// Appends `item` to the queue of `key`.
     pub(super) fn push(&mut self, key: K, item: T) {
         let own = self.waiting.entry(key).or_default();
         if own.is_empty() {
@@ -35,7 +35,7 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         self.len += 1;
     }
 
-    /// The oldest item of the key whose turn it is; its next turn comes after those of all other keys.
+    /// Removes the oldest item of the next key, and moves that key to the end.
     pub(super) fn next(&mut self) -> Option<T> {
         let key = self.order.pop_front()?;
         let own = self.waiting.get_mut(&key)?;
@@ -49,12 +49,12 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         item
     }
 
-    /// The number of items of the key that has most.
-    pub(super) fn longest(&self) -> usize {
+    /// Number of items of the key with the most items.
+    pub(super) fn longest_queue(&self) -> usize {
         self.waiting.values().map(VecDeque::len).max().unwrap_or(0)
     }
 
-    /// Takes out the newest item of the key that has most.
+    /// Removes the newest item of the key with the most items.
     pub(super) fn take_newest_of_longest(&mut self) -> Option<T> {
         let (key, own) = self.waiting.iter_mut().max_by_key(|(_, own)| own.len())?;
         let (key, item) = (*key, own.pop_back());
@@ -66,12 +66,12 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         item
     }
 
-    /// The number of items of `key`.
-    pub(super) fn waiting_for(&self, key: &K) -> usize {
+    /// Number of items of `key`.
+    pub(super) fn len_of(&self, key: &K) -> usize {
         self.waiting.get(key).map_or(0, VecDeque::len)
     }
 
-    /// The number of items of all keys.
+    /// Total number of items.
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_take_turns_and_each_keeps_its_order() {
+    fn keys_take_turns_and_keep_their_order() {
         let mut queue = FairQueue::default();
         for number in 0..3 {
             queue.push('a', number);
@@ -90,7 +90,7 @@ mod tests {
         queue.push('b', 10);
         queue.push('c', 20);
         queue.push('c', 21);
-        assert_eq!((queue.len(), queue.waiting_for(&'a'), queue.waiting_for(&'d')), (6, 3, 0));
+        assert_eq!((queue.len(), queue.len_of(&'a'), queue.len_of(&'d')), (6, 3, 0));
 
         let order: Vec<_> = std::iter::from_fn(|| queue.next()).collect();
 
@@ -100,19 +100,19 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_item_of_the_key_that_has_most_is_taken_out() {
+    fn newest_item_of_the_longest_queue_is_removed() {
         let mut queue = FairQueue::default();
         for (key, number) in [('a', 0), ('b', 10), ('b', 11), ('b', 12)] {
             queue.push(key, number);
         }
-        assert_eq!(queue.longest(), 3);
+        assert_eq!(queue.longest_queue(), 3);
         assert_eq!(queue.take_newest_of_longest(), Some(12));
-        assert_eq!((queue.len(), queue.longest()), (3, 2));
+        assert_eq!((queue.len(), queue.longest_queue()), (3, 2));
         assert_eq!([queue.next(), queue.next(), queue.next()], [Some(0), Some(10), Some(11)]);
 
         queue.push('c', 20);
         assert_eq!(queue.take_newest_of_longest(), Some(20));
-        assert_eq!((queue.next(), queue.len(), queue.longest()), (None, 0, 0));
+        assert_eq!((queue.next(), queue.len(), queue.longest_queue()), (None, 0, 0));
         assert!(queue.waiting.is_empty() && queue.order.is_empty());
     }
 }

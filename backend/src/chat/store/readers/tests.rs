@@ -1,4 +1,4 @@
-//! What the readers promise to those who wait for them.
+//! Fairness, limits and shutdown of the readers.
 
 use std::sync::{Arc, mpsc};
 
@@ -8,13 +8,13 @@ use tokio::task::JoinHandle;
 use super::super::{DATABASE_FILE, open};
 use super::{
     Connection, Duration, OpenError, Purpose, QUEUED_READS_PER_USER, ReadLimits, Readers, Requester,
-    StoreError, UserKey, lock,
+    StoreError, UserKey,
 };
 
 const ADA: Requester = Requester::User(UserKey(1));
 const GRACE: Requester = Requester::User(UserKey(2));
 
-/// Readers of an empty chat's database.
+/// Readers of a new database.
 fn readers(limits: ReadLimits) -> (Arc<Readers>, TempDir) {
     let folder = TempDir::new().unwrap();
     drop(open(folder.path()).unwrap());
@@ -22,13 +22,13 @@ fn readers(limits: ReadLimits) -> (Arc<Readers>, TempDir) {
     (Arc::new(readers), folder)
 }
 
-/// A query that runs until what is returned is dropped, and says when it has begun.
+/// A query that reports its start and blocks until the returned sender is dropped.
 fn blocking() -> (impl FnOnce(&Connection) -> Result<(), StoreError>, mpsc::Receiver<()>, mpsc::Sender<()>) {
     let (begin, begun) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let query = move |_: &Connection| {
         begin.send(()).unwrap();
-        // It ends when the sender is dropped.
+        // Fails when the sender is dropped.
         released.recv().unwrap_err();
         Ok(())
     };
@@ -47,7 +47,7 @@ async fn has_begun(begun: mpsc::Receiver<()>) {
     tokio::task::spawn_blocking(move || begun.recv().unwrap()).await.unwrap();
 }
 
-/// Reads that end at once, so that what is run is seen by its answer.
+/// A read that ends at once.
 fn spawn_count(
     readers: &Arc<Readers>,
     requester: Requester,
@@ -68,12 +68,12 @@ async fn until_waiting(readers: &Readers, count: usize) {
 }
 
 #[tokio::test]
-async fn a_read_whose_future_nobody_polls_holds_nobody_up() {
+async fn read_that_is_not_polled_blocks_no_other_read() {
     let (readers, _folder) = readers(ReadLimits { readers: 1, ..ReadLimits::default() });
     let mut unpolled = Vec::new();
     for _ in 0..QUEUED_READS_PER_USER {
         let mut read = Box::pin(readers.read(ADA, Purpose::Stream, count));
-        // Polled once, as a body is until its peer takes no more.
+        // Polled once, like a body whose client stops reading.
         let _answered = futures_util::poll!(read.as_mut());
         unpolled.push(read);
     }
@@ -81,7 +81,7 @@ async fn a_read_whose_future_nobody_polls_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn a_query_without_end_is_interrupted_and_the_reader_goes_on() {
+async fn endless_query_is_interrupted_and_the_reader_goes_on() {
     let timeout = Duration::from_millis(50);
     let (readers, _folder) = readers(ReadLimits { readers: 1, timeout, ..ReadLimits::default() });
     let endless = |connection: &Connection| {
@@ -94,7 +94,7 @@ async fn a_query_without_end_is_interrupted_and_the_reader_goes_on() {
 }
 
 #[tokio::test]
-async fn a_query_that_panics_fails_alone() {
+async fn panic_of_a_query_fails_only_that_read() {
     let (readers, _folder) = readers(ReadLimits { readers: 1, ..ReadLimits::default() });
     let panics = |_: &Connection| -> Result<(), StoreError> { panic!("on purpose") };
     let error = readers.read(ADA, Purpose::Call, panics).await.unwrap_err();
@@ -103,7 +103,7 @@ async fn a_query_that_panics_fails_alone() {
 }
 
 #[tokio::test]
-async fn so_much_may_wait_for_each_and_others_still_get_a_place() {
+async fn queue_limit_of_a_requester_does_not_affect_others() {
     let limits = ReadLimits { readers: 1, queued_per_user: 2, ..ReadLimits::default() };
     let (readers, _folder) = readers(limits);
     let (query, begun, release) = blocking();
@@ -126,7 +126,7 @@ async fn so_much_may_wait_for_each_and_others_still_get_a_place() {
 }
 
 #[tokio::test]
-async fn when_all_places_are_taken_whoever_asks_for_much_makes_room_for_who_asks_for_little() {
+async fn full_queue_displaces_reads_of_the_busiest_requester() {
     let (readers, _folder) = readers(ReadLimits { readers: 1, queued: 6, ..ReadLimits::default() });
     let (query, begun, release) = blocking();
     let running = spawn_call(&readers, query);
@@ -152,7 +152,7 @@ async fn when_all_places_are_taken_whoever_asks_for_much_makes_room_for_who_asks
 }
 
 #[tokio::test]
-async fn a_read_whose_caller_has_left_is_not_run() {
+async fn read_whose_caller_has_left_is_skipped() {
     let (readers, _folder) = readers(ReadLimits { readers: 1, ..ReadLimits::default() });
     let (query, begun, release) = blocking();
     let running = spawn_call(&readers, query);
@@ -175,7 +175,7 @@ async fn a_read_whose_caller_has_left_is_not_run() {
 }
 
 #[tokio::test]
-async fn closing_runs_what_waits_and_refuses_what_comes() {
+async fn closing_runs_queued_reads_and_refuses_new_ones() {
     let (readers, _folder) = readers(ReadLimits { readers: 1, ..ReadLimits::default() });
     let (query, begun, release) = blocking();
     let running = spawn_call(&readers, query);
@@ -186,7 +186,7 @@ async fn closing_runs_what_waits_and_refuses_what_comes() {
         let readers = readers.clone();
         tokio::spawn(async move { readers.close().await })
     };
-    while !lock(&readers.queue.waiting).closed {
+    while !readers.queue.waiting.lock().closed {
         tokio::task::yield_now().await;
     }
     assert!(matches!(readers.read(ADA, Purpose::Call, count).await, Err(StoreError::Closed)));
@@ -197,13 +197,13 @@ async fn closing_runs_what_waits_and_refuses_what_comes() {
 }
 
 #[test]
-fn a_database_that_cannot_be_opened_is_known_at_the_start() {
+fn missing_database_is_an_error_at_the_start() {
     let folder = TempDir::new().unwrap();
     assert!(matches!(Readers::open(&folder.path().join("missing")), Err(OpenError::Sqlite(_))));
 }
 
 #[tokio::test]
-async fn a_caller_does_not_wait_for_ever_for_readers_that_are_held_up() {
+async fn caller_times_out_while_readers_are_blocked() {
     let answer_timeout = Duration::from_millis(50);
     let (readers, _folder) = readers(ReadLimits { readers: 1, answer_timeout, ..ReadLimits::default() });
     let (query, begun, release) = blocking();
@@ -213,6 +213,6 @@ async fn a_caller_does_not_wait_for_ever_for_readers_that_are_held_up() {
     assert!(matches!(readers.read(GRACE, Purpose::Call, count).await, Err(StoreError::TookTooLong)));
     assert!(matches!(running.await.unwrap(), Err(StoreError::TookTooLong)));
     drop(release);
-    // The reader is free again; how soon is the system's business.
+    // The reader becomes free again at some time.
     while readers.read(GRACE, Purpose::Call, count).await.is_err() {}
 }

@@ -1,0 +1,152 @@
+//! Maintenance by the writer: detects when nothing can be stored and retries, keeps the head file up to date, removes
+//! expired rows, and logs each outage once.
+
+use std::time::{Duration, Instant};
+
+use super::super::health::Fault;
+use super::super::store::{HeadFile, StoreError, report_damage};
+use super::group::Group;
+use crate::error_chain::ErrorChain;
+
+/// Interval between two checks of the files, and between two retries while the disk refuses writes.
+pub(super) const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Interval between two updates of the head file while messages are stored.
+const HEAD_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Time after a temporary failure in which writes are refused without a retry. Clients that retry must not keep a full disk
+/// busy.
+const RETRY_DELAY: Duration = Duration::from_millis(250);
+
+/// Minimum interval between two log lines about temporary failures.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
+
+/// State of the maintenance.
+#[derive(Debug)]
+pub(super) struct Maintenance {
+    head: HeadFile,
+    unused_lifetime: Duration,
+    last_run: Instant,
+    head_updated: Instant,
+    /// No retry before this time, after a failure.
+    retry_at: Option<Instant>,
+    /// Time of the last log line about a temporary failure.
+    failure_logged: Option<Instant>,
+    /// Whether an outage was logged whose end has not been logged yet.
+    outage_logged: bool,
+}
+
+impl Maintenance {
+    pub(super) fn new(head: HeadFile, unused_lifetime: Duration) -> Self {
+        let now = Instant::now();
+        Self {
+            head,
+            unused_lifetime,
+            last_run: now,
+            head_updated: now,
+            retry_at: None,
+            failure_logged: None,
+            outage_logged: false,
+        }
+    }
+
+    /// The fault to refuse writes with, if they must not be tried now.
+    pub(super) fn refusal(&self, group: &Group) -> Option<Fault> {
+        let fault = group.health().fault()?;
+        let too_early = self.retry_at.is_some_and(|at| Instant::now() < at);
+        (fault.is_final() || too_early).then_some(fault)
+    }
+
+    /// Ends a temporary fault after a successful write.
+    pub(super) fn write_succeeded(&mut self, group: &Group) {
+        self.retry_at = None;
+        if group.health().recover() && self.outage_logged {
+            self.outage_logged = false;
+            tracing::info!("the chat stores messages again");
+        }
+    }
+
+    /// Records a failed write: `error` is how `fault` showed.
+    pub(super) fn write_failed(&mut self, group: &Group, fault: Fault, error: &StoreError) {
+        let is_new = group.health().fail(fault);
+        if fault.is_final() {
+            if is_new {
+                report_final(group, fault, error);
+            }
+            return;
+        }
+        self.retry_at = Some(Instant::now() + RETRY_DELAY);
+        if self.failure_logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL) {
+            self.failure_logged = Some(Instant::now());
+            self.outage_logged = true;
+            tracing::error!(error = %ErrorChain(error), "the chat cannot store messages; it keeps retrying");
+        }
+    }
+
+    /// Does the maintenance that is due.
+    pub(super) fn run_if_due(&mut self, group: &mut Group) {
+        if self.last_run.elapsed() < INTERVAL {
+            return;
+        }
+        self.last_run = Instant::now();
+        let tried = match group.health().fault() {
+            Some(fault) if fault.is_final() => return,
+            Some(_) => group.probe().inspect(|()| self.write_succeeded(group)),
+            None => group.store.check_files().and_then(|()| group.sweep(self.unused_lifetime)),
+        };
+        match tried {
+            Ok(()) => self.update_head_file(group),
+            Err(error) => match error.fault() {
+                Some(fault) => self.write_failed(group, fault, &error),
+                None => tracing::debug!(error = %ErrorChain(&error), "expired rows cannot be removed"),
+            },
+        }
+    }
+
+    fn update_head_file(&mut self, group: &Group) {
+        if self.head_updated.elapsed() < HEAD_INTERVAL {
+            return;
+        }
+        self.head_updated = Instant::now();
+        if let Err(error) = self.head.record_events(group.events()) {
+            tracing::debug!(%error, "the head file cannot be written");
+        }
+    }
+
+    /// Closes the database and records that in the head file.
+    pub(super) fn close(self, group: Group) {
+        let (events, fault) = (group.events(), group.health().fault());
+        if let Err(error) = group.close() {
+            let error = ErrorChain(&error);
+            tracing::error!(%error, "the chat's database was not closed cleanly; the next start checks it");
+        } else if fault.is_none()
+            && let Err(error) = self.head.record_closed(events)
+        {
+            tracing::warn!(%error, "the head file cannot be written; the next start checks the database");
+        }
+    }
+}
+
+fn report_final(group: &Group, fault: Fault, error: &StoreError) {
+    if fault == Fault::Damaged {
+        return report_damage(group.path(), &ErrorChain(error).to_string());
+    }
+    let error = ErrorChain(error);
+    match group.store.save_nameless_log() {
+        Ok(true) => tracing::error!(
+            %error,
+            "nothing is stored any more; what was stored before was copied into the database file: start the \
+             server again"
+        ),
+        Ok(false) => tracing::error!(
+            %error,
+            "nothing is stored any more, and what was stored before may be lost: put the files back in their place, \
+             and start the server again"
+        ),
+        Err(failure) => tracing::error!(
+            %error, failure = %ErrorChain(&failure),
+            "nothing is stored any more, and what was stored before cannot be copied into the database file: put the \
+             files back in their place, and start the server again"
+        ),
+    }
+}

@@ -1,0 +1,214 @@
+//! The mutations, with their rules: what each refuses, and what an acknowledged one has changed.
+
+use proto::chat::v1::event::Body;
+use proto::limits::chat::MAX_ROOMS;
+
+use super::super::encoding::EventBody;
+use super::super::error::ChatError;
+use super::super::session::TokenHash;
+use super::super::store::{RoomRow, StoreError};
+use super::super::types::{
+    InvalidField, Marker, MessageText, OperationId, Receipt, RoomId, RoomKey, RoomName, RoomView, User,
+    UserKey, UserName,
+};
+use super::Mutation;
+use super::group::Group;
+
+/// Creates a user with a session.
+#[derive(Debug)]
+pub(in crate::chat) struct Join {
+    pub(in crate::chat) user_id: String,
+    pub(in crate::chat) name: UserName,
+    pub(in crate::chat) token: TokenHash,
+    pub(in crate::chat) lifetime_ms: i64,
+}
+
+impl Mutation for Join {
+    type Output = User;
+
+    fn apply(&self, group: &mut Group) -> Result<User, ChatError> {
+        let key = self.name.key();
+        if group.store.user_name_in_use(&key, group.now_ms)? {
+            return Err(ChatError::NameInUse);
+        }
+        let user = (self.user_id.as_str(), self.name.as_str(), key.as_str());
+        let user =
+            group.store.insert_user(user, &self.token, group.now_ms, group.now_ms + self.lifetime_ms)?;
+        group.mark_all_read(user.key)?;
+        Ok(user)
+    }
+}
+
+/// Extends a session.
+#[derive(Debug)]
+pub(in crate::chat) struct ExtendSession {
+    pub(in crate::chat) token: TokenHash,
+    pub(in crate::chat) lifetime_ms: i64,
+}
+
+impl Mutation for ExtendSession {
+    /// The new expiry, milliseconds since 1970-01-01T00:00:00Z.
+    type Output = i64;
+
+    fn apply(&self, group: &mut Group) -> Result<i64, ChatError> {
+        let expires_at_ms = group.now_ms + self.lifetime_ms;
+        match group.store.extend_session(&self.token, expires_at_ms)? {
+            true => Ok(expires_at_ms),
+            false => Err(ChatError::NoSession),
+        }
+    }
+}
+
+/// Marks a session as used.
+#[derive(Debug)]
+pub(in crate::chat) struct MarkUsed {
+    pub(in crate::chat) token: TokenHash,
+}
+
+impl Mutation for MarkUsed {
+    type Output = ();
+
+    fn apply(&self, group: &mut Group) -> Result<(), ChatError> {
+        if group.store.mark_used(&self.token)? { Ok(()) } else { Err(ChatError::NoSession) }
+    }
+}
+
+/// Ends a session.
+#[derive(Debug)]
+pub(in crate::chat) struct EndSession {
+    pub(in crate::chat) token: TokenHash,
+    pub(in crate::chat) user: UserKey,
+}
+
+impl Mutation for EndSession {
+    type Output = ();
+
+    fn apply(&self, group: &mut Group) -> Result<(), ChatError> {
+        group.store.end_session(&self.token)?;
+        group.session_ended(self.user, self.token);
+        Ok(())
+    }
+}
+
+/// Creates a room.
+#[derive(Debug)]
+pub(in crate::chat) struct CreateRoom {
+    pub(in crate::chat) author: User,
+    pub(in crate::chat) operation: OperationId,
+    pub(in crate::chat) name: RoomName,
+    /// For the new room, unless the operation is a repeat.
+    pub(in crate::chat) id: RoomId,
+    pub(in crate::chat) epoch: u64,
+    /// Maximum number of rooms that the author may have created, this one included.
+    pub(in crate::chat) allowed: usize,
+}
+
+impl Mutation for CreateRoom {
+    type Output = RoomView;
+
+    fn apply(&self, group: &mut Group) -> Result<RoomView, ChatError> {
+        if let Some(first) = group.store.event_of_operation(self.operation, self.author.key)? {
+            let same =
+                matches!(&first.event.body, Some(Body::RoomCreated(room)) if room.name == self.name.as_str());
+            if !same {
+                return Err(operation_reused());
+            }
+            return Ok(group.store.view(self.author.key, group.room(first.room)?)?);
+        }
+        let name_key = self.name.key();
+        if group.store.room_name_in_use(&name_key)? {
+            return Err(ChatError::RoomNameInUse);
+        }
+        if group.room_count() >= MAX_ROOMS {
+            return Err(ChatError::TooManyRooms);
+        }
+        if group.store.rooms_created_by(&self.author)? >= self.allowed {
+            return Err(ChatError::TooManyOwnRooms { allowed: self.allowed });
+        }
+        let key = RoomKey::from_index(group.room_count());
+        let room = RoomRow::new(key, self.id.clone(), self.name.as_str(), self.epoch, group.now_ms);
+        group.add_room(room, &name_key)?;
+        let body = EventBody::room_created(Some((&self.author, self.operation)), self.name.as_str());
+        let (seq, _) = group.append(key, &body, None)?;
+        group.store.claim(self.operation, self.author.key, key, seq)?;
+        group.mark_author(self.author.key)?;
+        let view = group.store.view(self.author.key, group.room(key)?)?;
+        group.announce_room(&view);
+        Ok(view)
+    }
+}
+
+/// Appends a message.
+#[derive(Debug)]
+pub(in crate::chat) struct SendMessage {
+    pub(in crate::chat) author: UserKey,
+    pub(in crate::chat) room: RoomKey,
+    pub(in crate::chat) operation: OperationId,
+    pub(in crate::chat) text: MessageText,
+    pub(in crate::chat) body: EventBody,
+}
+
+impl Mutation for SendMessage {
+    type Output = Receipt;
+
+    fn apply(&self, group: &mut Group) -> Result<Receipt, ChatError> {
+        let room = group.room(self.room)?;
+        let (epoch, next) = (room.epoch, room.head + 1);
+        if !group.store.claim(self.operation, self.author, self.room, next)? {
+            return self.repeat_receipt(group, epoch);
+        }
+        let (seq, created_at_ms) = group.append(self.room, &self.body, Some(self.author))?;
+        group.mark_author(self.author)?;
+        Ok(Receipt { seq, epoch, created_at_ms, duplicate: false })
+    }
+}
+
+impl SendMessage {
+    /// Answers a repeated operation id: the first receipt again, if room and text are the same.
+    fn repeat_receipt(&self, group: &Group, epoch: u64) -> Result<Receipt, ChatError> {
+        let first = group.store.event_of_operation(self.operation, self.author)?;
+        // A claimed operation always has its event.
+        let first = first.ok_or(StoreError::Gap { room: self.room.number(), after: 0 })?;
+        let same = first.room == self.room
+            && matches!(&first.event.body, Some(Body::MessagePosted(posted)) if posted.text == self.text.as_str());
+        if !same {
+            return Err(operation_reused());
+        }
+        let event = first.event;
+        Ok(Receipt { seq: event.seq, epoch, created_at_ms: event.created_at_ms, duplicate: true })
+    }
+}
+
+/// Moves a read marker forward.
+#[derive(Debug)]
+pub(in crate::chat) struct MarkRead {
+    pub(in crate::chat) user: UserKey,
+    pub(in crate::chat) room: RoomKey,
+    pub(in crate::chat) seq: u64,
+}
+
+impl Mutation for MarkRead {
+    type Output = Marker;
+
+    fn apply(&self, group: &mut Group) -> Result<Marker, ChatError> {
+        let room = group.room(self.room)?;
+        if self.seq > room.head {
+            let sentence =
+                format!("The room's last event is {}; there is nothing above to be read.", room.head);
+            return Err(InvalidField::new("seq", sentence).into());
+        }
+        let (marker, moved) = group.store.mark_read(self.user, room, self.seq)?;
+        if moved {
+            group.marker_moved(self.user, self.room, marker);
+        }
+        Ok(marker)
+    }
+}
+
+fn operation_reused() -> ChatError {
+    InvalidField::new(
+        "operation_id",
+        "This operation id was used before for something else. Every action needs its own id.",
+    )
+    .into()
+}
