@@ -12,11 +12,13 @@ const MARKER: &str = "dev/xtask/Cargo.toml";
 /// The root of the checkout around the current folder or, outside of any, around this program.
 pub fn root() -> Result<PathBuf> {
     let current = std::env::current_dir().context("cannot read the current folder")?;
-    let around =
-        |path: &Path| path.ancestors().find(|folder| folder.join(MARKER).is_file()).map(Path::to_owned);
     around(&current)
         .or_else(|| around(&std::env::current_exe().ok()?))
         .with_context(|| format!("{} is not in a checkout of Chinwag", current.display()))
+}
+
+fn around(path: &Path) -> Option<PathBuf> {
+    path.ancestors().find(|folder| folder.join(MARKER).is_file()).map(Path::to_owned)
 }
 
 /// The folder of build results: `CARGO_TARGET_DIR`, or `target` in the checkout.
@@ -44,4 +46,20 @@ pub fn file_in(variable: &str) -> Result<Option<PathBuf>> {
     }
     // A relative path is relative to the folder of the person who set the variable, which is this one.
     Ok(Some(path.canonicalize()?))
+}
+
+#[cfg(all(test, feature = "processes"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_renamed_checkout_is_found_at_its_new_path() {
+        let folder = tempfile::tempdir().unwrap();
+        let (old, new) = (folder.path().join("old"), folder.path().join("new"));
+        std::fs::create_dir_all(old.join("dev/xtask/src")).unwrap();
+        std::fs::write(old.join(MARKER), "").unwrap();
+        assert_eq!(around(&old.join("dev/xtask/src")), Some(old.clone()));
+        std::fs::rename(&old, &new).unwrap();
+        assert_eq!(around(&new.join("dev/xtask/src")), Some(new));
+    }
 }
