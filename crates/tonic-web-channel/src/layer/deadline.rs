@@ -104,7 +104,8 @@ impl CallGuard for EarlyEnd {
     }
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use grpc_wire::timeout::GRPC_TIMEOUT;
 
