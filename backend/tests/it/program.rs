@@ -48,7 +48,7 @@ async fn invalid_values_are_refused_naming_flag_value_and_what_is_allowed() {
         ("--log-format", "CHINWAG_LOG_FORMAT", "xml", "text, json"),
         ("--cors-origin", "CHINWAG_CORS_ORIGIN", "localhost:8080", "http:// or https://"),
         ("--cors-origin", "CHINWAG_CORS_ORIGIN", "null", "every sandboxed page"),
-        ("--cors-origin", "CHINWAG_CORS_ORIGIN", "https://*.example", "has to be written out"),
+        ("--cors-origin", "CHINWAG_CORS_ORIGIN", "https://*.example", "list every origin"),
         ("--cors-header", "CHINWAG_CORS_HEADER", "x y", "the name of one header"),
         ("--cors-header", "CHINWAG_CORS_HEADER", "*", "the name of one header"),
         ("--host", "CHINWAG_HOST", "https://chat.example", "a host name alone"),

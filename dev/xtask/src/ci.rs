@@ -12,7 +12,7 @@ use crate::tools::{Suite, Tools, buf, cargo_deny, wasm_target};
 use crate::{house, root, target, test};
 
 pub(crate) fn run() -> Result<()> {
-    let mut steps = Steps::new(10);
+    let mut steps = Steps::new(9);
     // Elsewhere it is optional.
     let suite = steps.step("The conformance suite", Suite::set_up)?;
     steps.step("Format", || cargo(["fmt", "--all", "--check"]).run())?;
@@ -27,7 +27,6 @@ pub(crate) fn run() -> Result<()> {
         program(cargo_deny()?, words.split(' ')).run()
     })?;
     steps.step("Packages of the libraries", package)?;
-    steps.step("Examples", examples)?;
     test::run()
 }
 
@@ -99,7 +98,7 @@ fn package() -> Result<()> {
     Ok(())
 }
 
-/// Builds every example, and runs the command that an example names:
+/// `cargo xtask examples`: builds every example, and runs the command that an example names:
 ///
 /// ```toml
 /// [package.metadata.chinwag]
@@ -108,7 +107,7 @@ fn package() -> Result<()> {
 ///
 /// The words of `ci` are a program and its arguments. It runs in the example's folder, with the tools on PATH, instead of
 /// the build. An example that is a workspace writes `[workspace.metadata.chinwag]`.
-fn examples() -> Result<()> {
+pub(crate) fn examples() -> Result<()> {
     let manifests = manifests(&root().join("examples"))?;
     if manifests.is_empty() {
         note("there are no examples");

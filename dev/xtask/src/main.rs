@@ -97,6 +97,8 @@ enum Command {
     },
     /// Check format, lints, documentation, licences and packages, and run every test
     Ci,
+    /// Build every application in examples/, and run the command that it names for checks
+    Examples,
     /// Check the limits of the house style, and print lengths of functions and files
     House,
     /// Run wasm tests in a browser; the runner in .cargo/config.toml
@@ -142,6 +144,7 @@ fn carry_out(command: Command) -> Result<()> {
         Command::Bench { what } => bench::run(what),
         Command::Shots { folder } => test::shots(&folder),
         Command::Ci => ci::run(),
+        Command::Examples => ci::examples(),
         Command::House => house::run(),
         Command::BrowserTest { arguments } => test::browser::run(&arguments),
         Command::Reap => {
