@@ -6,7 +6,7 @@
 const OTHER_FILES: u64 = 192;
 
 /// Raises the soft limit of open files to the hard limit. Returns the number of connections that fit: `wanted`, or what a
-/// lower limit leaves after [`OTHER_FILES`], but at least three eighths of the limit.
+/// lower limit leaves after `OTHER_FILES`, but at least three eighths of the limit.
 #[cfg(unix)]
 pub fn raise_limit(wanted: usize) -> usize {
     use rustix::process::{Resource, getrlimit, setrlimit};

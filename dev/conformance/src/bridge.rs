@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, bail, ensure};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
@@ -167,6 +167,8 @@ async fn never_started(bridge: &Bridge) {
 }
 
 fn routes(folder: &Path) -> Result<Router<Arc<Bridge>>> {
+    let program = folder.join("conformance-page.js");
+    ensure!(program.is_file(), "{} is missing", program.display());
     let routes = Router::new().route("/", get(async || Html(PAGE))).route("/next", post(next));
     with_files(routes, folder, "")
 }

@@ -161,7 +161,7 @@ async fn every_call_is_listed_with_its_method_and_code() -> Result {
         page.contains_text(&panel, "0a 05 57 6f 72 6c 64").await?;
         let read_out: String =
             page.run("return tidy(document.querySelector('.hex__bytes').textContent)", vec![]).await?;
-        assert_eq!(read_out, "Flag: 00 Length: 00 00 00 07 Message: 0a 05 57 6f 72 6c 64");
+        assert_eq!(read_out, "Flags: 00 Length: 00 00 00 07 Message: 0a 05 57 6f 72 6c 64");
         page.contains_text(&panel, "grpcurl").await?;
         page.contains_text(&panel, r#"-d '{"name":"World"}'"#).await?;
         page.press(e2e::keys::ESCAPE).await?;
