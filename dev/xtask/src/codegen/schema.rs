@@ -190,8 +190,8 @@ mod tests {
             r#"(3, "SOME")"#,
             "request: &A_M,",
             "response: &A_M_INNER,",
-            "server_streaming: true,",
-            "[Method; 1]",
+            "kind: MethodKind::from_flags(false, true),",
+            "[MethodMessages; 1]",
         ] {
             assert!(tables.contains(expected), "no {expected} in {tables}");
         }
