@@ -168,6 +168,7 @@ async fn the_observer_receives_a_calls_events_with_their_bytes() {
     let api = Api::new(&server(), move |event| {
         noted.lock().unwrap().push(match &event.kind {
             CallEventKind::Started { path, .. } => path.clone(),
+            CallEventKind::AttemptStarted { attempt, .. } => format!("attempt {attempt}"),
             CallEventKind::MessageSent { bytes, content, .. } => format!("sent {bytes} {content:?}"),
             CallEventKind::Headers { .. } => "headers".to_owned(),
             CallEventKind::MessageReceived { bytes, content, .. } => format!("received {bytes} {content:?}"),
@@ -182,6 +183,6 @@ async fn the_observer_receives_a_calls_events_with_their_bytes() {
     let seen = seen.lock().unwrap().join(", ");
     assert_eq!(
         seen,
-        r#"/helloworld.Greeter/SayHello, sent 7 b"\n\x05World", headers, received 15 b"\n\rHello, World!", trailers 80, Ok"#
+        r#"/helloworld.Greeter/SayHello, attempt 1, sent 7 b"\n\x05World", headers, received 15 b"\n\rHello, World!", trailers 80, Ok"#
     );
 }
