@@ -63,10 +63,61 @@ pub enum Cause {
     TooManyStreams,
 }
 
+/// The causes in the order of their numbers, from 1. An HTTP status is its own number.
+const NUMBERED_CAUSES: [Cause; 8] = [
+    Cause::Ended,
+    Cause::Unreachable,
+    Cause::Silent,
+    Cause::StreamSilent,
+    Cause::WebPage,
+    Cause::Broken,
+    Cause::Busy,
+    Cause::TooManyStreams,
+];
+
 impl Cause {
+    /// The number by which one tab tells another.
+    pub fn to_number(self) -> f64 {
+        match self {
+            Cause::Http(status) => f64::from(status),
+            cause => NUMBERED_CAUSES.iter().position(|one| *one == cause).map_or(0.0, |at| at as f64 + 1.0),
+        }
+    }
+
+    /// Reads a number. `None` for 0 and unknown ones.
+    pub fn from_number(number: f64) -> Option<Cause> {
+        match number as u16 {
+            0 => None,
+            status @ 100.. => Some(Cause::Http(status)),
+            at => NUMBERED_CAUSES.get(usize::from(at) - 1).copied(),
+        }
+    }
+
     /// Whether calls other than the stream are likely to succeed.
     fn allows_calls(self) -> bool {
         matches!(self, Cause::StreamSilent | Cause::Busy | Cause::TooManyStreams)
+    }
+}
+
+impl Link {
+    /// The numbers by which one tab tells another: the state, the cause, and the milliseconds left.
+    pub fn to_numbers(self, now_ms: f64) -> [f64; 3] {
+        match self {
+            Link::Starting | Link::Connecting => [0.0, 0.0, 0.0],
+            Link::CatchingUp => [1.0, 0.0, 0.0],
+            Link::Idle | Link::Live => [2.0, 0.0, 0.0],
+            Link::Waiting { until_ms, cause } => [3.0, cause.to_number(), until_ms - now_ms],
+        }
+    }
+
+    /// Reads the numbers; each tab has a clock of its own.
+    pub fn from_numbers([state, cause, left_ms]: [f64; 3], now_ms: f64) -> Link {
+        match (state as u8, Cause::from_number(cause)) {
+            (1, _) => Link::CatchingUp,
+            (2, _) => Link::Live,
+            (3, Some(cause)) => Link::Waiting { until_ms: now_ms + left_ms, cause },
+            _ => Link::Connecting,
+        }
     }
 }
 
@@ -268,7 +319,9 @@ impl Connection {
             (Link::Waiting { until_ms, cause }, _) => Strip::Failing {
                 cause,
                 // After the wait comes an attempt.
-                seconds: Some(((until_ms - now_ms) / 1_000.0).ceil()).filter(|left| *left >= 1.0).map(|left| left as u64),
+                seconds: Some(((until_ms - now_ms) / 1_000.0).ceil())
+                    .filter(|left| *left >= 1.0)
+                    .map(|left| left as u64),
             },
             (_, Some(cause)) if cause != Cause::Ended => Strip::Failing { cause, seconds: None },
             _ => Strip::Connecting,

@@ -14,6 +14,8 @@ pub enum Effect {
     FindSession,
     /// Subscribe to all rooms.
     Subscribe,
+    /// Get the missed events from the cursors, because another tab's frames have a gap.
+    CatchUp,
     /// End the subscription.
     Unsubscribe,
     /// Reconnect the subscription after this time.

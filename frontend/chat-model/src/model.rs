@@ -3,6 +3,7 @@
 //! Every method is something that happened: a person's action, a response, a frame, a change of the network, time passing. After each,
 //! [`ChatModel::finish`] gives the effects that follow.
 
+mod other_tabs;
 #[cfg(test)]
 mod tests;
 
@@ -17,7 +18,7 @@ use crate::connection::{Cause, Connection, Link, Strip};
 use crate::effect::Effect;
 use crate::history::{HistoryLoads, HistoryPage, Loading, Side};
 use crate::message::Author;
-use crate::outbox::{OtherTab, Outbox, PendingMessage, SendFailure, StorageChange, StoredMessage};
+use crate::outbox::{Outbox, PendingMessage, SendFailure, StorageChange, StoredMessage};
 use crate::read_markers::ReadMarkers;
 use crate::state::{ChatState, StreamSignal};
 
@@ -92,6 +93,11 @@ impl ChatModel {
     /// Whether the rooms are known.
     pub fn is_ready(&self) -> bool {
         self.is_ready
+    }
+
+    /// The state of the stream.
+    pub fn link(&self) -> Link {
+        self.connection.link()
     }
 
     /// The connection strip.
@@ -349,17 +355,6 @@ impl ChatModel {
     /// Messages of an earlier page were found in storage.
     pub fn outbox_loaded(&mut self, stored: Vec<StoredMessage>, now: Now) {
         self.state.outbox.restore(stored, now.wall_ms);
-    }
-
-    /// Another tab changed the storage.
-    pub fn changed_in_other_tab(&mut self, change: OtherTab, now: Now) {
-        match change {
-            OtherTab::Stored(message) => {
-                self.state.outbox.restore([message], now.wall_ms);
-                self.send_due(now);
-            }
-            OtherTab::Discarded(operation_id) => self.state.outbox.remove_discarded(operation_id),
-        }
     }
 
     /// The server stored a message.

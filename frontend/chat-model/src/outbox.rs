@@ -131,11 +131,19 @@ impl Outbox {
         Outbox { user_id: user_id.to_owned(), ..Outbox::default() }
     }
 
-    /// Adds messages that an earlier page or another tab has stored. Known ones are ignored.
+    /// Adds messages that an earlier page or another tab has stored. A known one is ignored, unless it was not sent and its user has
+    /// asked in the other tab to send it again.
     pub fn restore(&mut self, stored: impl IntoIterator<Item = StoredMessage>, now_ms: i64) {
         for stored in stored {
-            if self.find(stored.operation_id).is_some() {
-                continue;
+            if let Some(at) = self.find(stored.operation_id) {
+                let known = &self.pending[at];
+                let is_repeat =
+                    matches!(known.state, PendingState::NotSent(_)) && known.at_ms != stored.at_ms;
+                if !is_repeat {
+                    continue;
+                }
+                self.pending.remove(at);
+                self.resume();
             }
             let state = if stored.author.id != self.user_id {
                 PendingState::NotSent(NotSentReason::OtherUser)
@@ -200,6 +208,16 @@ impl Outbox {
         due
     }
 
+    /// Takes over from another tab, which may have ended while it sent: everything that is not stored is sent again.
+    pub fn take_over(&mut self) {
+        for pending in &mut self.pending {
+            if pending.state == PendingState::Sending {
+                pending.state = PendingState::Waiting;
+            }
+        }
+        self.resume();
+    }
+
     /// Whether any message waits for its turn.
     pub fn is_waiting(&self) -> bool {
         self.pending.iter().any(|pending| pending.state == PendingState::Waiting)
@@ -249,13 +267,12 @@ impl Outbox {
     pub fn mark_failed(&mut self, operation_id: Uuid, failure: &SendFailure, now_ms: i64) {
         let Some(at) = self.find(operation_id) else { return };
         let pending = &mut self.pending[at];
-        if pending.state != PendingState::Sending {
+        // It waits in a tab whose messages another tab sends.
+        if !matches!(pending.state, PendingState::Sending | PendingState::Waiting) {
             return;
         }
         let may_pass = failure.cause.is_some() || is_transient(failure.code);
-        if may_pass
-            && let Some(pushback) = failure.pushback
-        {
+        if may_pass && let Some(pushback) = failure.pushback {
             pending.state = PendingState::Waiting;
             let pushback_ms = i64::try_from(pushback.as_millis()).unwrap_or(i64::MAX);
             let pushback_ms = pushback_ms.clamp(MIN_PUSHBACK_MS, MAX_PUSHBACK_MS);

@@ -5,7 +5,10 @@ use std::cell::OnceCell;
 use chat_model::outbox::OtherTab;
 use leptos::{ev, prelude::*};
 
-use super::store::{Chat, is_online};
+use super::{
+    effects,
+    store::{Chat, is_online},
+};
 use crate::{api::Api, session_context::SessionContext};
 
 thread_local! {
@@ -25,6 +28,7 @@ pub(crate) fn page_chat(api: Api, session: SessionContext) -> Chat {
         let chat = owner.with(|| {
             let chat = Chat::new(api, session);
             listen(chat, session);
+            effects::tabs::connect(chat);
             chat
         });
         cell.set((owner, chat)).ok();

@@ -145,3 +145,16 @@ fn a_stream_that_is_held_back_is_told_from_a_silent_server() {
     assert_eq!(connection.strip(0, 7_000.0), failing(Cause::StreamSilent, None));
     assert!(connection.can_send());
 }
+
+#[test]
+fn another_tab_reads_the_same_state_from_the_numbers() {
+    for cause in [Cause::Ended, Cause::StreamSilent, Cause::TooManyStreams, Cause::Http(502)] {
+        let numbers = waiting(1_500.0, cause).to_numbers(1_000.0);
+        assert_eq!(Link::from_numbers(numbers, 7_000.0), waiting(7_500.0, cause));
+        assert_eq!(Cause::from_number(cause.to_number()), Some(cause));
+    }
+    for link in [Link::Connecting, Link::CatchingUp, Link::Live] {
+        assert_eq!(Link::from_numbers(link.to_numbers(0.0), 0.0), link);
+    }
+    assert_eq!(Link::from_numbers([9.0, 99.0, 0.0], 0.0), Link::Connecting);
+}

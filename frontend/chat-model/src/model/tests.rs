@@ -107,7 +107,9 @@ fn a_sent_message_leaves_the_storage_and_the_next_one_is_sent() {
     let mut model = connected();
     model.write(Uuid::from_u128(1), ROOM, "text", now(0));
     let effects = model.finish(now(0));
-    let [Effect::Store(_), Effect::ProbeStream(_), Effect::Send(message)] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Store(_), Effect::ProbeStream(_), Effect::Send(message)] = &effects[..] else {
+        panic!("{effects:?}")
+    };
     write(&mut model, 2, 0);
     let response = pb::SendMessageResponse { seq: 1, epoch: 7, ..Default::default() };
     model.sent(message, &response, now(0));
@@ -139,7 +141,9 @@ fn a_message_is_tried_although_the_browser_reports_no_network() {
 
 #[test]
 fn an_answer_without_grpc_refuses_no_message_and_ends_no_session() {
-    for (code, http) in [(Code::Unauthenticated, 401), (Code::PermissionDenied, 403), (Code::Unimplemented, 404)] {
+    for (code, http) in
+        [(Code::Unauthenticated, 401), (Code::PermissionDenied, 403), (Code::Unimplemented, 404)]
+    {
         let mut model = connected();
         write(&mut model, 1, 0);
         for _ in 0..20 {
@@ -283,4 +287,59 @@ fn each_side_of_a_room_is_loaded_once_at_a_time() {
     assert_eq!(model.loading(ROOM, Side::Later), Loading::Failed);
     model.retry_loads();
     assert_eq!(model.loading(ROOM, Side::Later), Loading::Idle);
+}
+
+#[test]
+fn shared_frames_are_applied_and_a_gap_is_caught_up() {
+    let mut model = connected();
+    assert!(model.apply_shared_frame(event(1, "other", 1), now(0)));
+    assert!(model.apply_shared_frame(event(1, "other", 1), now(0)), "a repeat");
+    assert_eq!(names(&model.finish(now(0))), [""; 0]);
+    model.apply_shared_frame(event(3, "other", 3), now(0));
+    assert_eq!(names(&model.finish(now(0))), ["CatchUp"]);
+    assert_eq!(model.state().room(ROOM).unwrap().last(), 1, "nothing after the gap is applied");
+    // The own stream brings both; what the other tab repeats is dropped.
+    for seq in [2, 3] {
+        model.apply_frame(event(seq, "other", seq.into()), now(0));
+    }
+    model.apply_shared_frame(event(3, "other", 3), now(0));
+    assert_eq!(names(&model.finish(now(0))), [""; 0]);
+    assert_eq!(model.state().room(ROOM).unwrap().loaded(), 3);
+}
+
+#[test]
+fn a_shared_stream_that_begins_again_keeps_the_rooms() {
+    let mut model = connected();
+    let hello = pb::Hello { user: Some(user("me")), ..Default::default() };
+    for next in [frame(Frame::Hello(hello)), room_state(9), frame(Frame::CaughtUp(pb::CaughtUp {}))] {
+        assert!(model.apply_shared_frame(next, now(0)));
+    }
+    assert_eq!(model.state().rooms().len(), 1);
+    let other_epoch = pb::RoomState {
+        room: Some(pb::Room { id: ROOM.to_owned(), ..Default::default() }),
+        epoch: 8,
+        ..Default::default()
+    };
+    model.apply_shared_frame(frame(Frame::RoomState(other_epoch)), now(0));
+    assert_eq!(names(&model.finish(now(0))), ["CatchUp"]);
+}
+
+#[test]
+fn a_tab_that_takes_over_sends_what_the_other_one_has_not() {
+    let mut model = connected();
+    assert_eq!(write(&mut model, 1, 0), ["store 1", "probe 5000", "send 1"]);
+    model.take_over(now(0));
+    assert_eq!(names(&model.finish(now(0))), ["probe 5000", "send 1"]);
+}
+
+#[test]
+fn a_tab_without_a_session_asks_again_when_another_one_joined() {
+    let mut model = ChatModel::new(true, now(0));
+    model.no_session(now(0));
+    model.finish(now(0));
+    model.joined_in_other_tab();
+    assert_eq!(names(&model.finish(now(0))), ["FindSession"]);
+    let mut signed_in = connected();
+    signed_in.joined_in_other_tab();
+    assert_eq!(names(&signed_in.finish(now(0))), [""; 0]);
 }

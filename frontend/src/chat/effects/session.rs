@@ -12,7 +12,7 @@ use leptos::{prelude::*, task::spawn_local};
 use proto::chat::v1 as pb;
 use tonic::{Code, Status};
 
-use super::{api, cause::cause, waiting};
+use super::{api, cause::cause, stream::waiting};
 use crate::{api::RECONNECT_BACKOFF, chat::store::Chat};
 
 /// Time for an answer.
