@@ -61,10 +61,12 @@ pub enum Cause {
     Busy,
     /// The user has as many streams open as allowed.
     TooManyStreams,
+    /// Each tab has a stream, and the browser opens no more connections.
+    TooManyTabs,
 }
 
 /// The causes in the order of their numbers, from 1. An HTTP status is its own number.
-const NUMBERED_CAUSES: [Cause; 8] = [
+const NUMBERED_CAUSES: [Cause; 9] = [
     Cause::Ended,
     Cause::Unreachable,
     Cause::Silent,
@@ -73,6 +75,7 @@ const NUMBERED_CAUSES: [Cause; 8] = [
     Cause::Broken,
     Cause::Busy,
     Cause::TooManyStreams,
+    Cause::TooManyTabs,
 ];
 
 impl Cause {
@@ -136,6 +139,7 @@ pub struct Connection {
     call_cause: Option<Cause>,
     /// Whether a call is likely to reach the server.
     is_reachable: bool,
+    has_too_many_tabs: bool,
     check: Check,
 }
 
@@ -182,6 +186,7 @@ impl Connection {
             cause: None,
             call_cause: None,
             is_reachable: true,
+            has_too_many_tabs: false,
             check: Check::default(),
         };
         connection.set_link(Link::Starting, now_ms);
@@ -231,6 +236,11 @@ impl Connection {
     pub fn set_online(&mut self, online: bool) {
         self.is_doubted = !online && (self.is_doubted || self.online);
         self.online = online;
+    }
+
+    /// Sets whether the browser has no connection left, because each tab has a stream.
+    pub fn set_too_many_tabs(&mut self, too_many: bool) {
+        self.has_too_many_tabs = too_many;
     }
 
     /// A frame of the stream came.
@@ -304,6 +314,9 @@ impl Connection {
         let works = matches!(self.link, Link::Live | Link::Idle);
         if !self.online && (self.is_doubted || self.failure().is_some()) {
             return Strip::Offline;
+        }
+        if self.has_too_many_tabs {
+            return Strip::Failing { cause: Cause::TooManyTabs, seconds: None };
         }
         if works {
             return match self.call_cause {

@@ -84,6 +84,7 @@ fn reason(m: &Messages, cause: Cause) -> String {
         Cause::Broken => m.link_broken,
         Cause::Busy => m.link_busy,
         Cause::TooManyStreams => m.link_too_many,
+        Cause::TooManyTabs => m.link_too_many_tabs,
     };
     sentence.to_owned()
 }
@@ -125,6 +126,7 @@ mod tests {
             Cause::Broken,
             Cause::Busy,
             Cause::TooManyStreams,
+            Cause::TooManyTabs,
         ];
         for language in Language::ALL {
             let m = language.messages();

@@ -217,6 +217,7 @@ messages! {
     link_broken,
     link_busy,
     link_too_many,
+    link_too_many_tabs,
     reload,
     today,
     yesterday,

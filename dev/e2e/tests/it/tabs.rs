@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use e2e::{ENGLISH, Guest, Names, Page, Relay, Result, eventually, part, scenario};
+use serde_json::json;
 
 const N: &Names = &ENGLISH;
 const TABS: usize = 20;
@@ -143,6 +144,39 @@ async fn the_tabs_of_a_browser_send_a_waiting_message_once() -> Result {
         ada.shows_stored("second").await?;
         assert_eq!(relay.sends(), 2, "one request for each message");
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_sixth_tab_without_web_locks_says_so() -> Result {
+    scenario(async |world| {
+        let ada = world.browser("Ada", Default::default()).await?;
+        let source = "Object.defineProperty(Navigator.prototype, 'locks', { value: undefined })";
+        for tab in 1..=6 {
+            if tab > 1 {
+                ada.new_tab().await?;
+            }
+            ada.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await?;
+            ada.open("/").await?;
+            match tab {
+                1 => {
+                    ada.join("Ada").await?;
+                    ada.write("hello").await?;
+                    ada.shows_stored("hello").await?;
+                }
+                2..=5 => {
+                    ada.shows_messages(&["hello"]).await?;
+                    ada.strip_is_empty().await?;
+                }
+                _ => ada.strip_says("Chinwag is open in six tabs").await?,
+            }
+        }
+        ada.close_tab().await?;
+        ada.switch_to_tab(0).await?;
+        ada.strip_is_empty().await?;
+        ada.write("five are fine").await?;
+        ada.shows_stored("five are fine").await
     })
     .await
 }

@@ -158,3 +158,14 @@ fn another_tab_reads_the_same_state_from_the_numbers() {
     }
     assert_eq!(Link::from_numbers([9.0, 99.0, 0.0], 0.0), Link::Connecting);
 }
+
+#[test]
+fn too_many_tabs_are_said_whatever_the_stream_does() {
+    let mut connection = live();
+    connection.set_too_many_tabs(true);
+    assert_eq!(connection.strip(0, 1_000.0), failing(Cause::TooManyTabs, None));
+    connection.set_link(Link::Connecting, 1_000.0);
+    assert_eq!(connection.strip(0, 1_000.0), failing(Cause::TooManyTabs, None));
+    connection.set_too_many_tabs(false);
+    assert_eq!(connection.strip(0, 1_000.0), Strip::Nothing);
+}

@@ -36,6 +36,11 @@ impl ChatModel {
         self.send_due(now);
     }
 
+    /// Sets whether the browser has no connection left, because each tab has a stream.
+    pub fn set_too_many_tabs(&mut self, too_many: bool) {
+        self.connection.set_too_many_tabs(too_many);
+    }
+
     /// Somebody is signed in, in another tab. The cookie is shared.
     pub fn joined_in_other_tab(&mut self) {
         if matches!(self.phase, Phase::SignedOut { .. }) {

@@ -8,11 +8,18 @@ let requests = [];
 
 /// Whether this browser has both. Locks need a secure context.
 export function supported() {
-    return Boolean(globalThis.navigator?.locks) && typeof BroadcastChannel === "function";
+    return Boolean(globalThis.navigator?.locks) && hasChannel();
+}
+
+function hasChannel() {
+    return typeof BroadcastChannel === "function";
 }
 
 /// Calls `message` with every message of another tab.
 export function listen(message) {
+    if (!hasChannel()) {
+        return;
+    }
     channel = new BroadcastChannel(NAME);
     channel.onmessage = (event) => message(event.data);
 }

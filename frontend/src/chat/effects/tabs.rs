@@ -44,9 +44,18 @@ const NEEDED: u8 = 4;
 const RETRY: u8 = 5;
 /// Somebody is signed in.
 const JOINED: u8 = 6;
+/// Where nothing is shared: the sender has a stream of its own; its number, and whether it asks who else has one.
+const HERE: u8 = 7;
+/// The sender closes; its number.
+const GONE: u8 = 8;
+
+/// Number of HTTP/1.1 connections that a browser opens to one host.
+const CONNECTIONS: usize = 6;
 
 /// The shared state with other tabs. Without locks in the browser, nothing is shared.
 pub(super) struct SharedTabs {
+    /// This tab's random number.
+    number: f64,
     tabs: Tabs,
     is_supported: bool,
     /// Whether another tab has sent anything: until then nothing is sent to it.
@@ -57,18 +66,23 @@ pub(super) struct SharedTabs {
     hidden_since_ms: Option<f64>,
     /// The link that was announced last.
     announced: Option<Link>,
+    /// Where nothing is shared: the numbers of the other tabs.
+    others: Vec<f64>,
     changed: Option<Closure<dyn Fn(bool)>>,
 }
 
 impl SharedTabs {
     pub(super) fn new() -> SharedTabs {
+        let number = Math::random();
         SharedTabs {
-            tabs: Tabs::new(Math::random()),
+            number,
+            tabs: Tabs::new(number),
             is_supported: supported(),
             has_others: false,
             is_ticking: false,
             hidden_since_ms: None,
             announced: None,
+            others: Vec::new(),
             changed: None,
         }
     }
@@ -85,12 +99,13 @@ impl SharedTabs {
 
 /// Listens to the other tabs. Call once.
 pub(in crate::chat) fn connect(chat: Chat) {
-    if !chat.runtime.with_value(|runtime| runtime.tabs.is_supported) {
-        return;
-    }
     let message = Closure::new(move |message: Array| receive(chat, &message));
     listen(&message);
     message.forget();
+    if !chat.runtime.with_value(|runtime| runtime.tabs.is_supported) {
+        forget_listener(window_event_listener_untyped("pagehide", move |_| send_number(chat, GONE, false)));
+        return send_number(chat, HERE, true);
+    }
     let changed = Closure::new(move |is_held: bool| {
         // The own stream brings what is in them.
         chat.runtime.update_value(|runtime| runtime.shared_frames.clear());
@@ -124,11 +139,11 @@ fn forget_listener(listener: WindowListenerHandle) {
 
 /// Starts the stream, or follows the tab that has it.
 pub(super) fn start(chat: Chat) {
+    send(chat, JOINED, &[]);
     if !chat.runtime.with_value(|runtime| runtime.tabs.is_supported) {
         return open_stream(chat);
     }
     act(chat, Tabs::start);
-    send(chat, JOINED, &[]);
     tick(chat);
 }
 
@@ -262,9 +277,31 @@ fn receive(chat: Chat, message: &Array) {
             let retry = number(0) as u8 == RETRY;
             chat.act(|model, now| if retry { model.retry_now(now) } else { model.needed(now) });
         }
+        HERE | GONE if !chat.runtime.with_value(|runtime| runtime.tabs.is_supported) => {
+            count_tabs(chat, number(3), number(0) as u8 == HERE);
+            if number(4) > 0.0 {
+                send_number(chat, HERE, false);
+            }
+        }
         JOINED => chat.act(|model, _| model.joined_in_other_tab()),
         _ => {}
     }
+}
+
+fn send_number(chat: Chat, kind: u8, asks: bool) {
+    let number = chat.runtime.with_value(|runtime| runtime.tabs.number);
+    send(chat, kind, &[number.into(), f64::from(u8::from(asks)).into()]);
+}
+
+/// Counts the tabs that have a stream each: with as many as connections, the browser has none left for calls.
+fn count_tabs(chat: Chat, number: f64, is_here: bool) {
+    let count = chat.runtime.try_update_value(|runtime| {
+        let others = &mut runtime.tabs.others;
+        others.retain(|other| *other != number);
+        others.extend(is_here.then_some(number));
+        others.len() + 1
+    });
+    chat.act(|model, _| model.set_too_many_tabs(count >= Some(CONNECTIONS)));
 }
 
 fn announced(chat: Chat, term: Term, link: [f64; 3], hidden_ms: f64) {
