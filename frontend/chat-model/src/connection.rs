@@ -13,8 +13,12 @@ const CONNECTING_GRACE_MS: f64 = 1_000.0;
 /// Age of an attempt without a message from which on the server is checked by a short call, in milliseconds.
 const CHECK_AFTER_MS: f64 = 1_500.0;
 
-/// Time between the starts of two checks, in milliseconds, and after one that was answered.
-const CHECK_INTERVAL_MS: f64 = 2_000.0;
+/// The same after an attempt that nothing came of.
+const CHECK_SILENCE_AFTER_MS: f64 = 250.0;
+
+/// Time between the starts of two checks, in milliseconds, and after one that was answered. The first is shorter than a check may
+/// take: a browser gives a new call a kept connection, which may be dead, while those before hold other dead ones.
+const CHECK_INTERVAL_MS: f64 = 1_000.0;
 const ANSWERED_CHECK_INTERVAL_MS: f64 = 4_000.0;
 
 /// The state of the stream.
@@ -147,8 +151,6 @@ pub struct Connection {
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Check {
     due_ms: f64,
-    started_ms: f64,
-    is_running: bool,
     /// Whether a check has failed since the attempt began.
     has_failed: bool,
     /// Whether the last one was answered since the attempt began.
@@ -208,7 +210,11 @@ impl Connection {
         };
         match self.link {
             Link::Starting => {}
-            Link::Connecting => self.check = Check { due_ms: now_ms + CHECK_AFTER_MS, ..Check::default() },
+            Link::Connecting => {
+                let is_silent = matches!(self.cause, Some(Cause::Silent | Cause::StreamSilent));
+                let after_ms = if is_silent { CHECK_SILENCE_AFTER_MS } else { CHECK_AFTER_MS };
+                self.check = Check { due_ms: now_ms + after_ms, ..Check::default() };
+            }
             Link::CatchingUp => self.heard(),
             Link::Live | Link::Idle => {
                 self.cause = None;
@@ -272,12 +278,11 @@ impl Connection {
         self.is_reachable
     }
 
-    /// Whether the server has to be checked now. Marks the check as running.
+    /// Whether a check of the server has to start now. Plans the next one.
     pub fn take_check(&mut self, now_ms: f64) -> bool {
-        let is_due = self.link == Link::Connecting && !self.check.is_running && now_ms >= self.check.due_ms;
+        let is_due = self.link == Link::Connecting && now_ms >= self.check.due_ms;
         if is_due {
-            self.check.is_running = true;
-            self.check.started_ms = now_ms;
+            self.check.due_ms = now_ms + CHECK_INTERVAL_MS;
         }
         is_due
     }
@@ -285,28 +290,22 @@ impl Connection {
     /// A check ended: answered by the server, or failed by a cause. Returns whether the attempt has to start again: it
     /// began while the server did not answer, and its connection may stay dead.
     pub fn checked(&mut self, failure: Option<Cause>, now_ms: f64) -> bool {
-        // A check of an earlier attempt leaves the new one's plan alone.
-        let is_current = std::mem::take(&mut self.check.is_running);
         if self.link != Link::Connecting {
             return false;
         }
-        match failure {
-            None => {
-                self.call_answered();
-                let restart = std::mem::take(&mut self.check.has_failed);
-                self.check.is_answered = true;
-                self.check.due_ms = now_ms + ANSWERED_CHECK_INTERVAL_MS;
-                restart
-            }
-            Some(cause) => {
-                self.is_reachable = false;
-                self.cause = Some(cause);
-                self.check.has_failed |= is_current;
-                self.check.is_answered = false;
-                self.check.due_ms = now_ms.max(self.check.started_ms + CHECK_INTERVAL_MS);
-                false
-            }
+        let Some(cause) = failure else {
+            self.call_answered();
+            self.check.is_answered = true;
+            self.check.due_ms = now_ms + ANSWERED_CHECK_INTERVAL_MS;
+            return self.cause == Some(Cause::Silent) || std::mem::take(&mut self.check.has_failed);
+        };
+        // A check that began before one that was answered says nothing new.
+        if !self.check.is_answered {
+            self.is_reachable = false;
+            self.cause = Some(cause);
+            self.check.has_failed = true;
         }
+        false
     }
 
     /// The strip at this time.
@@ -349,7 +348,7 @@ impl Connection {
                 let part = (until_ms - now_ms) % 1_000.0;
                 Some(if part < 1.0 { 1_000.0 } else { part })
             }
-            Link::Connecting if !self.check.is_running => Some((self.check.due_ms - now_ms).max(1.0)),
+            Link::Connecting => Some((self.check.due_ms - now_ms).max(1.0)),
             _ => None,
         };
         [grace, next].into_iter().flatten().min_by(f64::total_cmp)

@@ -35,8 +35,8 @@ use crate::api::{Api, RECONNECT_BACKOFF};
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 const MAX_SEND_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Time for the answer to a check of the server. Short, so that each one soon gives way to another, on another connection.
-const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time for the answer to a check of the server. Longer than the interval between two, and short enough to leave connections free.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Open calls, timers and the frames that have arrived.
 pub(super) struct Runtime {

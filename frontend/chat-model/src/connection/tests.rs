@@ -117,11 +117,11 @@ fn an_attempt_without_a_message_is_checked_by_short_calls() {
     connection.set_link(Link::Connecting, 1_000.0);
     assert!(!connection.take_check(2_400.0));
     assert!(connection.take_check(2_500.0));
-    assert!(!connection.take_check(9_000.0), "one at a time");
+    assert!(!connection.take_check(3_400.0));
+    assert!(connection.take_check(3_500.0), "beside the first one");
     assert!(!connection.checked(Some(Cause::Silent), 4_500.0));
     assert_eq!(connection.strip(0, 4_500.0), failing(Cause::Silent, None));
     assert!(!connection.can_send());
-    assert!(connection.take_check(4_500.0), "the next one starts at once after a wait");
 }
 
 #[test]
@@ -130,9 +130,10 @@ fn an_attempt_starts_again_when_the_server_answers_anew() {
     connection.set_link(Link::Connecting, 1_000.0);
     connection.take_check(2_500.0);
     connection.checked(Some(Cause::Silent), 4_500.0);
-    connection.take_check(4_500.0);
     assert!(connection.checked(None, 5_000.0), "the attempt's connection may stay dead");
     assert!(connection.can_send());
+    connection.checked(Some(Cause::Silent), 5_500.0);
+    assert!(connection.can_send(), "a check that began earlier says nothing new");
 }
 
 #[test]
@@ -168,4 +169,13 @@ fn too_many_tabs_are_said_whatever_the_stream_does() {
     assert_eq!(connection.strip(0, 1_000.0), failing(Cause::TooManyTabs, None));
     connection.set_too_many_tabs(false);
     assert_eq!(connection.strip(0, 1_000.0), Strip::Nothing);
+}
+
+#[test]
+fn the_attempt_after_a_silent_one_is_checked_early() {
+    let mut connection = live();
+    connection.set_link(waiting(1_000.0, Cause::Silent), 1_000.0);
+    connection.set_link(Link::Connecting, 1_000.0);
+    assert!(connection.take_check(1_250.0));
+    assert!(connection.checked(None, 1_300.0), "the attempt may be on a dead connection");
 }

@@ -192,9 +192,9 @@ fn a_silent_attempt_is_checked_and_starts_again_when_the_server_answers() {
     let mut model = ChatModel::new(true, now(0));
     model.sign_in(user("me"), now(0));
     model.finish(now(0));
-    assert_eq!(names(&model.finish(now(1_500))), ["CheckServer"]);
+    assert_eq!(names(&model.finish(now(1_500))), ["CheckServer", "wake 1000"]);
     model.server_checked(Some(Cause::Silent), now(3_500));
-    assert_eq!(names(&model.finish(now(3_500))), ["CheckServer"]);
+    assert_eq!(names(&model.finish(now(3_500))), ["CheckServer", "wake 1000"]);
     model.server_checked(None, now(4_000));
     assert_eq!(names(&model.finish(now(4_000)))[..1], ["reconnect 0"]);
 }
