@@ -1,8 +1,9 @@
 //! The tabs of one browser: they elect a leader, which has the only stream and is the only sender. It decides; locks, channels and timers
 //! are elsewhere.
 //!
-//! The leader holds a lock, which the browser passes on when the leader's tab closes. A frozen tab keeps its lock, so followers that are
-//! visible ping the leader, and one of them steals the lock when no answer comes.
+//! The leader holds a lock, which the browser passes on when the leader's tab closes, and which a tab gives back when the browser freezes
+//! it. A tab that stops without notice keeps its lock, so followers that are visible ping the leader, and one of them steals the lock when
+//! no answer comes.
 
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,8 @@ pub enum Role {
     Follower,
     /// It has the stream and sends the messages of all tabs.
     Leader,
+    /// The browser has frozen it. It answers pings, but no stream and no timer goes on, so it takes no part.
+    Frozen,
 }
 
 /// A leader, as its messages name it. A later one has a higher term.
@@ -104,7 +107,7 @@ impl Tabs {
 
     /// The browser gave the lock to this tab.
     pub fn lock_granted(&mut self, now_ms: f64) -> Vec<TabAction> {
-        if self.role == Role::Idle {
+        if matches!(self.role, Role::Idle | Role::Frozen) {
             return vec![TabAction::ReleaseLock];
         }
         self.role = Role::Leader;
@@ -118,7 +121,7 @@ impl Tabs {
     /// Another tab stole the lock, because this one gave no sign of life. Its state may be old, so it catches up.
     pub fn lock_lost(&mut self) -> Vec<TabAction> {
         match self.role {
-            Role::Idle => return Vec::new(),
+            Role::Idle | Role::Frozen => return Vec::new(),
             // It has stepped down already.
             Role::Follower => return vec![TabAction::QueueForLock],
             Role::Leader => {}
@@ -175,11 +178,19 @@ impl Tabs {
         vec![TabAction::Ping]
     }
 
-    /// The tab was frozen or hidden for long: messages of the leader may be lost, and old pings say nothing.
+    /// The browser freezes the tab.
+    pub fn frozen(&mut self) -> Vec<TabAction> {
+        if self.role == Role::Idle {
+            return Vec::new();
+        }
+        self.role = Role::Frozen;
+        vec![TabAction::CloseStream, TabAction::ReleaseLock]
+    }
+
+    /// The browser wakes the tab: it has missed what the leader said.
     pub fn resumed(&mut self) -> Vec<TabAction> {
-        self.unanswered = 0;
         match self.role {
-            Role::Follower => vec![TabAction::OpenStream, TabAction::Ping],
+            Role::Frozen => self.start(),
             _ => Vec::new(),
         }
     }

@@ -133,7 +133,7 @@ fn a_closed_leader_is_replaced_at_once() {
 }
 
 #[test]
-fn a_frozen_leader_is_replaced_within_two_seconds() {
+fn a_leader_that_stops_is_replaced_within_two_seconds() {
     let mut browser = Browser::with(5);
     browser.catch_up();
     browser.frozen[0] = true;
@@ -147,7 +147,7 @@ fn a_frozen_leader_is_replaced_within_two_seconds() {
 }
 
 #[test]
-fn a_frozen_leader_that_wakes_follows() {
+fn a_leader_that_stopped_and_goes_on_follows() {
     let mut browser = Browser::with(3);
     browser.catch_up();
     browser.frozen[0] = true;
@@ -178,8 +178,6 @@ fn a_hidden_tab_does_not_take_the_lock() {
     browser.frozen[0] = true;
     browser.tick(&[]);
     assert_eq!(browser.holder, Some(0));
-    let actions = browser.tabs[1].resumed();
-    browser.run(1, actions);
     browser.tick(&[1]);
     assert_eq!(browser.holder, Some(0), "the leader has time to answer");
 }
@@ -211,4 +209,21 @@ fn a_leader_that_is_hidden_for_long_gives_way_to_a_visible_tab() {
     assert_eq!(tabs.tick(), [TabAction::Ping]);
     tabs.announced(leader, 61_000.0);
     assert_eq!(tabs.tick(), [TabAction::StealLock]);
+}
+
+#[test]
+fn a_leader_that_the_browser_freezes_gives_way_and_catches_up_later() {
+    let mut browser = Browser::with(3);
+    browser.catch_up();
+    for tab in [0, 1] {
+        let actions = browser.tabs[tab].frozen();
+        browser.run(tab, actions);
+    }
+    assert_eq!(browser.leaders(), [2], "a frozen tab does not queue");
+    assert_eq!(browser.open_streams(), 1);
+    let actions = browser.tabs[0].resumed();
+    browser.run(0, actions);
+    assert_eq!((browser.leaders(), browser.streams[0]), (vec![2], true), "it missed frames");
+    browser.catch_up();
+    assert_eq!(browser.open_streams(), 1);
 }

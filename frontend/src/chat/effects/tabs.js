@@ -65,3 +65,9 @@ export function release() {
     }
     requests = [];
 }
+
+/// Calls `changed(true)` when the browser freezes the page, and `changed(false)` when it goes on.
+export function lifecycle(changed) {
+    document.addEventListener("freeze", () => changed(true));
+    document.addEventListener("resume", () => changed(false));
+}

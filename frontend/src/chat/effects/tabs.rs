@@ -28,6 +28,7 @@ extern "C" {
     fn post(message: &Array);
     fn request(steal: bool, changed: &Closure<dyn Fn(bool)>);
     fn release();
+    fn lifecycle(changed: &Closure<dyn Fn(bool)>);
 }
 
 /// The kinds of messages.
@@ -89,7 +90,7 @@ impl SharedTabs {
 
     /// Whether another tab sends this one's messages.
     pub(super) fn is_follower(&self) -> bool {
-        self.is_supported && self.tabs.role() == Role::Follower
+        self.is_supported && matches!(self.tabs.role(), Role::Follower | Role::Frozen)
     }
 
     fn is_leader_of_others(&self) -> bool {
@@ -112,16 +113,15 @@ pub(in crate::chat) fn connect(chat: Chat) {
         act(chat, |tabs| if is_held { tabs.lock_granted(js_sys::Date::now()) } else { tabs.lock_lost() });
     });
     chat.runtime.update_value(|runtime| runtime.tabs.changed = Some(changed));
-    for event in ["visibilitychange", "resume", "pageshow"] {
-        let is_back = event == "resume";
-        forget_listener(window_event_listener_untyped(event, move |_| {
-            note_visibility(chat);
-            if is_back {
-                act(chat, Tabs::resumed);
-            }
-            tick(chat);
-        }));
-    }
+    let lifecycle_changed = Closure::new(move |is_frozen: bool| {
+        act(chat, |tabs| if is_frozen { tabs.frozen() } else { tabs.resumed() });
+    });
+    lifecycle(&lifecycle_changed);
+    lifecycle_changed.forget();
+    forget_listener(window_event_listener_untyped("visibilitychange", move |_| {
+        note_visibility(chat);
+        tick(chat);
+    }));
 }
 
 fn note_visibility(chat: Chat) {
