@@ -75,7 +75,13 @@ impl Language {
 pub(crate) fn provide_language() {
     let stored = storage::get(STORAGE_KEY);
     let initial = stored.as_deref().and_then(Language::from_tag).unwrap_or_else(browser_language);
-    provide_context(LanguageContext(preference(STORAGE_KEY, "lang", initial, Language::tag)));
+    provide_context(LanguageContext(preference(
+        STORAGE_KEY,
+        "lang",
+        initial,
+        Language::tag,
+        Language::from_tag,
+    )));
 }
 
 /// The language. Setting it changes the page and is remembered.

@@ -1,15 +1,17 @@
 //! A choice of the person that is stored in the browser and set as an attribute of the root element.
 
-use leptos::prelude::*;
+use leptos::{ev, prelude::*};
 
 use crate::storage;
 
-/// A signal of the choice. Each value is set as the root element's `attribute`; a change is stored under `key`.
+/// A signal of the choice. Each value is set as the root element's `attribute`; a change is stored under `key` as a `word`, from
+/// which other tabs `read` it.
 pub(crate) fn preference<T>(
     key: &'static str,
     attribute: &'static str,
     initial: T,
     word: fn(T) -> &'static str,
+    read: fn(&str) -> Option<T>,
 ) -> RwSignal<T>
 where
     T: Copy + PartialEq + Send + Sync + 'static,
@@ -27,5 +29,13 @@ where
         }
         choice
     });
+    // A choice in another tab is followed.
+    let listener = window_event_listener(ev::storage, move |event| {
+        let other = event.new_value().filter(|_| event.key().as_deref() == Some(key));
+        if let Some(other) = other.and_then(|word| read(&word)) {
+            choice.set(other);
+        }
+    });
+    on_cleanup(move || listener.remove());
     choice
 }

@@ -20,6 +20,8 @@ pub enum Fault {
     Response(Vec<u8>),
     /// The connection is closed without a response.
     Close,
+    /// They are passed on when they have ended: never, for a stream.
+    Buffer,
 }
 
 /// Passes requests on to a server, and responses back unless a fault replaces them. Runs until this program ends.
@@ -30,7 +32,7 @@ pub struct FaultyProxy {
 }
 
 impl FaultyProxy {
-    /// Listens on a free port in front of the server at `url`. Faults concern the calls to `method`.
+    /// Listens on a free port in front of the server at `url`. Faults concern the calls whose path begins with `method`.
     pub fn start(url: &str, method: &'static str) -> Result<FaultyProxy> {
         let server = url
             .strip_prefix("http://")
@@ -85,18 +87,23 @@ fn pass(browser: TcpStream, server: SocketAddr, method: &str, fault: &Mutex<Faul
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
 
-    let is_meant = head.starts_with(format!("POST {method} ").as_bytes());
+    let is_meant = head.starts_with(format!("POST {method}").as_bytes());
     let fault =
         if is_meant { fault.lock().unwrap_or_else(PoisonError::into_inner).clone() } else { Fault::None };
     let mut browser = browser;
     match fault {
         Fault::Close => {}
         Fault::Response(response) => browser.write_all(&response)?,
-        Fault::None => {
+        Fault::None | Fault::Buffer => {
             let mut server = TcpStream::connect(server)?;
             server.write_all(&head)?;
             server.write_all(b"connection: close\r\n\r\n")?;
             server.write_all(&body)?;
+            let mut response = Vec::new();
+            if matches!(fault, Fault::Buffer) {
+                server.read_to_end(&mut response)?;
+            }
+            browser.write_all(&response)?;
             std::io::copy(&mut server, &mut browser)?;
         }
     }

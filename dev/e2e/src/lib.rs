@@ -11,6 +11,7 @@ mod other_origin;
 pub mod page;
 pub mod page_error;
 pub mod part;
+mod relay;
 pub mod scenario;
 
 pub use faulty_proxy::{Fault, FaultyProxy};
@@ -21,6 +22,7 @@ pub use names::{CHINESE, ENGLISH, Names};
 pub use other_origin::OtherOrigin;
 pub use page::{Message, Page, keys};
 pub use part::{Part, any, beginning, part};
+pub use relay::Relay;
 pub use scenario::{Browser, World, scenario};
 
 /// The result of a step: an error fails the scenario and names the missing condition.

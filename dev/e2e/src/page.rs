@@ -74,9 +74,26 @@ impl Page {
 
     /// Opens another tab of the same browser and goes to a path there. Later steps act on that tab.
     pub async fn open_tab(&self, path: &str) -> Result {
-        let tab = self.client.new_window(true).await?;
-        self.client.switch_to_window(tab.handle).await?;
+        self.new_tab().await?;
         self.open(path).await
+    }
+
+    /// Opens another, empty tab of the same browser. Later steps act on it.
+    pub async fn new_tab(&self) -> Result {
+        let tab = self.client.new_window(true).await?;
+        Ok(self.client.switch_to_window(tab.handle).await?)
+    }
+
+    /// Closes the tab, as its user does. The next step has to switch to another one.
+    pub async fn close_tab(&self) -> Result {
+        Ok(self.client.close_window().await?)
+    }
+
+    /// Freezes the tab or wakes it, as the browser does with tabs that are not looked at.
+    pub async fn set_frozen(&self, frozen: bool) -> Result {
+        let state = if frozen { "frozen" } else { "active" };
+        self.devtools("Page.setWebLifecycleState", json!({ "state": state })).await?;
+        Ok(())
     }
 
     /// Switches to a tab, numbered from 0 in the order of opening.

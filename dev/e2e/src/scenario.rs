@@ -103,6 +103,16 @@ impl World {
         self.server.terminate(PATIENCE).map(drop)
     }
 
+    /// Stops the server's process: it answers nothing and closes nothing.
+    pub fn pause_server(&self) -> Result {
+        self.server.pause()
+    }
+
+    /// Continues the server's process.
+    pub fn resume_server(&self) -> Result {
+        self.server.resume()
+    }
+
     /// Starts the server again on the same port and data.
     pub fn restart_server(&mut self) -> Result {
         self.server.start().map(drop)

@@ -116,6 +116,16 @@ impl Server {
         self.process()?.signal(signal)
     }
 
+    /// Stops its process, which then answers nothing and closes nothing.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Continues after [`Server::pause`].
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
     /// Whether it was started and has ended.
     pub fn has_ended(&mut self) -> bool {
         self.process.as_mut().is_some_and(Process::has_ended)

@@ -17,5 +17,6 @@ pub mod room;
 pub mod rooms;
 pub mod rows;
 pub mod state;
+pub mod tabs;
 pub mod text;
 pub mod window;

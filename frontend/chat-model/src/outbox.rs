@@ -12,6 +12,7 @@ use tonic::Code;
 use uuid::Uuid;
 
 pub use self::stored::{KEY_PREFIX, OtherTab, StoredMessage};
+use crate::connection::Cause;
 use crate::message::Author;
 
 /// Age up to which a message is sent without asking, in milliseconds. After a day it may no longer be meant.
@@ -84,7 +85,9 @@ pub enum NotSentReason {
 pub struct SendFailure {
     /// The status code.
     pub code: Code,
-    /// The server's message; empty when the attempt failed on this side.
+    /// Why no gRPC server decided; `None` for a server's verdict.
+    pub cause: Option<Cause>,
+    /// The server's message; empty without its verdict.
     pub message: String,
     /// The server's pushback: the delay that it asks for.
     pub pushback: Option<Duration>,
@@ -128,11 +131,19 @@ impl Outbox {
         Outbox { user_id: user_id.to_owned(), ..Outbox::default() }
     }
 
-    /// Adds messages that an earlier page or another tab has stored. Known ones are ignored.
+    /// Adds messages that an earlier page or another tab has stored. A known one is ignored, unless it was not sent and its user has
+    /// asked in the other tab to send it again.
     pub fn restore(&mut self, stored: impl IntoIterator<Item = StoredMessage>, now_ms: i64) {
         for stored in stored {
-            if self.find(stored.operation_id).is_some() {
-                continue;
+            if let Some(at) = self.find(stored.operation_id) {
+                let known = &self.pending[at];
+                let is_repeat =
+                    matches!(known.state, PendingState::NotSent(_)) && known.at_ms != stored.at_ms;
+                if !is_repeat {
+                    continue;
+                }
+                self.pending.remove(at);
+                self.resume();
             }
             let state = if stored.author.id != self.user_id {
                 PendingState::NotSent(NotSentReason::OtherUser)
@@ -197,6 +208,16 @@ impl Outbox {
         due
     }
 
+    /// Takes over from another tab, which may have ended while it sent: everything that is not stored is sent again.
+    pub fn take_over(&mut self) {
+        for pending in &mut self.pending {
+            if pending.state == PendingState::Sending {
+                pending.state = PendingState::Waiting;
+            }
+        }
+        self.resume();
+    }
+
     /// Whether any message waits for its turn.
     pub fn is_waiting(&self) -> bool {
         self.pending.iter().any(|pending| pending.state == PendingState::Waiting)
@@ -240,18 +261,18 @@ impl Outbox {
         });
     }
 
-    /// An attempt failed. After a transient failure the message waits, and all others with it; after any other it is not sent. A
-    /// pushback (a rate limit, a full disk) is not the message's fault: the attempt does not count, and nothing is sent before its
+    /// An attempt failed. After a transient failure the message waits, and all others with it; after any other it is not sent. Only
+    /// a server's verdict refuses a message. A pushback (a rate limit, a full disk) is not the message's fault: the attempt does not count, and nothing is sent before its
     /// end.
     pub fn mark_failed(&mut self, operation_id: Uuid, failure: &SendFailure, now_ms: i64) {
         let Some(at) = self.find(operation_id) else { return };
         let pending = &mut self.pending[at];
-        if pending.state != PendingState::Sending {
+        // It waits in a tab whose messages another tab sends.
+        if !matches!(pending.state, PendingState::Sending | PendingState::Waiting) {
             return;
         }
-        if is_transient(failure.code)
-            && let Some(pushback) = failure.pushback
-        {
+        let may_pass = failure.cause.is_some() || is_transient(failure.code);
+        if may_pass && let Some(pushback) = failure.pushback {
             pending.state = PendingState::Waiting;
             let pushback_ms = i64::try_from(pushback.as_millis()).unwrap_or(i64::MAX);
             let pushback_ms = pushback_ms.clamp(MIN_PUSHBACK_MS, MAX_PUSHBACK_MS);
@@ -259,8 +280,8 @@ impl Outbox {
             self.pushback_until_ms = Some(now_ms + pushback_ms.max(left_ms));
             return;
         }
-        pending.attempts += u32::from(!is_network(failure.code));
-        if is_transient(failure.code) && pending.attempts < MAX_ATTEMPTS {
+        pending.attempts += u32::from(failure.cause.is_none() && !is_network(failure.code));
+        if may_pass && pending.attempts < MAX_ATTEMPTS {
             pending.state = PendingState::Waiting;
             self.paused = true;
         } else {

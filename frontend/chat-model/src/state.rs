@@ -107,6 +107,33 @@ impl ChatState {
         }
     }
 
+    /// Applies a frame of another tab's stream. That stream has begun from cursors of its own, so a gap is possible; it is reported as
+    /// missed events, and nothing after it is applied.
+    pub(crate) fn apply_shared(&mut self, frame: pb::SubscribeResponse) -> Option<StreamSignal> {
+        match frame.frame.as_ref()? {
+            Frame::Hello(hello) => hello.user.clone().map(StreamSignal::Hello),
+            Frame::CaughtUp(_) => None,
+            Frame::RoomState(state) => {
+                let id = state.room.as_ref()?.id.as_str();
+                match self.room(id) {
+                    None => self.apply(frame),
+                    Some(room) if room.epoch() != state.epoch || state.recovery() == pb::Recovery::Lost => {
+                        Some(StreamSignal::MissedEvents)
+                    }
+                    Some(_) => None,
+                }
+            }
+            Frame::Events(events) => {
+                let first = events.events.first()?;
+                match self.room(&first.room_id) {
+                    Some(room) if first.seq <= room.last() + 1 => self.apply(frame),
+                    _ => Some(StreamSignal::MissedEvents),
+                }
+            }
+            Frame::ReadMarker(_) | Frame::Heartbeat(_) | Frame::Goodbye(_) => self.apply(frame),
+        }
+    }
+
     /// Applies the server's state of a room, from the stream or from creating one.
     pub fn apply_room_state(&mut self, state: pb::RoomState) {
         let Some(info) = state.room.clone() else { return };

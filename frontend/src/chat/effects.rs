@@ -1,43 +1,42 @@
 //! The effects of the chat: everything that talks to the network, the browser's storage and timers. The results go back to the model
 //! by [`Chat::act`].
 
+mod cause;
 pub(super) mod drafts;
 mod outbox_storage;
+mod session;
+mod stream;
+pub(super) mod tabs;
 
 use std::{collections::VecDeque, time::Duration};
 
 use chat_model::{
-    connection::Link,
+    connection::Cause,
     effect::Effect,
     history::HistoryPage,
-    model::Now,
     outbox::{PendingMessage, SendFailure},
-    room::REPLAY_LIMIT,
 };
-use futures_util::{
-    StreamExt as _,
-    future::{AbortHandle, abortable},
-};
+use futures_util::future::AbortHandle;
 use leptos::{prelude::*, task::spawn_local};
 use proto::chat::v1 as pb;
-use tonic::{Code, Status};
-use tonic_web_channel::{
-    State, Subscription, SubscriptionHandle, Update,
-    retry::{Backoff, Delays},
-};
+use tonic::Status;
+use tonic_web_channel::{SubscriptionHandle, retry::Delays};
 use uuid::Uuid;
 
-use super::store::{Chat, now};
-use crate::api::Api;
+use self::{
+    cause::cause,
+    stream::{open_stream, with_stream},
+    tabs::SharedTabs,
+};
+use super::store::Chat;
+use crate::api::{Api, RECONNECT_BACKOFF};
 
-/// Time for which frames are applied before the page may draw, in milliseconds.
-const APPLY_BUDGET_MS: f64 = 10.0;
+/// Time for the answer to a message. Doubles with each message in a row that gets none, up to the longest, for slow networks.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_SEND_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Longest delay of frames in a tab that draws nothing, such as one in the background.
-const APPLY_WITHIN: Duration = Duration::from_millis(100);
-
-/// Shortest delay between two questions whether there is a session.
-const MIN_SESSION_DELAY: Duration = Duration::from_millis(500);
+/// Time for the answer to a check of the server. Longer than the interval between two, and short enough to leave connections free.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Open calls, timers and the frames that have arrived.
 pub(super) struct Runtime {
@@ -45,8 +44,14 @@ pub(super) struct Runtime {
     subscription: Option<SubscriptionHandle>,
     /// Ends the task that reads the subscription.
     reading: Option<AbortHandle>,
+    /// Ends the question whether there is a session.
+    finding: Option<AbortHandle>,
     outbox_delays: Delays,
+    send_timeout: Duration,
     frames: VecDeque<pb::SubscribeResponse>,
+    /// Frames of another tab's stream. They wait while this tab's own stream runs.
+    shared_frames: VecDeque<pb::SubscribeResponse>,
+    tabs: SharedTabs,
     /// The current plan to apply frames. Timers of other plans do nothing.
     planned: Option<u32>,
     plans: u32,
@@ -60,8 +65,12 @@ impl Runtime {
             api,
             subscription: None,
             reading: None,
-            outbox_delays: Backoff::default().delays(),
+            finding: None,
+            outbox_delays: RECONNECT_BACKOFF.delays(),
+            send_timeout: SEND_TIMEOUT,
             frames: VecDeque::new(),
+            shared_frames: VecDeque::new(),
+            tabs: SharedTabs::new(),
             planned: None,
             plans: 0,
             wake: 0,
@@ -72,14 +81,25 @@ impl Runtime {
 /// Carries out an effect.
 pub(super) fn run(chat: Chat, effect: Effect) {
     match effect {
-        Effect::FindSession => spawn_local(find_session(chat)),
-        Effect::Subscribe => subscribe(chat),
-        Effect::Unsubscribe => unsubscribe(chat),
-        Effect::ReconnectAfter(delay) => {
-            with_subscription(chat, |subscription| subscription.reconnect_after(delay));
+        Effect::FindSession => session::find(chat),
+        Effect::Subscribe => tabs::start(chat),
+        Effect::CatchUp => open_stream(chat),
+        Effect::Unsubscribe => tabs::stop(chat),
+        Effect::ReconnectAfter(delay) => with_stream(chat, true, |stream| stream.reconnect_after(delay)),
+        Effect::ReconnectNow => with_stream(chat, true, SubscriptionHandle::retry_now),
+        Effect::WakeStream => with_stream(chat, false, SubscriptionHandle::wake),
+        Effect::ProbeStream(timeout) => {
+            let stream = chat.runtime.with_value(|runtime| runtime.subscription.clone());
+            stream.iter().for_each(|stream| stream.probe(timeout));
         }
-        Effect::ReconnectNow => with_subscription(chat, |subscription| subscription.retry_now()),
-        Effect::Send(message) => spawn_local(send(chat, message)),
+        Effect::CheckServer => spawn_local(check_server(chat)),
+        Effect::Send(message) => {
+            // The leader reads it from the storage.
+            let by_leader = chat.runtime.with_value(|runtime| runtime.tabs.is_follower());
+            if !(by_leader && chat.is_outbox_stored.get_untracked()) {
+                spawn_local(send(chat, message));
+            }
+        }
         Effect::ResumeOutboxLater => resume_outbox_later(chat),
         Effect::MarkRead { room_id, seq } => spawn_local(mark_read(chat, room_id, seq)),
         Effect::LoadHistory { room_id, page } => spawn_local(load_history(chat, room_id, page)),
@@ -111,162 +131,13 @@ pub(super) async fn create_room(
     Ok(chat.act(|model, _| model.room_created(response)))
 }
 
-/// Asks until the server says whether there is a session.
-async fn find_session(chat: Chat) {
-    let mut delays = Backoff::default().delays();
-    loop {
-        match api(chat).get_session().await {
-            Ok(response) => {
-                return chat.act(|model, now| model.sign_in(response.user.unwrap_or_default(), now));
-            }
-            Err(status) if status.code() == Code::Unauthenticated => {
-                return chat.act(|model, _| model.no_session());
-            }
-            Err(_) => {
-                let delay = delays.next().unwrap_or_default().max(MIN_SESSION_DELAY);
-                chat.act(|model, now| model.set_link(waiting(delay, now), now));
-                tonic_web_channel::rt::sleep(delay).await;
-                chat.act(|model, now| model.set_link(Link::Connecting, now));
-            }
-        }
-    }
-}
-
-// The subscription
-
-fn subscribe(chat: Chat) {
-    let (subscription, handle) = api(chat).subscribe(move || {
-        // Frames that have arrived must not be requested again.
-        apply_frames(chat, f64::INFINITY);
-        pb::SubscribeRequest { cursors: chat.read(|state| state.cursors()), replay_limit: REPLAY_LIMIT }
-    });
-    let (task, abort) = abortable(read(chat, subscription));
-    chat.runtime.update_value(|runtime| {
-        runtime.subscription = Some(handle);
-        runtime.reading = Some(abort);
-    });
-    spawn_local(async move {
-        // It is aborted when the session ends.
-        task.await.ok();
-    });
-}
-
-fn unsubscribe(chat: Chat) {
-    chat.runtime.update_value(|runtime| {
-        if let Some(reading) = runtime.reading.take() {
-            reading.abort();
-        }
-        runtime.subscription = None;
-        runtime.frames.clear();
-    });
-}
-
-fn with_subscription(chat: Chat, act: impl FnOnce(&SubscriptionHandle)) {
-    let subscription = chat.runtime.with_value(|runtime| runtime.subscription.clone());
-    if let Some(subscription) = subscription {
-        act(&subscription);
-    }
-}
-
-async fn read(chat: Chat, mut subscription: Subscription<pb::SubscribeResponse>) {
-    let mut since_ms = now().page_ms;
-    while let Some(update) = subscription.next().await {
-        match update {
-            Update::State(State::Shutdown { status }) => stream_failed(chat, &status).await,
-            Update::State(state) => set_stream_state(chat, state),
-            Update::Message(frame) => receive(chat, frame),
-        }
-        // Thousands of frames may be ready at once; the page has to draw and answer meanwhile.
-        if now().page_ms - since_ms > APPLY_BUDGET_MS && !document().hidden() {
-            tonic_web_channel::rt::sleep(Duration::ZERO).await;
-            since_ms = now().page_ms;
-        }
-    }
-}
-
-fn set_stream_state(chat: Chat, state: State) {
-    chat.act(|model, now| match state {
-        // `read` handles the end of the stream.
-        State::Idle | State::Shutdown { .. } => {}
-        State::Connecting => model.set_link(Link::Connecting, now),
-        State::Ready => model.resume_outbox(now),
-        State::TransientFailure { next, .. } => {
-            // Without a time, the next attempt waits for the network, and the strip says that the page is offline.
-            let link = next.left().map_or(Link::Connecting, |delay| waiting(delay, now));
-            model.set_link(link, now);
-        }
-    });
-}
-
-/// The stream failed for good.
-async fn stream_failed(chat: Chat, status: &Status) {
-    if status.code() == Code::Unauthenticated {
-        return chat.act(|model, _| model.end_session(true));
-    }
-    // This task is aborted when the session ends meanwhile, so that it does not end the next one.
-    let delay = Backoff::default().max;
-    chat.act(|model, now| model.set_link(waiting(delay, now), now));
-    tonic_web_channel::rt::sleep(delay).await;
-    chat.act(|model, _| model.restart());
-}
-
-fn waiting(delay: Duration, now: Now) -> Link {
-    Link::Waiting { until_ms: now.page_ms + delay.as_secs_f64() * 1_000.0 }
-}
-
-// Frames: collected until the page is about to draw, because drawing is the expensive part.
-
-fn receive(chat: Chat, frame: pb::SubscribeResponse) {
-    let is_goodbye = matches!(frame.frame, Some(pb::subscribe_response::Frame::Goodbye(_)));
-    chat.runtime.update_value(|runtime| runtime.frames.push_back(frame));
-    if is_goodbye {
-        // The stream ends after it.
-        apply_frames(chat, f64::INFINITY);
-    } else {
-        plan_to_apply(chat);
-    }
-}
-
-/// Applies the frames before the next drawing, or soon where nothing is drawn.
-fn plan_to_apply(chat: Chat) {
-    let plan = chat.runtime.try_update_value(|runtime| {
-        runtime.planned.is_none().then(|| {
-            runtime.plans = runtime.plans.wrapping_add(1);
-            runtime.planned = Some(runtime.plans);
-            runtime.plans
-        })
-    });
-    let Some(Some(plan)) = plan else { return };
-    let apply = move || {
-        if chat.runtime.with_value(|runtime| runtime.planned == Some(plan)) {
-            apply_frames(chat, APPLY_BUDGET_MS);
-        }
-    };
-    request_animation_frame(apply);
-    set_timeout(apply, APPLY_WITHIN);
-}
-
-/// Applies frames for as long as the budget lasts, in milliseconds, and plans to apply the rest.
-fn apply_frames(chat: Chat, budget_ms: f64) {
-    chat.runtime.update_value(|runtime| runtime.planned = None);
-    let until_ms = now().page_ms + budget_ms;
-    chat.act(|model, now_at_start| {
-        while let Some(frame) = next_frame(chat) {
-            if !model.apply_frame(frame, now_at_start) || now().page_ms > until_ms {
-                break;
-            }
-        }
-    });
-    if chat.runtime.with_value(|runtime| !runtime.frames.is_empty()) {
-        plan_to_apply(chat);
-    }
-}
-
-fn next_frame(chat: Chat) -> Option<pb::SubscribeResponse> {
-    chat.runtime.try_update_value(|runtime| runtime.frames.pop_front()).flatten()
-}
-
 // Calls
+
+/// Calls the server, to learn whether it answers.
+async fn check_server(chat: Chat) {
+    let failure = api(chat).get_session(CHECK_TIMEOUT).await.err().and_then(|status| cause(&status));
+    chat.act(|model, now| model.server_checked(failure, now));
+}
 
 async fn send(chat: Chat, message: PendingMessage) {
     let request = pb::SendMessageRequest {
@@ -274,25 +145,37 @@ async fn send(chat: Chat, message: PendingMessage) {
         operation_id: message.operation_id.as_bytes().to_vec(),
         text: message.text.to_string(),
     };
-    match api(chat).send_message(request).await {
+    let timeout = chat.runtime.with_value(|runtime| runtime.send_timeout);
+    match api(chat).send_message(request, timeout).await {
         Ok(response) => {
-            chat.runtime.update_value(|runtime| runtime.outbox_delays.reset());
+            chat.runtime.update_value(|runtime| {
+                runtime.outbox_delays.reset();
+                runtime.send_timeout = SEND_TIMEOUT;
+            });
             chat.act(|model, now| model.sent(&message, &response, now));
         }
         Err(status) => {
             let failure = send_failure(&status);
+            if failure.cause == Some(Cause::Silent) {
+                chat.runtime.update_value(|runtime| {
+                    runtime.send_timeout = (timeout * 2).min(MAX_SEND_TIMEOUT);
+                });
+            }
+            tabs::pass_failure_on(chat, message.operation_id, &failure);
             chat.act(|model, now| model.send_failed(message.operation_id, &failure, now));
         }
     }
 }
 
 fn send_failure(status: &Status) -> SendFailure {
-    // The channel's own messages are English; the code has a sentence in each language.
-    let message = match tonic_web_channel::Error::from_status(status) {
-        Some(_) => String::new(),
-        None => status.message().to_owned(),
-    };
-    SendFailure { code: status.code(), message, pushback: tonic_web_channel::retry::retry_after(status) }
+    let cause = cause(status);
+    let message = if cause.is_none() { status.message().to_owned() } else { String::new() };
+    SendFailure {
+        code: status.code(),
+        cause,
+        message,
+        pushback: tonic_web_channel::retry::retry_after(status),
+    }
 }
 
 async fn mark_read(chat: Chat, room_id: String, seq: u64) {

@@ -78,6 +78,11 @@ impl Chat {
         result
     }
 
+    /// Reads the model.
+    pub(super) fn read_model<T>(self, read: impl FnOnce(&ChatModel) -> T) -> T {
+        self.model.with_value(read)
+    }
+
     /// Reads the state.
     pub(crate) fn read<T>(self, read: impl FnOnce(&ChatState) -> T) -> T {
         self.model.with_value(|model| read(model.state()))

@@ -65,6 +65,30 @@ impl Page {
         .await
     }
 
+    /// The texts of the page's `status` parts, the connection strip among them.
+    pub async fn strip(&self) -> Result<Vec<String>> {
+        let status = serde_json::to_value(any("status"))?;
+        self.run("return find(arguments[0].steps).map((part) => tidy(part.innerText))", vec![status]).await
+    }
+
+    /// Waits until the connection strip contains `text`.
+    pub async fn strip_says(&self, text: &str) -> Result {
+        eventually(&format!("the strip to say {text:?}"), async || {
+            let said = self.strip().await?;
+            if said.iter().any(|said| said.contains(text)) { Ok(()) } else { bail!("it says {said:?}") }
+        })
+        .await
+    }
+
+    /// Waits until the connection strip is empty.
+    pub async fn strip_is_empty(&self) -> Result {
+        eventually("the strip to be empty", async || {
+            let said = self.strip().await?;
+            if said.iter().all(String::is_empty) { Ok(()) } else { bail!("it says {said:?}") }
+        })
+        .await
+    }
+
     /// Opens the user's menu.
     pub async fn open_menu(&self) -> Result {
         self.click(&beginning("button", self.names.menu)).await

@@ -1,33 +1,9 @@
 //! A killed server and a lost network: no message is lost or repeated.
 
 use anyhow::bail;
-use e2e::{ENGLISH, Names, Page, Result, any, eventually, part, scenario};
+use e2e::{ENGLISH, Names, Result, eventually, part, scenario};
 
 const N: &Names = &ENGLISH;
-
-/// Waits until the strip under the header contains `text`.
-async fn strip_says(page: &Page, text: &str) -> Result {
-    eventually(&format!("the strip to say {text:?}"), async || {
-        let said = strip(page).await?;
-        if said.iter().any(|said| said.contains(text)) { Ok(()) } else { bail!("it says {said:?}") }
-    })
-    .await
-}
-
-/// Waits until the strip is empty.
-async fn strip_is_empty(page: &Page) -> Result {
-    eventually("the strip to be empty", async || {
-        let said = strip(page).await?;
-        if said.iter().all(String::is_empty) { Ok(()) } else { bail!("it says {said:?}") }
-    })
-    .await
-}
-
-/// The texts of the page's `status` parts.
-async fn strip(page: &Page) -> Result<Vec<String>> {
-    let status = serde_json::to_value(any("status"))?;
-    page.run("return find(arguments[0].steps).map((part) => tidy(part.innerText))", vec![status]).await
-}
 
 #[tokio::test]
 async fn a_killed_server_loses_and_repeats_no_message() -> Result {
@@ -63,8 +39,8 @@ async fn a_killed_server_loses_and_repeats_no_message() -> Result {
         grace.shows_messages(&texts).await?;
         ada.shows_messages(&texts).await?;
         ada.shows_stored(&texts[texts.len() - 1]).await?;
-        strip_is_empty(&ada).await?;
-        strip_is_empty(&grace).await?;
+        ada.strip_is_empty().await?;
+        grace.strip_is_empty().await?;
         grace.write("afterwards").await?;
         texts.push("afterwards".to_owned());
         let late = world.person("Edsger").await?;
@@ -103,18 +79,18 @@ async fn the_strip_counts_down_and_try_now_reconnects() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.part(&part("textbox", N.message)).await?;
-        strip_is_empty(&ada).await?;
+        ada.strip_is_empty().await?;
         ada.allow_failed_requests();
         world.kill_server()?;
-        strip_says(&ada, "Reconnecting in").await?;
-        let before = strip(&ada).await?;
+        ada.strip_says("Reconnecting in").await?;
+        let before = ada.strip().await?;
         world.restart_server()?;
         eventually("the strip to be empty after Try now", async || {
             if let Some(button) = ada.parts(&part("button", "Try now")).await?.first() {
                 // It may have gone meanwhile.
                 button.click().await.ok();
             }
-            let said = strip(&ada).await?;
+            let said = ada.strip().await?;
             if said.iter().all(String::is_empty) {
                 Ok(())
             } else {
@@ -137,7 +113,7 @@ async fn messages_written_offline_are_sent_once_afterwards() -> Result {
         grace.shows_messages(&["online"]).await?;
         ada.allow_failed_requests();
         ada.set_offline(true).await?;
-        strip_says(&ada, "Offline. What you write is kept and sent later.").await?;
+        ada.strip_says("Offline. What you write is kept and sent later.").await?;
         ada.write("offline one").await?;
         ada.write("offline two").await?;
         eventually("both to wait", async || {
@@ -153,7 +129,7 @@ async fn messages_written_offline_are_sent_once_afterwards() -> Result {
             page.shows_messages(&["online", "meanwhile", "offline one", "offline two"]).await?;
             page.shows_stored("offline two").await?;
         }
-        strip_is_empty(&ada).await
+        ada.strip_is_empty().await
     })
     .await
 }
@@ -213,7 +189,7 @@ async fn a_restarted_server_says_goodbye_and_clients_reconnect() -> Result {
         world.restart_server()?;
         ada.shows_stored("in between").await?;
         ada.shows_messages(&["before", "in between"]).await?;
-        strip_is_empty(&ada).await
+        ada.strip_is_empty().await
     })
     .await
 }

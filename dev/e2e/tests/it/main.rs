@@ -11,4 +11,6 @@ mod interop;
 mod keyboard;
 mod load;
 mod looks;
+mod network;
 mod rooms;
+mod tabs;

@@ -1,0 +1,252 @@
+//! Networks and proxies that fail in other ways than by closing connections: the page says so in time, keeps every word, and is back
+//! in time.
+
+use std::time::{Duration, Instant};
+
+use e2e::{ENGLISH, Fault, FaultyProxy, Names, Page, Relay, Result, eventually, part, scenario};
+use proto::chat::v1::{SubscribeRequest, chat_service_client::ChatServiceClient};
+use serde_json::json;
+use tonic::{Request, metadata::MetadataValue, transport::Endpoint};
+
+const N: &Names = &ENGLISH;
+
+/// Paths of all calls of the chat.
+const CHAT: &str = "/chat.v1.ChatService/";
+const SUBSCRIBE: &str = "/chat.v1.ChatService/Subscribe";
+
+/// Time within which a fault is said, and within which everything is delivered after its end. The machine may be busy, which
+/// adds a second.
+const SAID_WITHIN: Duration = Duration::from_secs(11);
+const DELIVERED_WITHIN: Duration = Duration::from_secs(6);
+
+/// A whole HTTP response of a proxy.
+fn answer(status: &str) -> Fault {
+    let page = "<h1>proxy</h1>";
+    let head = "content-type: text/html\r\nlocation: /sign-in\r\nconnection: close";
+    Fault::Response(
+        format!("HTTP/1.1 {status}\r\n{head}\r\ncontent-length: {}\r\n\r\n{page}", page.len()).into(),
+    )
+}
+
+/// Opens the chat at `url` and joins.
+async fn join(page: &Page, url: &str) -> Result {
+    page.visit(&format!("{url}/")).await?;
+    page.join("Ada").await?;
+    page.write("before").await?;
+    page.shows_stored("before").await
+}
+
+/// Writes while the server is silent, and waits for the strip. Returns the time that the strip took.
+async fn write_into_silence(page: &Page, text: &str) -> Result {
+    page.allow_failed_requests();
+    page.write(text).await?;
+    let written = Instant::now();
+    page.strip_says("The server does not answer. What you write is kept and sent later.").await?;
+    let said = written.elapsed();
+    println!("said after {said:?}");
+    assert!(said < SAID_WITHIN, "{said:?}");
+    page.part(&part("button", "Try now")).await?;
+    Ok(())
+}
+
+/// Waits until a message that was written into silence is stored and the strip is empty again.
+async fn is_delivered(page: &Page, text: &str) -> Result {
+    let back = Instant::now();
+    page.shows_stored(text).await?;
+    page.strip_is_empty().await?;
+    let delivered = back.elapsed();
+    println!("delivered after {delivered:?}");
+    assert!(delivered < DELIVERED_WITHIN, "{delivered:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_stopped_server_is_said_in_time_and_left_in_time() -> Result {
+    scenario(async |world| {
+        let ada = world.browser("Ada", Default::default()).await?;
+        join(&ada, &world.url()).await?;
+        world.pause_server()?;
+        write_into_silence(&ada, "into silence").await?;
+        world.resume_server()?;
+        is_delivered(&ada, "into silence").await?;
+        ada.shows_messages(&["before", "into silence"]).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_silent_network_is_said_in_time_and_left_in_time() -> Result {
+    scenario(async |world| {
+        let relay = Relay::start(&world.url())?;
+        let ada = world.browser("Ada", Default::default()).await?;
+        join(&ada, &relay.url()).await?;
+        // Twice: the second time after attempts of a longer time.
+        for (text, silence) in [("first", 0), ("second", 15)] {
+            relay.fall_silent();
+            write_into_silence(&ada, text).await?;
+            // Long enough for several attempts on connections that stay dead.
+            tokio::time::sleep(Duration::from_secs(silence)).await;
+            relay.speak();
+            is_delivered(&ada, text).await?;
+        }
+        ada.shows_messages(&["before", "first", "second"]).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_person_who_comes_back_learns_of_a_silent_network() -> Result {
+    scenario(async |world| {
+        let relay = Relay::start(&world.url())?;
+        let ada = world.browser("Ada", Default::default()).await?;
+        join(&ada, &relay.url()).await?;
+        ada.allow_failed_requests();
+        relay.fall_silent();
+        let back = Instant::now();
+        ada.run::<()>("dispatchEvent(new Event('focus'))", vec![]).await?;
+        ada.strip_says("The server does not answer.").await?;
+        let said = back.elapsed();
+        assert!(said < SAID_WITHIN, "{said:?}");
+        relay.speak();
+        ada.strip_is_empty().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_proxys_answer_refuses_no_message_and_ends_no_session() -> Result {
+    scenario(async |world| {
+        let proxy = FaultyProxy::start(&world.url(), CHAT)?;
+        let ada = world.browser("Ada", Default::default()).await?;
+        join(&ada, &proxy.url()).await?;
+        ada.allow_failed_requests();
+        let mut texts = vec!["before".to_owned()];
+        for (status, said) in [
+            ("302 Found", "A proxy asks you to sign in again. Reload the page"),
+            ("401 Unauthorized", "A proxy asks you to sign in again. Reload the page"),
+            ("403 Forbidden", "A proxy asks you to sign in again. Reload the page"),
+            ("404 Not Found", "A proxy answered “not found” (HTTP 404)"),
+            ("502 Bad Gateway", "A proxy does not reach the server (HTTP 502)."),
+            ("503 Service Unavailable", "A proxy does not reach the server (HTTP 503)."),
+            ("200 OK", "A web page answered instead of the server."),
+        ] {
+            proxy.set_fault(answer(status));
+            let text = format!("during {status}");
+            texts.push(text.clone());
+            ada.write(&text).await?;
+            ada.strip_says(said).await?;
+            ada.part(&part("button", "Try now")).await?;
+            // The streams break, too.
+            world.kill_server()?;
+            world.restart_server()?;
+            ada.strip_says(said).await?;
+            assert!(!ada.all_text().await?.contains(N.not_sent));
+            proxy.set_fault(Fault::None);
+            is_delivered(&ada, &text).await?;
+        }
+        ada.shows_messages(&texts).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_page_that_opens_behind_a_failing_proxy_says_so_and_gets_in() -> Result {
+    scenario(async |world| {
+        let proxy = FaultyProxy::start(&world.url(), CHAT)?;
+        let ada = world.browser("Ada", Default::default()).await?;
+        join(&ada, &proxy.url()).await?;
+        ada.allow_failed_requests();
+        for path in ["/", "/greeter", "/settings"] {
+            proxy.set_fault(answer("401 Unauthorized"));
+            ada.visit(&format!("{}{path}", proxy.url())).await?;
+            ada.strip_says("A proxy asks you to sign in again.").await?;
+            ada.part(&part("button", "Reload")).await?;
+            assert!(!ada.has(&part("form", N.join)).await?, "the session lives");
+            proxy.set_fault(Fault::None);
+            ada.click(&part("button", "Try now")).await.ok();
+            ada.strip_is_empty().await?;
+        }
+        ada.visit(&format!("{}/", proxy.url())).await?;
+        ada.shows_messages(&["before"]).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_proxy_that_holds_back_the_stream_is_named() -> Result {
+    scenario(async |world| {
+        let proxy = FaultyProxy::start(&world.url(), SUBSCRIBE)?;
+        let ada = world.browser("Ada", Default::default()).await?;
+        join(&ada, &proxy.url()).await?;
+        ada.allow_failed_requests();
+        proxy.set_fault(Fault::Buffer);
+        let opened = Instant::now();
+        ada.reload().await?;
+        ada.strip_says("a proxy between here and the server holds them back").await?;
+        let said = opened.elapsed();
+        assert!(said < SAID_WITHIN, "{said:?}");
+        proxy.set_fault(Fault::None);
+        ada.shows_messages(&["before"]).await?;
+        ada.strip_is_empty().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_strip_is_shown_on_every_view() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.part(&part("textbox", N.message)).await?;
+        ada.allow_failed_requests();
+        world.kill_server()?;
+        ada.strip_says("Reconnecting in").await?;
+        ada.click(&part("link", "Greeter")).await?;
+        ada.part(&part("form", "SayHello")).await?;
+        ada.strip_says("The server cannot be reached. What you write is kept and sent later.").await?;
+        ada.part(&part("button", "Try now")).await?;
+        world.restart_server()?;
+        ada.strip_is_empty().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_wrong_report_of_no_network_stops_nobody() -> Result {
+    scenario(async |world| {
+        let ada = world.browser("Ada", Default::default()).await?;
+        let source = "Object.defineProperty(Navigator.prototype, 'onLine', { get: () => false })";
+        ada.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await?;
+        join(&ada, &world.url()).await?;
+        ada.strip_is_empty().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_seventeenth_stream_says_what_to_do() -> Result {
+    scenario(async |world| {
+        let ada = world.browser("Ada", Default::default()).await?;
+        join(&ada, &world.url()).await?;
+        ada.visit("about:blank").await?;
+        let cookies = ada.devtools("Network.getCookies", json!({ "urls": [world.url()] })).await?;
+        let cookie = &cookies["cookies"][0];
+        let cookie: MetadataValue<_> =
+            format!("{}={}", cookie["name"].as_str().unwrap(), cookie["value"].as_str().unwrap()).parse()?;
+        let client = ChatServiceClient::new(Endpoint::new(world.url())?.connect().await?);
+        let open = async || {
+            let mut request = Request::new(SubscribeRequest::default());
+            request.metadata_mut().insert("cookie", cookie.clone());
+            client.clone().subscribe(request).await
+        };
+        let mut streams = Vec::new();
+        for _ in 0..16 {
+            streams.push(eventually("a stream", async || Ok(open().await?)).await?);
+        }
+        ada.open("/").await?;
+        ada.strip_says("Chinwag is open too many times under your name.").await?;
+        streams.clear();
+        ada.shows_messages(&["before"]).await?;
+        ada.strip_is_empty().await
+    })
+    .await
+}
