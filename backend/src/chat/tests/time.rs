@@ -54,7 +54,7 @@ async fn users_become(chat: &TestChat, expected: &[&str]) {
 }
 
 async fn join_without_use(chat: &TestChat, name: &str) -> Token {
-    chat.core().join(UserName::parse(name).unwrap()).await.unwrap().1
+    chat.join_unused(name).await.unwrap().token
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn unused_session_frees_its_name_after_ten_minutes() {
     chat.join("Used").await;
     time.pass(9 * MINUTE);
     let late = join_without_use(&chat, "Late").await;
-    assert!(matches!(chat.core().join(UserName::parse("Lost").unwrap()).await, Err(ChatError::NameInUse)));
+    assert!(matches!(chat.join_unused("Lost").await, Err(ChatError::NameInUse)));
 
     time.pass(MINUTE);
 
