@@ -12,11 +12,19 @@ use proto::{
 };
 use tonic::{Request, Status, Streaming};
 use tonic_web_channel::observe::CallEvent;
+use tonic_web_channel::retry::Backoff;
 use tonic_web_channel::rt::{MaybeSend, MaybeSync};
 use tonic_web_channel::{Channel, RequestExt as _, Subscription, SubscriptionHandle, SubscriptionOptions};
 
 /// Deadline of calls without another: enough for a slow network, and not too long for a person to wait.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Time from the start of the stream to its first frame.
+const FIRST_FRAME_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Delays between attempts to connect. Short, so that the page is back within seconds of the server or the network.
+pub(crate) const RECONNECT_BACKOFF: Backoff =
+    Backoff { base: Duration::from_millis(500), max: Duration::from_secs(4) };
 
 /// The page's calls, on one channel. Cheap to clone.
 #[derive(Clone)]
@@ -90,8 +98,12 @@ impl Api {
     }
 
     /// `chat.v1.ChatService/GetSession`.
-    pub(crate) async fn get_session(&self) -> Result<pb::GetSessionResponse, Status> {
-        Ok(self.chat().get_session(pb::GetSessionRequest {}).await?.into_inner())
+    pub(crate) async fn get_session(&self, timeout: Duration) -> Result<pb::GetSessionResponse, Status> {
+        let mut request = Request::new(pb::GetSessionRequest {});
+        // The callers repeat it, and say so.
+        request.no_retry();
+        request.set_timeout(timeout);
+        Ok(self.chat().get_session(request).await?.into_inner())
     }
 
     /// `chat.v1.ChatService/SignOut`.
@@ -111,10 +123,12 @@ impl Api {
     pub(crate) async fn send_message(
         &self,
         request: pb::SendMessageRequest,
+        timeout: Duration,
     ) -> Result<pb::SendMessageResponse, Status> {
         let mut request = Request::new(request);
         // The outbox retries, and shows when.
         request.no_retry();
+        request.set_timeout(timeout);
         Ok(self.chat().send_message(request).await?.into_inner())
     }
 
@@ -140,7 +154,11 @@ impl Api {
         &self,
         mut make_request: impl FnMut() -> pb::SubscribeRequest + MaybeSend + 'static,
     ) -> (Subscription<pb::SubscribeResponse>, SubscriptionHandle) {
-        Subscription::new(SubscriptionOptions::new(), self.chat(), move |mut client| {
+        let options = SubscriptionOptions::new()
+            .backoff(RECONNECT_BACKOFF)
+            .first_message_timeout(FIRST_FRAME_TIMEOUT)
+            .try_offline(true);
+        Subscription::new(options, self.chat(), move |mut client| {
             let mut request = Request::new(make_request());
             // The subscription reconnects after its own delays.
             request.no_deadline().no_retry();

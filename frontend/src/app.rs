@@ -1,4 +1,4 @@
-//! The page: header, the place of the address, the calls panel, and the contexts that they share.
+//! The page: header, connection strip, the place of the address, the calls panel, and the contexts that they share.
 
 mod main_view;
 mod place;
@@ -11,6 +11,7 @@ use self::{main_view::MainView, tab_title::keep_tab_title};
 use crate::{
     api::Api,
     calls::{CallsPanel, provide_calls},
+    chat::{ConnectionStrip, provide_chat},
     header::Header,
     i18n::{provide_language, text},
     keys::{KeysDialog, provide_keys},
@@ -37,6 +38,7 @@ pub fn App() -> impl IntoView {
     })
     .expect("a page's own origin is a valid address");
     provide_session(api.clone());
+    provide_chat(api.clone());
     provide_context(api);
     keep_tab_title();
 
@@ -44,6 +46,7 @@ pub fn App() -> impl IntoView {
         <div class="frame">
             <a class="skip-link" href="#main">{text(|m| m.skip_to_content)}</a>
             <Header />
+            <ConnectionStrip />
             <MainView />
             <Show when=move || calls.is_open() fallback=|| ()>
                 <CallsPanel />

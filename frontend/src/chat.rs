@@ -22,31 +22,38 @@ mod unknown_room;
 use chat_model::model::Phase;
 use leptos::prelude::*;
 
-use self::{join::JoinForm, rooms_view::RoomsView, start::page_chat, strip::ConnectionStrip};
+pub(crate) use self::strip::ConnectionStrip;
+use self::{join::JoinForm, rooms_view::RoomsView, start::page_chat, store::use_chat};
 use crate::{
-    api::use_api,
+    api::Api,
     session_context::{PageTitle, SessionContext},
 };
 
-/// The chat: the form "Join" while nobody is signed in, otherwise the rooms.
-#[component]
-pub(crate) fn ChatPage() -> impl IntoView {
-    let chat = page_chat(use_api(), expect_context::<SessionContext>());
+/// Starts the chat, whichever view is open, and provides it as a context. Call once, in the application's root.
+pub(crate) fn provide_chat(api: Api) {
+    let chat = page_chat(api, expect_context::<SessionContext>());
     provide_context(chat);
     let title = expect_context::<PageTitle>();
-    on_cleanup(move || {
-        chat.set_view(None);
-        title.room.set(None);
-    });
     Effect::new(move |_| {
         let unread: u64 = chat.rooms.with(|rooms| rooms.iter().map(|room| u64::from(room.unread)).sum());
         if title.unread.get_untracked() != unread {
             title.unread.set(unread);
         }
     });
+}
+
+/// The chat: the form "Join" while nobody is signed in, otherwise the rooms.
+#[component]
+pub(crate) fn ChatPage() -> impl IntoView {
+    let chat = use_chat();
+    let title = expect_context::<PageTitle>();
+    on_cleanup(move || {
+        chat.set_view(None);
+        title.room.set(None);
+    });
     move || match chat.phase.get() {
         // The strip says so when this takes long.
-        Phase::Starting => view! { <div class="chat-starting"><ConnectionStrip /></div> }.into_any(),
+        Phase::Starting => ().into_any(),
         Phase::SignedOut { session_ended } => {
             title.room.set(None);
             view! { <JoinForm session_ended /> }.into_any()

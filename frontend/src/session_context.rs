@@ -35,8 +35,11 @@ pub(crate) fn provide_session(api: Api) {
         spawn_local(async move {
             let signed_out = match api.sign_out().await {
                 Ok(_) => true,
-                // The session has ended already.
-                Err(status) => status.code() == tonic::Code::Unauthenticated,
+                // The session has ended already, by the server's word.
+                Err(status) => {
+                    status.code() == tonic::Code::Unauthenticated
+                        && tonic_web_channel::Error::from_status(&status).is_none()
+                }
             };
             sign_out_failed.set(!signed_out);
             if signed_out {

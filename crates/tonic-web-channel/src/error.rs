@@ -19,7 +19,7 @@ use tonic::{Code, Status};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The browser reports that there is no network. The request was not sent. `UNAVAILABLE`.
+    /// The browser reports that there is no network, and the subscription makes no attempt meanwhile. `UNAVAILABLE`.
     #[error("this machine is offline; check its network connection")]
     Offline,
     /// No connection could be made, so the request was not sent. `UNAVAILABLE`.

@@ -16,6 +16,8 @@ use crate::timer::{Instant, MAX_DELAY, Sleep};
 #[derive(Debug)]
 pub(crate) struct IdleTimer {
     timeout: Duration,
+    /// The timeout that is running: shorter after [`IdleTimer::shorten`].
+    running: Duration,
     /// Meaningful while `waiting`.
     deadline: Instant,
     timer: Sleep,
@@ -26,7 +28,8 @@ pub(crate) struct IdleTimer {
 impl IdleTimer {
     pub(crate) fn new(timeout: Duration) -> Self {
         let timeout = timeout.min(MAX_DELAY);
-        Self { timeout, deadline: Instant::now() + timeout, timer: Sleep::new(timeout), waiting: false }
+        let deadline = Instant::now() + timeout;
+        Self { timeout, running: timeout, deadline, timer: Sleep::new(timeout), waiting: false }
     }
 
     /// A message came.
@@ -40,13 +43,20 @@ impl IdleTimer {
         let deadline = Instant::now() + timeout;
         if !self.waiting || deadline < self.deadline {
             self.waiting = true;
+            self.running = timeout;
             self.deadline = deadline;
             self.timer = Sleep::new(timeout);
         }
     }
 
+    /// The timeout that is running.
+    pub(crate) fn timeout(&self) -> Duration {
+        self.running
+    }
+
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !std::mem::replace(&mut self.waiting, true) {
+            self.running = self.timeout;
             self.deadline = Instant::now() + self.timeout;
         }
         while Pin::new(&mut self.timer).poll(cx).is_ready() {

@@ -73,7 +73,8 @@ pub enum Update<T> {
 ///
 /// # Network
 ///
-/// In the browser the subscription makes no attempt while there is no network. When the network comes back or the page
+/// In the browser the subscription makes no attempt while there is no network, unless
+/// [`try_offline`](SubscriptionOptions::try_offline) asks for it. When the network comes back or the page
 /// becomes visible, a delay of the backoff ends; an open connection is probed when the network was gone or the page
 /// hidden for long ([`SubscriptionHandle::wake`]). Native programs report such events by the handle.
 ///
@@ -118,6 +119,8 @@ pub struct Subscription<T> {
     delays: Delays,
     /// Failed attempts in a row.
     failures: u32,
+    /// Attempts in a row that ended without a message in time.
+    silent: u32,
     /// Whether an open stream ended with UNAUTHENTICATED since the last healthy connection.
     renewed: bool,
     /// The first of the answers without gRPC since the last answer of a gRPC server.
@@ -185,6 +188,7 @@ impl<T: 'static> Subscription<T> {
             options,
             delays: options.backoff.delays(),
             failures: 0,
+            silent: 0,
             renewed: false,
             non_grpc_since: None,
             phase: Phase::Idle,
@@ -203,7 +207,8 @@ impl<T: 'static> Stream for Subscription<T> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Update<T>>> {
         let this = &mut *self;
         this.shared.register(cx.waker());
-        let commands = this.shared.take();
+        let mut commands = this.shared.take();
+        commands.online |= this.options.try_offline;
         if let Some(delay) = commands.reconnect_after
             && matches!(this.phase, Phase::Opening { .. } | Phase::Open { .. })
         {
@@ -220,7 +225,10 @@ impl<T: 'static> Stream for Subscription<T> {
             }
             Phase::Open { stream, idle, .. } => {
                 match ready!(poll_open(stream, idle, commands, this.options, cx)) {
-                    Some(Ok(message)) => Update::Message(message),
+                    Some(Ok(message)) => {
+                        this.silent = 0;
+                        Update::Message(message)
+                    }
                     Some(Err(status)) => this.failed(status, commands.online),
                     None => this.completed(commands.online),
                 }
@@ -240,14 +248,21 @@ impl<T: 'static> Stream for Subscription<T> {
 
 impl<T: 'static> Subscription<T> {
     fn attempt(&mut self) -> Update<T> {
-        let idle = IdleTimer::new(self.options.idle_timeout);
+        let mut idle = IdleTimer::new(self.options.idle_timeout);
+        if let Some(timeout) = self.options.first_message_timeout {
+            idle.shorten(timeout.saturating_mul(1_u32.checked_shl(self.silent).unwrap_or(u32::MAX)));
+        }
         self.phase = Phase::Opening { call: (self.open)(), idle };
         self.changed(State::Connecting)
     }
 
     fn opened(&mut self, stream: BoxStream<Result<T, Status>>) -> Update<T> {
         self.non_grpc_since = None;
-        let idle = IdleTimer::new(self.options.idle_timeout);
+        let idle = match std::mem::replace(&mut self.phase, Phase::Idle) {
+            // The first message is still due.
+            Phase::Opening { idle, .. } if self.options.first_message_timeout.is_some() => idle,
+            _ => IdleTimer::new(self.options.idle_timeout),
+        };
         self.phase = Phase::Open { stream, idle, since: Instant::now() };
         self.changed(State::Ready)
     }
@@ -276,10 +291,18 @@ impl<T: 'static> Subscription<T> {
             self.failures = 0;
             self.renewed = false;
         }
+        let is_silent = matches!(Error::from_status(&status), Some(Error::Idle { .. }));
         let failure = Failure::of_status(&status, Some(retry::advice));
         let by_server = failure.server_decides();
         let delay = if self.is_final(&status) { None } else { failure.wait(|| self.backoff_delay(online)) };
-        let Some(delay) = delay else { return self.shut_down(status) };
+        let Some(mut delay) = delay else { return self.shut_down(status) };
+        if is_silent {
+            if self.silent == 0 {
+                // The timeout was a delay, too.
+                delay = Duration::ZERO;
+            }
+            self.silent = self.silent.saturating_add(1);
+        }
         if online {
             self.failures = self.failures.saturating_add(1);
         }
@@ -343,7 +366,7 @@ fn poll_opening<T>(
         return Poll::Ready(opened);
     }
     ready!(idle.poll(cx));
-    Poll::Ready(Err(Status::unavailable("the server did not answer within the idle timeout")))
+    Poll::Ready(Err(Error::Idle { timeout: idle.timeout() }.into()))
 }
 
 /// The next message. None when the server ended the stream with OK.
@@ -360,7 +383,7 @@ fn poll_open<T>(
         return Poll::Ready(message);
     }
     ready!(idle.poll(cx));
-    Poll::Ready(Some(Err(Status::unavailable("no message came within the idle timeout"))))
+    Poll::Ready(Some(Err(Error::Idle { timeout: idle.timeout() }.into())))
 }
 
 /// Shortens the idle timeout when a probe was requested. Waking up without a network requests none: no message could

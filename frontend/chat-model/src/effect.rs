@@ -10,7 +10,7 @@ use crate::outbox::{PendingMessage, StorageChange};
 /// Something to be done on the network, in storage, with timers or by the rest of the page.
 #[derive(Debug)]
 pub enum Effect {
-    /// Ask the server whether there is a session, until it answers.
+    /// Ask the server whether there is a session, until it answers. Replaces an earlier question.
     FindSession,
     /// Subscribe to all rooms.
     Subscribe,
@@ -20,6 +20,12 @@ pub enum Effect {
     ReconnectAfter(Duration),
     /// Reconnect the subscription without its backoff.
     ReconnectNow,
+    /// Reconnect the subscription unless it brings a frame within this time.
+    ProbeStream(Duration),
+    /// End the delay before the subscription's next attempt, or probe its connection.
+    WakeStream,
+    /// Check by a short call whether the server answers.
+    CheckServer,
     /// Send a message.
     Send(PendingMessage),
     /// Resume the outbox after its backoff.

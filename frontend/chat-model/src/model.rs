@@ -13,13 +13,16 @@ use proto::chat::v1 as pb;
 use tonic::Code;
 use uuid::Uuid;
 
-use crate::connection::{Connection, Link, Strip};
+use crate::connection::{Cause, Connection, Link, Strip};
 use crate::effect::Effect;
 use crate::history::{HistoryLoads, HistoryPage, Loading, Side};
 use crate::message::Author;
 use crate::outbox::{OtherTab, Outbox, PendingMessage, SendFailure, StorageChange, StoredMessage};
 use crate::read_markers::ReadMarkers;
 use crate::state::{ChatState, StreamSignal};
+
+/// Time in which the stream brings a frame after a message was sent, because the message comes back on it.
+const ECHO_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The part of the chat that the page shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -122,6 +125,9 @@ impl ChatModel {
         for (room_id, seq) in self.read_markers.take_due(self.state.rooms(), now.page_ms) {
             self.effects.push(Effect::MarkRead { room_id, seq });
         }
+        if self.connection.take_check(now.page_ms) {
+            self.effects.push(Effect::CheckServer);
+        }
         if let Some(wait_ms) = self.changes_in_ms(now) {
             self.effects.push(Effect::WakeAfter(Duration::from_millis(wait_ms.ceil() as u64)));
         }
@@ -131,8 +137,9 @@ impl ChatModel {
     // Session
 
     /// There is no session.
-    pub fn no_session(&mut self) {
+    pub fn no_session(&mut self, now: Now) {
         self.phase = Phase::SignedOut { session_ended: false };
+        self.connection.set_link(Link::Idle, now.page_ms);
     }
 
     /// A user is signed in.
@@ -145,21 +152,25 @@ impl ChatModel {
     }
 
     /// The session is over. `session_ended` is false when the user signed out.
-    pub fn end_session(&mut self, session_ended: bool) {
-        if self.phase != Phase::SignedIn {
-            return;
+    pub fn end_session(&mut self, session_ended: bool, now: Now) {
+        if self.phase == Phase::SignedIn {
+            self.leave(Phase::SignedOut { session_ended }, Link::Idle, now);
         }
-        self.phase = Phase::SignedOut { session_ended };
-        self.user = None;
-        self.effects.push(Effect::Unsubscribe);
-        self.replace_state(ChatState::default());
-        self.effects.push(Effect::ShowUser(None));
     }
 
     /// The stream ended for a reason that calling again does not mend: begins as after a reload.
-    pub fn restart(&mut self) {
-        self.end_session(true);
+    pub fn restart(&mut self, now: Now) {
+        self.leave(Phase::Starting, Link::Starting, now);
         self.effects.push(Effect::FindSession);
+    }
+
+    fn leave(&mut self, phase: Phase, link: Link, now: Now) {
+        self.phase = phase;
+        self.user = None;
+        self.connection.set_link(link, now.page_ms);
+        self.effects.push(Effect::Unsubscribe);
+        self.replace_state(ChatState::default());
+        self.effects.push(Effect::ShowUser(None));
     }
 
     fn replace_state(&mut self, state: ChatState) {
@@ -181,28 +192,62 @@ impl ChatModel {
         self.connection.set_link(link, now.page_ms);
     }
 
-    /// The browser's network came or went.
+    /// The browser reports whether there is a network. A change makes the connection doubtful.
     pub fn set_online(&mut self, online: bool, now: Now) {
-        self.connection.set_online(online, now.page_ms);
+        self.connection.set_online(online);
+        self.needed(now);
     }
 
-    /// Tries to connect and to send without waiting for the next attempt.
+    /// The question whether there is a session was not answered in time, and goes on.
+    pub fn session_is_silent(&mut self) {
+        self.connection.attempt_is_silent();
+    }
+
+    /// A person needs the connection now: they came back to the page, or the machine woke up.
+    pub fn needed(&mut self, now: Now) {
+        if self.phase == Phase::SignedIn {
+            self.effects.push(Effect::WakeStream);
+            self.resume_outbox(now);
+        }
+    }
+
+    /// A person asked to connect and to send without waiting for the next attempt.
     pub fn retry_now(&mut self, now: Now) {
-        self.effects.push(Effect::ReconnectNow);
+        self.connection.retry_now();
+        self.effects.push(match (self.phase, self.connection.link()) {
+            (Phase::Starting, _) => Effect::FindSession,
+            // An attempt that runs may be on a dead connection.
+            (_, Link::Connecting) => Effect::ReconnectAfter(Duration::ZERO),
+            _ => Effect::ReconnectNow,
+        });
         self.resume_outbox(now);
+    }
+
+    /// A check of the server ended: answered, or failed by a cause.
+    pub fn server_checked(&mut self, failure: Option<Cause>, now: Now) {
+        if self.connection.checked(failure, now.page_ms) {
+            self.effects.push(Effect::ReconnectAfter(Duration::ZERO));
+        }
+        if failure.is_none() {
+            self.resume_outbox(now);
+        }
     }
 
     /// Applies a frame. Returns false when its session is over, and the frames after it are void.
     pub fn apply_frame(&mut self, frame: pb::SubscribeResponse, now: Now) -> bool {
+        self.connection.heard();
         match self.state.apply(frame) {
             None => {}
             Some(StreamSignal::Hello(user)) if self.is_other_user(&user) => {
                 // Another tab joined as another user; the cookie is shared.
-                self.end_session(false);
+                self.end_session(false, now);
                 self.sign_in(user, now);
                 return false;
             }
-            Some(StreamSignal::Hello(_)) => {}
+            Some(StreamSignal::Hello(_)) => {
+                self.connection.set_link(Link::CatchingUp, now.page_ms);
+                self.resume_outbox(now);
+            }
             Some(StreamSignal::CaughtUp) => {
                 self.is_ready = true;
                 self.connection.set_link(Link::Live, now.page_ms);
@@ -213,7 +258,7 @@ impl ChatModel {
             Some(StreamSignal::Goodbye(goodbye)) => {
                 let signed_out = goodbye.reason() == pb::GoodbyeReason::SignedOut;
                 if signed_out || !goodbye.reconnect {
-                    self.end_session(signed_out);
+                    self.end_session(signed_out, now);
                     return false;
                 }
                 let after = Duration::from_millis(goodbye.reconnect_after_ms.into());
@@ -319,6 +364,7 @@ impl ChatModel {
 
     /// The server stored a message.
     pub fn sent(&mut self, message: &PendingMessage, response: &pb::SendMessageResponse, now: Now) {
+        self.connection.call_answered();
         self.state.apply_sent(message.operation_id, response);
         // Removed here too, because the session may have ended meanwhile, and its outbox with it.
         let (author_id, operation_id) = (message.author.id.clone(), message.operation_id);
@@ -328,14 +374,18 @@ impl ChatModel {
 
     /// An attempt to send a message failed.
     pub fn send_failed(&mut self, operation_id: Uuid, failure: &SendFailure, now: Now) {
+        match failure.cause {
+            None => self.connection.call_answered(),
+            Some(cause) => self.connection.call_failed(cause),
+        }
         let outbox = &mut self.state.outbox;
         outbox.mark_failed(operation_id, failure, now.wall_ms);
         // The end of a pushback has a time of its own.
         if outbox.is_waiting() && outbox.pushback_left_ms(now.wall_ms).is_none() {
             self.effects.push(Effect::ResumeOutboxLater);
         }
-        if failure.code == Code::Unauthenticated {
-            self.end_session(true);
+        if failure.code == Code::Unauthenticated && failure.cause.is_none() {
+            self.end_session(true, now);
         }
         self.send_due(now);
     }
@@ -353,6 +403,9 @@ impl ChatModel {
     fn send_due(&mut self, now: Now) {
         if self.connection.can_send() && self.user.is_some() {
             let due = self.state.outbox.take_due(now.wall_ms);
+            if !due.is_empty() {
+                self.effects.push(Effect::ProbeStream(ECHO_TIMEOUT));
+            }
             self.effects.extend(due.into_iter().map(Effect::Send));
         }
     }

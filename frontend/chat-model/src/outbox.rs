@@ -12,6 +12,7 @@ use tonic::Code;
 use uuid::Uuid;
 
 pub use self::stored::{KEY_PREFIX, OtherTab, StoredMessage};
+use crate::connection::Cause;
 use crate::message::Author;
 
 /// Age up to which a message is sent without asking, in milliseconds. After a day it may no longer be meant.
@@ -84,7 +85,9 @@ pub enum NotSentReason {
 pub struct SendFailure {
     /// The status code.
     pub code: Code,
-    /// The server's message; empty when the attempt failed on this side.
+    /// Why no gRPC server decided; `None` for a server's verdict.
+    pub cause: Option<Cause>,
+    /// The server's message; empty without its verdict.
     pub message: String,
     /// The server's pushback: the delay that it asks for.
     pub pushback: Option<Duration>,
@@ -240,8 +243,8 @@ impl Outbox {
         });
     }
 
-    /// An attempt failed. After a transient failure the message waits, and all others with it; after any other it is not sent. A
-    /// pushback (a rate limit, a full disk) is not the message's fault: the attempt does not count, and nothing is sent before its
+    /// An attempt failed. After a transient failure the message waits, and all others with it; after any other it is not sent. Only
+    /// a server's verdict refuses a message. A pushback (a rate limit, a full disk) is not the message's fault: the attempt does not count, and nothing is sent before its
     /// end.
     pub fn mark_failed(&mut self, operation_id: Uuid, failure: &SendFailure, now_ms: i64) {
         let Some(at) = self.find(operation_id) else { return };
@@ -249,7 +252,8 @@ impl Outbox {
         if pending.state != PendingState::Sending {
             return;
         }
-        if is_transient(failure.code)
+        let may_pass = failure.cause.is_some() || is_transient(failure.code);
+        if may_pass
             && let Some(pushback) = failure.pushback
         {
             pending.state = PendingState::Waiting;
@@ -259,8 +263,8 @@ impl Outbox {
             self.pushback_until_ms = Some(now_ms + pushback_ms.max(left_ms));
             return;
         }
-        pending.attempts += u32::from(!is_network(failure.code));
-        if is_transient(failure.code) && pending.attempts < MAX_ATTEMPTS {
+        pending.attempts += u32::from(failure.cause.is_none() && !is_network(failure.code));
+        if may_pass && pending.attempts < MAX_ATTEMPTS {
             pending.state = PendingState::Waiting;
             self.paused = true;
         } else {

@@ -10,7 +10,7 @@ use leptos::prelude::*;
 
 pub(crate) use self::back_button::BackButton;
 use self::{announcer::Announcer, jump_to_latest::JumpToLatest, message_list::MessageList};
-use super::{composer::Composer, list::ListView, store::use_chat, strip::ConnectionStrip};
+use super::{composer::Composer, list::ListView, store::use_chat};
 use crate::route::{Route, navigate};
 
 /// A room.
@@ -48,7 +48,6 @@ pub(crate) fn Conversation(
                 <BackButton back />
                 <h1>{move || name.get()}</h1>
             </header>
-            <ConnectionStrip />
             <div class="chat-room__list">
                 <MessageList list />
                 <JumpToLatest list to_end />

@@ -1,13 +1,15 @@
 //! The effects of the chat: everything that talks to the network, the browser's storage and timers. The results go back to the model
 //! by [`Chat::act`].
 
+mod cause;
 pub(super) mod drafts;
 mod outbox_storage;
+mod session;
 
 use std::{collections::VecDeque, time::Duration};
 
 use chat_model::{
-    connection::Link,
+    connection::{Cause, Link},
     effect::Effect,
     history::HistoryPage,
     model::Now,
@@ -21,14 +23,12 @@ use futures_util::{
 use leptos::{prelude::*, task::spawn_local};
 use proto::chat::v1 as pb;
 use tonic::{Code, Status};
-use tonic_web_channel::{
-    State, Subscription, SubscriptionHandle, Update,
-    retry::{Backoff, Delays},
-};
+use tonic_web_channel::{State, Subscription, SubscriptionHandle, Update, retry::Delays};
 use uuid::Uuid;
 
+use self::cause::cause;
 use super::store::{Chat, now};
-use crate::api::Api;
+use crate::api::{Api, RECONNECT_BACKOFF};
 
 /// Time for which frames are applied before the page may draw, in milliseconds.
 const APPLY_BUDGET_MS: f64 = 10.0;
@@ -36,8 +36,15 @@ const APPLY_BUDGET_MS: f64 = 10.0;
 /// Longest delay of frames in a tab that draws nothing, such as one in the background.
 const APPLY_WITHIN: Duration = Duration::from_millis(100);
 
-/// Shortest delay between two questions whether there is a session.
-const MIN_SESSION_DELAY: Duration = Duration::from_millis(500);
+/// Time for the answer to a message. Doubles with each message in a row that gets none, up to the longest, for slow networks.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+const MAX_SEND_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// Time for the answer to a check of the server. Short, so that each one soon gives way to another, on another connection.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Delay after a final status of the stream.
+const RESTART_DELAY: Duration = Duration::from_secs(30);
 
 /// Open calls, timers and the frames that have arrived.
 pub(super) struct Runtime {
@@ -45,7 +52,10 @@ pub(super) struct Runtime {
     subscription: Option<SubscriptionHandle>,
     /// Ends the task that reads the subscription.
     reading: Option<AbortHandle>,
+    /// Ends the question whether there is a session.
+    finding: Option<AbortHandle>,
     outbox_delays: Delays,
+    send_timeout: Duration,
     frames: VecDeque<pb::SubscribeResponse>,
     /// The current plan to apply frames. Timers of other plans do nothing.
     planned: Option<u32>,
@@ -60,7 +70,9 @@ impl Runtime {
             api,
             subscription: None,
             reading: None,
-            outbox_delays: Backoff::default().delays(),
+            finding: None,
+            outbox_delays: RECONNECT_BACKOFF.delays(),
+            send_timeout: SEND_TIMEOUT,
             frames: VecDeque::new(),
             planned: None,
             plans: 0,
@@ -72,13 +84,16 @@ impl Runtime {
 /// Carries out an effect.
 pub(super) fn run(chat: Chat, effect: Effect) {
     match effect {
-        Effect::FindSession => spawn_local(find_session(chat)),
+        Effect::FindSession => session::find(chat),
         Effect::Subscribe => subscribe(chat),
         Effect::Unsubscribe => unsubscribe(chat),
         Effect::ReconnectAfter(delay) => {
             with_subscription(chat, |subscription| subscription.reconnect_after(delay));
         }
         Effect::ReconnectNow => with_subscription(chat, |subscription| subscription.retry_now()),
+        Effect::ProbeStream(timeout) => with_subscription(chat, |subscription| subscription.probe(timeout)),
+        Effect::WakeStream => with_subscription(chat, |subscription| subscription.wake()),
+        Effect::CheckServer => spawn_local(check_server(chat)),
         Effect::Send(message) => spawn_local(send(chat, message)),
         Effect::ResumeOutboxLater => resume_outbox_later(chat),
         Effect::MarkRead { room_id, seq } => spawn_local(mark_read(chat, room_id, seq)),
@@ -109,27 +124,6 @@ pub(super) async fn create_room(
     let operation_id = operation_id.as_bytes().to_vec();
     let response = api(chat).create_room(pb::CreateRoomRequest { name, operation_id }).await?;
     Ok(chat.act(|model, _| model.room_created(response)))
-}
-
-/// Asks until the server says whether there is a session.
-async fn find_session(chat: Chat) {
-    let mut delays = Backoff::default().delays();
-    loop {
-        match api(chat).get_session().await {
-            Ok(response) => {
-                return chat.act(|model, now| model.sign_in(response.user.unwrap_or_default(), now));
-            }
-            Err(status) if status.code() == Code::Unauthenticated => {
-                return chat.act(|model, _| model.no_session());
-            }
-            Err(_) => {
-                let delay = delays.next().unwrap_or_default().max(MIN_SESSION_DELAY);
-                chat.act(|model, now| model.set_link(waiting(delay, now), now));
-                tonic_web_channel::rt::sleep(delay).await;
-                chat.act(|model, now| model.set_link(Link::Connecting, now));
-            }
-        }
-    }
 }
 
 // The subscription
@@ -186,32 +180,36 @@ async fn read(chat: Chat, mut subscription: Subscription<pb::SubscribeResponse>)
 
 fn set_stream_state(chat: Chat, state: State) {
     chat.act(|model, now| match state {
-        // `read` handles the end of the stream.
-        State::Idle | State::Shutdown { .. } => {}
+        // `read` handles the end of the stream. A stream is ready with its headers; the first frame proves more.
+        State::Idle | State::Ready | State::Shutdown { .. } => {}
         State::Connecting => model.set_link(Link::Connecting, now),
-        State::Ready => model.resume_outbox(now),
-        State::TransientFailure { next, .. } => {
-            // Without a time, the next attempt waits for the network, and the strip says that the page is offline.
-            let link = next.left().map_or(Link::Connecting, |delay| waiting(delay, now));
-            model.set_link(link, now);
+        State::TransientFailure { next, status, .. } => {
+            let delay = next.left().unwrap_or_default();
+            model.set_link(waiting(delay, cause::of_stream(&status), now), now);
         }
     });
 }
 
-/// The stream failed for good.
+/// The server ended the stream for good.
 async fn stream_failed(chat: Chat, status: &Status) {
-    if status.code() == Code::Unauthenticated {
-        return chat.act(|model, _| model.end_session(true));
+    if status.code() == Code::Unauthenticated && cause(status).is_none() {
+        return chat.act(|model, now| model.end_session(true, now));
     }
     // This task is aborted when the session ends meanwhile, so that it does not end the next one.
-    let delay = Backoff::default().max;
-    chat.act(|model, now| model.set_link(waiting(delay, now), now));
-    tonic_web_channel::rt::sleep(delay).await;
-    chat.act(|model, _| model.restart());
+    let cause = cause::of_stream(status);
+    chat.act(|model, now| model.set_link(waiting(RESTART_DELAY, cause, now), now));
+    tonic_web_channel::rt::sleep(RESTART_DELAY).await;
+    chat.act(|model, now| model.restart(now));
 }
 
-fn waiting(delay: Duration, now: Now) -> Link {
-    Link::Waiting { until_ms: now.page_ms + delay.as_secs_f64() * 1_000.0 }
+fn waiting(delay: Duration, cause: Cause, now: Now) -> Link {
+    Link::Waiting { until_ms: now.page_ms + delay.as_secs_f64() * 1_000.0, cause }
+}
+
+/// Calls the server, to learn whether it answers.
+async fn check_server(chat: Chat) {
+    let failure = api(chat).get_session(CHECK_TIMEOUT).await.err().and_then(|status| cause(&status));
+    chat.act(|model, now| model.server_checked(failure, now));
 }
 
 // Frames: collected until the page is about to draw, because drawing is the expensive part.
@@ -274,25 +272,31 @@ async fn send(chat: Chat, message: PendingMessage) {
         operation_id: message.operation_id.as_bytes().to_vec(),
         text: message.text.to_string(),
     };
-    match api(chat).send_message(request).await {
+    let timeout = chat.runtime.with_value(|runtime| runtime.send_timeout);
+    match api(chat).send_message(request, timeout).await {
         Ok(response) => {
-            chat.runtime.update_value(|runtime| runtime.outbox_delays.reset());
+            chat.runtime.update_value(|runtime| {
+                runtime.outbox_delays.reset();
+                runtime.send_timeout = SEND_TIMEOUT;
+            });
             chat.act(|model, now| model.sent(&message, &response, now));
         }
         Err(status) => {
             let failure = send_failure(&status);
+            if failure.cause == Some(Cause::Silent) {
+                chat.runtime.update_value(|runtime| {
+                    runtime.send_timeout = (timeout * 2).min(MAX_SEND_TIMEOUT);
+                });
+            }
             chat.act(|model, now| model.send_failed(message.operation_id, &failure, now));
         }
     }
 }
 
 fn send_failure(status: &Status) -> SendFailure {
-    // The channel's own messages are English; the code has a sentence in each language.
-    let message = match tonic_web_channel::Error::from_status(status) {
-        Some(_) => String::new(),
-        None => status.message().to_owned(),
-    };
-    SendFailure { code: status.code(), message, pushback: tonic_web_channel::retry::retry_after(status) }
+    let cause = cause(status);
+    let message = if cause.is_none() { status.message().to_owned() } else { String::new() };
+    SendFailure { code: status.code(), cause, message, pushback: tonic_web_channel::retry::retry_after(status) }
 }
 
 async fn mark_read(chat: Chat, room_id: String, seq: u64) {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{conversation::Conversation, store::use_chat, strip::ConnectionStrip, unknown_room::UnknownRoom};
+use super::{conversation::Conversation, store::use_chat, unknown_room::UnknownRoom};
 
 /// The room of an address, once the rooms are known.
 #[component]
@@ -29,7 +29,7 @@ pub(crate) fn RoomPlace(
     move || match place.get() {
         Place::Room => view! { <Conversation room_id=id.clone() name target back /> }.into_any(),
         Place::Unknown => view! { <UnknownRoom back /> }.into_any(),
-        Place::Loading => view! { <div class="chat-starting"><ConnectionStrip /></div> }.into_any(),
+        Place::Loading => ().into_any(),
     }
 }
 

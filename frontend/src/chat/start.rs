@@ -1,4 +1,4 @@
-//! The one chat of the page: made at the first visit, started, and kept in step with the browser's events.
+//! The one chat of the page: made and started with the page, and kept in step with the browser's events.
 
 use std::cell::OnceCell;
 
@@ -13,7 +13,7 @@ thread_local! {
 }
 
 /// The page's chat. The first call makes and starts it.
-pub(super) fn page_chat(api: Api, session: SessionContext) -> Chat {
+pub(crate) fn page_chat(api: Api, session: SessionContext) -> Chat {
     CHAT.with(|cell| {
         if let Some((_, chat)) = cell.get() {
             return *chat;
@@ -33,19 +33,22 @@ pub(super) fn page_chat(api: Api, session: SessionContext) -> Chat {
     })
 }
 
-/// Listens to the network, visibility, other tabs, and signing out. The subscription listens to the first two itself; here they are
-/// for the strip and the outbox.
+/// Listens to the network, visibility, other tabs, and signing out.
 fn listen(chat: Chat, session: SessionContext) {
     // The listeners live as long as the page.
     let forget = std::mem::forget::<WindowListenerHandle>;
-    let update_online = move || chat.act(|model, now| model.set_online(is_online(), now));
-    forget(window_event_listener(ev::online, move |_| {
-        update_online();
-        chat.act(|model, now| model.resume_outbox(now));
-    }));
-    forget(window_event_listener(ev::offline, move |_| update_online()));
-    forget(window_event_listener(ev::focus, move |_| chat.act(|_, _| ())));
-    forget(window_event_listener_untyped("visibilitychange", move |_| update_online()));
+    for network in ["online", "offline"] {
+        let changed = move |_| chat.act(|model, now| model.set_online(is_online(), now));
+        forget(window_event_listener_untyped(network, changed));
+    }
+    for back in ["focus", "visibilitychange", "pageshow"] {
+        let needed = move |_| {
+            if !document().hidden() {
+                chat.act(|model, now| model.needed(now));
+            }
+        };
+        forget(window_event_listener_untyped(back, needed));
+    }
     forget(window_event_listener(ev::storage, move |event| {
         let Some(key) = event.key() else { return };
         if let Some(change) = OtherTab::from_event(&key, event.new_value().as_deref()) {
@@ -54,7 +57,7 @@ fn listen(chat: Chat, session: SessionContext) {
     }));
     Effect::new(move |_| {
         if session.user.with(Option::is_none) {
-            chat.act(|model, _| model.end_session(false));
+            chat.act(|model, now| model.end_session(false, now));
         }
     });
 }

@@ -1,12 +1,12 @@
 //! The connection strip, and the warning that messages could not be stored.
 
-use chat_model::connection::Strip;
+use chat_model::connection::{Cause, Strip};
 use leptos::prelude::*;
 
 use super::store::use_chat;
-use crate::i18n::{fill, text, use_messages};
+use crate::i18n::{Messages, fill, text, use_messages};
 
-/// The strip. Empty while the connection works.
+/// The strip, on every view. Empty while the connection works.
 #[component]
 pub(crate) fn ConnectionStrip() -> impl IntoView {
     let m = use_messages();
@@ -17,28 +17,79 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
             Strip::Nothing => None,
             Strip::Connecting => Some(m.connecting.into_any()),
             Strip::Offline => Some(m.offline.into_any()),
-            Strip::Reconnecting { seconds } => Some(with_number(m.reconnecting, "{seconds}", seconds)),
             Strip::CatchingUp(count) => Some(with_number(m.catching_up, "{count}", count)),
+            Strip::Failing { cause, seconds } => Some(failure(m, cause, seconds)),
         }
     };
-    let is_waiting = Memo::new(move |_| matches!(chat.strip.get(), Strip::Reconnecting { .. }));
+    let can_try =
+        Memo::new(move |_| matches!(chat.strip.get(), Strip::Connecting | Strip::Offline | Strip::Failing { .. }));
+    let can_reload = Memo::new(move |_| match chat.strip.get() {
+        Strip::Failing { cause: Cause::Http(status), .. } => is_sign_in(status),
+        Strip::Failing { cause, .. } => cause == Cause::WebPage,
+        _ => false,
+    });
+    // It fails only in a document without an address.
+    let reload = move |_| window().location().reload().ok();
     view! {
-        <div class="chat-strip" data-shown=move || (chat.strip.get() != Strip::Nothing).then_some("")>
-            <p role="status">{sentence}</p>
-            <Show when=move || is_waiting.get() fallback=|| ()>
-                <button type="button" class="chat-strip__button" on:click=move |_| chat.retry_now()>
-                    {text(|m| m.try_now)}
-                </button>
-            </Show>
+        <div class="connection">
+            <div class="chat-strip" data-shown=move || (chat.strip.get() != Strip::Nothing).then_some("")>
+                <p role="status">{sentence}</p>
+                <Show when=move || can_try.get() fallback=|| ()>
+                    <button type="button" class="chat-strip__button" on:click=move |_| chat.retry_now()>
+                        {text(|m| m.try_now)}
+                    </button>
+                </Show>
+                <Show when=move || can_reload.get() fallback=|| ()>
+                    <button type="button" class="chat-strip__button" on:click=move |_| { reload(()); }>
+                        {text(|m| m.reload)}
+                    </button>
+                </Show>
+            </div>
+            <p
+                class="chat-strip chat-strip--warning"
+                role="alert"
+                data-shown=move || (!chat.is_outbox_stored.get()).then_some("")
+            >
+                {move || (!chat.is_outbox_stored.get()).then(|| m.get().outbox_not_stored)}
+            </p>
         </div>
-        <p
-            class="chat-strip chat-strip--warning"
-            role="alert"
-            data-shown=move || (!chat.is_outbox_stored.get()).then_some("")
-        >
-            {move || (!chat.is_outbox_stored.get()).then(|| m.get().outbox_not_stored)}
-        </p>
     }
+}
+
+/// The reason, and the time until the next attempt.
+fn failure(m: &'static Messages, cause: Cause, seconds: Option<u64>) -> AnyView {
+    let reason = reason(m, cause);
+    let wait = seconds.map(|seconds| with_number(m.reconnecting, "{seconds}", seconds));
+    match (cause, wait) {
+        (Cause::Ended, Some(wait)) => wait,
+        (Cause::Ended, None) => m.connecting.into_any(),
+        (_, wait) => view! { {reason} {wait.map(|wait| view! { " " {wait} })} }.into_any(),
+    }
+}
+
+/// What happened, what becomes of a person's words, and what they can do.
+fn reason(m: &Messages, cause: Cause) -> String {
+    let http = |template: &'static str, status: u16| fill(template, &[("status", &status.to_string())]);
+    let sentence = match cause {
+        Cause::Ended => m.connecting,
+        Cause::Unreachable => m.link_unreachable,
+        Cause::Silent => m.link_silent,
+        Cause::StreamSilent => m.link_stream_silent,
+        Cause::Http(status) if is_sign_in(status) => m.link_sign_in,
+        Cause::Http(status @ 404) => return http(m.link_not_found, status),
+        Cause::Http(status @ 502..=504) => return http(m.link_gateway, status),
+        Cause::Http(status) => return http(m.link_http, status),
+        Cause::WebPage => m.link_web_page,
+        Cause::Broken => m.link_broken,
+        Cause::Busy => m.link_busy,
+        Cause::TooManyStreams => m.link_too_many,
+    };
+    sentence.to_owned()
+}
+
+/// Whether a proxy's answer asks for a sign-in: a redirect, or a refusal. Proxies differ in which of them they give.
+fn is_sign_in(status: u16) -> bool {
+    matches!(status, 300..=399 | 401 | 403 | 407 | 511)
 }
 
 /// A sentence with a changing number, which screen readers leave out: they would read out every change.
@@ -48,5 +99,38 @@ fn with_number(template: &'static str, placeholder: &str, number: u64) -> AnyVie
             view! { {before} <span aria-hidden="true">{number}</span> {after} }.into_any()
         }
         None => fill(template, &[]).into_any(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::i18n::Language;
+
+    #[test]
+    fn every_cause_has_a_sentence_of_its_own() {
+        let causes = [
+            Cause::Ended,
+            Cause::Unreachable,
+            Cause::Silent,
+            Cause::StreamSilent,
+            Cause::Http(302),
+            Cause::Http(404),
+            Cause::Http(502),
+            Cause::Http(429),
+            Cause::WebPage,
+            Cause::Broken,
+            Cause::Busy,
+            Cause::TooManyStreams,
+        ];
+        for language in Language::ALL {
+            let m = language.messages();
+            let sentences: BTreeSet<String> = causes.into_iter().map(|cause| reason(m, cause)).collect();
+            assert_eq!(sentences.len(), causes.len());
+            assert!(sentences.iter().all(|sentence| !sentence.contains('{')), "{sentences:?}");
+            assert_eq!(reason(m, Cause::Http(401)), reason(m, Cause::Http(302)));
+        }
     }
 }

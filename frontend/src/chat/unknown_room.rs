@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{conversation::BackButton, store::use_chat, strip::ConnectionStrip};
+use super::{conversation::BackButton, store::use_chat};
 use crate::{
     i18n::{fill, text, use_messages},
     route::Route,
@@ -22,7 +22,6 @@ pub(crate) fn UnknownRoom(
             <header class="chat-room__head">
                 <BackButton back />
             </header>
-            <ConnectionStrip />
             <div class="chat-unknown">
                 <h1>{text(|m| m.room_unknown_title)}</h1>
                 <p>{text(|m| m.room_unknown_text)}</p>

@@ -18,10 +18,12 @@ use crate::backoff::Backoff;
 pub struct SubscriptionOptions {
     pub(super) backoff: Backoff,
     pub(super) idle_timeout: Duration,
+    pub(super) first_message_timeout: Option<Duration>,
     pub(super) probe_timeout: Duration,
     pub(super) healthy_after: Duration,
     pub(super) non_grpc_timeout: Duration,
     pub(super) finish_on_ok: bool,
+    pub(super) try_offline: bool,
 }
 
 impl Default for SubscriptionOptions {
@@ -29,10 +31,12 @@ impl Default for SubscriptionOptions {
         Self {
             backoff: Backoff::default(),
             idle_timeout: Duration::from_secs(45),
+            first_message_timeout: None,
             probe_timeout: Duration::from_secs(5),
             healthy_after: Duration::from_secs(10),
             non_grpc_timeout: Duration::MAX,
             finish_on_ok: false,
+            try_offline: false,
         }
     }
 }
@@ -54,6 +58,14 @@ impl SubscriptionOptions {
     /// that sends no heartbeats.
     pub fn idle_timeout(mut self, timeout: Duration) -> Self {
         self.idle_timeout = timeout;
+        self
+    }
+
+    /// The longest time from the start of an attempt to its first message, for a server that greets at once. It finds
+    /// a proxy that buffers, and a dead connection that the browser uses again. Doubles with each attempt in a row that
+    /// exceeds it, up to the idle timeout, so that a slow network connects, too. The idle timeout by default.
+    pub fn first_message_timeout(mut self, timeout: Duration) -> Self {
+        self.first_message_timeout = Some(timeout);
         self
     }
 
@@ -84,6 +96,13 @@ impl SubscriptionOptions {
     /// [`Shutdown`](crate::State::Shutdown) with the status OK. By default it does not, and calls the server again.
     pub fn finish_on_ok(mut self, finish: bool) -> Self {
         self.finish_on_ok = finish;
+        self
+    }
+
+    /// Whether attempts are made although the browser reports that there is no network; false by default. Some browsers
+    /// report that wrongly, for example behind virtual network adapters.
+    pub fn try_offline(mut self, try_offline: bool) -> Self {
+        self.try_offline = try_offline;
         self
     }
 }

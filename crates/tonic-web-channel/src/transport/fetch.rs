@@ -36,7 +36,8 @@ use crate::web::{self, GrpcWeb};
 /// - Responses are never taken from a cache or stored in one.
 /// - Over HTTP/1.1 browsers open six connections to a host, and an open stream holds one. A call that waits for a
 ///   connection is reported as [`Warning`](crate::observe::CallEventKind::Warning), and once on the console.
-/// - [`Error::Offline`] is the browser's verdict before a call is sent, except for servers on this machine.
+/// - Calls are sent also when the browser reports that there is no network, because some report it wrongly. The report is
+///   in the [`Error::Fetch`] of a call that fails.
 ///
 /// The body of a response is gRPC-Web as it came. The [`Channel`](crate::Channel) reads it.
 #[derive(Clone)]
@@ -50,8 +51,6 @@ struct Inner {
     connections: Rc<Connections>,
     /// Prefix of every call's URL: the origin and a path without a slash at its end.
     base: String,
-    /// Whether the server is on this machine, which needs no network.
-    loopback: bool,
     /// Encodes bodies in the text format. A function pointer, so that the linker drops the encoder when it is unused.
     to_text: Option<fn(&[u8]) -> String>,
     cookies: Cookies,
@@ -65,7 +64,6 @@ impl Fetch {
         Self::of(Inner {
             base: format!("{origin}{}", uri.path().trim_end_matches('/')),
             connections: Connections::to(&origin),
-            loopback: is_loopback(authority),
             to_text: None,
             cookies: Cookies::default(),
         })
@@ -112,9 +110,6 @@ impl fmt::Debug for Fetch {
 impl Inner {
     /// Resolves when the head of the response has come.
     async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
-        if !self.loopback && offline() {
-            return Err(Error::Offline.into());
-        }
         let (parts, body) = request.into_parts();
         let mut body = web::collect(body).await?;
         if let Some(to_text) = self.to_text {
@@ -142,15 +137,4 @@ impl Inner {
         let origin = self.connections.origin().to_owned();
         Error::Fetch { origin, reason, offline: offline() }
     }
-}
-
-/// Whether a server at `authority` is on this machine, judged by the name: a parser of addresses weighs more in a page
-/// than it is worth here.
-fn is_loopback(authority: &str) -> bool {
-    let port = authority.bytes().rposition(|byte| byte == b':' || byte == b']');
-    let host = match port {
-        Some(at) if authority.as_bytes()[at] == b':' => &authority[..at],
-        _ => authority,
-    };
-    host == "localhost" || host.ends_with(".localhost") || host.starts_with("127.") || host == "[::1]"
 }

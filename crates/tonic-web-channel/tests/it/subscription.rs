@@ -298,6 +298,48 @@ async fn idle_timeout_limits_the_wait_for_headers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn first_message_is_due_before_the_idle_timeout() {
+    let options = options().first_message_timeout(Duration::from_secs(5));
+    let (_silent, opens) = accepted();
+    let (living, speaks) = accepted();
+    let (mut updates, _handle) = subscribe_with(options, vec![opens, Attempt::NoAnswer, speaks]);
+    let start = Instant::now();
+    let State::TransientFailure { status, .. } = failure(&mut updates).await else { unreachable!() };
+    assert_eq!(start.elapsed().as_secs(), 5, "of the headers alone");
+    assert_eq!(Error::from_status(&status), Some(&Error::Idle { timeout: Duration::from_secs(5) }));
+
+    // The wait was long enough, so the next attempt starts at once; it has twice the time.
+    failure(&mut updates).await;
+    assert_eq!(start.elapsed().as_secs(), 15);
+
+    expect(&mut updates, &["connecting", "ready"]).await;
+    living.send(Ok(1)).await.unwrap();
+    expect(&mut updates, &["1"]).await;
+    let last = Instant::now();
+    failure(&mut updates).await;
+    assert_eq!(last.elapsed().as_secs(), IDLE_TIMEOUT.as_secs());
+}
+
+/// The next failure of a connection.
+async fn failure(updates: &mut Subscription<u32>) -> State {
+    loop {
+        match updates.next().await {
+            Some(Update::State(state @ State::TransientFailure { .. })) => return state,
+            Some(_) => {}
+            None => panic!("the subscription ended"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_go_on_offline_on_request() {
+    let (_open, attempt) = accepted();
+    let (mut updates, handle) = subscribe_with(options().try_offline(true), vec![unavailable(), attempt]);
+    handle.set_online(false);
+    expect(&mut updates, &["connecting", "waiting 1 Unavailable", "connecting", "ready"]).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn probe_ends_a_dead_connection_and_keeps_a_live_one() {
     let (living, attempt) = accepted();
     let (mut updates, handle) = subscribe(vec![attempt]);

@@ -57,6 +57,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
             Effect::LoadHistory { page, .. } => format!("load {page:?}"),
             Effect::ShowUser(user) => format!("user {:?}", user.as_ref().map(|user| user.id.as_str())),
             Effect::WakeAfter(wait) => format!("wake {}", wait.as_millis()),
+            Effect::ProbeStream(timeout) => format!("probe {}", timeout.as_millis()),
             Effect::ReconnectAfter(wait) => format!("reconnect {}", wait.as_millis()),
             other => format!("{other:?}"),
         })
@@ -69,13 +70,18 @@ fn write(model: &mut ChatModel, operation: u128, at_ms: i64) -> Vec<String> {
 }
 
 fn failure(code: Code, pushback: Option<Duration>) -> SendFailure {
-    SendFailure { code, message: String::new(), pushback }
+    SendFailure { code, cause: None, message: String::new(), pushback }
+}
+
+/// A failure by something other than the server.
+fn unanswered(code: Code, cause: Cause) -> SendFailure {
+    SendFailure { code, cause: Some(cause), message: String::new(), pushback: None }
 }
 
 #[test]
 fn a_signed_in_user_loads_the_outbox_and_subscribes() {
     let mut model = ChatModel::new(true, now(0));
-    assert_eq!(names(&model.finish(now(0))), ["FindSession", "wake 300"]);
+    assert_eq!(names(&model.finish(now(0))), ["FindSession", "wake 1000"]);
     model.sign_in(user("me"), now(0));
     let effects = names(&model.finish(now(0)));
     assert_eq!(effects[..3], ["LoadOutbox", "Subscribe", "user Some(\"me\")"]);
@@ -92,7 +98,7 @@ fn nothing_is_due_while_connected() {
 #[test]
 fn a_message_is_in_storage_before_it_is_sent() {
     let mut model = connected();
-    assert_eq!(write(&mut model, 1, 0), ["store 1", "send 1"]);
+    assert_eq!(write(&mut model, 1, 0), ["store 1", "probe 5000", "send 1"]);
     assert_eq!(write(&mut model, 2, 0), ["store 1"], "one at a time");
 }
 
@@ -101,11 +107,11 @@ fn a_sent_message_leaves_the_storage_and_the_next_one_is_sent() {
     let mut model = connected();
     model.write(Uuid::from_u128(1), ROOM, "text", now(0));
     let effects = model.finish(now(0));
-    let [Effect::Store(_), Effect::Send(message)] = &effects[..] else { panic!("{effects:?}") };
+    let [Effect::Store(_), Effect::ProbeStream(_), Effect::Send(message)] = &effects[..] else { panic!("{effects:?}") };
     write(&mut model, 2, 0);
     let response = pb::SendMessageResponse { seq: 1, epoch: 7, ..Default::default() };
     model.sent(message, &response, now(0));
-    assert_eq!(names(&model.finish(now(0))), ["store 1", "store 1", "send 2"]);
+    assert_eq!(names(&model.finish(now(0))), ["store 1", "store 1", "probe 5000", "send 2"]);
 }
 
 #[test]
@@ -114,21 +120,79 @@ fn a_message_sent_after_the_session_ended_leaves_the_storage() {
     model.write(Uuid::from_u128(1), ROOM, "text", now(0));
     let effects = model.finish(now(0));
     let Some(Effect::Send(message)) = effects.last() else { panic!("{effects:?}") };
-    model.end_session(true);
+    model.end_session(true, now(0));
     model.finish(now(0));
     model.sent(message, &pb::SendMessageResponse::default(), now(0));
     assert_eq!(names(&model.finish(now(0))), ["store 1"]);
 }
 
 #[test]
-fn messages_wait_while_offline() {
+fn a_message_is_tried_although_the_browser_reports_no_network() {
     let mut model = connected();
     model.set_online(false, now(0));
+    assert_eq!(names(&model.finish(now(0))), ["WakeStream"]);
+    assert_eq!(model.strip(now(0)), Strip::Offline);
+    assert_eq!(write(&mut model, 1, 1_000), ["store 1", "probe 5000", "send 1"]);
+    model.sent(&model.state().outbox.all()[0].clone(), &pb::SendMessageResponse::default(), now(1_100));
+    assert_eq!(model.strip(now(1_100)), Strip::Nothing, "the report was wrong");
+}
+
+#[test]
+fn an_answer_without_grpc_refuses_no_message_and_ends_no_session() {
+    for (code, http) in [(Code::Unauthenticated, 401), (Code::PermissionDenied, 403), (Code::Unimplemented, 404)] {
+        let mut model = connected();
+        write(&mut model, 1, 0);
+        for _ in 0..20 {
+            model.send_failed(Uuid::from_u128(1), &unanswered(code, Cause::Http(http)), now(0));
+            assert_eq!(names(&model.finish(now(0))), ["ResumeOutboxLater"]);
+            assert_eq!(model.strip(now(0)), Strip::Failing { cause: Cause::Http(http), seconds: None });
+            model.resume_outbox(now(0));
+            assert_eq!(names(&model.finish(now(0))), ["probe 5000", "send 1"]);
+        }
+        assert_eq!(model.phase(), Phase::SignedIn);
+    }
+}
+
+#[test]
+fn messages_wait_for_the_connection_and_follow_its_return() {
+    let mut model = connected();
+    let cause = Cause::Unreachable;
+    model.set_link(Link::Waiting { until_ms: 900.0, cause }, now(0));
     model.finish(now(0));
-    assert_eq!(write(&mut model, 1, 1_000), ["store 1"]);
-    model.set_online(true, now(1_000));
+    assert_eq!(write(&mut model, 1, 0), ["store 1", "wake 300"]);
+    model.set_link(Link::Connecting, now(900));
+    model.finish(now(900));
+    model.apply_frame(frame(Frame::Hello(pb::Hello::default())), now(1_000));
+    model.set_link(Link::CatchingUp, now(1_000));
     model.resume_outbox(now(1_000));
-    assert_eq!(names(&model.finish(now(1_000))), ["send 1"]);
+    assert_eq!(names(&model.finish(now(1_000)))[..2], ["probe 5000", "send 1"]);
+}
+
+#[test]
+fn try_now_starts_an_attempt_in_every_state() {
+    let mut model = ChatModel::new(false, now(0));
+    model.finish(now(0));
+    model.retry_now(now(0));
+    assert_eq!(names(&model.finish(now(0)))[..1], ["FindSession"]);
+    model.sign_in(user("me"), now(0));
+    model.finish(now(0));
+    model.retry_now(now(0));
+    assert_eq!(names(&model.finish(now(0)))[..1], ["reconnect 0"], "the attempt may be on a dead connection");
+    model.set_link(Link::Waiting { until_ms: 900.0, cause: Cause::Unreachable }, now(0));
+    model.retry_now(now(0));
+    assert_eq!(names(&model.finish(now(0)))[..1], ["ReconnectNow"]);
+}
+
+#[test]
+fn a_silent_attempt_is_checked_and_starts_again_when_the_server_answers() {
+    let mut model = ChatModel::new(true, now(0));
+    model.sign_in(user("me"), now(0));
+    model.finish(now(0));
+    assert_eq!(names(&model.finish(now(1_500))), ["CheckServer"]);
+    model.server_checked(Some(Cause::Silent), now(3_500));
+    assert_eq!(names(&model.finish(now(3_500))), ["CheckServer"]);
+    model.server_checked(None, now(4_000));
+    assert_eq!(names(&model.finish(now(4_000)))[..1], ["reconnect 0"]);
 }
 
 #[test]
@@ -138,7 +202,7 @@ fn a_transient_failure_resumes_the_outbox_later() {
     model.send_failed(Uuid::from_u128(1), &failure(Code::Unavailable, None), now(0));
     assert_eq!(names(&model.finish(now(0))), ["ResumeOutboxLater"]);
     model.resume_outbox(now(0));
-    assert_eq!(names(&model.finish(now(0))), ["send 1"]);
+    assert_eq!(names(&model.finish(now(0))), ["probe 5000", "send 1"]);
 }
 
 #[test]
@@ -150,7 +214,7 @@ fn a_pushback_is_counted_down_and_ends_with_an_attempt() {
     assert_eq!(names(&model.finish(now(0))), ["wake 200"]);
     assert_eq!(model.pushback_left_ms(now(200)), Some(1_000));
     assert_eq!(names(&model.finish(now(200))), ["wake 1000"]);
-    assert_eq!(names(&model.finish(now(1_200))), ["send 1"]);
+    assert_eq!(names(&model.finish(now(1_200))), ["probe 5000", "send 1"]);
 }
 
 #[test]

@@ -183,7 +183,7 @@ fn pushback_ms(millis: u32) -> SendFailure {
 }
 
 fn failure(code: Code, message: &str) -> SendFailure {
-    SendFailure { code, message: message.to_owned(), pushback: None }
+    SendFailure { code, cause: None, message: message.to_owned(), pushback: None }
 }
 
 #[test]
