@@ -2,7 +2,7 @@
 //! by [`Chat::act`].
 
 mod cause;
-pub(super) mod drafts;
+pub(super) mod identity;
 mod outbox_storage;
 mod session;
 
@@ -106,13 +106,6 @@ pub(super) fn run(chat: Chat, effect: Effect) {
         Effect::WakeAfter(delay) => wake_after(chat, delay),
         Effect::ShowUser(user) => chat.show_user(user),
     }
-}
-
-/// Joins under a name; the browser keeps the session's cookie.
-pub(super) async fn join(chat: Chat, name: String) -> Result<(), Status> {
-    let response = api(chat).join(pb::JoinRequest { name, return_token: false }).await?;
-    chat.act(|model, now| model.sign_in(response.user.unwrap_or_default(), now));
-    Ok(())
 }
 
 /// Creates a room. Returns its id.
@@ -296,7 +289,12 @@ async fn send(chat: Chat, message: PendingMessage) {
 fn send_failure(status: &Status) -> SendFailure {
     let cause = cause(status);
     let message = if cause.is_none() { status.message().to_owned() } else { String::new() };
-    SendFailure { code: status.code(), cause, message, pushback: tonic_web_channel::retry::retry_after(status) }
+    SendFailure {
+        code: status.code(),
+        cause,
+        message,
+        pushback: tonic_web_channel::retry::retry_after(status),
+    }
 }
 
 async fn mark_read(chat: Chat, room_id: String, seq: u64) {

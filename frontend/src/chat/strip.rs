@@ -21,8 +21,9 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
             Strip::Failing { cause, seconds } => Some(failure(m, cause, seconds)),
         }
     };
-    let can_try =
-        Memo::new(move |_| matches!(chat.strip.get(), Strip::Connecting | Strip::Offline | Strip::Failing { .. }));
+    let can_try = Memo::new(move |_| {
+        matches!(chat.strip.get(), Strip::Connecting | Strip::Offline | Strip::Failing { .. })
+    });
     let can_reload = Memo::new(move |_| match chat.strip.get() {
         Strip::Failing { cause: Cause::Http(status), .. } => is_sign_in(status),
         Strip::Failing { cause, .. } => cause == Cause::WebPage,
