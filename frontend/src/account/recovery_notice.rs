@@ -1,6 +1,7 @@
 //! The recovery code after joining, above the page until it is put away.
 
 use leptos::{html, prelude::*};
+use wasm_bindgen::JsCast as _;
 
 use super::code_form::CodeForm;
 use crate::session_context::SessionContext;
@@ -15,9 +16,8 @@ pub(crate) fn RecoveryNotice() -> impl IntoView {
             .get_untracked()
             .is_some_and(|notice| notice.contains(document().active_element().map(Into::into).as_ref()));
         session.recovery_code.set(None);
-        // The focus must not fall to the document.
-        if let Some(main) = document().get_element_by_id("main").filter(|_| had_focus) {
-            focus(&main);
+        if had_focus {
+            focus_on_page();
         }
     });
     view! {
@@ -30,9 +30,14 @@ pub(crate) fn RecoveryNotice() -> impl IntoView {
     }
 }
 
-fn focus(element: &web_sys::Element) {
-    use wasm_bindgen::JsCast as _;
-    if let Some(element) = element.dyn_ref::<web_sys::HtmlElement>() {
+/// Moves the focus to the field for a message, so that it does not fall to the document. On a touch screen, where that would show
+/// the keyboard, and where there is no field, to the page.
+fn focus_on_page() {
+    let has_mouse =
+        window().match_media("(pointer: fine)").ok().flatten().is_some_and(|query| query.matches());
+    let field = document().query_selector("#main textarea").ok().flatten().filter(|_| has_mouse);
+    let element = field.or_else(|| document().get_element_by_id("main"));
+    if let Some(element) = element.and_then(|element| element.dyn_into::<web_sys::HtmlElement>().ok()) {
         // An element with a tab index takes the focus.
         element.focus().ok();
     }

@@ -744,10 +744,10 @@ pub mod chat_service_client {
         ///
         /// Idempotent with `operation_id` and `retry_secret`: for ten minutes, a repeat
         /// with both and the same name returns the same user, with a new session and a
-        /// new recovery code in place of those that the first answer had. Without them,
-        /// a repeat finds the name taken by the session that the first call may have
-        /// created. A session that is not used within ten minutes is removed, and its
-        /// name is free again.
+        /// new recovery code in place of those that the first answer had. Clients that
+        /// repeat calls have to send both: without them, a repeat finds the name taken by
+        /// the session that the first call may have created. A session that is not used
+        /// within ten minutes is removed, and its name is free again.
         pub async fn join(
             &mut self,
             request: impl tonic::IntoRequest<super::JoinRequest>,
