@@ -20,6 +20,8 @@ pub enum Fault {
     Response(Vec<u8>),
     /// The connection is closed without a response.
     Close,
+    /// The server gets the request, and its response is lost.
+    LoseResponse,
 }
 
 /// Passes requests on to a server, and responses back unless a fault replaces them. Runs until this program ends.
@@ -92,11 +94,12 @@ fn pass(browser: TcpStream, server: SocketAddr, method: &str, fault: &Mutex<Faul
     match fault {
         Fault::Close => {}
         Fault::Response(response) => browser.write_all(&response)?,
+        Fault::LoseResponse => {
+            let mut server = send(server, &head, &body)?;
+            std::io::copy(&mut server, &mut std::io::sink())?;
+        }
         Fault::None => {
-            let mut server = TcpStream::connect(server)?;
-            server.write_all(&head)?;
-            server.write_all(b"connection: close\r\n\r\n")?;
-            server.write_all(&body)?;
+            let mut server = send(server, &head, &body)?;
             std::io::copy(&mut server, &mut browser)?;
         }
     }
@@ -104,4 +107,12 @@ fn pass(browser: TcpStream, server: SocketAddr, method: &str, fault: &Mutex<Faul
     // Closing with unread bytes would reset the connection, and the response would be lost.
     std::io::copy(&mut reader, &mut std::io::sink())?;
     Ok(())
+}
+
+fn send(server: SocketAddr, head: &[u8], body: &[u8]) -> std::io::Result<TcpStream> {
+    let mut server = TcpStream::connect(server)?;
+    server.write_all(head)?;
+    server.write_all(b"connection: close\r\n\r\n")?;
+    server.write_all(body)?;
+    Ok(server)
 }
