@@ -14,6 +14,7 @@ use proto::chat::v1::{self as pb};
 use proto::limits::chat::{MAX_MESSAGE_CHARS, MAX_PAGE_EVENTS, MAX_ROOMS};
 use tempfile::TempDir;
 
+use super::credentials::JoinAttempt;
 use super::device::Device;
 use super::directory::Room;
 use super::error::ChatError;

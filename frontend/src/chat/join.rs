@@ -14,24 +14,22 @@ pub(crate) fn JoinView(
     /// Whether a session has just ended.
     session_ended: bool,
 ) -> impl IntoView {
-    // `None` until a person has chosen: only then does the form take the focus by itself.
-    let chosen = RwSignal::new(None::<bool>);
-    let recovers = move || chosen.get() == Some(true);
-    let other = text(|m| m.recovery_have);
-    let back = text(|m| m.recovery_new_name);
+    let recovers = RwSignal::new(false);
+    let to_recover = text(|m| m.recovery_have);
+    let to_join = text(|m| m.recovery_new_name);
     view! {
         <div class="chat-join">
             <div class="chat-join__forms">
-                {move || match chosen.get() {
-                    Some(true) => view! { <RecoverForm /> }.into_any(),
-                    before => view! { <NewNameForm session_ended takes_focus=before.is_some() /> }.into_any(),
+                {move || match recovers.get() {
+                    true => view! { <RecoverForm /> }.into_any(),
+                    false => view! { <NewNameForm session_ended /> }.into_any(),
                 }}
                 <button
                     type="button"
                     class="button button--quiet"
-                    on:click=move |_| chosen.set(Some(chosen.get_untracked() != Some(true)))
+                    on:click=move |_| recovers.update(|recovers| *recovers = !*recovers)
                 >
-                    {move || if recovers() { back.get() } else { other.get() }}
+                    {move || if recovers.get() { to_join.get() } else { to_recover.get() }}
                 </button>
             </div>
         </div>

@@ -105,9 +105,6 @@ pub(super) fn NameField(
     /// Further explanation.
     #[prop(optional)]
     hint: Option<Text>,
-    /// Whether it takes the focus when the page opens.
-    #[prop(optional)]
-    autofocus: bool,
 ) -> impl IntoView {
     let m = use_messages();
     let error_id = [id, "-error"].concat();
@@ -125,7 +122,6 @@ pub(super) fn NameField(
                 id=id
                 name=name
                 autocomplete=autocomplete
-                autofocus=autofocus
                 spellcheck="false"
                 required
                 aria-invalid=move || error.with(Option::is_some).to_string()

@@ -87,6 +87,40 @@ async fn unused_session_frees_its_name_after_ten_minutes() {
 }
 
 #[tokio::test]
+async fn join_can_be_repeated_for_ten_minutes() {
+    let time = TestTime::start();
+    let chat = TestChat::open_with(|options| options.clock = time.clock());
+    let attempt = JoinAttempt::parse(&[1; 16], &[2; 16]).unwrap();
+    let join = || chat.core().join(UserName::parse("Ada").unwrap(), attempt, Device::default());
+    let first = join().await.unwrap();
+    chat.core().session(&TokenHash::of(first.token.as_str()), SOMEBODY).await.unwrap();
+    time.pass(9 * MINUTE);
+    assert_eq!(join().await.unwrap().user, first.user);
+    time.pass(2 * MINUTE);
+    assert!(matches!(join().await, Err(ChatError::NameInUse)));
+}
+
+#[tokio::test]
+async fn use_of_a_session_is_recorded_every_ten_minutes() {
+    let time = TestTime::start();
+    let chat = TestChat::open_with(|options| options.clock = time.clock());
+    let ada = chat.join("Ada").await;
+    let last_used = async || chat.core().sessions(&ada.user).await.unwrap()[0].last_used_ms;
+    let joined_ms = last_used().await;
+    time.pass(9 * MINUTE);
+    chat.core().record_use(&ada);
+    time.pass(MINUTE);
+    chat.core().record_use(&ada);
+    let recorded = async {
+        while last_used().await == joined_ms {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), recorded).await.expect("it is not recorded in time");
+    assert_eq!(last_used().await, time.wall_ms.load(Ordering::Relaxed));
+}
+
+#[tokio::test]
 async fn guests_who_left_are_removed_unless_they_have_written() {
     let time = TestTime::start();
     let chat = TestChat::open_with(|options| options.clock = time.clock());

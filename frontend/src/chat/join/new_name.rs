@@ -18,16 +18,12 @@ use crate::{
 pub(super) fn NewNameForm(
     /// Whether a session has just ended.
     session_ended: bool,
-    /// Whether it takes the focus.
-    takes_focus: bool,
 ) -> impl IntoView {
     let m = use_messages();
     let chat = use_chat();
     let session = expect_context::<SessionContext>();
     let form = NameForm::new(NameKind::User);
-    if takes_focus {
-        Effect::new(move |_| form.focus());
-    }
+    Effect::new(move |_| form.focus());
     // The last attempt: repeating one whose answer was lost gets the same user.
     let attempt = StoredValue::new(None::<JoinAttempt>);
     let join = move |name: String| {
@@ -55,14 +51,7 @@ pub(super) fn NewNameForm(
         >
             <h1>{text(|m| m.join_title)}</h1>
             <p class="chat-join__text">{explanation}</p>
-            <NameField
-                form
-                id="join-name"
-                name="name"
-                autocomplete="username"
-                autofocus=true
-                label=|m| m.your_name
-            />
+            <NameField form id="join-name" name="name" autocomplete="username" label=|m| m.your_name />
             <button class="button button--primary" aria-disabled=move || form.is_running().to_string()>
                 {text(|m| m.join)}
             </button>
