@@ -78,13 +78,7 @@ impl From<StoreError> for ChatError {
 impl From<ChatError> for Status {
     fn from(error: ChatError) -> Self {
         match error {
-            ChatError::Invalid(InvalidField { field, sentence, reason }) => {
-                let mut details = ErrorDetails::with_bad_request_violation(field, sentence.as_str());
-                if let Some(reason) = reason {
-                    details.set_error_info(reason, ERROR_DOMAIN, HashMap::new());
-                }
-                Status::with_error_details(Code::InvalidArgument, sentence, details)
-            }
+            ChatError::Invalid(field) => invalid(field),
             ChatError::NameInUse => {
                 Status::already_exists("Somebody here already uses this name. Please choose another.")
             }
@@ -130,6 +124,14 @@ impl From<ChatError> for Status {
             ChatError::Store(source) => store_failed(&source),
         }
     }
+}
+
+fn invalid(InvalidField { field, sentence, reason }: InvalidField) -> Status {
+    let mut details = ErrorDetails::with_bad_request_violation(field, sentence.as_str());
+    if let Some(reason) = reason {
+        details.set_error_info(reason, ERROR_DOMAIN, HashMap::new());
+    }
+    Status::with_error_details(Code::InvalidArgument, sentence, details)
 }
 
 /// The client must not see internal failures.
