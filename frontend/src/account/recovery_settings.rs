@@ -39,8 +39,10 @@ pub(crate) fn RecoverySettings() -> impl IntoView {
     view! {
         <section class="settings__part" aria-labelledby="recovery-title">
             <h2 id="recovery-title">{text(|m| m.recovery_code)}</h2>
-            <p class="settings__text">{text(|m| m.recovery_about)}</p>
-            {move || code.get().map(|code| view! { <CodeForm code done /> })}
+            {move || match code.get() {
+                Some(code) => view! { <CodeForm code done /> }.into_any(),
+                None => view! { <p class="settings__text">{text(|m| m.recovery_about)}</p> }.into_any(),
+            }}
             <button type="button" class="button" node_ref=button on:click=make>{text(|m| m.recovery_make)}</button>
             <p class="error" role="alert">
                 {move || failure.get().map(|failure| failure.sentence(m.get()))}

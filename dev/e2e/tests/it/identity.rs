@@ -107,6 +107,10 @@ async fn a_page_by_http_is_told_that_the_server_asks_for_https() -> Result {
         ada.visit(&world.url().replace("127.0.0.1", "chat.test")).await?;
         ada.join("Ada").await?;
         ada.contains_text(&part("form", N.join), "this server asks for https").await?;
+        // A browser ignores this header for a page by http, and says so in the console.
+        for error in ada.errors().await? {
+            assert!(error.to_string().contains("Cross-Origin-Opener-Policy"), "{error}");
+        }
         Guest::join(&world.url(), "Ada").await?;
         Ok(())
     })
@@ -143,8 +147,8 @@ async fn a_recovery_code_takes_the_name_to_another_browser() -> Result {
         let markup: [String; 3] = ada
             .run(
                 "const form = find(arguments[0].steps)[0];
-                 const [name, code] = form.querySelectorAll('input');
-                 return [name.autocomplete, code.autocomplete, name.value]",
+                 const [user, code] = form.querySelectorAll('input');
+                 return [user.autocomplete, code.autocomplete, user.value]",
                 vec![serde_json::to_value(code_form())?],
             )
             .await?;
@@ -154,7 +158,9 @@ async fn a_recovery_code_takes_the_name_to_another_browser() -> Result {
         ada.shows_stored("It does not stand in the way").await?;
         ada.click(&part("button", N.done).within(&code_form())).await?;
         ada.gone(&code_form()).await?;
-        assert_eq!(ada.focused().await?, ("textbox".to_owned(), N.message.to_owned()));
+        // At the composer, or at the page where the pointer is coarse.
+        let (role, _) = ada.focused().await?;
+        assert!(role == "textbox" || role == "main", "{role:?} has the focus");
 
         let elsewhere = world.browser("Ada elsewhere", Browser::default()).await?;
         elsewhere.open("/").await?;
