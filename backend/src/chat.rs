@@ -9,6 +9,8 @@
 //! fallen behind.
 
 pub mod clock;
+mod credentials;
+mod device;
 mod directory;
 mod encoding;
 mod error;
@@ -42,14 +44,14 @@ use self::clock::wall_ms as now_ms;
 use self::directory::Directory;
 use self::health::Health;
 use self::operations::Core;
-use self::session::SessionCache;
+use self::session::{CookieNames, SessionCache};
 use self::store::{DamageCheck, Readers};
 use self::streams::Streams;
 use self::tail::Tail;
 use self::writer::{Writer, WriterThread};
 
 pub use self::health::Fault;
-pub use self::session::{CACHED_SESSIONS, COOKIE};
+pub use self::session::CACHED_SESSIONS;
 pub use self::store::{
     CheckReport, CopyError, DATABASE_FILE, HEAD_FILE, LOCK_FILE, MAX_FINDINGS, OpenError, Restored,
     StoreError, backup, check, restore,
@@ -176,6 +178,7 @@ impl Chat {
             closing: AtomicBool::new(false),
             tail_gaps: AtomicU64::new(0),
         });
+        let cookies = CookieNames::new(&opened.database_id);
         let (path, needs_check) = (opened.path.clone(), opened.needs_check);
         let (writer, thread) = Writer::start(opened, shared.clone(), options.unused_lifetime)
             .map_err(|error| error.with_path(path.clone()))?;
@@ -186,7 +189,7 @@ impl Chat {
                 shared.health.fail(Fault::Damaged);
             })
         });
-        let core = Core { shared, writer, readers, options };
+        let core = Core { shared, writer, readers, options, cookies };
         Ok(Self {
             core: Arc::new(core),
             thread: Arc::new(Mutex::new(Some(thread))),

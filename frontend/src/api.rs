@@ -2,7 +2,7 @@
 //!
 //! Methods take and return messages of the contracts. Dropping a future or a stream cancels its call.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use grpc_inspect::frame::MAX_PAYLOAD_BYTES;
 use leptos::prelude::*;
@@ -30,6 +30,8 @@ pub(crate) const RECONNECT_BACKOFF: Backoff =
 #[derive(Clone)]
 pub(crate) struct Api {
     channel: Channel,
+    /// For calls whose messages have secrets: it captures no bytes of them for the calls panel.
+    secret: Channel,
 }
 
 /// Options of `SayHelloStreamReply`; see `helloworld.proto`.
@@ -47,13 +49,17 @@ impl Api {
         origin: &str,
         observer: impl Fn(&CallEvent) + MaybeSend + MaybeSync + 'static,
     ) -> Result<Api, tonic_web_channel::BuildError> {
-        let channel = Channel::builder(origin)
-            .methods(proto::METHODS)
-            .deadline(DEFAULT_DEADLINE)
-            .capture(MAX_PAYLOAD_BYTES)
-            .observer(observer)
-            .build()?;
-        Ok(Api { channel })
+        let observer = Arc::new(observer);
+        let channel = |captured_bytes| {
+            let observer = observer.clone();
+            Channel::builder(origin)
+                .methods(proto::METHODS)
+                .deadline(DEFAULT_DEADLINE)
+                .capture(captured_bytes)
+                .observer(move |event: &CallEvent| observer(event))
+                .build()
+        };
+        Ok(Api { channel: channel(MAX_PAYLOAD_BYTES)?, secret: channel(0)? })
     }
 
     /// `helloworld.Greeter/SayHello`.
@@ -94,7 +100,7 @@ impl Api {
 
     /// `chat.v1.ChatService/Join`. The browser keeps the session's cookie.
     pub(crate) async fn join(&self, request: pb::JoinRequest) -> Result<pb::JoinResponse, Status> {
-        Ok(self.chat().join(request).await?.into_inner())
+        Ok(self.secret_chat().join(request).await?.into_inner())
     }
 
     /// `chat.v1.ChatService/GetSession`.
@@ -104,6 +110,34 @@ impl Api {
         request.no_retry();
         request.set_timeout(timeout);
         Ok(self.chat().get_session(request).await?.into_inner())
+    }
+
+    /// `chat.v1.ChatService/Recover`. The browser keeps the session's cookie.
+    pub(crate) async fn recover(&self, request: pb::RecoverRequest) -> Result<pb::RecoverResponse, Status> {
+        Ok(self.secret_chat().recover(request).await?.into_inner())
+    }
+
+    /// `chat.v1.ChatService/NewRecoveryCode`.
+    pub(crate) async fn new_recovery_code(&self) -> Result<pb::NewRecoveryCodeResponse, Status> {
+        Ok(self.secret_chat().new_recovery_code(pb::NewRecoveryCodeRequest {}).await?.into_inner())
+    }
+
+    /// `chat.v1.ChatService/ListSessions`.
+    pub(crate) async fn list_sessions(&self) -> Result<pb::ListSessionsResponse, Status> {
+        Ok(self.chat().list_sessions(pb::ListSessionsRequest {}).await?.into_inner())
+    }
+
+    /// `chat.v1.ChatService/EndSession`.
+    pub(crate) async fn end_session(&self, session_id: String) -> Result<pb::EndSessionResponse, Status> {
+        Ok(self.chat().end_session(pb::EndSessionRequest { session_id }).await?.into_inner())
+    }
+
+    /// `chat.v1.ChatService/SignOut` of the session with this token, whatever cookie the browser has.
+    pub(crate) async fn sign_out_by_token(&self, token: &str) -> Result<(), Status> {
+        let mut request = Request::new(pb::SignOutRequest {});
+        let value = ["Bearer ", token].concat().parse().map_err(|_| Status::internal("invalid token"))?;
+        request.metadata_mut().insert("authorization", value);
+        self.secret_chat().sign_out(request).await.map(drop)
     }
 
     /// `chat.v1.ChatService/SignOut`.
@@ -172,6 +206,10 @@ impl Api {
 
     fn chat(&self) -> ChatServiceClient<Channel> {
         ChatServiceClient::new(self.channel.clone())
+    }
+
+    fn secret_chat(&self) -> ChatServiceClient<Channel> {
+        ChatServiceClient::new(self.secret.clone())
     }
 }
 

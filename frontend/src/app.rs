@@ -9,6 +9,7 @@ use tonic_web_channel::observe::CallEvent;
 
 use self::{main_view::MainView, tab_title::keep_tab_title};
 use crate::{
+    account::RecoveryNotice,
     api::Api,
     calls::{CallsPanel, provide_calls},
     chat::{ConnectionStrip, provide_chat},
@@ -47,6 +48,7 @@ pub fn App() -> impl IntoView {
             <a class="skip-link" href="#main">{text(|m| m.skip_to_content)}</a>
             <Header />
             <ConnectionStrip />
+            <RecoveryNotice />
             <MainView />
             <Show when=move || calls.is_open() fallback=|| ()>
                 <CallsPanel />

@@ -23,7 +23,7 @@ use chat_model::model::Phase;
 use leptos::prelude::*;
 
 pub(crate) use self::strip::ConnectionStrip;
-use self::{join::JoinForm, rooms_view::RoomsView, start::page_chat, store::use_chat};
+use self::{join::JoinView, rooms_view::RoomsView, start::page_chat, store::use_chat};
 use crate::{
     api::Api,
     session_context::{PageTitle, SessionContext},
@@ -56,7 +56,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
         Phase::Starting => ().into_any(),
         Phase::SignedOut { session_ended } => {
             title.room.set(None);
-            view! { <JoinForm session_ended /> }.into_any()
+            view! { <JoinView session_ended /> }.into_any()
         }
         Phase::SignedIn => view! { <RoomsView /> }.into_any(),
     }

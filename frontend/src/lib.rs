@@ -5,12 +5,15 @@
 
 #![expect(unreachable_pub, reason = "leptos' component macro makes every component's properties public")]
 
+mod account;
 mod api;
 mod app;
 mod calls;
 mod chat;
 mod choices;
+mod copy_button;
 mod dialog;
+mod drafts;
 mod duration_text;
 mod greeter;
 mod header;

@@ -3,7 +3,7 @@
 use leptos::{prelude::*, task::spawn_local};
 use proto::chat::v1::User;
 
-use crate::api::Api;
+use crate::{api::Api, drafts, storage};
 
 /// The chat's part of the header and of the tab's title. Empty while the chat is not shown.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,25 @@ pub(crate) struct SessionContext {
     pub(crate) sign_out: Callback<()>,
     /// Whether the last attempt to sign out failed.
     pub(crate) sign_out_failed: RwSignal<bool>,
+    /// The recovery code of the user who has just joined, until they put it away.
+    pub(crate) recovery_code: RwSignal<Option<String>>,
+}
+
+impl SessionContext {
+    /// A person is signed in by a form of this page.
+    pub(crate) fn entered(self, recovery_code: Option<String>) {
+        storage::remove(SIGNED_OUT_KEY);
+        self.recovery_code.set(recovery_code);
+    }
+}
+
+/// Set while the last session in this browser was ended on purpose. In the storage, because the other tabs only see that their
+/// session has ended.
+const SIGNED_OUT_KEY: &str = "chinwag.signed-out";
+
+/// Whether the last session in this browser was ended on purpose.
+pub(crate) fn has_signed_out() -> bool {
+    storage::get(SIGNED_OUT_KEY).is_some()
 }
 
 /// Provides both contexts. Call once, in the application's root.
@@ -30,8 +49,12 @@ pub(crate) fn provide_session(api: Api) {
     provide_context(PageTitle { room: RwSignal::new(None), unread: RwSignal::new(0) });
     let user = RwSignal::new(None);
     let sign_out_failed = RwSignal::new(false);
+    let recovery_code = RwSignal::new(None);
     let sign_out = Callback::new(move |()| {
         let api = api.clone();
+        let user_id = user.with_untracked(|user| user.as_ref().map(|user: &User| user.id.clone()));
+        // Before the call: the stream may end before the answer comes.
+        storage::set(SIGNED_OUT_KEY, "1");
         spawn_local(async move {
             let signed_out = match api.sign_out().await {
                 Ok(_) => true,
@@ -43,9 +66,13 @@ pub(crate) fn provide_session(api: Api) {
             };
             sign_out_failed.set(!signed_out);
             if signed_out {
+                user_id.iter().for_each(|user_id| drafts::remove_all(user_id));
+                recovery_code.set(None);
                 user.set(None);
+            } else {
+                storage::remove(SIGNED_OUT_KEY);
             }
         });
     });
-    provide_context(SessionContext { user, sign_out, sign_out_failed });
+    provide_context(SessionContext { user, sign_out, sign_out_failed, recovery_code });
 }

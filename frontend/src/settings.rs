@@ -1,8 +1,14 @@
-//! The settings page: the choices of the menu at an address of their own.
+//! The settings page: the choices of the menu at an address of their own, the recovery code and the sessions.
 
 use leptos::prelude::*;
 
-use crate::{choices::Choices, i18n::text, session_context::SessionContext, sign_out::SignOut};
+use crate::{
+    account::{RecoverySettings, SessionList},
+    choices::Choices,
+    i18n::text,
+    session_context::SessionContext,
+    sign_out::SignOut,
+};
 
 /// The settings.
 #[component]
@@ -13,6 +19,8 @@ pub(crate) fn SettingsPage() -> impl IntoView {
             <h1>{text(|m| m.settings)}</h1>
             <Choices place="settings" />
             <Show when=move || session.user.get().is_some() fallback=|| ()>
+                <RecoverySettings />
+                <SessionList />
                 <SignOut />
             </Show>
         </article>

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tonic::{Code, Status};
 use tonic_web_channel::Error;
 
-pub(crate) use self::details::{detail_types, field_violations, field_violations_in};
+pub(crate) use self::details::{detail_types, error_reason, field_violations, field_violations_in};
 use crate::{
     i18n::{Messages, fill},
     js_std,

@@ -18,6 +18,30 @@ pub mod chat {
     /// Length of an operation id, bytes. Any other: INVALID_ARGUMENT.
     pub const OPERATION_ID_BYTES: usize = 16;
 
+    /// Minimum length of a `JoinRequest.retry_secret`, bytes. Shorter: INVALID_ARGUMENT.
+    pub const MIN_RETRY_SECRET_BYTES: usize = 16;
+
+    /// Maximum length of a `JoinRequest.retry_secret`, bytes. Longer: INVALID_ARGUMENT.
+    pub const MAX_RETRY_SECRET_BYTES: usize = 64;
+
+    /// Maximum number of sessions of one user. A further one ends the one that was not used for the longest time.
+    pub const MAX_SESSIONS_PER_USER: usize = 32;
+
+    /// Domain of the `google.rpc.ErrorInfo` of a refused name.
+    pub const ERROR_DOMAIN: &str = "chat.v1";
+
+    /// Reason of the `google.rpc.ErrorInfo`: the name has no visible character.
+    pub const NAME_EMPTY: &str = "NAME_EMPTY";
+
+    /// Reason of the `google.rpc.ErrorInfo`: the name is longer than the limit.
+    pub const NAME_TOO_LONG: &str = "NAME_TOO_LONG";
+
+    /// Reason of the `google.rpc.ErrorInfo`: the name has an invisible character or a line break.
+    pub const NAME_INVISIBLE: &str = "NAME_INVISIBLE";
+
+    /// Reason of the `google.rpc.ErrorInfo`: a word of the name mixes scripts.
+    pub const NAME_MIXES_SCRIPTS: &str = "NAME_MIXES_SCRIPTS";
+
     /// Maximum number of rooms, `general` included. More: RESOURCE_EXHAUSTED.
     pub const MAX_ROOMS: usize = 1_000;
 
@@ -101,6 +125,10 @@ mod tests {
             format!("1 to {MAX_ROOM_NAME_CHARS} characters after"),
             format!("1 to {} characters (Unicode scalar values), not only", grouped(MAX_MESSAGE_CHARS)),
             format!("{OPERATION_ID_BYTES} bytes, a UUID"),
+            format!("{MIN_RETRY_SECRET_BYTES} to {MAX_RETRY_SECRET_BYTES} bytes from a cryptographic"),
+            format!("the user has {MAX_SESSIONS_PER_USER} sessions already"),
+            format!("the domain \"{ERROR_DOMAIN}\" and the reason"),
+            format!("{NAME_EMPTY}, {NAME_TOO_LONG}, {NAME_INVISIBLE} or {NAME_MIXES_SCRIPTS}"),
             format!("as many rooms as it allows ({})", grouped(MAX_ROOMS)),
             format!("more than {} cursors", grouped(MAX_CURSORS)),
             format!("as many streams open as allowed ({MAX_STREAMS_PER_USER})"),

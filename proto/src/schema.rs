@@ -49,10 +49,11 @@ mod tests {
     }
 
     #[test]
-    fn only_methods_that_are_declared_idempotent_are() {
+    fn methods_have_the_idempotency_of_the_contract() {
         let idempotency =
             |path| crate::METHODS.iter().find(|method| method.path == path).unwrap().idempotency;
-        assert_eq!(idempotency("/chat.v1.ChatService/Join"), Idempotency::Unknown);
+        assert_eq!(idempotency("/chat.v1.ChatService/ListRooms"), Idempotency::NoSideEffects);
+        assert_eq!(idempotency("/chat.v1.ChatService/Join"), Idempotency::Idempotent);
         assert_eq!(idempotency("/chat.v1.ChatService/SendMessage"), Idempotency::Idempotent);
         assert!(method("/chat.v1.ChatService/Nothing").is_none());
     }

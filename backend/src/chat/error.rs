@@ -1,8 +1,9 @@
 //! The chat's errors, and their mapping to gRPC statuses.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use proto::limits::chat::MAX_ROOMS;
+use proto::limits::chat::{ERROR_DOMAIN, MAX_ROOMS};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 
@@ -29,6 +30,8 @@ pub(super) enum ChatError {
     Invalid(#[from] InvalidField),
     #[error("somebody with a live session has this name")]
     NameInUse,
+    #[error("no user has this name and recovery code")]
+    WrongRecoveryCode,
     #[error("a room has this name")]
     RoomNameInUse,
     #[error("no such room")]
@@ -75,12 +78,12 @@ impl From<StoreError> for ChatError {
 impl From<ChatError> for Status {
     fn from(error: ChatError) -> Self {
         match error {
-            ChatError::Invalid(InvalidField { field, sentence }) => {
-                let details = ErrorDetails::with_bad_request_violation(field, sentence.as_str());
-                Status::with_error_details(Code::InvalidArgument, sentence, details)
-            }
+            ChatError::Invalid(field) => invalid(field),
             ChatError::NameInUse => {
                 Status::already_exists("Somebody here already uses this name. Please choose another.")
+            }
+            ChatError::WrongRecoveryCode => {
+                Status::permission_denied("Nobody here has this name and this recovery code.")
             }
             ChatError::RoomNameInUse => {
                 Status::already_exists("There already is a room with this name. Please choose another.")
@@ -121,6 +124,14 @@ impl From<ChatError> for Status {
             ChatError::Store(source) => store_failed(&source),
         }
     }
+}
+
+fn invalid(InvalidField { field, sentence, reason }: InvalidField) -> Status {
+    let mut details = ErrorDetails::with_bad_request_violation(field, sentence.as_str());
+    if let Some(reason) = reason {
+        details.set_error_info(reason, ERROR_DOMAIN, HashMap::new());
+    }
+    Status::with_error_details(Code::InvalidArgument, sentence, details)
 }
 
 /// The client must not see internal failures.

@@ -3,23 +3,37 @@
 //! Knows neither tonic nor the frames of streams.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::credentials::{JoinAttempt, RecoveryCode};
+use super::device::Device;
 use super::directory::Room;
 use super::encoding::EventBody;
 use super::error::ChatError;
 use super::health::Fault;
-use super::session::{Session, Token, TokenHash};
+use super::session::{CookieNames, Session, SessionView, Token, TokenHash};
 use super::store::{self, EventsPage, Purpose, Readers, Requester};
 use super::subscriber::Subscriber;
 use super::types::{
     ClientCursor, Marker, MessageText, OperationId, PageRange, Receipt, RoomId, RoomName, RoomView, User,
     UserKey, UserName,
 };
-use super::writer::{CreateRoom, EndSession, ExtendSession, Join, MarkRead, MarkUsed, SendMessage, Writer};
+use super::writer::{
+    CreateRoom, EndSession, ExtendSession, Join, MarkRead, MarkUsed, Recover, SendMessage, SetRecoveryCode,
+    StartSession, Writer,
+};
 use super::{ChatOptions, DATABASE_FILE, Shared, StoreError, random};
 use crate::error_chain::ErrorChain;
+
+/// Result of `Join`.
+#[derive(Debug)]
+pub(super) struct Joined {
+    pub(super) user: User,
+    pub(super) token: Token,
+    pub(super) code: RecoveryCode,
+}
 
 /// The chat's operations on validated input.
 #[derive(Debug)]
@@ -28,6 +42,7 @@ pub(super) struct Core {
     pub(super) writer: Writer,
     pub(super) readers: Readers,
     pub(super) options: ChatOptions,
+    pub(super) cookies: CookieNames,
 }
 
 impl Core {
@@ -53,13 +68,79 @@ impl Core {
         if self.shared.is_closing() { Err(ChatError::ShuttingDown) } else { Ok(()) }
     }
 
-    pub(super) async fn join(&self, name: UserName) -> Result<(User, Token), ChatError> {
-        let token = Token::random()?;
-        let user_id = random::id()?;
-        let join =
-            Join { user_id, name, token: TokenHash::of(token.as_str()), lifetime_ms: self.lifetime_ms() };
+    /// Creates a user with a session, or repeats that for the same attempt.
+    pub(super) async fn join(
+        &self,
+        name: UserName,
+        attempt: Option<JoinAttempt>,
+        device: Device,
+    ) -> Result<Joined, ChatError> {
+        let (token, code) = (Token::random()?, RecoveryCode::random()?);
+        let join = Join {
+            user_id: random::id()?,
+            name,
+            attempt,
+            repeatable_ms: millis(self.options.unused_lifetime),
+            recovery: code.hash(),
+            session: self.start_session(&token, device),
+        };
         let user = self.writer.write(join).await?;
+        Ok(Joined { user, token, code })
+    }
+
+    /// Creates a session for the user with this name and recovery code.
+    pub(super) async fn recover(
+        &self,
+        name: UserName,
+        code: &RecoveryCode,
+        end_others: bool,
+        device: Device,
+    ) -> Result<(User, Token), ChatError> {
+        let token = Token::random()?;
+        let session = self.start_session(&token, device);
+        let user = self.writer.write(Recover { name, recovery: code.hash(), end_others, session }).await?;
         Ok((user, token))
+    }
+
+    fn start_session(&self, token: &Token, device: Device) -> StartSession {
+        StartSession { token: TokenHash::of(token.as_str()), device, lifetime_ms: self.lifetime_ms() }
+    }
+
+    /// Replaces the user's recovery code.
+    pub(super) async fn new_recovery_code(&self, user: &User) -> Result<RecoveryCode, ChatError> {
+        let code = RecoveryCode::random()?;
+        self.writer.write(SetRecoveryCode { user: user.key, recovery: code.hash() }).await?;
+        Ok(code)
+    }
+
+    /// The user's sessions, the most recently used first.
+    pub(super) async fn sessions(&self, user: &User) -> Result<Vec<SessionView>, ChatError> {
+        let (key, now_ms) = (user.key, self.shared.clock.now_ms());
+        let query = move |connection: &_| store::sessions(connection, key, now_ms);
+        let mut sessions = self.read(Requester::User(key), Purpose::Call, query).await?;
+        let connected = self.shared.streams.connected_sessions(key);
+        for session in &mut sessions {
+            session.connected = connected.contains(&session.token);
+        }
+        Ok(sessions)
+    }
+
+    /// Ends the user's session with this public id, if there is one.
+    pub(super) async fn end_session(&self, user: &User, id: &str) -> Result<(), ChatError> {
+        let sessions = self.sessions(user).await?;
+        match sessions.into_iter().find(|session| session.token.session_id() == id) {
+            Some(session) => self.writer.write(EndSession { token: session.token, user: user.key }).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Records the use of a session, at most once in [`session::USE_INTERVAL_MS`](super::session::USE_INTERVAL_MS). Does not
+    /// wait for it: the time of the last use may be lost with a failure.
+    pub(super) fn record_use(&self, session: &Session) {
+        if session.is_use_due(self.shared.clock.now_ms()) {
+            let (writer, token) = (self.writer.clone(), session.token);
+            tokio::spawn(async move { writer.write(MarkUsed { token }).await.ok() });
+        }
     }
 
     /// The valid session with this token, if it is cached.
@@ -80,7 +161,7 @@ impl Core {
                 let query = move |connection: &_| store::session(connection, &hash);
                 let row = self.read(requester, Purpose::Call, query).await?;
                 let row = row.ok_or(ChatError::NoSession)?;
-                let session = Arc::new(Session::new(hash, row.user, row.expires_at_ms));
+                let session = Arc::new(Session::new(hash, row.user, row.expires_at_ms, row.last_used_ms));
                 if row.used || self.mark_used(hash).await? {
                     self.shared.sessions.insert(session.clone(), miss);
                 }
@@ -184,6 +265,10 @@ impl Core {
     }
 
     pub(super) fn lifetime_ms(&self) -> i64 {
-        i64::try_from(self.options.session_lifetime.as_millis()).unwrap_or(i64::MAX / 2)
+        millis(self.options.session_lifetime)
     }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX / 2)
 }

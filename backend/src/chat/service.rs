@@ -13,9 +13,11 @@ use proto::limits::chat::{DEFAULT_PAGE_EVENTS, MAX_CURSORS, MAX_PAGE_EVENTS};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Request, Response, Status};
 
+use super::credentials::{JoinAttempt, RecoveryCode};
+use super::device::Device;
 use super::error::ChatError;
-use super::operations::Core;
-use super::session::{self, RequestToken, Session, TokenHash};
+use super::operations::{Core, Joined};
+use super::session::{self, RequestToken, Session, SessionView, Token, TokenHash};
 use super::store::Requester;
 use super::types::{
     ClientCursor, InvalidField, MessageText, OperationId, PageRange, RoomId, RoomName, RoomView, UserName,
@@ -44,12 +46,13 @@ impl Service {
     async fn authenticate<T>(&self, request: &Request<T>) -> Result<Arc<Session>, ChatError> {
         self.core.check_open()?;
         let network = rates::client_network(request.extensions());
-        let Some(token) = request_token(request.metadata()) else {
+        let Some(token) = self.request_token(request.metadata()) else {
             self.rates.anonymous(network)?;
             return Err(ChatError::NoSession);
         };
         let token = TokenHash::of(token.token());
         if let Some(session) = self.core.cached_session(&token) {
+            self.core.record_use(&session);
             return Ok(session);
         }
         self.rates.check_look_up(network)?;
@@ -58,7 +61,7 @@ impl Service {
                 self.rates.unknown_token(network)?;
                 Err(ChatError::NoSession)
             }
-            found => found,
+            found => found.inspect(|session| self.core.record_use(session)),
         }
     }
 
@@ -69,16 +72,34 @@ impl Service {
         Ok(session)
     }
 
-    fn set_cookie<T>(&self, response: &mut Response<T>, token: &str, max_age_s: u64) {
-        let cookie = session::set_cookie(token, max_age_s, self.core.options.secure_cookie);
-        // Tokens are ASCII, so this cannot fail.
-        if let Ok(value) = MetadataValue::try_from(cookie) {
-            response.metadata_mut().insert("set-cookie", value);
-        }
+    fn request_token<'a>(&self, metadata: &'a MetadataMap) -> Option<RequestToken<'a>> {
+        // An unreadable `authorization` header carries no token, but it must not fall back to the cookie.
+        let authorization = metadata.get("authorization").map(|value| value.to_str().unwrap_or_default());
+        let cookies = metadata.get_all("cookie").into_iter().filter_map(|value| value.to_str().ok());
+        RequestToken::find(authorization, cookies, &self.core.cookies)
     }
 
+    /// Adds the cookie of a new session, unless the client takes its token. Returns the token for the response.
+    fn give_token<T>(&self, response: &mut Response<T>, token: &Token, return_token: bool) -> String {
+        if return_token {
+            return token.as_str().to_owned();
+        }
+        self.renew_cookie(response, token.as_str());
+        String::new()
+    }
+
+    /// The browser keeps the cookie as long as the session lives.
     fn renew_cookie<T>(&self, response: &mut Response<T>, token: &str) {
-        self.set_cookie(response, token, self.core.options.session_lifetime.as_secs());
+        let max_age_s = self.core.options.session_lifetime.as_secs();
+        add_cookie(response, self.core.cookies.set(token, max_age_s, self.core.options.secure_cookie));
+    }
+
+    fn remove_cookie<T>(&self, response: &mut Response<T>) {
+        add_cookie(response, self.core.cookies.set("", 0, self.core.options.secure_cookie));
+    }
+
+    fn remove_old_cookie<T>(&self, response: &mut Response<T>) {
+        add_cookie(response, session::remove_old_cookie(self.core.options.secure_cookie));
     }
 }
 
@@ -89,16 +110,70 @@ impl ChatService for Service {
     async fn join(&self, request: Request<pb::JoinRequest>) -> Result<Response<pb::JoinResponse>, Status> {
         self.core.check_open()?;
         let network = rates::client_network(request.extensions());
-        let pb::JoinRequest { name, return_token } = request.into_inner();
+        let device = device_of(request.metadata());
+        let pb::JoinRequest { name, return_token, operation_id, retry_secret } = request.into_inner();
         let name = UserName::parse(&name).map_err(ChatError::from)?;
+        let attempt = JoinAttempt::parse(&operation_id, &retry_secret).map_err(ChatError::from)?;
         self.rates.join(network).map_err(ChatError::from)?;
-        let (user, token) = self.core.join(name).await?;
-        let returned = if return_token { token.as_str().to_owned() } else { String::new() };
-        let mut response = Response::new(pb::JoinResponse { user: Some((&user).into()), token: returned });
-        if !return_token {
-            self.renew_cookie(&mut response, token.as_str());
-        }
+        let Joined { user, token, code } = self.core.join(name, attempt, device).await?;
+        let mut response = Response::new(pb::JoinResponse {
+            user: Some((&user).into()),
+            token: String::new(),
+            recovery_code: code.to_text(),
+            secure_cookie: self.core.options.secure_cookie,
+        });
+        response.get_mut().token = self.give_token(&mut response, &token, return_token);
         Ok(response)
+    }
+
+    async fn recover(
+        &self,
+        request: Request<pb::RecoverRequest>,
+    ) -> Result<Response<pb::RecoverResponse>, Status> {
+        self.core.check_open()?;
+        let network = rates::client_network(request.extensions());
+        let device = device_of(request.metadata());
+        let pb::RecoverRequest { name, recovery_code, end_other_sessions, return_token } =
+            request.into_inner();
+        let name = UserName::parse(&name).map_err(ChatError::from)?;
+        let code = RecoveryCode::parse(&recovery_code).map_err(ChatError::from)?;
+        self.rates.join(network).map_err(ChatError::from)?;
+        let (user, token) = self.core.recover(name, &code, end_other_sessions, device).await?;
+        let mut response = Response::new(pb::RecoverResponse {
+            user: Some((&user).into()),
+            token: String::new(),
+            secure_cookie: self.core.options.secure_cookie,
+        });
+        response.get_mut().token = self.give_token(&mut response, &token, return_token);
+        Ok(response)
+    }
+
+    async fn new_recovery_code(
+        &self,
+        request: Request<pb::NewRecoveryCodeRequest>,
+    ) -> Result<Response<pb::NewRecoveryCodeResponse>, Status> {
+        let session = self.authenticate_call(&request).await?;
+        let code = self.core.new_recovery_code(&session.user).await?;
+        Ok(Response::new(pb::NewRecoveryCodeResponse { recovery_code: code.to_text() }))
+    }
+
+    async fn list_sessions(
+        &self,
+        request: Request<pb::ListSessionsRequest>,
+    ) -> Result<Response<pb::ListSessionsResponse>, Status> {
+        let session = self.authenticate_call(&request).await?;
+        let sessions = self.core.sessions(&session.user).await?;
+        let sessions = sessions.into_iter().map(|view| listed(view, &session)).collect();
+        Ok(Response::new(pb::ListSessionsResponse { sessions }))
+    }
+
+    async fn end_session(
+        &self,
+        request: Request<pb::EndSessionRequest>,
+    ) -> Result<Response<pb::EndSessionResponse>, Status> {
+        let session = self.authenticate_call(&request).await?;
+        self.core.end_session(&session.user, &request.into_inner().session_id).await?;
+        Ok(Response::new(pb::EndSessionResponse {}))
     }
 
     async fn get_session(
@@ -112,11 +187,12 @@ impl ChatService for Service {
             extended => extended.map(|()| true)?,
         };
         let mut response = Response::new(pb::GetSessionResponse { user: Some((&session.user).into()) });
-        if let Some(RequestToken::Cookie(token)) = request_token(request.metadata())
-            && extended
-        {
-            // The browser keeps the cookie as long as the session lives.
+        let token = self.request_token(request.metadata()).filter(|_| extended);
+        if let Some(RequestToken::Cookie(token) | RequestToken::OldCookie(token)) = token {
             self.renew_cookie(&mut response, token);
+        }
+        if let Some(RequestToken::OldCookie(_)) = token {
+            self.remove_old_cookie(&mut response);
         }
         Ok(response)
     }
@@ -128,8 +204,10 @@ impl ChatService for Service {
         let session = self.authenticate_call(&request).await?;
         self.core.sign_out(&session).await?;
         let mut response = Response::new(pb::SignOutResponse {});
-        if let Some(RequestToken::Cookie(_)) = request_token(request.metadata()) {
-            self.set_cookie(&mut response, "", 0);
+        match self.request_token(request.metadata()) {
+            Some(RequestToken::Cookie(_)) => self.remove_cookie(&mut response),
+            Some(RequestToken::OldCookie(_)) => self.remove_old_cookie(&mut response),
+            Some(RequestToken::Bearer(_)) | None => {}
         }
         Ok(response)
     }
@@ -231,11 +309,28 @@ impl ChatService for Service {
     }
 }
 
-fn request_token(metadata: &MetadataMap) -> Option<RequestToken<'_>> {
-    // An unreadable `authorization` header carries no token, but it must not fall back to the cookie.
-    let authorization = metadata.get("authorization").map(|value| value.to_str().unwrap_or_default());
-    let cookies = metadata.get_all("cookie").into_iter().filter_map(|value| value.to_str().ok());
-    RequestToken::find(authorization, cookies)
+fn add_cookie<T>(response: &mut Response<T>, cookie: String) {
+    // Tokens are ASCII, so this cannot fail.
+    if let Ok(value) = MetadataValue::try_from(cookie) {
+        response.metadata_mut().append("set-cookie", value);
+    }
+}
+
+fn device_of(metadata: &MetadataMap) -> Device {
+    let user_agent = metadata.get("user-agent").and_then(|value| value.to_str().ok());
+    Device::of(user_agent.unwrap_or_default())
+}
+
+fn listed(view: SessionView, current: &Session) -> pb::Session {
+    pb::Session {
+        id: view.token.session_id(),
+        client: view.device.client,
+        system: view.device.system,
+        created_at_ms: view.created_at_ms,
+        last_used_ms: view.last_used_ms,
+        connected: view.connected,
+        current: view.token == current.token,
+    }
 }
 
 fn page_limit(limit: u32) -> Result<u32, ChatError> {

@@ -12,11 +12,16 @@ use hashlink::LruCache;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
+use super::device::Device;
 use super::random::{self, RandomError};
 use super::types::User;
 
-/// Name of the session cookie.
-pub const COOKIE: &str = "chinwag_session";
+/// Name of the session cookie of older versions, which two servers on one host shared: cookies ignore ports. Still accepted,
+/// so that the upgrade signs nobody out.
+const OLD_COOKIE: &str = "chinwag_session";
+
+/// Interval in which the use of a session is recorded once.
+pub(super) const USE_INTERVAL_MS: i64 = 10 * 60 * 1_000;
 
 /// Maximum number of cached sessions. Any other costs a query when it is used, and nothing else.
 pub const CACHED_SESSIONS: usize = 16_384;
@@ -53,6 +58,11 @@ impl TokenHash {
         Self(Sha256::digest(token.as_bytes()).into())
     }
 
+    /// A public id of the session: a part of the hash, from which the token cannot be computed.
+    pub(super) fn session_id(&self) -> String {
+        URL_SAFE_NO_PAD.encode(&self.0[..12])
+    }
+
     /// From the stored form.
     pub(super) fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -75,8 +85,10 @@ impl fmt::Debug for TokenHash {
 pub(super) enum RequestToken<'a> {
     /// `authorization: Bearer <token>`.
     Bearer(&'a str),
-    /// `cookie: chinwag_session=<token>`.
+    /// The cookie of this server.
     Cookie(&'a str),
+    /// The cookie of older versions.
+    OldCookie(&'a str),
 }
 
 impl<'a> RequestToken<'a> {
@@ -85,30 +97,57 @@ impl<'a> RequestToken<'a> {
     pub(super) fn find(
         authorization: Option<&'a str>,
         cookies: impl Iterator<Item = &'a str>,
+        names: &CookieNames,
     ) -> Option<Self> {
         if let Some(value) = authorization {
             let (scheme, token) = value.trim().split_once(' ')?;
             return scheme.eq_ignore_ascii_case("bearer").then(|| Self::Bearer(token.trim()));
         }
-        cookies
-            .flat_map(|header| header.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .find(|(name, _)| *name == COOKIE)
-            .map(|(_, token)| Self::Cookie(token))
+        let mut old = None;
+        for pair in cookies.flat_map(|header| header.split(';')) {
+            match pair.trim().split_once('=') {
+                Some((name, token)) if name == names.current => return Some(Self::Cookie(token)),
+                Some((OLD_COOKIE, token)) => old = Some(Self::OldCookie(token)),
+                _ => {}
+            }
+        }
+        old
     }
 
     /// The token.
     pub(super) fn token(&self) -> &'a str {
         match self {
-            Self::Bearer(token) | Self::Cookie(token) => token,
+            Self::Bearer(token) | Self::Cookie(token) | Self::OldCookie(token) => token,
         }
     }
 }
 
-/// The `set-cookie` value that stores `token` for `max_age_s` seconds; 0 removes the cookie.
-pub(super) fn set_cookie(token: &str, max_age_s: u64, secure: bool) -> String {
+/// The names of the session cookie.
+#[derive(Debug)]
+pub(super) struct CookieNames {
+    current: String,
+}
+
+impl CookieNames {
+    /// The names for the database with this id.
+    pub(super) fn new(database_id: &str) -> Self {
+        Self { current: format!("{OLD_COOKIE}_{database_id}") }
+    }
+
+    /// The `set-cookie` value that stores `token` for `max_age_s` seconds; 0 removes the cookie.
+    pub(super) fn set(&self, token: &str, max_age_s: u64, secure: bool) -> String {
+        set_cookie(&self.current, token, max_age_s, secure)
+    }
+}
+
+/// The `set-cookie` value that removes the cookie of older versions.
+pub(super) fn remove_old_cookie(secure: bool) -> String {
+    set_cookie(OLD_COOKIE, "", 0, secure)
+}
+
+fn set_cookie(name: &str, token: &str, max_age_s: u64, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
-    format!("{COOKIE}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={max_age_s}{secure}")
+    format!("{name}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={max_age_s}{secure}")
 }
 
 /// A valid session.
@@ -117,11 +156,23 @@ pub(super) struct Session {
     pub(super) token: TokenHash,
     pub(super) user: User,
     expires_at_ms: AtomicI64,
+    /// Time of the last recorded use.
+    recorded_use_ms: AtomicI64,
 }
 
 impl Session {
-    pub(super) fn new(token: TokenHash, user: User, expires_at_ms: i64) -> Self {
-        Self { token, user, expires_at_ms: AtomicI64::new(expires_at_ms) }
+    pub(super) fn new(token: TokenHash, user: User, expires_at_ms: i64, last_used_ms: i64) -> Self {
+        let recorded_use_ms = AtomicI64::new(last_used_ms);
+        Self { token, user, expires_at_ms: AtomicI64::new(expires_at_ms), recorded_use_ms }
+    }
+
+    /// Whether a use at `now_ms` has to be recorded. Then it counts as recorded.
+    pub(super) fn is_use_due(&self, now_ms: i64) -> bool {
+        let recorded = self.recorded_use_ms.load(Ordering::Relaxed);
+        let is_due = now_ms.saturating_sub(recorded) >= USE_INTERVAL_MS;
+        let exchange =
+            |now| self.recorded_use_ms.compare_exchange(recorded, now, Ordering::Relaxed, Ordering::Relaxed);
+        is_due && exchange(now_ms).is_ok()
     }
 
     /// Whether it has expired at `now_ms`.
@@ -133,6 +184,17 @@ impl Session {
     pub(super) fn extend(&self, expires_at_ms: i64) {
         self.expires_at_ms.fetch_max(expires_at_ms, Ordering::Relaxed);
     }
+}
+
+/// A session in the list of its user.
+#[derive(Clone, Debug)]
+pub(super) struct SessionView {
+    pub(super) token: TokenHash,
+    pub(super) device: Device,
+    pub(super) created_at_ms: i64,
+    pub(super) last_used_ms: i64,
+    /// Whether it has an open stream.
+    pub(super) connected: bool,
 }
 
 /// The most recently used sessions, at most [`CACHED_SESSIONS`].
@@ -190,33 +252,55 @@ mod tests {
 
     fn session(token: &str) -> Arc<Session> {
         let user = User { key: UserKey(1), id: "u".into(), name: "Ada".into() };
-        Arc::new(Session::new(TokenHash::of(token), user, 1_000))
+        Arc::new(Session::new(TokenHash::of(token), user, 1_000, 0))
     }
 
     #[test]
     fn authorization_header_takes_precedence_over_the_cookie() {
-        let none = std::iter::empty::<&str>;
-        let find =
-            |a: Option<&'static str>, c: &'static [&'static str]| RequestToken::find(a, c.iter().copied());
-        assert_eq!(RequestToken::find(Some("Bearer abc"), none()), Some(RequestToken::Bearer("abc")));
-        assert_eq!(RequestToken::find(Some("bearer  abc "), none()), Some(RequestToken::Bearer("abc")));
-        assert_eq!(RequestToken::find(Some("Basic abc"), none()), None);
-        assert_eq!(RequestToken::find(Some("abc"), none()), None);
-        assert_eq!(find(None, &["chinwag_session=abc"]), Some(RequestToken::Cookie("abc")));
-        assert_eq!(find(None, &["a=b; chinwag_session=abc; c=d"]), Some(RequestToken::Cookie("abc")));
-        assert_eq!(find(None, &["a=b", "chinwag_session=abc"]), Some(RequestToken::Cookie("abc")));
-        assert_eq!(find(None, &["xchinwag_session=abc"]), None);
-        assert_eq!(find(Some("Bearer t"), &["chinwag_session=abc"]), Some(RequestToken::Bearer("t")));
-        assert_eq!(find(Some("Basic t"), &["chinwag_session=abc"]), None);
+        let names = CookieNames::new("1f");
+        let find = |a: Option<&'static str>, c: &'static [&'static str]| {
+            RequestToken::find(a, c.iter().copied(), &names)
+        };
+        assert_eq!(find(Some("Bearer abc"), &[]), Some(RequestToken::Bearer("abc")));
+        assert_eq!(find(Some("bearer  abc "), &[]), Some(RequestToken::Bearer("abc")));
+        assert_eq!(find(Some("Basic abc"), &[]), None);
+        assert_eq!(find(Some("abc"), &[]), None);
+        assert_eq!(find(None, &["chinwag_session_1f=abc"]), Some(RequestToken::Cookie("abc")));
+        assert_eq!(find(None, &["a=b; chinwag_session_1f=abc; c=d"]), Some(RequestToken::Cookie("abc")));
+        assert_eq!(find(None, &["a=b", "chinwag_session_1f=abc"]), Some(RequestToken::Cookie("abc")));
+        assert_eq!(find(None, &["xchinwag_session_1f=abc"]), None);
+        assert_eq!(find(Some("Bearer t"), &["chinwag_session_1f=abc"]), Some(RequestToken::Bearer("t")));
+        assert_eq!(find(Some("Basic t"), &["chinwag_session_1f=abc"]), None);
+    }
+
+    #[test]
+    fn cookie_of_another_database_is_ignored_and_the_old_one_is_second() {
+        let names = CookieNames::new("1f");
+        let find = |c: &'static [&'static str]| RequestToken::find(None, c.iter().copied(), &names);
+        assert_eq!(find(&["chinwag_session_2e=abc"]), None);
+        assert_eq!(find(&["chinwag_session=old"]), Some(RequestToken::OldCookie("old")));
+        let both = find(&["chinwag_session=old; chinwag_session_1f=abc"]);
+        assert_eq!(both, Some(RequestToken::Cookie("abc")));
     }
 
     #[test]
     fn cookie_is_http_only_and_same_site() {
+        let names = CookieNames::new("1f");
         assert_eq!(
-            set_cookie("abc", 60, false),
-            "chinwag_session=abc; HttpOnly; SameSite=Strict; Path=/; Max-Age=60"
+            names.set("abc", 60, false),
+            "chinwag_session_1f=abc; HttpOnly; SameSite=Strict; Path=/; Max-Age=60"
         );
-        assert!(set_cookie("", 0, true).ends_with("; Max-Age=0; Secure"));
+        assert!(names.set("", 0, true).ends_with("; Max-Age=0; Secure"));
+        assert!(remove_old_cookie(false).starts_with("chinwag_session=; "));
+    }
+
+    #[test]
+    fn use_of_a_session_is_recorded_once_in_ten_minutes() {
+        let session = session("a");
+        assert!(!session.is_use_due(USE_INTERVAL_MS - 1));
+        assert!(session.is_use_due(USE_INTERVAL_MS));
+        assert!(!session.is_use_due(USE_INTERVAL_MS + 1));
+        assert!(session.is_use_due(2 * USE_INTERVAL_MS));
     }
 
     #[test]

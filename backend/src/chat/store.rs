@@ -10,11 +10,13 @@ mod error;
 mod head;
 mod identity;
 mod incarnation;
+mod names;
 mod read;
 mod readers;
 mod schema;
 mod sweep;
 mod transaction;
+mod users;
 mod write;
 
 use std::fs::{self, File, TryLockError};
@@ -34,8 +36,9 @@ pub use self::head::HEAD_FILE;
 
 pub(super) use self::damage::{DamageCheck, report as report_damage};
 pub(super) use self::head::HeadFile;
-pub(super) use self::read::{EventsPage, fingerprint_at, page, replay_page, rooms, session};
+pub(super) use self::read::{EventsPage, fingerprint_at, page, replay_page, rooms, session, sessions};
 pub(super) use self::readers::{Purpose, Readers, Requester};
+pub(super) use self::users::NewSession;
 pub(super) use self::write::{Append, RoomRow, WriteStore};
 
 /// File name of the database in the data folder.
@@ -64,6 +67,8 @@ pub(super) struct Opened {
     pub(super) store: WriteStore,
     /// The database file, for the reading connections.
     pub(super) path: PathBuf,
+    /// The database's id.
+    pub(super) database_id: String,
     /// To be held until the database is closed.
     pub(super) lock: FolderLock,
     /// The head file, for the writer's maintenance.
@@ -95,13 +100,15 @@ fn open_files(folder: &Path, path: &Path) -> Result<Opened, OpenError> {
     if schema::migrate(&mut connection)? == 0 {
         announce_new(path, head.is_some());
     }
+    names::update_keys(&mut connection)?;
+    let database_id = names::database_id(&connection)?;
     let needs_check = found != schema::Found::Nothing
         && (head.is_none() || head.and_then(|head| head.closed) != as_it_was_closed);
     let head = incarnation::begin(&mut connection, folder, head)?;
     let identity =
         Identity::of(&connection, path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
     let store = WriteStore::new(connection, identity)?;
-    Ok(Opened { store, path: path.to_owned(), lock, head, needs_check })
+    Ok(Opened { store, path: path.to_owned(), database_id, lock, head, needs_check })
 }
 
 fn announce_new(path: &Path, had_another: bool) {
@@ -222,7 +229,7 @@ mod tests {
 
             let error = open(folder.path()).unwrap_err();
 
-            assert!(matches!(error, OpenError::Newer { known: 2, .. }), "{error}");
+            assert!(matches!(error, OpenError::Newer { known: 3, .. }), "{error}");
             assert!(error.to_string().contains("left untouched"), "{error}");
             assert!((fs::read(&path).unwrap(), fs::read(&wal).ok()) == before, "the files changed");
         }

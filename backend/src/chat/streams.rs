@@ -109,6 +109,11 @@ impl Streams {
         self.by_user.lock().contains_key(&user)
     }
 
+    /// The sessions of a user that have an open stream.
+    pub(super) fn connected_sessions(&self, user: UserKey) -> Vec<TokenHash> {
+        self.by_user.lock().get(&user).into_iter().flatten().map(|mailbox| mailbox.session).collect()
+    }
+
     /// Number of open streams.
     pub(super) fn count(&self) -> usize {
         self.by_user.lock().values().map(Vec::len).sum()

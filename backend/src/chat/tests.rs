@@ -14,8 +14,11 @@ use proto::chat::v1::{self as pb};
 use proto::limits::chat::{MAX_MESSAGE_CHARS, MAX_PAGE_EVENTS, MAX_ROOMS};
 use tempfile::TempDir;
 
+use super::credentials::JoinAttempt;
+use super::device::Device;
 use super::directory::Room;
 use super::error::ChatError;
+use super::operations::Joined;
 use super::session::{Session, Token, TokenHash};
 use super::store::Requester;
 use super::types::{
@@ -60,8 +63,13 @@ impl TestChat {
     }
 
     async fn join(&self, name: &str) -> Arc<Session> {
-        let (_, token) = self.core().join(UserName::parse(name).unwrap()).await.unwrap();
+        let Joined { token, .. } = self.join_unused(name).await.unwrap();
         self.core().session(&TokenHash::of(token.as_str()), SOMEBODY).await.unwrap()
+    }
+
+    /// Joins without using the session.
+    async fn join_unused(&self, name: &str) -> Result<Joined, ChatError> {
+        self.core().join(UserName::parse(name).unwrap(), None, Device::default()).await
     }
 
     fn general(&self) -> Arc<Room> {
@@ -157,12 +165,11 @@ async fn general_exists_from_the_first_start_and_survives_a_restart() {
 #[tokio::test]
 async fn name_is_free_after_its_session_ended_or_expired() {
     let chat = TestChat::open_with(|options| options.session_lifetime = Duration::from_secs(3600));
-    let name = || UserName::parse("Ada").unwrap();
     let ada = chat.join("Ada").await;
-    assert!(matches!(chat.core().join(UserName::parse("aDA").unwrap()).await, Err(ChatError::NameInUse)));
+    assert!(matches!(chat.join_unused("aDA").await, Err(ChatError::NameInUse)));
     chat.core().sign_out(&ada).await.unwrap();
     assert!(matches!(chat.core().session(&ada.token, SOMEBODY).await, Err(ChatError::NoSession)));
-    let (second, token) = chat.core().join(name()).await.unwrap();
+    let Joined { user: second, token, .. } = chat.join_unused("Ada").await.unwrap();
     assert_ne!(second.id, ada.user.id);
 
     // Let the session expire now.
@@ -172,8 +179,8 @@ async fn name_is_free_after_its_session_ended_or_expired() {
         chat.core().session(&TokenHash::of(token.as_str()), SOMEBODY).await,
         Err(ChatError::NoSession)
     ));
-    chat.core().join(name()).await.unwrap();
-    assert!(matches!(chat.core().join(name()).await, Err(ChatError::NameInUse)));
+    chat.join_unused("Ada").await.unwrap();
+    assert!(matches!(chat.join_unused("Ada").await, Err(ChatError::NameInUse)));
 }
 
 #[tokio::test]

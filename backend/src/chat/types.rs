@@ -7,7 +7,8 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use proto::limits::chat::{
-    GENERAL_ROOM, MAX_MESSAGE_CHARS, MAX_ROOM_NAME_CHARS, MAX_USER_NAME_CHARS, OPERATION_ID_BYTES,
+    GENERAL_ROOM, MAX_MESSAGE_CHARS, MAX_ROOM_NAME_CHARS, MAX_USER_NAME_CHARS, NAME_EMPTY, NAME_INVISIBLE,
+    NAME_MIXES_SCRIPTS, NAME_TOO_LONG, OPERATION_ID_BYTES,
 };
 
 use super::text::{self, NameFault};
@@ -20,22 +21,33 @@ pub(super) struct InvalidField {
     pub(super) field: &'static str,
     /// The reason, for the user.
     pub(super) sentence: String,
+    /// The reason for programs; see the contract.
+    pub(super) reason: Option<&'static str>,
 }
 
 impl InvalidField {
     pub(super) fn new(field: &'static str, sentence: impl Into<String>) -> Self {
-        Self { field, sentence: sentence.into() }
+        Self { field, sentence: sentence.into(), reason: None }
     }
 
     fn name(subject: &str, max_chars: usize, fault: NameFault) -> Self {
-        let sentence = match fault {
-            NameFault::Empty => format!("{subject} needs at least one visible character."),
-            NameFault::TooLong => format!("{subject} can have at most {max_chars} characters."),
-            NameFault::Character => {
-                format!("{subject} cannot contain line breaks, control characters or invisible characters.")
+        let (reason, sentence) = match fault {
+            NameFault::Empty => (NAME_EMPTY, format!("{subject} needs at least one visible character.")),
+            NameFault::TooLong => {
+                (NAME_TOO_LONG, format!("{subject} can have at most {max_chars} characters."))
             }
+            NameFault::Invisible => (
+                NAME_INVISIBLE,
+                format!("{subject} cannot contain line breaks, control characters or invisible characters."),
+            ),
+            NameFault::MixesScripts => (
+                NAME_MIXES_SCRIPTS,
+                format!(
+                    "{subject} cannot mix letters of different scripts in one word, such as Latin and Cyrillic."
+                ),
+            ),
         };
-        Self { field: "name", sentence }
+        Self { field: "name", sentence, reason: Some(reason) }
     }
 }
 
@@ -209,6 +221,13 @@ pub(super) struct User {
     pub(super) name: Arc<str>,
 }
 
+impl User {
+    /// Key of the name; see [`text::name_key`].
+    pub(super) fn name_key(&self) -> String {
+        text::name_key(&self.name)
+    }
+}
+
 /// A room and its log's head as one user sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RoomView {
@@ -297,11 +316,19 @@ mod tests {
     fn refused_name_names_its_field() {
         assert_eq!(
             UserName::parse(&"x".repeat(41)).unwrap_err(),
-            InvalidField::new("name", "A name can have at most 40 characters.")
+            InvalidField {
+                field: "name",
+                sentence: "A name can have at most 40 characters.".to_owned(),
+                reason: Some(NAME_TOO_LONG),
+            }
         );
         assert_eq!(
             RoomName::parse(" ").unwrap_err(),
-            InvalidField::new("name", "A room name needs at least one visible character.")
+            InvalidField {
+                field: "name",
+                sentence: "A room name needs at least one visible character.".to_owned(),
+                reason: Some(NAME_EMPTY),
+            }
         );
         assert!(UserName::parse(&"x".repeat(40)).is_ok());
         assert!(RoomName::parse(&"界".repeat(60)).is_ok());

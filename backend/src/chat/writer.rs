@@ -6,6 +6,7 @@
 mod group;
 mod maintenance;
 mod mutations;
+mod session_mutations;
 
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -18,8 +19,9 @@ use tokio::time::timeout;
 
 use self::group::Group;
 use self::maintenance::Maintenance;
-pub(super) use self::mutations::{
-    CreateRoom, EndSession, ExtendSession, Join, MarkRead, MarkUsed, SendMessage,
+pub(super) use self::mutations::{CreateRoom, MarkRead, SendMessage};
+pub(super) use self::session_mutations::{
+    EndSession, ExtendSession, Join, MarkUsed, Recover, SetRecoveryCode, StartSession,
 };
 use super::Shared;
 use super::error::ChatError;
@@ -56,6 +58,8 @@ pub(super) trait Mutation: Sized {
 #[derive(Debug)]
 pub(super) enum Command {
     Join(Job<Join>),
+    Recover(Job<Recover>),
+    SetRecoveryCode(Job<SetRecoveryCode>),
     ExtendSession(Job<ExtendSession>),
     MarkUsed(Job<MarkUsed>),
     EndSession(Job<EndSession>),
@@ -98,7 +102,17 @@ macro_rules! commands {
         }
     };
 }
-commands!(Join, ExtendSession, MarkUsed, EndSession, CreateRoom, SendMessage, MarkRead);
+commands!(
+    Join,
+    Recover,
+    SetRecoveryCode,
+    ExtendSession,
+    MarkUsed,
+    EndSession,
+    CreateRoom,
+    SendMessage,
+    MarkRead
+);
 
 impl<I: Mutation> Job<I> {
     fn apply(&mut self, group: &mut Group) -> Result<(), StoreError> {

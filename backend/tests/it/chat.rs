@@ -12,7 +12,7 @@ use crate::chat_client::{Person, operation_id, refusal, seqs, text_of};
 use crate::support::TestServer;
 
 fn join_request(name: &str) -> pb::JoinRequest {
-    pb::JoinRequest { name: name.to_owned(), return_token: false }
+    pb::JoinRequest { name: name.to_owned(), return_token: false, ..Default::default() }
 }
 
 fn with_cookie<T>(message: T, cookie: &str) -> Request<T> {
@@ -32,6 +32,8 @@ async fn join_sets_a_session_cookie() {
     let joined = client.join(join_request(" Ada   Lovelace ")).await.unwrap();
     let cookie = set_cookie(joined.metadata()).unwrap().to_owned();
     let (pair, attributes) = cookie.split_once("; ").unwrap();
+    let (cookie_name, _) = pair.split_once('=').unwrap();
+    assert!(cookie_name.starts_with("chinwag_session_"), "{cookie_name}");
     assert_eq!(attributes, "HttpOnly; SameSite=Strict; Path=/; Max-Age=7776000");
     let joined = joined.into_inner();
     assert_eq!(joined.token, "");
@@ -46,7 +48,7 @@ async fn join_sets_a_session_cookie() {
     let signed_out = client.sign_out(with_cookie(pb::SignOutRequest {}, &mine)).await.unwrap();
     assert_eq!(
         set_cookie(signed_out.metadata()),
-        Some("chinwag_session=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0")
+        Some(format!("{cookie_name}=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0").as_str())
     );
     let status = client.get_session(with_cookie(pb::GetSessionRequest {}, &mine)).await.unwrap_err();
     assert_eq!(status.code(), Code::Unauthenticated);
@@ -56,7 +58,7 @@ async fn join_sets_a_session_cookie() {
 async fn program_gets_a_token_and_no_cookie() {
     let server = TestServer::start().await;
     let mut client = ChatServiceClient::new(server.channel());
-    let request = pb::JoinRequest { name: "Ada".to_owned(), return_token: true };
+    let request = pb::JoinRequest { name: "Ada".to_owned(), return_token: true, ..Default::default() };
     let joined = client.join(request).await.unwrap();
     assert_eq!(set_cookie(joined.metadata()), None);
     assert_eq!(joined.into_inner().token.len(), 43);

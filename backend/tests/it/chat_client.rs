@@ -41,7 +41,7 @@ pub(crate) struct Person {
 impl Person {
     /// Joins with a token.
     pub(crate) async fn join(channel: Channel, name: &str) -> Self {
-        let request = pb::JoinRequest { name: name.to_owned(), return_token: true };
+        let request = pb::JoinRequest { name: name.to_owned(), return_token: true, ..Default::default() };
         let joined = ChatServiceClient::new(channel.clone()).join(request).await.unwrap().into_inner();
         Self::with_token(channel, joined.user.unwrap(), joined.token)
     }
@@ -52,7 +52,8 @@ impl Person {
         Self { sent, ..Self::with_token(channel, self.user.clone(), self.token.clone()) }
     }
 
-    fn with_token(channel: Channel, user: pb::User, token: String) -> Self {
+    /// A session that was made elsewhere.
+    pub(crate) fn with_token(channel: Channel, user: pb::User, token: String) -> Self {
         let bearer = Bearer(format!("Bearer {token}").parse().unwrap());
         Self { client: ChatServiceClient::with_interceptor(channel, bearer), user, token, sent: 0 }
     }

@@ -6,7 +6,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use backend::chat::{Chat, ChatOptions};
+use proto::chat::v1 as pb;
+use proto::chat::v1::chat_service_client::ChatServiceClient;
+use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+use tonic::Code;
 
 use crate::chat_client::Person;
 use crate::support::program::Program;
@@ -135,6 +139,42 @@ async fn killed_migration_leaves_all_messages() {
     let mut ada = Person::join(server.channel(), "Eve").await;
     assert_eq!(ada.log("general").await.len(), 11);
     ada.send("general", "hello").await;
+}
+
+#[tokio::test]
+async fn database_of_version_1_keeps_its_users_sessions_and_names() {
+    let dir = folder();
+    let data = dir.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    make_version_1(&data);
+    let database = rusqlite::Connection::open(data.join("chinwag.db")).unwrap();
+    let token_of_ada = "token of Ada";
+    let hash = Sha256::digest(token_of_ada);
+    database.execute("UPDATE sessions SET token_hash = ?1 WHERE user = 1", [hash.as_slice()]).unwrap();
+    // Before names were compared by their looks, this one could be taken beside Bob.
+    database
+        .execute(
+            "INSERT INTO users VALUES (3, 'third', ?1, ?2, 1, 1795701351020)",
+            ["B\u{3BF}b", "b\u{3BF}b"],
+        )
+        .unwrap();
+    drop(database);
+
+    let server = Program::start_on(dir, &[]).await;
+
+    let user = pb::User { id: "FW6wu0jQ8PGD4THm".to_owned(), name: "Ada".to_owned() };
+    let mut ada = Person::with_token(server.channel(), user.clone(), token_of_ada.to_owned());
+    let session = ada.client.get_session(pb::GetSessionRequest {}).await.unwrap().into_inner();
+    assert_eq!(session.user.unwrap(), user);
+    assert_eq!(ada.log("general").await.len(), 11);
+    ada.try_send("general", vec![9; 16], "hello").await.unwrap();
+    let log = server.log();
+    assert!(log.contains("third") && log.contains("X3LLzBwF7ytZI_to"), "{log}");
+    assert!(log.contains("both keep them") && !log.contains("B\u{3BF}b"), "{log}");
+    // The names in use are compared by their looks now.
+    let join = pb::JoinRequest { name: "B0B".to_owned(), ..Default::default() };
+    let taken = ChatServiceClient::new(server.channel()).join(join).await.unwrap_err();
+    assert_eq!(taken.code(), Code::AlreadyExists);
 }
 
 #[tokio::test]

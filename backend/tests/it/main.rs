@@ -17,6 +17,7 @@ mod first_start;
 mod fsync;
 mod greeter;
 mod grpc_web;
+mod identity;
 mod older_copy;
 mod page;
 mod program;

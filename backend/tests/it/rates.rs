@@ -62,7 +62,7 @@ fn allowed(burst: usize, per_second: f64, started: Instant) -> usize {
 }
 
 async fn join(channel: Channel, name: String) -> Result<pb::JoinResponse, Status> {
-    let request = pb::JoinRequest { name, return_token: true };
+    let request = pb::JoinRequest { name, return_token: true, ..Default::default() };
     Ok(ChatServiceClient::new(channel).join(request).await?.into_inner())
 }
 
@@ -74,6 +74,27 @@ async fn joins_of_one_address_are_limited() {
 
     let joined = carried_out(&joins, "Too many people have joined from your network");
     assert!((60..=allowed(60, 0.5, started)).contains(&joined), "{joined} joined");
+}
+
+#[tokio::test]
+async fn attempts_to_recover_count_as_joins() {
+    let server = start_with(|_| {}).await;
+    let (channel, started) = (server.channel(), Instant::now());
+    let attempts = join_all((0..500).map(|guess| {
+        let mut client = ChatServiceClient::new(channel.clone());
+        let recovery_code = format!("{guess:020}");
+        async move {
+            let request = pb::RecoverRequest { name: "Ada".to_owned(), recovery_code, ..Default::default() };
+            match client.recover(request).await {
+                Err(status) if status.code() == Code::PermissionDenied => Ok(()),
+                other => other.map(drop),
+            }
+        }
+    }))
+    .await;
+
+    let tried = carried_out(&attempts, "Too many people have joined from your network");
+    assert!((60..=allowed(60, 0.5, started)).contains(&tried), "{tried} were tried");
 }
 
 #[tokio::test]
@@ -208,7 +229,7 @@ async fn calls_without_session_are_limited_while_sessions_and_health_are_served(
 async fn browser_can_read_the_retry_delay() {
     let server = start_with(|rates| rates.rate_join_address = only(1)).await;
     Person::join(server.channel(), "Ada").await;
-    let request = pb::JoinRequest { name: "Grace".to_owned(), return_token: false };
+    let request = pb::JoinRequest { name: "Grace".to_owned(), return_token: false, ..Default::default() };
     let call = web_call("application/grpc-web+proto", "/chat.v1.ChatService/Join", &request);
 
     let answer = fetch(server.addr, Http::One, call).await;

@@ -113,7 +113,7 @@ async fn announced_address_is_https_and_the_cookie_is_secure() {
     child.kill().await.unwrap();
 
     let mut server = ChildServer::start_with(&files.flags()).await;
-    let join = JoinRequest { name: "Ada".to_owned(), return_token: false };
+    let join = JoinRequest { name: "Ada".to_owned(), return_token: false, ..Default::default() };
     let call = web_call("application/grpc-web+proto", "/chat.v1.ChatService/Join", &join);
     let answer = files.fetch(&server, Http::One, call).await;
 

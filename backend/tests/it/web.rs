@@ -68,7 +68,7 @@ impl Logged {
 }
 
 fn join() -> Request<Full<Bytes>> {
-    let join = JoinRequest { name: "Ada".to_owned(), return_token: false };
+    let join = JoinRequest { name: "Ada".to_owned(), return_token: false, ..Default::default() };
     web_call("application/grpc-web+proto", "/chat.v1.ChatService/Join", &join)
 }
 

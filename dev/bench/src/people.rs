@@ -54,7 +54,10 @@ pub(crate) async fn join(channel: &Channel, count: usize) -> Result<Vec<Guest>> 
         async move {
             // Names are unique while their session lives, and rounds share a database.
             let name = Uuid::now_v7().simple().to_string();
-            let reply = client.join(JoinRequest { name, return_token: true }).await?.into_inner();
+            let reply = client
+                .join(JoinRequest { name, return_token: true, ..Default::default() })
+                .await?
+                .into_inner();
             Ok(Guest { authorization: format!("Bearer {}", reply.token).parse()? })
         }
     });

@@ -25,7 +25,7 @@ pub(crate) struct Person {
 impl Person {
     /// Joins with a token.
     pub(crate) async fn join(mut client: Client, name: &str) -> Result<Self, Status> {
-        let request = pb::JoinRequest { name: name.to_owned(), return_token: true };
+        let request = pb::JoinRequest { name: name.to_owned(), return_token: true, ..Default::default() };
         let joined = within(client.join(request)).await?;
         let authorization =
             format!("Bearer {}", joined.token).parse().map_err(|_| Status::internal("no token"))?;

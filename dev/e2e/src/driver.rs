@@ -13,8 +13,13 @@ use url::Url;
 
 use crate::{Browser, Result};
 
-/// Flags for pictures that are the same on every screen.
-const FLAGS: [&str; 1] = ["--force-device-scale-factor=1"];
+/// Flags for pictures that are the same on every screen, and for a host name that is not this machine's own: browsers trust those
+/// like https.
+const FLAGS: [&str; 3] = [
+    "--force-device-scale-factor=1",
+    "--host-resolver-rules=MAP chat.test 127.0.0.1",
+    "--disable-features=HttpsUpgrades",
+];
 
 /// A running chromedriver. The browsers that it started end with this.
 #[derive(Debug)]
@@ -49,7 +54,11 @@ impl Driver {
             "goog:chromeOptions": {
                 "binary": browser::chrome()?,
                 "args": arguments,
-                "prefs": { "intl.accept_languages": options.language },
+                "prefs": {
+                    "intl.accept_languages": options.language,
+                    // 1 allows, 2 blocks.
+                    "profile.default_content_setting_values.cookies": 1 + u8::from(options.blocks_cookies),
+                },
             },
             "goog:loggingPrefs": { "browser": "ALL", "performance": "ALL" },
         });

@@ -20,6 +20,8 @@ pub enum Fault {
     Response(Vec<u8>),
     /// The connection is closed without a response.
     Close,
+    /// The server gets the request, and its response is lost.
+    LoseResponse,
     /// They are passed on when they have ended: never, for a stream.
     Buffer,
 }
@@ -94,11 +96,12 @@ fn pass(browser: TcpStream, server: SocketAddr, method: &str, fault: &Mutex<Faul
     match fault {
         Fault::Close => {}
         Fault::Response(response) => browser.write_all(&response)?,
+        Fault::LoseResponse => {
+            let mut server = send(server, &head, &body)?;
+            std::io::copy(&mut server, &mut std::io::sink())?;
+        }
         Fault::None | Fault::Buffer => {
-            let mut server = TcpStream::connect(server)?;
-            server.write_all(&head)?;
-            server.write_all(b"connection: close\r\n\r\n")?;
-            server.write_all(&body)?;
+            let mut server = send(server, &head, &body)?;
             let mut response = Vec::new();
             if matches!(fault, Fault::Buffer) {
                 server.read_to_end(&mut response)?;
@@ -111,4 +114,12 @@ fn pass(browser: TcpStream, server: SocketAddr, method: &str, fault: &Mutex<Faul
     // Closing with unread bytes would reset the connection, and the response would be lost.
     std::io::copy(&mut reader, &mut std::io::sink())?;
     Ok(())
+}
+
+fn send(server: SocketAddr, head: &[u8], body: &[u8]) -> std::io::Result<TcpStream> {
+    let mut server = TcpStream::connect(server)?;
+    server.write_all(head)?;
+    server.write_all(b"connection: close\r\n\r\n")?;
+    server.write_all(body)?;
+    Ok(server)
 }

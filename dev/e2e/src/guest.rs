@@ -29,7 +29,7 @@ impl Guest {
     /// Joins under `name`.
     pub async fn join(url: &str, name: &str) -> Result<Guest> {
         let mut client = ChatServiceClient::new(Endpoint::from_str(url)?.connect().await?);
-        let request = JoinRequest { name: name.to_owned(), return_token: true };
+        let request = JoinRequest { name: name.to_owned(), return_token: true, ..Default::default() };
         let token = client.join(request).await?.into_inner().token;
         Ok(Guest { client, authorization: format!("Bearer {token}").parse()? })
     }

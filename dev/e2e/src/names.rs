@@ -61,6 +61,8 @@ pub struct Names {
     pub discard: &'static str,
     /// The button that leads a narrow page to the rooms.
     pub back: &'static str,
+    /// The button that puts the recovery code away after joining.
+    pub done: &'static str,
 }
 
 impl Names {
@@ -105,6 +107,7 @@ pub static ENGLISH: Names = Names {
     try_again: "Try again",
     discard: "Discard",
     back: "Back to rooms",
+    done: "Done",
 };
 
 /// In Chinese.
@@ -138,4 +141,5 @@ pub static CHINESE: Names = Names {
     try_again: "重试",
     discard: "放弃",
     back: "返回房间列表",
+    done: "完成",
 };

@@ -11,7 +11,7 @@ use anyhow::{Context as _, anyhow, bail};
 use futures_util::FutureExt as _;
 use harness::{PATIENCE, Server, TempFolder, checkout};
 
-use crate::{Page, Result, driver::Driver, files};
+use crate::{Page, Result, driver::Driver, files, part::part};
 
 /// Time limit of a scenario.
 const SCENARIO_TIMEOUT: Duration = Duration::from_secs(240);
@@ -28,11 +28,13 @@ pub struct Browser {
     pub width: u32,
     /// Height of the window, pixels.
     pub height: u32,
+    /// Whether it blocks cookies and storage.
+    pub blocks_cookies: bool,
 }
 
 impl Default for Browser {
     fn default() -> Browser {
-        Browser { language: "en-US,en", width: 1280, height: 900 }
+        Browser { language: "en-US,en", width: 1280, height: 900, blocks_cookies: false }
     }
 }
 
@@ -73,11 +75,12 @@ impl World {
         Ok(page)
     }
 
-    /// Opens a browser with a fresh profile, goes to the chat and joins.
+    /// Opens a browser with a fresh profile, goes to the chat, joins, and puts the recovery code away.
     pub async fn person(&mut self, name: &str) -> Result<Page> {
         let page = self.browser(name, Browser::default()).await?;
         page.open("/").await?;
         page.join(name).await?;
+        page.click(&part("button", page.names().done)).await?;
         Ok(page)
     }
 

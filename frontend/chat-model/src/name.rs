@@ -1,4 +1,6 @@
-//! Names of users and rooms, checked before the server is asked.
+//! Names of users and rooms, checked before the server is asked, and the server's reasons to refuse one.
+
+use proto::limits::chat as limits;
 
 /// The thing that is named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,8 +15,8 @@ impl NameKind {
     /// Longest name, in Unicode scalar values.
     fn max_chars(self) -> usize {
         match self {
-            NameKind::User => proto::limits::chat::MAX_USER_NAME_CHARS,
-            NameKind::Room => proto::limits::chat::MAX_ROOM_NAME_CHARS,
+            NameKind::User => limits::MAX_USER_NAME_CHARS,
+            NameKind::Room => limits::MAX_ROOM_NAME_CHARS,
         }
     }
 }
@@ -26,6 +28,23 @@ pub enum NameError {
     Empty,
     /// It is too long.
     TooLong,
+    /// It has an invisible character. Only the server finds that.
+    Invisible,
+    /// One of its words mixes alphabets. Only the server finds that.
+    MixesScripts,
+}
+
+impl NameError {
+    /// The server's reason, in the `google.rpc.ErrorInfo` of its refusal.
+    pub fn from_reason(reason: &str) -> Option<NameError> {
+        match reason {
+            limits::NAME_EMPTY => Some(NameError::Empty),
+            limits::NAME_TOO_LONG => Some(NameError::TooLong),
+            limits::NAME_INVISIBLE => Some(NameError::Invisible),
+            limits::NAME_MIXES_SCRIPTS => Some(NameError::MixesScripts),
+            _ => None,
+        }
+    }
 }
 
 /// Checks a name. Like the server, it counts a run of white space as one character.

@@ -7,8 +7,12 @@ use chat_model::length::{LengthBudget, text_to_send};
 use leptos::{ev, html, prelude::*};
 
 use self::length_line::LengthLine;
-use super::{effects::drafts, store::use_chat};
-use crate::i18n::{fill, text, use_messages};
+use super::store::use_chat;
+use crate::{
+    drafts::Draft,
+    i18n::{fill, text, use_messages},
+    session_context::SessionContext,
+};
 
 /// The composer of one room.
 #[component]
@@ -23,13 +27,15 @@ pub(crate) fn Composer(
     let m = use_messages();
     let chat = use_chat();
     let element = NodeRef::<html::Textarea>::new();
-    let budget = prepare(element, &room_id);
+    let user = expect_context::<SessionContext>().user.get_untracked().unwrap_or_default();
+    let draft = StoredValue::new(Draft::new(&user.id, &room_id));
+    let budget = prepare(element, draft);
     let room_id = StoredValue::new(room_id);
     let changed = move || {
         if let Some(element) = element.get_untracked() {
             let text = element.value();
             budget.set(LengthBudget::of(&text));
-            room_id.with_value(|room_id| drafts::save(room_id, &text));
+            draft.with_value(|draft| draft.save(&text));
             field::fit_height(&element);
         }
     };
@@ -80,11 +86,20 @@ pub(crate) fn Composer(
 }
 
 /// Loads the draft into the field, and fits the field to its text. Returns the length budget of the text.
-fn prepare(element: NodeRef<html::Textarea>, room_id: &str) -> RwSignal<LengthBudget> {
-    let draft = drafts::load(room_id);
-    let budget = RwSignal::new(LengthBudget::of(&draft));
+fn prepare(element: NodeRef<html::Textarea>, draft: StoredValue<Draft>) -> RwSignal<LengthBudget> {
+    let text = draft.with_value(Draft::load);
+    let budget = RwSignal::new(LengthBudget::of(&text));
+    // A text that another tab has sent must not come back as a draft of this one.
+    let show = move |text: String| {
+        if let Some(element) = element.get_untracked().filter(|element| element.value() != text) {
+            element.set_value(&text);
+            budget.set(LengthBudget::of(&text));
+            field::fit_height(&element);
+        }
+    };
+    draft.with_value(|draft| draft.follow(show));
     element.on_load(move |element| {
-        element.set_value(&draft);
+        element.set_value(&text);
         field::fit_height(&element);
         if field::has_mouse() {
             // A field in the document takes the focus.

@@ -2,7 +2,7 @@
 //! by [`Chat::act`].
 
 mod cause;
-pub(super) mod drafts;
+pub(super) mod identity;
 mod outbox_storage;
 mod session;
 mod stream;
@@ -111,13 +111,6 @@ pub(super) fn run(chat: Chat, effect: Effect) {
         Effect::WakeAfter(delay) => wake_after(chat, delay),
         Effect::ShowUser(user) => chat.show_user(user),
     }
-}
-
-/// Joins under a name; the browser keeps the session's cookie.
-pub(super) async fn join(chat: Chat, name: String) -> Result<(), Status> {
-    let response = api(chat).join(pb::JoinRequest { name, return_token: false }).await?;
-    chat.act(|model, now| model.sign_in(response.user.unwrap_or_default(), now));
-    Ok(())
 }
 
 /// Creates a room. Returns its id.

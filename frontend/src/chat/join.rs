@@ -1,48 +1,37 @@
-//! The first visit: choosing a name.
+//! The view without a session: joining with a new name, or taking a name back.
 
-use chat_model::name::NameKind;
+mod new_name;
+mod recover;
+
 use leptos::prelude::*;
 
-use super::{
-    effects,
-    name_form::{NameField, NameForm},
-    store::use_chat,
-};
-use crate::i18n::{text, use_messages};
+use self::{new_name::NewNameForm, recover::RecoverForm};
+use crate::i18n::text;
 
-/// The form "Join".
+/// One of the two forms, and the way to the other.
 #[component]
-pub(crate) fn JoinForm(
+pub(crate) fn JoinView(
     /// Whether a session has just ended.
     session_ended: bool,
 ) -> impl IntoView {
-    let m = use_messages();
-    let chat = use_chat();
-    let form = NameForm::new(NameKind::User);
+    let recovers = RwSignal::new(false);
+    let to_recover = text(|m| m.recovery_have);
+    let to_join = text(|m| m.recovery_new_name);
     view! {
         <div class="chat-join">
-            <form
-                class="chat-join__form"
-                aria-label=text(|m| m.join)
-                novalidate
-                on:submit=move |event| form.submit(&event, |name| effects::join(chat, name))
-            >
-                <h1>{text(|m| m.join_title)}</h1>
-                <p class="chat-join__text">
-                    {move || if session_ended { m.get().join_again } else { m.get().join_text }}
-                </p>
-                <NameField
-                    form
-                    id="join-name"
-                    name="name"
-                    autocomplete="nickname"
-                    autofocus=true
-                    label=|m| m.your_name
-                />
-                <button class="button button--primary" aria-disabled=move || form.is_running().to_string()>
-                    {text(|m| m.join)}
+            <div class="chat-join__forms">
+                {move || match recovers.get() {
+                    true => view! { <RecoverForm /> }.into_any(),
+                    false => view! { <NewNameForm session_ended /> }.into_any(),
+                }}
+                <button
+                    type="button"
+                    class="button button--quiet"
+                    on:click=move |_| recovers.update(|recovers| *recovers = !*recovers)
+                >
+                    {move || if recovers.get() { to_join.get() } else { to_recover.get() }}
                 </button>
-            </form>
+            </div>
         </div>
     }
 }

@@ -4,16 +4,17 @@ mod refusal;
 
 use chat_model::name::NameKind;
 use leptos::{ev, html, prelude::*, task::spawn_local};
-use tonic::Status;
 
-use self::refusal::Refusal;
-use crate::i18n::{Text, text, use_messages};
+pub(super) use self::refusal::Refusal;
+use crate::i18n::{Messages, Text, text, use_messages};
 
 /// The state of the form. All copies are the same form.
 #[derive(Clone, Copy)]
 pub(super) struct NameForm {
     kind: NameKind,
     field: NodeRef<html::Input>,
+    /// The field of the recovery code, in the form that has one.
+    pub(super) code: NodeRef<html::Input>,
     refusal: RwSignal<Option<Refusal>>,
     is_running: RwSignal<bool>,
 }
@@ -23,6 +24,7 @@ impl NameForm {
         NameForm {
             kind,
             field: NodeRef::new(),
+            code: NodeRef::new(),
             refusal: RwSignal::new(None),
             is_running: RwSignal::new(false),
         }
@@ -31,7 +33,7 @@ impl NameForm {
     /// Makes a call with the name, unless the name is refused or a call is running.
     pub(super) fn submit<F>(self, event: &ev::SubmitEvent, call: impl FnOnce(String) -> F)
     where
-        F: Future<Output = Result<(), Status>> + 'static,
+        F: Future<Output = Result<(), Refusal>> + 'static,
     {
         event.prevent_default();
         if self.is_running.get_untracked() {
@@ -48,8 +50,8 @@ impl NameForm {
             let result = call.await;
             // The form, and its signals, may be gone.
             self.is_running.try_set(false);
-            if let Err(status) = result {
-                self.refuse(Refusal::of(&status));
+            if let Err(refusal) = result {
+                self.refuse(refusal);
             }
         });
     }
@@ -65,9 +67,25 @@ impl NameForm {
         self.is_running.get()
     }
 
+    /// The sentence of the refusal, at the field that it is about.
+    pub(super) fn error(self, at_code: bool, m: &Messages) -> Option<String> {
+        let refusal = self.refusal.get().filter(|refusal| refusal.is_about_code() == at_code);
+        refusal.map(|refusal| refusal.sentence(self.kind, m))
+    }
+
+    /// The person changes what was refused.
+    pub(super) fn forget_refusal(self) {
+        self.refusal.set(None);
+    }
+
     fn refuse(self, refusal: Refusal) {
+        let is_about_code = refusal.is_about_code();
         self.refusal.try_set(Some(refusal));
-        self.focus();
+        match self.code.try_get_untracked().flatten().filter(|_| is_about_code) {
+            // An input in the document takes the focus.
+            Some(code) => drop(code.focus()),
+            None => self.focus(),
+        }
     }
 }
 
@@ -87,9 +105,6 @@ pub(super) fn NameField(
     /// Further explanation.
     #[prop(optional)]
     hint: Option<Text>,
-    /// Whether it takes the focus when the page opens.
-    #[prop(optional)]
-    autofocus: bool,
 ) -> impl IntoView {
     let m = use_messages();
     let error_id = [id, "-error"].concat();
@@ -98,7 +113,7 @@ pub(super) fn NameField(
         Some(_) => [&error_id, " ", &hint_id].concat(),
         None => error_id.clone(),
     };
-    let error = move || form.refusal.get().map(|refusal| refusal.sentence(form.kind, m.get()));
+    let error = Memo::new(move |_| form.error(false, m.get()));
     view! {
         <div class="field">
             <label class="field__label" for=id>{text(label)}</label>
@@ -107,13 +122,12 @@ pub(super) fn NameField(
                 id=id
                 name=name
                 autocomplete=autocomplete
-                autofocus=autofocus
                 spellcheck="false"
                 required
-                aria-invalid=move || form.refusal.get().is_some().to_string()
+                aria-invalid=move || error.with(Option::is_some).to_string()
                 aria-describedby=described_by
                 node_ref=form.field
-                on:input=move |_| form.refusal.set(None)
+                on:input=move |_| form.forget_refusal()
             />
             <p class="field__error" id=error_id role="alert">{error}</p>
             {hint.map(|hint| view! { <p class="field__hint" id=hint_id>{text(hint)}</p> })}

@@ -6,7 +6,7 @@ use super::card_title::CardTitle;
 use crate::{
     api::native_origin,
     calls::{CodeToCopy, native_command},
-    i18n::{Text, text as localized, use_messages},
+    i18n::{Text, text as localized},
 };
 
 /// The messages of the command. Any number may follow each other.
@@ -21,14 +21,13 @@ pub(super) fn NativeCard(
     /// The description.
     text: Text,
 ) -> impl IntoView {
-    let m = use_messages();
     let path = ["helloworld.Greeter/", method].concat();
     let command = native_command(&path, EXAMPLE, &native_origin());
     view! {
         <section class="card card--native">
             <CardTitle method mode text />
             <p class="card__needs">{localized(|m| m.mode_needs)}</p>
-            {move || view! { <CodeToCopy text=command.clone() m=m.get() /> }}
+            <CodeToCopy text=command />
         </section>
     }
 }

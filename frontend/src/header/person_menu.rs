@@ -22,6 +22,8 @@ pub(super) fn PersonMenu() -> impl IntoView {
     let route = use_route();
     Effect::new(move || {
         route.track();
+        // Signing out leads to another view.
+        session.user.track();
         if let Some(menu) = menu.get_untracked() {
             // It fails only for a popover that is hidden.
             menu.hide_popover().ok();

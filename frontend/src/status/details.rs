@@ -1,4 +1,4 @@
-//! Details of a status: the fields that the server refused.
+//! Details of a status: the fields that the server refused, and its reason.
 
 use prost::Message as _;
 use tonic::Status;
@@ -21,14 +21,20 @@ pub(crate) fn field_violations(status: &Status) -> Vec<FieldViolation> {
 
 /// The same, from the value of `grpc-status-details-bin`.
 pub(crate) fn field_violations_in(details: &[u8]) -> Vec<FieldViolation> {
-    // Invalid details name no field.
+    let bad_requests = find::<BadRequest>(details, "/google.rpc.BadRequest");
+    bad_requests.into_iter().flat_map(|bad_request| bad_request.field_violations).collect()
+}
+
+/// The reason that a status names in `google.rpc.ErrorInfo`.
+pub(crate) fn error_reason(status: &Status) -> Option<String> {
+    find::<ErrorInfo>(status.details(), "/google.rpc.ErrorInfo").pop().map(|info| info.reason)
+}
+
+/// The details of one type. Invalid ones are left out.
+fn find<M: prost::Message + Default>(details: &[u8], type_name: &str) -> Vec<M> {
     let details = RpcStatus::decode(details).unwrap_or_default().details;
-    details
-        .into_iter()
-        .filter(|detail| detail.type_url.ends_with("/google.rpc.BadRequest"))
-        .filter_map(|detail| BadRequest::decode(detail.value.as_slice()).ok())
-        .flat_map(|bad_request| bad_request.field_violations)
-        .collect()
+    let found = details.into_iter().filter(|detail| detail.type_url.ends_with(type_name));
+    found.filter_map(|detail| M::decode(detail.value.as_slice()).ok()).collect()
 }
 
 /// The type URLs of the details in a value of `grpc-status-details-bin`.
@@ -59,6 +65,12 @@ struct BadRequest {
     field_violations: Vec<FieldViolation>,
 }
 
+#[derive(Clone, PartialEq, prost::Message)]
+struct ErrorInfo {
+    #[prost(string, tag = "1")]
+    reason: String,
+}
+
 #[cfg(test)]
 mod tests {
     use tonic::Code;
@@ -85,6 +97,7 @@ mod tests {
 
     #[test]
     fn invalid_details_name_no_field() {
+        assert!(error_reason(&Status::invalid_argument("no details")).is_none());
         assert!(field_violations_in(&[]).is_empty());
         assert!(field_violations_in(&[0xff, 0xff, 0xff]).is_empty());
         assert!(detail_types(b"\x1a\x02").is_empty());

@@ -67,7 +67,7 @@ async fn a_stream_delivers_its_replies_one_by_one() {
 
 #[wasm_bindgen_test]
 async fn a_refusal_names_its_field_in_the_details() {
-    let request = JoinRequest { name: "  ".to_owned(), return_token: false };
+    let request = JoinRequest { name: "  ".to_owned(), return_token: false, ..Default::default() };
     let status = within(PATIENCE, api().join(request)).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
     assert!(!status.message().is_empty());
@@ -109,7 +109,10 @@ async fn the_server_notices_a_dropped_stream() {
     let mut client = ChatServiceClient::new(channel);
     let name = format!("Dropper {}", Instant::now().elapsed().as_nanos() + js_sys::Date::now() as u128);
     let joined =
-        within(PATIENCE, client.join(JoinRequest { name, return_token: true })).await.unwrap().into_inner();
+        within(PATIENCE, client.join(JoinRequest { name, return_token: true, ..Default::default() }))
+            .await
+            .unwrap()
+            .into_inner();
     let authorization = format!("Bearer {}", joined.token);
     let opening = Instant::now();
     for round in 0..32 {

@@ -105,10 +105,17 @@ pub struct MessagePosted {
 pub struct JoinRequest {
     /// Display name: 1 to 40 characters (Unicode scalar values) after normalisation.
     /// White space at both ends is removed, every run of white space inside becomes
-    /// one space, and the name is stored in Unicode normalisation form C. Control,
-    /// format and line-breaking characters are refused, except for the joiners U+200C
-    /// and U+200D between visible characters, which scripts and emoji need. Names are
-    /// compared without case and invisible characters.
+    /// one space, and the name is stored in Unicode normalisation form C. It needs a
+    /// visible character that is not a combining mark. Control, format, line-breaking
+    /// and default-ignorable characters are refused, except for the joiners U+200C
+    /// and U+200D between visible characters and for variation selectors after one,
+    /// which scripts and emoji need. A word of the name has letters of one script, or
+    /// Latin ones and those of Chinese, Japanese or Korean ("highly restrictive" in
+    /// Unicode Technical Standard 39).
+    ///
+    /// Names are equal if they look alike: compared are the UTS 39 skeletons of their
+    /// compatibility forms without case, so that "ADA", Cyrillic letters that look
+    /// like "Ada", and fullwidth letters are all "Ada".
     #[prost(string, tag = "1")]
     pub name: ::prost::alloc::string::String,
     /// For programs other than browsers: the response has `JoinResponse.token` and
@@ -116,6 +123,15 @@ pub struct JoinRequest {
     /// token.
     #[prost(bool, tag = "2")]
     pub return_token: bool,
+    /// Empty, or 16 bytes, a UUID (preferably version 7): one per user action and the
+    /// same in every repeat.
+    #[prost(bytes = "vec", tag = "3")]
+    pub operation_id: ::prost::alloc::vec::Vec<u8>,
+    /// With `operation_id`: 16 to 64 bytes from a cryptographic random generator, one
+    /// per operation id. Proves that a repeat comes from the same client; whoever has
+    /// it can take the new session over for ten minutes. The server stores a hash.
+    #[prost(bytes = "vec", tag = "4")]
+    pub retry_secret: ::prost::alloc::vec::Vec<u8>,
 }
 /// The response of Join.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -126,7 +142,102 @@ pub struct JoinResponse {
     /// To be sent as `authorization: Bearer <token>`. Empty unless requested.
     #[prost(string, tag = "2")]
     pub token: ::prost::alloc::string::String,
+    /// To be kept by the user: see Recover. The server stores a hash and never shows
+    /// it again.
+    #[prost(string, tag = "3")]
+    pub recovery_code: ::prost::alloc::string::String,
+    /// Whether the cookie has the attribute `Secure`: a browser that reached the
+    /// server by http does not keep it.
+    #[prost(bool, tag = "4")]
+    pub secure_cookie: bool,
 }
+/// The request of Recover.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecoverRequest {
+    /// The name; see JoinRequest.name.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// The recovery code. Case, white space and hyphens do not matter; O is read as
+    /// 0, and I and L as 1.
+    #[prost(string, tag = "2")]
+    pub recovery_code: ::prost::alloc::string::String,
+    /// Whether the user's other sessions end.
+    #[prost(bool, tag = "3")]
+    pub end_other_sessions: bool,
+    /// See JoinRequest.return_token.
+    #[prost(bool, tag = "4")]
+    pub return_token: bool,
+}
+/// The response of Recover.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RecoverResponse {
+    /// The user.
+    #[prost(message, optional, tag = "1")]
+    pub user: ::core::option::Option<User>,
+    /// See JoinResponse.token.
+    #[prost(string, tag = "2")]
+    pub token: ::prost::alloc::string::String,
+    /// See JoinResponse.secure_cookie.
+    #[prost(bool, tag = "3")]
+    pub secure_cookie: bool,
+}
+/// The request of NewRecoveryCode.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NewRecoveryCodeRequest {}
+/// The response of NewRecoveryCode.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct NewRecoveryCodeResponse {
+    /// See JoinResponse.recovery_code.
+    #[prost(string, tag = "1")]
+    pub recovery_code: ::prost::alloc::string::String,
+}
+/// The request of ListSessions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSessionsRequest {}
+/// The response of ListSessions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSessionsResponse {
+    /// At most 32.
+    #[prost(message, repeated, tag = "1")]
+    pub sessions: ::prost::alloc::vec::Vec<Session>,
+}
+/// A session of the user.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Session {
+    /// Opaque; not the token.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// The program, by the `user-agent` of the call that created the session, such as
+    /// "Chromium". Empty: unknown.
+    #[prost(string, tag = "2")]
+    pub client: ::prost::alloc::string::String,
+    /// The operating system, from the same header, such as "Linux". Empty: unknown.
+    #[prost(string, tag = "3")]
+    pub system: ::prost::alloc::string::String,
+    /// Time of creation, milliseconds since 1970-01-01T00:00:00Z.
+    #[prost(int64, tag = "4")]
+    pub created_at_ms: i64,
+    /// Time of the last use, exact to ten minutes, milliseconds since
+    /// 1970-01-01T00:00:00Z.
+    #[prost(int64, tag = "5")]
+    pub last_used_ms: i64,
+    /// Whether it has an open stream.
+    #[prost(bool, tag = "6")]
+    pub connected: bool,
+    /// Whether it is the session of this call.
+    #[prost(bool, tag = "7")]
+    pub current: bool,
+}
+/// The request of EndSession.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndSessionRequest {
+    /// Session.id.
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+}
+/// The response of EndSession.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EndSessionResponse {}
 /// The request of GetSession.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetSessionRequest {}
@@ -620,16 +731,23 @@ pub mod chat_service_client {
         /// Creates a guest with a name, and a session.
         ///
         /// The response metadata has `set-cookie` with the session (`HttpOnly;
-        /// SameSite=Strict; Path=/`), unless a token was requested.
+        /// SameSite=Strict; Path=/`), unless a token was requested. The cookie is
+        /// `chinwag_session_` and the id of the server's database, because cookies are
+        /// shared by all ports of a host. The name without an id, of older versions, is
+        /// accepted too, and replaced by GetSession.
         ///
-        /// ALREADY_EXISTS: a user with a valid session has this name.
+        /// ALREADY_EXISTS: a user with a valid session has this name, or one that looks
+        /// like it (see JoinRequest.name).
         /// INVALID_ARGUMENT: the name is invalid (see JoinRequest.name).
         /// RESOURCE_EXHAUSTED with RetryInfo: too many joins from this address (by
         /// default 60 at once, then one in 2 s), or in all.
         ///
-        /// Not idempotent: a repeat finds the name taken by the session that the first
-        /// call may have created. A session that is not used within ten minutes is
-        /// removed, and its name is free again.
+        /// Idempotent with `operation_id` and `retry_secret`: for ten minutes, a repeat
+        /// with both and the same name returns the same user, with a new session and a
+        /// new recovery code in place of those that the first answer had. Clients that
+        /// repeat calls have to send both: without them, a repeat finds the name taken by
+        /// the session that the first call may have created. A session that is not used
+        /// within ten minutes is removed, and its name is free again.
         pub async fn join(
             &mut self,
             request: impl tonic::IntoRequest<super::JoinRequest>,
@@ -646,6 +764,117 @@ pub mod chat_service_client {
             let path = http::uri::PathAndQuery::from_static("/chat.v1.ChatService/Join");
             let mut req = request.into_request();
             req.extensions_mut().insert(GrpcMethod::new("chat.v1.ChatService", "Join"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Takes a name back by its recovery code, on another device or after the
+        /// cookies were lost. Creates a session like Join, with the same cookie. If the
+        /// user has 32 sessions already, the one that was not used for the longest time
+        /// ends.
+        ///
+        /// PERMISSION_DENIED: no user has this name and this code. A guest who has
+        /// written nothing is removed with their last session, and their code with them.
+        /// ALREADY_EXISTS: the user has no session any more, and somebody else has taken
+        /// the name since.
+        /// RESOURCE_EXHAUSTED with RetryInfo: as for Join; both count together.
+        pub async fn recover(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RecoverRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::RecoverResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chat.v1.ChatService/Recover",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chat.v1.ChatService", "Recover"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Makes a new recovery code for the user. The one before is void.
+        pub async fn new_recovery_code(
+            &mut self,
+            request: impl tonic::IntoRequest<super::NewRecoveryCodeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::NewRecoveryCodeResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chat.v1.ChatService/NewRecoveryCode",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chat.v1.ChatService", "NewRecoveryCode"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Lists the user's sessions, the most recently used first.
+        pub async fn list_sessions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSessionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSessionsResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chat.v1.ChatService/ListSessions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chat.v1.ChatService", "ListSessions"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Ends one of the user's sessions. Its streams get a Goodbye with
+        /// GOODBYE_REASON_SIGNED_OUT. With the last session the name is free, as after
+        /// SignOut. A session that does not exist (any more) is not an error.
+        pub async fn end_session(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EndSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::EndSessionResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/chat.v1.ChatService/EndSession",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("chat.v1.ChatService", "EndSession"));
             self.inner.unary(req, path, codec).await
         }
         /// Returns the user of the session. Extends the session and its cookie to 90
@@ -703,7 +932,8 @@ pub mod chat_service_client {
         }
         /// Creates a public room. All subscribers are notified.
         ///
-        /// ALREADY_EXISTS: a room has this name, ignoring case.
+        /// ALREADY_EXISTS: a room has this name, or one that looks like it (see
+        /// JoinRequest.name).
         /// INVALID_ARGUMENT: the name is invalid (see CreateRoomRequest.name).
         /// RESOURCE_EXHAUSTED: the server has as many rooms as it allows (1,000), or
         /// the user has created as many as allowed (20 by default).

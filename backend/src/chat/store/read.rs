@@ -3,11 +3,12 @@
 use prost::Message;
 use proto::EncodedSubscribeResponse;
 use proto::chat::v1 as pb;
-use proto::limits::chat::MAX_PAGE_BYTES;
+use proto::limits::chat::{MAX_PAGE_BYTES, MAX_SESSIONS_PER_USER};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
+use super::super::device::Device;
 use super::super::encoding::{EventsFrame, entry_len, fingerprint};
-use super::super::session::TokenHash;
+use super::super::session::{SessionView, TokenHash};
 use super::super::types::{PageRange, RoomId, RoomKey, RoomView, User, UserKey};
 use super::StoreError;
 
@@ -19,6 +20,7 @@ const PAGE_BYTES: usize = MAX_PAGE_BYTES - 1024;
 pub(in crate::chat) struct SessionRow {
     pub(in crate::chat) user: User,
     pub(in crate::chat) expires_at_ms: i64,
+    pub(in crate::chat) last_used_ms: i64,
     /// Whether it has been used since `Join`.
     pub(in crate::chat) used: bool,
 }
@@ -29,16 +31,39 @@ pub(in crate::chat) fn session(
     token: &TokenHash,
 ) -> Result<Option<SessionRow>, StoreError> {
     let mut statement = connection.prepare_cached(
-        "SELECT users.key, users.id, users.name, sessions.expires_at_ms, sessions.used
+        "SELECT users.key, users.id, users.name, sessions.expires_at_ms, sessions.used,
+                sessions.last_used_ms
          FROM sessions JOIN users ON users.key = sessions.user WHERE sessions.token_hash = ?1",
     )?;
     let row = statement.query_row([token.as_bytes()], |row| {
         let id: String = row.get(1)?;
         let name: String = row.get(2)?;
         let user = User { key: UserKey(row.get(0)?), id: id.into(), name: name.into() };
-        Ok(SessionRow { user, expires_at_ms: row.get(3)?, used: row.get(4)? })
+        Ok(SessionRow { user, expires_at_ms: row.get(3)?, used: row.get(4)?, last_used_ms: row.get(5)? })
     });
     Ok(row.optional()?)
+}
+
+/// The sessions of `user` that are valid at `now_ms`, the most recently used first. None counts as connected.
+pub(in crate::chat) fn sessions(
+    connection: &Connection,
+    user: UserKey,
+    now_ms: i64,
+) -> Result<Vec<SessionView>, StoreError> {
+    let mut statement = connection.prepare_cached(
+        "SELECT token_hash, client, system, created_at_ms, last_used_ms FROM sessions
+         WHERE user = ?1 AND expires_at_ms > ?2 ORDER BY last_used_ms DESC, created_at_ms DESC LIMIT ?3",
+    )?;
+    let sessions = statement.query_map(params![user.0, now_ms, MAX_SESSIONS_PER_USER], |row| {
+        Ok(SessionView {
+            token: TokenHash::from_bytes(row.get(0)?),
+            device: Device { client: row.get(1)?, system: row.get(2)? },
+            created_at_ms: row.get(3)?,
+            last_used_ms: row.get(4)?,
+            connected: false,
+        })
+    })?;
+    Ok(sessions.collect::<Result<_, _>>()?)
 }
 
 /// All rooms as `user` sees them, in order of creation, from one snapshot.

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::OpenError;
 
 /// The migrations: step `n` leads from version `n` to `n + 1`. A released step never changes; new ones are appended.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3];
 
 /// `PRAGMA application_id` of our files: "CHIN".
 const APPLICATION_ID: i32 = 0x4348_494E;
@@ -99,6 +99,39 @@ CREATE INDEX sessions_unused ON sessions (user) WHERE used = 0;
 ALTER TABLE users ADD COLUMN wrote INTEGER NOT NULL DEFAULT 0;
 UPDATE users SET wrote = 1 WHERE key IN (SELECT author FROM operations);
 CREATE INDEX users_gone ON users (key) WHERE live = 0 AND wrote = 0;
+";
+
+const V3: &str = "
+-- The database's id, a part of the session cookie's name, and the rules by which the name keys were computed.
+CREATE TABLE installation (
+    one        INTEGER PRIMARY KEY CHECK (one = 1),
+    id         TEXT NOT NULL,
+    name_rules TEXT NOT NULL
+) STRICT;
+INSERT INTO installation (one, id, name_rules) VALUES (1, lower(hex(randomblob(6))), '');
+
+-- SHA-256 of the user's recovery code.
+ALTER TABLE users ADD COLUMN recovery_hash BLOB;
+CREATE UNIQUE INDEX users_by_recovery ON users (recovery_hash) WHERE recovery_hash IS NOT NULL;
+
+-- For the list of a user's sessions. `client` and `system` are empty when they are not known.
+ALTER TABLE sessions ADD COLUMN created_at_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN last_used_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE sessions ADD COLUMN client TEXT NOT NULL DEFAULT '';
+ALTER TABLE sessions ADD COLUMN system TEXT NOT NULL DEFAULT '';
+UPDATE sessions SET created_at_ms = (SELECT users.created_at_ms FROM users WHERE users.key = sessions.user);
+UPDATE sessions SET last_used_ms = created_at_ms;
+DROP INDEX sessions_unused;
+CREATE INDEX sessions_unused ON sessions (created_at_ms) WHERE used = 0;
+
+-- Attempts to join that may be repeated, by the SHA-256 of their ids and secrets.
+CREATE TABLE joins (
+    attempt_hash  BLOB PRIMARY KEY,
+    user          INTEGER NOT NULL REFERENCES users (key),
+    created_at_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX joins_by_time ON joins (created_at_ms);
+CREATE INDEX joins_of_user ON joins (user);
 ";
 
 /// The version that this program writes.

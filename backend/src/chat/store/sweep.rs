@@ -10,8 +10,8 @@ use super::{StoreError, WriteStore};
 const BATCH: usize = 256;
 
 impl WriteStore {
-    /// Removes a batch of sessions that expired before `ended_before_ms`, of unused sessions of guests who joined before
-    /// `unused_since_ms`, and of guests without a session who have written nothing. Returns the removed sessions.
+    /// Removes a batch of sessions that expired before `ended_before_ms`, of unused sessions that are older than
+    /// `unused_since_ms`, of attempts to join that are as old, and of guests without a session who have written nothing. Returns the removed sessions.
     ///
     /// A guest with an open stream has used their session, even if a full disk prevented storing that.
     pub(in crate::chat) fn sweep(
@@ -24,12 +24,15 @@ impl WriteStore {
             (self.ended_sessions(ended_before_ms)?, self.unused_sessions(unused_since_ms)?);
         unused.retain(|(_, user)| !is_connected(*user));
         let gone = self.removable_users()?;
-        if ended.is_empty() && unused.is_empty() && gone.is_empty() {
+        let has_old_joins = self.has_joins_before(unused_since_ms)?;
+        if ended.is_empty() && unused.is_empty() && gone.is_empty() && !has_old_joins {
             return Ok(Vec::new());
         }
         self.begin()?;
-        let removed =
-            self.remove_sessions(ended.iter().chain(&unused)).and_then(|()| self.remove_users(&gone));
+        let removed = self
+            .remove_sessions(ended.iter().chain(&unused))
+            .and_then(|()| self.remove_users(&gone))
+            .and_then(|()| self.remove_joins_before(unused_since_ms));
         removed.and_then(|()| self.commit()).inspect_err(|_| {
             // An open transaction would make the next one fail. The first error is the one to return.
             self.roll_back().ok();
@@ -53,20 +56,28 @@ impl WriteStore {
     }
 
     fn unused_sessions(&self, since_ms: i64) -> Result<Vec<SessionRef>, StoreError> {
-        // Users are numbered in order of arrival: the first one who is too recent ends the search.
         let mut statement = self.connection.prepare_cached(
-            "SELECT token_hash, user, created_at_ms FROM sessions JOIN users ON users.key = sessions.user
-             WHERE used = 0 ORDER BY user LIMIT ?1",
+            "SELECT token_hash, user FROM sessions WHERE used = 0 AND created_at_ms <= ?1
+             ORDER BY created_at_ms LIMIT ?2",
         )?;
-        let mut rows = statement.query([BATCH])?;
-        let mut due = Vec::new();
-        while let Some(row) = rows.next()? {
-            if row.get::<_, i64>(2)? > since_ms {
-                break;
-            }
-            due.push(self::row(row)?);
-        }
-        Ok(due)
+        let rows = statement.query_map(params![since_ms, BATCH], row)?;
+        Ok(rows.collect::<Result<_, _>>()?)
+    }
+
+    fn has_joins_before(&self, before_ms: i64) -> Result<bool, StoreError> {
+        let mut statement =
+            self.connection.prepare_cached("SELECT 1 FROM joins WHERE created_at_ms <= ?1")?;
+        Ok(statement.exists([before_ms])?)
+    }
+
+    fn remove_joins_before(&self, before_ms: i64) -> Result<(), StoreError> {
+        self.connection
+            .prepare_cached(
+                "DELETE FROM joins WHERE attempt_hash IN (
+                     SELECT attempt_hash FROM joins WHERE created_at_ms <= ?1 LIMIT ?2)",
+            )?
+            .execute(params![before_ms, BATCH])?;
+        Ok(())
     }
 
     /// Guests to remove. The newest user is kept: SQLite would reuse that number.
@@ -91,6 +102,7 @@ impl WriteStore {
     fn remove_users(&self, users: &[UserKey]) -> Result<(), StoreError> {
         for user in users {
             self.connection.prepare_cached("DELETE FROM markers WHERE user = ?1")?.execute([user.0])?;
+            self.connection.prepare_cached("DELETE FROM joins WHERE user = ?1")?.execute([user.0])?;
             self.connection.prepare_cached("DELETE FROM users WHERE key = ?1")?.execute([user.0])?;
         }
         Ok(())

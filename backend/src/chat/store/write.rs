@@ -8,7 +8,6 @@ use prost::Message;
 use proto::chat::v1 as pb;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::super::session::TokenHash;
 use super::super::types::{Marker, OperationId, RoomId, RoomKey, RoomView, User, UserKey};
 use super::StoreError;
 use super::identity::Identity;
@@ -267,90 +266,5 @@ impl WriteStore {
              WHERE room = ?1 AND seq > ?2 AND seq <= ?3 AND message_author = ?4",
         )?;
         Ok(statement.query_row(params![room.number(), above, to, user.0], |row| row.get(0))?)
-    }
-
-    /// Whether a user with a session that is valid at `now_ms` has this name. Removes expired sessions of that name.
-    pub(in crate::chat) fn user_name_in_use(&self, name_key: &str, now_ms: i64) -> Result<bool, StoreError> {
-        let holder: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT key FROM users WHERE name_key = ?1 AND live = 1")?
-            .query_row([name_key], |row| row.get(0))
-            .optional()?;
-        let Some(holder) = holder else { return Ok(false) };
-        self.connection
-            .prepare_cached("DELETE FROM sessions WHERE user = ?1 AND expires_at_ms <= ?2")?
-            .execute(params![holder, now_ms])?;
-        Ok(!self.free_name_unless_live(UserKey(holder))?)
-    }
-
-    /// Adds a user and their first session.
-    pub(in crate::chat) fn insert_user(
-        &self,
-        user: (&str, &str, &str),
-        token: &TokenHash,
-        now_ms: i64,
-        expires_at_ms: i64,
-    ) -> Result<User, StoreError> {
-        let (id, name, name_key) = user;
-        self.connection
-            .prepare_cached(
-                "INSERT INTO users (id, name, name_key, live, created_at_ms) VALUES (?1, ?2, ?3, 1, ?4)",
-            )?
-            .execute(params![id, name, name_key, now_ms])?;
-        let key = UserKey(self.connection.last_insert_rowid());
-        self.connection
-            .prepare_cached(
-                "INSERT INTO sessions (token_hash, user, expires_at_ms, used) VALUES (?1, ?2, ?3, 0)",
-            )?
-            .execute(params![token.as_bytes(), key.0, expires_at_ms])?;
-        Ok(User { key, id: id.into(), name: name.into() })
-    }
-
-    /// Extends a session; false if there is no such session.
-    pub(in crate::chat) fn extend_session(
-        &self,
-        token: &TokenHash,
-        expires_at_ms: i64,
-    ) -> Result<bool, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "UPDATE sessions SET expires_at_ms = max(expires_at_ms, ?2) WHERE token_hash = ?1",
-        )?;
-        Ok(statement.execute(params![token.as_bytes(), expires_at_ms])? == 1)
-    }
-
-    /// Marks a session as used; false if there is no such session.
-    pub(in crate::chat) fn mark_used(&self, token: &TokenHash) -> Result<bool, StoreError> {
-        let mut statement =
-            self.connection.prepare_cached("UPDATE sessions SET used = 1 WHERE token_hash = ?1")?;
-        Ok(statement.execute([token.as_bytes()])? == 1)
-    }
-
-    /// Marks a user as the author of an event.
-    pub(in crate::chat) fn mark_author(&self, user: UserKey) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached("UPDATE users SET wrote = 1 WHERE key = ?1 AND wrote = 0")?
-            .execute([user.0])?;
-        Ok(())
-    }
-
-    /// Removes a session, and frees its user's name if it was the last one.
-    pub(in crate::chat) fn end_session(&self, token: &TokenHash) -> Result<(), StoreError> {
-        let user: Option<i64> = self
-            .connection
-            .prepare_cached("DELETE FROM sessions WHERE token_hash = ?1 RETURNING user")?
-            .query_row([token.as_bytes()], |row| row.get(0))
-            .optional()?;
-        if let Some(user) = user {
-            self.free_name_unless_live(UserKey(user))?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn free_name_unless_live(&self, user: UserKey) -> Result<bool, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "UPDATE users SET live = 0
-             WHERE key = ?1 AND NOT EXISTS (SELECT 1 FROM sessions WHERE user = ?1)",
-        )?;
-        Ok(statement.execute([user.0])? == 1)
     }
 }

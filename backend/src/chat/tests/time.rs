@@ -54,7 +54,7 @@ async fn users_become(chat: &TestChat, expected: &[&str]) {
 }
 
 async fn join_without_use(chat: &TestChat, name: &str) -> Token {
-    chat.core().join(UserName::parse(name).unwrap()).await.unwrap().1
+    chat.join_unused(name).await.unwrap().token
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn unused_session_frees_its_name_after_ten_minutes() {
     chat.join("Used").await;
     time.pass(9 * MINUTE);
     let late = join_without_use(&chat, "Late").await;
-    assert!(matches!(chat.core().join(UserName::parse("Lost").unwrap()).await, Err(ChatError::NameInUse)));
+    assert!(matches!(chat.join_unused("Lost").await, Err(ChatError::NameInUse)));
 
     time.pass(MINUTE);
 
@@ -84,6 +84,40 @@ async fn unused_session_frees_its_name_after_ten_minutes() {
     join_without_use(&chat, "Last").await;
     users_become(&chat, &["Used", "Late", "Lost", "Last"]).await;
     assert!(chat.core().session(&TokenHash::of(late.as_str()), SOMEBODY).await.is_ok());
+}
+
+#[tokio::test]
+async fn join_can_be_repeated_for_ten_minutes() {
+    let time = TestTime::start();
+    let chat = TestChat::open_with(|options| options.clock = time.clock());
+    let attempt = JoinAttempt::parse(&[1; 16], &[2; 16]).unwrap();
+    let join = || chat.core().join(UserName::parse("Ada").unwrap(), attempt, Device::default());
+    let first = join().await.unwrap();
+    chat.core().session(&TokenHash::of(first.token.as_str()), SOMEBODY).await.unwrap();
+    time.pass(9 * MINUTE);
+    assert_eq!(join().await.unwrap().user, first.user);
+    time.pass(2 * MINUTE);
+    assert!(matches!(join().await, Err(ChatError::NameInUse)));
+}
+
+#[tokio::test]
+async fn use_of_a_session_is_recorded_every_ten_minutes() {
+    let time = TestTime::start();
+    let chat = TestChat::open_with(|options| options.clock = time.clock());
+    let ada = chat.join("Ada").await;
+    let last_used = async || chat.core().sessions(&ada.user).await.unwrap()[0].last_used_ms;
+    let joined_ms = last_used().await;
+    time.pass(9 * MINUTE);
+    chat.core().record_use(&ada);
+    time.pass(MINUTE);
+    chat.core().record_use(&ada);
+    let recorded = async {
+        while last_used().await == joined_ms {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), recorded).await.expect("it is not recorded in time");
+    assert_eq!(last_used().await, time.wall_ms.load(Ordering::Relaxed));
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use super::super::random;
 use super::super::session::TokenHash;
 use super::super::store::{Append, OpenError, RoomRow, StoreError, WriteStore};
 use super::super::tail::Entry;
+use super::super::text::name_key;
 use super::super::types::{Marker, RoomId, RoomKey, RoomView, UserKey};
 use super::Command;
 use crate::error_chain::ErrorChain;
@@ -81,7 +82,7 @@ impl Group {
         let id = RoomId::new(RoomId::GENERAL);
         let room = RoomRow::new(key, id, RoomId::GENERAL, random::epoch()?, self.now_ms);
         self.store.begin()?;
-        self.add_room(room, RoomId::GENERAL)?;
+        self.add_room(room, &name_key(RoomId::GENERAL))?;
         self.append(key, &EventBody::room_created(None, RoomId::GENERAL), None)?;
         self.store.commit()?;
         self.effects = Effects::default();
@@ -203,9 +204,9 @@ impl Group {
         self.effects.markers.push((user, room, marker));
     }
 
-    /// Removes an ended session from the cache and notifies its streams after the commit.
-    pub(super) fn session_ended(&mut self, user: UserKey, token: TokenHash) {
-        self.effects.ended.push((user, token));
+    /// Removes ended sessions from the cache and notifies their streams after the commit.
+    pub(super) fn sessions_ended(&mut self, user: UserKey, tokens: impl IntoIterator<Item = TokenHash>) {
+        self.effects.ended.extend(tokens.into_iter().map(|token| (user, token)));
     }
 
     /// Marks a user as the author of an event: then the user is never removed.

@@ -1,94 +1,17 @@
-//! The mutations, with their rules: what each refuses, and what an acknowledged one has changed.
+//! The mutations of rooms and their logs, with their rules: what each refuses, and what an acknowledged one has changed.
 
 use proto::chat::v1::event::Body;
 use proto::limits::chat::MAX_ROOMS;
 
 use super::super::encoding::EventBody;
 use super::super::error::ChatError;
-use super::super::session::TokenHash;
 use super::super::store::{RoomRow, StoreError};
 use super::super::types::{
     InvalidField, Marker, MessageText, OperationId, Receipt, RoomId, RoomKey, RoomName, RoomView, User,
-    UserKey, UserName,
+    UserKey,
 };
 use super::Mutation;
 use super::group::Group;
-
-/// Creates a user with a session.
-#[derive(Debug)]
-pub(in crate::chat) struct Join {
-    pub(in crate::chat) user_id: String,
-    pub(in crate::chat) name: UserName,
-    pub(in crate::chat) token: TokenHash,
-    pub(in crate::chat) lifetime_ms: i64,
-}
-
-impl Mutation for Join {
-    type Output = User;
-
-    fn apply(&self, group: &mut Group) -> Result<User, ChatError> {
-        let key = self.name.key();
-        if group.store.user_name_in_use(&key, group.now_ms)? {
-            return Err(ChatError::NameInUse);
-        }
-        let user = (self.user_id.as_str(), self.name.as_str(), key.as_str());
-        let user =
-            group.store.insert_user(user, &self.token, group.now_ms, group.now_ms + self.lifetime_ms)?;
-        group.mark_all_read(user.key)?;
-        Ok(user)
-    }
-}
-
-/// Extends a session.
-#[derive(Debug)]
-pub(in crate::chat) struct ExtendSession {
-    pub(in crate::chat) token: TokenHash,
-    pub(in crate::chat) lifetime_ms: i64,
-}
-
-impl Mutation for ExtendSession {
-    /// The new expiry, milliseconds since 1970-01-01T00:00:00Z.
-    type Output = i64;
-
-    fn apply(&self, group: &mut Group) -> Result<i64, ChatError> {
-        let expires_at_ms = group.now_ms + self.lifetime_ms;
-        match group.store.extend_session(&self.token, expires_at_ms)? {
-            true => Ok(expires_at_ms),
-            false => Err(ChatError::NoSession),
-        }
-    }
-}
-
-/// Marks a session as used.
-#[derive(Debug)]
-pub(in crate::chat) struct MarkUsed {
-    pub(in crate::chat) token: TokenHash,
-}
-
-impl Mutation for MarkUsed {
-    type Output = ();
-
-    fn apply(&self, group: &mut Group) -> Result<(), ChatError> {
-        if group.store.mark_used(&self.token)? { Ok(()) } else { Err(ChatError::NoSession) }
-    }
-}
-
-/// Ends a session.
-#[derive(Debug)]
-pub(in crate::chat) struct EndSession {
-    pub(in crate::chat) token: TokenHash,
-    pub(in crate::chat) user: UserKey,
-}
-
-impl Mutation for EndSession {
-    type Output = ();
-
-    fn apply(&self, group: &mut Group) -> Result<(), ChatError> {
-        group.store.end_session(&self.token)?;
-        group.session_ended(self.user, self.token);
-        Ok(())
-    }
-}
 
 /// Creates a room.
 #[derive(Debug)]
@@ -205,7 +128,8 @@ impl Mutation for MarkRead {
     }
 }
 
-fn operation_reused() -> ChatError {
+/// An operation id was used for two actions.
+pub(super) fn operation_reused() -> ChatError {
     InvalidField::new(
         "operation_id",
         "This operation id was used before for something else. Every action needs its own id.",

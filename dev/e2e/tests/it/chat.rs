@@ -1,7 +1,7 @@
 //! Several people in one room.
 
 use anyhow::bail;
-use e2e::{Browser, ENGLISH, Names, Result, eventually, part, scenario};
+use e2e::{Browser, ENGLISH, Names, Result, any, eventually, part, scenario};
 
 const N: &Names = &ENGLISH;
 
@@ -106,6 +106,8 @@ async fn signing_out_leads_to_the_first_visit_and_frees_the_name() -> Result {
         ada.open_menu().await?;
         ada.click(&part("button", "Sign out")).await?;
         ada.part(&part("form", N.join)).await?;
+        ada.page_contains("You are signed out.").await?;
+        ada.gone(&any("radio")).await?;
         let other = world.person("Ada").await?;
         other.part(&part("textbox", N.message)).await?;
         Ok(())

@@ -7,6 +7,7 @@ mod connection;
 mod faults;
 mod greeter;
 mod history;
+mod identity;
 mod interop;
 mod keyboard;
 mod load;

@@ -7,8 +7,10 @@ use proto::schema::MethodMessages;
 use super::super::{code_to_copy::CodeToCopy, grpcurl, log::CallRecord, message::requests};
 use crate::{api::native_origin, i18n::use_messages};
 
-/// The path prefix of the methods that need a session.
+/// The path prefix of the methods that need a session, but for [`WITHOUT_SESSION`].
 const CHAT_SERVICE: &str = "/chat.v1.ChatService/";
+
+const WITHOUT_SESSION: [&str; 2] = ["Join", "Recover"];
 
 /// The command, and whether it sends less than the call did.
 #[component]
@@ -23,7 +25,8 @@ pub(super) fn Command(
     frames: Memo<FrameBuffer>,
 ) -> impl IntoView {
     let m = use_messages();
-    let needs_session = path.starts_with(CHAT_SERVICE) && !path.ends_with("/Join");
+    let needs_session =
+        path.strip_prefix(CHAT_SERVICE).is_some_and(|method| !WITHOUT_SESSION.contains(&method));
     let requests = Memo::new(move |_| {
         let sent = record.with(|record| record.as_ref().map_or(0, |record| record.sent.messages));
         frames.with(|frames| requests(method, frames, sent))
@@ -35,7 +38,7 @@ pub(super) fn Command(
     });
     view! {
         <h3>"grpcurl"</h3>
-        {move || command.get().map(|text| view! { <CodeToCopy text m=m.get() /> })}
+        {move || command.get().map(|text| view! { <CodeToCopy text /> })}
         {move || {
             let is_complete = requests.with(|requests| requests.is_complete);
             (!is_complete).then(|| view! { <p class="call__note">{m.get().calls_command_incomplete}</p> })

@@ -4,19 +4,26 @@ use chat_model::name::{NameError, NameKind, check_name};
 use tonic::{Code, Status};
 
 use crate::{
+    chat::effects::identity::{self, NotKept},
     i18n::{Messages, fill},
-    status::{Failure, field_violations},
+    status::{Failure, error_reason, field_violations},
 };
 
 /// Why a name cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(in crate::chat) enum Refusal {
     /// It is not valid.
     Invalid(NameError),
     /// It is in use.
     Taken,
     /// The server's reason.
     ByServer(String),
+    /// Nobody has this name and this recovery code.
+    WrongCode,
+    /// It is not a recovery code.
+    InvalidCode,
+    /// The browser did not keep the session.
+    NotKept(NotKept),
     /// The call failed for another reason.
     Failed(Failure),
 }
@@ -27,16 +34,32 @@ impl Refusal {
         check_name(kind, name).err().map(Refusal::Invalid)
     }
 
+    /// Whether it is shown at the recovery code.
+    pub(super) fn is_about_code(&self) -> bool {
+        matches!(self, Refusal::WrongCode | Refusal::InvalidCode)
+    }
+
     /// The refusal of a failed call.
-    pub(super) fn of(status: &Status) -> Refusal {
+    fn of(status: &Status) -> Refusal {
+        if tonic_web_channel::Error::from_status(status).is_some() {
+            return Refusal::Failed(status.into());
+        }
         match status.code() {
             Code::AlreadyExists => Refusal::Taken,
-            Code::InvalidArgument => {
-                let violation = field_violations(status).into_iter().next();
-                let reason = violation.map(|violation| violation.description);
-                Refusal::ByServer(reason.unwrap_or_else(|| status.message().to_owned()))
-            }
+            Code::PermissionDenied => Refusal::WrongCode,
+            Code::InvalidArgument => Refusal::of_field(status),
             _ => Refusal::Failed(status.into()),
+        }
+    }
+
+    fn of_field(status: &Status) -> Refusal {
+        if let Some(error) = error_reason(status).and_then(|reason| NameError::from_reason(&reason)) {
+            return Refusal::Invalid(error);
+        }
+        match field_violations(status).into_iter().next() {
+            Some(violation) if violation.field == "recovery_code" => Refusal::InvalidCode,
+            Some(violation) => Refusal::ByServer(violation.description),
+            None => Refusal::ByServer(status.message().to_owned()),
         }
     }
 
@@ -47,12 +70,33 @@ impl Refusal {
             (Refusal::Invalid(NameError::Empty), NameKind::Room) => m.room_name_empty,
             (Refusal::Invalid(NameError::TooLong), NameKind::User) => m.name_too_long,
             (Refusal::Invalid(NameError::TooLong), NameKind::Room) => m.room_name_too_long,
+            (Refusal::Invalid(NameError::Invisible), _) => m.name_invisible,
+            (Refusal::Invalid(NameError::MixesScripts), _) => m.name_mixes_scripts,
+            (Refusal::WrongCode, _) => m.recovery_wrong,
+            (Refusal::InvalidCode, _) => m.recovery_invalid,
+            (Refusal::NotKept(NotKept::NeedsHttps), _) => m.cookie_needs_https,
+            (Refusal::NotKept(NotKept::Blocked), _) => m.cookie_blocked,
             (Refusal::Taken, NameKind::User) => m.name_taken,
             (Refusal::Taken, NameKind::Room) => m.room_name_taken,
             (Refusal::ByServer(reason), _) => return fill(m.name_refused, &[("reason", reason)]),
             (Refusal::Failed(failure), _) => return failure.sentence(m),
         };
         sentence.to_owned()
+    }
+}
+
+impl From<Status> for Refusal {
+    fn from(status: Status) -> Refusal {
+        Refusal::of(&status)
+    }
+}
+
+impl From<identity::Failure> for Refusal {
+    fn from(failure: identity::Failure) -> Refusal {
+        match failure {
+            identity::Failure::Call(status) => Refusal::of(&status),
+            identity::Failure::NotKept(reason) => Refusal::NotKept(reason),
+        }
     }
 }
 

@@ -15,21 +15,71 @@ pub mod chat_service_server {
         /// Creates a guest with a name, and a session.
         ///
         /// The response metadata has `set-cookie` with the session (`HttpOnly;
-        /// SameSite=Strict; Path=/`), unless a token was requested.
+        /// SameSite=Strict; Path=/`), unless a token was requested. The cookie is
+        /// `chinwag_session_` and the id of the server's database, because cookies are
+        /// shared by all ports of a host. The name without an id, of older versions, is
+        /// accepted too, and replaced by GetSession.
         ///
-        /// ALREADY_EXISTS: a user with a valid session has this name.
+        /// ALREADY_EXISTS: a user with a valid session has this name, or one that looks
+        /// like it (see JoinRequest.name).
         /// INVALID_ARGUMENT: the name is invalid (see JoinRequest.name).
         /// RESOURCE_EXHAUSTED with RetryInfo: too many joins from this address (by
         /// default 60 at once, then one in 2 s), or in all.
         ///
-        /// Not idempotent: a repeat finds the name taken by the session that the first
-        /// call may have created. A session that is not used within ten minutes is
-        /// removed, and its name is free again.
+        /// Idempotent with `operation_id` and `retry_secret`: for ten minutes, a repeat
+        /// with both and the same name returns the same user, with a new session and a
+        /// new recovery code in place of those that the first answer had. Clients that
+        /// repeat calls have to send both: without them, a repeat finds the name taken by
+        /// the session that the first call may have created. A session that is not used
+        /// within ten minutes is removed, and its name is free again.
         async fn join(
             &self,
             request: tonic::Request<crate::chat::v1::JoinRequest>,
         ) -> std::result::Result<
             tonic::Response<crate::chat::v1::JoinResponse>,
+            tonic::Status,
+        >;
+        /// Takes a name back by its recovery code, on another device or after the
+        /// cookies were lost. Creates a session like Join, with the same cookie. If the
+        /// user has 32 sessions already, the one that was not used for the longest time
+        /// ends.
+        ///
+        /// PERMISSION_DENIED: no user has this name and this code. A guest who has
+        /// written nothing is removed with their last session, and their code with them.
+        /// ALREADY_EXISTS: the user has no session any more, and somebody else has taken
+        /// the name since.
+        /// RESOURCE_EXHAUSTED with RetryInfo: as for Join; both count together.
+        async fn recover(
+            &self,
+            request: tonic::Request<crate::chat::v1::RecoverRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::chat::v1::RecoverResponse>,
+            tonic::Status,
+        >;
+        /// Makes a new recovery code for the user. The one before is void.
+        async fn new_recovery_code(
+            &self,
+            request: tonic::Request<crate::chat::v1::NewRecoveryCodeRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::chat::v1::NewRecoveryCodeResponse>,
+            tonic::Status,
+        >;
+        /// Lists the user's sessions, the most recently used first.
+        async fn list_sessions(
+            &self,
+            request: tonic::Request<crate::chat::v1::ListSessionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::chat::v1::ListSessionsResponse>,
+            tonic::Status,
+        >;
+        /// Ends one of the user's sessions. Its streams get a Goodbye with
+        /// GOODBYE_REASON_SIGNED_OUT. With the last session the name is free, as after
+        /// SignOut. A session that does not exist (any more) is not an error.
+        async fn end_session(
+            &self,
+            request: tonic::Request<crate::chat::v1::EndSessionRequest>,
+        ) -> std::result::Result<
+            tonic::Response<crate::chat::v1::EndSessionResponse>,
             tonic::Status,
         >;
         /// Returns the user of the session. Extends the session and its cookie to 90
@@ -53,7 +103,8 @@ pub mod chat_service_server {
         >;
         /// Creates a public room. All subscribers are notified.
         ///
-        /// ALREADY_EXISTS: a room has this name, ignoring case.
+        /// ALREADY_EXISTS: a room has this name, or one that looks like it (see
+        /// JoinRequest.name).
         /// INVALID_ARGUMENT: the name is invalid (see CreateRoomRequest.name).
         /// RESOURCE_EXHAUSTED: the server has as many rooms as it allows (1,000), or
         /// the user has created as many as allowed (20 by default).
@@ -249,6 +300,189 @@ pub mod chat_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = JoinSvc(inner);
+                        let codec = crate::SmallBufferCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chat.v1.ChatService/Recover" => {
+                    #[allow(non_camel_case_types)]
+                    struct RecoverSvc<T: ChatService>(pub Arc<T>);
+                    impl<
+                        T: ChatService,
+                    > tonic::server::UnaryService<crate::chat::v1::RecoverRequest>
+                    for RecoverSvc<T> {
+                        type Response = crate::chat::v1::RecoverResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<crate::chat::v1::RecoverRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ChatService>::recover(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RecoverSvc(inner);
+                        let codec = crate::SmallBufferCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chat.v1.ChatService/NewRecoveryCode" => {
+                    #[allow(non_camel_case_types)]
+                    struct NewRecoveryCodeSvc<T: ChatService>(pub Arc<T>);
+                    impl<
+                        T: ChatService,
+                    > tonic::server::UnaryService<
+                        crate::chat::v1::NewRecoveryCodeRequest,
+                    > for NewRecoveryCodeSvc<T> {
+                        type Response = crate::chat::v1::NewRecoveryCodeResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<
+                                crate::chat::v1::NewRecoveryCodeRequest,
+                            >,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ChatService>::new_recovery_code(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = NewRecoveryCodeSvc(inner);
+                        let codec = crate::SmallBufferCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chat.v1.ChatService/ListSessions" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSessionsSvc<T: ChatService>(pub Arc<T>);
+                    impl<
+                        T: ChatService,
+                    > tonic::server::UnaryService<crate::chat::v1::ListSessionsRequest>
+                    for ListSessionsSvc<T> {
+                        type Response = crate::chat::v1::ListSessionsResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<crate::chat::v1::ListSessionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ChatService>::list_sessions(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSessionsSvc(inner);
+                        let codec = crate::SmallBufferCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/chat.v1.ChatService/EndSession" => {
+                    #[allow(non_camel_case_types)]
+                    struct EndSessionSvc<T: ChatService>(pub Arc<T>);
+                    impl<
+                        T: ChatService,
+                    > tonic::server::UnaryService<crate::chat::v1::EndSessionRequest>
+                    for EndSessionSvc<T> {
+                        type Response = crate::chat::v1::EndSessionResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<crate::chat::v1::EndSessionRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ChatService>::end_session(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EndSessionSvc(inner);
                         let codec = crate::SmallBufferCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
