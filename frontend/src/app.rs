@@ -12,7 +12,9 @@ use crate::{
     account::RecoveryNotice,
     api::Api,
     calls::{CallsPanel, provide_calls},
-    chat::{ConnectionStrip, provide_chat},
+    chat::{ConnectionStrip, Switcher, provide_chat},
+    file_drop::provide_file_drop,
+    focus::guard_focus,
     header::Header,
     i18n::{provide_language, text},
     keys::{KeysDialog, provide_keys},
@@ -31,6 +33,8 @@ pub fn App() -> impl IntoView {
     follow_keyboard();
     let calls = provide_calls();
     provide_keys();
+    guard_focus();
+    provide_file_drop();
     let origin = window().location().origin().unwrap_or_default();
     let tools = browser_tools();
     let api = Api::new(&origin, move |event| {
@@ -54,6 +58,7 @@ pub fn App() -> impl IntoView {
                 <CallsPanel />
             </Show>
             <KeysDialog />
+            <Switcher />
         </div>
     }
 }

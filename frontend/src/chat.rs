@@ -9,6 +9,7 @@ mod list;
 mod message;
 mod name_form;
 mod new_room;
+mod outline;
 mod room_place;
 mod rooms_nav;
 mod rooms_view;
@@ -22,8 +23,8 @@ mod unknown_room;
 use chat_model::model::Phase;
 use leptos::prelude::*;
 
-pub(crate) use self::strip::ConnectionStrip;
-use self::{join::JoinView, rooms_view::RoomsView, start::page_chat, store::use_chat};
+use self::{join::JoinView, outline::ChatOutline, rooms_view::RoomsView, start::page_chat, store::use_chat};
+pub(crate) use self::{rooms_view::back_to_rooms, strip::ConnectionStrip, switcher::Switcher};
 use crate::{
     api::Api,
     session_context::{PageTitle, SessionContext},
@@ -53,7 +54,7 @@ pub(crate) fn ChatPage() -> impl IntoView {
     });
     move || match chat.phase.get() {
         // The strip says so when this takes long.
-        Phase::Starting => ().into_any(),
+        Phase::Starting => view! { <ChatOutline /> }.into_any(),
         Phase::SignedOut { session_ended } => {
             title.room.set(None);
             view! { <JoinView session_ended /> }.into_any()

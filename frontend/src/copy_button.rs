@@ -1,40 +1,31 @@
 //! A button that copies a text.
 
-use std::time::Duration;
-
-use leptos::{prelude::*, task::spawn_local};
+use leptos::prelude::*;
 
 use crate::{
-    i18n::text,
+    clipboard,
+    i18n::{self, Text},
     icon::{Icon, IconKind},
 };
-
-/// Time for which the button shows that the text was copied.
-const COPIED_SHOWN: Duration = Duration::from_secs(2);
 
 /// The button.
 #[component]
 pub(crate) fn CopyButton(
     /// The text.
     text: String,
+    /// The label.
+    #[prop(default = |m| m.copy)]
+    label: Text,
+    /// The icon.
+    #[prop(default = IconKind::Copy)]
+    kind: IconKind,
 ) -> impl IntoView {
     let copied = RwSignal::new(false);
-    let labels = (self::text(|m| m.copied), self::text(|m| m.copy));
-    let copy = move |_| {
-        let written = window().navigator().clipboard().write_text(&text);
-        spawn_local(async move {
-            // Where the browser forbids copying, the text can still be selected.
-            if wasm_bindgen_futures::JsFuture::from(written).await.is_ok() {
-                copied.try_set(true);
-                tonic_web_channel::rt::sleep(COPIED_SHOWN).await;
-                copied.try_set(false);
-            }
-        });
-    };
+    let labels = (i18n::text(|m| m.copied), i18n::text(label));
     view! {
-        <button type="button" class="button" on:click=copy>
+        <button type="button" class="button" on:click=move |_| clipboard::copy(&text, copied)>
             {move || {
-                let kind = if copied.get() { IconKind::Done } else { IconKind::Copy };
+                let kind = if copied.get() { IconKind::Done } else { kind };
                 view! { <Icon kind /> }
             }}
             <span aria-live="polite">{move || if copied.get() { labels.0.get() } else { labels.1.get() }}</span>

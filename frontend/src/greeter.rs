@@ -12,7 +12,12 @@ mod unary;
 use leptos::prelude::*;
 
 use self::{native::NativeCard, streaming::StreamingCard, unary::UnaryCard};
-use crate::i18n::text;
+use crate::{
+    calls::use_calls,
+    i18n::text,
+    icon::{Icon, IconKind},
+    keys::keys,
+};
 
 /// The Greeter.
 #[component]
@@ -36,5 +41,31 @@ pub(crate) fn GreeterPage() -> impl IntoView {
                 />
             </div>
         </article>
+        <CallsBar />
+    }
+}
+
+/// The button "Calls" at the lower edge, where the panel opens.
+#[component]
+fn CallsBar() -> impl IntoView {
+    let calls = use_calls();
+    let keys = keys();
+    view! {
+        <Show when=move || !calls.is_open() fallback=|| ()>
+            <div class="greeter__calls">
+                <button
+                    type="button"
+                    class="button button--quiet"
+                    id="calls-button"
+                    aria-expanded="false"
+                    aria-keyshortcuts=keys.calls_aria
+                    on:click=move |_| calls.toggle_with_focus()
+                >
+                    <Icon kind=IconKind::Calls />
+                    {text(|m| m.calls)}
+                    <kbd aria-hidden="true">{keys.calls}</kbd>
+                </button>
+            </div>
+        </Show>
     }
 }

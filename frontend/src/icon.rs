@@ -19,14 +19,18 @@ pub(crate) enum IconKind {
     Back,
     /// A plus.
     Add,
-    /// A clock.
-    Clock,
     /// An arrow down.
     Down,
+    /// An arrow up.
+    Up,
     /// A hash, before a room's name.
     Room,
     /// A tick.
     Done,
+    /// Two links of a chain.
+    Link,
+    /// A line before two others: a quotation.
+    Quote,
 }
 
 impl IconKind {
@@ -41,10 +45,14 @@ impl IconKind {
             IconKind::Copy => "M5.5 5.5v-3h8v8h-3M2.5 5.5h8v8h-8z",
             IconKind::Back => "M9.5 3 4.5 8l5 5",
             IconKind::Add => "M8 3v10M3 8h10",
-            IconKind::Clock => "M8 13.5a5.5 5.5 0 1 0 0-11 5.5 5.5 0 0 0 0 11ZM8 5v3.25L10 9.5",
             IconKind::Down => "M8 3v10m-4-4 4 4 4-4",
+            IconKind::Up => "M8 13V3M4 7l4-4 4 4",
             IconKind::Room => "M6.5 2.5 5 13.5m6-11-1.5 11M3 6h10.5M2.5 10H13",
             IconKind::Done => "m3 8.5 3.25 3.25L13 5",
+            IconKind::Link => {
+                "M6.5 9.5 9.5 6.5M7.5 4.75l1.4-1.4a2.6 2.6 0 0 1 3.7 3.7l-1.4 1.4M8.5 11.25l-1.4 1.4a2.6 2.6 0 0 1-3.7-3.7l1.4-1.4"
+            }
+            IconKind::Quote => "M3 3.5v9M6.5 5.5h7M6.5 10.5h5",
         }
     }
 }

@@ -1,11 +1,12 @@
 //! Keyboard shortcuts of the whole page, and the dialog that lists them.
 
 mod dialog;
+mod list;
 
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
-pub(crate) use self::dialog::KeysDialog;
+pub(crate) use self::{dialog::KeysDialog, list::KeyList};
 use crate::{calls::use_calls, dialog::DialogHandle};
 
 /// The dialog that lists the keys.
@@ -30,14 +31,16 @@ pub(crate) struct Keys {
     pub(crate) calls_aria: &'static str,
     /// Jumps to a room.
     pub(crate) room: &'static str,
+    /// Sends the message, also where Enter alone does not.
+    pub(crate) send: &'static str,
 }
 
 /// The names of the keys. A Mac has others, and types letters with Option.
 pub(crate) fn keys() -> Keys {
     if is_mac() {
-        Keys { calls: "⌃⌥C", calls_aria: "Control+Alt+C", room: "⌘K" }
+        Keys { calls: "⌃⌥C", calls_aria: "Control+Alt+C", room: "⌘K", send: "⌘Enter" }
     } else {
-        Keys { calls: "Alt+C", calls_aria: "Alt+C", room: "Ctrl+K" }
+        Keys { calls: "Alt+C", calls_aria: "Alt+C", room: "Ctrl+K", send: "Ctrl+Enter" }
     }
 }
 

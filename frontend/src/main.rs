@@ -1,6 +1,10 @@
-//! The page's program: reports panics and mounts the application.
+//! The page's program: reports panics, mounts the application, and removes the shell that was painted until then.
 
 fn main() {
     console_error_panic_hook::set_once();
     leptos::mount::mount_to_body(frontend::App);
+    // In the same task, so that nothing is painted in between.
+    if let Some(shell) = leptos::prelude::document().get_element_by_id("shell") {
+        shell.remove();
+    }
 }

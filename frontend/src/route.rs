@@ -7,7 +7,7 @@ mod browser;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
-pub(crate) use self::browser::{navigate, provide_route, use_route};
+pub(crate) use self::browser::{navigate, provide_route, room_link, use_route};
 
 /// Everything but the characters that RFC 3986 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -17,11 +17,13 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b
 pub(crate) enum Route {
     /// `/`: the last room.
     Home,
+    /// `/rooms`: the list of rooms, which a narrow page shows instead of a room.
+    Rooms,
     /// `/room/<id>`, and `/room/<id>/<seq>` for one of its messages.
     Room {
         /// The room's id.
         id: String,
-        /// The sequence number of the message, from 1.
+        /// The sequence number of the message. It may name none.
         seq: Option<u64>,
     },
     /// `/greeter`.
@@ -40,6 +42,7 @@ impl Route {
         let mut parts = path.split('/');
         let route = match (parts.next(), parts.next(), parts.next()) {
             (Some(""), None, None) => Some(Route::Home),
+            (Some("rooms"), None, None) => Some(Route::Rooms),
             (Some("greeter"), None, None) => Some(Route::Greeter),
             (Some("settings"), None, None) => Some(Route::Settings),
             (Some("room"), Some(id), seq) => room(id, seq),
@@ -61,6 +64,7 @@ impl Route {
                 }
                 path
             }
+            Route::Rooms => "/rooms".to_owned(),
             Route::Greeter => "/greeter".to_owned(),
             Route::Settings => "/settings".to_owned(),
         }
@@ -68,7 +72,7 @@ impl Route {
 
     /// Whether the chat shows this route.
     pub(crate) fn is_chat(&self) -> bool {
-        matches!(self, Route::Home | Route::Room { .. })
+        matches!(self, Route::Home | Route::Rooms | Route::Room { .. })
     }
 }
 
@@ -85,9 +89,10 @@ fn room(id: &str, seq: Option<&str>) -> Option<Route> {
     Some(Route::Room { id, seq })
 }
 
+/// The number of a message. A number that no message can have is kept, so that its room can say so.
 fn message_number(digits: &str) -> Option<u64> {
-    let only_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
-    digits.parse().ok().filter(|seq| only_digits && *seq > 0)
+    let only_digits = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    only_digits.then(|| digits.parse().unwrap_or(u64::MAX))
 }
 
 #[cfg(test)]
@@ -108,6 +113,13 @@ mod tests {
         assert_eq!(Route::parse("/room/general"), room("general", None));
         assert_eq!(Route::parse("/room/general/"), room("general", None));
         assert_eq!(Route::parse("/room/general/42"), room("general", Some(42)));
+        assert_eq!(Route::parse("/rooms"), Route::Rooms);
+    }
+
+    #[test]
+    fn numbers_without_a_message_belong_to_their_room() {
+        assert_eq!(Route::parse("/room/general/0"), room("general", Some(0)));
+        assert_eq!(Route::parse("/room/general/18446744073709551616"), room("general", Some(u64::MAX)));
     }
 
     #[test]
@@ -116,13 +128,11 @@ mod tests {
             "/room",
             "/room/",
             "/room/general/x",
-            "/room/general/0",
             "/room/general/+5",
             "/room/general/-5",
-            "/room/general/18446744073709551616",
             "/room/general/5/6",
             "/room/general/5/",
-            "/rooms",
+            "/rooms/x",
             "/greeter/x",
             "/Greeter",
             "//",
@@ -164,14 +174,14 @@ mod tests {
 
     #[test]
     fn routes_survive_their_paths() {
-        for route in [Route::Home, Route::Greeter, Route::Settings] {
+        for route in [Route::Home, Route::Rooms, Route::Greeter, Route::Settings] {
             assert_eq!(Route::parse(&route.path()), route);
         }
     }
 
     #[test]
     fn only_home_and_rooms_belong_to_the_chat() {
-        assert!(Route::Home.is_chat() && room("general", None).is_chat());
+        assert!(Route::Home.is_chat() && Route::Rooms.is_chat() && room("general", None).is_chat());
         assert!(!Route::Greeter.is_chat() && !Route::Settings.is_chat() && !Route::NotFound.is_chat());
     }
 }

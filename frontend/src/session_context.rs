@@ -12,6 +12,8 @@ pub(crate) struct PageTitle {
     pub(crate) room: RwSignal<Option<String>>,
     /// Unread messages of all rooms.
     pub(crate) unread: RwSignal<u64>,
+    /// Unread messages of the rooms that are not shown.
+    pub(crate) unread_elsewhere: RwSignal<u64>,
 }
 
 /// The session. The chat sets `user`.
@@ -46,7 +48,11 @@ pub(crate) fn has_signed_out() -> bool {
 
 /// Provides both contexts. Call once, in the application's root.
 pub(crate) fn provide_session(api: Api) {
-    provide_context(PageTitle { room: RwSignal::new(None), unread: RwSignal::new(0) });
+    provide_context(PageTitle {
+        room: RwSignal::new(None),
+        unread: RwSignal::new(0),
+        unread_elsewhere: RwSignal::new(0),
+    });
     let user = RwSignal::new(None);
     let sign_out_failed = RwSignal::new(false);
     let recovery_code = RwSignal::new(None);

@@ -50,10 +50,9 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// The sentence: the failure, the state of the person's data, and the next step.
+    /// The sentence: the failure and the next step.
     pub(crate) fn sentence(&self, m: &Messages) -> String {
         let Some(error) = &self.error else { return self.reported_by_server(m) };
-        let seconds = |duration: &Duration| js_std::double(duration.as_secs_f64());
         let (template, argument) = match error {
             Error::Offline => (m.error_offline, String::new()),
             Error::Connect { .. } => (m.status_unavailable, String::new()),
@@ -72,8 +71,8 @@ impl Failure {
             Error::TooManyCalls { limit } => (m.error_too_many_calls, limit.to_string()),
             Error::Cardinality { .. } => (m.status_unimplemented, String::new()),
             Error::Cancelled => (m.status_cancelled, String::new()),
-            Error::Deadline { timeout } => (m.error_deadline, seconds(timeout)),
-            Error::Idle { timeout } => (m.error_idle, seconds(timeout)),
+            Error::Deadline { timeout } => (m.error_deadline, limit_text(m, *timeout)),
+            Error::Idle { timeout } => (m.error_idle, limit_text(m, *timeout)),
             // The enum may grow; new variants have the sentence of their code.
             _ => (sentence(m, self.code), String::new()),
         };
@@ -89,6 +88,15 @@ impl Failure {
             }
             _ => sentence(m, self.code).to_owned(),
         }
+    }
+}
+
+/// A time limit: below a second in milliseconds, otherwise in seconds.
+fn limit_text(m: &Messages, limit: Duration) -> String {
+    if limit < Duration::from_secs(1) {
+        fill(m.milliseconds, &[("value", &limit.subsec_millis().to_string())])
+    } else {
+        fill(m.seconds, &[("value", &js_std::double(limit.as_secs_f64()))])
     }
 }
 
@@ -117,7 +125,7 @@ mod tests {
             (Error::Offline, ""),
             (Error::Connect { origin: origin.clone(), reason: reason.clone() }, ""),
             (Error::Fetch { origin: origin.clone(), reason: reason.clone(), offline: true }, ""),
-            (Error::Fetch { origin, reason: reason.clone(), offline: false }, "CORS"),
+            (Error::Fetch { origin, reason: reason.clone(), offline: false }, ""),
             (Error::ConnectionLost { reason: reason.clone() }, ""),
             (Error::Http { status: 502 }, "502"),
             (Error::ContentType { found: "text/html".to_owned() }, "text/html"),
@@ -146,6 +154,26 @@ mod tests {
                 assert!(sentences.insert(sentence), "{error:?} has the sentence of another");
             }
         }
+    }
+
+    /// The page calls its own origin, which needs no permission.
+    #[test]
+    fn no_sentence_speaks_of_other_origins() {
+        for language in Language::ALL {
+            for (_, text) in language.messages().entries() {
+                assert!(!text.contains("CORS"), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_short_deadline_is_named_in_milliseconds() {
+        let sentence = |timeout| {
+            let error = Error::Deadline { timeout: Duration::from_millis(timeout) };
+            Failure::from(&Status::from(error)).sentence(Language::English.messages())
+        };
+        assert!(sentence(1).starts_with("The deadline of 1 ms passed"), "{}", sentence(1));
+        assert!(sentence(20_000).starts_with("The deadline of 20 s passed"), "{}", sentence(20_000));
     }
 
     #[test]

@@ -59,12 +59,19 @@ fn contrast_follows_wcag() {
 
 #[test]
 fn messages_have_a_contrast_of_seven() {
-    assert_contrast(&["text"], &SURFACES, 7.0);
+    assert_contrast(&["text", "text-accent"], &SURFACES, 7.0);
+}
+
+#[test]
+fn initials_have_a_contrast_of_four_and_a_half() {
+    for colour in 0..chat_model::face::COLOURS {
+        assert_contrast(&[&format!("face-text-{colour}")], &[&format!("face-{colour}")], 4.5);
+    }
 }
 
 #[test]
 fn other_text_has_a_contrast_of_four_and_a_half() {
-    assert_contrast(&["text-quiet", "text-accent", "text-danger"], &SURFACES, 4.5);
+    assert_contrast(&["text-quiet", "text-danger"], &SURFACES, 4.5);
     assert_contrast(&["text-on-accent"], &["accent", "accent-hover"], 4.5);
 }
 

@@ -56,6 +56,7 @@ impl Driver {
                 "args": arguments,
                 "prefs": {
                     "intl.accept_languages": options.language,
+                    "webkit.webprefs.default_font_size": options.text_size,
                     // 1 allows, 2 blocks.
                     "profile.default_content_setting_values.cookies": 1 + u8::from(options.blocks_cookies),
                 },

@@ -136,7 +136,7 @@ pub static CHINESE: Names = Names {
     light: "浅色",
     dark: "深色",
     chat: "聊天",
-    greeter: "问候",
+    greeter: "Greeter 示例",
     settings: "设置",
     try_again: "重试",
     discard: "放弃",

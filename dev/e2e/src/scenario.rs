@@ -28,13 +28,15 @@ pub struct Browser {
     pub width: u32,
     /// Height of the window, pixels.
     pub height: u32,
+    /// Size of text that the person has set in the browser, pixels.
+    pub text_size: u32,
     /// Whether it blocks cookies and storage.
     pub blocks_cookies: bool,
 }
 
 impl Default for Browser {
     fn default() -> Browser {
-        Browser { language: "en-US,en", width: 1280, height: 900, blocks_cookies: false }
+        Browser { language: "en-US,en", width: 1280, height: 900, text_size: 16, blocks_cookies: false }
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod connection;
 pub mod effect;
+pub mod face;
 pub mod history;
 pub mod length;
 pub mod list;

@@ -21,6 +21,7 @@ use crate::message::Author;
 use crate::outbox::{Outbox, PendingMessage, SendFailure, StorageChange, StoredMessage};
 use crate::read_markers::ReadMarkers;
 use crate::state::{ChatState, StreamSignal};
+use crate::window::Place;
 
 /// Time in which the stream brings a frame after a message was sent, because the message comes back on it.
 const ECHO_TIMEOUT: Duration = Duration::from_secs(5);
@@ -287,6 +288,11 @@ impl ChatModel {
     /// Sets the room that is shown, and whether its reader is at the end.
     pub fn set_view(&mut self, view: Option<(&str, bool)>) {
         self.state.set_view(view);
+    }
+
+    /// Sets the reader's place in a room; `None` at its end.
+    pub fn set_place(&mut self, room_id: &str, place: Option<Place>) {
+        self.state.set_place(room_id, place);
     }
 
     /// The user has read a room up to `seq`.

@@ -1,11 +1,14 @@
 //! One room's log as far as it is loaded: one range of sequence numbers without gaps.
 
+mod unread;
+
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use proto::chat::v1::{self as pb, Recovery, event};
 
 use crate::history::HistoryPage;
-use crate::message::{Body, Message};
+use crate::message::{Author, Body, Message};
 
 /// Missed events of a room that the server is asked to replay. Of more, it sends the newest; the rest is loaded as history.
 pub const REPLAY_LIMIT: u32 = 500;
@@ -49,6 +52,10 @@ pub struct RoomLog {
     counted: u64,
     /// The head of the log when the stream began; 0 when it was reached.
     catch_up_to: u64,
+    /// The room's creator, once the first event was loaded.
+    creator: Option<Arc<Author>>,
+    /// Time of the newest event that was loaded, in milliseconds since the Unix epoch; 0 while none was.
+    active_ms: i64,
     /// Whether the current stream has named the room.
     confirmed: bool,
     reader: Reader,
@@ -69,6 +76,8 @@ impl RoomLog {
             unread: state.unread,
             counted: state.head_seq,
             catch_up_to: 0,
+            creator: None,
+            active_ms: 0,
             confirmed: true,
             reader: Reader::Away,
         }
@@ -84,6 +93,21 @@ impl RoomLog {
         &self.info.name
     }
 
+    /// Time of the room's creation, in milliseconds since the Unix epoch.
+    pub fn created_at_ms(&self) -> i64 {
+        self.info.created_at_ms
+    }
+
+    /// The room's creator, once the first event was loaded; `None` for a room of the server.
+    pub fn creator(&self) -> Option<&Author> {
+        self.creator.as_deref().filter(|creator| !creator.name.is_empty())
+    }
+
+    /// Time of the newest event that was loaded, in milliseconds since the Unix epoch; 0 while none was.
+    pub fn active_ms(&self) -> i64 {
+        self.active_ms
+    }
+
     /// The epoch of the log.
     pub fn epoch(&self) -> u64 {
         self.epoch
@@ -92,6 +116,11 @@ impl RoomLog {
     /// The last sequence number that was received.
     pub fn last(&self) -> u64 {
         self.last
+    }
+
+    /// The newest sequence number that is known: received, or still to come while catching up.
+    pub fn head(&self) -> u64 {
+        self.last.max(self.catch_up_to)
     }
 
     /// The first loaded sequence number; where nothing is loaded, the one after [`RoomLog::end`].
@@ -197,19 +226,6 @@ impl RoomLog {
         self.apply_unread(state);
     }
 
-    /// Takes the server's count, unless the marker was moved here and the server has not stored that yet.
-    fn apply_unread(&mut self, state: &pb::RoomState) {
-        self.server_read_seq = state.read_seq;
-        self.unread = state.unread;
-        self.counted = state.head_seq;
-        if state.read_seq >= self.read_seq {
-            self.read_seq = state.read_seq;
-        } else if self.has_all_above(self.read_seq) {
-            self.unread = self.count_above(self.read_seq);
-            self.counted = self.last;
-        }
-    }
-
     /// Applies an event of the stream.
     pub(crate) fn apply_event(&mut self, event: pb::Event) {
         if event.seq > self.counted {
@@ -288,6 +304,7 @@ impl RoomLog {
         for event in events {
             if event.seq < self.first {
                 let message = Message::new(event, earlier.last().map(|message| &message.author));
+                self.note(&message);
                 earlier.push(message);
             } else if event.seq == self.end() + 1 {
                 self.push_back(event);
@@ -301,7 +318,16 @@ impl RoomLog {
 
     fn push_back(&mut self, event: pb::Event) {
         let message = Message::new(event, self.messages.back().map(|message| &message.author));
+        self.note(&message);
         self.messages.push_back(message);
+    }
+
+    /// Remembers the facts that stay when the message is dropped.
+    fn note(&mut self, message: &Message) {
+        self.active_ms = self.active_ms.max(message.at_ms);
+        if message.body == Body::Created {
+            self.creator = Some(message.author.clone());
+        }
     }
 
     /// Drops messages over the limit of the room that is shown: at the end after loading at the start, otherwise at the start.
@@ -333,65 +359,5 @@ impl RoomLog {
                 self.first = self.last + 1;
             }
         }
-    }
-
-    /// Applies the server's read marker.
-    pub(crate) fn apply_read_marker(&mut self, read_seq: u64, unread: u32) {
-        self.server_read_seq = self.server_read_seq.max(read_seq);
-        self.move_read_marker(read_seq, unread);
-    }
-
-    /// Moves the read marker forward. Unread messages are counted where they are loaded; otherwise `unread` is their number.
-    pub(crate) fn move_read_marker(&mut self, read_seq: u64, unread: u32) {
-        if read_seq < self.read_seq {
-            return;
-        }
-        self.read_seq = read_seq;
-        if self.has_all_above(read_seq) {
-            self.unread = self.count_above(read_seq);
-            self.counted = self.counted.max(self.last);
-        } else if read_seq >= self.last {
-            self.unread = 0;
-        } else {
-            self.unread = unread;
-        }
-    }
-
-    /// The read marker, when the server has not stored it yet.
-    pub(crate) fn unsent_read_seq(&self) -> Option<u64> {
-        (self.read_seq > self.server_read_seq).then_some(self.read_seq)
-    }
-
-    /// Whether every message above `seq` is loaded.
-    fn has_all_above(&self, seq: u64) -> bool {
-        self.is_attached() && self.first <= seq + 1
-    }
-
-    fn count_above(&self, read_seq: u64) -> u32 {
-        let above = usize::try_from(read_seq + 1 - self.first).unwrap_or(usize::MAX);
-        let unread = self.messages.iter().skip(above).filter(|message| self.is_unread_kind(message)).count();
-        u32::try_from(unread).unwrap_or(u32::MAX)
-    }
-
-    /// The first unread message, when the messages from the read marker on are loaded.
-    pub fn first_unread(&self) -> Option<u64> {
-        self.first_unread_index().and_then(|above| {
-            let mut above = self.messages.iter().skip(above);
-            above.find(|message| self.is_unread_kind(message)).map(|message| message.seq)
-        })
-    }
-
-    /// Whether loading more history cannot change [`RoomLog::first_unread`].
-    pub fn knows_first_unread(&self) -> bool {
-        self.unread == 0 || self.first_unread_index().is_some()
-    }
-
-    fn first_unread_index(&self) -> Option<usize> {
-        usize::try_from((self.read_seq + 1).checked_sub(self.first)?).ok()
-    }
-
-    /// Whether an entry counts as unread above the read marker: a message of another user.
-    pub fn is_unread_kind(&self, message: &Message) -> bool {
-        matches!(message.body, Body::Text(_)) && message.author.id != self.me
     }
 }

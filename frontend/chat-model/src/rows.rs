@@ -100,36 +100,59 @@ pub fn bounds(room: &RoomLog, pending: usize) -> Bounds {
     Bounds { first: room.first(), end: room.end() + 1 + pending }
 }
 
-/// The rows of a window. `unread_from` is the sequence number under the unread line; `day_of` gives the number of the day of a
-/// moment in the reader's time zone.
-pub fn build(
-    room: &RoomLog,
-    pending: &[&PendingMessage],
-    window: Window,
-    unread_from: Option<u64>,
-    user_id: &str,
-    day_of: &dyn Fn(i64) -> i64,
-) -> Vec<Row> {
-    let mut builder =
-        Builder { rows: Vec::new(), previous: None, has_day: false, unread_from, user_id, day_of };
-    let earlier = (room.first()..window.first).rev().take(LOOK_BACK).filter_map(|seq| room.get(seq));
-    if let Some(before) = earlier.into_iter().find(|message| matches!(message.body, Body::Text(_))) {
-        builder.set_previous(before);
-    }
-    for seq in window.first..window.end.min(room.end() + 1) {
-        if let Some(message) = room.get(seq) {
-            builder.stored(message);
+/// Makes rows of a room's messages.
+pub(crate) struct Rows<'a> {
+    /// The room.
+    pub(crate) room: &'a RoomLog,
+    /// Its pending messages.
+    pub(crate) pending: &'a [&'a PendingMessage],
+    /// The user's id.
+    pub(crate) user_id: &'a str,
+    /// Gives the number of the day of a moment in the reader's time zone.
+    pub(crate) day_of: &'a dyn Fn(i64) -> i64,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of a window. `unread_from` is the lowest sequence number under the unread line.
+    pub(crate) fn of_window(&self, window: Window, unread_from: Option<u64>) -> Vec<Row> {
+        let room = self.room;
+        // The line is left out where it is above the window.
+        let mut builder = self.builder(unread_from.filter(|from| *from >= window.first));
+        let earlier = (room.first()..window.first).rev().take(LOOK_BACK).filter_map(|seq| room.get(seq));
+        if let Some(before) = earlier.into_iter().find(|message| matches!(message.body, Body::Text(_))) {
+            builder.set_previous(before);
         }
-    }
-    if room.is_attached() {
-        let after_log = room.end() + 1;
-        for (position, pending) in (after_log..).zip(pending) {
-            if window.contains(position) {
-                builder.pending(pending);
+        for seq in window.first..window.end.min(room.end() + 1) {
+            if let Some(message) = room.get(seq) {
+                builder.stored(message);
             }
         }
+        if room.is_attached() {
+            let after_log = room.end() + 1;
+            for (position, pending) in (after_log..).zip(self.pending) {
+                if window.contains(position) {
+                    builder.pending(pending);
+                }
+            }
+        }
+        builder.rows
     }
-    builder.rows
+
+    /// The row of one message, when it is loaded or pending.
+    pub(crate) fn of_message(&self, key: &RowKey, seq: Option<u64>) -> Option<Row> {
+        let mut builder = self.builder(None);
+        if let Some(message) = seq.and_then(|seq| self.room.get(seq)) {
+            builder.stored(message);
+        } else if let RowKey::Own(id) = key {
+            builder.pending(self.pending.iter().find(|pending| pending.operation_id == *id)?);
+        }
+        builder.rows.pop().filter(|row| row.key == *key)
+    }
+
+    fn builder(&self, unread_from: Option<u64>) -> Builder<'a> {
+        let (user_id, day_of) = (self.user_id, self.day_of);
+        Builder { rows: Vec::new(), previous: None, has_day: false, unread_from, user_id, day_of }
+    }
 }
 
 struct Builder<'a> {
@@ -166,8 +189,10 @@ impl Builder<'_> {
                 self.rows.push(Row { key: RowKey::Start, body });
             }
             Body::Text(text) => {
-                self.unread_line(message.seq);
                 let own = message.author.id == self.user_id;
+                if !own {
+                    self.unread_line(message.seq);
+                }
                 let key = match message.operation_id {
                     Some(operation_id) if own => RowKey::Own(operation_id),
                     _ => RowKey::Seq(message.seq),
@@ -234,14 +259,11 @@ impl Builder<'_> {
         })
     }
 
+    /// Adds the unread line before the first unread message.
     fn unread_line(&mut self, seq: u64) {
         if self.unread_from.is_some_and(|from| from <= seq) {
-            // The line is left out where its message is above the window.
-            let is_first = self.unread_from == Some(seq);
             self.unread_from = None;
-            if is_first {
-                self.rows.push(Row { key: RowKey::Unread, body: RowBody::Unread });
-            }
+            self.rows.push(Row { key: RowKey::Unread, body: RowBody::Unread });
         }
     }
 }

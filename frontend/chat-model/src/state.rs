@@ -3,12 +3,15 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::HashMap;
+
 use proto::chat::v1::{self as pb, subscribe_response::Frame};
 use uuid::Uuid;
 
 use crate::history::HistoryPage;
 use crate::outbox::Outbox;
 use crate::room::{Reader, RoomLog};
+use crate::window::Place;
 
 /// Cursors in one request.
 const CURSORS_MAX: usize = proto::limits::chat::MAX_CURSORS;
@@ -19,6 +22,8 @@ pub struct ChatState {
     user_id: String,
     rooms: Vec<RoomLog>,
     view: Option<View>,
+    /// The reader's places in rooms that were left above their end.
+    places: HashMap<String, Place>,
     /// Messages of the user that are not in a log yet.
     pub outbox: Outbox,
 }
@@ -219,6 +224,19 @@ impl ChatState {
         for room in &mut self.rooms {
             room.trim();
         }
+    }
+
+    /// The place at which the reader left a room; `None` at its end.
+    pub fn place(&self, room_id: &str) -> Option<Place> {
+        self.places.get(room_id).copied()
+    }
+
+    /// Sets the reader's place in a room.
+    pub fn set_place(&mut self, room_id: &str, place: Option<Place>) {
+        match place {
+            Some(place) => self.places.insert(room_id.to_owned(), place),
+            None => self.places.remove(room_id),
+        };
     }
 
     fn apply_events(&mut self, pb::Events { events, fingerprint }: pb::Events) {

@@ -60,6 +60,15 @@ impl Scroll {
     }
 }
 
+/// A reader's place in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The sequence number of a message in view.
+    pub seq: u64,
+    /// Distance of the message below the upper edge of the list, in pixels.
+    pub offset_px: i32,
+}
+
 /// The window: from `first` up to and not including `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {

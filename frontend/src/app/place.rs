@@ -15,7 +15,7 @@ impl Place {
     /// The place of a route.
     pub(super) fn of(route: &Route) -> Place {
         match route {
-            Route::Home | Route::Room { .. } => Place::Chat,
+            Route::Home | Route::Rooms | Route::Room { .. } => Place::Chat,
             Route::Greeter => Place::Greeter,
             Route::Settings => Place::Settings,
             Route::NotFound => Place::NotFound,

@@ -3,7 +3,8 @@
 use std::{collections::VecDeque, time::Duration};
 
 use grpc_inspect::frame::FrameBuffer;
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
+use wasm_bindgen::JsCast;
 
 use super::log::{CallLog, CallRecord, Note};
 
@@ -40,14 +41,31 @@ impl Calls {
         self.open.get()
     }
 
-    /// Shows or hides the panel.
+    /// Shows or hides the panel, for a key: the focus stays unless it was in the panel.
     pub(crate) fn toggle(self) {
-        self.open.update(|open| *open = !*open);
+        match self.open.get_untracked() {
+            true => self.close(),
+            false => self.open.set(true),
+        }
     }
 
-    /// Hides the panel.
+    /// Shows or hides the panel, for a button: a panel that opens takes the focus.
+    pub(crate) fn toggle_with_focus(self) {
+        self.toggle();
+        if self.open.get_untracked() {
+            focus_after_drawing(&["#calls"]);
+        }
+    }
+
+    /// Hides the panel. A focus inside goes to the button that shows the panel.
     pub(super) fn close(self) {
+        let had_focus = document()
+            .active_element()
+            .is_some_and(|focused| focused.closest("#calls").ok().flatten().is_some());
         self.open.set(false);
+        if had_focus {
+            focus_after_drawing(&["#calls-button", "#person-button"]);
+        }
     }
 
     /// Drops the calls that have ended.
@@ -102,4 +120,16 @@ pub(crate) fn provide_calls() -> Calls {
 /// The page's calls.
 pub(crate) fn use_calls() -> Calls {
     expect_context::<Calls>()
+}
+
+/// Focuses the first of these elements that exists, when the changes so far are drawn.
+fn focus_after_drawing(selectors: &'static [&'static str]) {
+    spawn_local(async move {
+        leptos::task::tick().await;
+        let mut found = selectors.iter().filter_map(|selector| document().query_selector(selector).ok()?);
+        if let Some(element) = found.next().and_then(|found| found.dyn_into::<web_sys::HtmlElement>().ok()) {
+            // An element in the document takes the focus.
+            element.focus().ok();
+        }
+    });
 }

@@ -30,14 +30,12 @@ pub(crate) fn CallsPanel() -> impl IntoView {
         }
     });
     let tick = tick.into();
-    let close = move || {
-        calls.close();
-        focus_button();
-    };
+    let close = move || calls.close();
     view! {
         <section
             class="calls"
             id="calls"
+            tabindex="-1"
             aria-label=text(|m| m.calls)
             on:keydown=move |event| {
                 if event.key() == "Escape" && !event.default_prevented() {
@@ -75,15 +73,5 @@ pub(crate) fn CallsPanel() -> impl IntoView {
                 </ul>
             </Show>
         </section>
-    }
-}
-
-/// Gives the focus back to the button that shows the panel.
-fn focus_button() {
-    use wasm_bindgen::JsCast;
-    let button = document().get_element_by_id("calls-button");
-    if let Some(button) = button.and_then(|button| button.dyn_into::<web_sys::HtmlElement>().ok()) {
-        // A button in the document takes the focus.
-        button.focus().ok();
     }
 }

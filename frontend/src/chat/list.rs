@@ -5,17 +5,18 @@
 
 mod anchor;
 mod drawn_rows;
+mod focus;
 
 use chat_model::{
     history::{HistoryPage, Loading, Side},
-    list::{Goal, ListModel, Look, Plan},
-    message::Message,
+    list::{Announcements, Goal, InView, ListModel, Look, Plan},
     room::RoomLog,
+    rows::RowKey,
 };
 use leptos::{html, prelude::*, task::spawn_local};
 
 pub(crate) use self::drawn_rows::DrawnRow;
-use self::{anchor::Anchor, drawn_rows::DrawnRows};
+use self::{anchor::Anchor, drawn_rows::DrawnRows, focus::FocusGoal};
 use super::{
     calendar::day_of,
     store::{Chat, set_if_changed},
@@ -30,26 +31,37 @@ pub(crate) struct ListView {
     model: StoredValue<ListModel, LocalStorage>,
     drawn: StoredValue<DrawnRows, LocalStorage>,
     measured: StoredValue<Measured>,
+    /// The messages in view at the last look.
+    anchor: StoredValue<Option<Anchor>, LocalStorage>,
+    focus_goal: StoredValue<Option<FocusGoal>>,
     pub(crate) room_name: Signal<String>,
     pub(crate) scroller: NodeRef<html::Div>,
     pub(crate) rows: RwSignal<Vec<DrawnRow>>,
     pub(crate) highlighted: RwSignal<Option<u64>>,
+    /// The message under the pointer.
+    pub(crate) hovered: RwSignal<Option<u64>>,
+    /// The message that Tab leads to, with its links and buttons.
+    pub(crate) active: RwSignal<Option<RowKey>>,
     pub(crate) at_end: RwSignal<bool>,
+    /// Whether unread messages were skipped, which are above the view.
+    pub(crate) has_unread_above: RwSignal<bool>,
+    /// Unread messages.
+    pub(crate) unread: RwSignal<u32>,
     /// Unread messages below the view.
     pub(crate) unread_below: RwSignal<u32>,
     pub(crate) earlier: RwSignal<Option<Loading>>,
     pub(crate) later: RwSignal<Option<Loading>>,
     pub(crate) is_empty: RwSignal<bool>,
     pub(crate) today: RwSignal<i64>,
-    /// Messages for screen readers.
-    pub(crate) announcements: RwSignal<Vec<Message>>,
+    /// Whether the message of the address does not exist.
+    pub(crate) is_target_missing: RwSignal<bool>,
+    /// For screen readers.
+    pub(crate) announcements: RwSignal<Announcements>,
 }
 
 /// The last measurements, in pixels.
 #[derive(Clone, Copy, Default)]
 struct Measured {
-    /// The upper edge of the list in the window.
-    top: f64,
     /// Height of the view; 0 while the list is not displayed.
     view: f64,
     /// Height of the content.
@@ -65,25 +77,34 @@ impl ListView {
         room_name: Signal<String>,
         target: Option<u64>,
     ) -> ListView {
-        chat.set_view(Some((&room_id, target.is_none())));
+        let place = chat.read(|state| state.place(&room_id));
+        let goal = target.map(Goal::Message).or(place.map(Goal::Place));
+        chat.set_view(Some((&room_id, goal.is_none())));
         let announced = chat.read_room(&room_id, RoomLog::last).unwrap_or(u64::MAX);
         ListView {
             chat,
             room_id: StoredValue::new(room_id),
-            model: StoredValue::new_local(ListModel::new(target, announced)),
+            model: StoredValue::new_local(ListModel::new(goal, announced)),
             drawn: StoredValue::new_local(DrawnRows::default()),
             measured: StoredValue::new(Measured::default()),
+            anchor: StoredValue::new_local(None),
+            focus_goal: StoredValue::new(None),
             room_name,
             scroller: NodeRef::new(),
             rows: RwSignal::new(Vec::new()),
             highlighted: RwSignal::new(target),
-            at_end: RwSignal::new(target.is_none()),
+            active: RwSignal::new(None),
+            hovered: RwSignal::new(None),
+            at_end: RwSignal::new(goal.is_none()),
+            has_unread_above: RwSignal::new(false),
+            unread: RwSignal::new(0),
             unread_below: RwSignal::new(0),
             earlier: RwSignal::new(None),
             later: RwSignal::new(None),
             is_empty: RwSignal::new(false),
             today: RwSignal::new(day_of(intl::now_ms())),
-            announcements: RwSignal::new(Vec::new()),
+            is_target_missing: RwSignal::new(false),
+            announcements: RwSignal::new(Announcements::default()),
         }
     }
 
@@ -94,8 +115,27 @@ impl ListView {
 
     /// Goes to a message, after loading it if necessary.
     pub(crate) fn go_to(self, seq: u64) {
-        self.at_end.set(false);
         self.highlighted.set(Some(seq));
+        self.to_message(seq);
+    }
+
+    /// Goes to the first unread message, after loading it if necessary.
+    pub(crate) fn go_to_first_unread(self) {
+        let read_seq = self.room_id.with_value(|room_id| self.chat.read_room(room_id, RoomLog::read_seq));
+        read_seq.into_iter().for_each(|seq| self.to_message(seq + 1));
+    }
+
+    /// Marks all messages as read.
+    pub(crate) fn mark_all_read(self) {
+        let room_id = self.room_id();
+        self.chat
+            .read_room(&room_id, RoomLog::last)
+            .into_iter()
+            .for_each(|last| self.chat.mark_read(&room_id, last));
+    }
+
+    fn to_message(self, seq: u64) {
+        self.at_end.set(false);
         self.model.update_value(|model| model.go_to(seq));
         self.refresh();
     }
@@ -148,6 +188,7 @@ impl ListView {
             && self.earlier.get_untracked() == earlier
             && self.later.get_untracked() == later
             && self.is_empty.get_untracked() == plan.is_empty
+            && self.is_target_missing.get_untracked() == plan.is_target_missing
     }
 
     fn show(self, plan: Plan, [earlier, later]: [Option<Loading>; 2]) {
@@ -157,10 +198,12 @@ impl ListView {
         });
         if !same_keys {
             self.rows.set(rows);
+            self.check_active();
         }
         set_if_changed(self.earlier, earlier);
         set_if_changed(self.later, later);
         set_if_changed(self.is_empty, plan.is_empty);
+        set_if_changed(self.is_target_missing, plan.is_target_missing);
         set_if_changed(self.today, day_of(intl::now_ms()));
     }
 
@@ -170,12 +213,15 @@ impl ListView {
         let goal = self.model.try_update_value(ListModel::take_goal).flatten();
         match goal {
             Some(Goal::Message(seq)) => anchor::show_message(&scroller, seq),
+            Some(Goal::Place(place)) => anchor::show_place(&scroller, place),
             Some(Goal::UnreadLine) => anchor::show_unread_line(&scroller),
             Some(Goal::End) => anchor::show_end(&scroller),
             None if self.at_end.get_untracked() => anchor::show_end(&scroller),
             None => anchor.restore(&scroller),
         }
-        self.measured.update_value(|measured| measured.top = anchor::top(&scroller));
+        if goal.is_some() {
+            self.reach_focus_goal(&scroller);
+        }
         self.look();
     }
 
@@ -194,20 +240,17 @@ impl ListView {
         if same_size.unwrap_or(true) { self.look() } else { self.resized() }
     }
 
-    /// The list changed its size or its place in the window.
+    /// The list changed its size or its place in the window, or its text breaks at other places.
     pub(crate) fn resized(self) {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
         let Some(before) = self.measured.try_get_value() else { return };
-        let top = anchor::top(&scroller);
-        self.measured.update_value(|measured| measured.top = top);
-        let moved = top - before.top;
         if self.at_end.get_untracked() {
             anchor::show_end(&scroller);
         } else if before.view == 0.0 {
             // A list that is not displayed loses its scroll position.
             scroller.scroll_to_with_x_and_y(0.0, before.scrolled_to);
-        } else if moved != 0.0 {
-            scroller.scroll_by_with_x_and_y(0.0, moved);
+        } else {
+            self.anchor.try_with_value(|anchor| anchor.iter().for_each(|anchor| anchor.restore(&scroller)));
         }
         self.look();
     }
@@ -217,7 +260,8 @@ impl ListView {
         let room_id = self.room_id();
         if self.model.try_with_value(ListModel::has_window).unwrap_or(false) {
             let is_attached = self.chat.read_room(&room_id, RoomLog::is_attached).unwrap_or(false);
-            return self.mark_read(self.at_end.get_untracked() && is_attached);
+            let in_view = self.anchor.try_with_value(|anchor| anchor.as_ref()?.in_view()).flatten();
+            return self.mark_read(self.at_end.get_untracked() && is_attached, in_view);
         }
         let first =
             self.model.try_with_value(|model| self.chat.read(|state| model.first_page(state, &room_id)));
@@ -234,13 +278,11 @@ impl ListView {
             return self.measured.update_value(|measured| measured.view = 0.0);
         }
         self.measured.update_value(|measured| {
-            *measured = Measured {
-                top: measured.top,
-                view: scroll.view,
-                content: scroll.content,
-                scrolled_to: scroll.top,
-            };
+            *measured = Measured { view: scroll.view, content: scroll.content, scrolled_to: scroll.top };
         });
+        let anchor = Anchor::new(&scroller);
+        let (in_view, place) = (anchor.in_view(), anchor.place());
+        self.anchor.set_value(Some(anchor));
         let follows_end = self.at_end.get_untracked();
         let look = self.model.try_update_value(|model| {
             self.chat.read(|state| model.look(state, &room_id, scroll, follows_end))
@@ -251,11 +293,12 @@ impl ListView {
             Some(Look::Window { at_end, shows_log_end, moved, earlier, later }) => {
                 set_if_changed(self.at_end, at_end);
                 self.chat.set_view(Some((&room_id, at_end)));
+                self.chat.set_place(&room_id, place.filter(|_| !at_end));
                 if moved {
                     return self.refresh();
                 }
                 earlier.into_iter().chain(later).for_each(|page| self.load(page));
-                self.mark_read(shows_log_end);
+                self.mark_read(shows_log_end, in_view);
             }
         }
     }
@@ -273,18 +316,34 @@ impl ListView {
         }
     }
 
-    /// Marks the room as read when the end of its log is in view, and counts the unread messages below the view.
-    fn mark_read(self, shows_log_end: bool) {
+    /// Marks as read what is in view of the focused window, and counts the unread messages outside of the view.
+    fn mark_read(self, shows_log_end: bool, in_view: Option<InView>) {
         let room_id = self.room_id();
         let is_displayed = self.measured.try_with_value(|measured| measured.view > 0.0).unwrap_or(false);
-        let sees_end = shows_log_end && is_displayed && !document().hidden();
+        let is_seen = is_displayed && !document().hidden() && document().has_focus().unwrap_or(true);
         let read_up_to = self.model.try_update_value(|model| {
-            self.chat.read(|state| model.read_up_to(state.room(&room_id), sees_end))
+            self.chat.read(|state| {
+                model.read_up_to(state.room(&room_id), is_seen.then_some(in_view), shows_log_end)
+            })
         });
-        if let Some(seq) = read_up_to.flatten() {
-            self.chat.mark_read(&room_id, seq);
+        read_up_to.flatten().into_iter().for_each(|seq| self.chat.mark_read(&room_id, seq));
+        let unread = self.chat.read_room(&room_id, |room| {
+            let above = in_view.is_some_and(|in_view| room.has_unread_before(in_view.first));
+            let below = match in_view {
+                _ if shows_log_end => 0,
+                Some(in_view) => room.unread_after(in_view.last),
+                None => room.unread(),
+            };
+            let wants_line = self.model.try_with_value(|model| model.wants_unread_line(room));
+            (above, room.unread(), below, wants_line.unwrap_or(false))
+        });
+        if let Some((above, unread, below, wants_line)) = unread {
+            set_if_changed(self.has_unread_above, above);
+            set_if_changed(self.unread, unread);
+            set_if_changed(self.unread_below, below);
+            if wants_line {
+                self.refresh();
+            }
         }
-        let unread = self.chat.read_room(&room_id, RoomLog::unread).unwrap_or(0);
-        set_if_changed(self.unread_below, if shows_log_end { 0 } else { unread });
     }
 }

@@ -1,5 +1,6 @@
 //! A row of the message list.
 
+mod actions;
 mod delivery_view;
 mod message_view;
 mod pushback_view;

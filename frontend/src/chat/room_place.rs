@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{conversation::Conversation, store::use_chat, unknown_room::UnknownRoom};
+use super::{conversation::Conversation, outline::RoomOutline, store::use_chat, unknown_room::UnknownRoom};
 
 /// The room of an address, once the rooms are known.
 #[component]
@@ -11,8 +11,6 @@ pub(crate) fn RoomPlace(
     id: String,
     /// The message in the address.
     target: Signal<Option<u64>>,
-    /// Called to show the list of rooms on a narrow page.
-    back: Callback<()>,
 ) -> impl IntoView {
     let chat = use_chat();
     let room_id = id.clone();
@@ -27,9 +25,9 @@ pub(crate) fn RoomPlace(
         false => Place::Loading,
     });
     move || match place.get() {
-        Place::Room => view! { <Conversation room_id=id.clone() name target back /> }.into_any(),
-        Place::Unknown => view! { <UnknownRoom back /> }.into_any(),
-        Place::Loading => ().into_any(),
+        Place::Room => view! { <Conversation room_id=id.clone() name target /> }.into_any(),
+        Place::Unknown => view! { <UnknownRoom /> }.into_any(),
+        Place::Loading => view! { <RoomOutline /> }.into_any(),
     }
 }
 

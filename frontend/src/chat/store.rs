@@ -10,6 +10,7 @@ use chat_model::{
     room::RoomLog,
     rooms::RoomSummary,
     state::ChatState,
+    window::Place,
 };
 use leptos::prelude::*;
 use proto::chat::v1 as pb;
@@ -118,6 +119,11 @@ impl Chat {
     /// Sets the room that is shown, and whether its reader is at the end.
     pub(crate) fn set_view(self, view: Option<(&str, bool)>) {
         self.model.update_value(|model| model.set_view(view));
+    }
+
+    /// Sets the reader's place in a room; `None` at its end.
+    pub(crate) fn set_place(self, room_id: &str, place: Option<Place>) {
+        self.model.update_value(|model| model.set_place(room_id, place));
     }
 
     /// The state of loading a side of a room.

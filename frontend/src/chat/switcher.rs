@@ -1,4 +1,4 @@
-//! Ctrl+K or ⌘K: a dialog that jumps to a room by part of its name.
+//! Ctrl+K or ⌘K on every page: a dialog that jumps to a room by part of its name.
 
 mod form;
 
@@ -8,21 +8,21 @@ use self::form::SwitcherForm;
 use crate::{
     dialog::{Dialog, DialogHandle},
     i18n::text,
+    session_context::SessionContext,
 };
 
 /// The dialog, closed until its keys are pressed.
 #[component]
-pub(crate) fn Switcher(
-    /// Called when a room is chosen.
-    chosen: Callback<()>,
-) -> impl IntoView {
+pub(crate) fn Switcher() -> impl IntoView {
     let dialog = DialogHandle::new();
+    let session = expect_context::<SessionContext>();
     let listener = window_event_listener(ev::keydown, move |event| {
         let is_shortcut = (event.ctrl_key() || event.meta_key())
             && !event.alt_key()
             && !event.shift_key()
             && event.key().eq_ignore_ascii_case("k");
-        if is_shortcut && !event.is_composing() {
+        let is_signed_in = session.user.with_untracked(Option::is_some);
+        if is_shortcut && is_signed_in && !event.is_composing() {
             event.prevent_default();
             dialog.toggle();
         }
@@ -30,7 +30,7 @@ pub(crate) fn Switcher(
     on_cleanup(move || listener.remove());
     view! {
         <Dialog handle=dialog class="dialog chat-switcher" label=text(|m| m.jump_title)>
-            <SwitcherForm dialog chosen />
+            <SwitcherForm dialog />
         </Dialog>
     }
 }

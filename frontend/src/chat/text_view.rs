@@ -1,35 +1,64 @@
 //! A message's text in the document.
 
-use chat_model::text::{Block, Inline, parse};
+mod code_block;
+
+use chat_model::text::{Block, Inline, is_emoji_only, parse};
 use leptos::prelude::*;
 
+use self::code_block::CodeBlock;
+
+/// The tab index of links and other parts that take the focus.
+pub(crate) type TabIndex = Signal<Option<&'static str>>;
+
 /// The text with its marks as elements. It never passes through HTML.
-pub(crate) fn text_view(text: &str) -> AnyView {
-    parse(text).into_iter().map(block).collect_view().into_any()
+pub(crate) fn text_view(text: &str, tab_index: TabIndex) -> AnyView {
+    if is_emoji_only(text) {
+        let text = text.to_owned();
+        return view! { <p class="chat-emoji">{text}</p> }.into_any();
+    }
+    blocks_view(parse(text), tab_index)
 }
 
-fn block(block: Block) -> AnyView {
+fn blocks_view(blocks: Vec<Block>, tab_index: TabIndex) -> AnyView {
+    blocks.into_iter().map(|block| block_view(block, tab_index)).collect_view().into_any()
+}
+
+/// A block. Each paragraph has its own direction.
+fn block_view(block: Block, tab_index: TabIndex) -> AnyView {
     match block {
-        Block::Paragraph(inlines) => view! { <p>{inlines_view(inlines)}</p> }.into_any(),
-        Block::Quote(inlines) => view! { <blockquote>{inlines_view(inlines)}</blockquote> }.into_any(),
-        Block::Code { language, text } => {
-            let language = (!language.is_empty()).then_some(language);
-            // Wide code scrolls, so the keyboard has to reach it.
-            view! { <pre data-language=language tabindex="0"><code>{text}</code></pre> }.into_any()
+        Block::Paragraph(inlines) => {
+            view! { <p dir="auto">{inlines_view(inlines, tab_index)}</p> }.into_any()
         }
+        Block::Quote(blocks) => {
+            view! { <blockquote dir="auto">{blocks_view(blocks, tab_index)}</blockquote> }.into_any()
+        }
+        Block::List { start, items } => {
+            let items = items
+                .into_iter()
+                .map(|item| view! { <li>{blocks_view(item, tab_index)}</li> })
+                .collect_view();
+            match start {
+                Some(start) => view! { <ol dir="auto" start=start.to_string()>{items}</ol> }.into_any(),
+                None => view! { <ul dir="auto">{items}</ul> }.into_any(),
+            }
+        }
+        Block::Code { language, text } => view! { <CodeBlock language code=text tab_index /> }.into_any(),
     }
 }
 
-fn inlines_view(inlines: Vec<Inline>) -> AnyView {
+fn inlines_view(inlines: Vec<Inline>, tab_index: TabIndex) -> AnyView {
     let inline_view = |inline| match inline {
         Inline::Text(text) => text.into_any(),
         Inline::Code(code) => view! { <code>{code}</code> }.into_any(),
-        Inline::Bold(children) => view! { <strong>{inlines_view(children)}</strong> }.into_any(),
-        Inline::Italic(children) => view! { <em>{inlines_view(children)}</em> }.into_any(),
-        Inline::Link(address) => {
-            let href = address.clone();
-            view! { <a href=href target="_blank" rel="noopener noreferrer nofollow">{address}</a> }.into_any()
+        Inline::Bold(children) => view! { <strong>{inlines_view(children, tab_index)}</strong> }.into_any(),
+        Inline::Italic(children) => view! { <em>{inlines_view(children, tab_index)}</em> }.into_any(),
+        Inline::Strike(children) => view! { <del>{inlines_view(children, tab_index)}</del> }.into_any(),
+        Inline::Link { text, address } => view! {
+            <a href=address target="_blank" rel="noopener noreferrer nofollow" tabindex=tab_index>
+                {inlines_view(text, tab_index)}
+            </a>
         }
+        .into_any(),
     };
     inlines.into_iter().map(inline_view).collect_view().into_any()
 }

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{conversation::BackButton, store::use_chat};
+use super::store::use_chat;
 use crate::{
     i18n::{fill, text, use_messages},
     route::Route,
@@ -10,18 +10,12 @@ use crate::{
 
 /// The message that there is no such room, and a link to one.
 #[component]
-pub(crate) fn UnknownRoom(
-    /// Called to show the list of rooms on a narrow page.
-    back: Callback<()>,
-) -> impl IntoView {
+pub(crate) fn UnknownRoom() -> impl IntoView {
     let m = use_messages();
     let chat = use_chat();
     let first = move || chat.rooms.with(|rooms| rooms.first().cloned());
     view! {
         <section class="chat-room">
-            <header class="chat-room__head">
-                <BackButton back />
-            </header>
             <div class="chat-unknown">
                 <h1>{text(|m| m.room_unknown_title)}</h1>
                 <p>{text(|m| m.room_unknown_text)}</p>

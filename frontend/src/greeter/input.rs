@@ -17,6 +17,8 @@ pub(super) enum InvalidInput {
     NotANumber { min: u32, max: u32 },
     /// An interval of 0 without a count, which would flood the page.
     IntervalNeedsCount,
+    /// There is no name.
+    NameEmpty,
     /// The name is too long: its number of characters.
     NameTooLong(usize),
 }
@@ -28,6 +30,7 @@ impl InvalidInput {
                 fill(m.error_number, &[("min", &grouped(min)), ("max", &grouped(max))])
             }
             InvalidInput::IntervalNeedsCount => m.error_interval_needs_count.to_owned(),
+            InvalidInput::NameEmpty => m.name_empty.to_owned(),
             InvalidInput::NameTooLong(count) => plural(count as u64, m.error_name_long, m.error_name_long),
         }
     }
@@ -72,8 +75,11 @@ fn grouped(number: u32) -> String {
 
 /// Parses a name that the server greets.
 pub(super) fn name(text: &str) -> Result<String, InvalidInput> {
-    let count = text.chars().count();
-    if count > MAX_NAME_CHARS { Err(InvalidInput::NameTooLong(count)) } else { Ok(text.to_owned()) }
+    match text.chars().count() {
+        _ if text.trim().is_empty() => Err(InvalidInput::NameEmpty),
+        count if count > MAX_NAME_CHARS => Err(InvalidInput::NameTooLong(count)),
+        _ => Ok(text.to_owned()),
+    }
 }
 
 #[cfg(test)]
@@ -98,7 +104,7 @@ mod tests {
 
     #[test]
     fn name_length_is_counted_in_characters() {
-        assert_eq!(name("").as_deref(), Ok(""));
+        assert_eq!(name(" "), Err(InvalidInput::NameEmpty));
         assert!(name(&"房".repeat(1_000)).is_ok());
         assert_eq!(name(&"房".repeat(1_001)), Err(InvalidInput::NameTooLong(1_001)));
     }
@@ -115,6 +121,6 @@ mod tests {
     fn a_refusal_names_the_range() {
         let refused = number("soon", 1, 3_600_000).unwrap_err();
         let english = crate::i18n::Language::English.messages();
-        assert_eq!(refused.sentence(english), "Enter a whole number from 1 to 3,600,000, or leave it empty.");
+        assert_eq!(refused.sentence(english), "Enter a whole number, 1 to 3,600,000.");
     }
 }

@@ -9,6 +9,9 @@ use web_time::Instant;
 
 use crate::status::{Failure, field_violations};
 
+/// Interval at which the duration of a running call is drawn.
+const TICK: Duration = Duration::from_millis(100);
+
 /// The end of a call.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Outcome {
@@ -23,6 +26,8 @@ pub(super) struct Outcome {
 pub(super) struct Run {
     pub(super) outcome: RwSignal<Option<Outcome>>,
     is_running: RwSignal<bool>,
+    /// The duration of the running call, updated while it runs.
+    pub(super) elapsed: RwSignal<Duration>,
     started: StoredValue<Instant>,
     abort: StoredValue<Option<AbortHandle>>,
 }
@@ -32,6 +37,7 @@ impl Run {
         let run = Run {
             outcome: RwSignal::new(None),
             is_running: RwSignal::new(false),
+            elapsed: RwSignal::new(Duration::ZERO),
             started: StoredValue::new(Instant::now()),
             abort: StoredValue::new(None),
         };
@@ -51,6 +57,7 @@ impl Run {
         self.started.set_value(Instant::now());
         self.outcome.set(None);
         self.is_running.set(true);
+        self.follow_time();
         spawn_local(async move {
             // An aborted call has its outcome already, or its card is gone.
             if let Ok(result) = call.await {
@@ -59,12 +66,30 @@ impl Run {
         });
     }
 
+    /// Drops the outcome of the last call, because the input that is shown now was refused. A running call goes on.
+    pub(super) fn forget(self) {
+        if !self.is_running.get_untracked() {
+            self.outcome.set(None);
+        }
+    }
+
     /// Drops the call, which cancels it on the server too.
     pub(super) fn cancel(self) {
         if self.is_running.get_untracked() {
             self.abort();
             self.end(Status::cancelled(""));
         }
+    }
+
+    /// Keeps `elapsed` up to date until the call ends.
+    fn follow_time(self) {
+        self.elapsed.set(Duration::ZERO);
+        spawn_local(async move {
+            while self.is_running.try_get_untracked() == Some(true) {
+                self.elapsed.set(self.started.get_value().elapsed());
+                tonic_web_channel::rt::sleep(TICK).await;
+            }
+        });
     }
 
     fn abort(self) {

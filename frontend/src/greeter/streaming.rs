@@ -50,20 +50,22 @@ pub(super) fn StreamingCard() -> impl IntoView {
                 novalidate
                 on:submit=move |event| {
                     event.prevent_default();
-                    // `None`: a field shows its error.
-                    let _: Option<()> = start();
+                    // `None`: a field shows its error, and an older result would belong to other input.
+                    if start().is_none() {
+                        run.forget();
+                    }
                 }
             >
                 <FieldRow fields />
                 <div class="card__buttons">
-                    <button type="submit" class="button button--primary">{text(|m| m.start)}</button>
+                    <button type="submit" class="button" class:button--primary=move || !run.is_running()>{text(|m| m.start)}</button>
                     <CancelButton run />
                 </div>
-                <GreetingLog greetings=screen.drawn />
+                <GreetingLog greetings=screen.drawn run />
                 <div class="result" role="status">
                     <FailureView run />
                 </div>
-                <Facts run />
+                <Facts run replies=Signal::derive(move || screen.drawn.with(|drawn| drawn.total)) />
             </form>
         </section>
     }

@@ -38,8 +38,11 @@ pub(super) fn UnaryCard() -> impl IntoView {
                 novalidate
                 on:submit=move |event| {
                     event.prevent_default();
-                    // `None`: a field shows its error.
-                    let _: Option<()> = say_hello();
+                    // `None`: a field shows its error, and an older result would belong to other input.
+                    if say_hello().is_none() {
+                        run.forget();
+                        reply.set(String::new());
+                    }
                 }
             >
                 <div class="card__fields">

@@ -1,12 +1,14 @@
-//! The person's menu: language, theme, settings, keys and signing out.
+//! The person's menu: language, theme, settings, calls, keys and signing out.
 
 use leptos::{html, prelude::*};
 
 use crate::{
+    calls::use_calls,
     choices::Choices,
+    face::Face,
     i18n::{text, use_messages},
     icon::{Icon, IconKind},
-    keys::KeysContext,
+    keys::{KeysContext, keys as key_names},
     route::use_route,
     session_context::SessionContext,
     sign_out::SignOut,
@@ -18,6 +20,8 @@ pub(super) fn PersonMenu() -> impl IntoView {
     let m = use_messages();
     let session = expect_context::<SessionContext>();
     let keys = expect_context::<KeysContext>();
+    let calls = use_calls();
+    let names = key_names();
     let menu = NodeRef::<html::Div>::new();
     let route = use_route();
     Effect::new(move || {
@@ -39,16 +43,33 @@ pub(super) fn PersonMenu() -> impl IntoView {
         <button
             type="button"
             class="button button--quiet header__button"
+            id="person-button"
             popovertarget="person-menu"
             aria-label=label
         >
-            <Icon kind=IconKind::Person />
+            {move || match session.user.get() {
+                Some(user) => view! { <Face id=user.id name=user.name /> }.into_any(),
+                None => view! { <Icon kind=IconKind::Person /> }.into_any(),
+            }}
             <span class="header__label">{shown}</span>
         </button>
         <div class="menu" id="person-menu" node_ref=menu popover="auto" role="group" aria-label=text(|m| m.menu)>
             <Choices place="menu" />
             <div class="menu__end">
                 <a class="button button--quiet" href="/settings">{text(|m| m.settings)}</a>
+                <button
+                    type="button"
+                    class="button button--quiet"
+                    popovertarget="person-menu"
+                    popovertargetaction="hide"
+                    aria-expanded=move || calls.is_open().to_string()
+                    aria-controls="calls"
+                    aria-keyshortcuts=names.calls_aria
+                    on:click=move |_| calls.toggle_with_focus()
+                >
+                    {text(|m| m.calls)}
+                    <kbd aria-hidden="true">{names.calls}</kbd>
+                </button>
                 <button
                     type="button"
                     class="button button--quiet"

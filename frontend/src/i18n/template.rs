@@ -1,6 +1,13 @@
 //! Texts with arguments: `"{name}, {count} unread"`.
 
-/// A template with its `{placeholders}` replaced. Those without an argument stay.
+/// Begins a part whose direction is its own (Unicode's FIRST STRONG ISOLATE).
+const ISOLATE: char = '\u{2068}';
+
+/// Ends it (POP DIRECTIONAL ISOLATE).
+const POP: char = '\u{2069}';
+
+/// A template with its `{placeholders}` replaced. Those without an argument stay. An argument with letters of a right-to-left script is
+/// isolated, so that it does not turn the sentence around it.
 pub(crate) fn fill(template: &str, arguments: &[(&str, &str)]) -> String {
     let mut filled = String::with_capacity(template.len() + 16);
     let mut rest = template;
@@ -12,7 +19,10 @@ pub(crate) fn fill(template: &str, arguments: &[(&str, &str)]) -> String {
         });
         match argument {
             Some((value, after)) => {
+                let is_foreign = value.chars().any(is_right_to_left);
+                filled.extend(is_foreign.then_some(ISOLATE));
                 filled.push_str(value);
+                filled.extend(is_foreign.then_some(POP));
                 rest = after;
             }
             None => {
@@ -23,6 +33,11 @@ pub(crate) fn fill(template: &str, arguments: &[(&str, &str)]) -> String {
     }
     filled.push_str(rest);
     filled
+}
+
+/// Whether a letter is of Hebrew, Arabic or another right-to-left script.
+fn is_right_to_left(letter: char) -> bool {
+    matches!(letter, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}' | '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
 }
 
 /// The template for a count, with `{count}` replaced.
@@ -39,6 +54,11 @@ mod tests {
         let filled = fill("{room}, {count} unread", &[("room", "{count}"), ("count", "3")]);
         assert_eq!(filled, "{count}, 3 unread");
         assert_eq!(fill("{a} {unknown} {", &[("a", "1")]), "1 {unknown} {");
+    }
+
+    #[test]
+    fn names_of_another_direction_are_isolated() {
+        assert_eq!(fill("{name}: {count}", &[("name", "עדה"), ("count", "1")]), "\u{2068}עדה\u{2069}: 1");
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! The list of keyboard shortcuts.
+//! The dialog with the keyboard shortcuts.
 
 use leptos::prelude::*;
 
-use super::{KeysContext, keys};
+use super::{KeyList, KeysContext};
 use crate::{
     dialog::Dialog,
-    i18n::{Text, text},
+    i18n::text,
     icon::{Icon, IconKind},
 };
 
@@ -13,7 +13,6 @@ use crate::{
 #[component]
 pub(crate) fn KeysDialog() -> impl IntoView {
     let dialog = expect_context::<KeysContext>().dialog;
-    let names = keys();
     view! {
         <Dialog handle=dialog label=text(|m| m.keys_help)>
             <header class="dialog__header">
@@ -27,23 +26,7 @@ pub(crate) fn KeysDialog() -> impl IntoView {
                     <Icon kind=IconKind::Close />
                 </button>
             </header>
-            <dl class="keys">
-                {row(names.room, |m| m.key_room)}
-                {row(names.calls, |m| m.key_calls)}
-                {row("?", |m| m.key_help)}
-                {row("Esc", |m| m.key_escape)}
-                {row("Enter", |m| m.key_send)}
-                {row("Shift+Enter", |m| m.key_newline)}
-            </dl>
+            <KeyList />
         </Dialog>
-    }
-}
-
-fn row(keys: &'static str, effect: Text) -> impl IntoView {
-    view! {
-        <div>
-            <dt><kbd>{keys}</kbd></dt>
-            <dd>{text(effect)}</dd>
-        </div>
     }
 }

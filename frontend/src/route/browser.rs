@@ -30,6 +30,12 @@ pub(crate) fn navigate(route: &Route, replace: bool) {
     show(route.clone());
 }
 
+/// The whole address of a room or of one of its messages, to be copied.
+pub(crate) fn room_link(room_id: &str, seq: Option<u64>) -> String {
+    let path = Route::Room { id: room_id.to_owned(), seq }.path();
+    [window().location().origin().unwrap_or_default(), path].concat()
+}
+
 /// Shows the route of the address, and follows later changes and links. Call once, in the application's root.
 pub(crate) fn provide_route() {
     show_address();

@@ -17,8 +17,20 @@ pub const SHIFT: char = '\u{e008}';
 pub const CONTROL: char = '\u{e009}';
 /// Alt.
 pub const ALT: char = '\u{e00a}';
+/// Page up.
+pub const PAGE_UP: char = '\u{e00e}';
+/// Page down.
+pub const PAGE_DOWN: char = '\u{e00f}';
+/// Home.
+pub const HOME: char = '\u{e011}';
+/// End.
+pub const END: char = '\u{e010}';
 /// Space.
 pub const SPACE: char = '\u{e00d}';
+/// The arrow up.
+pub const ARROW_UP: char = '\u{e013}';
+/// The arrow down.
+pub const ARROW_DOWN: char = '\u{e015}';
 /// Deletes the selection. WebDriver has no character for it.
 const CLEAR: char = '\u{e003}';
 

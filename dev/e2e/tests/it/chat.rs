@@ -124,6 +124,9 @@ async fn messages_are_text_and_never_html() -> Result {
             "<img src=x onerror=\"document.title='broken'\">",
             "<script>document.title = 'broken'</script>",
             "[click](javascript:alert(1))",
+            "[click](JaVaScRiPt:alert(1))",
+            "[click](data:text/html,<script>alert(1)</script>)",
+            "[click](&#106;avascript:alert(1))",
             "&amp; &lt;b&gt;",
         ];
         for text in texts {
@@ -133,12 +136,91 @@ async fn messages_are_text_and_never_html() -> Result {
         let harm: u32 = grace
             .run(
                 "const log = find([{ role: 'log', name: null }])[0];
-                 return log.querySelectorAll('img, script, a[href^=\"javascript\" i]').length",
+                 return log.querySelectorAll('img, script, article a:not([href^=http])').length",
                 vec![],
             )
             .await?;
         assert_eq!(harm, 0);
         assert!(!grace.title().await?.contains("broken"));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn marks_become_lists_code_and_links() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.write("todo:\n- ~~one~~\n- two\n  1. inner\n```rust\nlet a = 1;\n```\n[site](https://example.org), ada@example.org, \\*").await?;
+        ada.shows_stored("inner").await?;
+        let shown: Vec<String> = ada
+            .run(
+                "const article = find([{ role: 'log', name: null }, { role: 'article', name: null }])[0];
+                 const all = (selector) => [...article.querySelectorAll(selector)].map((part) => part.textContent.trim());
+                 return [...all('ul > li'), ...all('li ol > li'), ...all('del'), ...all('pre'), ...all('.chat-code__head'),
+                     ...[...article.querySelectorAll('a')].map((link) => link.href), all('p').pop()]",
+                vec![],
+            )
+            .await?;
+        let wanted = [
+            "one",
+            "twoinner",
+            "inner",
+            "one",
+            "let a = 1;",
+            "rust",
+            "https://example.org/",
+            "mailto:ada@example.org",
+            "site, ada@example.org, *",
+        ];
+        assert_eq!(shown, wanted);
+        ada.write("🎉 👍").await?;
+        ada.shows_stored("🎉").await?;
+        let size: f64 = ada
+            .run("return parseFloat(getComputedStyle(document.querySelector('.chat-emoji')).fontSize)", vec![])
+            .await?;
+        assert!(size >= 32.0, "emoji alone have {size} px");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_button_of_a_code_block_copies_the_code() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.write("```\nlet a = \"<b>\";\n  b\n```").await?;
+        ada.shows_stored("let a").await?;
+        ada.run::<()>("navigator.clipboard.writeText = async (text) => { window.copied = text; }", vec![])
+            .await?;
+        let button = part("button", "Copy code");
+        ada.part(&button).await?;
+        ada.click(&button).await?;
+        let copied: String = ada.run("return window.copied", vec![]).await?;
+        assert_eq!(copied, "let a = \"<b>\";\n  b");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn every_paragraph_has_its_own_direction() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.write("שלום, עולם!\n\nhello, world!").await?;
+        ada.shows_stored("hello").await?;
+        let directions: Vec<String> = ada
+            .run(
+                "const article = find([{ role: 'log', name: null }, { role: 'article', name: null }])[0];
+                 return [...article.querySelectorAll('p')].map((part) => getComputedStyle(part).direction)",
+                vec![],
+            )
+            .await?;
+        assert_eq!(directions, ["rtl", "ltr"]);
+        ada.fill(&part("textbox", ENGLISH.message), "مرحبا").await?;
+        let direction: String =
+            ada.run("return getComputedStyle(document.activeElement).direction", vec![]).await?;
+        assert_eq!(direction, "rtl");
         Ok(())
     })
     .await

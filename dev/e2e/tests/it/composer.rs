@@ -134,14 +134,24 @@ async fn the_length_limit_counts_characters_and_deletes_nothing() -> Result {
     .await
 }
 
+/// Lets the server refuse the messages that have the text `a bell:`, as the page sees it.
+const REFUSE: &str = "
+    const real = window.fetch;
+    const answer = { 'content-type': 'application/grpc-web+proto', 'grpc-status': '3', 'grpc-message': 'refused' };
+    window.fetch = async (request, init) => {
+        const isSend = String(request.url ?? request).endsWith('/SendMessage');
+        const copy = isSend && request.clone ? await request.clone().text() : String(init?.body ?? '');
+        return isSend && copy.includes('a bell:') ? new Response(null, { headers: answer }) : real(request, init);
+    };";
+
 #[tokio::test]
 async fn a_refused_message_can_be_sent_again_or_discarded() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.write("fine").await?;
         ada.shows_stored("fine").await?;
-        // A field accepts a pasted control character, and the server refuses it.
-        ada.write("a bell: \u{7}").await?;
+        ada.run::<()>(REFUSE, vec![]).await?;
+        ada.write("a bell:").await?;
         let article = e2e::any("article").within(&e2e::any("log"));
         refused(&ada, "a bell:").await?;
         // Later messages are not delayed.
@@ -154,6 +164,128 @@ async fn a_refused_message_can_be_sent_again_or_discarded() -> Result {
         ada.shows_messages(&["fine", "fine too"]).await?;
         ada.reload().await?;
         ada.shows_messages(&["fine", "fine too"]).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn control_characters_of_slides_and_terminals_are_not_sent() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.write("one\u{b}two\u{1b}[31m\u{2028}three\u{7}").await?;
+        ada.shows_stored("three").await?;
+        let history = e2e::Guest::join(&world.url(), "Grace").await?.history("general").await?;
+        assert_eq!(history[0].2, "one\ntwo[31m\nthree");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn enter_breaks_the_line_where_the_pointer_is_coarse() -> Result {
+    scenario(async |world| {
+        let ada = world.browser("Ada", e2e::Browser::default()).await?;
+        let touch = serde_json::json!({ "enabled": true, "maxTouchPoints": 1 });
+        ada.devtools("Emulation.setTouchEmulationEnabled", touch).await?;
+        ada.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            serde_json::json!({ "width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": true }),
+        )
+        .await?;
+        ada.open("/").await?;
+        ada.join("Ada").await?;
+        ada.click(&composer()).await?;
+        assert!(ada.run::<bool>("return matchMedia('(pointer: coarse)').matches", vec![]).await?);
+        ada.type_keys("one").await?;
+        ada.press(keys::ENTER).await?;
+        ada.type_keys("two").await?;
+        holds(&ada, "one\ntwo").await?;
+        ada.chord(&[keys::CONTROL, keys::ENTER]).await?;
+        holds(&ada, "").await?;
+        ada.shows_stored("one two").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn control_and_enter_sends() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.click(&composer()).await?;
+        ada.type_keys("one").await?;
+        ada.chord(&[keys::CONTROL, keys::ENTER]).await?;
+        ada.shows_stored("one").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn typing_in_the_list_goes_to_the_composer_and_escape_to_the_latest() -> Result {
+    scenario(async |world| {
+        let grace = e2e::Guest::join(&world.url(), "Grace").await?;
+        for number in 1..=60 {
+            grace.send("general", &format!("message {number}.")).await?;
+        }
+        let ada = world.person("Ada").await?;
+        ada.page_contains("message 60.").await?;
+        ada.click(&composer()).await?;
+        ada.chord(&[keys::SHIFT, keys::TAB]).await?;
+        ada.press(keys::HOME).await?;
+        let latest = e2e::beginning("button", N.latest);
+        ada.part(&latest).await?;
+        ada.type_keys("hello").await?;
+        holds(&ada, "hello").await?;
+        assert_eq!(ada.focused().await?, ("textbox".to_owned(), N.message.to_owned()));
+        ada.part(&latest).await?;
+        ada.press(keys::ESCAPE).await?;
+        ada.gone(&latest).await?;
+        holds(&ada, "hello").await?;
+        assert_eq!(ada.focused().await?, ("textbox".to_owned(), N.message.to_owned()));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn files_are_refused_with_a_sentence() -> Result {
+    scenario(async |world| {
+        let ada = world.person("Ada").await?;
+        ada.click(&composer()).await?;
+        for event in ["new DragEvent('drop', options)", "new ClipboardEvent('paste', options)"] {
+            let prevented: bool = ada
+                .run(
+                    &format!(
+                        "const data = new DataTransfer();
+                         data.items.add(new File(['x'], 'x.png', {{ type: 'image/png' }}));
+                         const options =
+                             {{ dataTransfer: data, clipboardData: data, bubbles: true, cancelable: true }};
+                         return !document.activeElement.dispatchEvent({event})"
+                    ),
+                    vec![],
+                )
+                .await?;
+            assert!(prevented, "{event} is left to the browser");
+            ada.page_contains("Files and pictures cannot be sent yet").await?;
+            ada.insert("text").await?;
+            eventually("the end of the sentence", async || {
+                let text = ada.all_text().await?;
+                if text.contains("Files and pictures") { bail!("it is still there") } else { Ok(()) }
+            })
+            .await?;
+        }
+        // Files beside the text, as a spreadsheet offers them.
+        let prevented: bool = ada
+            .run(
+                "const data = new DataTransfer();
+                 data.setData('text/plain', 'cells');
+                 data.items.add(new File(['x'], 'x.png', { type: 'image/png' }));
+                 const options = { clipboardData: data, bubbles: true, cancelable: true };
+                 return !document.activeElement.dispatchEvent(new ClipboardEvent('paste', options))",
+                vec![],
+            )
+            .await?;
+        assert!(!prevented, "the text of a spreadsheet is not pasted");
+        Ok(())
     })
     .await
 }

@@ -113,7 +113,7 @@ async fn an_invalid_field_shows_the_reason_and_prevents_the_call() -> Result {
         let deadline = part("textbox", N.deadline).within(&unary());
         page.fill(&deadline, "soon").await?;
         page.click(&part("button", N.say_hello)).await?;
-        page.contains_text(&unary(), "Enter a whole number from 1 to").await?;
+        page.contains_text(&unary(), "Enter a whole number, 1 to").await?;
         let invalid = page.part(&deadline).await?.attr("aria-invalid").await?;
         assert_eq!(invalid.as_deref(), Some("true"));
         assert_eq!(page.focused().await?, ("textbox".to_owned(), N.deadline.to_owned()));
@@ -168,6 +168,50 @@ async fn every_call_is_listed_with_its_method_and_code() -> Result {
         page.press(e2e::keys::ESCAPE).await?;
         page.gone(&panel).await?;
         assert_eq!(page.focused().await?.1, page.computed(&part("button", N.calls)).await?.1);
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_refused_input_drops_the_old_result_and_moves_nothing() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        page.click(&part("button", N.say_hello)).await?;
+        page.contains_text(&unary(), "Hello, World!").await?;
+        let place = "return find([{ role: 'button', name: 'Say hello' }])[0].getBoundingClientRect().top";
+        let before: f64 = page.run(place, vec![]).await?;
+        page.fill(&part("textbox", N.deadline).within(&unary()), "0").await?;
+        page.click(&part("button", N.say_hello)).await?;
+        page.contains_text(&unary(), "Enter a whole number").await?;
+        assert!(!page.text(&unary()).await?.contains("Hello, World!"));
+        assert_eq!(page.run::<f64>(place, vec![]).await?, before);
+        page.fill(&part("textbox", N.deadline).within(&unary()), "").await?;
+        page.fill(&part("textbox", N.name).within(&unary()), " ").await?;
+        page.click(&part("button", N.say_hello)).await?;
+        page.contains_text(&unary(), "Enter a name.").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_running_stream_shows_its_duration_and_rate() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        assert!(!page.text(&streaming()).await?.contains("Status"), "there is no status before a call");
+        page.fill(&part("textbox", N.interval).within(&streaming()), "20").await?;
+        page.click(&part("button", N.start)).await?;
+        for fact in ["Running…", "/s"] {
+            page.contains_text(&streaming(), fact).await?;
+        }
+        let is_primary =
+            "return find([{ role: 'button', name: 'Start' }])[0].classList.contains('button--primary')";
+        assert!(!page.run::<bool>(is_primary, vec![]).await?);
+        page.click(&part("button", N.cancel)).await?;
+        page.contains_text(&streaming(), "1 CANCELLED").await?;
+        assert!(page.run::<bool>(is_primary, vec![]).await?);
         Ok(())
     })
     .await

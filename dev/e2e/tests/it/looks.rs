@@ -209,6 +209,7 @@ async fn at_320_pixels_one_view_at_a_time_reaches_every_part() -> Result {
         page.click(&part("link", "general").within(&part("navigation", ENGLISH.rooms))).await?;
         page.write("small").await?;
         page.shows_stored("small").await?;
+        page.click(&part("button", ENGLISH.back)).await?;
         page.click(&part("link", ENGLISH.greeter)).await?;
         page.part(&part("form", "SayHello")).await?;
         Ok(())

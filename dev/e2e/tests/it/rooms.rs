@@ -1,7 +1,7 @@
 //! Several rooms.
 
 use anyhow::bail;
-use e2e::{ENGLISH, Guest, Names, Page, Part, Result, eventually, part, scenario};
+use e2e::{Browser, ENGLISH, Guest, Names, Page, Part, Result, eventually, part, scenario};
 
 const N: &Names = &ENGLISH;
 
@@ -167,6 +167,124 @@ async fn the_headers_links_lead_to_both_pages_and_back_returns() -> Result {
             )
             .await?;
         assert_eq!(draft, "a draft");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_phone_has_an_address_for_the_list_of_rooms() -> Result {
+    scenario(async |world| {
+        let ada = world.browser("Ada", Browser::default()).await?;
+        ada.resize(320, 640).await?;
+        ada.open("/").await?;
+        ada.join("Ada").await?;
+        ada.part(&part("textbox", N.message)).await?;
+        ada.click(&part("button", N.back)).await?;
+        ada.part(&link("general", 0)).await?;
+        assert_eq!(ada.path().await?, "/rooms");
+        eventually("the focus on the room that was shown", async || {
+            let focused = ada.focused().await?;
+            if focused == ("link".to_owned(), "general".to_owned()) {
+                Ok(())
+            } else {
+                bail!("it is at {focused:?}")
+            }
+        })
+        .await?;
+        ada.reload().await?;
+        ada.part(&link("general", 0)).await?;
+        ada.gone(&part("textbox", N.message)).await?;
+        ada.click(&link("general", 0)).await?;
+        ada.part(&part("textbox", N.message)).await?;
+        let focused: String = ada.run("return document.activeElement.tagName", vec![]).await?;
+        assert_ne!(focused, "BODY");
+        ada.back().await?;
+        ada.part(&link("general", 0)).await?;
+        assert_eq!(ada.path().await?, "/rooms");
+        // A wide page shows both.
+        ada.resize(1280, 800).await?;
+        ada.page_contains("Choose a room.").await
+    })
+    .await
+}
+
+/// Whether a room's link is in view of the list.
+async fn is_in_view(page: &Page, room: &str) -> Result {
+    eventually(&format!("{room} in view"), async || {
+        let is_in_view: bool = page
+            .run(
+                "const link = find([{ role: 'link', name: arguments[0], prefix: true }])[0];
+                 const [place, list] = [link, link.closest('nav')].map((part) => part.getBoundingClientRect());
+                 return place.top >= list.top && place.bottom <= list.bottom",
+                vec![room.into()],
+            )
+            .await?;
+        if is_in_view { Ok(()) } else { bail!("it is not") }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_list_scrolls_to_the_room_and_points_to_unread_ones_beyond_its_edges() -> Result {
+    scenario(async |world| {
+        let ada = world.browser("Ada", Browser { height: 500, ..Browser::default() }).await?;
+        ada.resize(1280, 500).await?;
+        ada.open("/").await?;
+        ada.join("Ada").await?;
+        ada.part(&part("textbox", N.message)).await?;
+        let mut rooms = Vec::new();
+        for name in ["Grace", "Edsger"] {
+            let guest = Guest::join(&world.url(), name).await?;
+            for number in 1..=15 {
+                rooms.push((guest.create_room(&format!("{name} {number:02}")).await?, guest.clone()));
+            }
+        }
+        ada.open("/").await?;
+        ada.part(&link("Edsger 15", 0)).await?;
+        ada.open(&format!("/room/{}", rooms[29].0)).await?;
+        ada.part(&part("log", "Edsger 15")).await?;
+        is_in_view(&ada, "Edsger 15").await?;
+        for (room, guest) in &rooms[..25] {
+            guest.send(room, "news").await?;
+        }
+        let below = part("button", "Unread rooms below");
+        let mut clicks = 0;
+        while ada.has(&below).await? || clicks == 0 {
+            ada.click(&below).await?;
+            clicks += 1;
+            let (role, name) = ada.focused().await?;
+            assert!(role == "link" && name.ends_with("1 unread"), "{role} {name}");
+            is_in_view(&ada, &name).await?;
+            ada.settled().await?;
+            assert!(clicks < 30, "the button stays");
+        }
+        ada.part(&part("button", "Unread rooms above")).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn control_and_k_jumps_from_every_page_by_letters_in_order() -> Result {
+    scenario(async |world| {
+        let grace = Guest::join(&world.url(), "Grace").await?;
+        for room in ["project 38", "project 39"] {
+            grace.create_room(room).await?;
+        }
+        let ada = world.person("Ada").await?;
+        ada.part(&part("textbox", N.message)).await?;
+        ada.open("/greeter").await?;
+        ada.part(&part("form", "SayHello")).await?;
+        ada.part(&e2e::beginning("button", &format!("{}: Ada", N.menu))).await?;
+        ada.chord(&[e2e::keys::CONTROL, 'k']).await?;
+        ada.part(&e2e::any("combobox")).await?;
+        ada.type_keys("p39").await?;
+        ada.press(e2e::keys::ENTER).await?;
+        ada.part(&part("log", "project 39")).await?;
+        ada.gone(&e2e::any("dialog")).await?;
+        let focused: String = ada.run("return document.activeElement.tagName", vec![]).await?;
+        assert_ne!(focused, "BODY");
         Ok(())
     })
     .await

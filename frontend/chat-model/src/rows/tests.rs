@@ -46,7 +46,7 @@ fn rows_of(state: &ChatState, window: Option<Window>, unread_from: Option<u64>) 
     let pending: Vec<&PendingMessage> = state.outbox.of_room("general").collect();
     let bounds = bounds(room, pending.len());
     let window = window.unwrap_or(Window { first: bounds.first, end: bounds.end });
-    build(room, &pending, window, unread_from, "me", &day_of)
+    Rows { room, pending: &pending, user_id: "me", day_of: &day_of }.of_window(window, unread_from)
 }
 
 /// The rows in short: a day as `= n`, the unread line as `---`, `+` before the first message of a group.
@@ -123,6 +123,15 @@ fn a_window_has_the_same_rows_as_the_whole_room() {
         }
         assert!(matches!(slice[0].key, RowKey::Day(_) | RowKey::Unread));
     }
+}
+
+#[test]
+fn the_unread_line_passes_own_messages_and_stays_out_of_later_windows() {
+    let events = vec![event(1, "ada", NOON_MS), event(2, "me", NOON_MS), event(3, "ada", NOON_MS)];
+    let state = state(events);
+    assert_eq!(sketch(&rows_of(&state, None, Some(2))), ["start", "= 0", "+2", "---", "+3"]);
+    let below = Window { first: 3, end: 4 };
+    assert_eq!(sketch(&rows_of(&state, Some(below), Some(2))), ["= 0", "+3"]);
 }
 
 #[test]

@@ -1,4 +1,6 @@
-//! Inline parts of a paragraph: code, bold, italics and links.
+//! Inline parts of a paragraph: code, bold, italics, strikethrough and links.
+
+mod address;
 
 /// An inline part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,9 +13,19 @@ pub enum Inline {
     Bold(Vec<Inline>),
     /// Text between single asterisks or underscores.
     Italic(Vec<Inline>),
-    /// An `http` or `https` address, which is shown and linked to.
-    Link(String),
+    /// Text between double tildes.
+    Strike(Vec<Inline>),
+    /// A link.
+    Link {
+        /// The text, without links.
+        text: Vec<Inline>,
+        /// The address, whose scheme is `http`, `https` or `mailto`.
+        address: String,
+    },
 }
+
+/// Backticks of a mark around code, at most.
+const MAX_BACKTICKS: usize = 3;
 
 /// An emphasis mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,23 +33,25 @@ enum Mark {
     Bold,
     Star,
     Underscore,
+    Strike,
 }
 
 impl Mark {
-    const ALL: [Mark; 3] = [Mark::Bold, Mark::Star, Mark::Underscore];
+    const ALL: [Mark; 4] = [Mark::Bold, Mark::Star, Mark::Underscore, Mark::Strike];
 
     fn text(self) -> &'static str {
         match self {
             Mark::Bold => "**",
             Mark::Star => "*",
             Mark::Underscore => "_",
+            Mark::Strike => "~~",
         }
     }
 
     /// Whether the mark is inside a word when `letter` stands next to it on the outer side.
     fn joins(self, letter: char) -> bool {
         match self {
-            Mark::Bold => false,
+            Mark::Bold | Mark::Strike => false,
             Mark::Star => is_word(letter),
             Mark::Underscore => is_word(letter) || letter == '_',
         }
@@ -46,6 +60,7 @@ impl Mark {
     fn wrap(self, children: Vec<Inline>) -> Inline {
         match self {
             Mark::Bold => Inline::Bold(children),
+            Mark::Strike => Inline::Strike(children),
             Mark::Star | Mark::Underscore => Inline::Italic(children),
         }
     }
@@ -58,19 +73,36 @@ struct Parser<'a> {
     previous: Option<char>,
     root: Vec<Inline>,
     open: Vec<(Mark, Vec<Inline>)>,
-    /// Whether the rest has no closing backtick.
-    has_no_backtick: bool,
+    /// Whether this is the text of a link, which has no links inside.
+    in_link: bool,
+    /// Whether the rest has no closing run of this many backticks.
+    has_no_backticks: [bool; MAX_BACKTICKS + 1],
+    /// Whether the rest has no further `](`.
+    has_no_link: bool,
 }
 
 /// Parses the lines of a paragraph.
 pub(super) fn parse(text: &str) -> Vec<Inline> {
-    let mut parser =
-        Parser { rest: text, previous: None, root: Vec::new(), open: Vec::new(), has_no_backtick: false };
+    parse_as(text, false)
+}
+
+fn parse_as(text: &str, in_link: bool) -> Vec<Inline> {
+    let mut parser = Parser {
+        rest: text,
+        previous: None,
+        root: Vec::new(),
+        open: Vec::new(),
+        in_link,
+        has_no_backticks: [false; MAX_BACKTICKS + 1],
+        has_no_link: false,
+    };
     while let Some(next) = parser.rest.chars().next() {
         let is_parsed = match next {
             '`' => parser.code(),
-            '*' | '_' => parser.mark(),
-            'h' | 'H' => parser.link(),
+            '\\' => parser.escape(),
+            '*' | '_' | '~' => parser.mark(),
+            '[' => parser.named_link(),
+            _ if is_word(next) => parser.address(),
             _ => false,
         };
         if !is_parsed {
@@ -84,25 +116,35 @@ pub(super) fn parse(text: &str) -> Vec<Inline> {
 }
 
 impl<'a> Parser<'a> {
-    /// Parses `code`. A backtick without a second one is text.
+    /// Parses `code`, between runs of equally many backticks. A run without a second one is text.
     fn code(&mut self) -> bool {
-        if self.has_no_backtick {
+        let run = leading_backticks(self.rest);
+        let inside = &self.rest[run..];
+        let is_possible = self.has_no_backticks.get(run).is_some_and(|has_none| !has_none);
+        let Some(length) = is_possible.then(|| closing_backticks(inside, run)).flatten() else {
+            if let Some(has_none) = self.has_no_backticks.get_mut(run) {
+                *has_none = true;
+            }
+            self.take_text(run);
+            return true;
+        };
+        let code = &inside[..length];
+        // Spaces inside keep backticks of the code apart from the marks.
+        let padded = code.strip_prefix(' ').and_then(|code| code.strip_suffix(' '));
+        let code = padded.filter(|code| !code.trim().is_empty()).unwrap_or(code).to_owned();
+        self.advance(length + 2 * run);
+        self.push(Inline::Code(code));
+        true
+    }
+
+    /// Parses a backslash before a punctuation mark, which is then only text.
+    fn escape(&mut self) -> bool {
+        let Some(mark) = self.rest[1..].chars().next().filter(char::is_ascii_punctuation) else {
             return false;
-        }
-        let inside = &self.rest[1..];
-        match inside.find('`') {
-            Some(0) => false,
-            Some(length) => {
-                let code = inside[..length].to_owned();
-                self.advance(length + 2);
-                self.push(Inline::Code(code));
-                true
-            }
-            None => {
-                self.has_no_backtick = true;
-                false
-            }
-        }
+        };
+        self.advance(1);
+        self.take_text(mark.len_utf8());
+        true
     }
 
     fn mark(&mut self) -> bool {
@@ -142,19 +184,39 @@ impl<'a> Parser<'a> {
         self.open[at..].iter().any(|(_, children)| !children.is_empty())
     }
 
-    fn link(&mut self) -> bool {
-        if self.previous.is_some_and(is_word) {
+    /// Parses an address that stands in the text.
+    fn address(&mut self) -> bool {
+        if self.in_link {
             return false;
         }
-        match address(self.rest) {
-            Some(length) => {
-                let address = self.rest[..length].to_owned();
-                self.advance(length);
-                self.push(Inline::Link(address));
-                true
-            }
-            None => false,
+        let Some((length, address)) = address::leading(self.rest, self.previous) else { return false };
+        let text = vec![Inline::Text(self.rest[..length].to_owned())];
+        self.advance(length);
+        self.push(Inline::Link { text, address });
+        true
+    }
+
+    /// Parses `[text](address)`. The text must not look like another address.
+    fn named_link(&mut self) -> bool {
+        if self.in_link || self.has_no_link {
+            return false;
         }
+        let Some(middle) = self.rest.find("](") else {
+            self.has_no_link = true;
+            return false;
+        };
+        let text = &self.rest[1..middle];
+        if text.contains('[') || text.trim().is_empty() {
+            return false;
+        }
+        let Some(address) = address::in_brackets(&self.rest[middle + 2..]) else { return false };
+        if text != address && address::is_like_one(text) {
+            return false;
+        }
+        let (text, address) = (parse_as(text, true), address.to_owned());
+        self.advance(middle + 2 + address.len() + 1);
+        self.push(Inline::Link { text, address });
+        true
     }
 
     /// Turns the innermost open mark into text.
@@ -206,41 +268,18 @@ fn is_word(letter: char) -> bool {
     letter.is_ascii_alphanumeric()
 }
 
-/// The length of the address that the text begins with.
-fn address(text: &str) -> Option<usize> {
-    let scheme = ["https://", "http://"]
-        .into_iter()
-        .find(|scheme| text.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme)))?;
-    // Checked before the rest is read, so that repeated schemes do not make parsing quadratic.
-    if !text[scheme.len()..].chars().next()?.is_alphanumeric() {
-        return None;
-    }
-    let mut length = scheme.len();
-    let mut round = 0_i64;
-    let mut square = 0_i64;
-    for letter in text[scheme.len()..].chars().take_while(|letter| in_address(*letter)) {
-        length += letter.len_utf8();
-        round += i64::from(letter == '(') - i64::from(letter == ')');
-        square += i64::from(letter == '[') - i64::from(letter == ']');
-    }
-    // Punctuation at the end belongs to the sentence, as does a bracket that was opened before the address.
-    while let Some(last) = text[..length].chars().next_back() {
-        match last {
-            ')' if round < 0 => round += 1,
-            ']' if square < 0 => square += 1,
-            '.' | ',' | ':' | ';' | '!' | '?' | '\'' | '*' | '_' | '~' => {}
-            _ => break,
-        }
-        length -= last.len_utf8();
-    }
-    Some(length)
+fn leading_backticks(text: &str) -> usize {
+    text.bytes().take_while(|byte| *byte == b'`').count()
 }
 
-fn in_address(letter: char) -> bool {
-    let cjk_punctuation = matches!(letter,
-        '\u{3000}'..='\u{303f}' | '\u{ff00}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}' | '\u{2018}'..='\u{201d}');
-    !letter.is_whitespace()
-        && !letter.is_control()
-        && !cjk_punctuation
-        && !matches!(letter, '<' | '>' | '"' | '`' | '|' | '\\' | '^' | '{' | '}')
+/// The position of the next run of exactly this many backticks.
+fn closing_backticks(text: &str, run: usize) -> Option<usize> {
+    let mut at = 0;
+    loop {
+        at += text[at..].find('`')?;
+        match leading_backticks(&text[at..]) {
+            found if found == run => return Some(at),
+            found => at += found,
+        }
+    }
 }

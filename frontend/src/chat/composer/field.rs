@@ -1,4 +1,4 @@
-//! The composer's field: its height, its focus, and the key that sends.
+//! The composer's field: its height, its focus, and its keys.
 
 use leptos::prelude::*;
 use wasm_bindgen::JsCast;
@@ -7,11 +7,39 @@ use web_sys::{HtmlElement, HtmlTextAreaElement, KeyboardEvent};
 /// Key code that browsers report while an input method composes.
 const COMPOSING_KEY: u32 = 229;
 
-/// Whether a key sends the message: Enter alone, unless an input method is composing.
-pub(super) fn sends(event: &KeyboardEvent) -> bool {
-    let composing = event.is_composing() || event.key_code() == COMPOSING_KEY;
-    let modified = event.shift_key() || event.alt_key() || event.ctrl_key() || event.meta_key();
-    event.key() == "Enter" && !composing && !modified
+/// The effect of Enter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Enter {
+    /// It sends the message.
+    Sends,
+    /// It is left to the browser, which breaks the line.
+    BreaksLine,
+}
+
+impl Enter {
+    /// The effect of a key; `None` unless it is Enter, or while an input method is composing. Where the pointer is coarse there is no
+    /// Shift for a second line, so Enter alone breaks the line.
+    pub(super) fn of(event: &KeyboardEvent) -> Option<Enter> {
+        if event.key() != "Enter" || is_composing(event) || event.alt_key() {
+            return None;
+        }
+        let commanded = event.ctrl_key() || event.meta_key();
+        Some(match event.shift_key() {
+            true => Enter::BreaksLine,
+            false if commanded || !has_touch() => Enter::Sends,
+            false => Enter::BreaksLine,
+        })
+    }
+}
+
+/// Whether a key outside of a field types into the composer: a character, or a paste.
+pub(crate) fn is_typing(event: &KeyboardEvent) -> bool {
+    let key = event.key();
+    let commanded = event.ctrl_key() || event.meta_key();
+    // Space scrolls, and the question mark lists the keys.
+    let is_character = key.chars().count() == 1 && !matches!(key.as_str(), " " | "?");
+    let is_paste = commanded && key.eq_ignore_ascii_case("v");
+    !is_composing(event) && !event.alt_key() && (is_paste || is_character && !commanded)
 }
 
 /// Makes the field as high as its text; the style sheet limits the height. While the text is measured, the box around keeps its height:
@@ -32,9 +60,22 @@ pub(super) fn fit_height(field: &HtmlTextAreaElement) {
     }
 }
 
+/// Whether the main pointer is a finger.
+pub(super) fn has_touch() -> bool {
+    matches_media("(pointer: coarse)")
+}
+
 /// Whether the main pointer is a mouse, so that taking the focus shows no on-screen keyboard.
 pub(super) fn has_mouse() -> bool {
-    window().match_media("(pointer: fine)").ok().flatten().is_some_and(|query| query.matches())
+    matches_media("(pointer: fine)")
+}
+
+fn matches_media(query: &str) -> bool {
+    window().match_media(query).ok().flatten().is_some_and(|query| query.matches())
+}
+
+fn is_composing(event: &KeyboardEvent) -> bool {
+    event.is_composing() || event.key_code() == COMPOSING_KEY
 }
 
 fn set_height(element: &HtmlElement, height: &str) {

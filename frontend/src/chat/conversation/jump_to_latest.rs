@@ -27,9 +27,14 @@ pub(super) fn JumpToLatest(
             }
         }
     };
+    let jump = move |_| {
+        // The button goes.
+        list.focus();
+        to_end.run(());
+    };
     view! {
         <Show when=move || !list.at_end.get() fallback=|| ()>
-            <button type="button" class="button chat-jump" on:click=move |_| to_end.run(())>
+            <button type="button" class="button chat-jump" on:click=jump>
                 <Icon kind=IconKind::Down />
                 {label}
             </button>

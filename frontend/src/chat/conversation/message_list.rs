@@ -7,11 +7,10 @@ use super::{
     super::{
         list::{DrawnRow, ListView},
         message::RowView,
-        store::use_chat,
+        store::{set_if_changed, use_chat},
     },
     history_edge::HistoryEdge,
 };
-use crate::i18n::text;
 
 /// The list.
 #[component]
@@ -34,28 +33,39 @@ pub(super) fn MessageList(
             role="log"
             aria-label=move || list.room_name.get()
             aria-live="off"
-            tabindex="0"
+            tabindex=move || if list.active.with(Option::is_some) { "-1" } else { "0" }
             node_ref=list.scroller
             on:scroll=move |_| list.scrolled()
+            on:mouseover=move |event| set_if_changed(list.hovered, message_at(&event))
+            on:mouseleave=move |_| list.hovered.set(None)
             on:wheel=move |_| list.touched()
             on:touchmove=move |_| list.touched()
             on:pointerdown=move |_| list.touched()
-            on:keydown=move |_| list.touched()
+            on:keydown=move |event| {
+                list.touched();
+                if !event.default_prevented() && list.moved_by(&event) {
+                    event.prevent_default();
+                }
+            }
+            on:focusout=move |event| list.focus_left(&event)
         >
             <div class="chat-log__rows" node_ref=content>
-                <HistoryEdge loading=list.earlier />
+                <HistoryEdge loading=list.earlier loading_text=|m| m.older_loading />
                 <For
                     each=move || list.rows.get()
                     key=|row: &DrawnRow| row.key.clone()
                     children=move |row| view! { <RowView row list /> }
                 />
-                <Show when=move || list.is_empty.get() fallback=|| ()>
-                    <p class="chat-start">{text(|m| m.room_empty)}</p>
-                </Show>
-                <HistoryEdge loading=list.later />
+                <HistoryEdge loading=list.later loading_text=|m| m.messages_loading />
             </div>
         </div>
     }
+}
+
+/// The message in which an event happened, by its sequence number. A tap ends with the events of a mouse.
+fn message_at(event: &web_sys::Event) -> Option<u64> {
+    let element = event.target()?.dyn_into::<web_sys::Element>().ok()?;
+    element.closest("[data-seq]").ok()??.get_attribute("data-seq")?.parse().ok()
 }
 
 /// Tells the list when it or its content changes its size.

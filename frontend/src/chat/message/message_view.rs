@@ -8,9 +8,11 @@ use super::{
         list::{DrawnRow, ListView},
         text_view::text_view,
     },
+    actions::MessageActions,
     delivery_view::DeliveryView,
 };
 use crate::{
+    face::Face,
     i18n::use_language,
     intl::{self, Moment},
     route::Route,
@@ -25,13 +27,20 @@ pub(super) fn MessageView(
     list: ListView,
 ) -> impl IntoView {
     let language = use_language();
-    let body = row.body;
+    let (key, body) = (row.key, row.body);
+    let active_key = key.clone();
+    let is_active = Memo::new(move |_| {
+        list.active.with(|active| active.as_ref().is_some_and(|active| *active == active_key))
+    });
+    // Tab leads into the active message only, so that the list is one stop.
+    let tab_index = Signal::derive(move || (!is_active.get()).then_some("-1"));
     let message = Signal::derive(move || match &*body.read() {
         RowBody::Message(message) => Some(message.clone()),
         _ => None,
     });
     // The text never changes, so it is parsed once.
-    let text = message.with_untracked(|message| message.as_ref().map(|message| text_view(&message.text)));
+    let text =
+        message.with_untracked(|message| message.as_ref().map(|message| text_view(&message.text, tab_index)));
     let delivery = Memo::new(move |_| {
         message.with(|message| message.as_ref().map_or(Delivery::Stored, |message| message.delivery.clone()))
     });
@@ -51,6 +60,8 @@ pub(super) fn MessageView(
         Delivery::Waiting => "waiting",
         Delivery::NotSent(_) => "not-sent",
     };
+    let has_actions =
+        Memo::new(move |_| seq.get().is_some() && (is_active.get() || list.hovered.get() == seq.get()));
     let is_highlighted = move || seq.get().is_some_and(|seq| list.highlighted.get() == Some(seq));
     view! {
         <div
@@ -60,17 +71,26 @@ pub(super) fn MessageView(
             data-state=state
             data-seq=move || seq.get()
             data-highlighted=move || is_highlighted().then_some("")
+            on:focusin=move |_| list.focus_entered(key.clone(), seq.get_untracked())
         >
             <div class="chat-message__head" aria-hidden="true">
                 <Show when=move || starts_group.get() fallback=|| ()>
-                    <span class="chat-message__author">{author}</span>
+                    {face(message)}
+                    <span class="chat-message__author"><bdi>{author}</bdi></span>
                 </Show>
                 {time_link(list, seq, at_ms)}
             </div>
-            <article class="chat-message__body" aria-label=label>
+            <article
+                class="chat-message__body"
+                aria-label=label
+                tabindex=move || if is_active.get() { "0" } else { "-1" }
+            >
                 {text}
-                <DeliveryView message delivery />
+                <DeliveryView message delivery tab_index />
             </article>
+            <Show when=move || has_actions.get() fallback=|| ()>
+                <MessageActions message list tab_index />
+            </Show>
         </div>
     }
 }
@@ -86,6 +106,11 @@ fn time_link(list: ListView, seq: Memo<Option<u64>>, at_ms: Memo<i64>) -> impl I
             {time}
         </a>
     }
+}
+
+fn face(message: Signal<Option<MessageRow>>) -> impl IntoView {
+    let author = message.with_untracked(|message| message.as_ref().map(|message| message.author.clone()));
+    author.map(|author| view! { <Face id=author.id.clone() name=author.name.clone() /> })
 }
 
 fn author_of(message: Signal<Option<MessageRow>>) -> String {

@@ -5,11 +5,14 @@ use leptos::prelude::*;
 
 use super::super::list::{DrawnRow, ListView};
 use crate::{
-    i18n::{fill, use_language, use_messages},
+    copy_button::CopyButton,
+    i18n::{fill, text, use_language, use_messages},
+    icon::{Icon, IconKind},
     intl::{self, Moment},
+    route::room_link,
 };
 
-/// The room's creator and the day of its creation.
+/// The room's name, its creator and the day of its creation. While nobody has written, also a link to invite others by.
 #[component]
 pub(super) fn StartRow(
     /// The row.
@@ -27,5 +30,15 @@ pub(super) fn StartRow(
         }
         _ => fill(m.get().room_start, &[("room", &list.room_name.get())]),
     };
-    view! { <p class="chat-start">{sentence}</p> }
+    view! {
+        <div class="chat-start">
+            <span class="chat-start__mark"><Icon kind=IconKind::Room /></span>
+            <h2>{list.room_name}</h2>
+            <p>{sentence}</p>
+            <Show when=move || list.is_empty.get() fallback=|| ()>
+                <p>{text(|m| m.room_empty)}</p>
+                <CopyButton text=room_link(&list.room_id(), None) label=|m| m.copy_link kind=IconKind::Link />
+            </Show>
+        </div>
+    }
 }

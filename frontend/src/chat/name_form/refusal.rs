@@ -5,7 +5,7 @@ use tonic::{Code, Status};
 
 use crate::{
     chat::effects::identity::{self, NotKept},
-    i18n::{Messages, fill},
+    i18n::Messages,
     status::{Failure, error_reason, field_violations},
 };
 
@@ -16,8 +16,8 @@ pub(in crate::chat) enum Refusal {
     Invalid(NameError),
     /// It is in use.
     Taken,
-    /// The server's reason.
-    ByServer(String),
+    /// The server refused it for a reason that this page does not know.
+    Unknown,
     /// Nobody has this name and this recovery code.
     WrongCode,
     /// It is not a recovery code.
@@ -58,8 +58,7 @@ impl Refusal {
         }
         match field_violations(status).into_iter().next() {
             Some(violation) if violation.field == "recovery_code" => Refusal::InvalidCode,
-            Some(violation) => Refusal::ByServer(violation.description),
-            None => Refusal::ByServer(status.message().to_owned()),
+            _ => Refusal::Unknown,
         }
     }
 
@@ -78,7 +77,7 @@ impl Refusal {
             (Refusal::NotKept(NotKept::Blocked), _) => m.cookie_blocked,
             (Refusal::Taken, NameKind::User) => m.name_taken,
             (Refusal::Taken, NameKind::Room) => m.room_name_taken,
-            (Refusal::ByServer(reason), _) => return fill(m.name_refused, &[("reason", reason)]),
+            (Refusal::Unknown, _) => m.name_refused,
             (Refusal::Failed(failure), _) => return failure.sentence(m),
         };
         sentence.to_owned()
@@ -110,7 +109,7 @@ mod tests {
         let taken = Refusal::of(&Status::already_exists("x"));
         assert_eq!(
             taken.sentence(NameKind::User, Language::English.messages()),
-            "This name is already taken. Choose another."
+            "That name is taken. Choose another."
         );
         for language in Language::ALL {
             let m = language.messages();

@@ -45,7 +45,7 @@ pub(super) fn RoomLink(
                 data-unread=move || (unread() > 0).then_some("")
             >
                 <Icon kind=IconKind::Room />
-                <span class="chat-rooms__name">{move || room.with(|room| room.name.clone())}</span>
+                <span class="chat-rooms__name"><bdi>{move || room.with(|room| room.name.clone())}</bdi></span>
                 <UnreadBadge unread=Signal::derive(unread) />
             </a>
         </li>

@@ -42,8 +42,6 @@ impl Found {
 pub(super) fn SwitcherForm(
     /// The dialog around it.
     dialog: DialogHandle,
-    /// Called when a room is chosen.
-    chosen: Callback<()>,
 ) -> impl IntoView {
     let m = use_messages();
     let chat = use_chat();
@@ -59,7 +57,6 @@ pub(super) fn SwitcherForm(
     let go = Callback::new(move |id: String| {
         dialog.close();
         navigate(&Route::Room { id, seq: None }, false);
-        chosen.run(());
     });
     let submit = move |event: ev::SubmitEvent| {
         event.prevent_default();
@@ -117,7 +114,7 @@ fn room_option(room: RoomSummary, found: Found, go: Callback<String>) -> impl In
             on:click=move |_| go.run(id.clone())
         >
             <Icon kind=IconKind::Room />
-            <span class="chat-rooms__name">{room.name}</span>
+            <span class="chat-rooms__name"><bdi>{room.name}</bdi></span>
             <UnreadBadge unread=Signal::stored(room.unread) />
         </li>
     }

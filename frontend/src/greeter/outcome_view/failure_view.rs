@@ -24,7 +24,7 @@ pub(crate) fn FailureView(
                     view! {
                         <details class="result__details">
                             <summary>{m.get().details}</summary>
-                            <p>{outcome.message}</p>
+                            <p lang="en">{outcome.message}</p>
                         </details>
                     }
                 })}

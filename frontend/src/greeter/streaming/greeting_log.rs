@@ -2,7 +2,7 @@
 
 use leptos::{html, prelude::*};
 
-use super::screen::Greetings;
+use super::{super::run::Run, screen::Greetings};
 use crate::i18n::{fill, plural, text, use_messages};
 
 /// The greetings. While the reader is at the end, the newest one stays in view.
@@ -10,6 +10,8 @@ use crate::i18n::{fill, plural, text, use_messages};
 pub(super) fn GreetingLog(
     /// The greetings.
     greetings: RwSignal<Greetings>,
+    /// The call.
+    run: Run,
 ) -> impl IntoView {
     let m = use_messages();
     let log = NodeRef::<html::Div>::new();
@@ -27,6 +29,9 @@ pub(super) fn GreetingLog(
         }
     };
     let count = Signal::derive(move || {
+        if !run.is_running() && run.outcome.with(Option::is_none) {
+            return String::new();
+        }
         let (total, newest) = greetings.with(|greetings| (greetings.total, greetings.newest.len()));
         let count = plural(total, m.get().greetings_count_one, m.get().greetings_count_other);
         if total == newest as u64 {
@@ -41,6 +46,7 @@ pub(super) fn GreetingLog(
             role="log"
             aria-label=text(|m| m.greetings)
             tabindex="0"
+            data-placeholder=text(|m| m.greetings_none)
             node_ref=log
             on:scroll=note_position
         >

@@ -1,0 +1,82 @@
+//! The page before its program runs, and a page that cannot start.
+
+use e2e::{Browser, CHINESE, ENGLISH, Page, Result, part, scenario};
+use serde_json::json;
+
+/// Requests of the program never arrive.
+async fn block_program(page: &Page) -> Result {
+    page.devtools("Network.enable", json!({})).await?;
+    page.devtools("Network.setBlockedURLs", json!({ "urls": ["*.wasm"] })).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_lost_program_is_named_in_the_readers_language_and_can_be_tried_again() -> Result {
+    scenario(async |world| {
+        let browser = Browser { language: "zh-CN,zh", ..Browser::default() };
+        let page = world.browser("小红", browser).await?.in_chinese();
+        block_program(&page).await?;
+        page.open("/").await?;
+        page.page_contains("页面的一部分没有加载成功").await?;
+        page.devtools("Network.setBlockedURLs", json!({ "urls": [] })).await?;
+        page.click(&part("button", CHINESE.try_again)).await?;
+        page.part(&part("form", CHINESE.join)).await?;
+        // The failures that were wanted.
+        page.errors().await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_browser_without_web_assembly_is_told_so() -> Result {
+    scenario(async |world| {
+        let page = world.browser("Ada", Browser::default()).await?;
+        let without = json!({ "source": "delete globalThis.WebAssembly" });
+        page.devtools("Page.addScriptToEvaluateOnNewDocument", without).await?;
+        page.open("/").await?;
+        page.page_contains("Lockdown Mode").await?;
+        page.part(&part("button", ENGLISH.try_again)).await?;
+        // The failures that were wanted.
+        page.errors().await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Notes the places of the shell's parts and the theme, before the program runs.
+const NOTE_SHELL: &str = "
+    window.places = () => ['.header', '.header__product', '.chat-rooms', '.chat-room__head', '.chat-composer__box'].map((part) => {
+        const { x, y, right, bottom } = document.querySelector(part).getBoundingClientRect();
+        return [part, x, y, right, bottom];
+    });
+    addEventListener('DOMContentLoaded', () => {
+        if (document.getElementById('shell')) window.shell = [window.places(), document.documentElement.dataset.theme];
+    });";
+
+type Places = Vec<(String, f64, f64, f64, f64)>;
+
+#[tokio::test]
+async fn the_shell_is_replaced_without_a_shift() -> Result {
+    scenario(async |world| {
+        let page = world.person("Ada").await?;
+        page.part(&part("textbox", ENGLISH.message)).await?;
+        page.choose(ENGLISH.dark).await?;
+        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": NOTE_SHELL })).await?;
+        for (width, height) in [(1280, 900), (320, 640)] {
+            page.resize(width, height).await?;
+            page.reload().await?;
+            page.part(&part("textbox", ENGLISH.message)).await?;
+            let (shell, theme): (Places, String) = page.run("return window.shell", vec![]).await?;
+            let now: Places = page.run("return window.places()", vec![]).await?;
+            assert_eq!(theme, "dark");
+            // On a narrow page the product makes room for the room's name.
+            let of_parts = |places: Places| -> Places {
+                places.into_iter().filter(|place| width > 700 || place.0 != ".header__product").collect()
+            };
+            assert_eq!(of_parts(shell), of_parts(now), "at {width} pixels");
+        }
+        Ok(())
+    })
+    .await
+}
