@@ -11,14 +11,17 @@ use self::{main_view::MainView, tab_title::keep_tab_title};
 use crate::{
     api::Api,
     calls::{CallsPanel, provide_calls},
+    chunk::{ShowPart, part, preload_when_idle},
     header::Header,
     i18n::{provide_language, text},
-    keys::{KeysDialog, provide_keys},
+    keys::{self, KeysDialog, provide_keys},
     route::provide_route,
     session_context::provide_session,
     theme::provide_theme,
     viewport::follow_keyboard,
 };
+
+part!(CALLS, calls: view! { <CallsPanel /> });
 
 /// The whole page.
 #[component]
@@ -39,6 +42,7 @@ pub fn App() -> impl IntoView {
     provide_session(api.clone());
     provide_context(api);
     keep_tab_title();
+    preload_when_idle(&[CALLS, main_view::GREETER, main_view::SETTINGS, keys::KEYS]);
 
     view! {
         <div class="frame">
@@ -46,7 +50,7 @@ pub fn App() -> impl IntoView {
             <Header />
             <MainView />
             <Show when=move || calls.is_open() fallback=|| ()>
-                <CallsPanel />
+                <ShowPart part=CALLS />
             </Show>
             <KeysDialog />
         </div>
@@ -57,7 +61,7 @@ pub fn App() -> impl IntoView {
 #[cfg(target_arch = "wasm32")]
 fn browser_tools() -> impl Fn(&CallEvent) + 'static {
     let timing = tonic_web_devtools::user_timing::observer();
-    let devtools = tonic_web_devtools::extension::observer(crate::calls::message_for_devtools);
+    let devtools = tonic_web_devtools::extension::observer(crate::calls::describe());
     move |event| {
         timing(event);
         devtools(event);

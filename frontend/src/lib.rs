@@ -10,6 +10,7 @@ mod app;
 mod calls;
 mod chat;
 mod choices;
+mod chunk;
 mod dialog;
 mod duration_text;
 mod greeter;

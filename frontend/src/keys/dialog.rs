@@ -4,18 +4,31 @@ use leptos::prelude::*;
 
 use super::{KeysContext, keys};
 use crate::{
+    chunk::{ShowPart, part},
     dialog::Dialog,
     i18n::{Text, text},
     icon::{Icon, IconKind},
 };
 
+part!(KEYS, keys: view! { <KeysList /> });
+
 /// The dialog, closed until it is opened by its key or the menu.
 #[component]
 pub(crate) fn KeysDialog() -> impl IntoView {
     let dialog = expect_context::<KeysContext>().dialog;
-    let names = keys();
     view! {
         <Dialog handle=dialog label=text(|m| m.keys_help)>
+            <ShowPart part=KEYS />
+        </Dialog>
+    }
+}
+
+/// Its content.
+#[component]
+fn KeysList() -> impl IntoView {
+    let dialog = expect_context::<KeysContext>().dialog;
+    let names = keys();
+    view! {
             <header class="dialog__header">
                 <h2>{text(|m| m.keys_help)}</h2>
                 <button
@@ -35,7 +48,6 @@ pub(crate) fn KeysDialog() -> impl IntoView {
                 {row("Enter", |m| m.key_send)}
                 {row("Shift+Enter", |m| m.key_newline)}
             </dl>
-        </Dialog>
     }
 }
 

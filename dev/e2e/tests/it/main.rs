@@ -11,4 +11,5 @@ mod interop;
 mod keyboard;
 mod load;
 mod looks;
+mod parts;
 mod rooms;
