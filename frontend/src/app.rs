@@ -13,16 +13,19 @@ use crate::{
     api::Api,
     calls::{CallsPanel, provide_calls},
     chat::{ConnectionStrip, Switcher, provide_chat},
+    chunk::{ShowPart, part, preload_when_idle},
     file_drop::provide_file_drop,
     focus::guard_focus,
     header::Header,
     i18n::{provide_language, text},
-    keys::{KeysDialog, provide_keys},
+    keys::{self, KeysDialog, provide_keys},
     route::provide_route,
     session_context::provide_session,
     theme::provide_theme,
     viewport::follow_keyboard,
 };
+
+part!(CALLS, calls: view! { <CallsPanel /> });
 
 /// The whole page.
 #[component]
@@ -46,6 +49,7 @@ pub fn App() -> impl IntoView {
     provide_chat(api.clone());
     provide_context(api);
     keep_tab_title();
+    preload_when_idle(&[CALLS, main_view::GREETER, main_view::SETTINGS, keys::KEYS]);
 
     view! {
         <div class="frame">
@@ -55,7 +59,7 @@ pub fn App() -> impl IntoView {
             <RecoveryNotice />
             <MainView />
             <Show when=move || calls.is_open() fallback=|| ()>
-                <CallsPanel />
+                <ShowPart part=CALLS />
             </Show>
             <KeysDialog />
             <Switcher />
@@ -67,7 +71,7 @@ pub fn App() -> impl IntoView {
 #[cfg(target_arch = "wasm32")]
 fn browser_tools() -> impl Fn(&CallEvent) + 'static {
     let timing = tonic_web_devtools::user_timing::observer();
-    let devtools = tonic_web_devtools::extension::observer(crate::calls::message_for_devtools);
+    let devtools = tonic_web_devtools::extension::observer(crate::calls::describe());
     move |event| {
         timing(event);
         devtools(event);

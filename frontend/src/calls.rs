@@ -3,6 +3,8 @@
 mod code_to_copy;
 mod context;
 mod details;
+#[cfg(target_arch = "wasm32")]
+mod devtools;
 mod frame_view;
 mod grpcurl;
 mod log;
@@ -12,7 +14,7 @@ mod panel;
 mod row;
 
 #[cfg(target_arch = "wasm32")]
-pub(crate) use self::message::message_for_devtools;
+pub(crate) use self::devtools::describe;
 pub(crate) use self::{
     code_to_copy::CodeToCopy,
     context::{provide_calls, use_calls},

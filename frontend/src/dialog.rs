@@ -2,16 +2,24 @@
 
 use leptos::{html, prelude::*, task::spawn_local};
 
+use crate::chunk::Part;
+
 /// Opens and closes a dialog. All copies are the same dialog.
 #[derive(Clone, Copy)]
 pub(crate) struct DialogHandle {
     element: NodeRef<html::Dialog>,
     is_open: RwSignal<bool>,
+    part: Option<Part>,
 }
 
 impl DialogHandle {
     pub(crate) fn new() -> DialogHandle {
-        DialogHandle { element: NodeRef::new(), is_open: RwSignal::new(false) }
+        DialogHandle { element: NodeRef::new(), is_open: RwSignal::new(false), part: None }
+    }
+
+    /// A dialog that shows `part`, which is loaded before it opens.
+    pub(crate) fn with_part(part: Part) -> DialogHandle {
+        DialogHandle { part: Some(part), ..DialogHandle::new() }
     }
 
     /// Opens the dialog over everything else.
@@ -19,8 +27,12 @@ impl DialogHandle {
         if self.element.get_untracked().is_none_or(|element| element.open()) {
             return;
         }
-        self.is_open.set(true);
         spawn_local(async move {
+            if let Some(part) = self.part {
+                // The dialog says that it could not be loaded.
+                part.load().await.ok();
+            }
+            self.is_open.try_set(true);
             // The content is drawn first, so that the browser focuses its first field or button.
             leptos::task::tick().await;
             if let Some(element) = self.element.try_get_untracked().flatten() {
@@ -55,7 +67,7 @@ pub(crate) fn Dialog(
     class: &'static str,
     /// Its accessible name.
     label: Signal<&'static str>,
-    /// Its content.
+    /// Its content, with the handle as a context.
     children: ChildrenFn,
 ) -> impl IntoView {
     view! {
@@ -66,6 +78,7 @@ pub(crate) fn Dialog(
             on:close=move |_| handle.is_open.set(false)
         >
             <Show when=move || handle.is_open.get() fallback=|| ()>
+                {provide_context(handle)}
                 {children()}
             </Show>
         </dialog>

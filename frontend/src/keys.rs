@@ -6,7 +6,10 @@ mod list;
 use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
-pub(crate) use self::{dialog::KeysDialog, list::KeyList};
+pub(crate) use self::{
+    dialog::{KEYS, KeysDialog},
+    list::KeyList,
+};
 use crate::{calls::use_calls, dialog::DialogHandle};
 
 /// The dialog that lists the keys.
@@ -46,7 +49,7 @@ pub(crate) fn keys() -> Keys {
 
 /// Listens to the keys. Call once, in the application's root.
 pub(crate) fn provide_keys() {
-    let context = KeysContext { dialog: DialogHandle::new() };
+    let context = KeysContext { dialog: DialogHandle::with_part(KEYS) };
     provide_context(context);
     let calls = use_calls();
     let mac = is_mac();

@@ -11,6 +11,7 @@ mod app;
 mod calls;
 mod chat;
 mod choices;
+mod chunk;
 mod clipboard;
 mod copy_button;
 mod dialog;

@@ -1,12 +1,14 @@
-//! Makes a built page smaller: one short-named script and module, one style sheet, and compressed files.
+//! Makes the page: its program split into parts and bundled with short names, one style sheet, and compressed files.
 //!
 //! `cargo xtask` runs it. It is a program of its own, so that xtask itself is built soon.
 #![expect(clippy::print_stdout, reason = "the figures are what some commands are for")]
 
 mod compress;
+mod files;
 mod module;
 mod names;
 mod page;
+mod program;
 mod weigh;
 
 use std::path::PathBuf;
@@ -25,9 +27,13 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Pack the page that trunk has built
+    /// Make the page
     Page {
-        /// The folder with index.html
+        /// The page's index.html
+        index: PathBuf,
+        /// Its program, as cargo built it, with `--emit-relocs` and names
+        program: PathBuf,
+        /// The folder to make
         dist: PathBuf,
         #[command(flatten)]
         tools: Tools,
@@ -59,8 +65,10 @@ enum Command {
 
 fn main() -> Result<()> {
     match Cli::parse().command {
-        Command::Page { dist, tools } => page::pack(&dist, &tools),
-        Command::Module { entry, glue, wasm, script, tools } => tools.pack(&entry, &glue, &wasm, &script),
+        Command::Page { index, program, dist, tools } => page::pack(&index, &program, &dist, &tools),
+        Command::Module { entry, glue, wasm, script, tools } => {
+            tools.pack(&entry, &glue, &wasm, &[], &script)
+        }
         Command::Size { dist } => page::print_sizes(&dist),
         Command::Weigh { wasm } => weigh::run(&std::fs::read(wasm)?),
     }

@@ -36,6 +36,9 @@ pub(crate) struct Tools {
     /// wasm-opt; the module is larger without
     #[arg(long)]
     wasm_opt: Option<PathBuf>,
+    /// wasm-bindgen
+    #[arg(long, default_value = "wasm-bindgen")]
+    pub(crate) wasm_bindgen: PathBuf,
 }
 
 impl Tools {
@@ -45,8 +48,16 @@ impl Tools {
     }
 
     /// Bundles `entry`, which imports wasm-bindgen's script `glue` as `the-module`, into `script`, and shortens the
-    /// names in it and in `wasm`. Exports that nobody uses are dropped from both, with the code that only they call.
-    pub(crate) fn pack(&self, entry: &Path, glue: &Path, wasm: &Path, script: &Path) -> Result<()> {
+    /// names in it and in `wasm` and its `parts`. Exports that nobody uses are dropped, with the code that only they
+    /// call.
+    pub(crate) fn pack(
+        &self,
+        entry: &Path,
+        glue: &Path,
+        wasm: &Path,
+        parts: &[PathBuf],
+        script: &Path,
+    ) -> Result<()> {
         let module = fs::read(wasm).with_context(|| format!("cannot read {}", wasm.display()))?;
         let cache = script.with_extension("names.json");
         let names = names::generated(&module)?;
@@ -58,11 +69,22 @@ impl Tools {
         ];
         // esbuild reads the cache before it writes it.
         fs::write(&cache, "{}")?;
-        let common = ["--bundle", "--minify", "--format=esm", "--log-level=warning"];
+        let common = [
+            "--bundle",
+            "--minify",
+            "--format=esm",
+            "--log-level=warning",
+            // wasm-bindgen names a module once for each import from it.
+            "--log-override:duplicate-object-key=silent",
+        ];
         run(self.esbuild()?.arg(entry).args(common).args(flags))?;
         let short: ShortNames = serde_json::from_slice(&fs::read(&cache)?).context("esbuild's names")?;
         fs::remove_file(&cache)?;
         fs::write(wasm, names::shorten(&module, &short)?)?;
+        for part in parts {
+            fs::write(part, names::shorten(&fs::read(part)?, &short)?)?;
+            self.optimize(part)?;
+        }
         self.optimize(wasm)
     }
 
@@ -83,7 +105,7 @@ impl Tools {
     }
 }
 
-fn run(command: &mut Command) -> Result<()> {
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let status = command.stdin(Stdio::null()).status();
     let status = status.with_context(|| format!("cannot start {}", command.get_program().display()))?;
     if !status.success() {

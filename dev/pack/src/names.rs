@@ -38,6 +38,10 @@ pub(crate) fn generated(module: &[u8]) -> Result<Vec<String>> {
 
 /// Whether nobody but wasm-bindgen writes `name`: two underscores begin it, or the hexadecimal digits end it.
 fn is_generated(name: &str) -> bool {
+    // The functions that load parts are exports of a script, and these have no properties to rename.
+    if name.starts_with("__wasm_split_load_") {
+        return false;
+    }
     let digits = name.rsplit('_').next().unwrap_or_default().trim_start_matches('h');
     name.starts_with("__") || digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
@@ -80,8 +84,11 @@ pub(crate) fn shorten(module: &[u8], names: &ShortNames) -> Result<Vec<u8>> {
                 }
                 out.section(&exports);
             }
+            // The names of functions are for debuggers.
+            Payload::CustomSection(section) if section.name() == "name" => {}
             other => {
                 if let Some((id, range)) = other.as_section() {
+                    let range = usize::try_from(range.start)?..usize::try_from(range.end)?;
                     out.section(&RawSection { id, data: &module[range] });
                 }
             }

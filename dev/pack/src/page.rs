@@ -1,136 +1,122 @@
-//! The page in trunk's `dist` folder.
+//! The page's folder, made from index.html, its style sheets and the compiled program.
+//!
+//! It reads the `data-trunk` links of index.html, so that trunk and this make the same page.
 
 use std::fs;
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use crate::compress::{compress, with_suffix};
+use crate::files::{files, has_extension, named_by_content};
 use crate::module::Tools;
+use crate::program;
 
 /// File types that are worth compressing.
-const COMPRESSED: [&str; 5] = ["html", "js", "css", "wasm", "svg"];
+const COMPRESSED: [&str; 7] = ["html", "js", "mjs", "css", "wasm", "svg", "webmanifest"];
 
-/// The packed script before its name is known.
-const ENTRY: &str = "import init from 'the-module'; init({ module_or_path: '/WASM' });";
+/// Makes `dist` from `index`, the page's index.html, and `compiled`, its program as cargo built it. What was in `dist`
+/// goes.
+pub(crate) fn pack(index: &Path, compiled: &Path, dist: &Path, tools: &Tools) -> Result<()> {
+    let sources = index.parent().context("index.html has a folder")?;
+    let parent = dist.parent().context("the page's folder has a parent")?;
+    // Beside `dist`, so that files can be renamed; a page that cannot be made leaves the old one.
+    let work = tempfile::tempdir_in(parent)?;
+    let new = work.path().join("dist");
+    fs::create_dir(&new)?;
 
-/// Packs the page in `dist`, in place.
-pub(crate) fn pack(dist: &Path, tools: &Tools) -> Result<()> {
-    if tools.can_bundle() {
-        let index = dist.join("index.html");
-        let html = fs::read_to_string(&index).with_context(|| format!("cannot read {}", index.display()))?;
-        let html = merge_styles(&html, dist, tools)?;
-        let html = pack_program(&html, dist, tools)?;
-        fs::write(&index, html)?;
-    } else {
-        for wasm in files(dist)?.iter().filter(|file| has_extension(file, &["wasm"])) {
-            tools.optimize(wasm)?;
-        }
+    let mut html = fs::read_to_string(index).with_context(|| format!("cannot read {}", index.display()))?;
+    let links: Vec<String> =
+        tags(&html, "<link").filter(|tag| tag.contains(" data-trunk")).map(str::to_owned).collect();
+    let of_kind = |kind: &'static str| links.iter().filter(move |tag| attribute(tag, "rel") == Some(kind));
+    let known = ["css", "rust", "copy-file"];
+    if let Some(other) =
+        links.iter().find(|tag| !known.iter().any(|kind| attribute(tag, "rel") == Some(kind)))
+    {
+        bail!("no rule for {other} in index.html");
     }
-    for file in files(dist)?.iter().filter(|file| has_extension(file, &COMPRESSED)) {
-        compress(file)?;
-    }
-    Ok(())
-}
-
-/// Puts all style sheets into one. The links stand side by side, so that their order stays.
-fn merge_styles(html: &str, dist: &Path, tools: &Tools) -> Result<String> {
-    let links: Vec<&str> =
-        tags(html, "<link").filter(|tag| attribute(tag, "rel") == Some("stylesheet")).collect();
-    ensure!(!links.is_empty(), "index.html links no style sheet");
-    let mut css = String::new();
-    for link in &links {
-        let href = attribute(link, "href").context("a style sheet has no address")?;
-        let file = dist.join(href.trim_start_matches('/'));
-        css += &fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        fs::remove_file(&file)?;
-    }
-    let file = dist.join("page.css");
-    fs::write(&file, css)?;
-    tools.minify(&file)?;
-    let name = named_by_content(&file)?;
-    let mut html = html.replacen(links[0], &format!("<link rel=\"stylesheet\" href=\"/{name}\">"), 1);
-    for link in &links[1..] {
-        html = html.replacen(link, "", 1);
-    }
-    Ok(html)
-}
-
-/// Packs the module and its script. The script starts the page; trunk's inline script goes.
-fn pack_program(html: &str, dist: &Path, tools: &Tools) -> Result<String> {
-    let preloads: Vec<&str> = tags(html, "<link").filter(|tag| tag.contains("preload")).collect();
-    let loaded = |extension: &str| {
-        let mut names = preloads.iter().filter_map(|tag| attribute(tag, "href"));
-        // Modules that crates bring along are bundled with the script that imports them.
-        let name = names.find(|name| name.ends_with(extension) && !name.contains("/snippets/"));
-        let name = name.map(|name| name.trim_start_matches('/'));
-        name.with_context(|| format!("index.html preloads no {extension}"))
-    };
-    let (glue, wasm) = (dist.join(loaded(".js")?), dist.join(loaded(".wasm")?));
-    let (entry, script) = (dist.join("entry.mjs"), dist.join("page.js"));
-    fs::write(&entry, ENTRY)?;
-    tools.pack(&entry, &glue, &wasm, &script)?;
-    fs::remove_file(&entry)?;
-    fs::remove_file(&glue)?;
-    let snippets = dist.join("snippets");
-    if snippets.is_dir() {
-        fs::remove_dir_all(snippets)?;
-    }
-
-    let module = dist.join("page.wasm");
-    fs::rename(&wasm, &module)?;
-    let wasm_name = named_by_content(&module)?;
-    let text = fs::read_to_string(&script)?;
-    ensure!(text.matches("/WASM").count() == 1, "the script does not load the module once");
-    fs::write(&script, text.replace("/WASM", &format!("/{wasm_name}")))?;
-    let script_name = named_by_content(&script)?;
-
-    let mut html = html.to_owned();
-    for tag in &preloads {
+    for tag in of_kind("copy-file") {
+        let file = sources.join(attribute(tag, "href").context("a file to copy has no address")?);
+        let name = file.file_name().context("a file to copy has no name")?;
+        fs::copy(&file, new.join(name)).with_context(|| format!("cannot copy {}", file.display()))?;
         html = html.replacen(tag, "", 1);
     }
-    let inline = inline_module(&html)?.to_owned();
-    let tags = format!(
-        "<link rel=\"preload\" href=\"/{wasm_name}\" as=\"fetch\" type=\"application/wasm\" crossorigin>\
-         <script type=\"module\" src=\"/{script_name}\"></script>"
+    html = replaced(&html, &of_kind("css").collect::<Vec<_>>(), &styles(&links, sources, &new, tools)?);
+    let program = if tools.can_bundle() {
+        program::pack(compiled, &new, work.path(), tools)?
+    } else {
+        program::copy(compiled, &new, tools)?
+    };
+    let loads = format!(
+        "<link rel=\"preload\" href=\"/{}\" as=\"fetch\" type=\"application/wasm\" crossorigin>\
+         <script type=\"module\" src=\"/{}\"></script>",
+        program.module, program.script
     );
-    Ok(html.replacen(&inline, &tags, 1))
+    html = replaced(&html, &of_kind("rust").collect::<Vec<_>>(), &loads);
+    fs::write(new.join("index.html"), without_indentation(&html))?;
+
+    for file in files(&new)?.iter().filter(|file| has_extension(file, &COMPRESSED)) {
+        compress(file)?;
+    }
+    if dist.exists() {
+        fs::remove_dir_all(dist).with_context(|| format!("cannot empty {}", dist.display()))?;
+    }
+    fs::rename(&new, dist).with_context(|| format!("cannot write {}", dist.display()))
 }
 
-/// trunk's inline `<script type="module">`, whole.
-fn inline_module(html: &str) -> Result<&str> {
-    let module = tags(html, "<script").find(|tag| attribute(tag, "type") == Some("module"));
-    let (_, after) = html.split_once(module.context("index.html has no module script")?).unwrap_or_default();
-    let length = after.find("</script>").context("a script does not end")? + "</script>".len();
-    let start = html.len() - after.len() - module.map_or(0, str::len);
-    Ok(&html[start..html.len() - after.len() + length])
+/// Puts all style sheets into one. Returns its tag.
+fn styles(links: &[String], sources: &Path, new: &Path, tools: &Tools) -> Result<String> {
+    let mut css = String::new();
+    for link in links.iter().filter(|tag| attribute(tag, "rel") == Some("css")) {
+        let file = sources.join(attribute(link, "href").context("a style sheet has no address")?);
+        css += &fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    }
+    ensure!(!css.is_empty(), "index.html links no style sheet");
+    let file = new.join("page.css");
+    fs::write(&file, css)?;
+    if tools.can_bundle() {
+        tools.minify(&file)?;
+    }
+    Ok(format!("<link rel=\"stylesheet\" href=\"/{}\">", named_by_content(&file, &file)?))
+}
+
+/// `html` with `new` in the place of the first of `tags`, and without the others.
+fn replaced(html: &str, tags: &[&String], new: &str) -> String {
+    let mut html = html.to_owned();
+    for (index, tag) in tags.iter().enumerate() {
+        html = html.replacen(*tag, if index == 0 { new } else { "" }, 1);
+    }
+    html
+}
+
+/// `html` without indentation, empty lines and comments of one line. Texts of the page do not depend on them.
+fn without_indentation(html: &str) -> String {
+    let lines = html.lines().map(str::trim);
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with("//"));
+    let lines = lines.filter(|line| !(line.starts_with("<!--") && line.ends_with("-->")));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Prints the bytes of each file, plain and as the server sends it.
 pub(crate) fn print_sizes(dist: &Path) -> Result<()> {
-    let (mut total_plain, mut total) = (0, 0);
-    println!("| file | bytes | brotli |\n|---|---:|---:|");
+    let index = fs::read_to_string(dist.join("index.html")).context("there is no index.html")?;
+    let (mut at_start, mut total) = (0, 0);
+    println!("| file | bytes | brotli | loaded |\n|---|---:|---:|---|");
     for file in files(dist)?.iter().filter(|file| !has_extension(file, &["br", "gz"])) {
         let plain = fs::metadata(file)?.len();
         // A file that is not worth compressing is sent as it is.
         let sent = fs::metadata(with_suffix(file, ".br")).map_or(plain, |data| data.len());
-        println!("| {} | {plain} | {sent} |", file.strip_prefix(dist)?.display());
-        total_plain += plain;
+        let name = file.strip_prefix(dist)?.display().to_string();
+        let is_at_start = name == "index.html" || index.contains(&format!("\"/{name}\""));
+        println!(
+            "| {name} | {plain} | {sent} | {} |",
+            if is_at_start { "at the start" } else { "when needed" }
+        );
         total += sent;
+        at_start += if is_at_start { sent } else { 0 };
     }
-    println!("| all | {total_plain} | {total} |");
+    println!("| at the start | | {at_start} | |\n| all | | {total} | |");
     Ok(())
-}
-
-/// Renames `page.css` to `page-0123456789abcdef.css`: files of this form are cached for ever.
-fn named_by_content(file: &Path) -> Result<String> {
-    let mut hasher = DefaultHasher::new();
-    fs::read(file)?.hash(&mut hasher);
-    let part = |part: Option<&std::ffi::OsStr>| part.unwrap_or_default().to_string_lossy().into_owned();
-    let name = format!("{}-{:016x}.{}", part(file.file_stem()), hasher.finish(), part(file.extension()));
-    fs::rename(file, file.with_file_name(&name))?;
-    Ok(name)
 }
 
 /// All tags that begin with `start`, such as `<link`.
@@ -141,32 +127,10 @@ fn tags<'a>(html: &'a str, start: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// The value of an attribute, which a minifier may have left without quotation marks.
+/// The value of an attribute, in quotation marks.
 fn attribute<'a>(tag: &'a str, name: &str) -> Option<&'a str> {
-    let (_, value) = tag.split_once(&format!(" {name}="))?;
-    match value.strip_prefix('"') {
-        Some(quoted) => Some(quoted.split_once('"')?.0),
-        None => value.split([' ', '>']).next(),
-    }
-}
-
-fn has_extension(file: &Path, extensions: &[&str]) -> bool {
-    file.extension().is_some_and(|own| extensions.iter().any(|one| own == *one))
-}
-
-/// Every file under `folder`, in order.
-fn files(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
-        let path = entry?.path();
-        if path.is_dir() {
-            found.extend(files(&path)?);
-        } else {
-            found.push(path);
-        }
-    }
-    found.sort();
-    Ok(found)
+    let (_, value) = tag.split_once(&format!(" {name}=\""))?;
+    Some(value.split_once('"')?.0)
 }
 
 #[cfg(test)]
@@ -174,19 +138,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tags_and_attributes_are_read_with_and_without_quotation_marks() {
-        let html = "<link rel=stylesheet href=/a.css><link rel=\"preload\" href=\"/b.js\">";
+    fn tags_and_attributes_are_read() {
+        let html = "<link data-trunk rel=\"css\" href=\"a.css\" />\n<link rel=\"icon\" href=\"b.svg\">";
         let links: Vec<_> = tags(html, "<link").collect();
-        assert_eq!(attribute(links[0], "rel"), Some("stylesheet"));
-        assert_eq!(attribute(links[0], "href"), Some("/a.css"));
-        assert_eq!(attribute(links[1], "href"), Some("/b.js"));
+        assert_eq!(attribute(links[0], "rel"), Some("css"));
+        assert_eq!(attribute(links[0], "href"), Some("a.css"));
+        assert_eq!(attribute(links[1], "href"), Some("b.svg"));
         assert_eq!(attribute(links[1], "type"), None);
     }
 
     #[test]
-    fn the_module_script_is_found_beside_others() {
-        let module = "<script type=module>import a from '/a.js'</script>";
-        let html = format!("<script>theme()</script>{module}<body></body>");
-        assert_eq!(inline_module(&html).unwrap(), module);
+    fn tags_are_replaced_by_one() {
+        let (a, b) = ("<a>".to_owned(), "<b>".to_owned());
+        assert_eq!(replaced("1<a>2<b>3", &[&a, &b], "<c>"), "1<c>23");
+    }
+
+    #[test]
+    fn indentation_and_comments_are_dropped() {
+        let html = "<p>\n  // why\n  let a = \"x  y\";\n\n  <!-- so -->\n</p>";
+        assert_eq!(without_indentation(html), "<p>\nlet a = \"x  y\";\n</p>");
     }
 }

@@ -47,6 +47,10 @@ struct Module {
     data: usize,
 }
 
+fn length(range: &std::ops::Range<u64>) -> Result<usize> {
+    Ok(usize::try_from(range.end - range.start)?)
+}
+
 impl Module {
     fn parse(bytes: &[u8]) -> Result<Self> {
         let mut module = Self::default();
@@ -59,9 +63,9 @@ impl Module {
                     }
                 }
                 Payload::CodeSectionEntry(body) => {
-                    module.functions.push((String::new(), body.range().len()));
+                    module.functions.push((String::new(), length(&body.range())?));
                 }
-                Payload::DataSection(data) => module.data = data.range().len(),
+                Payload::DataSection(data) => module.data = length(&data.range())?,
                 Payload::CustomSection(section) => {
                     if let KnownCustom::Name(names) = section.as_known() {
                         for name in names {

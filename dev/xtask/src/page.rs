@@ -1,4 +1,4 @@
-//! The optimised page in `dist/`: built by trunk, made smaller and compressed by `dev/pack`.
+//! The optimised page in `dist/`: compiled by cargo, made smaller and compressed by `dev/pack`. trunk is not needed.
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -10,14 +10,13 @@ use crate::command::{Program, cargo, program};
 use crate::root;
 use crate::step::{Steps, note, say};
 use crate::target;
-use crate::tools::{PackTools, Tools, lock};
+use crate::tools::{PackTools, WasmTools, lock};
 
 /// The page's sources, and the code that builds it.
-const INPUTS: [&str; 11] = [
+const INPUTS: [&str; 10] = [
     ".cargo/config.toml",
     "Cargo.lock",
     "Cargo.toml",
-    "Trunk.toml",
     "crates",
     "dev/pack",
     "dev/xtask/src/page.rs",
@@ -30,7 +29,7 @@ const INPUTS: [&str; 11] = [
 /// `cargo xtask page`.
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::new(2);
-    let tools = steps.step("Tools", Tools::set_up)?;
+    let tools = steps.step("Tools", WasmTools::set_up)?;
     steps.step("Page, optimised", || build(&tools))
 }
 
@@ -44,7 +43,7 @@ pub(crate) fn size() -> Result<()> {
 /// `cargo xtask size --by-crate`: the page's program is built once more, with the functions' names.
 pub(crate) fn size_by_crate() -> Result<()> {
     let mut steps = Steps::new(2);
-    let tools = steps.step("Tools", Tools::set_up)?;
+    let tools = steps.step("Tools", WasmTools::set_up)?;
     let named = target().join("frontend-with-names.wasm");
     steps.step("Page with names", || {
         let words =
@@ -80,8 +79,8 @@ pub(crate) fn for_development() -> PathBuf {
 }
 
 /// Builds the page, unless `dist/` has it from the same inputs. Of two commands in one checkout, one waits for the
-/// other: trunk empties the folder that it builds into.
-pub(crate) fn build(tools: &Tools) -> Result<()> {
+/// other.
+pub(crate) fn build(tools: &WasmTools) -> Result<()> {
     fs::create_dir_all(target())?;
     let _lock = lock(&target().join("page.lock"), "the page is being built already; waiting for that")?;
     let inputs = inputs(tools)?;
@@ -93,10 +92,29 @@ pub(crate) fn build(tools: &Tools) -> Result<()> {
         return Ok(());
     }
     say("the first time takes two to four minutes");
-    program("trunk", ["build", "--release", "--dist", "dist"]).env("PATH", tools.path()?).run()?;
-    pack("page", &[dist()]).arguments(tools.pack.flags()).run()?;
+    let program = compile(tools.pack.can_bundle())?;
+    pack("page", &[&root().join("index.html"), &program, &dist()])
+        .arguments(tools.pack.flags())
+        .arguments([Path::new("--wasm-bindgen"), &tools.wasm_bindgen])
+        .run()?;
     fs::write(stamp_file, stamp()?)?;
     Ok(())
+}
+
+/// Compiles the page's program. Splitting it needs relocations and names, and a bundler afterwards.
+fn compile(split: bool) -> Result<PathBuf> {
+    let words =
+        "rustc --package frontend --bin frontend --target wasm32-unknown-unknown --profile wasm-release";
+    let compile = cargo(words.split(' '));
+    let compile = if split {
+        compile
+            .arguments(["--features", "split", "--", "-Clink-args=--emit-relocs"])
+            .env("CARGO_PROFILE_WASM_RELEASE_STRIP", "none")
+    } else {
+        compile
+    };
+    compile.run()?;
+    Ok(target().join("wasm32-unknown-unknown/wasm-release/frontend.wasm"))
 }
 
 /// Packs a module that wasm-bindgen made, in place, and bundles `entry`, which loads it, into `script`.
@@ -132,9 +150,9 @@ pub(crate) fn files(folder: &Path) -> Result<Vec<PathBuf>> {
 }
 
 /// A hash of the page's sources and tools.
-fn inputs(tools: &Tools) -> Result<u64> {
+fn inputs(tools: &WasmTools) -> Result<u64> {
     let mut hasher = DefaultHasher::new();
-    tools.fingerprint().hash(&mut hasher);
+    format!("{tools:?}").hash(&mut hasher);
     for input in INPUTS {
         let path = root().join(input);
         let inputs = if path.is_dir() { files(&path)? } else { vec![path] };

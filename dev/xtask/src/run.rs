@@ -6,7 +6,7 @@ use crate::command::{cargo, interrupted, program};
 use crate::page;
 use crate::server::{Server, binary};
 use crate::step::{Steps, say};
-use crate::tools::Tools;
+use crate::tools::WasmTools;
 
 /// Starts the server with `flags`, and serves the optimised page unless they name another.
 pub(crate) fn run(open: bool, mut flags: Vec<String>) -> Result<()> {
@@ -15,7 +15,7 @@ pub(crate) fn run(open: bool, mut flags: Vec<String>) -> Result<()> {
     }
 
     let mut steps = Steps::new(4);
-    let tools = steps.step("Tools", Tools::set_up)?;
+    let tools = steps.step("Tools", WasmTools::set_up)?;
     steps.step("Page, optimised", || page::build(&tools))?;
     steps.step("Server", || {
         if !binary("release").exists() {

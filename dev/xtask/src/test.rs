@@ -40,7 +40,7 @@ pub(crate) fn run() -> Result<()> {
     let setup = steps.step("Tools and browser", set_up)?;
     let mut count = Count::default();
     steps.step("Page, optimised", || {
-        let built = page::build(&setup.tools);
+        let built = page::build(&setup.tools.wasm);
         stop_if_interrupted()?;
         count.check("commands", "the optimised page is built", built);
         Ok(())
@@ -94,7 +94,7 @@ pub(crate) fn shots(folder: &str) -> Result<()> {
     let mut steps = Steps::new(3);
     let setup = steps.step("Tools and browser", set_up)?;
     steps.step("Page and server", || {
-        page::build(&setup.tools)?;
+        page::build(&setup.tools.wasm)?;
         cargo(["build", "--package", "backend"]).run()
     })?;
     steps.step("Pictures", || {

@@ -26,21 +26,20 @@ const TRUNK: &str = "0.21.14";
 /// The checker of licences, duplicates and sources.
 const CARGO_DENY: &str = "0.20.2";
 
-/// The tools that build the page.
+/// The tools of development: those that build the page, and trunk, which serves it.
 #[derive(Debug)]
 pub(crate) struct Tools {
     /// Folders that come first on PATH.
     folders: Vec<PathBuf>,
-    pub(crate) pack: PackTools,
+    pub(crate) wasm: WasmTools,
 }
 
 impl Tools {
-    /// Finds or installs trunk, wasm-bindgen and the wasm target, and where npm is there esbuild and wasm-opt.
+    /// Finds or installs trunk, and what [`WasmTools::set_up`] does.
     pub(crate) fn set_up() -> Result<Self> {
-        c_compiler()?;
-        wasm_target()?;
+        let wasm = WasmTools::set_up()?;
         let folders = [tool("trunk", &["trunk"], TRUNK, "5 minutes")?, wasm_bindgen()?];
-        Ok(Self { folders: folders.into_iter().flatten().collect(), pack: PackTools::set_up()? })
+        Ok(Self { folders: folders.into_iter().flatten().collect(), wasm })
     }
 
     /// PATH with the tools in front.
@@ -48,11 +47,6 @@ impl Tools {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = self.folders.iter().cloned().chain(std::env::split_paths(&path));
         Ok(std::env::join_paths(folders)?)
-    }
-
-    /// Differs when a tool differs.
-    pub(crate) fn fingerprint(&self) -> String {
-        format!("{TRUNK} {:?} {:?}", self.folders, self.pack)
     }
 }
 
@@ -64,7 +58,9 @@ pub(crate) struct WasmTools {
 }
 
 impl WasmTools {
+    /// Finds or installs wasm-bindgen and the wasm target, and where npm is there esbuild and wasm-opt.
     pub(crate) fn set_up() -> Result<Self> {
+        c_compiler()?;
         wasm_target()?;
         Ok(Self { wasm_bindgen: wasm_bindgen_program("wasm-bindgen")?, pack: PackTools::set_up()? })
     }

@@ -323,7 +323,9 @@ impl ListModel {
             }
         } else if let Some(row) = builder.of_message(key, *seq) {
             let is_above = self.window.is_some_and(|window| seq.is_some_and(|seq| seq < window.first));
-            rows.insert(if is_above { 0 } else { rows.len() }, row);
+            // Below the day, as before: a row that moves loses the focus, too.
+            let above = usize::from(matches!(rows.first(), Some(Row { body: RowBody::Day { .. }, .. })));
+            rows.insert(if is_above { above } else { rows.len() }, row);
         }
     }
 

@@ -4,8 +4,16 @@ use leptos::{html, prelude::*};
 
 use super::place::Place;
 use crate::{
-    chat::ChatPage, greeter::GreeterPage, not_found::NotFoundPage, route::use_route, settings::SettingsPage,
+    chat::ChatPage,
+    chunk::{ShowPart, part},
+    greeter::GreeterPage,
+    not_found::NotFoundPage,
+    route::use_route,
+    settings::SettingsPage,
 };
+
+part!(GREETER, greeter: view! { <GreeterPage /> });
+part!(SETTINGS, dialogs: view! { <SettingsPage /> });
 
 /// The main element.
 #[component]
@@ -29,8 +37,8 @@ pub(super) fn MainView() -> impl IntoView {
         <main class="frame__main" id="main" tabindex="-1" node_ref=main>
             {move || match place.get() {
                 Place::Chat => view! { <ChatPage /> }.into_any(),
-                Place::Greeter => view! { <GreeterPage /> }.into_any(),
-                Place::Settings => view! { <SettingsPage /> }.into_any(),
+                Place::Greeter => view! { <ShowPart part=GREETER /> }.into_any(),
+                Place::Settings => view! { <ShowPart part=SETTINGS /> }.into_any(),
                 Place::NotFound => view! { <NotFoundPage /> }.into_any(),
             }}
         </main>

@@ -57,29 +57,6 @@ pub(super) fn content(
     Content::Decoded(to_json(message, &frame.payload, options))
 }
 
-/// A message for the browser's own tools: an object when it can be decoded, otherwise its bytes in base64.
-#[cfg(target_arch = "wasm32")]
-pub(crate) fn message_for_devtools(
-    message: tonic_web_devtools::extension::Message<'_>,
-) -> wasm_bindgen::JsValue {
-    let direction = match message.direction {
-        tonic_web_devtools::extension::Direction::Request => Direction::Sent,
-        tonic_web_devtools::extension::Direction::Response => Direction::Received,
-    };
-    let frame = Frame {
-        number: 1,
-        elapsed: std::time::Duration::ZERO,
-        flags: message.flags,
-        length: message.length,
-        payload: message.content.clone(),
-    };
-    match content(proto::schema::method(message.path), direction, &frame, &PRETTY) {
-        // The decoder writes valid JSON only.
-        Content::Decoded(decoded) => js_sys::JSON::parse(&decoded.json).unwrap_or_default(),
-        _ => tonic_web_devtools::extension::base64(message),
-    }
-}
-
 /// Remarks on a message in addition to its content.
 pub(super) fn remarks(m: &Messages, frame: &Frame, content: &Content) -> Vec<String> {
     let Content::Decoded(decoded) = content else {

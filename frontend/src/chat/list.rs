@@ -210,6 +210,7 @@ impl ListView {
     /// After the rows have changed: scrolls to the goal or keeps the reader's place, then looks at the result.
     fn settle(self, anchor: &Anchor) {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
+        anchor.restore_focus(&scroller);
         let goal = self.model.try_update_value(ListModel::take_goal).flatten();
         match goal {
             Some(Goal::Message(seq)) => anchor::show_message(&scroller, seq),

@@ -6,15 +6,18 @@ use leptos::prelude::*;
 
 use self::form::NewRoomForm;
 use crate::{
+    chunk::{ShowPart, part},
     dialog::{Dialog, DialogHandle},
     i18n::text,
     icon::{Icon, IconKind},
 };
 
+part!(NEW_ROOM, dialogs: view! { <NewRoomForm /> });
+
 /// The button, and the dialog that it opens.
 #[component]
 pub(crate) fn NewRoom() -> impl IntoView {
-    let dialog = DialogHandle::new();
+    let dialog = DialogHandle::with_part(NEW_ROOM);
     view! {
         <button
             type="button"
@@ -26,7 +29,7 @@ pub(crate) fn NewRoom() -> impl IntoView {
             <Icon kind=IconKind::Add />
         </button>
         <Dialog handle=dialog label=text(|m| m.new_room)>
-            <NewRoomForm dialog />
+            <ShowPart part=NEW_ROOM />
         </Dialog>
     }
 }

@@ -2,12 +2,15 @@
 
 use leptos::prelude::*;
 
-use super::rooms_view::has_last_room;
+use crate::storage;
+
+/// Storage key of the last room that was shown. The shell in `index.html` reads the same key.
+pub(super) const LAST_ROOM_KEY: &str = "chinwag.room";
 
 /// The outlines of rooms and room; nothing where the form to join comes next.
 #[component]
 pub(super) fn ChatOutline() -> impl IntoView {
-    has_last_room().then(|| {
+    storage::get(LAST_ROOM_KEY).is_some().then(|| {
         view! {
             <div class="chat" data-view="room" aria-hidden="true">
                 <div class="chat-rooms"></div>

@@ -5,6 +5,7 @@ use leptos::{prelude::*, task::spawn_local};
 use proto::limits::chat::GENERAL_ROOM;
 
 use super::{
+    outline::LAST_ROOM_KEY,
     room_place::RoomPlace,
     rooms_nav::RoomsNav,
     store::{Chat, set_if_changed, use_chat},
@@ -16,9 +17,6 @@ use crate::{
     session_context::PageTitle,
     storage,
 };
-
-/// Storage key of the last room that was shown.
-const LAST_ROOM_KEY: &str = "chinwag.room";
 
 /// The rooms.
 #[component]
@@ -75,11 +73,6 @@ fn keep_focus(room_id: Memo<Option<String>>) {
         }
         id
     });
-}
-
-/// Whether a room was shown in this browser before. The shell in `index.html` reads the same key.
-pub(super) fn has_last_room() -> bool {
-    storage::get(LAST_ROOM_KEY).is_some()
 }
 
 /// Redirects `/` to the last room that was shown, or to the first one, and remembers the room that is shown.

@@ -6,15 +6,18 @@ use leptos::{ev, prelude::*};
 
 use self::form::SwitcherForm;
 use crate::{
+    chunk::{ShowPart, part},
     dialog::{Dialog, DialogHandle},
     i18n::text,
     session_context::SessionContext,
 };
 
+part!(SWITCHER, dialogs: view! { <SwitcherForm /> });
+
 /// The dialog, closed until its keys are pressed.
 #[component]
 pub(crate) fn Switcher() -> impl IntoView {
-    let dialog = DialogHandle::new();
+    let dialog = DialogHandle::with_part(SWITCHER);
     let session = expect_context::<SessionContext>();
     let listener = window_event_listener(ev::keydown, move |event| {
         let is_shortcut = (event.ctrl_key() || event.meta_key())
@@ -30,7 +33,7 @@ pub(crate) fn Switcher() -> impl IntoView {
     on_cleanup(move || listener.remove());
     view! {
         <Dialog handle=dialog class="dialog chat-switcher" label=text(|m| m.jump_title)>
-            <SwitcherForm dialog />
+            <ShowPart part=SWITCHER />
         </Dialog>
     }
 }

@@ -196,6 +196,8 @@ pub(super) static MESSAGES: Messages = Messages {
     too_long_one: "{count} character too many. Shorten the message to send it.",
     too_long_other: "{count} characters too many. Shorten the message to send it.",
     try_again: "Try again",
+    loading_part: "Loading this part…",
+    part_failed: "This part of the page could not be loaded. Check the network, or reload the page.",
     discard: "Discard",
     not_sent_refused: "The server refused this message: {reason}",
     not_sent_too_old: "It waited for more than a day, so it was not sent automatically.",

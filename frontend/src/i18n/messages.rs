@@ -211,6 +211,8 @@ messages! {
     too_long_one,
     too_long_other,
     try_again,
+    loading_part,
+    part_failed,
     discard,
     not_sent_refused,
     not_sent_too_old,

@@ -196,6 +196,8 @@ pub(super) static MESSAGES: Messages = Messages {
     too_long_one: "超出 {count} 个字符。请缩短消息后再发送。",
     too_long_other: "超出 {count} 个字符。请缩短消息后再发送。",
     try_again: "重试",
+    loading_part: "正在加载这一部分…",
+    part_failed: "页面的这一部分无法加载。请检查网络，或重新加载页面。",
     discard: "放弃",
     not_sent_refused: "服务器拒绝了这条消息：{reason}",
     not_sent_too_old: "等待超过一天，因此没有自动发送。",

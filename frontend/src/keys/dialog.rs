@@ -4,10 +4,13 @@ use leptos::prelude::*;
 
 use super::{KeyList, KeysContext};
 use crate::{
-    dialog::Dialog,
+    chunk::{ShowPart, part},
+    dialog::{Dialog, DialogHandle},
     i18n::text,
     icon::{Icon, IconKind},
 };
+
+part!(KEYS, dialogs: view! { <KeysList /> });
 
 /// The dialog, closed until it is opened by its key or the menu.
 #[component]
@@ -15,6 +18,16 @@ pub(crate) fn KeysDialog() -> impl IntoView {
     let dialog = expect_context::<KeysContext>().dialog;
     view! {
         <Dialog handle=dialog label=text(|m| m.keys_help)>
+            <ShowPart part=KEYS />
+        </Dialog>
+    }
+}
+
+/// Its content.
+#[component]
+fn KeysList() -> impl IntoView {
+    let dialog = expect_context::<DialogHandle>();
+    view! {
             <header class="dialog__header">
                 <h2>{text(|m| m.keys_help)}</h2>
                 <button
@@ -27,6 +40,5 @@ pub(crate) fn KeysDialog() -> impl IntoView {
                 </button>
             </header>
             <KeyList />
-        </Dialog>
     }
 }

@@ -38,6 +38,11 @@ impl PackTools {
         Ok(Self { esbuild, wasm_opt: wasm_opt()? })
     }
 
+    /// Whether esbuild is there.
+    pub(crate) fn can_bundle(&self) -> bool {
+        self.esbuild.is_some()
+    }
+
     /// The flags that name them to `dev/pack`.
     pub(crate) fn flags(&self) -> Vec<OsString> {
         let flags = [("--esbuild", &self.esbuild), ("--wasm-opt", &self.wasm_opt)];

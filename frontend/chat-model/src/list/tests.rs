@@ -211,7 +211,7 @@ fn the_row_with_the_focus_stays_outside_of_the_window() {
     plan(&mut list, &state);
     list.set_focused(Some((RowKey::Seq(390), Some(390))));
     arrive(&mut state, 401, 900);
-    assert_eq!(plan(&mut list, &state).rows[0].key, RowKey::Seq(390));
+    assert_eq!(plan(&mut list, &state).rows[1].key, RowKey::Seq(390), "below the day");
     list.set_focused(None);
     assert!(plan(&mut list, &state).rows.iter().all(|row| row.key != RowKey::Seq(390)));
 }

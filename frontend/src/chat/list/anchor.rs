@@ -4,6 +4,7 @@ use chat_model::{
     list::InView,
     window::{Place, Scroll},
 };
+use leptos::prelude::document;
 use wasm_bindgen::JsCast;
 use web_sys::{DomRect, Element, HtmlElement};
 
@@ -16,9 +17,11 @@ const LINE_AT: f64 = 48.0;
 /// Height of a message that has to be in view to count as seen, in pixels: most of a line.
 const SEEN_PX: f64 = 16.0;
 
-/// The messages in view and their places in the window.
+/// The messages in view and their places in the window, and the focus.
 pub(super) struct Anchor {
     rows: Vec<(Element, DomRect)>,
+    /// The element that has the focus, when it is in the list.
+    focused: Option<HtmlElement>,
     upper_edge: f64,
     lower_edge: f64,
 }
@@ -34,7 +37,20 @@ impl Anchor {
             .take_while(|(place, _)| place.top() < lower_edge)
             .map(|(place, row)| (row, place))
             .collect();
-        Anchor { rows, upper_edge, lower_edge }
+        let focused = document().active_element().filter(|focused| scroller.contains(Some(focused)));
+        let focused = focused.and_then(|focused| focused.dyn_into().ok());
+        Anchor { rows, focused, upper_edge, lower_edge }
+    }
+
+    /// Gives the focus back to an element that lost it because its row was moved in the document.
+    pub(super) fn restore_focus(&self, scroller: &HtmlElement) {
+        let is_lost = document()
+            .active_element()
+            .is_none_or(|focused| focused.contains(Some(scroller)) && focused != **scroller);
+        if let Some(focused) = self.focused.as_ref().filter(|focused| is_lost && focused.is_connected()) {
+            // It took the focus before.
+            focused.focus().ok();
+        }
     }
 
     /// Scrolls by the distance that the first whole message in view has moved; by that of another one if it is gone.

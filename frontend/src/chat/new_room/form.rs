@@ -17,10 +17,8 @@ use crate::{
 
 /// The form. It goes to the new room and closes the dialog.
 #[component]
-pub(super) fn NewRoomForm(
-    /// The dialog around it.
-    dialog: DialogHandle,
-) -> impl IntoView {
+pub(super) fn NewRoomForm() -> impl IntoView {
+    let dialog = expect_context::<DialogHandle>();
     let chat = use_chat();
     let form = NameForm::new(NameKind::Room);
     Effect::new(move |_| form.focus());

@@ -39,10 +39,8 @@ impl Found {
 
 /// The form.
 #[component]
-pub(super) fn SwitcherForm(
-    /// The dialog around it.
-    dialog: DialogHandle,
-) -> impl IntoView {
+pub(super) fn SwitcherForm() -> impl IntoView {
+    let dialog = expect_context::<DialogHandle>();
     let m = use_messages();
     let chat = use_chat();
     let query = RwSignal::new(String::new());

@@ -1,0 +1,62 @@
+//! Parts of the page that are modules of their own, loaded when they are needed.
+
+use anyhow::ensure;
+use e2e::{ENGLISH, Names, Page, Result, eventually, part, scenario};
+use serde_json::json;
+
+const N: &Names = &ENGLISH;
+
+/// The names of the modules that the page has loaded.
+async fn loaded_modules(page: &Page) -> Result<Vec<String>> {
+    page.run(
+        "return performance.getEntriesByType('resource').map((entry) => entry.name)
+             .filter((name) => name.endsWith('.wasm')).map((name) => new URL(name).pathname)",
+        vec![],
+    )
+    .await
+}
+
+async fn block(page: &Page, addresses: &[&str]) -> Result {
+    page.devtools("Network.enable", json!({})).await?;
+    page.devtools("Network.setBlockedURLs", json!({ "urls": addresses })).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_part_is_loaded_after_the_page_has_started() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/").await?;
+        page.part(&part("form", N.join)).await?;
+        let first = loaded_modules(&page).await?;
+        ensure!(first[0].starts_with("/page-"), "the program is not loaded first: {first:?}");
+        let all = eventually("the parts are loaded", async || {
+            let modules = loaded_modules(&page).await?;
+            ensure!(modules.iter().any(|name| name.contains("greeter")), "{modules:?}");
+            Ok(modules)
+        })
+        .await?;
+        ensure!(all.iter().any(|name| name.contains("calls")), "the calls are not loaded: {all:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_part_that_cannot_be_loaded_can_be_tried_again() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/settings").await?;
+        page.allow_failed_requests();
+        block(&page, &["*greeter*.wasm"]).await?;
+        page.open("/greeter").await?;
+        page.contains_text(&part("alert", ""), "could not be loaded").await?;
+        // Everything else works.
+        page.part(&part("link", N.chat)).await?;
+        block(&page, &[]).await?;
+        page.click(&part("button", N.try_again)).await?;
+        page.part(&part("form", "SayHello")).await?;
+        Ok(())
+    })
+    .await
+}
