@@ -13,6 +13,7 @@ mod outline;
 mod room_place;
 mod rooms_nav;
 mod rooms_view;
+mod runtime;
 mod start;
 mod store;
 mod strip;

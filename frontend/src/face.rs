@@ -1,4 +1,5 @@
-//! A person's initials in a circle, coloured by the person's id. The name stands beside it, so assistive technology ignores it.
+//! A person's initials in a circle, coloured by the person's id. The name stands beside it, so the style sheet draws the initials: they
+//! are neither read out nor copied.
 
 use chat_model::face::{colour, initials};
 use leptos::prelude::*;
@@ -12,8 +13,6 @@ pub(crate) fn Face(
     name: String,
 ) -> impl IntoView {
     view! {
-        <span class="face" data-colour=colour(&id).to_string() aria-hidden="true">
-            {initials(&name)}
-        </span>
+        <span class="face" data-colour=colour(&id).to_string() data-initials=initials(&name) aria-hidden="true"></span>
     }
 }

@@ -23,25 +23,29 @@ use crate::{
 #[component]
 pub(crate) fn GreeterPage() -> impl IntoView {
     view! {
-        <article class="page">
-            <h1>{text(|m| m.greeter)}</h1>
-            <p class="greeter__intro">{text(|m| m.greeter_intro)}</p>
-            <div class="greeter__cards">
-                <UnaryCard />
-                <StreamingCard />
-                <NativeCard
-                    method="SayHelloClientStream"
-                    mode=|m| m.mode_client
-                    text=|m| m.mode_client_text
-                />
-                <NativeCard
-                    method="SayHelloBidiStream"
-                    mode=|m| m.mode_bidi
-                    text=|m| m.mode_bidi_text
-                />
+        <div class="greeter">
+            <div class="greeter__page">
+                <article class="page">
+                    <h1>{text(|m| m.greeter)}</h1>
+                    <p class="greeter__intro">{text(|m| m.greeter_intro)}</p>
+                    <div class="greeter__cards">
+                        <UnaryCard />
+                        <StreamingCard />
+                        <NativeCard
+                            method="SayHelloClientStream"
+                            mode=|m| m.mode_client
+                            text=|m| m.mode_client_text
+                        />
+                        <NativeCard
+                            method="SayHelloBidiStream"
+                            mode=|m| m.mode_bidi
+                            text=|m| m.mode_bidi_text
+                        />
+                    </div>
+                </article>
             </div>
-        </article>
-        <CallsBar />
+            <CallsBar />
+        </div>
     }
 }
 

@@ -26,14 +26,29 @@ pub(crate) struct SessionContext {
     /// Whether the last attempt to sign out failed.
     pub(crate) sign_out_failed: RwSignal<bool>,
     /// The recovery code of the user who has just joined, until they put it away.
-    pub(crate) recovery_code: RwSignal<Option<String>>,
+    pub(crate) recovery_code: RwSignal<Option<NewCode>>,
+}
+
+/// A recovery code that was not put away yet.
+#[derive(Clone, Debug)]
+pub(crate) struct NewCode {
+    /// Its user: the next person in this browser must not see it.
+    user_id: String,
+    code: String,
 }
 
 impl SessionContext {
     /// A person is signed in by a form of this page.
     pub(crate) fn entered(self, recovery_code: Option<String>) {
         storage::remove(SIGNED_OUT_KEY);
-        self.recovery_code.set(recovery_code);
+        let user_id = self.user.get_untracked().map(|user| user.id).unwrap_or_default();
+        self.recovery_code.set(recovery_code.map(|code| NewCode { user_id, code }));
+    }
+
+    /// The recovery code to show to the user who is signed in.
+    pub(crate) fn code_to_keep(self) -> Option<String> {
+        let new = self.recovery_code.get()?;
+        self.user.with(|user| user.as_ref().is_some_and(|user| user.id == new.user_id)).then_some(new.code)
     }
 }
 

@@ -50,7 +50,7 @@ impl IdleTimer {
     }
 
     /// The timeout that is running.
-    pub(crate) fn timeout(&self) -> Duration {
+    pub(crate) fn running_timeout(&self) -> Duration {
         self.running
     }
 

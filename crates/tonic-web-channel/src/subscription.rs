@@ -225,10 +225,7 @@ impl<T: 'static> Stream for Subscription<T> {
             }
             Phase::Open { stream, idle, .. } => {
                 match ready!(poll_open(stream, idle, commands, this.options, cx)) {
-                    Some(Ok(message)) => {
-                        this.silent = 0;
-                        Update::Message(message)
-                    }
+                    Some(Ok(message)) => this.received(message),
                     Some(Err(status)) => this.failed(status, commands.online),
                     None => this.completed(commands.online),
                 }
@@ -265,6 +262,11 @@ impl<T: 'static> Subscription<T> {
         };
         self.phase = Phase::Open { stream, idle, since: Instant::now() };
         self.changed(State::Ready)
+    }
+
+    fn received(&mut self, message: T) -> Update<T> {
+        self.silent = 0;
+        Update::Message(message)
     }
 
     /// Closes the connection because the server asked for it, which is no failure.
@@ -361,12 +363,12 @@ fn poll_opening<T>(
     options: SubscriptionOptions,
     cx: &mut Context<'_>,
 ) -> Poll<Result<BoxStream<Result<T, Status>>, Status>> {
-    probe(idle, commands, options);
+    commands.probe(idle, options.probe_timeout);
     if let Poll::Ready(opened) = call.as_mut().poll(cx) {
         return Poll::Ready(opened);
     }
     ready!(idle.poll(cx));
-    Poll::Ready(Err(Error::Idle { timeout: idle.timeout() }.into()))
+    Poll::Ready(Err(Error::Idle { timeout: idle.running_timeout() }.into()))
 }
 
 /// The next message. None when the server ended the stream with OK.
@@ -377,24 +379,13 @@ fn poll_open<T>(
     options: SubscriptionOptions,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<T, Status>>> {
-    probe(idle, commands, options);
+    commands.probe(idle, options.probe_timeout);
     if let Poll::Ready(message) = stream.as_mut().poll_next(cx) {
         idle.reset();
         return Poll::Ready(message);
     }
     ready!(idle.poll(cx));
-    Poll::Ready(Some(Err(Error::Idle { timeout: idle.timeout() }.into())))
-}
-
-/// Shortens the idle timeout when a probe was requested. Waking up without a network requests none: no message could
-/// come, and no new connection could be made.
-fn probe(idle: &mut IdleTimer, commands: Commands, options: SubscriptionOptions) {
-    if let Some(timeout) = commands.probe {
-        idle.shorten(timeout);
-    }
-    if commands.wake && commands.online {
-        idle.shorten(options.probe_timeout);
-    }
+    Poll::Ready(Some(Err(Error::Idle { timeout: idle.running_timeout() }.into())))
 }
 
 impl<T> fmt::Debug for Subscription<T> {

@@ -93,6 +93,10 @@ impl Page {
     pub async fn set_frozen(&self, frozen: bool) -> Result {
         let state = if frozen { "frozen" } else { "active" };
         self.devtools("Page.setWebLifecycleState", json!({ "state": state })).await?;
+        if !frozen {
+            // The command leaves the tab hidden.
+            self.devtools("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await?;
+        }
         Ok(())
     }
 

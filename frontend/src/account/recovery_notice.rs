@@ -22,10 +22,7 @@ pub(crate) fn RecoveryNotice() -> impl IntoView {
     });
     view! {
         <div class="notice" node_ref=notice>
-            {move || {
-                let code = session.recovery_code.get().filter(|_| session.user.with(Option::is_some));
-                code.map(|code| view! { <CodeForm code done /> })
-            }}
+            {move || session.code_to_keep().map(|code| view! { <CodeForm code done /> })}
         </div>
     }
 }

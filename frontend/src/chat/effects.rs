@@ -8,7 +8,7 @@ mod session;
 mod stream;
 pub(super) mod tabs;
 
-use std::{collections::VecDeque, time::Duration};
+use std::time::Duration;
 
 use chat_model::{
     connection::Cause,
@@ -16,78 +16,33 @@ use chat_model::{
     history::HistoryPage,
     outbox::{PendingMessage, SendFailure},
 };
-use futures_util::future::AbortHandle;
 use leptos::{prelude::*, task::spawn_local};
 use proto::chat::v1 as pb;
 use tonic::Status;
-use tonic_web_channel::{SubscriptionHandle, retry::Delays};
+use tonic_web_channel::SubscriptionHandle;
 use uuid::Uuid;
 
-use self::{
-    cause::cause,
-    stream::{open_stream, with_stream},
-    tabs::SharedTabs,
-};
-use super::store::Chat;
-use crate::api::{Api, RECONNECT_BACKOFF};
+use self::cause::cause;
+use super::{runtime::SEND_TIMEOUT, store::Chat};
 
-/// Time for the answer to a message. Doubles with each message in a row that gets none, up to the longest, for slow networks.
-const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longest time for the answer to a message.
 const MAX_SEND_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Time for the answer to a check of the server. Longer than the interval between two, and short enough to leave connections free.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Open calls, timers and the frames that have arrived.
-pub(super) struct Runtime {
-    api: Api,
-    subscription: Option<SubscriptionHandle>,
-    /// Ends the task that reads the subscription.
-    reading: Option<AbortHandle>,
-    /// Ends the question whether there is a session.
-    finding: Option<AbortHandle>,
-    outbox_delays: Delays,
-    send_timeout: Duration,
-    frames: VecDeque<pb::SubscribeResponse>,
-    /// Frames of another tab's stream. They wait while this tab's own stream runs.
-    shared_frames: VecDeque<pb::SubscribeResponse>,
-    tabs: SharedTabs,
-    /// The current plan to apply frames. Timers of other plans do nothing.
-    planned: Option<u32>,
-    plans: u32,
-    /// The current wake timer. Others do nothing.
-    wake: u32,
-}
-
-impl Runtime {
-    pub(super) fn new(api: Api) -> Runtime {
-        Runtime {
-            api,
-            subscription: None,
-            reading: None,
-            finding: None,
-            outbox_delays: RECONNECT_BACKOFF.delays(),
-            send_timeout: SEND_TIMEOUT,
-            frames: VecDeque::new(),
-            shared_frames: VecDeque::new(),
-            tabs: SharedTabs::new(),
-            planned: None,
-            plans: 0,
-            wake: 0,
-        }
-    }
-}
 
 /// Carries out an effect.
 pub(super) fn run(chat: Chat, effect: Effect) {
     match effect {
         Effect::FindSession => session::find(chat),
         Effect::Subscribe => tabs::start(chat),
-        Effect::CatchUp => open_stream(chat),
+        Effect::CatchUp => stream::open_stream(chat),
         Effect::Unsubscribe => tabs::stop(chat),
-        Effect::ReconnectAfter(delay) => with_stream(chat, true, |stream| stream.reconnect_after(delay)),
-        Effect::ReconnectNow => with_stream(chat, true, SubscriptionHandle::retry_now),
-        Effect::WakeStream => with_stream(chat, false, SubscriptionHandle::wake),
+        Effect::ReconnectAfter(delay) => {
+            stream::with_stream(chat, true, |stream| stream.reconnect_after(delay))
+        }
+        Effect::ReconnectNow => stream::with_stream(chat, true, SubscriptionHandle::retry_now),
+        Effect::WakeStream => stream::with_stream(chat, false, SubscriptionHandle::wake),
         Effect::ProbeStream(timeout) => {
             let stream = chat.runtime.with_value(|runtime| runtime.subscription.clone());
             stream.iter().for_each(|stream| stream.probe(timeout));
@@ -120,7 +75,7 @@ pub(super) async fn create_room(
     operation_id: Uuid,
 ) -> Result<Option<String>, Status> {
     let operation_id = operation_id.as_bytes().to_vec();
-    let response = api(chat).create_room(pb::CreateRoomRequest { name, operation_id }).await?;
+    let response = chat.api().create_room(pb::CreateRoomRequest { name, operation_id }).await?;
     Ok(chat.act(|model, _| model.room_created(response)))
 }
 
@@ -128,7 +83,7 @@ pub(super) async fn create_room(
 
 /// Calls the server, to learn whether it answers.
 async fn check_server(chat: Chat) {
-    let failure = api(chat).get_session(CHECK_TIMEOUT).await.err().and_then(|status| cause(&status));
+    let failure = chat.api().get_session(CHECK_TIMEOUT).await.err().and_then(|status| cause(&status));
     chat.act(|model, now| model.server_checked(failure, now));
 }
 
@@ -139,7 +94,7 @@ async fn send(chat: Chat, message: PendingMessage) {
         text: message.text.to_string(),
     };
     let timeout = chat.runtime.with_value(|runtime| runtime.send_timeout);
-    match api(chat).send_message(request, timeout).await {
+    match chat.api().send_message(request, timeout).await {
         Ok(response) => {
             chat.runtime.update_value(|runtime| {
                 runtime.outbox_delays.reset();
@@ -173,17 +128,13 @@ fn send_failure(status: &Status) -> SendFailure {
 
 async fn mark_read(chat: Chat, room_id: String, seq: u64) {
     let request = pb::MarkReadRequest { room_id: room_id.clone(), seq };
-    let response = api(chat).mark_read(request).await.ok();
+    let response = chat.api().mark_read(request).await.ok();
     chat.act(|model, now| model.read_marker_sent(room_id, response, now));
 }
 
 async fn load_history(chat: Chat, room_id: String, page: HistoryPage) {
-    let response = api(chat).list_events(page.request(&room_id)).await.ok();
+    let response = chat.api().list_events(page.request(&room_id)).await.ok();
     chat.act(|model, _| model.history_loaded(&room_id, page, response));
-}
-
-fn api(chat: Chat) -> Api {
-    chat.runtime.with_value(|runtime| runtime.api.clone())
 }
 
 // Timers

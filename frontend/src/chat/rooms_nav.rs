@@ -37,13 +37,13 @@ pub(crate) fn RoomsNav(
     let hints = FoldHints::new(nav);
     Effect::new(move |_| {
         in_sections.track();
-        hints.measure_soon();
+        hints.follow(false);
     });
     let has_current =
         Memo::new(move |_| current.get().filter(|id| by_id.with(|rooms| rooms.contains_key(id))));
     Effect::new(move |_| {
         if has_current.get().is_some() {
-            hints.reveal_soon("[aria-current]");
+            hints.follow(true);
         }
     });
     let list = move |section: usize| {

@@ -7,6 +7,7 @@ use leptos::{ev, prelude::*};
 
 use super::{
     effects,
+    runtime::Runtime,
     store::{Chat, is_online},
 };
 use crate::{api::Api, session_context::SessionContext};
@@ -26,7 +27,8 @@ pub(crate) fn page_chat(api: Api, session: SessionContext) -> Chat {
         let owner = Owner::new_root(None);
         current.iter().for_each(Owner::set);
         let chat = owner.with(|| {
-            let chat = Chat::new(api, session);
+            let runtime = Runtime::new(api, effects::tabs::supported());
+            let chat = Chat::new(runtime, session, effects::run);
             listen(chat, session);
             effects::tabs::connect(chat);
             chat

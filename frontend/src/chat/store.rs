@@ -1,10 +1,11 @@
 //! The chat's signals and actions. Components read the signals and call the actions; [`chat_model`] decides, and
-//! [`super::effects`] carries out its decisions.
+//! `effects` carries out its decisions.
 //!
 //! The chat lives as long as the page: visiting another page interrupts nothing.
 
 use chat_model::{
     connection::Strip,
+    effect::Effect,
     history::{HistoryPage, Loading, Side},
     model::{ChatModel, Now, Phase},
     room::RoomLog,
@@ -16,7 +17,7 @@ use leptos::prelude::*;
 use proto::chat::v1 as pb;
 use uuid::Uuid;
 
-use super::effects::{self, Runtime};
+use super::runtime::Runtime;
 use crate::{api::Api, intl, session_context::SessionContext};
 
 /// The chat. All copies are the same chat.
@@ -24,6 +25,8 @@ use crate::{api::Api, intl, session_context::SessionContext};
 pub(crate) struct Chat {
     model: StoredValue<ChatModel, LocalStorage>,
     pub(super) runtime: StoredValue<Runtime, LocalStorage>,
+    /// Carries out an effect.
+    carry_out: fn(Chat, Effect),
     session: SessionContext,
     /// The part of the chat to show.
     pub(crate) phase: RwSignal<Phase>,
@@ -42,11 +45,12 @@ pub(crate) struct Chat {
 }
 
 impl Chat {
-    /// A chat that has not started.
-    pub(super) fn new(api: Api, session: SessionContext) -> Chat {
+    /// A chat that has not started, whose effects `carry_out` does.
+    pub(super) fn new(runtime: Runtime, session: SessionContext, carry_out: fn(Chat, Effect)) -> Chat {
         Chat {
             model: StoredValue::new_local(ChatModel::new(is_online(), now())),
-            runtime: StoredValue::new_local(Runtime::new(api)),
+            runtime: StoredValue::new_local(runtime),
+            carry_out,
             session,
             phase: RwSignal::new(Phase::Starting),
             rooms: RwSignal::new(Vec::new()),
@@ -74,9 +78,14 @@ impl Chat {
         });
         let (result, effects) = step.expect("the chat is never disposed of");
         for effect in effects {
-            effects::run(self, effect);
+            (self.carry_out)(self, effect);
         }
         result
+    }
+
+    /// The client of the server.
+    pub(super) fn api(self) -> Api {
+        self.runtime.with_value(|runtime| runtime.api.clone())
     }
 
     /// Reads the model.

@@ -32,7 +32,7 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
     // It fails only in a document without an address.
     let reload = move |_| window().location().reload().ok();
     view! {
-        <div class="connection">
+        <div>
             <div class="chat-strip" data-shown=move || (chat.strip.get() != Strip::Nothing).then_some("")>
                 <p role="status">{sentence}</p>
                 <Show when=move || can_try.get() fallback=|| ()>

@@ -9,6 +9,7 @@ use futures_util::task::AtomicWaker;
 use tokio::sync::watch;
 
 use super::state::{self, State};
+use crate::idle_timer::IdleTimer;
 
 /// Controls a [`Subscription`](crate::Subscription) and shows its state. Cheap to clone. Its methods have no effect
 /// once the subscription is gone.
@@ -101,6 +102,17 @@ impl Commands {
             probe: None,
             reconnect_after: None,
             online,
+        }
+    }
+
+    /// Shortens the idle timeout when a probe was requested. Waking up without a network requests none: no message could
+    /// come, and no new connection could be made.
+    pub(super) fn probe(self, idle: &mut IdleTimer, probe_timeout: Duration) {
+        if let Some(timeout) = self.probe {
+            idle.shorten(timeout);
+        }
+        if self.wake && self.online {
+            idle.shorten(probe_timeout);
         }
     }
 }

@@ -140,8 +140,8 @@ const REFUSE: &str = "
     const answer = { 'content-type': 'application/grpc-web+proto', 'grpc-status': '3', 'grpc-message': 'refused' };
     window.fetch = async (request, init) => {
         const isSend = String(request.url ?? request).endsWith('/SendMessage');
-        const copy = isSend && request.clone ? await request.clone().text() : String(init?.body ?? '');
-        return isSend && copy.includes('a bell:') ? new Response(null, { headers: answer }) : real(request, init);
+        const sent = isSend && (request.clone ? await request.clone().text() : new TextDecoder().decode(init.body));
+        return isSend && sent.includes('a bell:') ? new Response(null, { headers: answer }) : real(request, init);
     };";
 
 #[tokio::test]

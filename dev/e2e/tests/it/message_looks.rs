@@ -100,7 +100,7 @@ async fn each_group_has_a_face_in_the_gutter_and_its_time_beside_the_name() -> R
                 "const faces = [...document.querySelectorAll('.chat-log .face')];
                  const [face, author, time, article] = ['.face', '.chat-message__author', '.chat-message__time', 'article']
                      .map((part) => document.querySelector(`.chat-message[data-head] ${part}`).getBoundingClientRect());
-                 return [faces.map((one) => one.textContent), face.width,
+                 return [faces.map((one) => one.dataset.initials), face.width,
                      time.left >= author.right && time.top < author.bottom, face.right < article.left]",
                 vec![],
             )

@@ -319,12 +319,13 @@ async fn an_address_without_its_message_says_so_and_leads_to_the_latest() -> Res
     .await
 }
 
-/// The first message that is whole in view, and its place.
+/// The first message whose row is whole in view, and the place of the row in the list.
 async fn first_in_view(page: &Page) -> Result<(String, f64)> {
     page.run(
         "const top = find([{ role: 'log', name: null }])[0].getBoundingClientRect().top;
-         const first = messages().find((message) => message.top >= top);
-         return [first.text, first.top - top]",
+         const place = (row) => row.getBoundingClientRect().top - top;
+         const row = [...document.querySelectorAll('[data-anchor]')].find((row) => place(row) >= 0);
+         return [row.querySelector('article').textContent, place(row)]",
         vec![],
     )
     .await
@@ -332,12 +333,16 @@ async fn first_in_view(page: &Page) -> Result<(String, f64)> {
 
 async fn keeps_place(page: &Page, before: &(String, f64)) -> Result {
     eventually("the reader's place", async || {
-        let messages = page.messages().await?;
-        let top: f64 = page
-            .run("return find([{ role: 'log', name: null }])[0].getBoundingClientRect().top", vec![])
+        let place: Option<f64> = page
+            .run(
+                "const top = find([{ role: 'log', name: null }])[0].getBoundingClientRect().top;
+                 const rows = [...document.querySelectorAll('[data-anchor]')];
+                 const row = rows.find((row) => row.querySelector('article').textContent === arguments[0]);
+                 return row ? row.getBoundingClientRect().top - top : null",
+                vec![before.0.clone().into()],
+            )
             .await?;
-        let message = messages.iter().find(|message| message.text == before.0).context("it is gone")?;
-        let moved = message.top - top - before.1;
+        let moved = place.context("it is gone")? - before.1;
         if moved.abs() <= 2.0 { Ok(()) } else { bail!("{:?} moved by {moved}", before.0) }
     })
     .await

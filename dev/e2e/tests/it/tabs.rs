@@ -27,7 +27,6 @@ async fn hears(page: &Page, guest: &Guest, text: &str) -> Result {
     guest.send("general", text).await?;
     page.shows_stored(text).await?;
     let shown = begun.elapsed();
-    println!("{text}: {shown:?}");
     assert!(shown < REPLACED_WITHIN, "{text}: {shown:?}");
     Ok(())
 }

@@ -7,7 +7,7 @@ use proto::chat::v1 as pb;
 use tonic::{Code, Status};
 use uuid::Uuid;
 
-use super::{api, cause::cause};
+use super::cause::cause;
 use crate::chat::store::Chat;
 
 /// Time for the answer to the question whether the browser kept the session.
@@ -67,7 +67,7 @@ pub(in crate::chat) enum NotKept {
 
 /// Joins; the browser keeps the session's cookie. Returns the recovery code.
 pub(in crate::chat) async fn join(chat: Chat, attempt: JoinAttempt) -> Result<String, Failure> {
-    let response = api(chat).join(attempt.request(false)).await?;
+    let response = chat.api().join(attempt.request(false)).await?;
     if let Some(reason) = not_kept(chat, response.secure_cookie).await {
         release(chat, &attempt).await;
         return Err(Failure::NotKept(reason));
@@ -78,7 +78,7 @@ pub(in crate::chat) async fn join(chat: Chat, attempt: JoinAttempt) -> Result<St
 
 /// Takes a name back by its recovery code; the browser keeps the session's cookie.
 pub(in crate::chat) async fn recover(chat: Chat, request: pb::RecoverRequest) -> Result<(), Failure> {
-    let response = api(chat).recover(request).await?;
+    let response = chat.api().recover(request).await?;
     if let Some(reason) = not_kept(chat, response.secure_cookie).await {
         return Err(Failure::NotKept(reason));
     }
@@ -88,7 +88,7 @@ pub(in crate::chat) async fn recover(chat: Chat, request: pb::RecoverRequest) ->
 
 /// Asks whether the browser sends the session that it has just got. Without an answer it is taken to do so.
 async fn not_kept(chat: Chat, secure_cookie: bool) -> Option<NotKept> {
-    let status = api(chat).get_session(KEPT_TIMEOUT).await.err()?;
+    let status = chat.api().get_session(KEPT_TIMEOUT).await.err()?;
     if status.code() != Code::Unauthenticated || cause(&status).is_some() {
         return None;
     }
@@ -100,7 +100,7 @@ async fn not_kept(chat: Chat, secure_cookie: bool) -> Option<NotKept> {
 /// calls only; pages leave it to the cookie otherwise.
 async fn release(chat: Chat, attempt: &JoinAttempt) {
     // Without an answer, the server frees the name in ten minutes.
-    if let Ok(joined) = api(chat).join(attempt.request(true)).await {
-        api(chat).sign_out_by_token(&joined.token).await.ok();
+    if let Ok(joined) = chat.api().join(attempt.request(true)).await {
+        chat.api().sign_out_by_token(&joined.token).await.ok();
     }
 }

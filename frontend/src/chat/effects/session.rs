@@ -12,7 +12,7 @@ use leptos::{prelude::*, task::spawn_local};
 use proto::chat::v1 as pb;
 use tonic::{Code, Status};
 
-use super::{api, cause::cause, stream::waiting};
+use super::{cause::cause, stream::waiting};
 use crate::{api::RECONNECT_BACKOFF, chat::store::Chat};
 
 /// Time for an answer.
@@ -39,7 +39,7 @@ pub(super) fn find(chat: Chat) {
 
 async fn ask(chat: Chat) {
     let mut delays = RECONNECT_BACKOFF.delays();
-    let api = api(chat);
+    let api = chat.api();
     let mut calls = FuturesUnordered::new();
     loop {
         calls.push(api.get_session(TIMEOUT));

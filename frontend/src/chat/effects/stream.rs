@@ -14,11 +14,13 @@ use tonic::{Code, Status};
 use tonic_web_channel::{State, Subscription, SubscriptionHandle, Update};
 
 use super::{
-    Runtime, api,
     cause::{self, cause},
     tabs,
 };
-use crate::chat::store::{Chat, now};
+use crate::chat::{
+    runtime::Runtime,
+    store::{Chat, now},
+};
 
 /// Time for which frames are applied before the page may draw, in milliseconds.
 const APPLY_BUDGET_MS: f64 = 10.0;
@@ -34,7 +36,7 @@ pub(super) fn open_stream(chat: Chat) {
     if chat.runtime.with_value(|runtime| runtime.subscription.is_some()) {
         return;
     }
-    let (subscription, handle) = api(chat).subscribe(move || {
+    let (subscription, handle) = chat.api().subscribe(move || {
         // Frames that have arrived must not be requested again.
         apply_frames(chat, f64::INFINITY);
         pb::SubscribeRequest { cursors: chat.read(|state| state.cursors()), replay_limit: REPLAY_LIMIT }

@@ -8,9 +8,9 @@ use chat_model::{
     connection::{Cause, Link},
     model::ChatModel,
     outbox::SendFailure,
-    tabs::{PING_INTERVAL_MS, Role, TabAction, Tabs, Term},
+    tabs::{PING_INTERVAL_MS, TabAction, Tabs, Term},
 };
-use js_sys::{Array, Math, Uint8Array};
+use js_sys::{Array, Uint8Array};
 use leptos::prelude::*;
 use prost::Message as _;
 use proto::chat::v1 as pb;
@@ -23,7 +23,7 @@ use crate::chat::store::{Chat, now};
 
 #[wasm_bindgen(module = "/src/chat/effects/tabs.js")]
 extern "C" {
-    fn supported() -> bool;
+    pub(in crate::chat) fn supported() -> bool;
     fn listen(message: &Closure<dyn Fn(Array)>);
     fn post(message: &Array);
     fn request(steal: bool, changed: &Closure<dyn Fn(bool)>);
@@ -52,51 +52,6 @@ const GONE: u8 = 8;
 
 /// Number of HTTP/1.1 connections that a browser opens to one host.
 const CONNECTIONS: usize = 6;
-
-/// The shared state with other tabs. Without locks in the browser, nothing is shared.
-pub(super) struct SharedTabs {
-    /// This tab's random number.
-    number: f64,
-    tabs: Tabs,
-    is_supported: bool,
-    /// Whether another tab has sent anything: until then nothing is sent to it.
-    has_others: bool,
-    /// Whether the timer of the pings runs.
-    is_ticking: bool,
-    /// Time since which the tab has been hidden, by the page's clock.
-    hidden_since_ms: Option<f64>,
-    /// The link that was announced last.
-    announced: Option<Link>,
-    /// Where nothing is shared: the numbers of the other tabs.
-    others: Vec<f64>,
-    changed: Option<Closure<dyn Fn(bool)>>,
-}
-
-impl SharedTabs {
-    pub(super) fn new() -> SharedTabs {
-        let number = Math::random();
-        SharedTabs {
-            number,
-            tabs: Tabs::new(number),
-            is_supported: supported(),
-            has_others: false,
-            is_ticking: false,
-            hidden_since_ms: None,
-            announced: None,
-            others: Vec::new(),
-            changed: None,
-        }
-    }
-
-    /// Whether another tab sends this one's messages.
-    pub(super) fn is_follower(&self) -> bool {
-        self.is_supported && matches!(self.tabs.role(), Role::Follower | Role::Frozen)
-    }
-
-    fn is_leader_of_others(&self) -> bool {
-        self.has_others && self.tabs.role() == Role::Leader
-    }
-}
 
 /// Listens to the other tabs. Call once.
 pub(in crate::chat) fn connect(chat: Chat) {

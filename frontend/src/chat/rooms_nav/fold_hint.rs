@@ -26,11 +26,14 @@ pub(super) struct FoldHints {
     nav: NodeRef<html::Nav>,
     above: RwSignal<bool>,
     below: RwSignal<bool>,
+    /// Whether the room that is shown was in view of the list at the last look.
+    shows_current: StoredValue<bool>,
 }
 
 impl FoldHints {
     pub(super) fn new(nav: NodeRef<html::Nav>) -> FoldHints {
-        let hints = FoldHints { nav, above: RwSignal::new(false), below: RwSignal::new(false) };
+        let (above, below) = (RwSignal::new(false), RwSignal::new(false));
+        let hints = FoldHints { nav, above, below, shows_current: StoredValue::new(true) };
         let resized = window_event_listener(leptos::ev::resize, move |_| hints.measure());
         on_cleanup(move || resized.remove());
         hints
@@ -38,45 +41,37 @@ impl FoldHints {
 
     /// Looks for unread rooms beyond the edges.
     pub(super) fn measure(self) {
-        if self.nav.try_get_untracked().flatten().is_some() {
+        if let Some(nav) = self.nav.try_get_untracked().flatten() {
+            let is_shown = current(&nav).is_none_or(|link| beyond(&nav, &link).is_none());
+            self.shows_current.set_value(is_shown);
             set_if_changed(self.above, self.hidden(Fold::Above).is_some());
             set_if_changed(self.below, self.hidden(Fold::Below).is_some());
         }
     }
 
-    /// The same after the rooms are drawn.
-    pub(super) fn measure_soon(self) {
+    /// After the rooms are drawn: keeps the room that is shown in view when it was, or in any case with `reveals`, and looks for unread rooms
+    /// beyond the edges.
+    pub(super) fn follow(self, reveals: bool) {
+        let reveals = reveals || self.shows_current.get_value();
         spawn_local(async move {
+            // The effects that draw the rooms, and those that they set off.
             leptos::task::tick().await;
-            self.measure();
-        });
-    }
-
-    /// Scrolls a room into view after the rooms are drawn.
-    pub(super) fn reveal_soon(self, selector: &'static str) {
-        spawn_local(async move {
             leptos::task::tick().await;
             let Some(nav) = self.nav.try_get_untracked().flatten() else { return };
-            if let Some(link) = nav.query_selector(selector).ok().flatten() {
+            if let Some(link) = current(&nav).filter(|_| reveals) {
                 reveal(&nav, &link);
             }
+            self.measure();
         });
     }
 
     /// The nearest unread room beyond an edge.
     fn hidden(self, fold: Fold) -> Option<HtmlElement> {
         let nav = self.nav.try_get_untracked().flatten()?;
-        let edges = nav.get_bounding_client_rect();
         let links = nav.query_selector_all("[data-unread]").ok()?;
         let mut hidden = (0..links.length())
             .filter_map(|at| links.item(at)?.dyn_into::<HtmlElement>().ok())
-            .filter(|link| {
-                let place = link.get_bounding_client_rect();
-                match fold {
-                    Fold::Above => place.bottom() <= edges.top(),
-                    Fold::Below => place.top() >= edges.bottom(),
-                }
-            });
+            .filter(|link| beyond(&nav, link) == Some(fold));
         match fold {
             Fold::Above => hidden.last(),
             Fold::Below => hidden.next(),
@@ -112,6 +107,23 @@ pub(super) fn FoldHint(
                 </button>
             </div>
         </Show>
+    }
+}
+
+/// The link of the room that is shown.
+fn current(nav: &Element) -> Option<Element> {
+    nav.query_selector("[aria-current]").ok().flatten()
+}
+
+/// The edge beyond which a room is; `None` in view.
+fn beyond(nav: &Element, link: &Element) -> Option<Fold> {
+    let (edges, place) = (nav.get_bounding_client_rect(), link.get_bounding_client_rect());
+    if place.bottom() <= edges.top() {
+        Some(Fold::Above)
+    } else if place.top() >= edges.bottom() {
+        Some(Fold::Below)
+    } else {
+        None
     }
 }
 

@@ -1,0 +1,104 @@
+//! What the effects keep between two steps: open calls, timers, frames that have arrived, and the state shared with other tabs.
+
+use std::{collections::VecDeque, time::Duration};
+
+use chat_model::{
+    connection::Link,
+    tabs::{Role, Tabs},
+};
+use futures_util::future::AbortHandle;
+use js_sys::Math;
+use proto::chat::v1 as pb;
+use tonic_web_channel::{SubscriptionHandle, retry::Delays};
+use wasm_bindgen::closure::Closure;
+
+use crate::api::{Api, RECONNECT_BACKOFF};
+
+/// Time for the answer to a message. Doubles with each message in a row that gets none, for slow networks.
+pub(super) const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Open calls, timers and the frames that have arrived.
+pub(super) struct Runtime {
+    pub(super) api: Api,
+    pub(super) subscription: Option<SubscriptionHandle>,
+    /// Ends the task that reads the subscription.
+    pub(super) reading: Option<AbortHandle>,
+    /// Ends the question whether there is a session.
+    pub(super) finding: Option<AbortHandle>,
+    pub(super) outbox_delays: Delays,
+    pub(super) send_timeout: Duration,
+    pub(super) frames: VecDeque<pb::SubscribeResponse>,
+    /// Frames of another tab's stream. They wait while this tab's own stream runs.
+    pub(super) shared_frames: VecDeque<pb::SubscribeResponse>,
+    pub(super) tabs: SharedTabs,
+    /// The current plan to apply frames. Timers of other plans do nothing.
+    pub(super) planned: Option<u32>,
+    pub(super) plans: u32,
+    /// The current wake timer. Others do nothing.
+    pub(super) wake: u32,
+}
+
+impl Runtime {
+    /// `shares_with_tabs` says whether the browser has what sharing needs.
+    pub(super) fn new(api: Api, shares_with_tabs: bool) -> Runtime {
+        Runtime {
+            api,
+            subscription: None,
+            reading: None,
+            finding: None,
+            outbox_delays: RECONNECT_BACKOFF.delays(),
+            send_timeout: SEND_TIMEOUT,
+            frames: VecDeque::new(),
+            shared_frames: VecDeque::new(),
+            tabs: SharedTabs::new(shares_with_tabs),
+            planned: None,
+            plans: 0,
+            wake: 0,
+        }
+    }
+}
+
+/// The shared state with other tabs. Without locks in the browser, nothing is shared.
+pub(super) struct SharedTabs {
+    /// This tab's random number.
+    pub(super) number: f64,
+    pub(super) tabs: Tabs,
+    pub(super) is_supported: bool,
+    /// Whether another tab has sent anything: until then nothing is sent to it.
+    pub(super) has_others: bool,
+    /// Whether the timer of the pings runs.
+    pub(super) is_ticking: bool,
+    /// Time since which the tab has been hidden, by the page's clock.
+    pub(super) hidden_since_ms: Option<f64>,
+    /// The link that was announced last.
+    pub(super) announced: Option<Link>,
+    /// Where nothing is shared: the numbers of the other tabs.
+    pub(super) others: Vec<f64>,
+    pub(super) changed: Option<Closure<dyn Fn(bool)>>,
+}
+
+impl SharedTabs {
+    fn new(is_supported: bool) -> SharedTabs {
+        let number = Math::random();
+        SharedTabs {
+            number,
+            tabs: Tabs::new(number),
+            is_supported,
+            has_others: false,
+            is_ticking: false,
+            hidden_since_ms: None,
+            announced: None,
+            others: Vec::new(),
+            changed: None,
+        }
+    }
+
+    /// Whether another tab sends this one's messages.
+    pub(super) fn is_follower(&self) -> bool {
+        self.is_supported && matches!(self.tabs.role(), Role::Follower | Role::Frozen)
+    }
+
+    pub(super) fn is_leader_of_others(&self) -> bool {
+        self.has_others && self.tabs.role() == Role::Leader
+    }
+}
