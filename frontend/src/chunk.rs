@@ -67,10 +67,6 @@ macro_rules! part {
                 feature = "split",
                 wasm_split_helpers::wasm_split($module, fallible, preload(preload))
             )]
-            #[cfg_attr(
-                not(feature = "split"),
-                expect(clippy::unused_async, reason = "it is async with the feature")
-            )]
             fn view() -> Result<leptos::prelude::AnyView, $crate::chunk::NotLoaded> {
                 Ok(leptos::prelude::IntoAny::into_any($view))
             }

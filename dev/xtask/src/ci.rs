@@ -45,11 +45,12 @@ fn lint_wasm(suite: &Suite) -> Result<()> {
         let words = format!("clippy --target wasm32-unknown-unknown {what} -- -D warnings");
         suite.contracts(cargo(words.split(' '))).run()
     };
-    lint("-p proto -p tonic-web-channel -p conformance -p frontend")?;
+    lint("-p proto -p tonic-web-channel -p tonic-web-devtools -p conformance -p frontend")?;
+    lint("-p frontend --features split")?;
     lint("-p bench-page --lib --examples")?;
     // The other packages' tests are for the host.
     lint("-p tonic-web-channel --features tonic-web-wasm-client")?;
-    lint("-p tonic-web-channel -p frontend --tests")
+    lint("-p tonic-web-channel -p tonic-web-devtools -p frontend --tests")
 }
 
 /// The documentation of all packages, and of the channel for browsers.

@@ -177,8 +177,7 @@ fn conformant(count: &mut Count, setup: &Setup) -> Result<()> {
 
 /// As a person would type it; the runner in `.cargo/config.toml` is [`browser`].
 fn in_the_browser(count: &mut Count, setup: &Setup) -> Result<()> {
-    let arguments =
-        "test --target wasm32-unknown-unknown -p frontend -p tonic-web-channel --tests --no-fail-fast";
+    let arguments = "test --target wasm32-unknown-unknown -p frontend -p tonic-web-channel -p tonic-web-devtools --tests --no-fail-fast";
     let program = cargo(arguments.split(' '));
     count.tests("in the browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
 }

@@ -66,7 +66,11 @@ pub(super) async fn joins(target: &Target, source: Ipv4Addr, rng: &mut Rng, task
     let Some(mut sender) = handshake(target, source, 65_535, tasks).await else { return };
     let mut calls = Vec::new();
     for _ in 0..JOINS {
-        let message = pb::JoinRequest { name: format!("Mallory {}", rng.u64(..)), return_token: true };
+        let message = pb::JoinRequest {
+            name: format!("Mallory {}", rng.u64(..)),
+            return_token: true,
+            ..Default::default()
+        };
         let Some(answer) = call(&mut sender, target, "/chat.v1.ChatService/Join", &message, &[]).await else {
             break;
         };

@@ -3,6 +3,7 @@
 use proto::chat::v1::subscribe_response::Frame;
 
 use super::*;
+use crate::connection::Cause;
 
 const ROOM: &str = "general";
 

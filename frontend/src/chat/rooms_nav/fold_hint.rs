@@ -73,7 +73,7 @@ impl FoldHints {
             .filter_map(|at| links.item(at)?.dyn_into::<HtmlElement>().ok())
             .filter(|link| beyond(&nav, link) == Some(fold));
         match fold {
-            Fold::Above => hidden.last(),
+            Fold::Above => hidden.next_back(),
             Fold::Below => hidden.next(),
         }
     }
