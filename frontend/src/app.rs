@@ -11,9 +11,9 @@ use self::{main_view::MainView, tab_title::keep_tab_title};
 use crate::{
     account::RecoveryNotice,
     api::Api,
-    calls::{CallsPanel, provide_calls},
+    calls::{CALLS, CallsPanel, provide_calls},
     chat::{ConnectionStrip, Switcher, provide_chat},
-    chunk::{ShowPart, part, preload_when_idle},
+    chunk::preload_when_idle,
     file_drop::provide_file_drop,
     focus::guard_focus,
     header::Header,
@@ -24,8 +24,6 @@ use crate::{
     theme::provide_theme,
     viewport::follow_keyboard,
 };
-
-part!(CALLS, calls: view! { <CallsPanel /> });
 
 /// The whole page.
 #[component]
@@ -59,7 +57,7 @@ pub fn App() -> impl IntoView {
             <RecoveryNotice />
             <MainView />
             <Show when=move || calls.is_open() fallback=|| ()>
-                <ShowPart part=CALLS />
+                <CallsPanel />
             </Show>
             <KeysDialog />
             <Switcher />

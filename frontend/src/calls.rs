@@ -19,5 +19,5 @@ pub(crate) use self::{
     code_to_copy::CodeToCopy,
     context::{provide_calls, use_calls},
     grpcurl::native_command,
-    panel::CallsPanel,
+    panel::{CALLS, CallsPanel},
 };

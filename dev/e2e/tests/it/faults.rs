@@ -94,7 +94,12 @@ async fn every_network_fault_has_its_own_code_and_advice() -> Result {
             "5 NOT_FOUND",
             "",
         ),
-        ("a connection closed without an answer", Fault::Close, "14 UNAVAILABLE", "does not say which"),
+        (
+            "a connection closed without an answer",
+            Fault::Close,
+            "14 UNAVAILABLE",
+            "No answer came from the server",
+        ),
         ("no fault", Fault::None, "0 OK", "Hello, World!"),
     ];
     scenario(async |world| {
@@ -119,7 +124,7 @@ async fn an_offline_machine_is_named_as_the_cause() -> Result {
         page.open("/greeter").await?;
         page.allow_failed_requests();
         page.set_offline(true).await?;
-        shows_error(&page, "14 UNAVAILABLE", "this machine is offline").await?;
+        shows_error(&page, "14 UNAVAILABLE", "this device is offline").await?;
         page.set_offline(false).await?;
         shows_error(&page, "0 OK", "Hello, World!").await
     })
@@ -127,13 +132,13 @@ async fn an_offline_machine_is_named_as_the_cause() -> Result {
 }
 
 #[tokio::test]
-async fn a_stopped_server_and_a_cors_failure_share_one_message() -> Result {
+async fn a_stopped_server_is_named_until_it_is_back() -> Result {
     scenario(async |world| {
         let page = world.browser("somebody", Default::default()).await?;
         page.open("/greeter").await?;
         page.allow_failed_requests();
         world.kill_server()?;
-        shows_error(&page, "14 UNAVAILABLE", "does not say which").await?;
+        shows_error(&page, "14 UNAVAILABLE", "No answer came from the server").await?;
         world.restart_server()?;
         shows_error(&page, "0 OK", "Hello, World!").await
     })

@@ -50,6 +50,9 @@ const HERE: u8 = 7;
 /// The sender closes; its number.
 const GONE: u8 = 8;
 
+/// Delay of the timer that proves that a frozen tab goes on.
+const RESUME_CHECK: Duration = Duration::from_secs(1);
+
 /// Number of HTTP/1.1 connections that a browser opens to one host.
 const CONNECTIONS: usize = 6;
 
@@ -63,13 +66,21 @@ pub(in crate::chat) fn connect(chat: Chat) {
         return send_number(chat, HERE, true);
     }
     let changed = Closure::new(move |is_held: bool| {
-        // The own stream brings what is in them.
-        chat.runtime.update_value(|runtime| runtime.shared_frames.clear());
+        if is_held {
+            // The own stream brings what is in them. Otherwise they are what comes after it.
+            chat.runtime.update_value(|runtime| runtime.shared_frames.clear());
+        }
         act(chat, |tabs| if is_held { tabs.lock_granted(js_sys::Date::now()) } else { tabs.lock_lost() });
     });
     chat.runtime.update_value(|runtime| runtime.tabs.changed = Some(changed));
     let lifecycle_changed = Closure::new(move |is_frozen: bool| {
-        act(chat, |tabs| if is_frozen { tabs.frozen() } else { tabs.resumed() });
+        if is_frozen {
+            act(chat, Tabs::frozen);
+            // No timer goes off in a frozen tab, so this one proves that it goes on, also where no event says so.
+            set_timeout(move || act(chat, Tabs::resumed), RESUME_CHECK);
+        } else {
+            act(chat, Tabs::resumed);
+        }
     });
     lifecycle(&lifecycle_changed);
     lifecycle_changed.forget();
