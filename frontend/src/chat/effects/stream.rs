@@ -52,9 +52,11 @@ pub(super) fn open_stream(chat: Chat) {
     });
 }
 
-/// Ends the stream. Frames that have arrived are still applied.
+/// Ends the stream. Frames that have arrived are still applied, but for the one that says that it has caught up: a tab that was frozen
+/// applies them after it has opened the next stream, which would be closed for it.
 pub(super) fn stop_stream(chat: Chat) {
     chat.runtime.update_value(|runtime| {
+        runtime.frames.retain(|frame| !matches!(frame.frame, Some(Frame::CaughtUp(_))));
         if let Some(reading) = runtime.reading.take() {
             reading.abort();
         }
