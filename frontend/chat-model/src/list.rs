@@ -309,7 +309,15 @@ impl ListModel {
         }
         self.unread_from = Some(room.read_seq() + 1);
         self.is_line_read = false;
-        if !self.touched && self.goal.is_none() && self.target.is_none() && opens_at_line(room) && follow {
+        // Only a room that opens goes there: a reader at the end stays at the end, however fast messages come.
+        let opens = self.window.is_none() && room.loaded() > 0;
+        if opens
+            && !self.touched
+            && self.goal.is_none()
+            && self.target.is_none()
+            && opens_at_line(room)
+            && follow
+        {
             self.goal = Some(Goal::UnreadLine);
         }
     }

@@ -52,6 +52,20 @@ fn a_room_opens_at_its_unread_line() {
 }
 
 #[test]
+fn a_burst_takes_no_reader_from_the_end() {
+    let mut state = state(1, 100, 100);
+    let mut list = ListModel::new(None, 100);
+    plan(&mut list, &state);
+    arrive(&mut state, 101, 140);
+    // The burst has scrolled past, so it does not count as read.
+    let in_view = Some(Some(InView { first: 125, last: 140 }));
+    assert_eq!(list.read_up_to(state.room(ROOM), in_view, true), None);
+    let rows = plan(&mut list, &state).rows;
+    assert!(rows.iter().any(|row| row.body == RowBody::Unread));
+    assert_eq!(list.take_goal(), None);
+}
+
+#[test]
 fn a_room_with_many_unread_messages_opens_at_its_end_and_has_the_line() {
     let state = state(20, 100, 30);
     let mut list = ListModel::new(None, 100);
