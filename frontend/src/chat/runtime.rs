@@ -74,6 +74,10 @@ pub(super) struct SharedTabs {
     pub(super) announced: Option<Link>,
     /// Where nothing is shared: the numbers of the other tabs.
     pub(super) others: Vec<f64>,
+    /// Whether they will be counted again.
+    pub(super) is_recount_planned: bool,
+    /// Whether they are being counted again, so that the list is not complete.
+    pub(super) is_counting: bool,
     pub(super) changed: Option<Closure<dyn Fn(bool)>>,
 }
 
@@ -89,6 +93,8 @@ impl SharedTabs {
             hidden_since_ms: None,
             announced: None,
             others: Vec::new(),
+            is_recount_planned: false,
+            is_counting: false,
             changed: None,
         }
     }

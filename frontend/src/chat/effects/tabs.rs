@@ -53,6 +53,10 @@ const GONE: u8 = 8;
 /// Delay of the timer that proves that a frozen tab goes on.
 const RESUME_CHECK: Duration = Duration::from_secs(1);
 
+/// Interval at which tabs are counted again while there are too many, and the time for their answers.
+const RECOUNT_INTERVAL: Duration = Duration::from_secs(4);
+const RECOUNT_ANSWERS_WITHIN: Duration = Duration::from_secs(2);
+
 /// Number of HTTP/1.1 connections that a browser opens to one host.
 const CONNECTIONS: usize = 6;
 
@@ -259,15 +263,50 @@ fn send_number(chat: Chat, kind: u8, asks: bool) {
     send(chat, kind, &[number.into(), f64::from(u8::from(asks)).into()]);
 }
 
-/// Counts the tabs that have a stream each: with as many as connections, the browser has none left for calls.
+/// Notes a tab that has a stream of its own, or has closed.
 fn count_tabs(chat: Chat, number: f64, is_here: bool) {
-    let count = chat.runtime.try_update_value(|runtime| {
+    let is_counting = chat.runtime.try_update_value(|runtime| {
         let others = &mut runtime.tabs.others;
         others.retain(|other| *other != number);
         others.extend(is_here.then_some(number));
-        others.len() + 1
+        runtime.tabs.is_counting
     });
-    chat.act(|model, _| model.set_too_many_tabs(count >= Some(CONNECTIONS)));
+    if is_counting == Some(false) {
+        show_count(chat);
+    }
+}
+
+/// With as many tabs as connections, the browser has none left for calls.
+fn show_count(chat: Chat) {
+    let too_many = chat.runtime.with_value(|runtime| runtime.tabs.others.len() + 1 >= CONNECTIONS);
+    chat.act(|model, _| model.set_too_many_tabs(too_many));
+    if too_many {
+        plan_recount(chat);
+    }
+}
+
+/// A tab that closes cannot always say so: asks all others again.
+fn plan_recount(chat: Chat) {
+    let is_planned = chat
+        .runtime
+        .try_update_value(|runtime| std::mem::replace(&mut runtime.tabs.is_recount_planned, true));
+    if is_planned != Some(false) {
+        return;
+    }
+    let show = move || {
+        chat.runtime.update_value(|runtime| runtime.tabs.is_counting = false);
+        show_count(chat);
+    };
+    let ask = move || {
+        chat.runtime.update_value(|runtime| {
+            runtime.tabs.is_recount_planned = false;
+            runtime.tabs.is_counting = true;
+            runtime.tabs.others.clear();
+        });
+        send_number(chat, HERE, true);
+        set_timeout(show, RECOUNT_ANSWERS_WITHIN);
+    };
+    set_timeout(ask, RECOUNT_INTERVAL);
 }
 
 fn announced(chat: Chat, term: Term, link: [f64; 3], hidden_ms: f64) {
