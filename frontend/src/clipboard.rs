@@ -11,7 +11,7 @@ const COPIED_SHOWN: Duration = Duration::from_secs(2);
 pub(crate) fn copy(text: &str, copied: RwSignal<bool>) {
     let written = window().navigator().clipboard().write_text(text);
     spawn_local(async move {
-        // Where the browser forbids copying, the text can still be selected.
+        // The browser may forbid copying; the text can still be selected.
         if wasm_bindgen_futures::JsFuture::from(written).await.is_ok() {
             copied.try_set(true);
             tonic_web_channel::rt::sleep(COPIED_SHOWN).await;

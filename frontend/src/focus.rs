@@ -58,7 +58,7 @@ fn recover() {
     let path = PATH.with(RefCell::take);
     let remaining = path.into_iter().filter(|element| element.is_connected());
     for element in remaining {
-        // What is left of a form is its own button: a button that cancels goes with what it cancels.
+        // Of a form, its own button remains: a button that cancels goes away with the call.
         let button = element.query_selector(":scope:is(form) button:not([type=button])").ok().flatten();
         if let Ok(element) = button.unwrap_or(element).dyn_into::<HtmlElement>() {
             // Elements that do not take the focus ignore this.

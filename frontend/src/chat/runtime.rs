@@ -1,4 +1,4 @@
-//! What the effects keep between two steps: open calls, timers, frames that have arrived, and the state shared with other tabs.
+//! The effects' state between two steps: open calls, timers, frames that have arrived, and the view of the other tabs.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -72,7 +72,7 @@ pub(super) struct SharedTabs {
     pub(super) hidden_since_ms: Option<f64>,
     /// The link that was announced last.
     pub(super) announced: Option<Link>,
-    /// Where nothing is shared: the numbers of the other tabs.
+    /// The numbers of the other tabs; used only in browsers in which tabs share nothing.
     pub(super) others: Vec<f64>,
     /// Whether they will be counted again.
     pub(super) is_recount_planned: bool,

@@ -68,7 +68,7 @@ fn failure(m: &'static Messages, cause: Cause, seconds: Option<u64>) -> AnyView 
     }
 }
 
-/// What happened, what becomes of a person's words, and what they can do.
+/// The sentence of a state: the event, the fate of a person's words, and the next step.
 fn reason(m: &Messages, cause: Cause) -> String {
     let http = |template: &'static str, status: u16| fill(template, &[("status", &status.to_string())]);
     let sentence = match cause {

@@ -1,4 +1,4 @@
-//! Who a person is: a lost answer of Join, a browser without cookies, recovery codes, sessions, and drafts that belong to a person.
+//! Identity: a lost answer of Join, a browser without cookies, recovery codes, sessions, and the drafts of a person.
 
 use anyhow::bail;
 use e2e::{

@@ -11,7 +11,7 @@ pub(super) struct Code<'a> {
     pub(super) text: String,
     /// The line at which parsing goes on.
     pub(super) next: usize,
-    /// What remains of that line after the closing fence.
+    /// The rest of that line after the closing fence.
     pub(super) rest: Option<&'a str>,
 }
 

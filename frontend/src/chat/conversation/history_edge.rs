@@ -11,7 +11,7 @@ use crate::i18n::{Text, text};
 pub(super) fn HistoryEdge(
     /// The state of loading; `None` where the log ends.
     loading: RwSignal<Option<Loading>>,
-    /// What is said while messages are loading.
+    /// The text while messages are loading.
     loading_text: Text,
 ) -> impl IntoView {
     let chat = use_chat();

@@ -45,13 +45,10 @@ const NEEDED: u8 = 4;
 const RETRY: u8 = 5;
 /// Somebody is signed in.
 const JOINED: u8 = 6;
-/// Where nothing is shared: the sender has a stream of its own; its number, and whether it asks who else has one.
+/// The sender has a stream of its own, because tabs share nothing in this browser; its number, and whether it asks for the others'.
 const HERE: u8 = 7;
 /// The sender closes; its number.
 const GONE: u8 = 8;
-
-/// Delay of the timer that proves that a frozen tab goes on.
-const RESUME_CHECK: Duration = Duration::from_secs(1);
 
 /// Interval at which tabs are counted again while there are too many, and the time for their answers.
 const RECOUNT_INTERVAL: Duration = Duration::from_secs(4);
@@ -78,13 +75,7 @@ pub(in crate::chat) fn connect(chat: Chat) {
     });
     chat.runtime.update_value(|runtime| runtime.tabs.changed = Some(changed));
     let lifecycle_changed = Closure::new(move |is_frozen: bool| {
-        if is_frozen {
-            act(chat, Tabs::frozen);
-            // No timer goes off in a frozen tab, so this one proves that it goes on, also where no event says so.
-            set_timeout(move || act(chat, Tabs::resumed), RESUME_CHECK);
-        } else {
-            act(chat, Tabs::resumed);
-        }
+        act(chat, |tabs| if is_frozen { tabs.frozen() } else { tabs.resumed() });
     });
     lifecycle(&lifecycle_changed);
     lifecycle_changed.forget();
