@@ -1,6 +1,8 @@
 //! The facts of one call that its layers and its transport share: one extension of the call's request.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use http::Extensions;
@@ -35,6 +37,8 @@ pub struct CallContext {
     pub(crate) deadline: Option<DeadlineEnd>,
     /// Whether the method table has the method's service, but not the method.
     pub(crate) is_unlisted: bool,
+    /// Whether an attempt of this call has had its token renewed. All attempts share it.
+    pub(crate) token_renewed: Arc<AtomicBool>,
     pub(crate) reporter: Reporter,
 }
 

@@ -1,9 +1,10 @@
 //! A token that all calls share, and one renewal however many calls were refused with it.
 //!
-//! Inside the retry layer: an attempt with a refused token is sent once more with a new one.
+//! Inside the retry layer: the first attempt of a call whose token is refused is sent once more with a new one.
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -88,6 +89,7 @@ impl Credentials {
         if let Some(status) = refusal(&result)
             && !context.options.no_retry
             && body.can_replay()
+            && !context.token_renewed.swap(true, Ordering::Relaxed)
         {
             drop(result);
             context.reporter.report(&EventRef::Retrying { delay: Duration::ZERO, status: &status });

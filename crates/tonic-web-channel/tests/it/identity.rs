@@ -116,6 +116,24 @@ async fn a_call_is_repeated_once_when_the_new_token_is_refused_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_renews_its_token_once_over_all_attempts() {
+    let fetched = Arc::new(AtomicUsize::new(0));
+    // Each attempt is refused first, and then fails in a way that leads to the next attempt.
+    let canned = Canned::new(|sent| async move {
+        let status = if sent.number % 2 == 0 { "16" } else { "14" };
+        Ok(reply().trailers(&[("grpc-status", status)]).into_response())
+    });
+    let channel = canned.builder().credentials(numbered(&fetched)).build().unwrap();
+
+    let status = HealthClient::new(channel).check(ask()).await.unwrap_err();
+
+    assert_eq!(status.code(), Code::Unauthenticated);
+    // Refused, repeated with a new token, and an attempt that was refused again.
+    assert_eq!(canned.sent().len(), 3);
+    assert_eq!(fetched.load(Ordering::SeqCst), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_stream_refused_in_its_trailers_renews_the_token_for_the_next_call() {
     let fetched = Arc::new(AtomicUsize::new(0));
     let canned = accepting("Bearer 2");
