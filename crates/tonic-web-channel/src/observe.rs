@@ -28,7 +28,8 @@ pub struct CallEvent {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum CallEventKind {
-    /// The call was handed to the channel.
+    /// The call was handed to the channel. A generated client does that when the future of its method is first polled;
+    /// a future that is dropped before has no events.
     Started {
         /// `/package.Service/Method`.
         path: String,

@@ -50,9 +50,10 @@ impl Service for Observe {
             ));
         }
         let mut end = ReportEnd { call, ended: false };
+        // Not inside the future: the observers below are told of a call whose future is never polled, too.
+        let response = self.inner.clone().call(request);
         Box::pin(async move {
-            let result = self.inner.clone().call(request).await;
-            match result {
+            match response.await {
                 Ok(mut response) => {
                     end.call.observe(&EventRef::Headers(response.headers()));
                     response.body_mut().attach(Box::new(end));

@@ -3,13 +3,17 @@
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
+use http::Request;
 use tokio::net::{TcpListener, TcpStream};
 use tonic::Code;
+use tonic::body::Body;
 use tonic_health::pb::HealthCheckResponse;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_web_channel::retry::RetryPolicy;
 use tonic_web_channel::{Channel, Error, Method, MethodKind, RequestExt as _};
+use tower::Service as _;
 
+use crate::support::canned::{Canned, reply};
 use crate::support::{Seen, TestServer, ask_for};
 
 #[tokio::test]
@@ -156,6 +160,25 @@ async fn each_observer_sees_each_event_once() {
         ["started /grpc.health.v1.Health/Check", "attempt 1", "sent 5", "headers", "received 2", "ended Ok"];
     assert_eq!(first.lines(), expected);
     assert_eq!(second.lines(), expected);
+}
+
+#[tokio::test]
+async fn a_call_that_is_never_polled_starts_and_ends_for_each_observer() {
+    let canned = Canned::always(|| reply().serving().ok());
+    let (first, second) = (Seen::default(), Seen::default());
+    let builder = canned.builder().observer(first.observer()).observer(second.observer());
+    let mut channel = builder.build().unwrap();
+
+    // A client hands its call over when it is polled.
+    drop(HealthClient::new(channel.clone()).check(ask_for("abc")));
+    assert!(first.lines().is_empty() && second.lines().is_empty());
+
+    let request = Request::post("http://canned.test/grpc.health.v1.Health/Check").body(Body::empty());
+    drop(channel.call(request.unwrap()));
+    let expected = ["started /grpc.health.v1.Health/Check", "ended Cancelled"];
+    assert_eq!(first.lines(), expected);
+    assert_eq!(second.lines(), expected);
+    assert!(canned.sent().is_empty());
 }
 
 #[tokio::test]
