@@ -59,17 +59,13 @@ fn backend() -> Result<PathBuf> {
     Ok(binary("debug"))
 }
 
-/// The browser's capabilities: those of `frontend/webdriver.json`, and the browser's program.
+/// The browser's capabilities: its program, and the flags of all suites.
 fn capabilities(browser: &Browser, folder: &Path) -> Result<OsString> {
-    let common = root().join("frontend/webdriver.json");
-    let text = fs::read_to_string(&common).with_context(|| format!("cannot read {}", common.display()))?;
-    let options = "\"goog:chromeOptions\": {";
-    if !text.contains(options) {
-        bail!("{} has no {options}", common.display());
-    }
-    let named = text.replace(options, &format!("{options}\n    \"binary\": {:?},", browser.chrome));
+    let (chrome, flags) = (&browser.chrome, harness::browser::FLAGS);
     let file = folder.join("webdriver.json");
-    fs::write(&file, named)?;
+    // Without control characters, Rust writes strings as JSON does.
+    let options = format!("{{\"binary\": {chrome:?}, \"args\": {flags:?}}}");
+    fs::write(&file, format!("{{\"goog:chromeOptions\": {options}}}"))?;
     Ok(file.into())
 }
 

@@ -1,5 +1,8 @@
 //! The responses of the faulty server by the word in the path. Some are correct, for comparison.
 
+use grpc_wire::message;
+use grpc_wire::web::TRAILERS;
+
 use super::Request;
 
 /// The handling of a request.
@@ -35,9 +38,9 @@ pub(super) fn respond(request: &Request) -> Action<'_> {
     }
     let (word, argument) = order.split_once('/').unwrap_or((order, ""));
     let number: usize = argument.parse().unwrap_or_default();
-    let hello = frame(0, b"hello");
-    let whole = [&hello[..], &frame(0x80, OK)].concat();
-    let not_seen = response(GRPC_WEB, &frame(0x80, b"grpc-status: 4"));
+    let hello = message::encode(0, b"hello");
+    let whole = echo(b"hello");
+    let not_seen = response(GRPC_WEB, &message::encode(TRAILERS, b"grpc-status: 4"));
     match word {
         "good" => Action::Whole(response(GRPC_WEB, &whole)),
         "headers" => Action::Whole(response(GRPC_WEB, &echo(request.headers.join("\n").as_bytes()))),
@@ -54,13 +57,13 @@ pub(super) fn respond(request: &Request) -> Action<'_> {
                 format!("{GRPC_WEB}k-bin: AA==\r\nk-bin: AQ==\r\nx: one\r\nx: two\r\nlatin: caf\u{e9}\r\n");
             // Header values are Latin-1.
             let latin = |text: String| text.chars().map(|c| c as u8).collect::<Vec<_>>();
-            let block = frame(0x80, b"grpc-status:0\r\nX: a\r\nx: b\r\nk-bin: AA==, AQ==");
+            let block = message::encode(TRAILERS, b"grpc-status:0\r\nX: a\r\nx: b\r\nk-bin: AA==, AQ==");
             let head = latin(head_of("200 OK", &head, Some(block.len()), CORS));
-            Action::Whole([head, block].concat())
+            Action::Whole([&head[..], &block].concat())
         }
         "compressed-trailers" => {
             let head = format!("{GRPC_WEB}grpc-encoding: gzip\r\n");
-            Action::Whole(response(&head, &frame(0x81, TRAILERS_GZIP)))
+            Action::Whole(response(&head, &message::encode(TRAILERS | message::COMPRESSED, TRAILERS_GZIP)))
         }
         "text" => Action::Whole(response(
             "content-type: application/grpc-web-text\r\n",
@@ -95,18 +98,12 @@ pub(super) fn respond(request: &Request) -> Action<'_> {
         "gone" => Action::WhenGone(argument, response(GRPC_WEB, &whole), not_seen),
         "small-messages" => Action::Whole(response(GRPC_WEB, &stream(b"ten bytes.", number))),
         "large-messages" => Action::Whole(response(GRPC_WEB, &stream(&[7; 64 * 1024], number))),
-        _ => Action::Whole(response(GRPC_WEB, &frame(0x80, b"grpc-status: 12\r\n"))),
+        _ => Action::Whole(response(GRPC_WEB, &message::encode(TRAILERS, b"grpc-status: 12\r\n"))),
     }
 }
 
-/// A message or a frame of trailers.
-fn frame(flags: u8, payload: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
-    [&[flags], &length.to_be_bytes()[..], payload].concat()
-}
-
 fn stream(message: &[u8], count: usize) -> Vec<u8> {
-    [frame(0, message).repeat(count), frame(0x80, OK)].concat()
+    [&message::encode(0, message).repeat(count)[..], &message::encode(TRAILERS, OK)].concat()
 }
 
 fn echo(message: &[u8]) -> Vec<u8> {
