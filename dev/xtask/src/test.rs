@@ -2,12 +2,14 @@
 
 pub(crate) mod browser;
 mod count;
+mod early;
 mod faulty_server;
 mod smoke;
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
+use std::sync::mpsc;
 
 use anyhow::{Result, bail};
 
@@ -21,6 +23,10 @@ use crate::page;
 use crate::server::binary;
 use crate::step::{Steps, note, say};
 use crate::tools::{Suite, Tools, axe, can_trace};
+
+/// cargo's words for the tests that run in a browser.
+const BROWSER_TESTS: &str =
+    "test --target wasm32-unknown-unknown -p frontend -p tonic-web-channel -p tonic-web-devtools --tests";
 
 /// Programs and files that the tests need.
 struct Setup {
@@ -148,7 +154,13 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     if !setup.traces {
         arguments.extend(["--skip", "fsync::"]);
     }
-    count.tests("on the host", end_to_end_environment(cargo(arguments), setup))?;
+    let (started, starts) = mpsc::channel();
+    let builds = early::builds(starts, setup.suite.as_ref());
+    count.tests_with("on the host", end_to_end_environment(cargo(arguments), setup), move || {
+        // Nobody receives where these builds are left out.
+        started.send(()).ok();
+    })?;
+    builds.join().ok();
     // Without the feature, in the tests above, the channel refuses what it does here.
     let words = "test -p tonic-web-channel --features tls --test it -- tls::";
     count.tests("the channel with TLS", cargo(words.split(' ')))
@@ -177,8 +189,7 @@ fn conformant(count: &mut Count, setup: &Setup) -> Result<()> {
 
 /// As a person would type it; the runner in `.cargo/config.toml` is [`browser`].
 fn in_the_browser(count: &mut Count, setup: &Setup) -> Result<()> {
-    let arguments = "test --target wasm32-unknown-unknown -p frontend -p tonic-web-channel -p tonic-web-devtools --tests --no-fail-fast";
-    let program = cargo(arguments.split(' '));
+    let program = cargo(BROWSER_TESTS.split(' ')).arguments(["--no-fail-fast"]);
     count.tests("in the browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
 }
 
