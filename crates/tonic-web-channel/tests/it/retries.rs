@@ -106,6 +106,22 @@ async fn a_permanent_failure_is_not_repeated() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn failures_of_calls_that_are_never_repeated_leave_the_retry_budget() {
+    let canned = failing(11, || Ok(reply().header("grpc-status", "14")));
+    let mut client = HealthClient::new(canned.builder().build().unwrap());
+    for _ in 0..10 {
+        let mut request = ask();
+        request.no_retry();
+        client.check(request).await.unwrap_err();
+    }
+
+    client.check(ask()).await.unwrap();
+
+    // It failed once, and was repeated.
+    assert_eq!(canned.sent().len(), 12);
+}
+
+#[tokio::test(start_paused = true)]
 async fn pushback_over_the_policy_s_limit_ends_the_call_with_the_server_s_status() {
     let asked = |ms: &'static str| {
         failing(1, move || Ok(reply().header("grpc-status", "14").header("grpc-retry-pushback-ms", ms)))

@@ -91,6 +91,20 @@ async fn a_request_that_ends_inside_a_message_is_an_error() {
     }
 }
 
+#[test]
+fn a_whole_message_stays_in_memory_only_where_it_is_the_request() {
+    let held = |rules, bytes: &[u8]| {
+        let mut scan = MessageScan::new(rules);
+        scan.scan(bytes).unwrap();
+        scan.held()
+    };
+    for (rules, whole) in [(UNARY, 7), (STREAM, 0), (BIDI, 0)] {
+        assert_eq!(held(rules, &message(7)[..4]), 0, "a part of the prefix");
+        assert_eq!(held(rules, &message(7)[..8]), 3, "a part of the payload");
+        assert_eq!(held(rules, &message(7)), whole);
+    }
+}
+
 #[tokio::test]
 async fn a_cancelled_call_is_not_a_complete_request() {
     let frames = [Ok(Frame::data(message(1))), Err(Status::cancelled("left"))];
