@@ -1,6 +1,7 @@
 //! The application behind a port: gRPC services, and a page or another HTTP service for all other requests.
 
 mod service;
+mod socket;
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use tower::{Service, ServiceExt as _};
 
 pub(crate) use self::service::AppService;
 use self::service::Fallback;
+pub(crate) use self::socket::{InheritedHeaders, remove_cookies};
 use crate::grpc::{CallPolicy, CorsOptions, Methods};
 use crate::host::AllowedHosts;
 use crate::options::ServeOptions;

@@ -16,7 +16,7 @@ mod trailers;
 
 pub use self::cors::CorsOptions;
 pub(crate) use self::cors::{Cors, is_preflight};
-pub(crate) use self::cross_site::{FOREIGN_PAGE, is_foreign};
+pub(crate) use self::cross_site::{FOREIGN_PAGE, SocketRights, is_foreign, socket_rights};
 pub use self::methods::{DescriptorError, Methods};
 pub use self::origin::{Origin, OriginError};
 pub(crate) use self::policy::CallPolicy;

@@ -18,6 +18,7 @@ mod response;
 mod retry_later;
 mod termination;
 mod tls;
+mod websocket;
 
 pub use self::app::App;
 pub use self::client_address::ClientAddress;

@@ -81,6 +81,9 @@ pub struct ServeOptions {
     /// are all taken may exceed the limit by a quarter; above that, requests are refused with RESOURCE_EXHAUSTED.
     /// Default 4 MiB.
     pub max_buffered_bytes_per_connection: usize,
+    /// Whether pages may open sockets: HTTP/2 inside a WebSocket with the subprotocol `h2ts`, which carries all four kinds of
+    /// calls. Every limit of a connection applies to a socket, and every limit of HTTP/2 inside it. Default: yes.
+    pub web_sockets: bool,
     /// Open calls of one HTTP/2 connection; the client queues the rest, as HTTP/2 requires. Default 256.
     pub max_concurrent_streams: u32,
     /// Time for a proxy's PROXY header, the TLS handshake and the first bytes that tell the HTTP version; then the
@@ -162,6 +165,7 @@ impl Default for ServeOptions {
             max_buffered_bytes: 256 * 1024 * 1024,
             max_buffered_bytes_per_address: 64 * 1024 * 1024,
             max_buffered_bytes_per_connection: 4 * 1024 * 1024,
+            web_sockets: true,
             max_concurrent_streams: 256,
             handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(30),
@@ -213,6 +217,7 @@ setters! {
     max_buffered_bytes: usize,
     max_buffered_bytes_per_address: usize,
     max_buffered_bytes_per_connection: usize,
+    web_sockets: bool,
     max_concurrent_streams: u32,
     handshake_timeout: Duration,
     header_read_timeout: Duration,

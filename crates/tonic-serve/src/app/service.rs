@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use grpc_wire::content_type::ContentType;
-use http::header::{ALLOW, RETRY_AFTER as RETRY_AFTER_HEADER, UPGRADE};
+use http::header::{ALLOW, RETRY_AFTER as RETRY_AFTER_HEADER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tokio_util::sync::CancellationToken;
@@ -27,6 +27,7 @@ use crate::host::{AllowedHosts, HostRefusal};
 use crate::options::ServeOptions;
 use crate::page::PageService;
 use crate::response::{CommonHeaders, ResponseFuture, plain_text, ready};
+use crate::websocket::is_websocket;
 
 /// An [`App`] that handles requests.
 #[derive(Clone, Debug)]
@@ -35,7 +36,7 @@ pub(crate) struct AppService {
     /// `calls` with CORS headers, if pages of other origins may call.
     cors: Option<Cors<CheckedCalls>>,
     fallback: Fallback,
-    checks: Arc<Checks>,
+    pub(super) checks: Arc<Checks>,
 }
 
 /// The handler of requests that are not calls.
@@ -50,7 +51,8 @@ impl AppService {
     pub(super) fn new(app: App, stop_calls: CancellationToken, options: &ServeOptions) -> Self {
         let App { grpc, fallback, cors, hosts, policy } = app;
         let grpc = GrpcService::new(grpc, policy, BodyTimeouts::new(options), stop_calls);
-        let checks = Arc::new(Checks { hosts, cors, tls: options.tls.is_some() });
+        let checks =
+            Arc::new(Checks { hosts, cors, tls: options.tls.is_some(), web_sockets: options.web_sockets });
         let calls = CheckedCalls { grpc, checks: Arc::clone(&checks) };
         let cors = checks.cors.wrap(calls.clone());
         Self { calls, cors, fallback, checks }
@@ -71,9 +73,10 @@ impl AppService {
             (Some(cors), _) if is_call_or_preflight => cors.call(request),
             (None, _) if is_call => self.calls.call(request),
             (_, Fallback::Service(service)) => Box::pin(service.clone().oneshot(request.map(Body::new))),
+            // A page in response would look like a success.
             (_, Fallback::None | Fallback::Page(_)) if is_websocket(request.headers()) => ready(plain_text(
                 StatusCode::NOT_IMPLEMENTED,
-                "this server does not speak WebSocket; calls are gRPC or gRPC-Web\n",
+                "this server opens no WebSocket without the subprotocol h2ts; calls are gRPC or gRPC-Web\n",
             )),
             (_, Fallback::Page(page)) => {
                 let page = Arc::clone(page);
@@ -121,31 +124,39 @@ where
 
 /// The checks that every request has to pass.
 #[derive(Debug)]
-struct Checks {
-    hosts: AllowedHosts,
-    cors: CorsOptions,
-    tls: bool,
+pub(super) struct Checks {
+    pub(super) hosts: AllowedHosts,
+    pub(super) cors: CorsOptions,
+    pub(super) tls: bool,
+    pub(super) web_sockets: bool,
 }
 
 impl Checks {
     /// The response to a request that fails a check.
     fn refuse<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
-        match self.hosts.check(request) {
-            Ok(()) => {}
-            Err(HostRefusal::Malformed) => {
-                return Some(plain_text(StatusCode::BAD_REQUEST, "a request must name exactly one host\n"));
-            }
-            Err(HostRefusal::NotAllowed(text)) => {
-                let call = refuse_call(request, || Status::permission_denied(&text));
-                let other = || plain_text(StatusCode::MISDIRECTED_REQUEST, format!("{text}\n"));
-                return Some(call.unwrap_or_else(other));
-            }
+        if let Some(refusal) = self.refuse_host(request) {
+            return Some(refusal);
         }
         if is_call(request.headers()) && is_foreign(request, &self.hosts, &self.cors) {
             let call = refuse_call(request, || Status::permission_denied(FOREIGN_PAGE));
             return Some(call.unwrap_or_else(|| plain_text(StatusCode::FORBIDDEN, FOREIGN_PAGE)));
         }
         None
+    }
+
+    /// The response to a request for a host that is not allowed.
+    pub(super) fn refuse_host<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        match self.hosts.check(request) {
+            Ok(()) => None,
+            Err(HostRefusal::Malformed) => {
+                Some(plain_text(StatusCode::BAD_REQUEST, "a request must name exactly one host\n"))
+            }
+            Err(HostRefusal::NotAllowed(text)) => {
+                let call = refuse_call(request, || Status::permission_denied(&text));
+                let other = || plain_text(StatusCode::MISDIRECTED_REQUEST, format!("{text}\n"));
+                Some(call.unwrap_or_else(other))
+            }
+        }
     }
 }
 
@@ -189,13 +200,7 @@ fn is_call(headers: &HeaderMap) -> bool {
     content_type(headers) != ContentType::Other
 }
 
-/// Whether a request opens a WebSocket (RFC 6455). A page in response would look like a success.
-fn is_websocket(headers: &HeaderMap) -> bool {
-    let is_websocket = |value: &HeaderValue| value.as_bytes().trim_ascii().eq_ignore_ascii_case(b"websocket");
-    headers.get_all(UPGRADE).iter().any(is_websocket)
-}
-
-fn too_many_requests() -> Response<Body> {
+pub(super) fn too_many_requests() -> Response<Body> {
     let mut response = plain_text(StatusCode::SERVICE_UNAVAILABLE, "too many requests are open\n");
     response.headers_mut().insert(RETRY_AFTER_HEADER, HeaderValue::from(RETRY_AFTER.as_secs()));
     response

@@ -106,6 +106,11 @@ impl CorsOptions {
         }
     }
 
+    /// Whether pages of every origin may call, without cookies.
+    pub(super) fn allows_any(&self) -> bool {
+        matches!(self.origins, Origins::Any)
+    }
+
     /// Adds CORS headers to the responses of `inner`. `None` when no origin is allowed.
     pub(crate) fn wrap<S: Clone>(&self, inner: S) -> Option<Cors<S>> {
         let layer = match &self.origins {

@@ -21,29 +21,67 @@ pub(crate) const FOREIGN_PAGE: &str = "pages of this origin may not call with co
 /// `sec-fetch-site` tells whether a page is the server's own. Without it, the origin does: it must be the host of the request, or
 /// a host in `hosts`, on any port, because cookies are shared by all ports. All names and addresses of localhost are one host.
 pub(crate) fn is_foreign<B>(request: &Request<B>, hosts: &AllowedHosts, cors: &CorsOptions) -> bool {
-    let headers = request.headers();
-    if !headers.contains_key(COOKIE) {
-        return false;
+    request.headers().contains_key(COOKIE) && Sender::of(request, hosts, cors) == Sender::ForeignPage
+}
+
+/// The rights of a socket that a request opens. A foreign page may open none, also without a cookie, because CORS does not
+/// prevent it from reading what comes through a WebSocket.
+pub(crate) fn socket_rights<B>(
+    request: &Request<B>,
+    hosts: &AllowedHosts,
+    cors: &CorsOptions,
+) -> Option<SocketRights> {
+    match Sender::of(request, hosts, cors) {
+        // Every browser sends an origin.
+        Sender::OwnPage if request.headers().contains_key(ORIGIN) => Some(SocketRights::Cookies),
+        Sender::OwnPage | Sender::Program => Some(SocketRights::NoCookies),
+        Sender::ForeignPage => cors.allows_any().then_some(SocketRights::NoCookies),
     }
-    let mut origins = headers.get_all(ORIGIN).iter();
-    let (origin, second) = (origins.next(), origins.next());
-    if second.is_some() {
-        return true;
-    }
-    if origin.is_some_and(|origin| cors.lists(origin)) {
-        return false;
-    }
-    match fetch_site(headers) {
-        FetchSite::Own => false,
-        FetchSite::Foreign => true,
-        FetchSite::Absent => origin.is_some_and(|origin| {
-            let page = origin.to_str().ok().and_then(host_of_origin);
-            !page.is_some_and(|page| {
+}
+
+/// The rights of the calls in a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SocketRights {
+    /// The calls carry the cookies of the handshake.
+    Cookies,
+    /// The cookies of the handshake are ignored.
+    NoCookies,
+}
+
+/// The sender of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sender {
+    Program,
+    /// A page of this server, or of an origin that is listed with cookies.
+    OwnPage,
+    ForeignPage,
+}
+
+impl Sender {
+    fn of<B>(request: &Request<B>, hosts: &AllowedHosts, cors: &CorsOptions) -> Self {
+        let headers = request.headers();
+        let mut origins = headers.get_all(ORIGIN).iter();
+        let (origin, second) = (origins.next(), origins.next());
+        if second.is_some() {
+            return Self::ForeignPage;
+        }
+        if origin.is_some_and(|origin| cors.lists(origin)) {
+            return Self::OwnPage;
+        }
+        match (fetch_site(headers), origin) {
+            (FetchSite::Own, _) => Self::OwnPage,
+            (FetchSite::Foreign, _) => Self::ForeignPage,
+            (FetchSite::Absent, None) => Self::Program,
+            (FetchSite::Absent, Some(origin)) => {
+                let page = origin.to_str().ok().and_then(host_of_origin);
                 let asked = Host::of(request);
-                hosts.lists(&page)
-                    || asked.is_some_and(|asked| asked == page || (asked.is_loopback() && page.is_loopback()))
-            })
-        }),
+                let is_own = page.is_some_and(|page| {
+                    let is_asked = |asked: Host| asked == page || (asked.is_loopback() && page.is_loopback());
+                    hosts.lists(&page) || asked.is_some_and(is_asked)
+                });
+                if is_own { Self::OwnPage } else { Self::ForeignPage }
+            }
+        }
     }
 }
 

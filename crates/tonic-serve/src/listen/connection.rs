@@ -6,10 +6,11 @@ mod activity;
 mod open_calls;
 mod open_connections;
 mod response_body;
+mod service;
+mod tunnel;
 mod watches;
 mod yield_once;
 
-use std::convert::Infallible;
 use std::fmt::Display;
 use std::future::poll_fn;
 use std::io;
@@ -18,33 +19,30 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use http::{Extensions, Request, Response};
-use hyper::body::Incoming;
+use http::Extensions;
 use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::graceful::GracefulConnection;
+use hyper_util::server::conn::auto::UpgradeableConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tonic::body::Body;
 use tonic::transport::server::Connected as _;
-use tower::Service as _;
 
 use self::activity::{Activity, MeteredStream, Socket};
 use self::open_calls::OpenCalls;
 pub(super) use self::open_connections::OpenConnections;
-use self::response_body::ResponseBody;
+use self::service::{Client, ConnectionService};
+use self::tunnel::PendingTunnel;
 use self::watches::{DrainWatch, IdleWatch, StallWatch, Verdict};
 use self::yield_once::YieldOnce;
 use super::request_body::BodyDrain;
 use crate::app::AppService;
 use crate::budget::{CLOSE_TIMEOUT, ConnectionPermit, Peer};
-use crate::client_address::ClientAddress;
 use crate::options::ServeOptions;
-use crate::proxy::{Rewind, TrustedProxies, read_proxy_header};
+use crate::proxy::{Rewind, read_proxy_header};
 
 /// The part that all connections share.
 #[derive(Clone)]
@@ -78,8 +76,8 @@ impl ConnectionContext {
             Some(client) => permit.pass_to(client),
         };
         let Some(permit) = permit else { return };
-        let peer = permit.peer();
-        let source = Source { address: client.unwrap_or(address.ip()), extensions, accepted, peer };
+        let peer = Arc::clone(permit.peer());
+        let source = Source { address: client.unwrap_or(address.ip()), extensions, accepted, permit };
         tokio::select! {
             biased;
             // HTTP ends an aborted connection in its own way.
@@ -88,7 +86,7 @@ impl ConnectionContext {
         }
     }
 
-    async fn serve_inside_tls(&self, stream: Rewind, mut source: Source<'_>) {
+    async fn serve_inside_tls(&self, stream: Rewind, mut source: Source) {
         match &self.options.tls {
             None => self.serve(stream, source).await,
             Some(tls) => {
@@ -132,43 +130,78 @@ impl ConnectionContext {
         }
     }
 
-    /// Serves HTTP on `stream`.
-    async fn serve<S>(&self, stream: S, source: Source<'_>)
+    /// Serves HTTP on `stream`, and then the socket that a request opened.
+    async fn serve<S>(&self, stream: S, source: Source)
     where
         S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Source { address, extensions, accepted, peer } = source;
+        let pending = PendingTunnel::default();
+        self.serve_requests(stream, &source, &pending).await;
+        if let Some(opened) = pending.take() {
+            // Most connections have none, and its future would make that of every connection larger.
+            Box::pin(self.serve_tunnel::<S>(opened, source)).await;
+        }
+    }
+
+    async fn serve_requests<S>(&self, stream: S, source: &Source, pending: &PendingTunnel)
+    where
+        S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let peer = source.permit.peer();
         let activity = Arc::new(Activity::new(&self.options, peer.is_proxy()));
         let _registration = self.open.register(&activity);
         let executor = CallExecutor { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) };
-        let http = self.options.http(executor);
         let io = TokioIo::new(MeteredStream { stream, activity: Arc::clone(&activity) });
-        let service = ConnectionService {
+        let client = Client::OfConnection {
+            address: source.address,
+            proxies: self.options.trusted_proxies.clone(),
+            pending: pending.clone(),
+        };
+        let service = self.connection_service(client, source.extensions.clone(), &activity, peer);
+        let service = service_fn(move |request| service.call(request));
+        let http = self.options.http(executor);
+        let connection = pin!(http.serve_connection_with_upgrades(io, service));
+        let watched = Watched {
+            activity: &activity,
+            peer,
+            accepted: source.accepted,
+            shut_down: UpgradeableConnection::graceful_shutdown,
+        };
+        self.watch(connection, watched).await;
+    }
+
+    fn connection_service(
+        &self,
+        client: Client,
+        extensions: Extensions,
+        activity: &Arc<Activity>,
+        peer: &Arc<Peer>,
+    ) -> ConnectionService {
+        ConnectionService {
             app: self.service.clone(),
             drain: self.drain.clone(),
-            proxies: self.options.trusted_proxies.clone(),
-            address,
+            client,
             extensions,
-            activity: Arc::clone(&activity),
+            activity: Arc::clone(activity),
             peer: Arc::clone(peer),
-        };
-        let service = service_fn(move |request| service.call(request));
-        let connection = pin!(http.serve_connection(io, service));
-        self.watch(connection, &activity, peer, accepted).await;
+        }
     }
 
     /// Drives `connection` until it ends or has to be closed. It is longer than the limit, because one
     /// `select!` has every event of a connection.
-    async fn watch<C: GracefulConnection<Error: Display>>(
-        &self,
-        mut connection: Pin<&mut C>,
-        activity: &Activity,
-        peer: &Peer,
-        accepted: Instant,
-    ) {
+    async fn watch<C, E>(&self, mut connection: Pin<&mut C>, watched: Watched<'_, C>)
+    where
+        C: Future<Output = Result<(), E>>,
+        E: Display,
+    {
+        let Watched { activity, peer, accepted, shut_down } = watched;
+        let go_away = |connection: Pin<&mut C>| {
+            activity.go_away();
+            shut_down(connection);
+        };
         let mut turn = YieldOnce::default();
         let (mut closing, mut draining) = (false, false);
-        let mut idle = IdleWatch::new(accepted, &self.options);
+        let mut idle = IdleWatch::new(accepted, peer.requests(), &self.options);
         let mut stalls = StallWatch::new(&self.options);
         let mut drain = DrainWatch::new();
         let mut close_at = None;
@@ -192,7 +225,7 @@ impl ConnectionContext {
                 },
                 () = self.draining.cancelled(), if !draining => {
                     (closing, draining) = (true, true);
-                    connection.as_mut().graceful_shutdown();
+                    go_away(connection.as_mut());
                     drain.ticks.reset();
                 }
                 _ = drain.ticks.tick(), if draining => if drain.check(activity, peer.requests()) {
@@ -201,7 +234,7 @@ impl ConnectionContext {
                 () = peer.close.cancelled(), if close_at.is_none() => {
                     close_at = Some(Instant::now() + CLOSE_TIMEOUT);
                     closing = true;
-                    connection.as_mut().graceful_shutdown();
+                    go_away(connection.as_mut());
                 }
                 () = sleep_until(close_at.unwrap_or(accepted)), if close_at.is_some() => {
                     return activity.reset_on_close();
@@ -211,7 +244,7 @@ impl ConnectionContext {
                     Verdict::NoHttp => return,
                     Verdict::Idle => {
                         closing = true;
-                        connection.as_mut().graceful_shutdown();
+                        go_away(connection.as_mut());
                     }
                 },
             }
@@ -220,13 +253,23 @@ impl ConnectionContext {
 }
 
 /// The other side of a connection.
-struct Source<'a> {
+struct Source {
     /// The address of the peer, or of the client that its PROXY header names.
     address: IpAddr,
     /// Extensions that every request gets: addresses and certificates of the peer.
     extensions: Extensions,
     accepted: Instant,
-    peer: &'a Arc<Peer>,
+    permit: ConnectionPermit,
+}
+
+/// A connection that is watched.
+struct Watched<'a, C> {
+    activity: &'a Activity,
+    peer: &'a Peer,
+    /// Begin of the connection.
+    accepted: Instant,
+    /// Asks the connection to finish its calls and to close.
+    shut_down: fn(Pin<&mut C>),
 }
 
 /// Runs the tasks of a connection where the drain finds them and where a call can be ended.
@@ -244,36 +287,5 @@ where
     fn execute(&self, future: F) {
         // HTTP/2 spawns the task of a call right after it has passed the request to the service.
         self.calls.set_task(self.tasks.spawn(future).abort_handle());
-    }
-}
-
-/// Counts the calls of a connection, and passes them to the application.
-struct ConnectionService {
-    app: AppService,
-    drain: BodyDrain,
-    proxies: TrustedProxies,
-    address: IpAddr,
-    extensions: Extensions,
-    activity: Arc<Activity>,
-    peer: Arc<Peer>,
-}
-
-impl ConnectionService {
-    fn call(
-        &self,
-        mut request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<ResponseBody<Body>>, Infallible>> + use<> {
-        let client = ClientAddress(self.proxies.client(self.address, request.headers()));
-        request.extensions_mut().extend(self.extensions.clone());
-        request.extensions_mut().insert(client);
-        let open = self.peer.open_call(&mut request);
-        let progress = self.activity.calls.begin(Arc::clone(open.account()));
-        // The application is always ready, and waiting for that would make the future of every call larger.
-        let response = self.app.clone().call(self.drain.wrap(request));
-        async move {
-            let mut response = response.await?;
-            let termination = response.extensions_mut().remove();
-            Ok(response.map(|body| ResponseBody::new(body, open, progress, termination)))
-        }
     }
 }

@@ -284,7 +284,7 @@ async fn a_websocket_on_a_methods_path_is_not_implemented() {
         );
         let response = crate::wire::exchange(server.addr, head.as_bytes(), "gRPC-Web\n").await.unwrap();
         assert!(response.starts_with("HTTP/1.1 501 "), "{response}");
-        assert!(response.contains("this server does not speak WebSocket"), "{response}");
+        assert!(response.contains("without the subprotocol h2ts"), "{response}");
         server.stopped().await;
     }
 }

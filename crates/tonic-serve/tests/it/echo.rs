@@ -83,6 +83,10 @@ async fn answer(request: &Request<String>) -> Result<String, Status> {
             Ok(format!("{} {certificates}", request.remote_addr().unwrap()))
         }
         "client" => Ok(request.extensions().get::<ClientAddress>().unwrap().0.to_string()),
+        "headers" => {
+            let value = |name| request.metadata().get(name).map_or("-", |value| value.to_str().unwrap());
+            Ok(["cookie", "origin", "sec-fetch-site", "x-forwarded-for", "x-real-ip"].map(value).join(" "))
+        }
         "binary" => {
             let values = request.metadata().get_all_bin("x-data-bin").iter();
             Ok(values
@@ -101,6 +105,7 @@ fn with_metadata<T>(message: T) -> Response<T> {
     metadata.append("grpc-status", "13".parse().unwrap());
     let mut response = Response::new(message);
     response.metadata_mut().insert("x-before", "head".parse().unwrap());
+    response.metadata_mut().insert("set-cookie", "a=b".parse().unwrap());
     response.extensions_mut().insert(TrailingMetadata(metadata));
     response
 }

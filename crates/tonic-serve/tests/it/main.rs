@@ -16,6 +16,8 @@ mod proxy;
 mod raw;
 mod shutdown;
 mod slow;
+mod socket;
+mod sockets;
 mod stalls;
 mod support;
 mod tls;

@@ -13,6 +13,7 @@ use tokio_rustls::server::TlsStream;
 use super::open_calls::OpenCalls;
 use crate::options::ServeOptions;
 use crate::proxy::Rewind;
+use crate::websocket::{CloseCode, WebSocket};
 
 /// Length of the first bytes of HTTP/2, `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`, which tell the version.
 const PREFACE_LEN: usize = 24;
@@ -28,6 +29,8 @@ pub(super) struct Activity {
     has_written: AtomicBool,
     /// The connection ends with a reset.
     resets: AtomicBool,
+    /// The server ends the connection in good order.
+    goes_away: AtomicBool,
     pub(super) calls: Arc<OpenCalls>,
 }
 
@@ -39,6 +42,7 @@ impl Activity {
             is_blocked: AtomicBool::new(false),
             has_written: AtomicBool::new(false),
             resets: AtomicBool::new(false),
+            goes_away: AtomicBool::new(false),
             calls: Arc::new(OpenCalls::new(options, is_proxy)),
         }
     }
@@ -57,6 +61,11 @@ impl Activity {
     /// as long as the client likes.
     pub(super) fn reset_on_close(&self) {
         self.resets.store(true, Ordering::Relaxed);
+    }
+
+    /// Lets a WebSocket end with the code for a server that goes away.
+    pub(super) fn go_away(&self) {
+        self.goes_away.store(true, Ordering::Relaxed);
     }
 
     /// Whether the socket has taken nothing since the last call of this although there was something to write.
@@ -79,6 +88,25 @@ impl Activity {
 /// A stream over a TCP socket.
 pub(super) trait Socket {
     fn socket(&self) -> &TcpStream;
+
+    /// The server ends the connection: called before its shutdown.
+    fn go_away(&mut self) {}
+}
+
+impl<S: Socket> Socket for MeteredStream<S> {
+    fn socket(&self) -> &TcpStream {
+        self.stream.socket()
+    }
+}
+
+impl<S: Socket> Socket for WebSocket<S> {
+    fn socket(&self) -> &TcpStream {
+        self.get_ref().socket()
+    }
+
+    fn go_away(&mut self) {
+        self.set_close_code(CloseCode::GOING_AWAY);
+    }
 }
 
 impl Socket for Rewind {
@@ -143,6 +171,9 @@ impl<S: Socket + AsyncWrite + Unpin> AsyncWrite for MeteredStream<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.activity.goes_away.load(Ordering::Relaxed) {
+            self.stream.go_away();
+        }
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 

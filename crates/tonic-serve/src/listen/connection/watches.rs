@@ -85,13 +85,13 @@ pub(super) enum Verdict {
 }
 
 impl IdleWatch {
-    /// For a connection that was accepted at `accepted`.
-    pub(super) fn new(accepted: Instant, options: &ServeOptions) -> Self {
+    /// For a connection that was accepted at `accepted`, after `requests` that are not its own.
+    pub(super) fn new(accepted: Instant, requests: usize, options: &ServeOptions) -> Self {
         Self {
             next: accepted + options.handshake_timeout,
             idle_timeout: options.idle_timeout,
             is_first: true,
-            requests: 0,
+            requests,
         }
     }
 

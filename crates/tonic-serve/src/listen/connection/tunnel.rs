@@ -1,0 +1,86 @@
+//! A connection after a request has opened a socket: HTTP/2 inside its WebSocket, with the watches and limits of a connection.
+//!
+//! It runs in the task of the connection, which holds its permit until the end.
+
+use std::mem::take;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use futures_util::FutureExt as _;
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::{Connection, upgrade};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::Instant;
+
+use super::activity::{Activity, MeteredStream, Socket};
+use super::service::Client;
+use super::{CallExecutor, ConnectionContext, Source, Watched};
+use crate::app::InheritedHeaders;
+use crate::budget::ConnectionPermit;
+use crate::client_address::ClientAddress;
+use crate::websocket::{CloseCode, WebSocket};
+
+/// The socket that a request of a connection has opened.
+pub(super) struct OpenedTunnel {
+    pub(super) upgrade: OnUpgrade,
+    pub(super) client: ClientAddress,
+    pub(super) inherited: InheritedHeaders,
+}
+
+/// A place for it, until the connection has written the response.
+#[derive(Clone, Default)]
+pub(super) struct PendingTunnel(Arc<Mutex<Option<OpenedTunnel>>>);
+
+impl PendingTunnel {
+    pub(super) fn set(&self, opened: OpenedTunnel) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
+    }
+
+    pub(super) fn take(&self) -> Option<OpenedTunnel> {
+        take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ConnectionContext {
+    /// Serves HTTP/2 in the socket of a connection that served HTTP/1.1 over `S`.
+    pub(super) async fn serve_tunnel<S>(&self, opened: OpenedTunnel, source: Source)
+    where
+        S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let OpenedTunnel { upgrade, client, inherited } = opened;
+        // The connection has ended already, in the switch or before it.
+        let Ok(upgraded) = upgrade.await else { return };
+        let Ok(parts) = upgrade::downcast::<TokioIo<MeteredStream<S>>>(upgraded) else { return };
+        let mut stream = WebSocket::new(parts.io.into_inner(), parts.read_buf);
+        let Some(permit) = permit_for(source.permit, client) else {
+            stream.set_close_code(CloseCode::POLICY);
+            // Nothing waits for a client that has no permit.
+            pin!(stream.shutdown()).now_or_never();
+            return;
+        };
+        let peer = permit.peer();
+        let activity = Arc::new(Activity::new(&self.options, peer.is_proxy()));
+        let _registration = self.open.register(&activity);
+        let executor = CallExecutor { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) };
+        let io = TokioIo::new(MeteredStream { stream, activity: Arc::clone(&activity) });
+        let client = Client::OfSocket { address: client, inherited };
+        let service = self.connection_service(client, source.extensions, &activity, peer);
+        let service = service_fn(move |request| service.call(request));
+        let http = self.options.http(executor).http2_only();
+        let connection = pin!(http.serve_connection(io, service));
+        let watched = Watched {
+            activity: &activity,
+            peer,
+            accepted: Instant::now(),
+            shut_down: Connection::graceful_shutdown,
+        };
+        self.watch(connection, watched).await;
+    }
+}
+
+/// A socket belongs to one client, also on a proxy's connection, which otherwise carries many. `None` when a limit refuses it.
+fn permit_for(permit: ConnectionPermit, client: ClientAddress) -> Option<ConnectionPermit> {
+    if permit.peer().is_proxy() { permit.pass_to(client.0) } else { Some(permit) }
+}
