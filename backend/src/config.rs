@@ -64,7 +64,7 @@ pub struct Config {
     #[arg(long = "cors-origin", env = "CHINWAG_CORS_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub cors_origins: Vec<Origin>,
 
-    /// Host names, CORS headers and trusted proxies.
+    /// Host names, CORS headers, trusted proxies and sockets.
     #[command(flatten)]
     pub web: WebConfig,
 
@@ -152,6 +152,7 @@ impl Config {
         self.client_limits.apply(&mut options);
         options.tls = self.tls()?;
         options.trusted_proxies = self.web.trusted_proxies.iter().copied().collect();
+        options.web_sockets = self.web.web_sockets.unwrap_or(options.web_sockets);
         Ok(options)
     }
 

@@ -1,10 +1,10 @@
-//! Host names, CORS headers and trusted proxies.
+//! Host names, CORS headers, trusted proxies and sockets.
 
 use clap::Args;
 use http::HeaderName;
 use tonic_serve::{HostName, Network};
 
-/// Host names, CORS headers and trusted proxies.
+/// Host names, CORS headers, trusted proxies and sockets.
 #[derive(Args, Clone, Debug, Default)]
 pub struct WebConfig {
     /// A host name that people use for this server, such as chat.example; repeatable (in the environment:
@@ -29,6 +29,11 @@ pub struct WebConfig {
     /// from these addresses only
     #[arg(long = "trusted-proxy", env = "CHINWAG_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
+
+    /// Whether pages may open sockets: HTTP/2 in a WebSocket, for calls that fetch cannot carry
+    /// [default: true]
+    #[arg(long, env = "CHINWAG_WEB_SOCKETS", value_name = "BOOL", default_missing_value = "true", num_args = 0..=1, require_equals = true)]
+    pub web_sockets: Option<bool>,
 }
 
 /// HTTP allows `*` as a name; browsers do not treat it as a wildcard when cookies are allowed.

@@ -3,7 +3,8 @@
 //!
 //! It must not know the content of a case.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,7 +26,7 @@ use tokio::task::JoinHandle;
 
 use crate::pb::client_compat_response::Result as Outcome;
 use crate::pb::{ClientCompatRequest, ClientCompatResponse, ClientErrorResult};
-use crate::pipe;
+use crate::{pipe, tunnel};
 
 /// Cases that wait for a worker. When the queue is full, the suite waits.
 const WAITING_CASES: usize = 16;
@@ -64,7 +65,7 @@ async fn serve(folder: &Path) -> Result<()> {
     let bridge = Arc::new(Bridge { cases: waiting.into(), answers, open: Mutex::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;
     let page = format!("http://{}/", listener.local_addr()?);
-    tokio::spawn(axum::serve(listener, routes(folder)?.with_state(Arc::clone(&bridge))).into_future());
+    tokio::spawn(axum::serve(listener, routes(folder, &bridge)?.with_state(Arc::clone(&bridge))).into_future());
 
     let log = folder.join("browser.log");
     let mut chromium = Chromium::start(Path::new(&browser), &FLAGS, &page, Some(&log))?;
@@ -124,19 +125,20 @@ async fn interrupted() -> anyhow::Error {
 struct Bridge {
     cases: tokio::sync::Mutex<mpsc::Receiver<ClientCompatRequest>>,
     answers: mpsc::Sender<ClientCompatResponse>,
-    /// Names of the cases without a result that the page has; `None` before its first question.
-    open: Mutex<Option<HashSet<String>>>,
+    /// The cases without a result that the page has: names, and addresses of servers on this machine. `None` before its first
+    /// question.
+    open: Mutex<Option<HashMap<String, Option<SocketAddr>>>>,
 }
 
 impl Bridge {
-    fn open<T>(&self, change: impl FnOnce(&mut HashSet<String>) -> T) -> T {
+    fn open<T>(&self, change: impl FnOnce(&mut HashMap<String, Option<SocketAddr>>) -> T) -> T {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         change(open.get_or_insert_default())
     }
 
     /// Passes `answer` to the suite, unless the case has a result: a second one would end the whole run.
     async fn answer(&self, answer: ClientCompatResponse) {
-        if self.open(|open| open.remove(&answer.test_name)) {
+        if self.open(|open| open.remove(&answer.test_name)).is_some() {
             // The receiver is dropped at the end of the run.
             self.answers.send(answer).await.ok();
         }
@@ -145,7 +147,8 @@ impl Bridge {
     /// Waits for the next case; `None` when there are no more.
     async fn next(self: &Arc<Self>) -> Option<ClientCompatRequest> {
         let case = self.cases.lock().await.recv().await?;
-        self.open(|open| open.insert(case.test_name.clone()));
+        let server = u16::try_from(case.port).ok().and_then(|port| tunnel::address(&case.host, port));
+        self.open(|open| open.insert(case.test_name.clone(), server));
         let (bridge, test_name) = (Arc::clone(self), case.test_name.clone());
         tokio::spawn(async move {
             tokio::time::sleep(WORKER_TIMEOUT).await;
@@ -166,10 +169,15 @@ async fn never_started(bridge: &Bridge) {
     }
 }
 
-fn routes(folder: &Path) -> Result<Router<Arc<Bridge>>> {
+fn routes(folder: &Path, bridge: &Arc<Bridge>) -> Result<Router<Arc<Bridge>>> {
     let program = folder.join("conformance-page.js");
     ensure!(program.is_file(), "{} is missing", program.display());
-    let routes = Router::new().route("/", get(async || Html(PAGE))).route("/next", post(next));
+    let bridge = Arc::clone(bridge);
+    let is_allowed = move |server| bridge.open(|open| open.values().any(|named| *named == Some(server)));
+    let routes = Router::new()
+        .route("/", get(async || Html(PAGE)))
+        .route("/next", post(next))
+        .route("/tunnel/{host}/{port}", tunnel::route(is_allowed));
     with_files(routes, folder, "")
 }
 

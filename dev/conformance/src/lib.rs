@@ -26,6 +26,8 @@ mod pipe;
 pub mod server;
 #[cfg(all(suite, unix))]
 mod service;
+#[cfg(unix)]
+pub mod tunnel;
 
 /// The error message of programs that were built without the suite's contracts.
 pub const NOT_BUILT: &str = "this was built without the conformance suite: run `cargo xtask conformance`";

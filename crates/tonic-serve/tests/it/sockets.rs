@@ -3,32 +3,16 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use h2::client::{SendRequest, handshake};
+use h2::client::handshake;
 use http::Request;
 use tokio::net::TcpStream;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tonic_serve::{AllowedHosts, App, CorsOptions};
 
 use crate::echo::{self, BIDI, CLIENT_STREAM, SERVER_STREAM, UNARY};
-use crate::socket::{Closed, bytes, open, refusal};
+use crate::socket::{bytes, open, refusal};
 use crate::support::{PATIENCE, Server};
 use crate::wire::{Answer, Way, call, send, send_over};
-
-/// A client of one socket.
-pub(crate) struct Client {
-    pub(crate) requests: SendRequest<Bytes>,
-    pub(crate) connection: JoinHandle<Result<(), h2::Error>>,
-    pub(crate) closed: Closed,
-}
-
-impl Client {
-    pub(crate) async fn open(addr: SocketAddr) -> Self {
-        let (io, closed) = bytes(open(addr, &[]).await);
-        let (requests, connection) = handshake(io).await.unwrap();
-        Self { requests, connection: tokio::spawn(connection), closed }
-    }
-}
 
 /// Makes a call in a new socket.
 async fn call_in_socket(addr: SocketAddr, headers: &[(&str, &str)], path: &str, texts: &[&str]) -> Answer {
@@ -66,9 +50,11 @@ async fn all_four_kinds_of_calls_work_in_a_socket() {
 #[tokio::test]
 async fn both_sides_of_a_stream_go_on_in_turn() {
     let server = Server::start(|_| {}).await;
-    let mut client = Client::open(server.addr).await;
+    let (io, _closed) = bytes(open(server.addr, &[]).await);
+    let (mut requests, connection) = handshake(io).await.unwrap();
+    tokio::spawn(connection);
     let head = Request::post(format!("http://test{BIDI}")).header("content-type", "application/grpc");
-    let (response, mut sending) = client.requests.send_request(head.body(()).unwrap(), false).unwrap();
+    let (response, mut sending) = requests.send_request(head.body(()).unwrap(), false).unwrap();
     let mut body = timeout(PATIENCE, response).await.unwrap().unwrap().into_body();
     for text in ["one", "two", "three"] {
         sending.send_data(echo::request(&[text]).into(), false).unwrap();

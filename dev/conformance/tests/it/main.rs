@@ -8,3 +8,5 @@ mod client;
 mod not_built;
 #[cfg(all(suite, unix))]
 mod server;
+#[cfg(unix)]
+mod tunnel;
