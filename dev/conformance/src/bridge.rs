@@ -65,7 +65,9 @@ async fn serve(folder: &Path) -> Result<()> {
     let bridge = Arc::new(Bridge { cases: waiting.into(), answers, open: Mutex::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;
     let page = format!("http://{}/", listener.local_addr()?);
-    tokio::spawn(axum::serve(listener, routes(folder, &bridge)?.with_state(Arc::clone(&bridge))).into_future());
+    tokio::spawn(
+        axum::serve(listener, routes(folder, &bridge)?.with_state(Arc::clone(&bridge))).into_future(),
+    );
 
     let log = folder.join("browser.log");
     let mut chromium = Chromium::start(Path::new(&browser), &FLAGS, &page, Some(&log))?;

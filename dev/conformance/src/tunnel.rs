@@ -61,7 +61,8 @@ fn open(address: SocketAddr, mut request: Request) -> Response {
             let upgraded = upgrade.await.map_err(io::Error::other)?;
             let server = TcpStream::connect(address).await?;
             server.set_nodelay(true)?;
-            relay(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await, server).await
+            relay(WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, None).await, server)
+                .await
         };
         // The page sees the end, and the suite judges the case.
         relayed.await.ok();

@@ -95,18 +95,18 @@ impl Raw {
     /// Opens a WebSocket.
     pub(crate) async fn open(addr: SocketAddr) -> Self {
         let mut raw = Self(TcpStream::connect(addr).await.unwrap());
-        let head = raw.handshake("").await;
+        let head = raw.handshake(b"").await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         raw
     }
 
-    /// Sends a handshake with more header lines, and returns the head of the response.
-    pub(crate) async fn handshake(&mut self, lines: &str) -> String {
+    /// Sends a handshake and `more` bytes at once, and returns the head of the response.
+    pub(crate) async fn handshake(&mut self, more: &[u8]) -> String {
         let head = format!(
             "GET / HTTP/1.1\r\nhost: test\r\nconnection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-key: \
-             dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\nsec-websocket-protocol: {PROTOCOL}\r\n{lines}\r\n"
+             dGhlIHNhbXBsZSBub25jZQ==\r\nsec-websocket-version: 13\r\nsec-websocket-protocol: {PROTOCOL}\r\n\r\n"
         );
-        self.0.write_all(head.as_bytes()).await.unwrap();
+        self.send(&[head.as_bytes(), more].concat()).await;
         let mut read = Vec::new();
         while !read.ends_with(b"\r\n\r\n") {
             read.push(timeout(PATIENCE, self.0.read_u8()).await.expect("no response in time").unwrap());

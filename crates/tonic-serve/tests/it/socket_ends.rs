@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::raw;
@@ -140,6 +141,24 @@ async fn violations_are_answered_with_their_code() {
         peer.send(&sent).await;
         assert_eq!(peer.close_code().await, Some(code), "{sent:?}");
     }
+}
+
+#[tokio::test]
+async fn bytes_right_after_the_handshake_are_not_lost() {
+    let server = Server::start(|_| {}).await;
+    let mut peer = Raw(TcpStream::connect(server.addr).await.unwrap());
+    let early = frame(BINARY, &[raw::PREFACE, &raw::frame(raw::SETTINGS, 0, 0, &[])].concat());
+    let ping = frame(WS_PING, b"early");
+    assert!(peer.handshake(&[early, ping].concat()).await.starts_with("HTTP/1.1 101 "));
+    let answered = async {
+        while let Some((opcode, payload)) = peer.frame().await {
+            if opcode == 0xa {
+                return payload;
+            }
+        }
+        Vec::new()
+    };
+    assert_eq!(timeout(PATIENCE, answered).await.expect("no pong in time"), b"early");
 }
 
 #[tokio::test]

@@ -23,6 +23,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 use tonic_serve::{ClientCertificates, Tls, TlsError};
 
 use crate::echo::{UNARY, request};
+use crate::socket::{bytes, open_over};
 use crate::support::{ENDLESS, PATIENCE, SILENT, Server, closed, eventually};
 use crate::wire::{Answer, Way, call, send_over};
 
@@ -118,6 +119,22 @@ async fn both_http_versions_are_negotiated() {
     let browser = connect(&server, &pair, None, &["h2", "http/1.1"]).await.unwrap();
     assert_eq!(browser.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     drop(browser);
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn a_socket_works_in_tls_with_the_certificate_of_its_client() {
+    let pair = self_signed();
+    let (authority, client) = authority_and_client();
+    let offering = tls(&pair).verify_clients(authority.as_bytes(), ClientCertificates::Required).unwrap();
+    let server = Server::start(|options| options.tls = Some(offering)).await;
+    let stream = connect(&server, &pair, Some(&client), &["http/1.1"]).await.unwrap();
+    let peer = stream.get_ref().0.local_addr().unwrap();
+
+    let (io, _closed) = bytes(open_over(stream, &[]).await.unwrap().0);
+    let answer = send_over(io, Way::Native, call(Way::Native, UNARY, &request(&["caller"]))).await;
+
+    assert_eq!((answer.code(), &answer.messages[..]), ("0", &[format!("{peer} 1")][..]));
     server.stopped().await;
 }
 

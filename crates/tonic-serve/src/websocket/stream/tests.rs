@@ -19,13 +19,16 @@ async fn pair(size: usize) -> (WebSocket<DuplexStream>, WebSocketStream<DuplexSt
 /// What the client receives until the end, and the code of the Close frame.
 async fn received(mut client: WebSocketStream<DuplexStream>) -> (Vec<u8>, Option<u16>) {
     let (mut bytes, mut code) = (Vec::new(), None);
-    while let Some(Ok(message)) = client.next().await {
-        match message {
-            Message::Binary(payload) => bytes.extend_from_slice(&payload),
-            Message::Close(frame) => code = frame.map(|frame| frame.code.into()),
-            _ => {}
+    let receiving = async {
+        while let Some(Ok(message)) = client.next().await {
+            match message {
+                Message::Binary(payload) => bytes.extend_from_slice(&payload),
+                Message::Close(frame) => code = frame.map(|frame| frame.code.into()),
+                _ => {}
+            }
         }
-    }
+    };
+    tokio::time::timeout(Duration::from_secs(10), receiving).await.expect("no end in time");
     (bytes, code)
 }
 
