@@ -28,41 +28,55 @@ pub(crate) struct InheritedHeaders {
     headers: Vec<(HeaderName, HeaderValue)>,
 }
 
+/// The answer to a handshake.
+#[derive(Debug)]
+pub(crate) struct HandshakeAnswer {
+    /// 101, or a refusal.
+    pub(crate) response: Response<Body>,
+    /// What the calls inside inherit. `None` with a refusal.
+    pub(crate) inherited: Option<InheritedHeaders>,
+}
+
+impl From<Response<Body>> for HandshakeAnswer {
+    fn from(refusal: Response<Body>) -> Self {
+        Self { response: refusal, inherited: None }
+    }
+}
+
 impl AppService {
-    /// The response to a request that opens a socket, and what its calls inherit if it is 101. `None` for other requests.
-    pub(crate) fn open_socket<B: HttpBody>(
-        &self,
-        request: &Request<B>,
-    ) -> Option<Result<(Response<Body>, InheritedHeaders), Response<Body>>> {
+    /// The answer to a request that opens a socket. `None` for other requests.
+    pub(crate) fn open_socket<B: HttpBody>(&self, request: &Request<B>) -> Option<HandshakeAnswer> {
         let headers = request.headers();
         if !self.checks.web_sockets || !is_websocket(headers) || !offers(headers, PROTOCOL) {
             return None;
         }
-        Some(self.accept_socket(request).map_err(|mut refusal| {
-            tracing::debug!(http.status = refusal.status().as_u16(), "refused to open a socket");
-            CommonHeaders::new(request, self.checks.tls).add_to(&mut refusal);
-            refusal
-        }))
+        let mut answer = self.judge_handshake(request);
+        if answer.inherited.is_none() {
+            tracing::debug!(http.status = answer.response.status().as_u16(), "refused to open a socket");
+            CommonHeaders::new(request, self.checks.tls).add_to(&mut answer.response);
+        }
+        Some(answer)
     }
 
-    fn accept_socket<B: HttpBody>(
-        &self,
-        request: &Request<B>,
-    ) -> Result<(Response<Body>, InheritedHeaders), Response<Body>> {
+    fn judge_handshake<B: HttpBody>(&self, request: &Request<B>) -> HandshakeAnswer {
         if let Some(refusal) = self.checks.refuse_host(request) {
-            return Err(refusal);
+            return refusal.into();
         }
         if !request.body().is_end_stream() {
-            return Err(plain_text(StatusCode::BAD_REQUEST, "a WebSocket is opened without a body\n"));
+            return plain_text(StatusCode::BAD_REQUEST, "a WebSocket is opened without a body\n").into();
         }
-        let handshake = Handshake::parse(request).map_err(|error| error.response())?;
+        let handshake = match Handshake::parse(request) {
+            Ok(handshake) => handshake,
+            Err(error) => return error.response().into(),
+        };
         if request.extensions().get::<Arc<CallAccount>>().is_some_and(|account| account.is_refused()) {
-            return Err(too_many_requests());
+            return too_many_requests().into();
         }
         let Some(rights) = socket_rights(request, &self.checks.hosts, &self.checks.cors) else {
-            return Err(plain_text(StatusCode::FORBIDDEN, format!("{FOREIGN_PAGE}\n")));
+            return plain_text(StatusCode::FORBIDDEN, format!("{FOREIGN_PAGE}\n")).into();
         };
-        Ok((handshake.response(PROTOCOL), InheritedHeaders::new(request, rights)))
+        let inherited = Some(InheritedHeaders::new(request, rights));
+        HandshakeAnswer { response: handshake.response(PROTOCOL), inherited }
     }
 }
 

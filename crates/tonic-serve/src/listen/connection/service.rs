@@ -78,14 +78,11 @@ impl ConnectionService {
         if let Client::OfConnection { pending, .. } = &self.client {
             // The application must not take the connection over: it would leave the limits.
             let upgrade = request.extensions_mut().remove::<OnUpgrade>();
-            if let (Some(upgrade), Some(opened)) = (upgrade, self.app.open_socket(&request)) {
-                return ready(opened.map_or_else(
-                    |refusal| refusal,
-                    |(response, inherited)| {
-                        pending.set(OpenedTunnel { upgrade, client, inherited });
-                        response
-                    },
-                ));
+            if let (Some(upgrade), Some(answer)) = (upgrade, self.app.open_socket(&request)) {
+                if let Some(inherited) = answer.inherited {
+                    pending.set(OpenedTunnel { upgrade, client, inherited });
+                }
+                return ready(answer.response);
             }
         }
         // The application is always ready, and waiting for that would make the future of every call larger.
