@@ -186,6 +186,11 @@ impl PageService {
             return plain_text(StatusCode::NOT_FOUND, "no such file\n");
         }
         set_cache_control(&mut response, cache_control);
+        // A worker has the policy of its script. A service worker's has no hash in its name: the name must not change.
+        if name.ends_with(".js") && !is_hashed(name) {
+            let policy = self.policy.current().await.flatten();
+            response.headers_mut().extend(policy.map(|policy| (CONTENT_SECURITY_POLICY, policy)));
+        }
         response
     }
 

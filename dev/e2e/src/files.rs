@@ -8,7 +8,7 @@ use harness::checkout::{self, file_in};
 use crate::Result;
 
 /// The built page: the folder in `CHINWAG_DIST`, or `dist` in the checkout.
-pub(crate) fn dist() -> Result<PathBuf> {
+pub fn dist() -> Result<PathBuf> {
     let dist = match file_in("CHINWAG_DIST")? {
         Some(path) => path,
         None => checkout::root()?.join("dist"),

@@ -8,7 +8,9 @@ mod files;
 mod module;
 mod names;
 mod page;
+mod panics;
 mod program;
+mod service_worker;
 mod weigh;
 
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::names::{self, ShortNames};
+use crate::panics;
 
 /// Flags of wasm-opt that make the compressed module smallest. Inlining functions with one caller only up to 20
 /// instructions, and no merging of similar code, leaves more repetition for brotli: measured on the page, -Oz alone
@@ -80,9 +81,10 @@ impl Tools {
         run(self.esbuild()?.arg(entry).args(common).args(flags))?;
         let short: ShortNames = serde_json::from_slice(&fs::read(&cache)?).context("esbuild's names")?;
         fs::remove_file(&cache)?;
-        fs::write(wasm, names::shorten(&module, &short)?)?;
+        fs::write(wasm, names::shorten(&panics::without_texts(&module)?, &short)?)?;
         for part in parts {
-            fs::write(part, names::shorten(&fs::read(part)?, &short)?)?;
+            let module = panics::without_texts(&fs::read(part)?)?;
+            fs::write(part, names::shorten(&module, &short)?)?;
             self.optimize(part)?;
         }
         self.optimize(wasm)

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use crate::compress::{compress, with_suffix};
 use crate::files::{files, has_extension, named_by_content};
 use crate::module::Tools;
-use crate::program;
+use crate::{program, service_worker};
 
 /// File types that are worth compressing.
 const COMPRESSED: [&str; 7] = ["html", "js", "mjs", "css", "wasm", "svg", "webmanifest"];
@@ -53,7 +53,11 @@ pub(crate) fn pack(index: &Path, compiled: &Path, dist: &Path, tools: &Tools) ->
         program.module, program.script
     );
     html = replaced(&html, &of_kind("rust").collect::<Vec<_>>(), &loads);
-    fs::write(new.join("index.html"), without_indentation(&html))?;
+    let html = without_indentation(&html);
+    fs::write(new.join("index.html"), &html)?;
+    if tools.can_bundle() {
+        service_worker::fill(&new, &html, &program.script, tools)?;
+    }
 
     for file in files(&new)?.iter().filter(|file| has_extension(file, &COMPRESSED)) {
         compress(file)?;

@@ -50,6 +50,8 @@ pub enum Effect {
     Store(Vec<StorageChange>),
     /// Read the outbox from the browser's storage.
     LoadOutbox,
+    /// Remove the copy of the chat from the browser's database.
+    ForgetKept,
     /// Take a step after this time, because the page changes with time. Replaces the earlier one.
     WakeAfter(Duration),
     /// Tell the rest of the page who is signed in.

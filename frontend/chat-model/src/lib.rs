@@ -7,6 +7,7 @@ pub mod connection;
 pub mod effect;
 pub mod face;
 pub mod history;
+pub mod kept;
 pub mod length;
 pub mod list;
 pub mod message;

@@ -61,4 +61,23 @@ impl Message {
             body,
         }
     }
+
+    /// The event of the message, without its room. An event of an unknown kind stays one.
+    pub(crate) fn to_event(&self) -> pb::Event {
+        let body = match &self.body {
+            Body::Text(text) => {
+                Some(event::Body::MessagePosted(pb::MessagePosted { text: text.to_string() }))
+            }
+            Body::Created => Some(event::Body::RoomCreated(pb::RoomCreated::default())),
+            Body::Unknown => None,
+        };
+        pb::Event {
+            seq: self.seq,
+            created_at_ms: self.at_ms,
+            author: Some(pb::User { id: self.author.id.clone(), name: self.author.name.clone() }),
+            operation_id: self.operation_id.map(|id| id.as_bytes().to_vec().into()).unwrap_or_default(),
+            body,
+            ..pb::Event::default()
+        }
+    }
 }

@@ -4,6 +4,7 @@
 //! [`ChatModel::finish`] gives the effects that follow.
 
 mod network;
+mod offline;
 mod other_tabs;
 #[cfg(test)]
 mod tests;
@@ -56,8 +57,12 @@ pub struct ChatModel {
     phase: Phase,
     state: ChatState,
     user: Option<Arc<Author>>,
+    /// Whether the server has said that the user is signed in.
+    has_session: bool,
     /// Whether the rooms are known.
     is_ready: bool,
+    /// Time of the copy that is shown, in milliseconds since the Unix epoch.
+    kept_at_ms: Option<i64>,
     connection: Connection,
     loads: HistoryLoads,
     read_markers: ReadMarkers,
@@ -73,7 +78,9 @@ impl ChatModel {
             phase: Phase::Starting,
             state: ChatState::default(),
             user: None,
+            has_session: false,
             is_ready: false,
+            kept_at_ms: None,
             connection: Connection::new(online, now.page_ms),
             loads: HistoryLoads::default(),
             read_markers: ReadMarkers::default(),
@@ -130,8 +137,10 @@ impl ChatModel {
         if !changes.is_empty() {
             self.effects.insert(0, Effect::Store(changes));
         }
-        for (room_id, seq) in self.read_markers.take_due(self.state.rooms(), now.page_ms) {
-            self.effects.push(Effect::MarkRead { room_id, seq });
+        if self.has_session {
+            for (room_id, seq) in self.read_markers.take_due(self.state.rooms(), now.page_ms) {
+                self.effects.push(Effect::MarkRead { room_id, seq });
+            }
         }
         if self.connection.take_check(now.page_ms) {
             self.effects.push(Effect::CheckServer);
@@ -146,12 +155,23 @@ impl ChatModel {
 
     /// There is no session.
     pub fn no_session(&mut self, now: Now) {
+        if self.phase == Phase::SignedIn {
+            return self.end_session(true, now);
+        }
         self.phase = Phase::SignedOut { session_ended: false };
         self.connection.set_link(Link::Idle, now.page_ms);
+        self.effects.push(Effect::ForgetKept);
     }
 
     /// A user is signed in.
     pub fn sign_in(&mut self, user: pb::User, now: Now) {
+        let shows_kept = self.shows_kept_of(&user);
+        self.has_session = true;
+        if shows_kept {
+            // The stream goes on from where the copy ends.
+            self.connection.set_link(Link::Connecting, now.page_ms);
+            return self.effects.push(Effect::Subscribe);
+        }
         self.user = Some(Arc::new(Author { id: user.id.clone(), name: user.name.clone() }));
         self.replace_state(ChatState::new(&user.id, Outbox::new(&user.id)));
         self.connection.set_link(Link::Connecting, now.page_ms);
@@ -163,6 +183,7 @@ impl ChatModel {
     pub fn end_session(&mut self, session_ended: bool, now: Now) {
         if self.phase == Phase::SignedIn {
             self.leave(Phase::SignedOut { session_ended }, Link::Idle, now);
+            self.effects.push(Effect::ForgetKept);
         }
     }
 
@@ -175,6 +196,7 @@ impl ChatModel {
     fn leave(&mut self, phase: Phase, link: Link, now: Now) {
         self.phase = phase;
         self.user = None;
+        self.has_session = false;
         self.connection.set_link(link, now.page_ms);
         self.effects.push(Effect::Unsubscribe);
         self.replace_state(ChatState::default());
@@ -189,6 +211,7 @@ impl ChatModel {
         }
         self.state = state;
         self.is_ready = false;
+        self.kept_at_ms = None;
         self.loads.clear();
         self.read_markers.clear();
     }
@@ -212,6 +235,7 @@ impl ChatModel {
             }
             Some(StreamSignal::CaughtUp) => {
                 self.is_ready = true;
+                self.kept_at_ms = None;
                 self.connection.set_link(Link::Live, now.page_ms);
                 self.loads.forget_failures();
                 self.resume_outbox(now);
@@ -357,7 +381,8 @@ impl ChatModel {
     }
 
     fn send_due(&mut self, now: Now) {
-        if self.connection.can_send() && self.user.is_some() {
+        // The cookie may be another user's until the server has said whose it is.
+        if self.connection.can_send() && self.has_session {
             let due = self.state.outbox.take_due(now.wall_ms);
             if !due.is_empty() {
                 self.effects.push(Effect::ProbeStream(ECHO_TIMEOUT));
@@ -371,6 +396,7 @@ impl ChatModel {
         let next_second = self.pushback_left_ms(now).map(|left_ms| ((left_ms - 1) % 1_000 + 1) as f64);
         let strip = self.connection.changes_in_ms(now.page_ms);
         let read_marker = self.read_markers.due_in_ms(self.state.rooms(), now.page_ms);
+        let read_marker = read_marker.filter(|_| self.has_session);
         [next_second, strip, read_marker].into_iter().flatten().min_by(f64::total_cmp)
     }
 }

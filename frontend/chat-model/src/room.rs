@@ -1,5 +1,6 @@
 //! One room's log as far as it is loaded: one range of sequence numbers without gaps.
 
+mod kept;
 mod unread;
 
 use std::collections::VecDeque;
@@ -59,6 +60,8 @@ pub struct RoomLog {
     /// Whether the current stream has named the room.
     confirmed: bool,
     reader: Reader,
+    /// First and last sequence number of the messages that were given to the browser's database last.
+    kept: (u64, u64),
 }
 
 impl RoomLog {
@@ -80,6 +83,7 @@ impl RoomLog {
             active_ms: 0,
             confirmed: true,
             reader: Reader::Away,
+            kept: (0, 0),
         }
     }
 

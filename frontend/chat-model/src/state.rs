@@ -156,6 +156,20 @@ impl ChatState {
         self.settle_stored();
     }
 
+    /// Fills the state with the rooms of a copy.
+    pub(crate) fn restore(&mut self, rooms: Vec<pb::RoomState>, messages: Vec<pb::ListEventsResponse>) {
+        let rooms = rooms.iter().zip(messages);
+        self.rooms =
+            rooms.filter_map(|(room, messages)| RoomLog::from_kept(room, messages, &self.user_id)).collect();
+    }
+
+    /// The messages of these rooms that have changed since they were written into the copy.
+    pub(crate) fn take_to_keep(&mut self, ids: &[String]) -> Vec<(String, pb::ListEventsResponse)> {
+        let kept = |room: &RoomLog| ids.iter().any(|id| id == room.id());
+        let rooms = self.rooms.iter_mut().filter(|room| kept(room));
+        rooms.filter_map(|room| Some((room.id().to_owned(), room.take_to_keep()?))).collect()
+    }
+
     /// Applies a page of a room's history.
     pub fn apply_history(&mut self, room_id: &str, page: HistoryPage, answer: pb::ListEventsResponse) {
         let Some(room) = find(&mut self.rooms, room_id) else { return };

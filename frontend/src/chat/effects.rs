@@ -3,6 +3,7 @@
 
 mod cause;
 pub(super) mod identity;
+pub(super) mod kept;
 mod outbox_storage;
 mod session;
 mod stream;
@@ -63,6 +64,7 @@ pub(super) fn run(chat: Chat, effect: Effect) {
             let stored = outbox_storage::load();
             chat.act(|model, now| model.outbox_loaded(stored, now));
         }
+        Effect::ForgetKept => kept::forget(),
         Effect::WakeAfter(delay) => wake_after(chat, delay),
         Effect::ShowUser(user) => chat.show_user(user),
     }
@@ -135,6 +137,7 @@ async fn mark_read(chat: Chat, room_id: String, seq: u64) {
 async fn load_history(chat: Chat, room_id: String, page: HistoryPage) {
     let response = chat.api().list_events(page.request(&room_id)).await.ok();
     chat.act(|model, _| model.history_loaded(&room_id, page, response));
+    kept::save_later(chat);
 }
 
 // Timers

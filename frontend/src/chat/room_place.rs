@@ -21,7 +21,8 @@ pub(crate) fn RoomPlace(
     // A memo, so that the conversation is not drawn anew when the rooms become known.
     let place = Memo::new(move |_| match room_name.with(Option::is_some) {
         true => Place::Room,
-        false if chat.is_ready.get() => Place::Unknown,
+        // A room that the browser's copy lacks may exist.
+        false if chat.is_ready.get() && chat.kept_at_ms.get().is_none() => Place::Unknown,
         false => Place::Loading,
     });
     move || match place.get() {

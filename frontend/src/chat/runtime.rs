@@ -34,6 +34,8 @@ pub(super) struct Runtime {
     /// The current plan to apply frames. Timers of other plans do nothing.
     pub(super) planned: Option<u32>,
     pub(super) plans: u32,
+    /// Whether a timer will write the copy of the chat.
+    pub(super) is_save_planned: bool,
     /// The current wake timer. Others do nothing.
     pub(super) wake: u32,
 }
@@ -53,6 +55,7 @@ impl Runtime {
             tabs: SharedTabs::new(shares_with_tabs),
             planned: None,
             plans: 0,
+            is_save_planned: false,
             wake: 0,
         }
     }

@@ -49,7 +49,9 @@ fn listen(chat: Chat, session: SessionContext) {
     }
     for back in ["focus", "visibilitychange", "pageshow"] {
         let needed = move |_| {
-            if !document().hidden() {
+            if document().hidden() {
+                effects::kept::save_now(chat);
+            } else {
                 chat.act(|model, now| model.needed(now));
             }
         };

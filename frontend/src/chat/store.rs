@@ -7,6 +7,7 @@ use chat_model::{
     connection::Strip,
     effect::Effect,
     history::{HistoryPage, Loading, Side},
+    kept::ToKeep,
     model::{ChatModel, Now, Phase},
     room::RoomLog,
     rooms::RoomSummary,
@@ -34,6 +35,8 @@ pub(crate) struct Chat {
     pub(crate) rooms: RwSignal<Vec<RoomSummary>>,
     /// Whether the rooms are known.
     pub(crate) is_ready: RwSignal<bool>,
+    /// Time of the browser's copy of the chat, while that is shown, in milliseconds since the Unix epoch.
+    pub(crate) kept_at_ms: RwSignal<Option<i64>>,
     /// The connection strip.
     pub(crate) strip: RwSignal<Strip>,
     /// Changes with every change of the state.
@@ -55,6 +58,7 @@ impl Chat {
             phase: RwSignal::new(Phase::Starting),
             rooms: RwSignal::new(Vec::new()),
             is_ready: RwSignal::new(false),
+            kept_at_ms: RwSignal::new(None),
             strip: RwSignal::new(Strip::Nothing),
             version: RwSignal::new(0),
             pushback_seconds: RwSignal::new(None),
@@ -155,6 +159,11 @@ impl Chat {
         self.act(|model, now| model.retry_now(now));
     }
 
+    /// The changes that the browser's copy of the chat lacks.
+    pub(super) fn take_to_keep(self) -> Option<ToKeep> {
+        self.act_unseen(|model, now| model.take_to_keep(now))
+    }
+
     pub(super) fn set_outbox_stored(self, is_stored: bool) {
         set_if_changed(self.is_outbox_stored, is_stored);
     }
@@ -179,6 +188,7 @@ impl Chat {
                 self.rooms.set(rooms.iter().map(RoomSummary::of).collect());
             }
             set_if_changed(self.phase, model.phase());
+            set_if_changed(self.kept_at_ms, model.kept_at_ms());
             set_if_changed(self.is_ready, model.is_ready());
             set_if_changed(self.strip, model.strip(now));
             let left_ms = model.pushback_left_ms(now);

@@ -3,13 +3,18 @@
 use chat_model::connection::{Cause, Strip};
 use leptos::prelude::*;
 
-use super::store::use_chat;
-use crate::i18n::{Messages, fill, text, use_messages};
+use super::store::{Chat, use_chat};
+use crate::{
+    i18n::{Language, Messages, fill, text, use_language, use_messages},
+    intl::{self, Moment},
+    new_version::{NewVersion, check_for_new_version},
+};
 
 /// The strip, on every view. Empty while the connection works.
 #[component]
 pub(crate) fn ConnectionStrip() -> impl IntoView {
     let m = use_messages();
+    let language = use_language();
     let chat = use_chat();
     let sentence = move || {
         let m = m.get();
@@ -21,6 +26,10 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
             Strip::Failing { cause, seconds } => Some(failure(m, cause, seconds)),
         }
     };
+    let kept = move || {
+        let at_ms = chat.kept_at_ms.get().filter(|_| chat.strip.get() != Strip::Nothing)?;
+        Some(view! { " " {kept_text(m.get(), language.get(), at_ms)} })
+    };
     let can_try = Memo::new(move |_| {
         matches!(chat.strip.get(), Strip::Connecting | Strip::Offline | Strip::Failing { .. })
     });
@@ -31,10 +40,11 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
     });
     // It fails only in a document without an address.
     let reload = move |_| window().location().reload().ok();
+    check_after_interruptions(chat);
     view! {
         <div>
             <div class="chat-strip" data-shown=move || (chat.strip.get() != Strip::Nothing).then_some("")>
-                <p role="status">{sentence}</p>
+                <p role="status">{sentence} {kept}</p>
                 <Show when=move || can_try.get() fallback=|| ()>
                     <button type="button" class="chat-strip__button" on:click=move |_| chat.retry_now()>
                         {text(|m| m.try_now)}
@@ -53,8 +63,20 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
             >
                 {move || (!chat.is_outbox_stored.get()).then(|| m.get().outbox_not_stored)}
             </p>
+            <NewVersion />
         </div>
     }
+}
+
+/// Looks for a new version of the page when the connection is back.
+fn check_after_interruptions(chat: Chat) {
+    Effect::new(move |was_well: Option<bool>| {
+        let is_well = chat.strip.get() == Strip::Nothing;
+        if is_well && was_well == Some(false) {
+            check_for_new_version();
+        }
+        is_well
+    });
 }
 
 /// The reason, and the time until the next attempt.
@@ -92,6 +114,14 @@ fn reason(m: &Messages, cause: Cause) -> String {
 /// Whether a proxy's answer asks for a sign-in: a redirect, or a refusal. Proxies differ in which of them they give.
 fn is_sign_in(status: u16) -> bool {
     matches!(status, 300..=399 | 401 | 403 | 407 | 511)
+}
+
+/// The sentence that says from when the messages are.
+fn kept_text(m: &Messages, language: Language, at_ms: i64) -> String {
+    let day = |ms| intl::moment(language, Moment::DayWithYear, ms);
+    let is_today = day(at_ms) == day(intl::now_ms());
+    let moment = if is_today { Moment::Time } else { Moment::Full };
+    fill(m.kept_at, &[("time", &intl::moment(language, moment, at_ms))])
 }
 
 /// A sentence with a changing number, which screen readers leave out: they would read out every change.

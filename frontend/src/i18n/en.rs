@@ -221,6 +221,8 @@ pub(super) static MESSAGES: Messages = Messages {
     link_too_many: "Chinwag is open too many times under your name. Close other tabs or programs. What you send still arrives.",
     link_too_many_tabs: "Chinwag is open in six tabs, and this browser opens no more connections. Close one of them, or use an https address.",
     reload: "Reload",
+    kept_at: "You see what this browser kept at {time}.",
+    new_version: "A new version of Chinwag is ready.",
     today: "Today",
     yesterday: "Yesterday",
     unread_line: "New messages",

@@ -236,6 +236,8 @@ messages! {
     link_too_many,
     link_too_many_tabs,
     reload,
+    kept_at,
+    new_version,
     today,
     yesterday,
     unread_line,

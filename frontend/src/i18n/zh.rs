@@ -221,6 +221,8 @@ pub(super) static MESSAGES: Messages = Messages {
     link_too_many: "以你的名字打开的 Chinwag 过多。请关闭其他标签页或程序。你发送的消息仍会送达。",
     link_too_many_tabs: "Chinwag 已在六个标签页中打开，浏览器不再建立更多连接。请关闭其中一个，或使用 https 地址。",
     reload: "重新加载",
+    kept_at: "现在显示的是这个浏览器在 {time} 保存的内容。",
+    new_version: "Chinwag 的新版本已准备好。",
     today: "今天",
     yesterday: "昨天",
     unread_line: "新消息",

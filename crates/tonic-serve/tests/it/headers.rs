@@ -236,3 +236,23 @@ async fn a_handler_gets_joined_binary_values_separately() {
     }
     server.stopped().await;
 }
+
+#[tokio::test]
+async fn a_service_worker_is_revalidated_and_has_the_policy_of_the_page() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start_app(|_| {}, with_page(dir.path())).await;
+    fs::write(dir.path().join("service-worker.js"), "addEventListener('fetch', () => {})").unwrap();
+    let page = ask(server.addr, Way::Web, Method::GET, "/", &[]).await;
+    let policy = page.header("content-security-policy");
+    assert!(policy.contains("worker-src 'self'"), "{policy}");
+
+    let worker = ask(server.addr, Way::Web, Method::GET, "/service-worker.js", &[]).await;
+
+    assert_eq!(worker.header("cache-control"), "no-cache");
+    assert_eq!(worker.header("content-type"), "text/javascript");
+    assert_eq!(worker.header("content-security-policy"), policy);
+    // A document's script has the document's policy.
+    let script = ask(server.addr, Way::Web, Method::GET, HASHED, &[]).await;
+    assert_eq!(script.header("content-security-policy"), "");
+    server.stopped().await;
+}

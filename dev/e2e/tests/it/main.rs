@@ -15,6 +15,7 @@ mod load;
 mod looks;
 mod message_looks;
 mod network;
+mod offline;
 mod parts;
 mod reading;
 mod rooms;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ChatModel, Now, Phase};
+use super::{ChatModel, Now};
 use crate::connection::{Cause, Link};
 use crate::effect::Effect;
 
@@ -15,6 +15,10 @@ impl ChatModel {
     /// The browser reports whether there is a network. A change makes the connection doubtful.
     pub fn set_online(&mut self, online: bool, now: Now) {
         self.connection.set_online(online);
+        if online && self.waits_for_session() {
+            self.connection.set_link(Link::Starting, now.page_ms);
+            self.effects.push(Effect::FindSession);
+        }
         self.needed(now);
     }
 
@@ -25,7 +29,7 @@ impl ChatModel {
 
     /// A person needs the connection now: they came back to the page, or the machine woke up.
     pub fn needed(&mut self, now: Now) {
-        if self.phase == Phase::SignedIn {
+        if self.has_session {
             self.effects.push(Effect::WakeStream);
             self.resume_outbox(now);
         }
@@ -34,10 +38,10 @@ impl ChatModel {
     /// A person asked to connect and to send without waiting for the next attempt.
     pub fn retry_now(&mut self, now: Now) {
         self.connection.retry_now();
-        self.effects.push(match (self.phase, self.connection.link()) {
-            (Phase::Starting, _) => Effect::FindSession,
+        self.effects.push(match self.connection.link() {
+            _ if self.waits_for_session() => Effect::FindSession,
             // An attempt that runs may be on a dead connection.
-            (_, Link::Connecting) => Effect::ReconnectAfter(Duration::ZERO),
+            Link::Connecting => Effect::ReconnectAfter(Duration::ZERO),
             _ => Effect::ReconnectNow,
         });
         self.resume_outbox(now);

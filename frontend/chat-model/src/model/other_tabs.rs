@@ -43,7 +43,8 @@ impl ChatModel {
 
     /// Somebody is signed in, in another tab. The cookie is shared.
     pub fn joined_in_other_tab(&mut self) {
-        if matches!(self.phase, Phase::SignedOut { .. }) {
+        let shows_kept = self.phase == Phase::SignedIn && self.waits_for_session();
+        if shows_kept || matches!(self.phase, Phase::SignedOut { .. }) {
             self.effects.push(Effect::FindSession);
         }
     }

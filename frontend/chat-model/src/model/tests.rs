@@ -5,26 +5,26 @@ use proto::chat::v1::subscribe_response::Frame;
 use super::*;
 use crate::connection::Cause;
 
-const ROOM: &str = "general";
+pub(super) const ROOM: &str = "general";
 
-fn now(ms: i64) -> Now {
+pub(super) fn now(ms: i64) -> Now {
     Now { wall_ms: ms, page_ms: ms as f64 }
 }
 
-fn user(id: &str) -> pb::User {
+pub(super) fn user(id: &str) -> pb::User {
     pb::User { id: id.to_owned(), name: id.to_uppercase() }
 }
 
-fn frame(frame: Frame) -> pb::SubscribeResponse {
+pub(super) fn frame(frame: Frame) -> pb::SubscribeResponse {
     pb::SubscribeResponse { frame: Some(frame) }
 }
 
-fn room_state(head_seq: u64) -> pb::SubscribeResponse {
+pub(super) fn room_state(head_seq: u64) -> pb::SubscribeResponse {
     let room = pb::Room { id: ROOM.to_owned(), name: "General".to_owned(), created_at_ms: 1 };
     frame(Frame::RoomState(pb::RoomState { room: Some(room), epoch: 7, head_seq, ..Default::default() }))
 }
 
-fn event(seq: u64, author: &str, operation: u128) -> pb::SubscribeResponse {
+pub(super) fn event(seq: u64, author: &str, operation: u128) -> pb::SubscribeResponse {
     let event = pb::Event {
         room_id: ROOM.to_owned(),
         seq,
@@ -48,7 +48,7 @@ fn connected() -> ChatModel {
 }
 
 /// The effects in short.
-fn names(effects: &[Effect]) -> Vec<String> {
+pub(super) fn names(effects: &[Effect]) -> Vec<String> {
     effects
         .iter()
         .map(|effect| match effect {
@@ -65,7 +65,7 @@ fn names(effects: &[Effect]) -> Vec<String> {
         .collect()
 }
 
-fn write(model: &mut ChatModel, operation: u128, at_ms: i64) -> Vec<String> {
+pub(super) fn write(model: &mut ChatModel, operation: u128, at_ms: i64) -> Vec<String> {
     model.write(Uuid::from_u128(operation), ROOM, "text", now(at_ms));
     names(&model.finish(now(at_ms)))
 }
@@ -227,7 +227,7 @@ fn an_unauthenticated_attempt_ends_the_session() {
     let mut model = connected();
     write(&mut model, 1, 0);
     model.send_failed(Uuid::from_u128(1), &failure(Code::Unauthenticated, None), now(0));
-    assert_eq!(names(&model.finish(now(0))), ["ResumeOutboxLater", "Unsubscribe", "user None"]);
+    assert_eq!(names(&model.finish(now(0))), ["ResumeOutboxLater", "Unsubscribe", "user None", "ForgetKept"]);
     assert_eq!(model.phase(), Phase::SignedOut { session_ended: true });
 }
 
@@ -238,7 +238,7 @@ fn the_storage_follows_events_that_arrive_just_before_a_goodbye() {
     assert!(model.apply_frame(event(1, "me", 1), now(0)));
     let signed_out = pb::Goodbye { reason: pb::GoodbyeReason::SignedOut.into(), ..Default::default() };
     assert!(!model.apply_frame(frame(Frame::Goodbye(signed_out)), now(0)));
-    assert_eq!(names(&model.finish(now(0))), ["Unsubscribe", "store 1", "user None"]);
+    assert_eq!(names(&model.finish(now(0))), ["Unsubscribe", "store 1", "user None", "ForgetKept"]);
 }
 
 #[test]
@@ -255,8 +255,9 @@ fn a_hello_of_another_user_starts_their_session() {
     let hello = pb::Hello { user: Some(user("other")), ..Default::default() };
     assert!(!model.apply_frame(frame(Frame::Hello(hello)), now(0)));
     let effects = names(&model.finish(now(0)));
-    let expected = ["Unsubscribe", "user None", "LoadOutbox", "Subscribe", "user Some(\"other\")"];
-    assert_eq!(effects[..5], expected);
+    let expected =
+        ["Unsubscribe", "user None", "ForgetKept", "LoadOutbox", "Subscribe", "user Some(\"other\")"];
+    assert_eq!(effects[..6], expected);
     assert_eq!(model.state().user_id(), "other");
 }
 

@@ -12,7 +12,7 @@ use leptos::{prelude::*, task::spawn_local};
 use proto::chat::v1 as pb;
 use tonic::{Code, Status};
 
-use super::{cause::cause, stream::waiting};
+use super::{cause::cause, kept, stream::waiting};
 use crate::{api::RECONNECT_BACKOFF, chat::store::Chat};
 
 /// Time for an answer.
@@ -31,6 +31,7 @@ pub(super) fn find(chat: Chat) {
     if let Some(earlier) = earlier {
         earlier.abort();
     }
+    kept::load_later(chat);
     spawn_local(async move {
         // It is aborted when a new question replaces it.
         task.await.ok();
@@ -51,6 +52,7 @@ async fn ask(chat: Chat) {
                 Err(cause) => {
                     let delay = delays.next().unwrap_or_default().max(MIN_DELAY);
                     chat.act(|model, now| model.set_link(waiting(delay, cause, now), now));
+                    kept::load(chat);
                     tonic_web_channel::rt::sleep(delay).await;
                     chat.act(|model, now| model.set_link(Link::Starting, now));
                 }

@@ -15,7 +15,7 @@ use tonic_web_channel::{State, Subscription, SubscriptionHandle, Update};
 
 use super::{
     cause::{self, cause},
-    tabs,
+    kept, tabs,
 };
 use crate::chat::{
     runtime::Runtime,
@@ -174,6 +174,7 @@ fn apply_frames(chat: Chat, budget_ms: f64) {
         tabs::caught_up(chat);
     }
     tabs::announce_changes(chat);
+    kept::save_later(chat);
     plan_to_apply(chat);
 }
 

@@ -1,0 +1,29 @@
+// The service worker, which keeps the page for a start without a network. Browsers have none on insecure pages and in some private windows.
+
+let update = () => {};
+
+/// Registers the worker. Calls `replaced` when a worker of another version takes over.
+export function register(replaced) {
+    const { serviceWorker } = navigator;
+    if (!serviceWorker) {
+        return;
+    }
+    const own = new URL(import.meta.url).pathname;
+    serviceWorker.addEventListener("message", ({ data }) => {
+        if (data !== own) {
+            replaced();
+        }
+    });
+    serviceWorker.startMessages();
+    serviceWorker.register("/service-worker.js", { updateViaCache: "none" }).then(
+        (registration) => {
+            update = () => registration.update().catch(() => {});
+        },
+        () => {},
+    );
+}
+
+/// Asks the server for a new version.
+export function check() {
+    update();
+}
