@@ -1,6 +1,7 @@
 //! The header: the product, its pages and the menu. On a narrow page a room takes the place of product and pages.
 
 mod back_button;
+mod menu_content;
 mod pages;
 mod person_menu;
 

@@ -1,11 +1,14 @@
-//! Panics without their texts: the functions that end a program become a trap. Its stack stays in the browser's console; the sentence, and
-//! the code that formats it, are no part of the page.
+//! Panics without their texts: the functions that end a program become a trap. Its stack stays in the browser's console; the sentence, the
+//! code that formats it, and the places in the sources are no part of the page.
 
 use std::collections::HashSet;
+use std::ops::Range;
 
 use anyhow::{Context as _, Result};
 use wasm_encoder::{CodeSection, Function, Module, RawSection};
-use wasmparser::{BinaryReader, CodeSectionReader, KnownCustom, Name, Parser, Payload, TypeRef};
+use wasmparser::{
+    BinaryReader, CodeSectionReader, DataKind, KnownCustom, Name, Operator, Parser, Payload, TypeRef,
+};
 
 /// Functions of Rust's own that never return, as both of Rust's manglings write their paths: each name follows its length.
 const DIVERGING: [&str; 14] = [
@@ -25,19 +28,32 @@ const DIVERGING: [&str; 14] = [
     "5alloc5alloc18handle_alloc_error",
 ];
 
+/// Bytes of a place in a source file, and the largest numbers that one has.
+const PLACE_BYTES: usize = 16;
+const LONGEST_PATH: u32 = 400;
+const MOST_LINES: u32 = 100_000;
+const MOST_COLUMNS: u32 = 1_000;
+
 /// The module of which no function returns.
 const PANICKING: &str = "4core9panicking";
 
-/// Replaces the functions that panic by traps. A module without names stays as it is.
+/// Replaces the functions that panic by traps, and the places in sources by zeros. A module without names stays as it is.
 pub(crate) fn without_texts(module: &[u8]) -> Result<Vec<u8>> {
     let panics = panics(module)?;
+    if panics.is_empty() {
+        return Ok(module.to_vec());
+    }
+    without_places(with_traps(module, &panics)?)
+}
+
+fn with_traps(module: &[u8], panics: &HashSet<usize>) -> Result<Vec<u8>> {
     let mut out = Module::new();
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload.context("this is not a WebAssembly module")?;
         if let Payload::CodeSectionStart { range, .. } = &payload {
             let start = usize::try_from(range.start)?;
             let bytes = &module[start..usize::try_from(range.end)?];
-            out.section(&replaced(CodeSectionReader::new(BinaryReader::new(bytes, 0))?, bytes, &panics)?);
+            out.section(&replaced(CodeSectionReader::new(BinaryReader::new(bytes, 0))?, bytes, panics)?);
         } else if let Some((id, range)) = payload.as_section() {
             let range = usize::try_from(range.start)?..usize::try_from(range.end)?;
             out.section(&RawSection { id, data: &module[range] });
@@ -60,6 +76,62 @@ fn replaced(functions: CodeSectionReader<'_>, bytes: &[u8], panics: &HashSet<usi
         }
     }
     Ok(code)
+}
+
+/// Overwrites all constants of the type `core::panic::Location`, and the paths that they name, with zeros. Nothing reads them any more.
+///
+/// A place is four numbers of 32 bits: the address and the length of a path, a line and a column.
+fn without_places(mut module: Vec<u8>) -> Result<Vec<u8>> {
+    let segments = segments(&module)?;
+    let at = |address: u32, length: u32| {
+        let found = segments.iter().find_map(|(start, range)| {
+            let from = range.start + usize::try_from(address.checked_sub(*start)?).ok()?;
+            Some(from..from + usize::try_from(length).ok()?).filter(|found| found.end <= range.end)
+        });
+        found.filter(|_| (1..=LONGEST_PATH).contains(&length))
+    };
+    let mut blank = Vec::new();
+    for (start, range) in &segments {
+        let aligned = range.start + usize::try_from(start.wrapping_neg() % 4)?;
+        for place in (aligned..range.end.saturating_sub(PLACE_BYTES - 1)).step_by(4) {
+            let number = |index: usize| {
+                let bytes = &module[place + 4 * index..][..4];
+                u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
+            };
+            if let Some(path) = at(number(0), number(1)).filter(|path| is_path(&module[path.clone()]))
+                && (1..=MOST_LINES).contains(&number(2))
+                && (1..=MOST_COLUMNS).contains(&number(3))
+            {
+                blank.extend([place..place + PLACE_BYTES, path]);
+            }
+        }
+    }
+    for range in blank {
+        module[range].fill(0);
+    }
+    Ok(module)
+}
+
+/// The path of a source file, as the compiler writes it.
+fn is_path(text: &[u8]) -> bool {
+    text.ends_with(b".rs") && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-./+@".contains(byte))
+}
+
+/// The constant data of a module: the address and the bytes' place in the file of each segment.
+fn segments(module: &[u8]) -> Result<Vec<(u32, Range<usize>)>> {
+    let mut segments = Vec::new();
+    for payload in Parser::new(0).parse_all(module) {
+        let Payload::DataSection(section) = payload? else { continue };
+        for data in section {
+            let data = data?;
+            let end = usize::try_from(data.range.end)?;
+            let DataKind::Active { offset_expr, .. } = data.kind else { continue };
+            if let Operator::I32Const { value } = offset_expr.get_operators_reader().read()? {
+                segments.push((value.cast_unsigned(), end - data.data.len()..end));
+            }
+        }
+    }
+    Ok(segments)
 }
 
 /// The places of the functions that panic, among those that are not imported.
@@ -160,5 +232,26 @@ mod tests {
         }
         let panics = named(Some("_ZN4core9panicking5panic17h0123456789abcdefE"));
         assert_ne!(without_texts(&panics).unwrap(), panics);
+    }
+
+    #[test]
+    fn places_in_sources_are_blanked_and_other_data_stays() {
+        let path = b"library/core/src/lib.rs";
+        let mut bytes = [&b"text"[..], path, b"\0"].concat();
+        for number in [1_004, path.len() as u32, 12, 5, 1_000, 4, 12, 5] {
+            bytes.extend(number.to_le_bytes());
+        }
+        let module = |bytes: &[u8]| {
+            let mut data = wasm_encoder::DataSection::new();
+            data.active(0, &wasm_encoder::ConstExpr::i32_const(1_000), bytes.iter().copied());
+            let mut module = Module::new();
+            module.section(&data);
+            module.finish()
+        };
+        let before = module(&bytes);
+        // The path, and the first of the two places: the other one names no path.
+        bytes[4..4 + path.len()].fill(0);
+        bytes[28..44].fill(0);
+        assert_eq!(without_places(before).unwrap(), module(&bytes));
     }
 }

@@ -1,30 +1,38 @@
 //! The recovery code after joining, above the page until it is put away.
 
-use leptos::{html, prelude::*};
+use leptos::prelude::*;
 use wasm_bindgen::JsCast as _;
 
 use super::code_form::CodeForm;
-use crate::session_context::SessionContext;
+use crate::{
+    chunk::{ShowPart, part},
+    session_context::SessionContext,
+};
+
+part!(NEW_CODE, dialogs: view! { <NewCode /> });
 
 /// The notice; empty without a new code.
 #[component]
 pub(crate) fn RecoveryNotice() -> impl IntoView {
     let session = expect_context::<SessionContext>();
-    let notice = NodeRef::<html::Div>::new();
+    let has_code = Memo::new(move |_| session.code_to_keep().is_some());
+    view! {
+        <div class="notice">{move || has_code.get().then(|| view! { <ShowPart part=NEW_CODE /> })}</div>
+    }
+}
+
+/// The code and the button that puts it away.
+#[component]
+fn NewCode() -> impl IntoView {
+    let session = expect_context::<SessionContext>();
     let done = Callback::new(move |()| {
-        let had_focus = notice
-            .get_untracked()
-            .is_some_and(|notice| notice.contains(document().active_element().map(Into::into).as_ref()));
+        let had_focus = document().query_selector(".notice :focus").is_ok_and(|focused| focused.is_some());
         session.recovery_code.set(None);
         if had_focus {
             focus_on_page();
         }
     });
-    view! {
-        <div class="notice" node_ref=notice>
-            {move || session.code_to_keep().map(|code| view! { <CodeForm code done /> })}
-        </div>
-    }
+    move || session.code_to_keep().map(|code| view! { <CodeForm code done /> })
 }
 
 /// Moves the focus to the field for a message, so that it does not fall to the document. On a touch screen, where that would show

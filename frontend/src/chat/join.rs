@@ -6,7 +6,12 @@ mod recover;
 use leptos::prelude::*;
 
 use self::{new_name::NewNameForm, recover::RecoverForm};
-use crate::i18n::text;
+use crate::{
+    chunk::{ShowPart, part},
+    i18n::text,
+};
+
+part!(RECOVER, dialogs: view! { <RecoverForm /> });
 
 /// One of the two forms, and the way to the other.
 #[component]
@@ -21,7 +26,7 @@ pub(crate) fn JoinView(
         <div class="chat-join">
             <div class="chat-join__forms">
                 {move || match recovers.get() {
-                    true => view! { <RecoverForm /> }.into_any(),
+                    true => view! { <ShowPart part=RECOVER /> }.into_any(),
                     false => view! { <NewNameForm session_ended /> }.into_any(),
                 }}
                 <button

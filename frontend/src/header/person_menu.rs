@@ -1,27 +1,26 @@
-//! The person's menu: language, theme, settings, calls, keys and signing out.
+//! The button of the person's menu, and the menu. Its content is drawn when it is first opened.
 
 use leptos::{html, prelude::*};
 
+use super::menu_content::MenuContent;
 use crate::{
-    calls::use_calls,
-    choices::Choices,
+    chunk::{ShowPart, part},
     face::Face,
     i18n::{text, use_messages},
     icon::{Icon, IconKind},
-    keys::{KeysContext, keys as key_names},
     route::use_route,
     session_context::SessionContext,
-    sign_out::SignOut,
 };
+
+part!(MENU, dialogs: view! { <MenuContent /> });
 
 /// The menu: the browser's own popover, which closes by Escape or a click elsewhere and gives the focus back.
 #[component]
 pub(super) fn PersonMenu() -> impl IntoView {
     let m = use_messages();
     let session = expect_context::<SessionContext>();
-    let keys = expect_context::<KeysContext>();
-    let calls = use_calls();
-    let names = key_names();
+    // Most visits never open it.
+    let was_opened = RwSignal::new(false);
     let menu = NodeRef::<html::Div>::new();
     let route = use_route();
     Effect::new(move || {
@@ -46,6 +45,7 @@ pub(super) fn PersonMenu() -> impl IntoView {
             id="person-button"
             popovertarget="person-menu"
             aria-label=label
+            on:click=move |_| was_opened.set(true)
         >
             {move || match session.user.get() {
                 Some(user) => view! { <Face id=user.id name=user.name /> }.into_any(),
@@ -54,36 +54,9 @@ pub(super) fn PersonMenu() -> impl IntoView {
             <span class="header__label">{shown}</span>
         </button>
         <div class="menu" id="person-menu" node_ref=menu popover="auto" role="group" aria-label=text(|m| m.menu)>
-            <Choices place="menu" />
-            <div class="menu__end">
-                <a class="button button--quiet" href="/settings">{text(|m| m.settings)}</a>
-                <button
-                    type="button"
-                    class="button button--quiet"
-                    popovertarget="person-menu"
-                    popovertargetaction="hide"
-                    aria-expanded=move || calls.is_open().to_string()
-                    aria-controls="calls"
-                    aria-keyshortcuts=names.calls_aria
-                    on:click=move |_| calls.toggle_with_focus()
-                >
-                    {text(|m| m.calls)}
-                    <kbd aria-hidden="true">{names.calls}</kbd>
-                </button>
-                <button
-                    type="button"
-                    class="button button--quiet"
-                    popovertarget="person-menu"
-                    popovertargetaction="hide"
-                    on:click=move |_| keys.open()
-                >
-                    {text(|m| m.keys_help)}
-                    <kbd aria-hidden="true">"?"</kbd>
-                </button>
-                <Show when=move || session.user.get().is_some() fallback=|| ()>
-                    <SignOut />
-                </Show>
-            </div>
+            <Show when=move || was_opened.get() fallback=|| ()>
+                <ShowPart part=MENU />
+            </Show>
         </div>
     }
 }

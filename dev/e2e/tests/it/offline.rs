@@ -282,6 +282,7 @@ async fn a_new_version_is_said_and_taken_at_the_next_start() -> Result {
         ada.shows_messages(&["before", "from the old version"]).await?;
 
         // It is kept like the one before.
+        keeps_message(&ada, "from the old version").await?;
         upgrade.server.kill()?;
         ada.visit(&url).await?;
         ada.strip_says(KEPT_AT).await?;
