@@ -42,7 +42,8 @@ const HASH_DIGITS: std::ops::RangeInclusive<usize> = 12..=64;
 /// A directory with a built page.
 ///
 /// Files whose name ends with a hash of their content, such as `app-0123456789abcdef.js`, are cached for a year; all others are
-/// revalidated. The security headers are strict by default, and each has a setter.
+/// revalidated, and scripts among them have the content security policy of the page, because a service worker is one of them.
+/// The security headers are strict by default, and each has a setter.
 #[derive(Clone, Debug)]
 pub struct Page {
     dir: PathBuf,

@@ -376,10 +376,6 @@ impl ChatModel {
         self.send_due(now);
     }
 
-    fn is_other_user(&self, user: &pb::User) -> bool {
-        self.user.as_ref().is_some_and(|known| known.id != user.id)
-    }
-
     fn send_due(&mut self, now: Now) {
         // The cookie may be another user's until the server has said whose it is.
         if self.connection.can_send() && self.has_session {

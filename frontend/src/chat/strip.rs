@@ -28,7 +28,7 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
     };
     let kept = move || {
         let at_ms = chat.kept_at_ms.get().filter(|_| chat.strip.get() != Strip::Nothing)?;
-        Some(view! { " " {kept_text(m.get(), language.get(), at_ms)} })
+        Some([&kept_text(m.get(), language.get(), at_ms), " "].concat())
     };
     let can_try = Memo::new(move |_| {
         matches!(chat.strip.get(), Strip::Connecting | Strip::Offline | Strip::Failing { .. })
@@ -44,7 +44,7 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
     view! {
         <div>
             <div class="chat-strip" data-shown=move || (chat.strip.get() != Strip::Nothing).then_some("")>
-                <p role="status">{sentence} {kept}</p>
+                <p role="status">{kept} {sentence}</p>
                 <Show when=move || can_try.get() fallback=|| ()>
                     <button type="button" class="chat-strip__button" on:click=move |_| chat.retry_now()>
                         {text(|m| m.try_now)}

@@ -59,4 +59,9 @@ impl ChatModel {
             OtherTab::Discarded(operation_id) => self.state.outbox.remove_discarded(operation_id),
         }
     }
+
+    /// Whether the cookie, which all tabs share, is another user's by now.
+    pub(super) fn is_other_user(&self, user: &pb::User) -> bool {
+        self.user.as_ref().is_some_and(|known| known.id != user.id)
+    }
 }
