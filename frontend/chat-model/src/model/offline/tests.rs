@@ -46,7 +46,10 @@ fn rooms_and_messages_are_shown_without_a_network() {
 
 #[test]
 fn nothing_is_sent_before_the_session_is_known() {
-    let mut model = offline(3);
+    // The question for the session is slow, and nothing has failed.
+    let mut model = ChatModel::new(true, now(0));
+    model.restore(kept(3));
+    model.finish(now(0));
     assert_eq!(write(&mut model, 1, 0)[0], "store 1");
     model.mark_read(ROOM, 3);
     model.resume_outbox(now(5_000));
@@ -93,6 +96,14 @@ fn a_session_that_ended_meanwhile_removes_the_copy() {
     assert!(model.state().rooms().is_empty());
     let effects = names(&model.finish(now(0)));
     assert_eq!(effects[..3], ["Unsubscribe", "user None", "ForgetKept"]);
+}
+
+#[test]
+fn a_start_without_a_session_removes_the_copy() {
+    let mut model = ChatModel::new(true, now(0));
+    model.finish(now(0));
+    model.no_session(now(0));
+    assert_eq!(names(&model.finish(now(0))), ["ForgetKept"]);
 }
 
 #[test]
