@@ -2,26 +2,26 @@
 
 mod chat;
 pub mod keys;
+mod surroundings;
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering},
-};
+use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
 use anyhow::{Context as _, bail};
 use fantoccini::{Client, elements::Element};
+use harness::browser::Kind;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::{
     Names, Part, Result,
-    driver::DriverCommand,
+    driver::{DriverCommand, Output},
     eventually,
     names::{CHINESE, ENGLISH},
-    page_error::{self, PageError, Requests},
+    page_error::Requests,
 };
 
 pub use self::chat::Message;
+use self::surroundings::Stopped;
 
 /// Functions that every script can call.
 const PARTS: &str = include_str!("page/parts.js");
@@ -29,21 +29,28 @@ const PARTS: &str = include_str!("page/parts.js");
 /// A page in a browser. Cheap to clone: all clones are the same page.
 #[derive(Clone, Debug)]
 pub struct Page {
+    kind: Kind,
     client: Client,
+    /// The lines that the browser prints.
+    output: Output,
     base: String,
     names: &'static Names,
     allows_failed_requests: Arc<AtomicBool>,
     requests: Arc<Mutex<Requests>>,
+    stopped: Arc<Stopped>,
 }
 
 impl Page {
-    pub(crate) fn new(client: Client, base: String) -> Page {
+    pub(crate) fn new(kind: Kind, client: Client, output: Output, base: String) -> Page {
         Page {
+            kind,
             client,
+            output,
             base,
             names: &ENGLISH,
             allows_failed_requests: Arc::default(),
             requests: Arc::default(),
+            stopped: Arc::default(),
         }
     }
 
@@ -87,17 +94,6 @@ impl Page {
     /// Closes the tab, as its user does. The next step has to switch to another one.
     pub async fn close_tab(&self) -> Result {
         Ok(self.client.close_window().await?)
-    }
-
-    /// Freezes the tab or wakes it, as the browser does with tabs that are not looked at.
-    pub async fn set_frozen(&self, frozen: bool) -> Result {
-        let state = if frozen { "frozen" } else { "active" };
-        self.devtools("Page.setWebLifecycleState", json!({ "state": state })).await?;
-        if !frozen {
-            // The command leaves the tab hidden.
-            self.devtools("Emulation.setFocusEmulationEnabled", json!({ "enabled": true })).await?;
-        }
-        Ok(())
     }
 
     /// Switches to a tab, numbered from 0 in the order of opening.
@@ -149,11 +145,6 @@ impl Page {
                  document.getAnimations().filter(ends).map((animation) => animation.finished))).then(() => done())",
         )
         .await
-    }
-
-    /// A command of the Chrome DevTools Protocol.
-    pub async fn devtools(&self, command: &str, parameters: Value) -> Result<Value> {
-        Ok(self.client.issue_cmd(DriverCommand::devtools(command, parameters)).await?)
     }
 
     /// All matching parts that exist now.
@@ -258,32 +249,6 @@ impl Page {
         Ok((serde_json::from_value(role)?, serde_json::from_value(name)?))
     }
 
-    /// Resizes the view, CSS pixels.
-    pub async fn resize(&self, width: u32, height: u32) -> Result {
-        let metrics = json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
-        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await?;
-        eventually("the new width", async || {
-            let now: u32 = self.run("return innerWidth", vec![]).await?;
-            if now == width { Ok(()) } else { bail!("it is {now}") }
-        })
-        .await
-    }
-
-    /// Emulates the system's colour preference: `light` or `dark`.
-    pub async fn prefer_colours(&self, colours: &str) -> Result {
-        let features = json!([{ "name": "prefers-color-scheme", "value": colours }]);
-        self.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
-        self.settled().await
-    }
-
-    /// Disables or enables the network.
-    pub async fn set_offline(&self, offline: bool) -> Result {
-        let conditions =
-            json!({ "offline": offline, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1 });
-        self.devtools("Network.emulateNetworkConditions", conditions).await?;
-        Ok(())
-    }
-
     /// Closes the browser with all its tabs.
     pub(crate) async fn close(&self) -> Result {
         Ok(self.client.clone().close().await?)
@@ -297,24 +262,5 @@ impl Page {
     /// All text of the page.
     pub async fn all_text(&self) -> Result<String> {
         self.run("return document.body.innerText", vec![]).await
-    }
-
-    /// Allows failed requests from now on, for scenarios without server or network. Other errors in the console still
-    /// count.
-    pub fn allow_failed_requests(&self) {
-        self.allows_failed_requests.store(true, Ordering::Relaxed);
-    }
-
-    /// The errors since the last call.
-    pub async fn errors(&self) -> Result<Vec<PageError>> {
-        let console = self.client.issue_cmd(DriverCommand::log("browser")).await?;
-        let network = self.client.issue_cmd(DriverCommand::log("performance")).await?;
-        let mut errors = page_error::in_console(&console);
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        errors.extend(requests.failed(&network)?);
-        if self.allows_failed_requests.load(Ordering::Relaxed) {
-            errors.retain(|error| matches!(error, PageError::Console(_)));
-        }
-        Ok(errors)
     }
 }

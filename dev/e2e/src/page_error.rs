@@ -37,6 +37,13 @@ pub(crate) fn in_console(log: &Value) -> Vec<PageError> {
     found.collect()
 }
 
+/// The errors among the lines that Firefox prints. Its own parts print their name first; a page's text or object comes at once.
+pub(crate) fn in_output(lines: &[String]) -> Vec<PageError> {
+    let errors = lines.iter().filter_map(|line| line.strip_prefix("console.error: "));
+    let of_pages = errors.filter(|text| text.starts_with(['"', '(', '[', '{']));
+    of_pages.map(|text| PageError::Console(text.to_owned())).collect()
+}
+
 /// The requests of a page, by the browser's request id.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {

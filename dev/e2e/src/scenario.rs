@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context as _, anyhow, bail};
 use futures_util::FutureExt as _;
-use harness::{PATIENCE, Server, TempFolder, checkout};
+use harness::{PATIENCE, Server, TempFolder, browser::Kind, checkout};
 
 use crate::{Page, Result, driver::Driver, files, part::part};
 
@@ -43,15 +43,25 @@ impl Default for Browser {
 /// The server and the browsers of a scenario. They end with it.
 #[derive(Debug)]
 pub struct World {
+    kind: Kind,
+    /// Number of browsers that were opened.
+    opened: usize,
     // Dropped in this order: first the browsers, then the server, then their files.
-    pages: Vec<(String, Page)>,
-    driver: Driver,
+    pages: Vec<Opened>,
     server: Server,
     folder: TempFolder,
 }
 
+/// A browser, its page, and the person in front of it.
+#[derive(Debug)]
+struct Opened {
+    who: String,
+    page: Page,
+    driver: Driver,
+}
+
 impl World {
-    /// Starts a server and a driver.
+    /// Starts a server. `CHINWAG_E2E_BROWSER` chooses the browsers.
     pub fn start() -> Result<World> {
         let folder = TempFolder::new()?;
         let mut server = Server::new(&folder.path().join("data"))?.flags([
@@ -60,7 +70,7 @@ impl World {
             "--log=info".as_ref(),
         ]);
         server.start()?;
-        Ok(World { pages: Vec::new(), driver: Driver::start()?, server, folder })
+        Ok(World { kind: Kind::chosen()?, opened: 0, pages: Vec::new(), server, folder })
     }
 
     /// The server's address.
@@ -70,10 +80,12 @@ impl World {
 
     /// Opens a browser with a fresh profile, its page empty.
     pub async fn browser(&mut self, who: &str, browser: Browser) -> Result<Page> {
-        let profile = self.folder.path().join(format!("profile-{}", self.pages.len()));
-        let client = self.driver.open(&profile, &browser).await?;
-        let page = Page::new(client, self.url());
-        self.pages.push((who.to_owned(), page.clone()));
+        let profile = self.folder.path().join(format!("profile-{}", self.opened));
+        self.opened += 1;
+        let (driver, client) = Driver::open(self.kind, &profile, &browser).await?;
+        let page = Page::new(self.kind, client, driver.output(), self.url());
+        self.pages.push(Opened { who: who.to_owned(), page: page.clone(), driver });
+        page.observe().await?;
         Ok(page)
     }
 
@@ -123,12 +135,17 @@ impl World {
         self.server.start().map(drop)
     }
 
+    /// Closes the browsers, and ends the server.
+    pub async fn close(mut self) {
+        self.close_browsers().await;
+    }
+
     /// Closes the browsers, so that none of their processes still writes when the folder is deleted. A browser that does
     /// not close is killed.
-    pub async fn close(mut self) {
-        for (index, (_, page)) in self.pages.iter().enumerate() {
+    pub async fn close_browsers(&mut self) {
+        for Opened { page, mut driver, .. } in self.pages.drain(..) {
             if let Ok(Ok(())) = tokio::time::timeout(CLOSE_TIMEOUT, page.close()).await {
-                self.driver.forget(index);
+                driver.forget_browser();
             }
         }
     }
@@ -136,7 +153,7 @@ impl World {
     /// Fails when a browser had an error that its page did not show.
     async fn check_for_errors(&self) -> Result {
         let mut all = Vec::new();
-        for (who, page) in &self.pages {
+        for Opened { who, page, .. } in &self.pages {
             let errors = page.errors().await.with_context(|| format!("the logs of {who}'s browser"))?;
             all.extend(errors.into_iter().map(|error| format!("{who}: {error}")));
         }
@@ -147,7 +164,7 @@ impl World {
     async fn keep_evidence(&self, folder: &Path) -> Result {
         std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join("server.log"), self.server.log().join("\n"))?;
-        for (who, page) in &self.pages {
+        for Opened { who, page, .. } in &self.pages {
             std::fs::write(folder.join(format!("{who}.png")), page.screenshot().await?)?;
             let path = page.path().await?;
             let text = page.all_text().await?;

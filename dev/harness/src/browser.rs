@@ -1,4 +1,4 @@
-//! Chromium and its WebDriver on this machine, and the flags that every suite starts Chromium with.
+//! Chromium, Firefox and their WebDrivers on this machine, and the flags that every suite starts Chromium with.
 
 use std::env;
 use std::path::PathBuf;
@@ -18,6 +18,29 @@ pub const FLAGS: [&str; 9] = [
     "--disable-search-engine-choice-screen",
 ];
 
+/// The browser of the end-to-end tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Chromium or Chrome.
+    Chromium,
+    /// Firefox.
+    Firefox,
+}
+
+impl Kind {
+    /// The environment variable that chooses it.
+    pub const VARIABLE: &str = "CHINWAG_E2E_BROWSER";
+
+    /// The one that `CHINWAG_E2E_BROWSER` names, `chromium` or `firefox`; Chromium when it is not set.
+    pub fn chosen() -> Result<Self> {
+        match env::var(Self::VARIABLE).unwrap_or_default().as_str() {
+            "" | "chromium" => Ok(Self::Chromium),
+            "firefox" => Ok(Self::Firefox),
+            other => bail!("{} is {other:?}, and neither `chromium` nor `firefox`", Self::VARIABLE),
+        }
+    }
+}
+
 const CHROME_NAMES: [&str; 5] =
     ["chromium", "google-chrome", "chromium-browser", "google-chrome-stable", "chrome"];
 
@@ -34,6 +57,19 @@ pub fn chromedriver() -> Result<PathBuf> {
         "there is no chromedriver: install the browser's own (Debian: `apt-get install chromium-driver`), or name one \
          in CHROMEDRIVER",
     )
+}
+
+/// Firefox: the program in `FIREFOX`, or one on PATH.
+pub fn firefox() -> Result<PathBuf> {
+    program("FIREFOX", &["firefox-esr", "firefox"]).context(
+        "there is no Firefox: install it (Debian: `apt-get install firefox-esr`), or name one in FIREFOX",
+    )
+}
+
+/// Firefox's WebDriver: the program in `GECKODRIVER`, or the one on PATH.
+pub fn geckodriver() -> Result<PathBuf> {
+    program("GECKODRIVER", &["geckodriver"])
+        .context("there is no geckodriver: `cargo install geckodriver`, or name one in GECKODRIVER")
 }
 
 fn program(variable: &str, names: &[&str]) -> Result<PathBuf> {

@@ -1,6 +1,7 @@
 //! The keyboard: typing, and keys without a character by WebDriver's code points.
 
 use fantoccini::actions::{InputSource as _, KeyAction, KeyActions};
+use harness::browser::Kind;
 use serde_json::json;
 
 use crate::{Page, Part, Result};
@@ -47,8 +48,13 @@ impl Page {
 
     /// Types a text at the focus. Unlike WebDriver's own typing it supports emoji.
     pub async fn insert(&self, text: &str) -> Result {
-        self.devtools("Input.insertText", json!({ "text": text })).await?;
-        Ok(())
+        match self.kind {
+            Kind::Chromium => self.devtools("Input.insertText", json!({ "text": text })).await.map(drop),
+            Kind::Firefox => {
+                self.run::<()>("document.execCommand('insertText', false, arguments[0])", vec![json!(text)])
+                    .await
+            }
+        }
     }
 
     /// Presses one key at the focus.

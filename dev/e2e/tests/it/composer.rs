@@ -309,7 +309,7 @@ async fn a_session_ended_in_another_browser_keeps_the_draft() -> Result {
         ada.shows_stored("first").await?;
         ada.fill(&composer(), "not yet sent").await?;
         // The page cannot read the cookie, so it does not notice its end.
-        ada.devtools("Network.clearBrowserCookies", serde_json::json!({})).await?;
+        ada.delete_cookies().await?;
         ada.press(keys::ENTER).await?;
         ada.part(&part("form", N.join)).await?;
         ada.join("Ada again").await?;

@@ -2,6 +2,7 @@
 
 use anyhow::bail;
 use e2e::{Browser, CHINESE, ENGLISH, Guest, Names, Page, Result, any, eventually, part, scenario};
+use serde_json::json;
 
 #[tokio::test]
 async fn chinese_is_chosen_in_the_menu_and_stays() -> Result {
@@ -212,6 +213,73 @@ async fn at_320_pixels_one_view_at_a_time_reaches_every_part() -> Result {
         page.click(&part("button", ENGLISH.back)).await?;
         page.click(&part("link", ENGLISH.greeter)).await?;
         page.part(&part("form", "SayHello")).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// The text and the background of the composer's field, a message and a room's link, and the line around the composer; as pairs of
+/// colours, each from 0 to 255 in red, green and blue.
+const COLOURS: &str = "
+    const pixel = new OffscreenCanvas(1, 1).getContext('2d', { willReadFrequently: true });
+    const draw = (colour) => {
+        pixel.fillStyle = colour;
+        pixel.fillRect(0, 0, 1, 1);
+        return [...pixel.getImageData(0, 0, 1, 1).data].slice(0, 3);
+    };
+    const ground = (element) => {
+        const grounds = [];
+        for (let one = element; one; one = one.parentElement) grounds.unshift(getComputedStyle(one).backgroundColor);
+        draw('white');
+        return grounds.map(draw).at(-1);
+    };
+    const text = (element) => {
+        const below = ground(element);
+        return [draw(getComputedStyle(element).color), below];
+    };
+    const find = (selector) => document.querySelector(selector);
+    const box = find('.chat-composer__box');
+    return [...['textarea', '[role=log] article', '.chat-rooms__link', '.chat-message time'].map((one) => text(find(one))),
+        [draw(getComputedStyle(box).borderTopColor), ground(box.parentElement)]]";
+
+type Colour = [f64; 3];
+
+/// The contrast of two colours, as WCAG 2 defines it.
+fn contrast([one, other]: [Colour; 2]) -> f64 {
+    let luminance = |colour: Colour| {
+        let linear = |part: f64| {
+            let part = part / 255.0;
+            if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * linear(colour[0]) + 0.7152 * linear(colour[1]) + 0.0722 * linear(colour[2])
+    };
+    let (one, other) = (luminance(one), luminance(other));
+    (one.max(other) + 0.05) / (one.min(other) + 0.05)
+}
+
+#[tokio::test]
+async fn more_contrast_and_forced_colours_are_followed() -> Result {
+    scenario(async |world| {
+        let page = world.person("Ada").await?;
+        page.write("hello").await?;
+        page.shows_stored("hello").await?;
+        for (feature, value, least_text, least_line) in
+            [("prefers-contrast", "more", 7.0, 3.0), ("forced-colors", "active", 7.0, 7.0)]
+        {
+            for colours in ["light", "dark"] {
+                let features = json!([
+                    { "name": "prefers-color-scheme", "value": colours },
+                    { "name": feature, "value": value },
+                ]);
+                page.devtools("Emulation.setEmulatedMedia", json!({ "features": features })).await?;
+                page.settled().await?;
+                let pairs: Vec<[Colour; 2]> = page.run(COLOURS, vec![]).await?;
+                let contrasts: Vec<f64> = pairs.into_iter().map(contrast).collect();
+                let (line, texts) = contrasts.split_last().unwrap();
+                assert!(texts.iter().all(|text| *text >= least_text), "{feature}, {colours}: {texts:?}");
+                assert!(*line >= least_line, "{feature}, {colours}: the line has {line}");
+            }
+        }
         Ok(())
     })
     .await

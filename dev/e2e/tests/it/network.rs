@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use e2e::{ENGLISH, Fault, FaultyProxy, Names, Page, Relay, Result, eventually, part, scenario};
 use proto::chat::v1::{SubscribeRequest, chat_service_client::ChatServiceClient};
-use serde_json::json;
 use tonic::{Request, metadata::MetadataValue, transport::Endpoint};
 
 const N: &Names = &ENGLISH;
@@ -217,7 +216,7 @@ async fn a_wrong_report_of_no_network_stops_nobody() -> Result {
     scenario(async |world| {
         let ada = world.browser("Ada", Default::default()).await?;
         let source = "Object.defineProperty(Navigator.prototype, 'onLine', { get: () => false })";
-        ada.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await?;
+        ada.run_before_pages(source).await?;
         join(&ada, &world.url()).await?;
         ada.strip_is_empty().await
     })
@@ -229,11 +228,8 @@ async fn the_seventeenth_stream_says_what_to_do() -> Result {
     scenario(async |world| {
         let ada = world.browser("Ada", Default::default()).await?;
         join(&ada, &world.url()).await?;
+        let cookie: MetadataValue<_> = ada.cookie().await?.parse()?;
         ada.visit("about:blank").await?;
-        let cookies = ada.devtools("Network.getCookies", json!({ "urls": [world.url()] })).await?;
-        let cookie = &cookies["cookies"][0];
-        let cookie: MetadataValue<_> =
-            format!("{}={}", cookie["name"].as_str().unwrap(), cookie["value"].as_str().unwrap()).parse()?;
         let client = ChatServiceClient::new(Endpoint::new(world.url())?.connect().await?);
         let open = async || {
             let mut request = Request::new(SubscribeRequest::default());

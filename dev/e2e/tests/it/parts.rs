@@ -2,7 +2,6 @@
 
 use anyhow::ensure;
 use e2e::{ENGLISH, Names, Page, Result, eventually, part, scenario};
-use serde_json::json;
 
 const N: &Names = &ENGLISH;
 
@@ -14,12 +13,6 @@ async fn loaded_modules(page: &Page) -> Result<Vec<String>> {
         vec![],
     )
     .await
-}
-
-async fn block(page: &Page, addresses: &[&str]) -> Result {
-    page.devtools("Network.enable", json!({})).await?;
-    page.devtools("Network.setBlockedURLs", json!({ "urls": addresses })).await?;
-    Ok(())
 }
 
 #[tokio::test]
@@ -48,12 +41,12 @@ async fn a_part_that_cannot_be_loaded_can_be_tried_again() -> Result {
         let page = world.browser("somebody", Default::default()).await?;
         page.open("/settings").await?;
         page.allow_failed_requests();
-        block(&page, &["*greeter*.wasm"]).await?;
+        page.block(&["*greeter*.wasm"]).await?;
         page.open("/greeter").await?;
         page.page_contains("could not be loaded").await?;
         // Everything else works.
         page.part(&part("link", N.chat)).await?;
-        block(&page, &[]).await?;
+        page.block(&[]).await?;
         page.click(&part("button", N.try_again)).await?;
         page.part(&part("form", "SayHello")).await?;
         Ok(())

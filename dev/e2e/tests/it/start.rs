@@ -1,24 +1,16 @@
 //! The page before its program runs, and a page that cannot start.
 
-use e2e::{Browser, CHINESE, ENGLISH, Page, Result, part, scenario};
-use serde_json::json;
-
-/// Requests of the program never arrive.
-async fn block_program(page: &Page) -> Result {
-    page.devtools("Network.enable", json!({})).await?;
-    page.devtools("Network.setBlockedURLs", json!({ "urls": ["*.wasm"] })).await?;
-    Ok(())
-}
+use e2e::{Browser, CHINESE, ENGLISH, Result, part, scenario};
 
 #[tokio::test]
 async fn a_lost_program_is_named_in_the_readers_language_and_can_be_tried_again() -> Result {
     scenario(async |world| {
         let browser = Browser { language: "zh-CN,zh", ..Browser::default() };
         let page = world.browser("小红", browser).await?.in_chinese();
-        block_program(&page).await?;
+        page.block(&["*.wasm"]).await?;
         page.open("/").await?;
         page.page_contains("页面的一部分没有加载成功").await?;
-        page.devtools("Network.setBlockedURLs", json!({ "urls": [] })).await?;
+        page.block(&[]).await?;
         page.click(&part("button", CHINESE.try_again)).await?;
         page.part(&part("form", CHINESE.join)).await?;
         // The failures that were wanted.
@@ -32,8 +24,7 @@ async fn a_lost_program_is_named_in_the_readers_language_and_can_be_tried_again(
 async fn a_browser_without_web_assembly_is_told_so() -> Result {
     scenario(async |world| {
         let page = world.browser("Ada", Browser::default()).await?;
-        let without = json!({ "source": "delete globalThis.WebAssembly" });
-        page.devtools("Page.addScriptToEvaluateOnNewDocument", without).await?;
+        page.run_before_pages("delete window.WebAssembly").await?;
         page.open("/").await?;
         page.page_contains("Lockdown Mode").await?;
         page.part(&part("button", ENGLISH.try_again)).await?;
@@ -62,7 +53,7 @@ async fn the_shell_is_replaced_without_a_shift() -> Result {
         let page = world.person("Ada").await?;
         page.part(&part("textbox", ENGLISH.message)).await?;
         page.choose(ENGLISH.dark).await?;
-        page.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": NOTE_SHELL })).await?;
+        page.run_before_pages(NOTE_SHELL).await?;
         for (width, height) in [(1280, 900), (320, 640)] {
             page.resize(width, height).await?;
             page.reload().await?;

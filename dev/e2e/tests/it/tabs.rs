@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use e2e::{ENGLISH, Guest, Names, Page, Relay, Result, eventually, part, scenario};
-use serde_json::json;
 
 const N: &Names = &ENGLISH;
 const TABS: usize = 20;
@@ -156,7 +155,7 @@ async fn the_sixth_tab_without_web_locks_says_so() -> Result {
             if tab > 1 {
                 ada.new_tab().await?;
             }
-            ada.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": source })).await?;
+            ada.run_before_pages(source).await?;
             ada.open("/").await?;
             match tab {
                 1 => {
@@ -176,6 +175,36 @@ async fn the_sixth_tab_without_web_locks_says_so() -> Result {
         ada.strip_is_empty().await?;
         ada.write("five are fine").await?;
         ada.shows_stored("five are fine").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn unread_messages_and_language_agree_between_tabs() -> Result {
+    scenario(async |world| {
+        let guest = Guest::join(&world.url(), "Grace").await?;
+        let design = guest.create_room("design").await?;
+        let ada = world.person("Ada").await?;
+        ada.part(&part("textbox", N.message)).await?;
+        ada.open_tab("/").await?;
+        ada.part(&part("textbox", N.message)).await?;
+        guest.send(&design, "for everybody").await?;
+        for tab in [0, 1] {
+            ada.switch_to_tab(tab).await?;
+            ada.part(&part("link", &N.room("design", 1))).await?;
+        }
+        ada.click(&part("link", &N.room("design", 1))).await?;
+        ada.shows_stored("for everybody").await?;
+        for tab in [1, 0] {
+            ada.switch_to_tab(tab).await?;
+            ada.part(&part("link", &N.room("design", 0))).await?;
+        }
+
+        ada.choose("中文").await?;
+        ada.switch_to_tab(1).await?;
+        let ada = ada.in_chinese();
+        ada.part(&part("textbox", ada.names().message)).await?;
+        Ok(())
     })
     .await
 }

@@ -2,26 +2,29 @@
 
 const NAME = "chinwag.stream";
 
-let channel = null;
+const channel = makeChannel();
 // Requests for the lock: at most one that waits for its turn, and one that stole it.
 let requests = [];
 
 /// Whether this browser has both. Locks need a secure context.
 export function supported() {
-    return Boolean(globalThis.navigator?.locks) && hasChannel();
+    return Boolean(globalThis.navigator?.locks && channel);
 }
 
-function hasChannel() {
-    return typeof BroadcastChannel === "function";
+/// `null` where a browser has no channels, or refuses them because it blocks storage, as Firefox does.
+function makeChannel() {
+    try {
+        return new BroadcastChannel(NAME);
+    } catch {
+        return null;
+    }
 }
 
 /// Calls `message` with every message of another tab.
 export function listen(message) {
-    if (!hasChannel()) {
-        return;
+    if (channel) {
+        channel.onmessage = (event) => message(event.data);
     }
-    channel = new BroadcastChannel(NAME);
-    channel.onmessage = (event) => message(event.data);
 }
 
 /// Sends a message to all other tabs.
