@@ -18,7 +18,7 @@ pub const REPLAY_LIMIT: u32 = 500;
 pub(crate) const BACKGROUND_MAX: usize = 200;
 
 /// Messages kept of the room that is shown. Beyond it the far end is dropped, and loaded again when the reader scrolls there.
-pub(crate) const VIEWED_MAX: usize = 20_000;
+pub(crate) const VIEWED_MAX: usize = 2_000;
 
 /// Where the reader of a room is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
