@@ -7,6 +7,7 @@
 mod catch_up;
 mod channel;
 mod fan_out;
+mod page;
 mod people;
 mod process;
 mod report;
@@ -24,11 +25,12 @@ async fn main() -> Result<()> {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["chat"] => chat().await,
         ["channel", options @ ..] => channel::run(channel::Options::parse_from(options)).await,
+        ["page", options @ ..] => page::run(page::Options::parse_from(options)).await,
         // The fan-out comparison starts this program again.
         ["bare-server", message_bytes, per_second, count] => {
             fan_out::bare_server(message_bytes.parse()?, per_second.parse()?, count.parse()?).await
         }
-        _ => bail!("usage: bench chat, or bench channel PAGES"),
+        _ => bail!("usage: bench chat, bench channel PAGES, or bench page"),
     }
 }
 

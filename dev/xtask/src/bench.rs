@@ -10,6 +10,7 @@ use crate::browser::Browser;
 use crate::clients::{Clients, emptied, folder};
 use crate::command::{cargo, program};
 use crate::page::pack_module;
+use crate::server::binary;
 use crate::step::Steps;
 use crate::target;
 use crate::tools::WasmTools;
@@ -24,6 +25,12 @@ const MODULES: [&str; 2] = ["channel", "tonic_web_wasm_client"];
 pub(crate) enum Bench {
     /// The server beside SQLite and bare HTTP/2
     Chat,
+    /// The page in Chromium: start, sending, a large room, many messages
+    Page {
+        /// `--rounds N`, `--case start,sending`; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// tonic-web-channel beside other clients in a browser
     Channel {
         /// `--rounds N`, `--case a,b`, `--only ours,fetch` and others; `--help` lists them
@@ -35,6 +42,7 @@ pub(crate) enum Bench {
 pub(crate) fn run(what: Bench) -> Result<()> {
     match what {
         Bench::Chat => chat(),
+        Bench::Page { options } => page(&options),
         Bench::Channel { options } => channel(&options),
     }
 }
@@ -43,6 +51,23 @@ fn chat() -> Result<()> {
     let build = ["build", "--release", "--package", "backend", "--package", "bench"];
     Steps::new(1).step("Server and clients", || cargo(build).run())?;
     cargo(["run", "--release", "--quiet", "--package", "bench", "--", "chat"]).run_visibly()
+}
+
+fn page(options: &[String]) -> Result<()> {
+    let mut steps = Steps::new(2);
+    let (tools, browser) =
+        steps.step("Tools and browser", || Ok((WasmTools::set_up()?, Browser::set_up()?)))?;
+    steps.step("Page, optimised, and server", || {
+        crate::page::build(&tools)?;
+        cargo(["build", "--release", "--package", "backend", "--package", "bench"]).run()
+    })?;
+    cargo(["run", "--release", "--quiet", "--package", "bench", "--", "page"])
+        .arguments(options)
+        .env("CHINWAG_BACKEND", binary("release"))
+        .env("CHINWAG_DIST", crate::page::dist())
+        .env("CHROME", &browser.chrome)
+        .env("CHROMEDRIVER", &browser.driver)
+        .run_visibly()
 }
 
 fn channel(options: &[String]) -> Result<()> {
