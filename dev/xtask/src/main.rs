@@ -11,6 +11,7 @@ mod codegen;
 mod command;
 mod conformance;
 mod dev;
+mod e2e;
 mod house;
 mod page;
 mod run;
@@ -55,6 +56,14 @@ enum Command {
     },
     /// Set up and run every test; the last line is `N passed, N failed`
     Test,
+    /// Run the end-to-end scenarios alone
+    E2e {
+        /// Browser of the people in the scenarios
+        #[arg(long, value_enum, default_value = "chromium")]
+        browser: e2e::Choice,
+        /// Parts of the scenarios' names, such as `tabs::`; without them all are run
+        names: Vec<String>,
+    },
     /// Serve the application; rebuild and reload it on change
     Dev,
     /// Build the optimised page into dist/
@@ -134,6 +143,7 @@ fn carry_out(command: Command) -> Result<()> {
     match command {
         Command::Run { open, flags } => run::run(open, flags),
         Command::Test => test::run(),
+        Command::E2e { browser, names } => e2e::run(browser, &names),
         Command::Dev => dev::run(),
         Command::Page => page::run(),
         Command::Size { by_crate: false } => page::size(),

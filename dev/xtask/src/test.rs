@@ -14,11 +14,12 @@ use std::sync::mpsc;
 use anyhow::{Result, bail};
 
 use self::count::Count;
-use crate::browser::Browser;
+use crate::browser::{Browser, Firefox};
 use crate::chaos;
 use crate::clients::Clients;
 use crate::command::{Program, cargo, interrupted};
 use crate::conformance::{self, Programs, Transport};
+use crate::e2e;
 use crate::page;
 use crate::server::binary;
 use crate::step::{Steps, note, say};
@@ -29,9 +30,9 @@ const BROWSER_TESTS: &str =
     "test --target wasm32-unknown-unknown -p frontend -p tonic-web-channel -p tonic-web-devtools --tests";
 
 /// Programs and files that the tests need.
-struct Setup {
+pub(crate) struct Setup {
     path: OsString,
-    tools: Tools,
+    pub(crate) tools: Tools,
     browser: Browser,
     axe: Option<PathBuf>,
     /// The script with the gRPC-Web clients in JavaScript.
@@ -42,8 +43,8 @@ struct Setup {
 }
 
 pub(crate) fn run() -> Result<()> {
-    let mut steps = Steps::new(7);
-    let setup = steps.step("Tools and browser", set_up)?;
+    let mut steps = Steps::new(8);
+    let (setup, firefox) = steps.step("Tools and browsers", || Ok((set_up()?, firefox()?)))?;
     let mut count = Count::default();
     steps.step("Page, optimised", || {
         let built = page::build(&setup.tools.wasm);
@@ -52,6 +53,8 @@ pub(crate) fn run() -> Result<()> {
         Ok(())
     })?;
     steps.step("Tests on the host, and end to end", || on_the_host(&mut count, &setup))?;
+    steps
+        .step("Scenarios in Firefox, the short form", || in_firefox(&mut count, &setup, firefox.as_ref()))?;
     steps.step("The public conformance suite", || conformant(&mut count, &setup))?;
     steps.step("Tests in the browser", || in_the_browser(&mut count, &setup))?;
     steps.step("Chaos, the short form", || {
@@ -70,11 +73,25 @@ pub(crate) fn run() -> Result<()> {
     for failure in &count.failures {
         println!("FAILED: {failure}");
     }
+    print_left_out(&setup, firefox.is_some());
+    println!("{} passed, {} failed", count.passed, count.failed);
+    if count.failed > 0 {
+        // Readers of the output expect the line above at its end.
+        std::process::exit(1);
+    }
+    Ok(())
+}
+
+/// Prints the tests that were left out, because something is not there.
+fn print_left_out(setup: &Setup, has_firefox: bool) {
     if setup.axe.is_none() {
         println!("NOT RUN: the accessibility checks, for which npm has to be there");
     }
     if setup.js_clients.is_none() {
         println!("NOT RUN: calls by other gRPC-Web clients, for which npm has to be there");
+    }
+    if !has_firefox {
+        println!("NOT RUN: scenarios in Firefox, for which firefox-esr and geckodriver have to be there");
     }
     if setup.suite.is_none() {
         println!("NOT RUN: conformance, for which Go has to be there and to reach its modules");
@@ -82,12 +99,6 @@ pub(crate) fn run() -> Result<()> {
     if !setup.traces {
         println!("NOT RUN: the test of syncs, for which strace has to be there and to be allowed");
     }
-    println!("{} passed, {} failed", count.passed, count.failed);
-    if count.failed > 0 {
-        // Readers of the output expect the line above at its end.
-        std::process::exit(1);
-    }
-    Ok(())
 }
 
 /// An error when this program was told to end: the failures that this causes do not count.
@@ -109,7 +120,7 @@ pub(crate) fn shots(folder: &str) -> Result<()> {
     })
 }
 
-fn set_up() -> Result<Setup> {
+pub(crate) fn set_up() -> Result<Setup> {
     let tools = Tools::set_up()?;
     let browser = Browser::set_up()?;
     let axe = axe()?;
@@ -126,6 +137,13 @@ fn set_up() -> Result<Setup> {
         say("strace: it is not there, or may follow no process; the test of syncs WILL NOT RUN");
     }
     Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite, traces })
+}
+
+/// `None` where it is not there and cannot be installed.
+fn firefox() -> Result<Option<Firefox>> {
+    let firefox = Firefox::set_up();
+    stop_if_interrupted()?;
+    Ok(firefox.inspect_err(|error| say(&format!("{error:#}; scenarios in Firefox WILL NOT RUN"))).ok())
 }
 
 /// `None` where Go is not there or cannot install it: a machine without network, or an old Go.
@@ -166,6 +184,20 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     count.tests("the channel with TLS", cargo(words.split(' ')))
 }
 
+/// The scenarios that depend most on the browser, with the programs that the tests on the host have built.
+fn in_firefox(count: &mut Count, setup: &Setup, firefox: Option<&Firefox>) -> Result<()> {
+    match firefox {
+        Some(firefox) => {
+            let scenarios = end_to_end_environment(e2e::short_form_in_firefox(firefox), setup);
+            count.tests("in Firefox", scenarios)
+        }
+        None => {
+            note("skipped: Firefox is not there");
+            Ok(())
+        }
+    }
+}
+
 /// The conformance suite, with the programs that the tests on the host have built.
 fn conformant(count: &mut Count, setup: &Setup) -> Result<()> {
     let Some(suite) = &setup.suite else {
@@ -193,7 +225,7 @@ fn in_the_browser(count: &mut Count, setup: &Setup) -> Result<()> {
     count.tests("in the browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
 }
 
-fn end_to_end_environment(program: Program, setup: &Setup) -> Program {
+pub(crate) fn end_to_end_environment(program: Program, setup: &Setup) -> Program {
     let program = program
         .env("CHINWAG_BACKEND", binary("debug"))
         .env("CHINWAG_DIST", page::dist())

@@ -25,6 +25,8 @@ pub(crate) use self::suite::Suite;
 const TRUNK: &str = "0.21.14";
 /// The checker of licences, duplicates and sources.
 const CARGO_DENY: &str = "0.20.2";
+/// Firefox's WebDriver.
+const GECKODRIVER: &str = "0.37.1";
 
 /// The tools of development: those that build the page, and trunk, which serves it.
 #[derive(Debug)]
@@ -81,6 +83,12 @@ fn wasm_bindgen() -> Result<Option<PathBuf>> {
 pub(crate) fn cargo_deny() -> Result<PathBuf> {
     let folder = tool("cargo-deny", &["cargo-deny"], CARGO_DENY, "5 minutes")?;
     Ok(folder.unwrap_or_default().join("cargo-deny"))
+}
+
+/// geckodriver's program.
+pub(crate) fn geckodriver() -> Result<PathBuf> {
+    let folder = tool("geckodriver", &["geckodriver"], GECKODRIVER, "4 minutes")?;
+    Ok(folder.unwrap_or_default().join("geckodriver"))
 }
 
 /// Whether strace is there and may follow another process: containers often forbid that.

@@ -16,18 +16,17 @@ use crate::{
     page_error::{self, PageError},
 };
 
-/// Runs a script in every page that the tab of this number opens, before the page's own.
+/// Runs a script in every page that Firefox opens, before the page's own.
 const RUN_BEFORE_PAGES: &str = "
     const script = (source) => {
         addEventListener('DOMWindowCreated', ({ target }) => {
             const page = target.defaultView;
             const sandbox = Cu.Sandbox(page, { sandboxPrototype: page, wantXrays: false });
             Cu.evalInSandbox(source, sandbox);
-        });
+        }, true);
     };
     const source = `(${script})(${JSON.stringify(arguments[0])})`;
-    const manager = gBrowser.selectedBrowser.messageManager;
-    manager.loadFrameScript(`data:application/javascript;charset=utf-8,${encodeURIComponent(source)}`, false);";
+    Services.mm.loadFrameScript(`data:application/javascript;charset=utf-8,${encodeURIComponent(source)}`, true);";
 
 /// Stopped processes of tabs. They would outlive the browser, so they are killed when this is dropped.
 #[derive(Debug, Default)]
@@ -85,7 +84,7 @@ impl Page {
         Ok(serde_json::from_value(value?)?)
     }
 
-    /// Runs a script in every page that this tab opens from now on, before the page's own scripts.
+    /// Runs a script in every page that this tab opens from now on, before the page's own scripts. In Firefox it runs in other tabs, too.
     pub async fn run_before_pages(&self, source: &str) -> Result {
         match self.kind {
             Kind::Chromium => {

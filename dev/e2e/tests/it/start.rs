@@ -24,7 +24,7 @@ async fn a_lost_program_is_named_in_the_readers_language_and_can_be_tried_again(
 async fn a_browser_without_web_assembly_is_told_so() -> Result {
     scenario(async |world| {
         let page = world.browser("Ada", Browser::default()).await?;
-        page.run_before_pages("delete window.WebAssembly").await?;
+        page.run_before_pages("Object.defineProperty(window, 'WebAssembly', { value: undefined })").await?;
         page.open("/").await?;
         page.page_contains("Lockdown Mode").await?;
         page.part(&part("button", ENGLISH.try_again)).await?;
