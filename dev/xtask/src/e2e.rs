@@ -16,7 +16,9 @@ pub(crate) enum Choice {
     Firefox,
 }
 
-/// The scenarios of the short form, in the tests: those that depend most on the browser.
+/// The files of scenarios that run in Firefox: those that depend most on the browser. Others use more of the DevTools protocol.
+const IN_FIREFOX: [&str; 5] = ["connection::", "tabs::", "identity::", "network::", "start::"];
+/// Those of the short form, in the tests.
 const SHORT_FORM: [&str; 3] = ["connection::", "tabs::", "identity::"];
 
 /// Scenarios that Firefox leaves out, with the reason.
@@ -35,33 +37,33 @@ pub(crate) fn run(browser: Choice, names: &[String]) -> Result<()> {
         page::build(&setup.tools.wasm)?;
         cargo(["build", "--package", "backend"]).run()
     })?;
-    let names = names.iter().map(String::as_str);
-    let scenarios = test::end_to_end_environment(scenarios(names, firefox.is_some()), &setup);
-    match &firefox {
-        Some(firefox) => in_firefox(scenarios, firefox),
-        None => scenarios,
-    }
-    .run_visibly()
-}
-
-/// The tests whose names contain one of `names`; all of them when there is none.
-fn scenarios<'a>(names: impl Iterator<Item = &'a str>, is_firefox: bool) -> Program {
-    let left_out = LEFT_OUT_OF_FIREFOX.iter().filter(|_| is_firefox);
-    let skipped = left_out.flat_map(|(name, reason)| {
-        note(&format!("{name} is left out: {reason}"));
-        ["--skip", name]
-    });
-    cargo(["test", "--package", "e2e", "--test", "e2e", "--"]).arguments(names).arguments(skipped)
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let program = match &firefox {
+        Some(firefox) if names.is_empty() => in_firefox(&IN_FIREFOX, firefox),
+        Some(firefox) => in_firefox(&names, firefox),
+        None => scenarios(&names),
+    };
+    test::end_to_end_environment(program, &setup).run_visibly()
 }
 
 /// The short form in Firefox.
 pub(crate) fn short_form_in_firefox(firefox: &Firefox) -> Program {
-    in_firefox(scenarios(SHORT_FORM.into_iter(), true), firefox)
+    in_firefox(&SHORT_FORM, firefox)
 }
 
-fn in_firefox(program: Program, Firefox { firefox, driver }: &Firefox) -> Program {
-    let name = harness::browser::Kind::VARIABLE;
-    program.env(name, "firefox").env("FIREFOX", firefox).env("GECKODRIVER", driver)
+/// The tests whose names contain one of `names`; all of them when there is none.
+fn scenarios(names: &[&str]) -> Program {
+    cargo(["test", "--package", "e2e", "--test", "e2e", "--"]).arguments(names)
+}
+
+fn in_firefox(names: &[&str], Firefox { firefox, driver }: &Firefox) -> Program {
+    let skipped = LEFT_OUT_OF_FIREFOX.iter().flat_map(|(name, reason)| {
+        note(&format!("{name} is left out: {reason}"));
+        ["--skip", name]
+    });
+    let variable = harness::browser::Kind::VARIABLE;
+    let program = scenarios(names).arguments(skipped);
+    program.env(variable, "firefox").env("FIREFOX", firefox).env("GECKODRIVER", driver)
 }
 
 #[cfg(test)]

@@ -61,7 +61,7 @@ enum Command {
         /// Browser of the people in the scenarios
         #[arg(long, value_enum, default_value = "chromium")]
         browser: e2e::Choice,
-        /// Parts of the scenarios' names, such as `tabs::`; without them all are run
+        /// Parts of the scenarios' names, such as `tabs::`; without them all are run, in Firefox those that it is tested with
         names: Vec<String>,
     },
     /// Serve the application; rebuild and reload it on change
