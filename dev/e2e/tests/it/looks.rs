@@ -237,9 +237,9 @@ const COLOURS: &str = "
         const below = ground(element);
         return [draw(getComputedStyle(element).color), below];
     };
-    const find = (selector) => document.querySelector(selector);
-    const box = find('.chat-composer__box');
-    return [...['textarea', '[role=log] article', '.chat-rooms__link', '.chat-message time'].map((one) => text(find(one))),
+    const first = (selector) => document.querySelector(selector);
+    const box = first('.chat-composer__box');
+    return [...['textarea', '[role=log] article', '.chat-rooms__link'].map((one) => text(first(one))),
         [draw(getComputedStyle(box).borderTopColor), ground(box.parentElement)]]";
 
 type Colour = [f64; 3];
