@@ -60,6 +60,20 @@ pub enum Error {
         /// The reason that the browser or the operating system gives.
         reason: String,
     },
+    /// The call sends and receives at once, which a browser can only do over a WebSocket, and none could be opened. The
+    /// call was not sent. `UNAVAILABLE`.
+    #[error("this call needs a WebSocket, because it sends and receives at once: {reason}")]
+    NeedsSocket {
+        /// The reason why no WebSocket is open.
+        reason: String,
+    },
+    /// The server refused the call before it did anything for it, because it stops or is busy. Repeating the call is
+    /// safe. Only over HTTP/2. `UNAVAILABLE`.
+    #[error("the server refused the call before processing it ({reason})")]
+    NotProcessed {
+        /// The error of HTTP/2.
+        reason: String,
+    },
     /// The answer has an HTTP status other than 200 and is not gRPC: it comes from a proxy or another kind of server.
     /// The code follows gRPC's table "HTTP to gRPC Status Code Mapping".
     #[error(
@@ -169,6 +183,8 @@ impl Error {
             | Self::Fetch { .. }
             | Self::NotHttp2 { .. }
             | Self::ConnectionLost { .. }
+            | Self::NeedsSocket { .. }
+            | Self::NotProcessed { .. }
             | Self::Idle { .. } => Code::Unavailable,
             Self::Http { status } => Code::from_i32(code_of_http(*status)),
             Self::ContentType { .. } => Code::Unknown,
@@ -188,11 +204,16 @@ impl Error {
         status.source()?.downcast_ref()
     }
 
-    /// Whether the request was certainly not sent, so that repeating the call is always safe.
+    /// Whether the server has certainly not processed the request, so that repeating the call is always safe.
     pub fn is_not_sent(&self) -> bool {
         matches!(
             self,
-            Self::Offline | Self::Connect { .. } | Self::RequestTooLarge { .. } | Self::TooManyCalls { .. }
+            Self::Offline
+                | Self::Connect { .. }
+                | Self::NeedsSocket { .. }
+                | Self::NotProcessed { .. }
+                | Self::RequestTooLarge { .. }
+                | Self::TooManyCalls { .. }
         )
     }
 

@@ -76,6 +76,8 @@ pub use self::transport::Fetch;
 pub use self::transport::Native;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::transport::WasmClient;
+#[cfg(feature = "socket")]
+pub use self::transport::{Auto, Route, Socket, Windows};
 pub use self::transport::{Cookies, Transport};
 
 pub mod rt {

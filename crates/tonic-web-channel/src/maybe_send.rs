@@ -62,7 +62,7 @@ pub use self::bounds::{BoxFuture, MaybeSend, MaybeSync};
 
 /// [`Confined`] on native targets: the value alone.
 #[cfg(not(target_arch = "wasm32"))]
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plain<T>(T);
 
 #[cfg(not(target_arch = "wasm32"))]

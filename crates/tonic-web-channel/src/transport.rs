@@ -1,25 +1,35 @@
 //! The carrier of calls from the channel to a server.
 
+#[cfg(feature = "socket")]
+mod auto;
 mod cookies;
 #[cfg(target_arch = "wasm32")]
 mod fetch;
+#[cfg(any(not(target_arch = "wasm32"), feature = "socket"))]
+mod http2;
 #[cfg(not(target_arch = "wasm32"))]
 mod native;
+#[cfg(feature = "socket")]
+mod socket;
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 mod wasm_client;
 
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderMap, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use tonic::Status;
 use tonic::body::Body;
 
+#[cfg(feature = "socket")]
+pub use self::auto::{Auto, Route};
 pub use self::cookies::Cookies;
 #[cfg(target_arch = "wasm32")]
 pub use self::fetch::Fetch;
 #[cfg(not(target_arch = "wasm32"))]
 pub use self::native::Native;
+#[cfg(feature = "socket")]
+pub use self::socket::{Socket, Windows};
 #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
 pub use self::wasm_client::WasmClient;
 use crate::build_error::BuildError;
@@ -40,7 +50,7 @@ use crate::maybe_send::BoxFuture;
 pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// Makes the headers of a request those that are sent. Called before [`call`](Self::call), so that an observer sees
     /// what is sent ([`AttemptStarted`](crate::observe::CallEventKind::AttemptStarted)).
-    fn prepare(&self, _headers: &mut HeaderMap) {}
+    fn prepare(&self, _request: &mut Request<Body>) {}
 
     /// Sends one call; resolves when the response's head has come.
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>>;

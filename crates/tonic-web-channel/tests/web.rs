@@ -9,6 +9,8 @@ mod web {
     mod failures;
     mod leaving;
     mod responses;
+    #[cfg(feature = "socket")]
+    mod socket;
     mod support;
 
     wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

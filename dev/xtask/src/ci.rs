@@ -36,7 +36,7 @@ fn lint_host(suite: &Suite) -> Result<()> {
         suite.contracts(cargo(words.split(' '))).run()
     };
     lint("--workspace --features xtask/codegen,proto/server")?;
-    lint("-p tonic-web-channel --features tls")
+    lint("-p tonic-web-channel --features tls,socket")
 }
 
 fn lint_wasm(suite: &Suite) -> Result<()> {

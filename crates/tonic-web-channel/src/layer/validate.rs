@@ -33,7 +33,7 @@ impl Validate {
     async fn send(&self, mut request: Request<Body>) -> CallResult {
         let context = CallContext::of(request.extensions());
         let decompressor = compression::decompressor(request.headers(), context.accepts_gzip);
-        self.transport.prepare(request.headers_mut());
+        self.transport.prepare(&mut request);
         context.reporter.report(&EventRef::AttemptStarted { headers: request.headers() });
         let mut idle = context.idle_timeout.map(|timeout| (IdleTimer::new(timeout), timeout));
         let mut call = self.transport.call(request);

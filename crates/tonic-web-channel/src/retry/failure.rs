@@ -80,6 +80,8 @@ impl Failure {
                     | Error::Connect { .. }
                     | Error::Fetch { .. }
                     | Error::ConnectionLost { .. }
+                    | Error::NeedsSocket { .. }
+                    | Error::NotProcessed { .. }
                     | Error::Http { .. }
                     | Error::Truncated { .. }
             )

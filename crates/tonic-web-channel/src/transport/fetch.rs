@@ -13,7 +13,7 @@ use std::rc::Rc;
 use grpc_wire::content_type::WireFormat;
 use grpc_wire::web::text;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use send_wrapper::SendWrapper;
 use tonic::Status;
 use tonic::body::Body;
@@ -88,8 +88,8 @@ impl Fetch {
 }
 
 impl Transport for Fetch {
-    fn prepare(&self, headers: &mut HeaderMap) {
-        web::prepare(headers, self.inner.format());
+    fn prepare(&self, request: &mut Request<Body>) {
+        web::prepare(request.headers_mut(), self.inner.format());
     }
 
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {

@@ -12,10 +12,10 @@ use http::{Request, Response, Uri};
 use http_body_util::BodyExt as _;
 use tonic::body::Body;
 use tonic::transport::Endpoint;
-use tonic::{Code, ConnectError, Status, TimeoutExpired};
+use tonic::{ConnectError, Status, TimeoutExpired};
 use tower_service::Service as _;
 
-use super::Transport;
+use super::{Transport, http2};
 use crate::build_error::BuildError;
 use crate::deadline;
 use crate::error::Error;
@@ -166,9 +166,8 @@ impl FailureContext {
     }
 
     fn of_http2(&self, error: &h2::Error) -> Status {
-        if error.is_reset() {
-            let code = error.reason().map_or(Code::Unknown, code_of_reset);
-            return Status::new(code, format!("the server reset the call ({error})"));
+        if let Some(status) = http2::status_of(error) {
+            return status;
         }
         // The first bytes of an HTTP/1.1 response and of a TLS alert both read as a frame that is too long.
         if error.is_library() && error.reason() == Some(h2::Reason::FRAME_SIZE_ERROR) {
@@ -197,24 +196,5 @@ fn is_connection_lost(cause: &(dyn StdError + 'static)) -> bool {
             error.is_timeout() || error.is_canceled() || error.is_closed() || error.is_incomplete_message()
         }
         None => cause.is::<io::Error>(),
-    }
-}
-
-/// The code for an HTTP/2 reset: the gRPC protocol over HTTP/2, "Errors".
-fn code_of_reset(reason: h2::Reason) -> Code {
-    match reason {
-        h2::Reason::NO_ERROR
-        | h2::Reason::PROTOCOL_ERROR
-        | h2::Reason::INTERNAL_ERROR
-        | h2::Reason::FLOW_CONTROL_ERROR
-        | h2::Reason::SETTINGS_TIMEOUT
-        | h2::Reason::FRAME_SIZE_ERROR
-        | h2::Reason::COMPRESSION_ERROR
-        | h2::Reason::CONNECT_ERROR => Code::Internal,
-        h2::Reason::REFUSED_STREAM => Code::Unavailable,
-        h2::Reason::CANCEL => Code::Cancelled,
-        h2::Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
-        h2::Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
-        _ => Code::Unknown,
     }
 }

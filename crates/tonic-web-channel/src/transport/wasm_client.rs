@@ -8,7 +8,7 @@ use futures_util::future::select;
 use grpc_wire::content_type::WireFormat;
 use grpc_wire::reader::BodyEnd;
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Request, Response, Uri};
 use http_body::Frame;
 use http_body_util::BodyExt as _;
 use tonic::Status;
@@ -53,9 +53,9 @@ impl WasmClient {
 }
 
 impl Transport for WasmClient {
-    fn prepare(&self, headers: &mut HeaderMap) {
+    fn prepare(&self, request: &mut Request<Body>) {
         // A server that may compress messages compresses trailers as well.
-        headers.remove("grpc-accept-encoding");
+        request.headers_mut().remove("grpc-accept-encoding");
     }
 
     fn call(&self, mut request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {

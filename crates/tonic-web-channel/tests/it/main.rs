@@ -9,6 +9,8 @@ mod in_process;
 mod native;
 mod responses;
 mod retries;
+#[cfg(feature = "socket")]
+mod socket;
 mod statuses;
 mod subscription;
 mod support;

@@ -1,6 +1,10 @@
 //! A real server with scripted answers, and an observer that records events.
 
 pub(crate) mod canned;
+#[cfg(feature = "socket")]
+pub(crate) mod greeter;
+#[cfg(feature = "socket")]
+pub(crate) mod tunnel;
 
 use std::net::SocketAddr;
 use std::pin::Pin;

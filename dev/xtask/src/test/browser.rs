@@ -35,10 +35,12 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .run()
 }
 
-/// The tests of libraries need no service, and start sooner without one. Cargo runs tests in the folder of their package.
+/// The tests of most libraries need no service, and start sooner without one. Cargo runs tests in the folder of their package.
 /// (Its `CARGO_PKG_NAME` is no help: `cargo xtask`, the runner, sets it to its own.)
 fn calls_the_backend() -> bool {
-    std::env::current_dir().is_ok_and(|folder| !folder.starts_with(root().join("crates")))
+    let libraries = root().join("crates");
+    std::env::current_dir()
+        .is_ok_and(|folder| !folder.starts_with(&libraries) || folder.ends_with("tonic-web-channel"))
 }
 
 fn server(folder: &Path, page_port: u16) -> Result<Server> {
