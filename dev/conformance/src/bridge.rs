@@ -46,25 +46,28 @@ const FLAGS: [&str; 4] =
 const PAGE: &str = "<!doctype html><title>Conformance</title>
 <script type=\"module\">import start from '/conformance-page.js'; start();</script>";
 
-/// `conformance-client FOLDER`: the folder holds the page's program. CHROME names another browser.
+/// `conformance-client FOLDER [direct]`: the folder holds the page's program. With `direct` the page opens its sockets at
+/// the server of each case, which must accept them, and not through this program. CHROME names another browser.
 pub fn run() -> Result<()> {
     let Some(folder) = std::env::args_os().nth(1).map(PathBuf::from) else {
         bail!("name the folder with the page's program");
     };
+    let is_direct = std::env::args_os().nth(2).is_some_and(|word| word == "direct");
     let runtime = tokio::runtime::Runtime::new()?;
-    let result = runtime.block_on(serve(&folder));
+    let result = runtime.block_on(serve(&folder, is_direct));
     // Standard input may still be open, and must not be waited for.
     runtime.shutdown_background();
     result
 }
 
-async fn serve(folder: &Path) -> Result<()> {
+async fn serve(folder: &Path, is_direct: bool) -> Result<()> {
     let browser = std::env::var("CHROME").unwrap_or_else(|_| "chromium".to_owned());
     let (cases, waiting) = mpsc::channel(WAITING_CASES);
     let (answers, given) = mpsc::channel(WAITING_ANSWERS);
     let bridge = Arc::new(Bridge { cases: waiting.into(), answers, open: Mutex::default() });
     let listener = TcpListener::bind("127.0.0.1:0").await.context("cannot listen")?;
-    let page = format!("http://{}/", listener.local_addr()?);
+    let query = if is_direct { "?direct" } else { "" };
+    let page = format!("http://{}/{query}", listener.local_addr()?);
     tokio::spawn(
         axum::serve(listener, routes(folder, &bridge)?.with_state(Arc::clone(&bridge))).into_future(),
     );

@@ -80,12 +80,19 @@ impl Case {
         usize::try_from(self.request.message_receive_limit).ok().filter(|limit| *limit > 0)
     }
 
-    pub(crate) fn speaks(&self, protocol: Protocol) -> Result<()> {
+    /// The protocol of the call, one of `spoken`.
+    pub(crate) fn protocol(&self, spoken: &[Protocol]) -> Result<Protocol> {
         let wanted = self.request.protocol();
-        ensure!(wanted == protocol, "this client does not speak {}", wanted.as_str_name());
+        ensure!(spoken.contains(&wanted), "this client does not speak {}", wanted.as_str_name());
         let version = self.request.http_version();
         ensure!(version != HttpVersion::HttpVersion3, "this client does not speak HTTP/3");
-        Ok(())
+        Ok(wanted)
+    }
+
+    /// The path of the server behind the bridge.
+    #[cfg(target_arch = "wasm32")]
+    pub(crate) fn tunnel(&self) -> String {
+        format!("/tunnel/{}/{}", self.request.host, self.request.port)
     }
 
     /// The request of a method with one request message.

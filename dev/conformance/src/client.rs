@@ -21,8 +21,9 @@ use crate::pb::{
     UnaryResponse, UnimplementedResponse,
 };
 
-/// The protocol of this build of the channel.
-const PROTOCOL: Protocol = if cfg!(target_arch = "wasm32") { Protocol::GrpcWeb } else { Protocol::Grpc };
+/// The protocols of this build of the channel: in a browser gRPC-Web by `fetch`, and gRPC by a socket.
+const PROTOCOLS: &[Protocol] =
+    if cfg!(target_arch = "wasm32") { &[Protocol::GrpcWeb, Protocol::Grpc] } else { &[Protocol::Grpc] };
 
 /// Makes the call that `request` describes.
 pub(crate) async fn run(request: ClientCompatRequest) -> ClientCompatResponse {
@@ -37,8 +38,7 @@ pub(crate) async fn run(request: ClientCompatRequest) -> ClientCompatResponse {
 /// An error means that the case cannot be run. The call's own errors are in the result.
 async fn call(request: ClientCompatRequest) -> Result<ClientResponseResult> {
     let case = Case::new(request)?;
-    case.speaks(PROTOCOL)?;
-    let mut client = client(&case)?;
+    let mut client = client(&case, case.protocol(PROTOCOLS)?)?;
     Ok(match case.method() {
         "Unary" => single(&case, client.unary(case.one().await?)).await,
         "IdempotentUnary" => single(&case, client.idempotent_unary(case.one().await?)).await,
@@ -50,12 +50,17 @@ async fn call(request: ClientCompatRequest) -> Result<ClientResponseResult> {
     })
 }
 
-fn client(case: &Case) -> Result<ConformanceServiceClient<Channel>> {
+#[cfg_attr(not(target_arch = "wasm32"), expect(unused_variables, reason = "it is always gRPC"))]
+fn client(case: &Case, protocol: Protocol) -> Result<ConformanceServiceClient<Channel>> {
     // The suite expects exactly one request for each case.
     let mut channel = Channel::builder(case.server()).methods(pb::METHODS).retry(RetryPolicy::never());
     #[cfg(all(target_arch = "wasm32", feature = "tonic-web-wasm-client"))]
     {
         channel = channel.transport(tonic_web_channel::WasmClient::new(case.server().parse()?));
+    }
+    #[cfg(target_arch = "wasm32")]
+    if protocol == Protocol::Grpc {
+        channel = channel.transport(tonic_web_channel::Socket::new(crate::page::socket_of(case)?));
     }
     if case.gzip()? {
         channel = channel.send_compressed(CompressionEncoding::Gzip);

@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use futures_util::future::{Either, select};
 use js_sys::Uint8Array;
 use prost::Message as _;
@@ -11,6 +12,7 @@ use wasm_bindgen::{JsCast as _, JsValue};
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{RequestInit, Response};
 
+use crate::case::Case;
 use crate::client;
 use crate::pb::client_compat_response::Result as Outcome;
 use crate::pb::{ClientCompatRequest, ClientCompatResponse, ClientErrorResult};
@@ -22,6 +24,9 @@ const CASE_TIMEOUT: Duration = Duration::from_secs(12);
 /// The bridge has no more cases.
 const NO_CONTENT: u16 = 204;
 
+/// The end of the page's address when sockets are opened at the server under test.
+const DIRECT: &str = "?direct";
+
 /// Starts the workers; they end when there are no more cases.
 pub fn run() {
     console_error_panic_hook::set_once();
@@ -32,6 +37,17 @@ pub fn run() {
             }
         });
     }
+}
+
+/// The address of the WebSocket to a case's server: the server's own when the page's address ends with [`DIRECT`], else
+/// the bridge's, because the suite's servers have no WebSockets.
+pub(crate) fn socket_of(case: &Case) -> anyhow::Result<http::Uri> {
+    let location = web_sys::window().context("there is no window")?.location();
+    let of_page = |error| anyhow::anyhow!("the page has no address: {error:?}");
+    if location.search().map_err(of_page)? == DIRECT {
+        return Ok(case.server().parse()?);
+    }
+    Ok([location.origin().map_err(of_page)?, case.tunnel()].concat().parse()?)
 }
 
 async fn work() -> Result<(), JsValue> {

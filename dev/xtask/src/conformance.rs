@@ -21,12 +21,14 @@ use crate::tools::{Suite, wasm_bindgen_program, wasm_target};
 const WASM_CLIENT: &str = "tonic-web-wasm-client";
 
 /// The parts of the suite, in the order of `all`.
-pub(crate) const RUNS: [Run; 6] = [
+pub(crate) const RUNS: [Run; 8] = [
     Run { word: "client-core", name: "browser-client-core", mode: Mode::Client, cases: 342 },
     Run { word: "client", name: "browser-client", mode: Mode::Client, cases: 830 },
     Run { word: "server", name: "server", mode: Mode::Server, cases: 1304 },
     Run { word: "server-max", name: "server-max", mode: Mode::Server, cases: 2332 },
     Run { word: "both", name: "both", mode: Mode::Both, cases: 408 },
+    Run { word: "socket", name: "browser-socket", mode: Mode::Client, cases: 409 },
+    Run { word: "both-socket", name: "both-socket", mode: Mode::BothDirect, cases: 152 },
     Run { word: "native", name: "native-client", mode: Mode::Native, cases: 409 },
 ];
 
@@ -51,6 +53,8 @@ enum Mode {
     Server,
     /// Our client against our server.
     Both,
+    /// Our client against our server, by a socket between them.
+    BothDirect,
     /// Our client without a browser, against the suite's servers.
     Native,
 }
@@ -99,7 +103,7 @@ pub(crate) fn run(part: &str, transport: Transport, flags: &[String]) -> Result<
 
 /// The browser, when one of `runs` needs it.
 fn browser(runs: &[Run]) -> Result<Option<PathBuf>> {
-    let any = runs.iter().any(|run| matches!(run.mode, Mode::Client | Mode::Both));
+    let any = runs.iter().any(|run| run.mode != Mode::Server && run.mode != Mode::Native);
     any.then(|| Ok(Browser::set_up()?.chrome)).transpose()
 }
 
@@ -172,6 +176,10 @@ impl Programs {
             Mode::Client => ("client", client()?.into()),
             Mode::Server => ("server", server().into()),
             Mode::Both => ("both", client()?.into_iter().chain(["----".into()]).chain(server()).collect()),
+            Mode::BothDirect => {
+                let client = client()?.into_iter().chain(["direct".into(), "----".into()]);
+                ("both", client.chain(server()).collect())
+            }
             Mode::Native => ("client", vec![built("conformance-native-client")]),
         };
         let config = root().join(format!("dev/conformance/{}.yaml", run.name));

@@ -8,6 +8,7 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_tungstenite::connect_async;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::{Error, Message};
 
 /// A relay to `allowed` alone; its URL without the server's address.
@@ -34,7 +35,9 @@ async fn bytes_are_copied_in_both_directions() {
         (bytes, rest)
     });
     let url = format!("{}/127.0.0.1/{}", relay(address).await, address.port());
-    let (mut socket, _) = connect_async(url).await.unwrap();
+    let mut request = url.into_client_request().unwrap();
+    request.headers_mut().insert("sec-websocket-protocol", "h2ts".parse().unwrap());
+    let (mut socket, _) = connect_async(request).await.unwrap();
     socket.send(Message::binary("pi")).await.unwrap();
     socket.send(Message::binary("ng and more")).await.unwrap();
     assert_eq!(socket.next().await.unwrap().unwrap(), Message::binary("pong"));
