@@ -4,17 +4,20 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::Stream;
 use grpc_inspect::frame::MAX_PAYLOAD_BYTES;
 use leptos::prelude::*;
 use proto::{
     chat::v1::{self as pb, chat_service_client::ChatServiceClient},
     helloworld::{HelloReply, HelloRequest, greeter_client::GreeterClient},
 };
-use tonic::{Request, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming};
 use tonic_web_channel::observe::CallEvent;
 use tonic_web_channel::retry::Backoff;
 use tonic_web_channel::rt::{MaybeSend, MaybeSync};
-use tonic_web_channel::{Channel, RequestExt as _, Subscription, SubscriptionHandle, SubscriptionOptions};
+use tonic_web_channel::{
+    Builder, Channel, RequestExt as _, Subscription, SubscriptionHandle, SubscriptionOptions,
+};
 
 /// Deadline of calls without another: enough for a slow network, and not too long for a person to wait.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(20);
@@ -60,42 +63,6 @@ impl Api {
                 .build()
         };
         Ok(Api { channel: channel(MAX_PAYLOAD_BYTES)?, secret: channel(0)? })
-    }
-
-    /// `helloworld.Greeter/SayHello`.
-    pub(crate) async fn say_hello(
-        &self,
-        name: String,
-        deadline: Option<Duration>,
-    ) -> Result<HelloReply, Status> {
-        let mut request = Request::new(HelloRequest { name });
-        if let Some(deadline) = deadline {
-            request.set_timeout(deadline);
-        }
-        Ok(self.greeter().say_hello(request).await?.into_inner())
-    }
-
-    /// `helloworld.Greeter/SayHelloStreamReply`. Without a deadline it runs until the stream is dropped.
-    pub(crate) async fn say_hello_stream_reply(
-        &self,
-        name: String,
-        options: StreamOptions,
-        deadline: Option<Duration>,
-    ) -> Result<Streaming<HelloReply>, Status> {
-        let mut request = Request::new(HelloRequest { name });
-        if let Some(count) = options.count {
-            request.metadata_mut().insert(proto::limits::greeter::COUNT_KEY, count.into());
-        }
-        if let Some(interval_ms) = options.interval_ms {
-            request.metadata_mut().insert(proto::limits::greeter::INTERVAL_KEY, interval_ms.into());
-        }
-        match deadline {
-            Some(deadline) => request.set_timeout(deadline),
-            None => {
-                request.no_deadline();
-            }
-        }
-        Ok(self.greeter().say_hello_stream_reply(request).await?.into_inner())
     }
 
     /// `chat.v1.ChatService/Join`. The browser keeps the session's cookie.
@@ -200,10 +167,6 @@ impl Api {
         })
     }
 
-    fn greeter(&self) -> GreeterClient<Channel> {
-        GreeterClient::new(self.channel.clone())
-    }
-
     fn chat(&self) -> ChatServiceClient<Channel> {
         ChatServiceClient::new(self.channel.clone())
     }
@@ -211,6 +174,113 @@ impl Api {
     fn secret_chat(&self) -> ChatServiceClient<Channel> {
         ChatServiceClient::new(self.secret.clone())
     }
+}
+
+/// The Greeter's calls, all four kinds: by `fetch`, and by a WebSocket where `fetch` cannot carry a call.
+#[derive(Clone)]
+pub(crate) struct GreeterApi {
+    channel: Channel,
+}
+
+impl GreeterApi {
+    /// Calls to the server at `origin`, which are reported to `observer`. The WebSocket is opened at `socket`, a URI with
+    /// a path of its own, so that a proxy can have rules for it.
+    pub(crate) fn new(
+        origin: &str,
+        socket: &str,
+        observer: impl Fn(&CallEvent) + MaybeSend + MaybeSync + 'static,
+    ) -> Result<GreeterApi, tonic_web_channel::BuildError> {
+        let builder = Channel::builder(origin)
+            .methods(proto::METHODS)
+            .deadline(DEFAULT_DEADLINE)
+            .capture(MAX_PAYLOAD_BYTES)
+            .observer(observer);
+        Ok(GreeterApi { channel: with_socket(builder, origin, socket).build()? })
+    }
+
+    /// `helloworld.Greeter/SayHello`.
+    pub(crate) async fn say_hello(
+        &self,
+        name: String,
+        deadline: Option<Duration>,
+    ) -> Result<Response<HelloReply>, Status> {
+        let mut request = Request::new(HelloRequest { name });
+        if let Some(deadline) = deadline {
+            request.set_timeout(deadline);
+        }
+        self.client().say_hello(request).await
+    }
+
+    /// `helloworld.Greeter/SayHelloStreamReply`. Without a deadline it runs until the stream is dropped.
+    pub(crate) async fn say_hello_stream_reply(
+        &self,
+        name: String,
+        options: StreamOptions,
+        deadline: Option<Duration>,
+    ) -> Result<Response<Streaming<HelloReply>>, Status> {
+        let mut request = Request::new(HelloRequest { name });
+        if let Some(count) = options.count {
+            request.metadata_mut().insert(proto::limits::greeter::COUNT_KEY, count.into());
+        }
+        if let Some(interval_ms) = options.interval_ms {
+            request.metadata_mut().insert(proto::limits::greeter::INTERVAL_KEY, interval_ms.into());
+        }
+        limit(&mut request, deadline);
+        self.client().say_hello_stream_reply(request).await
+    }
+
+    /// `helloworld.Greeter/SayHelloClientStream`. Without a deadline it runs until `names` end.
+    pub(crate) async fn say_hello_client_stream(
+        &self,
+        names: impl Stream<Item = HelloRequest> + Send + 'static,
+        deadline: Option<Duration>,
+    ) -> Result<Response<HelloReply>, Status> {
+        let mut request = Request::new(names);
+        limit(&mut request, deadline);
+        self.client().say_hello_client_stream(request).await
+    }
+
+    /// `helloworld.Greeter/SayHelloBidiStream`. Without a deadline it runs until one side ends it.
+    pub(crate) async fn say_hello_bidi_stream(
+        &self,
+        names: impl Stream<Item = HelloRequest> + Send + 'static,
+        deadline: Option<Duration>,
+    ) -> Result<Response<Streaming<HelloReply>>, Status> {
+        let mut request = Request::new(names);
+        limit(&mut request, deadline);
+        self.client().say_hello_bidi_stream(request).await
+    }
+
+    fn client(&self) -> GreeterClient<Channel> {
+        GreeterClient::new(self.channel.clone())
+    }
+}
+
+/// Sets a call's deadline; without one the channel's default does not apply either.
+fn limit<T>(request: &mut Request<T>, deadline: Option<Duration>) {
+    match deadline {
+        Some(deadline) => request.set_timeout(deadline),
+        None => {
+            request.no_deadline();
+        }
+    }
+}
+
+#[cfg(target_arch = "wasm32")]
+fn with_socket(builder: Builder, origin: &str, socket: &str) -> Builder {
+    use tonic_web_channel::{Auto, Fetch, Socket};
+
+    match (origin.parse(), socket.parse()) {
+        (Ok(origin), Ok(socket)) => builder.transport(Auto::new(Fetch::new(origin), Socket::new(socket))),
+        // The builder says why.
+        _ => builder,
+    }
+}
+
+/// Native programs only check that this compiles.
+#[cfg(not(target_arch = "wasm32"))]
+fn with_socket(builder: Builder, _origin: &str, _socket: &str) -> Builder {
+    builder
 }
 
 /// The server's origin for native clients: the page's own, except for the development server in between, which does not speak native
@@ -226,4 +296,9 @@ pub(crate) fn native_origin() -> String {
 /// The page's calls.
 pub(crate) fn use_api() -> Api {
     expect_context::<Api>()
+}
+
+/// The Greeter's calls.
+pub(crate) fn use_greeter() -> GreeterApi {
+    expect_context::<GreeterApi>()
 }

@@ -5,7 +5,6 @@ mod place;
 mod tab_title;
 
 use leptos::prelude::*;
-use tonic_web_channel::observe::CallEvent;
 
 use self::{main_view::MainView, tab_title::keep_tab_title};
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
     header::Header,
     i18n::{provide_language, text},
     keys::{self, KeysDialog, provide_keys},
+    observer::observer,
     route::provide_route,
     session_context::provide_session,
     theme::provide_theme,
@@ -37,12 +37,7 @@ pub fn App() -> impl IntoView {
     guard_focus();
     provide_file_drop();
     let origin = window().location().origin().unwrap_or_default();
-    let tools = browser_tools();
-    let api = Api::new(&origin, move |event| {
-        calls.observe(event);
-        tools(event);
-    })
-    .expect("a page's own origin is a valid address");
+    let api = Api::new(&origin, observer(calls)).expect("a page's own origin is a valid address");
     provide_session(api.clone());
     provide_chat(api.clone());
     provide_context(api);
@@ -63,20 +58,4 @@ pub fn App() -> impl IntoView {
             <Switcher />
         </div>
     }
-}
-
-/// Shows calls in the browser's own tools: on its timeline, and in an extension for gRPC-Web.
-#[cfg(target_arch = "wasm32")]
-fn browser_tools() -> impl Fn(&CallEvent) + 'static {
-    let timing = tonic_web_devtools::user_timing::observer();
-    let devtools = tonic_web_devtools::extension::observer(crate::calls::describe());
-    move |event| {
-        timing(event);
-        devtools(event);
-    }
-}
-
-#[cfg(not(target_arch = "wasm32"))]
-fn browser_tools() -> impl Fn(&CallEvent) + Send + Sync + 'static {
-    |_| {}
 }

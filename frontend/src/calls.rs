@@ -16,8 +16,6 @@ mod row;
 #[cfg(target_arch = "wasm32")]
 pub(crate) use self::devtools::describe;
 pub(crate) use self::{
-    code_to_copy::CodeToCopy,
-    context::{provide_calls, use_calls},
-    grpcurl::native_command,
+    context::{Calls, provide_calls, use_calls},
     panel::{CALLS, CallsPanel},
 };

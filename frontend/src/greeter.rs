@@ -1,27 +1,35 @@
 //! The Greeter page: a card for each of the four kinds of call.
 
 mod card_title;
+mod exchange_log;
 mod field;
 mod input;
-mod native;
 mod outcome_view;
+mod requests;
 mod run;
 mod streaming;
 mod unary;
 
 use leptos::prelude::*;
 
-use self::{native::NativeCard, streaming::StreamingCard, unary::UnaryCard};
+use self::{
+    requests::{Requests, RequestsCard},
+    streaming::StreamingCard,
+    unary::UnaryCard,
+};
 use crate::{
+    api::{GreeterApi, native_origin},
     calls::use_calls,
     i18n::text,
     icon::{Icon, IconKind},
     keys::keys,
+    observer::observer,
 };
 
 /// The Greeter.
 #[component]
 pub(crate) fn GreeterPage() -> impl IntoView {
+    provide_greeter();
     view! {
         <div class="greeter">
             <div class="greeter__page">
@@ -29,18 +37,14 @@ pub(crate) fn GreeterPage() -> impl IntoView {
                     <h1>{text(|m| m.greeter)}</h1>
                     <p class="greeter__intro">{text(|m| m.greeter_intro)}</p>
                     <div class="greeter__cards">
-                        <UnaryCard />
-                        <StreamingCard />
-                        <NativeCard
-                            method="SayHelloClientStream"
-                            mode=|m| m.mode_client
-                            text=|m| m.mode_client_text
-                        />
-                        <NativeCard
-                            method="SayHelloBidiStream"
-                            mode=|m| m.mode_bidi
-                            text=|m| m.mode_bidi_text
-                        />
+                        <div class="greeter__column">
+                            <UnaryCard />
+                            <RequestsCard requests=Requests::ThenReply />
+                        </div>
+                        <div class="greeter__column">
+                            <StreamingCard />
+                            <RequestsCard requests=Requests::WithReplies />
+                        </div>
                     </div>
                 </article>
             </div>
@@ -72,4 +76,17 @@ fn CallsBar() -> impl IntoView {
             </div>
         </Show>
     }
+}
+
+/// Provides the Greeter's calls to the parts of its page. Made there, so that no other page loads the WebSocket's code.
+fn provide_greeter() {
+    let origin = window().location().origin().unwrap_or_default();
+    let socket = [&socket_origin(&origin), "/socket"].concat();
+    let greeter = GreeterApi::new(&origin, &socket, observer(use_calls()));
+    provide_context(greeter.expect("a page's own origin is a valid address"));
+}
+
+/// The origin for WebSockets: the page's own, except for trunk's development server, whose proxy drops the subprotocol.
+fn socket_origin(origin: &str) -> String {
+    if cfg!(debug_assertions) && origin.ends_with(":8080") { native_origin() } else { origin.to_owned() }
 }

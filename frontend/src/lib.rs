@@ -29,6 +29,7 @@ mod js_std;
 mod keys;
 mod new_version;
 mod not_found;
+mod observer;
 mod preference;
 mod route;
 mod session_context;

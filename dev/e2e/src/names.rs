@@ -35,6 +35,12 @@ pub struct Names {
     pub cancel: &'static str,
     /// Its results.
     pub greetings: &'static str,
+    /// The button that sends one name of a stream.
+    pub send_name: &'static str,
+    /// The button that ends the stream of names.
+    pub finish: &'static str,
+    /// The messages of a call in both directions.
+    pub exchange: &'static str,
     /// The field for a deadline.
     pub deadline: &'static str,
     /// The field for how many greetings.
@@ -93,6 +99,9 @@ pub static ENGLISH: Names = Names {
     say_hello: "Say hello",
     start: "Start",
     cancel: "Cancel",
+    send_name: "Send name",
+    finish: "Finish",
+    exchange: "Messages in both directions",
     greetings: "Greetings",
     deadline: "Deadline (ms)",
     count: "Count",
@@ -127,6 +136,9 @@ pub static CHINESE: Names = Names {
     say_hello: "打招呼",
     start: "开始",
     cancel: "取消",
+    send_name: "发送名字",
+    finish: "完成",
+    exchange: "双向消息",
     greetings: "问候",
     deadline: "超时（毫秒）",
     count: "条数",

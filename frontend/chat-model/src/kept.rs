@@ -34,7 +34,7 @@ pub struct KeptList {
     pub rooms: Vec<pb::RoomState>,
 }
 
-/// What has to be written to bring the copy up to date.
+/// The entries that bring the copy up to date.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ToKeep {
     /// The user and the rooms.

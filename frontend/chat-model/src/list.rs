@@ -75,7 +75,7 @@ impl Announcements {
     }
 }
 
-/// What follows from the reader's scroll position.
+/// Consequences of the reader's scroll position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// Nothing is loaded; this page comes first.

@@ -1,4 +1,4 @@
-//! When each room's read marker may be sent to the server.
+//! The times at which each room's read marker may be sent to the server.
 
 use std::collections::HashMap;
 

@@ -20,7 +20,7 @@ pub(crate) const BACKGROUND_MAX: usize = 200;
 /// Messages kept of the room that is shown. Beyond it the far end is dropped, and loaded again when the reader scrolls there.
 pub(crate) const VIEWED_MAX: usize = 2_000;
 
-/// Where the reader of a room is.
+/// The reader's place in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reader {
     /// The room is not shown.

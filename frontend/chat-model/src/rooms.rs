@@ -71,7 +71,7 @@ pub fn search(rooms: &[RoomSummary], query: &str, lower_case: fn(&str) -> String
     found.into_iter().take(MAX_FOUND).map(|(_, room)| room.clone()).collect()
 }
 
-/// How far a name is from a query, where both are in lower case; `None` where it does not match.
+/// Distance of a name from a query, where both are in lower case; `None` where it does not match.
 fn distance(name: &str, query: &str) -> Option<usize> {
     if name.starts_with(query) {
         return Some(0);

@@ -52,12 +52,6 @@ pub(super) fn command(record: &CallRecord, messages: &str, origin: &str, needs_s
     line
 }
 
-/// The command for a call with these messages.
-pub(crate) fn native_command(method: &str, messages: &str, origin: &str) -> String {
-    let plaintext = if origin.starts_with("http:") { " -plaintext" } else { "" };
-    ["grpcurl", plaintext, " -d ", &quoted(messages), " ", &host(origin), " ", method].concat()
-}
-
 /// `host:port`, since `grpcurl` needs a port.
 fn host(origin: &str) -> String {
     let (scheme, host) = origin.split_once("://").unwrap_or(("https", origin));

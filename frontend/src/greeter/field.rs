@@ -28,6 +28,12 @@ impl Field {
         result.ok()
     }
 
+    /// Empties the input for the next value.
+    pub(super) fn clear(self) {
+        self.text.set(String::new());
+        self.focus();
+    }
+
     /// Refuses the value for a reason that depends on other inputs.
     pub(super) fn refuse(self, reason: InvalidInput) {
         self.invalid.set(Some(reason));

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use futures_util::future::{AbortHandle, abortable};
 use leptos::{prelude::*, task::spawn_local};
-use tonic::Status;
+use tonic::{Response, Status};
+use tonic_web_channel::Route;
 use web_time::Instant;
 
 use crate::status::{Failure, field_violations};
@@ -26,6 +27,8 @@ pub(super) struct Outcome {
 pub(super) struct Run {
     pub(super) outcome: RwSignal<Option<Outcome>>,
     is_running: RwSignal<bool>,
+    /// The transport that carries the call, and the reason; known when its response has begun.
+    pub(super) route: RwSignal<Option<Route>>,
     /// The duration of the running call, updated while it runs.
     pub(super) elapsed: RwSignal<Duration>,
     started: StoredValue<Instant>,
@@ -37,6 +40,7 @@ impl Run {
         let run = Run {
             outcome: RwSignal::new(None),
             is_running: RwSignal::new(false),
+            route: RwSignal::new(None),
             elapsed: RwSignal::new(Duration::ZERO),
             started: StoredValue::new(Instant::now()),
             abort: StoredValue::new(None),
@@ -49,6 +53,16 @@ impl Run {
         self.is_running.get()
     }
 
+    /// As [`is_running`](Self::is_running), for an event.
+    pub(super) fn is_running_now(self) -> bool {
+        self.is_running.get_untracked()
+    }
+
+    /// Notes the transport that brought `response`.
+    pub(super) fn carried_by<T>(self, response: &Response<T>) {
+        self.route.try_set(response.extensions().get().copied());
+    }
+
     /// Makes a call, and cancels the one that may be running.
     pub(super) fn start(self, call: impl Future<Output = Result<(), Status>> + 'static) {
         self.abort();
@@ -56,6 +70,7 @@ impl Run {
         self.abort.set_value(Some(handle));
         self.started.set_value(Instant::now());
         self.outcome.set(None);
+        self.route.set(None);
         self.is_running.set(true);
         self.follow_time();
         spawn_local(async move {

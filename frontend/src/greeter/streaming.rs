@@ -20,24 +20,25 @@ use super::{
     outcome_view::{CancelButton, Facts, FailureView},
     run::Run,
 };
-use crate::{api::use_api, i18n::text};
+use crate::{api::use_greeter, i18n::text};
 
 /// Greetings read before the browser gets a turn.
 const GREETINGS_PER_TURN: u64 = 500;
 
 #[component]
 pub(super) fn StreamingCard() -> impl IntoView {
-    let api = use_api();
+    let greeter = use_greeter();
     let run = Run::new();
     let fields = Fields::new();
     let screen = Screen::new();
     let start = move || {
         let StreamParameters { name, options, deadline } = fields.read()?;
-        let api = api.clone();
+        let greeter = greeter.clone();
         screen.clear();
         run.start(async move {
-            let stream = api.say_hello_stream_reply(name, options, deadline).await?;
-            collect(stream, screen).await
+            let replies = greeter.say_hello_stream_reply(name, options, deadline).await?;
+            run.carried_by(&replies);
+            collect(replies.into_inner(), screen).await
         });
         Some(())
     };

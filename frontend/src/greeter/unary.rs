@@ -9,11 +9,11 @@ use super::{
     outcome_view::{CancelButton, Facts, FailureView},
     run::Run,
 };
-use crate::{api::use_api, i18n::text};
+use crate::{api::use_greeter, i18n::text};
 
 #[component]
 pub(super) fn UnaryCard() -> impl IntoView {
-    let api = use_api();
+    let greeter = use_greeter();
     let run = Run::new();
     let name_field = Field::new("World");
     let deadline_field = Field::new("");
@@ -21,10 +21,12 @@ pub(super) fn UnaryCard() -> impl IntoView {
     let say_hello = move || {
         let name = name_field.read(name)?;
         let deadline = deadline_field.read(deadline)?;
-        let api = api.clone();
+        let greeter = greeter.clone();
         reply.set(String::new());
         run.start(async move {
-            reply.set(api.say_hello(name, deadline).await?.message);
+            let response = greeter.say_hello(name, deadline).await?;
+            run.carried_by(&response);
+            reply.set(response.into_inner().message);
             Ok(())
         });
         Some(())

@@ -14,7 +14,7 @@ use wasm_bindgen_test::wasm_bindgen_test;
 use web_time::Instant;
 
 use crate::{
-    api::{Api, StreamOptions},
+    api::{Api, GreeterApi, StreamOptions},
     i18n::Language,
     status::{Failure, field_violations},
 };
@@ -32,6 +32,10 @@ fn api() -> Api {
     Api::new(&server(), |_| {}).unwrap()
 }
 
+fn greeter() -> GreeterApi {
+    GreeterApi::new(&server(), &server(), |_| {}).unwrap()
+}
+
 async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
     match select(Box::pin(future), Box::pin(tonic_web_channel::rt::sleep(limit))).await {
         Either::Left((value, _)) => value,
@@ -41,20 +45,21 @@ async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> T {
 
 #[wasm_bindgen_test]
 async fn a_unary_call_has_one_reply() {
-    let reply = within(PATIENCE, api().say_hello("World".to_owned(), None)).await.unwrap();
-    assert_eq!(reply.message, "Hello, World!");
-    let reply = within(PATIENCE, api().say_hello("世界 🦀".to_owned(), None)).await.unwrap();
-    assert_eq!(reply.message, "Hello, 世界 🦀!");
+    let reply = within(PATIENCE, greeter().say_hello("World".to_owned(), None)).await.unwrap();
+    assert_eq!(reply.get_ref().message, "Hello, World!");
+    let reply = within(PATIENCE, greeter().say_hello("世界 🦀".to_owned(), None)).await.unwrap();
+    assert_eq!(reply.get_ref().message, "Hello, 世界 🦀!");
 }
 
 #[wasm_bindgen_test]
 async fn a_stream_delivers_its_replies_one_by_one() {
     let interval = Duration::from_millis(200);
     let options = StreamOptions { count: Some(5), interval_ms: Some(200) };
-    let api = api();
+    let greeter = greeter();
     let started = Instant::now();
-    let mut stream =
-        within(PATIENCE, api.say_hello_stream_reply("World".to_owned(), options, None)).await.unwrap();
+    let replies =
+        within(PATIENCE, greeter.say_hello_stream_reply("World".to_owned(), options, None)).await.unwrap();
+    let mut stream = replies.into_inner();
     let mut arrivals = Vec::new();
     while let Some(reply) = within(PATIENCE, stream.message()).await.unwrap() {
         assert_eq!(reply.message, "Hello, World!");
@@ -81,8 +86,8 @@ async fn a_refusal_names_its_field_in_the_details() {
 async fn metadata_out_of_range_is_refused_by_key() {
     let options = StreamOptions { count: Some(0), interval_ms: None };
     let call = async {
-        let mut stream = api().say_hello_stream_reply("World".to_owned(), options, None).await?;
-        stream.message().await
+        let replies = greeter().say_hello_stream_reply("World".to_owned(), options, None).await?;
+        replies.into_inner().message().await
     };
     let status = within(PATIENCE, call).await.unwrap_err();
     assert_eq!(status.code(), Code::InvalidArgument, "{status:?}");
@@ -94,8 +99,8 @@ async fn a_deadline_ends_a_stream() {
     let options = StreamOptions { count: None, interval_ms: Some(60_000) };
     let started = Instant::now();
     let deadline = Some(Duration::from_millis(400));
-    let mut stream =
-        within(PATIENCE, api().say_hello_stream_reply("World".to_owned(), options, deadline)).await.unwrap();
+    let call = async { greeter().say_hello_stream_reply("World".to_owned(), options, deadline).await };
+    let mut stream = within(PATIENCE, call).await.unwrap().into_inner();
     assert!(within(PATIENCE, stream.message()).await.unwrap().is_some());
     let status = within(PATIENCE, stream.message()).await.unwrap_err();
     assert_eq!(status.code(), Code::DeadlineExceeded, "{status:?}");
@@ -141,8 +146,9 @@ async fn the_server_notices_a_dropped_stream() {
 #[wasm_bindgen_test]
 async fn an_unreachable_server_is_unavailable() {
     // Nothing listens on port 9, and browsers may forbid it.
-    let api = Api::new("http://127.0.0.1:9", |_| {}).unwrap();
-    let status = within(PATIENCE, api.say_hello("World".to_owned(), None)).await.unwrap_err();
+    let nowhere = "http://127.0.0.1:9";
+    let greeter = GreeterApi::new(nowhere, nowhere, |_| {}).unwrap();
+    let status = within(PATIENCE, greeter.say_hello("World".to_owned(), None)).await.unwrap_err();
     assert_eq!(status.code(), Code::Unavailable, "{status:?}");
     // A browser does not tell the two possible reasons apart.
     let m = Language::English.messages();
@@ -153,8 +159,8 @@ async fn an_unreachable_server_is_unavailable() {
 async fn a_response_that_is_not_grpc_names_its_http_status() {
     // The test page's server answers unknown paths with an HTTP status.
     let origin = web_sys::window().unwrap().location().origin().unwrap();
-    let api = Api::new(&origin, |_| {}).unwrap();
-    let status = within(PATIENCE, api.say_hello("World".to_owned(), None)).await.unwrap_err();
+    let greeter = GreeterApi::new(&origin, &origin, |_| {}).unwrap();
+    let status = within(PATIENCE, greeter.say_hello("World".to_owned(), None)).await.unwrap_err();
     let Some(tonic_web_channel::Error::Http { status: http }) =
         tonic_web_channel::Error::from_status(&status)
     else {
@@ -168,7 +174,7 @@ async fn a_response_that_is_not_grpc_names_its_http_status() {
 async fn the_observer_receives_a_calls_events_with_their_bytes() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let noted = Arc::clone(&seen);
-    let api = Api::new(&server(), move |event| {
+    let greeter = GreeterApi::new(&server(), &server(), move |event| {
         noted.lock().unwrap().push(match &event.kind {
             CallEventKind::Started { path, .. } => path.clone(),
             CallEventKind::AttemptStarted { attempt, .. } => format!("attempt {attempt}"),
@@ -181,7 +187,8 @@ async fn the_observer_receives_a_calls_events_with_their_bytes() {
         });
     })
     .unwrap();
-    let result: Result<_, Status> = within(PATIENCE, api.say_hello("World".to_owned(), None)).await;
+    let result: Result<_, Status> =
+        within(PATIENCE, greeter.say_hello("World".to_owned(), None)).await.map(drop);
     result.unwrap();
     let seen = seen.lock().unwrap().join(", ");
     assert_eq!(

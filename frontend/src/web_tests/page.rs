@@ -43,6 +43,12 @@ async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     }
 }
 
+/// Opens the person's menu, whose content is drawn then.
+async fn open_menu() {
+    element("#person-button").click();
+    until("the menu", || has("a[href='/settings']")).await;
+}
+
 /// The application in an element of its own. Dropping it restores the address.
 struct Mounted<H> {
     root: HtmlElement,
@@ -70,6 +76,7 @@ impl<H> Drop for Mounted<H> {
 async fn links_and_the_back_button_work_without_a_reload() {
     let _page = mount(&Route::Greeter);
     until("the Greeter", || has("form[aria-label=SayHello]")).await;
+    open_menu().await;
     element("a[href='/settings']").click();
     until("the settings", || has(".settings")).await;
     assert_eq!(path(), "/settings");
@@ -83,6 +90,7 @@ async fn links_and_the_back_button_work_without_a_reload() {
 async fn the_browser_handles_a_click_with_a_modifier() {
     let _page = mount(&Route::Greeter);
     until("the Greeter", || has("form[aria-label=SayHello]")).await;
+    open_menu().await;
     let options = MouseEventInit::new();
     options.set_bubbles(true);
     options.set_cancelable(true);

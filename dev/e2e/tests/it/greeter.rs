@@ -1,7 +1,7 @@
 //! The Greeter's page and the list of calls.
 
 use anyhow::bail;
-use e2e::{ENGLISH, Names, Page, Part, Result, any, eventually, part, scenario};
+use e2e::{ENGLISH, FaultyProxy, Names, Page, Part, Result, any, eventually, part, scenario};
 
 const N: &Names = &ENGLISH;
 
@@ -213,6 +213,131 @@ async fn a_running_stream_shows_its_duration_and_rate() -> Result {
         page.contains_text(&streaming(), "1 CANCELLED").await?;
         assert!(page.run::<bool>(is_primary, vec![]).await?);
         Ok(())
+    })
+    .await
+}
+
+fn names() -> Part {
+    part("form", "SayHelloClientStream")
+}
+
+fn conversation() -> Part {
+    part("form", "SayHelloBidiStream")
+}
+
+/// The messages of a card, each with its direction.
+async fn messages(page: &Page, card: &Part) -> Result<Vec<String>> {
+    page.run(
+        "return [...find(arguments[0].steps)[0].children].map((p) => p.textContent)",
+        vec![serde_json::to_value(part("log", N.exchange).within(card))?],
+    )
+    .await
+}
+
+async fn shows(page: &Page, card: &Part, expected: &[&str]) -> Result {
+    eventually("the messages", async || match messages(page, card).await? {
+        found if found == expected => Ok(()),
+        found => bail!("there are {found:?} instead of {expected:?}"),
+    })
+    .await
+}
+
+async fn send_name(page: &Page, card: &Part, name: &str) -> Result {
+    page.fill(&part("textbox", N.name).within(card), name).await?;
+    page.click(&part("button", N.send_name).within(card)).await
+}
+
+#[tokio::test]
+async fn names_are_sent_one_by_one_and_greeted_together() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        send_name(&page, &names(), "Ada").await?;
+        send_name(&page, &names(), "Grace").await?;
+        shows(&page, &names(), &["Sent Ada", "Sent Grace"]).await?;
+        assert_eq!(page.focused().await?, ("textbox".to_owned(), N.name.to_owned()));
+
+        page.click(&part("button", N.finish).within(&names())).await?;
+        let greeting = "Received Hello, Ada and Grace!";
+        shows(&page, &names(), &["Sent Ada", "Sent Grace", greeting]).await?;
+        page.contains_text(&names(), "0 OK").await?;
+        page.contains_text(&names(), "a WebSocket, because fetch cannot send a stream").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn each_name_of_a_conversation_is_greeted_before_the_next() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        send_name(&page, &conversation(), "Ada").await?;
+        shows(&page, &conversation(), &["Sent Ada", "Received Hello, Ada!"]).await?;
+        send_name(&page, &conversation(), "世界").await?;
+        let all = ["Sent Ada", "Received Hello, Ada!", "Sent 世界", "Received Hello, 世界!"];
+        shows(&page, &conversation(), &all).await?;
+        page.contains_text(&conversation(), "Running").await?;
+
+        page.click(&part("button", N.finish).within(&conversation())).await?;
+        page.contains_text(&conversation(), "0 OK").await?;
+        page.gone(&part("button", N.cancel)).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_conversation_ends_when_it_is_cancelled_or_late() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        send_name(&page, &conversation(), "Ada").await?;
+        shows(&page, &conversation(), &["Sent Ada", "Received Hello, Ada!"]).await?;
+        page.click(&part("button", N.cancel).within(&conversation())).await?;
+        page.contains_text(&conversation(), "1 CANCELLED").await?;
+
+        page.fill(&part("textbox", N.deadline).within(&conversation()), "400").await?;
+        send_name(&page, &conversation(), "Grace").await?;
+        page.contains_text(&conversation(), "4 DEADLINE_EXCEEDED").await?;
+        shows(&page, &conversation(), &["Sent Grace", "Received Hello, Grace!"]).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_conversation_says_that_the_server_went_away() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.allow_failed_requests();
+        page.open("/greeter").await?;
+        send_name(&page, &conversation(), "Ada").await?;
+        shows(&page, &conversation(), &["Sent Ada", "Received Hello, Ada!"]).await?;
+        world.kill_server()?;
+        page.contains_text(&conversation(), "14 UNAVAILABLE").await?;
+        world.restart_server()?;
+        send_name(&page, &conversation(), "Grace").await?;
+        shows(&page, &conversation(), &["Sent Grace", "Received Hello, Grace!"]).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_proxy_that_drops_upgrades_is_named_and_fetch_carries_what_it_can() -> Result {
+    scenario(async |world| {
+        // It passes no header `connection` on.
+        let proxy = FaultyProxy::start(&world.url(), "/none")?;
+        world.allow_origin(&proxy.url())?;
+        let page = world.browser("somebody", Default::default()).await?;
+        page.allow_failed_requests();
+        page.visit(&format!("{}/greeter", proxy.url())).await?;
+
+        send_name(&page, &conversation(), "Ada").await?;
+        page.contains_text(&conversation(), "14 UNAVAILABLE").await?;
+        page.contains_text(&conversation(), "needs a WebSocket, and none could be opened").await?;
+
+        send_name(&page, &names(), "Ada").await?;
+        page.click(&part("button", N.finish).within(&names())).await?;
+        shows(&page, &names(), &["Sent Ada", "Received Hello, Ada!"]).await?;
+        page.contains_text(&names(), "no WebSocket could be opened").await
     })
     .await
 }

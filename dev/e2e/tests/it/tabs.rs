@@ -8,8 +8,9 @@ use e2e::{ENGLISH, Guest, Names, Page, Relay, Result, eventually, part, scenario
 const N: &Names = &ENGLISH;
 const TABS: usize = 20;
 
-/// Time within which a leader is replaced and its successor shows a new message. The machine may be busy, which adds a second.
-const REPLACED_WITHIN: Duration = Duration::from_secs(3);
+/// Time within which a leader is replaced and its successor shows a new message. The page's own limit is 2 s; other scenarios and
+/// builds keep the machine busy.
+const REPLACED_WITHIN: Duration = Duration::from_secs(6);
 
 async fn has_streams(relay: &Relay, wanted: usize) -> Result {
     eventually(&format!("{wanted} streams"), async || {

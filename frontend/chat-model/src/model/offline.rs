@@ -34,7 +34,7 @@ impl ChatModel {
         self.kept_at_ms
     }
 
-    /// What has to be written to bring the copy up to date; `None` while the chat itself is not.
+    /// The entries that bring the copy up to date; `None` while the chat itself is not.
     pub fn take_to_keep(&mut self, now: Now) -> Option<ToKeep> {
         let user = self.user.clone()?;
         if !self.is_ready || self.kept_at_ms.is_some() {

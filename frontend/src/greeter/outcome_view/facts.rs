@@ -1,11 +1,12 @@
 //! The status code, the duration and the rate of a call.
 
 use leptos::prelude::*;
+use tonic_web_channel::Route;
 
 use super::super::run::Run;
 use crate::{
     duration_text::duration_text,
-    i18n::{text, use_messages},
+    i18n::{Text, text, use_messages},
     status::code_name,
 };
 
@@ -17,6 +18,12 @@ pub(crate) fn Facts(
     /// The replies so far, of a stream.
     #[prop(optional, into)]
     replies: Option<Signal<u64>>,
+    /// The messages sent so far, of a stream of requests.
+    #[prop(optional, into)]
+    sent: Option<Signal<u64>>,
+    /// The messages received so far, beside `sent`.
+    #[prop(optional, into)]
+    received: Option<Signal<u64>>,
 ) -> impl IntoView {
     let m = use_messages();
     let code = move || match run.outcome.get() {
@@ -47,13 +54,48 @@ pub(crate) fn Facts(
                     <dt>{text(|m| m.duration)}</dt>
                     <dd>{move || duration_text(duration.get())}</dd>
                 </div>
+                {sent.map(|sent| view! { <Fact name=|m| m.calls_sent value=sent /> })}
+                {received.map(|received| view! { <Fact name=|m| m.calls_received value=received /> })}
                 {move || rate().map(|rate| view! {
                     <div>
                         <dt>{text(|m| m.rate)}</dt>
                         <dd>{rate}</dd>
                     </div>
                 })}
+                {move || run.route.get().map(|route| view! {
+                    <div>
+                        <dt>{text(|m| m.transport)}</dt>
+                        <dd>{text(route_text(route))}</dd>
+                    </div>
+                })}
             </Show>
         </dl>
+    }
+}
+
+/// A count.
+#[component]
+fn Fact(
+    /// The name.
+    name: Text,
+    /// The count.
+    value: Signal<u64>,
+) -> impl IntoView {
+    view! {
+        <div>
+            <dt>{text(name)}</dt>
+            <dd>{value}</dd>
+        </div>
+    }
+}
+
+/// The transport of a call, with the reason.
+fn route_text(route: Route) -> Text {
+    match route {
+        Route::Fetch => |m| m.route_fetch,
+        Route::FetchWithoutSocket => |m| m.route_fetch_without_socket,
+        Route::FetchAfterSocket => |m| m.route_fetch_after_socket,
+        Route::Socket => |m| m.route_socket,
+        _ => |m| m.route_socket_for_stream,
     }
 }

@@ -16,7 +16,7 @@ async fn pair(size: usize) -> (WebSocket<DuplexStream>, WebSocketStream<DuplexSt
     (WebSocket::new(server, Bytes::new()), client)
 }
 
-/// What the client receives until the end, and the code of the Close frame.
+/// The bytes that the client receives until the end, and the code of the Close frame.
 async fn received(mut client: WebSocketStream<DuplexStream>) -> (Vec<u8>, Option<u16>) {
     let (mut bytes, mut code) = (Vec::new(), None);
     let receiving = async {
