@@ -152,6 +152,9 @@ async fn times(options: &Options, server: &Server) -> Result<Times> {
             for index in 0..pages.len() {
                 let index = (index + round) % pages.len();
                 let (page, browser) = &mut pages[index];
+                if !page.client.can(case) {
+                    continue;
+                }
                 take_turn(page, browser, case, round, &mut times).await?;
             }
         }

@@ -18,7 +18,7 @@ use crate::tools::WasmTools;
 /// The clients in JavaScript, by the names of their sources.
 const SCRIPTS: [&str; 2] = ["connect_web", "grpc_web"];
 /// The clients in Rust, by the names of their examples in `dev/bench/page`.
-const MODULES: [&str; 2] = ["channel", "tonic_web_wasm_client"];
+const MODULES: [&str; 3] = ["channel", "socket", "tonic_web_wasm_client"];
 
 /// The measurements.
 #[derive(Debug, Subcommand)]

@@ -5,9 +5,11 @@
 
 use bytes::Bytes;
 use futures_util::future::try_join_all;
+use futures_util::stream;
 use http_body::Body as HttpBody;
 use proto::helloworld::HelloRequest;
 use proto::helloworld::greeter_client::GreeterClient;
+use tokio::sync::mpsc::channel;
 use tonic::body::Body;
 use tonic::client::GrpcService;
 use tonic::codegen::StdError;
@@ -62,6 +64,35 @@ pub async fn stream<T: Transport>(transport: T, count: u32, size: u32) -> Receiv
         bytes += reply.message.len();
     }
     Ok(vec![messages, bytes as f64])
+}
+
+/// One stream of `count` requests whose names have `size` bytes. The server reports their number and bytes.
+pub async fn upload<T: Transport>(transport: T, count: u32, size: u32) -> Received {
+    let name = "x".repeat(size as usize);
+    let names = (0..count).map(move |_| HelloRequest { name: name.clone() });
+    let reply = GreeterClient::new(transport).say_hello_client_stream(stream::iter(names)).await;
+    let counts = reply.map_err(failed)?.into_inner().message;
+    let counts: Vec<f64> = counts.split(' ').filter_map(|count| count.parse().ok()).collect();
+    Ok(counts)
+}
+
+/// `count` messages back and forth on one stream, each sent when the reply to the one before has come.
+pub async fn ping_pong<T: Transport>(transport: T, count: u32) -> Received {
+    let (names, requests) = channel(1);
+    let requests = stream::unfold(requests, async |mut requests| Some((requests.recv().await?, requests)));
+    names.send(world()).await.ok();
+    let mut client = GreeterClient::new(transport);
+    let mut replies = client.say_hello_bidi_stream(requests).await.map_err(failed)?.into_inner();
+    let (mut messages, mut bytes) = (0, 0);
+    while let Some(reply) = replies.message().await.map_err(failed)? {
+        messages += 1;
+        bytes += reply.message.len();
+        if messages == count {
+            break;
+        }
+        names.send(world()).await.ok();
+    }
+    Ok(vec![f64::from(messages), bytes as f64])
 }
 
 /// One unary call, for the page that is weighed.

@@ -18,6 +18,8 @@ const CONCURRENT_CALLS: u32 = 200;
 const SMALL_MESSAGES: u32 = 100_000;
 /// Messages in (c).
 const LARGE_MESSAGES: u32 = 1_600;
+/// Messages in each direction in (f).
+const PING_PONGS: u32 = 10_000;
 /// Bytes of the text of a message in (c).
 pub(crate) const LARGE_BYTES: u32 = 64 * 1024;
 
@@ -37,6 +39,9 @@ pub(crate) enum Client {
     /// `tonic_web_channel::Channel`
     #[value(name = "ours")]
     Channel,
+    /// `tonic_web_channel::Channel` with the transport `Socket`
+    #[value(name = "socket")]
+    Socket,
 }
 
 impl Client {
@@ -48,6 +53,7 @@ impl Client {
             Self::GrpcWeb => "grpc-web",
             Self::TonicWebWasm => "tonic-web-wasm-client",
             Self::Channel => "tonic-web-channel",
+            Self::Socket => "tonic-web-channel, socket",
         }
     }
 
@@ -59,7 +65,13 @@ impl Client {
             Self::GrpcWeb => "grpc_web",
             Self::TonicWebWasm => "tonic_web_wasm_client",
             Self::Channel => "channel",
+            Self::Socket => "socket",
         }
+    }
+
+    /// Whether it can carry the calls of `case`: `fetch` sends no streams of requests.
+    pub(crate) fn can(self, case: Case) -> bool {
+        self == Self::Socket || !matches!(case, Case::PingPong | Case::UploadSmall | Case::UploadLarge)
     }
 }
 
@@ -76,6 +88,12 @@ pub(crate) enum Case {
     Concurrent,
     #[value(name = "e")]
     Weight,
+    #[value(name = "f")]
+    PingPong,
+    #[value(name = "g")]
+    UploadSmall,
+    #[value(name = "h")]
+    UploadLarge,
 }
 
 /// A page's job.
@@ -99,6 +117,9 @@ impl Case {
             Self::Large => "(c)",
             Self::Concurrent => "(d)",
             Self::Weight => "(e)",
+            Self::PingPong => "(f)",
+            Self::UploadSmall => "(g)",
+            Self::UploadLarge => "(h)",
         }
     }
 
@@ -109,6 +130,9 @@ impl Case {
             Self::Large => format!("(c) one stream of {LARGE_MESSAGES} messages of 64 KiB"),
             Self::Concurrent => format!("(d) {CONCURRENT_CALLS} unary calls at once"),
             Self::Weight => "(e) a page that makes one unary call".to_owned(),
+            Self::PingPong => format!("(f) {PING_PONGS} messages back and forth on one bidirectional stream"),
+            Self::UploadSmall => format!("(g) one stream of {SMALL_MESSAGES} small requests"),
+            Self::UploadLarge => format!("(h) one stream of {LARGE_MESSAGES} requests of 64 KiB"),
         }
     }
 
@@ -123,15 +147,22 @@ impl Case {
                 Some(Job { kind: "concurrent", count: CONCURRENT_CALLS, size: small, pairs: 0 })
             }
             Self::Weight => None,
+            Self::PingPong => Some(Job { kind: "ping_pong", count: PING_PONGS, size: small, pairs: 0 }),
+            Self::UploadSmall => Some(Job { kind: "upload", count: SMALL_MESSAGES, size: small, pairs: 0 }),
+            Self::UploadLarge => {
+                Some(Job { kind: "upload", count: LARGE_MESSAGES, size: LARGE_BYTES, pairs: 0 })
+            }
         }
     }
 
-    /// A job of short batches. None for the weight.
+    /// A job of short batches, for the cases that `fetch` can do. None for the weight.
     pub(crate) fn batch(self, pairs: u32) -> Option<Job> {
         let parts = match self {
             Self::Unary => 25,
             Self::Small | Self::Large => 10,
             Self::Concurrent | Self::Weight => 1,
+            // `fetch` cannot do them.
+            Self::PingPong | Self::UploadSmall | Self::UploadLarge => return None,
         };
         self.job().map(|job| Job { count: job.count / parts, pairs, ..job })
     }

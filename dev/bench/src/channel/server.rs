@@ -100,16 +100,25 @@ impl Greeter for BenchGreeter {
 
     async fn say_hello_bidi_stream(
         &self,
-        _: Request<Streaming<HelloRequest>>,
+        request: Request<Streaming<HelloRequest>>,
     ) -> Result<Response<Self::SayHelloBidiStreamStream>, Status> {
-        Err(Status::unimplemented("no case uses this"))
+        let replies =
+            request.into_inner().map(|name| name.map(|_| HelloReply { message: GREETING.to_owned() }));
+        Ok(Response::new(replies.boxed()))
     }
 
+    /// The number of requests, and the bytes of their names.
     async fn say_hello_client_stream(
         &self,
-        _: Request<Streaming<HelloRequest>>,
+        request: Request<Streaming<HelloRequest>>,
     ) -> Result<Response<HelloReply>, Status> {
-        Err(Status::unimplemented("no case uses this"))
+        let mut requests = request.into_inner();
+        let (mut count, mut bytes) = (0, 0);
+        while let Some(request) = requests.message().await? {
+            count += 1;
+            bytes += request.name.len();
+        }
+        Ok(Response::new(HelloReply { message: format!("{count} {bytes}") }))
     }
 }
 
