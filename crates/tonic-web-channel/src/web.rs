@@ -19,7 +19,7 @@ const X_GRPC_WEB: HeaderName = HeaderName::from_static("x-grpc-web");
 const X_USER_AGENT: HeaderName = HeaderName::from_static("x-user-agent");
 
 /// The name and version of this library.
-const OUR_USER_AGENT: HeaderValue =
+pub(crate) const OUR_USER_AGENT: HeaderValue =
     HeaderValue::from_static(concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION")));
 
 /// Headers of HTTP/2, and headers that a browser sets.

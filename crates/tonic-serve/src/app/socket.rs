@@ -33,7 +33,7 @@ pub(crate) struct InheritedHeaders {
 pub(crate) struct HandshakeAnswer {
     /// 101, or a refusal.
     pub(crate) response: Response<Body>,
-    /// What the calls inside inherit. `None` with a refusal.
+    /// The headers for the calls inside. `None` with a refusal.
     pub(crate) inherited: Option<InheritedHeaders>,
 }
 

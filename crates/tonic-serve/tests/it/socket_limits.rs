@@ -157,7 +157,7 @@ async fn a_client_that_takes_nothing_is_closed() {
 
     eventually("the call is ended", || streams.load(Ordering::SeqCst) == 0).await;
 
-    // What the kernel took, and a little more.
+    // The bytes that the kernel took, and a few more.
     assert!(produced.load(Ordering::SeqCst) < 64 * 1024 * 1024);
     drop(client);
 }

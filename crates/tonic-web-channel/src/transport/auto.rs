@@ -80,8 +80,7 @@ impl Auto {
     }
 
     fn route(&self, request: &Request<Body>) -> Route {
-        let kind = CallContext::of(request.extensions()).method.map(|method| method.kind);
-        match kind {
+        match kind(request) {
             Some(MethodKind::ClientStreaming | MethodKind::Bidirectional) => Route::SocketForStream,
             Some(MethodKind::ServerStreaming) if self.socket.is_open() => Route::Socket,
             Some(MethodKind::ServerStreaming) => Route::FetchWithoutSocket,
@@ -101,7 +100,7 @@ impl Auto {
         if route.is_socket()
             && let Err(error) = self.socket.open().await
         {
-            if is_bidirectional(&request) {
+            if kind(&request) == Some(MethodKind::Bidirectional) {
                 return Err(Error::NeedsSocket { reason: error.to_string() }.into());
             }
             route = Route::FetchAfterSocket;
@@ -142,7 +141,7 @@ impl fmt::Debug for Auto {
     }
 }
 
-fn is_bidirectional(request: &Request<Body>) -> bool {
-    let method = CallContext::of(request.extensions()).method;
-    method.is_some_and(|method| method.kind == MethodKind::Bidirectional)
+/// The kind of the method, when the channel's method table has it.
+fn kind(request: &Request<Body>) -> Option<MethodKind> {
+    Some(request.extensions().get::<CallContext>()?.method()?.kind)
 }

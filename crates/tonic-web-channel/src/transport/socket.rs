@@ -20,7 +20,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, Shared, select};
 use http::header::USER_AGENT;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Request, Response, Uri};
+use http::{Request, Response, Uri};
 use tonic::Status;
 use tonic::body::Body;
 
@@ -30,6 +30,7 @@ use crate::backoff::{Backoff, Delays};
 use crate::error::Error;
 use crate::maybe_send::{BoxFuture, Confined, MaybeSend};
 use crate::timer::{Instant, Sleep};
+use crate::web::OUR_USER_AGENT;
 
 /// The name of the subprotocol.
 const PROTOCOL: &str = "h2ts";
@@ -181,7 +182,7 @@ impl Socket {
 
 impl Transport for Socket {
     fn prepare(&self, request: &mut Request<Body>) {
-        prepare(request.headers_mut());
+        request.headers_mut().entry(USER_AGENT).or_insert(OUR_USER_AGENT);
     }
 
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {
@@ -194,11 +195,6 @@ impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Socket").field("url", &self.inner.url).field("open", &self.is_open()).finish()
     }
-}
-
-fn prepare(headers: &mut HeaderMap) {
-    let ours = concat!(env!("CARGO_PKG_NAME"), "/", env!("CARGO_PKG_VERSION"));
-    headers.entry(USER_AGENT).or_insert(HeaderValue::from_static(ours));
 }
 
 impl Inner {
