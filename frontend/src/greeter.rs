@@ -4,6 +4,7 @@ mod card_title;
 mod exchange_log;
 mod field;
 mod input;
+mod message_log;
 mod outcome_view;
 mod requests;
 mod run;

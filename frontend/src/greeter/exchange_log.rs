@@ -1,8 +1,9 @@
 //! The messages of a call in both directions, in their order.
 
-use leptos::{html, prelude::*};
+use leptos::prelude::*;
 
-use crate::i18n::text;
+use super::message_log::MessageLog;
+use crate::i18n::{Text, text};
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -11,43 +12,33 @@ pub(super) enum Line {
     Received(String),
 }
 
-/// The messages. The newest one stays in view.
+/// The messages, each with its direction.
 #[component]
 pub(super) fn ExchangeLog(
     /// The messages so far.
     lines: RwSignal<Vec<Line>>,
 ) -> impl IntoView {
-    let log = NodeRef::<html::Div>::new();
-    Effect::new(move || {
-        lines.track();
-        if let Some(log) = log.get() {
-            // After the rows are drawn.
-            request_animation_frame(move || log.set_scroll_top(log.scroll_height()));
-        }
-    });
     view! {
-        <div
-            class="greetings greetings--exchange"
-            role="log"
-            aria-label=text(|m| m.exchange)
-            tabindex="0"
-            data-placeholder=text(|m| m.exchange_none)
-            node_ref=log
+        <MessageLog
+            label=|m| m.exchange
+            placeholder=|m| m.exchange_none
+            of_exchange=true
+            changed=Signal::derive(move || lines.track())
         >
             <For each=move || lines.get().into_iter().enumerate() key=Clone::clone let((_, line))>
                 {row(line)}
             </For>
-        </div>
+        </MessageLog>
     }
 }
 
 fn row(line: Line) -> impl IntoView {
-    let (direction, class, message): (crate::i18n::Text, _, _) = match line {
-        Line::Sent(message) => (|m| m.calls_sent, "greetings__sent", message),
-        Line::Received(message) => (|m| m.calls_received, "greetings__received", message),
+    let (direction, message): (Text, _) = match line {
+        Line::Sent(message) => (|m| m.calls_sent, message),
+        Line::Received(message) => (|m| m.calls_received, message),
     };
     view! {
-        <p class=class>
+        <p>
             <span class="greetings__direction">{text(direction)}</span>
             " "
             <bdi>{message}</bdi>

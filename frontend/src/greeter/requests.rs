@@ -1,5 +1,7 @@
 //! The cards of the two kinds of call with a stream of requests: names are sent one by one, until "Finish".
 
+use std::time::Duration;
+
 use futures_util::{Stream, stream};
 use leptos::prelude::*;
 use proto::helloworld::HelloRequest;
@@ -15,7 +17,7 @@ use super::{
     run::Run,
 };
 use crate::{
-    api::use_greeter,
+    api::{GreeterApi, use_greeter},
     i18n::{Text, text},
 };
 
@@ -60,21 +62,21 @@ impl Requests {
 struct Exchange {
     run: Run,
     lines: RwSignal<Vec<Line>>,
-    /// Sends requests. `None` before the call, and after the last request.
+    /// Sends requests. `None` after the last one. It counts only while the call runs.
     requests: RwSignal<Option<Sender<HelloRequest>>>,
 }
 
 impl Exchange {
-    /// Sends a name in the call that runs.
-    fn send(self, name: String) {
+    /// Sends a name in the call that runs. `false` when the call ended a moment ago, or the server takes no more.
+    fn send(self, name: String) -> bool {
         let request = HelloRequest { name: name.clone() };
-        // The call may have ended a moment ago, or the server takes no more.
         let is_sent = self
             .requests
             .with_untracked(|open| open.as_ref().is_some_and(|open| open.try_send(request).is_ok()));
         if is_sent {
             self.lines.update(|lines| lines.push(Line::Sent(name)));
         }
+        is_sent
     }
 
     /// The stream of requests of a new call.
@@ -118,8 +120,10 @@ pub(super) fn RequestsCard(
             let names = exchange.open();
             run.start(call(greeter.clone(), requests, names, deadline, exchange));
         }
-        exchange.send(name);
-        name_field.clear();
+        // A name that could not be sent stays in the field.
+        if exchange.send(name) {
+            name_field.clear();
+        }
         Some(())
     };
     let (mode, mode_text) = requests.mode();
@@ -176,35 +180,26 @@ pub(super) fn RequestsCard(
 
 /// Makes the call, and shows its replies.
 async fn call(
-    greeter: crate::api::GreeterApi,
+    greeter: GreeterApi,
     kind: Requests,
     names: impl Stream<Item = HelloRequest> + Send + 'static,
-    deadline: Option<std::time::Duration>,
+    deadline: Option<Duration>,
     exchange: Exchange,
 ) -> Result<(), Status> {
-    let result = match kind {
+    match kind {
         Requests::ThenReply => {
-            async {
-                let reply = greeter.say_hello_client_stream(names, deadline).await?;
-                exchange.run.carried_by(&reply);
-                exchange.receive(reply.into_inner().message);
-                Ok(())
-            }
-            .await
+            let reply = greeter.say_hello_client_stream(names, deadline).await?;
+            exchange.run.carried_by(&reply);
+            exchange.receive(reply.into_inner().message);
         }
         Requests::WithReplies => {
-            async {
-                let replies = greeter.say_hello_bidi_stream(names, deadline).await?;
-                exchange.run.carried_by(&replies);
-                let mut replies = replies.into_inner();
-                while let Some(reply) = replies.message().await? {
-                    exchange.receive(reply.message);
-                }
-                Ok(())
+            let replies = greeter.say_hello_bidi_stream(names, deadline).await?;
+            exchange.run.carried_by(&replies);
+            let mut replies = replies.into_inner();
+            while let Some(reply) = replies.message().await? {
+                exchange.receive(reply.message);
             }
-            .await
         }
-    };
-    exchange.requests.try_set(None);
-    result
+    }
+    Ok(())
 }

@@ -19,9 +19,14 @@ fn greetings() -> Part {
 
 /// The greetings on the page.
 async fn shown(page: &Page) -> Result<Vec<String>> {
+    rows(page, greetings()).await
+}
+
+/// The texts of the rows of a log.
+async fn rows(page: &Page, log: Part) -> Result<Vec<String>> {
     page.run(
         "return [...find(arguments[0].steps)[0].children].map((p) => p.textContent)",
-        vec![serde_json::to_value(greetings())?],
+        vec![serde_json::to_value(log)?],
     )
     .await
 }
@@ -227,11 +232,7 @@ fn conversation() -> Part {
 
 /// The messages of a card, each with its direction.
 async fn messages(page: &Page, card: &Part) -> Result<Vec<String>> {
-    page.run(
-        "return [...find(arguments[0].steps)[0].children].map((p) => p.textContent)",
-        vec![serde_json::to_value(part("log", N.exchange).within(card))?],
-    )
-    .await
+    rows(page, part("log", N.exchange).within(card)).await
 }
 
 async fn shows(page: &Page, card: &Part, expected: &[&str]) -> Result {
