@@ -59,23 +59,6 @@ impl Program {
         self
     }
 
-    /// The same program with what other programs leave of the processors. `None` where there is no `nice`.
-    pub(crate) fn at_lowest_priority(self) -> Option<Self> {
-        program("nice", ["true"]).output()?;
-        let mut nice = Command::new("nice");
-        nice.args(["-n", "19"]).arg(self.0.get_program()).args(self.0.get_args());
-        for (name, value) in self.0.get_envs() {
-            match value {
-                Some(value) => nice.env(name, value),
-                None => nice.env_remove(name),
-            };
-        }
-        if let Some(folder) = self.0.get_current_dir() {
-            nice.current_dir(folder);
-        }
-        Some(Self(nice))
-    }
-
     /// Runs it; an error when it fails. Within a step its output goes to the step's log, and the part of it that
     /// explains a failure to the terminal.
     pub(crate) fn run(self) -> Result<()> {
@@ -187,17 +170,6 @@ mod tests {
         assert!(child.wait().unwrap());
         reader.join().unwrap();
         assert_eq!(lines.iter().collect::<Vec<_>>(), ["one", "two", "three"]);
-    }
-
-    #[cfg(unix)]
-    #[test]
-    fn a_program_at_the_lowest_priority_keeps_its_arguments_environment_and_folder() {
-        let folder = std::env::temp_dir();
-        let script = "echo $0 $(nice) $WORD; pwd -P";
-        let program = program("sh", ["-c", script, "zero"]).env("WORD", "word").in_folder(&folder);
-        let output = program.at_lowest_priority().unwrap().output().unwrap();
-        let folder = folder.canonicalize().unwrap();
-        assert_eq!(output, format!("zero 19 word\n{}", folder.display()));
     }
 
     #[cfg(unix)]

@@ -18,8 +18,6 @@ use crate::step::{Steps, log, say, show};
 use crate::target;
 use crate::tools::{Suite, wasm_bindgen_program, wasm_target};
 
-const WASM_CLIENT: &str = "tonic-web-wasm-client";
-
 /// The parts of the suite, in the order of `all`.
 pub(crate) const RUNS: [Run; 8] = [
     Run { word: "client-core", name: "browser-client-core", mode: Mode::Client, cases: 342 },
@@ -195,28 +193,20 @@ impl Programs {
 /// Builds the page's program; returns its folder.
 fn page(suite: &Suite, transport: Transport) -> Result<PathBuf> {
     wasm_target()?;
-    page_build(suite, transport).run()?;
-
-    let name = match transport {
-        Transport::Fetch => "fetch",
-        Transport::WasmClient => WASM_CLIENT,
+    let (name, feature) = match transport {
+        Transport::Fetch => ("fetch", None),
+        Transport::WasmClient => ("tonic-web-wasm-client", Some("tonic-web-wasm-client")),
     };
+    let words = "build --target wasm32-unknown-unknown --package conformance --bin conformance-page";
+    let features = feature.into_iter().flat_map(|feature| ["--features", feature]);
+    suite.contracts(cargo(words.split(' ').chain(features))).run()?;
+
     let folder = target().join("conformance").join(name);
     let wasm = target().join("wasm32-unknown-unknown/debug/conformance-page.wasm");
     let flags = ["--target", "web", "--no-typescript", "--out-dir"];
     let files = [folder.as_os_str(), wasm.as_os_str()];
     program(wasm_bindgen_program("wasm-bindgen")?, flags).arguments(files).run()?;
     Ok(folder)
-}
-
-/// The build of the page's program for `transport`.
-pub(crate) fn page_build(suite: &Suite, transport: Transport) -> Program {
-    let words = "build --target wasm32-unknown-unknown --package conformance --bin conformance-page";
-    let build = suite.contracts(cargo(words.split(' ')));
-    match transport {
-        Transport::Fetch => build,
-        Transport::WasmClient => build.arguments(["--features", WASM_CLIENT]),
-    }
 }
 
 /// The program `name` in cargo's folder.

@@ -78,11 +78,6 @@ pub(crate) fn for_development() -> PathBuf {
     target().join("page-dev")
 }
 
-/// trunk's build of the page during development, without the files that it makes of the program.
-pub(crate) fn build_as_trunk() -> Program {
-    cargo("build --target wasm32-unknown-unknown --package frontend --bin frontend".split(' '))
-}
-
 /// Builds the page, unless `dist/` has it from the same inputs. Of two commands in one checkout, one waits for the
 /// other.
 pub(crate) fn build(tools: &WasmTools) -> Result<()> {

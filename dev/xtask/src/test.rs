@@ -2,14 +2,12 @@
 
 pub(crate) mod browser;
 mod count;
-mod early;
 mod faulty_server;
 mod smoke;
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::PathBuf;
-use std::sync::mpsc;
 
 use anyhow::{Result, bail};
 
@@ -24,10 +22,6 @@ use crate::page;
 use crate::server::binary;
 use crate::step::{Steps, note, say};
 use crate::tools::{Suite, Tools, axe, can_trace};
-
-/// cargo's words for the tests that run in a browser.
-const BROWSER_TESTS: &str =
-    "test --target wasm32-unknown-unknown -p frontend -p tonic-web-channel -p tonic-web-devtools --tests";
 
 /// Programs and files that the tests need.
 pub(crate) struct Setup {
@@ -172,13 +166,7 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     if !setup.traces {
         arguments.extend(["--skip", "fsync::"]);
     }
-    let (started, starts) = mpsc::channel();
-    let builds = early::builds(starts, setup.suite.as_ref());
-    count.tests_with("on the host", end_to_end_environment(cargo(arguments), setup), move || {
-        // Nobody receives where these builds are left out.
-        started.send(()).ok();
-    })?;
-    builds.join().ok();
+    count.tests("on the host", end_to_end_environment(cargo(arguments), setup))?;
     // Without the feature, in the tests above, the channel refuses what it does here.
     let words = "test -p tonic-web-channel --features tls --test it -- tls::";
     count.tests("the channel with TLS", cargo(words.split(' ')))
@@ -221,7 +209,8 @@ fn conformant(count: &mut Count, setup: &Setup) -> Result<()> {
 
 /// As a person would type it; the runner in `.cargo/config.toml` is [`browser`].
 fn in_the_browser(count: &mut Count, setup: &Setup) -> Result<()> {
-    let program = cargo(BROWSER_TESTS.split(' ')).arguments(["--no-fail-fast"]);
+    let arguments = "test --target wasm32-unknown-unknown -p frontend -p tonic-web-channel -p tonic-web-devtools --tests --no-fail-fast";
+    let program = cargo(arguments.split(' '));
     count.tests("in the browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
 }
 

@@ -31,28 +31,12 @@ impl Count {
     /// Runs test programs and counts their results. Compile errors, programs without a result and ignored tests count
     /// as failed.
     pub(crate) fn tests(&mut self, kind: &'static str, program: Program) -> Result<()> {
-        self.tests_with(kind, program, || {})
-    }
-
-    /// As [`Self::tests`]; `on_start` is called when the first test program starts, cargo having built all of them.
-    pub(crate) fn tests_with(
-        &mut self,
-        kind: &'static str,
-        program: Program,
-        on_start: impl FnOnce() + Send + 'static,
-    ) -> Result<()> {
-        let mut on_start = Some(on_start);
         let shown = program.shown();
         log(&format!("$ {shown}"));
         let shared = Arc::new(Mutex::new((Count { kind, ..Count::default() }, Vec::new())));
         let counting = shared.clone();
         let (mut child, reader) = program.start_reading_all(move |line| {
             log(line);
-            if started(line).is_some()
-                && let Some(on_start) = on_start.take()
-            {
-                on_start();
-            }
             let (count, lines) = &mut *counting.lock().unwrap_or_else(PoisonError::into_inner);
             if count.line(line) {
                 say(line);
@@ -179,8 +163,6 @@ fn number_before(text: &str, word: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
-
     use super::*;
     use crate::command::program;
 
@@ -249,21 +231,6 @@ mod tests {
         count.tests("empty", program("true", [""; 0])).unwrap();
         assert_eq!((count.passed, count.failed), (0, 2));
         assert_eq!(count.failures, ["`false`", "`true` ran no test"]);
-    }
-
-    #[test]
-    fn the_start_of_the_first_test_program_is_reported_once() {
-        let (sender, starts) = mpsc::channel();
-        let lines = "   Compiling a\n     Running a\ntest result: ok. 1 passed;\n     Running b\ntest result: ok. 2 passed;";
-        let mut count = Count::default();
-        let on_start = move || sender.send(()).unwrap();
-        count.tests_with("started", program("printf", [lines]), on_start).unwrap();
-        assert_eq!((starts.iter().count(), count.passed), (1, 3));
-
-        let (sender, starts) = mpsc::channel();
-        let on_start = move || sender.send(()).unwrap();
-        count.tests_with("not built", program("echo", ["error: could not compile `a`"]), on_start).unwrap();
-        assert_eq!(starts.iter().count(), 0);
     }
 
     #[test]
