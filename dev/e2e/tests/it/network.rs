@@ -1,7 +1,8 @@
-//! Networks and proxies that fail in other ways than by closing connections: the page says so in time, keeps every word, and is back
-//! in time.
+//! Networks and proxies that fail in other ways than by closing connections: the page says so, keeps every word, and comes back.
+//!
+//! Times are those of the tests with a virtual clock: the load of the machine that runs these is not known.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use e2e::{ENGLISH, Fault, FaultyProxy, Names, Page, Relay, Result, eventually, part, scenario};
 use proto::chat::v1::{SubscribeRequest, chat_service_client::ChatServiceClient};
@@ -12,11 +13,6 @@ const N: &Names = &ENGLISH;
 /// Paths of all calls of the chat.
 const CHAT: &str = "/chat.v1.ChatService/";
 const SUBSCRIBE: &str = "/chat.v1.ChatService/Subscribe";
-
-/// Time within which a fault is said, and within which everything is delivered after its end. The page's own limits are 10 s and
-/// 5 s; other scenarios and builds keep the machine busy.
-const SAID_WITHIN: Duration = Duration::from_secs(20);
-const DELIVERED_WITHIN: Duration = Duration::from_secs(15);
 
 /// A whole HTTP response of a proxy.
 fn answer(status: &str) -> Fault {
@@ -35,30 +31,23 @@ async fn join(page: &Page, url: &str) -> Result {
     page.shows_stored("before").await
 }
 
-/// Writes while the server is silent, and waits for the strip, which must come in time.
+/// Writes while the server is silent, and waits until the strip says so.
 async fn write_into_silence(page: &Page, text: &str) -> Result {
     page.allow_failed_requests();
     page.write(text).await?;
-    let written = Instant::now();
     page.strip_says("The server does not answer. What you write is kept and sent later.").await?;
-    let said = written.elapsed();
-    assert!(said < SAID_WITHIN, "{said:?}");
     page.part(&part("button", "Try now")).await?;
     Ok(())
 }
 
 /// Waits until a message that was written into silence is stored and the strip is empty again.
 async fn is_delivered(page: &Page, text: &str) -> Result {
-    let back = Instant::now();
     page.shows_stored(text).await?;
-    page.strip_is_empty().await?;
-    let delivered = back.elapsed();
-    assert!(delivered < DELIVERED_WITHIN, "{delivered:?}");
-    Ok(())
+    page.strip_is_empty().await
 }
 
 #[tokio::test]
-async fn a_stopped_server_is_said_in_time_and_left_in_time() -> Result {
+async fn a_stopped_server_is_said_and_left() -> Result {
     scenario(async |world| {
         let ada = world.browser("Ada", Default::default()).await?;
         join(&ada, &world.url()).await?;
@@ -72,7 +61,7 @@ async fn a_stopped_server_is_said_in_time_and_left_in_time() -> Result {
 }
 
 #[tokio::test]
-async fn a_silent_network_is_said_in_time_and_left_in_time() -> Result {
+async fn a_silent_network_is_said_and_left() -> Result {
     scenario(async |world| {
         let relay = Relay::start(&world.url())?;
         let ada = world.browser("Ada", Default::default()).await?;
@@ -99,11 +88,8 @@ async fn a_person_who_comes_back_learns_of_a_silent_network() -> Result {
         join(&ada, &relay.url()).await?;
         ada.allow_failed_requests();
         relay.fall_silent();
-        let back = Instant::now();
         ada.run::<()>("dispatchEvent(new Event('focus'))", vec![]).await?;
         ada.strip_says("The server does not answer.").await?;
-        let said = back.elapsed();
-        assert!(said < SAID_WITHIN, "{said:?}");
         relay.speak();
         ada.strip_is_empty().await
     })
@@ -177,11 +163,8 @@ async fn a_proxy_that_holds_back_the_stream_is_named() -> Result {
         join(&ada, &proxy.url()).await?;
         ada.allow_failed_requests();
         proxy.set_fault(Fault::Buffer);
-        let opened = Instant::now();
         ada.reload().await?;
         ada.strip_says("a proxy between here and the server holds them back").await?;
-        let said = opened.elapsed();
-        assert!(said < SAID_WITHIN, "{said:?}");
         proxy.set_fault(Fault::None);
         ada.shows_messages(&["before"]).await?;
         ada.strip_is_empty().await

@@ -1,16 +1,10 @@
 //! The tabs of one browser: one stream, one sender, one session, the same choices.
 
-use std::time::{Duration, Instant};
-
 use anyhow::ensure;
 use e2e::{ENGLISH, Guest, Names, Page, Relay, Result, eventually, part, scenario};
 
 const N: &Names = &ENGLISH;
 const TABS: usize = 20;
-
-/// Time within which a leader is replaced and its successor shows a new message. The page's own limit is 2 s; other scenarios and
-/// builds keep the machine busy.
-const REPLACED_WITHIN: Duration = Duration::from_secs(6);
 
 async fn has_streams(relay: &Relay, wanted: usize) -> Result {
     eventually(&format!("{wanted} streams"), async || {
@@ -23,12 +17,8 @@ async fn has_streams(relay: &Relay, wanted: usize) -> Result {
 
 /// Sends a message from elsewhere, and waits until the tab shows it.
 async fn hears(page: &Page, guest: &Guest, text: &str) -> Result {
-    let begun = Instant::now();
     guest.send("general", text).await?;
-    page.shows_stored(text).await?;
-    let shown = begun.elapsed();
-    assert!(shown < REPLACED_WITHIN, "{text}: {shown:?}");
-    Ok(())
+    page.shows_stored(text).await
 }
 
 #[tokio::test]
