@@ -56,6 +56,26 @@ pub fn code_of_http(status: u16) -> i32 {
     }
 }
 
+/// The code for a call whose HTTP/2 stream was reset with this error code.
+///
+/// Specification: "Errors" of `PROTOCOL-HTTP2.md`; numbers: RFC 9113, section 7. `REFUSED_STREAM` (7) means that the server
+/// did not process the call.
+pub fn code_of_reset(error: u32) -> i32 {
+    match error {
+        // NO_ERROR to COMPRESSION_ERROR, STREAM_CLOSED aside, and CONNECT_ERROR.
+        0..=4 | 6 | 9 | 10 => 13,
+        // REFUSED_STREAM.
+        7 => 14,
+        // CANCEL.
+        8 => 1,
+        // ENHANCE_YOUR_CALM.
+        11 => 8,
+        // INADEQUATE_SECURITY.
+        12 => 7,
+        _ => 2,
+    }
+}
+
 /// Reads the value of `grpc-message`.
 ///
 /// "Receivers must not error on invalid values": a percent sign without two hexadecimal digits stays as it is, and bytes
@@ -103,6 +123,29 @@ mod tests {
         ];
         for (status, name) in cases {
             assert_eq!(code_name(code_of_http(status)), name, "{status}");
+        }
+    }
+
+    #[test]
+    fn resets_have_the_codes_of_the_specification() {
+        let cases = [
+            ("NO_ERROR", 0x0, "INTERNAL"),
+            ("PROTOCOL_ERROR", 0x1, "INTERNAL"),
+            ("INTERNAL_ERROR", 0x2, "INTERNAL"),
+            ("FLOW_CONTROL_ERROR", 0x3, "INTERNAL"),
+            ("SETTINGS_TIMEOUT", 0x4, "INTERNAL"),
+            ("STREAM_CLOSED", 0x5, "UNKNOWN"),
+            ("FRAME_SIZE_ERROR", 0x6, "INTERNAL"),
+            ("REFUSED_STREAM", 0x7, "UNAVAILABLE"),
+            ("CANCEL", 0x8, "CANCELLED"),
+            ("COMPRESSION_ERROR", 0x9, "INTERNAL"),
+            ("CONNECT_ERROR", 0xa, "INTERNAL"),
+            ("ENHANCE_YOUR_CALM", 0xb, "RESOURCE_EXHAUSTED"),
+            ("INADEQUATE_SECURITY", 0xc, "PERMISSION_DENIED"),
+            ("HTTP_1_1_REQUIRED", 0xd, "UNKNOWN"),
+        ];
+        for (error, number, name) in cases {
+            assert_eq!(code_name(code_of_reset(number)), name, "{error}");
         }
     }
 

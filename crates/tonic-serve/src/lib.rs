@@ -8,6 +8,8 @@ mod app;
 mod body_timeout;
 mod budget;
 mod client_address;
+#[cfg(feature = "gateway")]
+mod gateway;
 mod grpc;
 mod host;
 mod listen;
@@ -22,6 +24,8 @@ mod websocket;
 
 pub use self::app::App;
 pub use self::client_address::ClientAddress;
+#[cfg(feature = "gateway")]
+pub use self::gateway::{Gateway, TlsSetupError, Upstream, UpstreamError};
 pub use self::grpc::{CorsOptions, DescriptorError, Methods, Origin, OriginError, TrailingMetadata};
 pub use self::host::{AllowedHosts, HostName, HostNameError};
 pub use self::listen::{listen, serve};

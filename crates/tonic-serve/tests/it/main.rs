@@ -9,6 +9,8 @@ mod cors;
 mod early;
 mod echo;
 mod files;
+#[cfg(feature = "gateway")]
+mod gateway;
 mod headers;
 mod hosts;
 mod limits;

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
@@ -102,6 +102,13 @@ impl Watch {
             .into()
     }
 
+    /// An application with this service and the echo service.
+    fn app(&self) -> App {
+        App::new(self.routes().add_service(EchoServer))
+            .methods(echo::methods())
+            .max_message_size_of("test.Echo", echo::MAX_MESSAGE)
+    }
+
     async fn endless(self) -> Response<Body> {
         let living = Living::new(&self.streams);
         let produced = self.produced;
@@ -164,17 +171,39 @@ impl Server {
         change: impl FnOnce(&mut ServeOptions),
         change_app: impl FnOnce(App) -> App,
     ) -> Self {
+        let watch = Watch::default();
+        let app = change_app(watch.app());
+        Self::start_with((Ipv4Addr::LOCALHOST, 0).into(), change, app, watch).await
+    }
+
+    /// Starts at an address that has been in use.
+    #[cfg(feature = "gateway")]
+    pub(crate) async fn start_at(addr: SocketAddr) -> Self {
+        let watch = Watch::default();
+        Self::start_with(addr, |_| {}, watch.app(), watch).await
+    }
+
+    /// Passes all calls on.
+    #[cfg(feature = "gateway")]
+    pub(crate) async fn start_gateway(
+        change: impl FnOnce(&mut ServeOptions),
+        gateway: tonic_serve::Gateway,
+    ) -> Self {
+        let app = App::new(gateway.into());
+        Self::start_with((Ipv4Addr::LOCALHOST, 0).into(), change, app, Watch::default()).await
+    }
+
+    async fn start_with(
+        addr: SocketAddr,
+        change: impl FnOnce(&mut ServeOptions),
+        app: App,
+        watch: Watch,
+    ) -> Self {
         let mut options = ServeOptions::default();
         change(&mut options);
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let listener = tonic_serve::listen(addr).unwrap();
         let addr = listener.local_addr().unwrap();
-        let watch = Watch::default();
         let (stop, stopped) = oneshot::channel::<()>();
-        let app = change_app(
-            App::new(watch.routes().add_service(EchoServer))
-                .methods(echo::methods())
-                .max_message_size_of("test.Echo", echo::MAX_MESSAGE),
-        );
         let shutdown = async move {
             stopped.await.ok();
         };

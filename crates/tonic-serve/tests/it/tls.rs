@@ -36,6 +36,14 @@ pub(crate) struct Pair {
     key: String,
 }
 
+#[cfg(feature = "gateway")]
+impl Pair {
+    /// The certificate in PEM.
+    pub(crate) fn certificate(&self) -> &str {
+        &self.certificate
+    }
+}
+
 /// A self-signed certificate.
 pub(crate) fn self_signed() -> Pair {
     let key = KeyPair::generate().unwrap();

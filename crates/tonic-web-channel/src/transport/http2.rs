@@ -2,6 +2,7 @@
 //!
 //! Specification: "Errors" of `PROTOCOL-HTTP2.md`.
 
+use grpc_wire::status::code_of_reset;
 use tonic::{Code, Status};
 
 use crate::error::Error;
@@ -19,26 +20,8 @@ pub(super) fn status_of(error: &h2::Error) -> Option<Status> {
         Some(h2::Reason::REFUSED_STREAM) if error.is_remote() => {
             return Some(Error::NotProcessed { reason: error.to_string() }.into());
         }
-        Some(reason) => code_of_reset(reason),
+        Some(reason) => Code::from_i32(code_of_reset(reason.into())),
         None => Code::Unknown,
     };
     Some(Status::new(code, format!("the server reset the call ({error})")))
-}
-
-fn code_of_reset(reason: h2::Reason) -> Code {
-    match reason {
-        h2::Reason::NO_ERROR
-        | h2::Reason::PROTOCOL_ERROR
-        | h2::Reason::INTERNAL_ERROR
-        | h2::Reason::FLOW_CONTROL_ERROR
-        | h2::Reason::SETTINGS_TIMEOUT
-        | h2::Reason::FRAME_SIZE_ERROR
-        | h2::Reason::COMPRESSION_ERROR
-        | h2::Reason::CONNECT_ERROR => Code::Internal,
-        h2::Reason::REFUSED_STREAM => Code::Unavailable,
-        h2::Reason::CANCEL => Code::Cancelled,
-        h2::Reason::ENHANCE_YOUR_CALM => Code::ResourceExhausted,
-        h2::Reason::INADEQUATE_SECURITY => Code::PermissionDenied,
-        _ => Code::Unknown,
-    }
 }
