@@ -1,6 +1,8 @@
 // The service worker, which keeps the page for a start without a network. Browsers have none on insecure pages and in some private windows.
 
-let update = () => {};
+let registration;
+// Whether a check came before the registration, which waits until the page has loaded its parts.
+let isWanted = false;
 
 /// Registers the worker. Calls `replaced` when a worker of another version takes over.
 export function register(replaced) {
@@ -16,8 +18,11 @@ export function register(replaced) {
     });
     serviceWorker.startMessages();
     serviceWorker.register("/service-worker.js", { updateViaCache: "none" }).then(
-        (registration) => {
-            update = () => registration.update().catch(() => {});
+        (registered) => {
+            registration = registered;
+            if (isWanted) {
+                check();
+            }
         },
         () => {},
     );
@@ -25,5 +30,6 @@ export function register(replaced) {
 
 /// Asks the server for a new version.
 export function check() {
-    update();
+    isWanted = true;
+    registration?.update().catch(() => {});
 }
