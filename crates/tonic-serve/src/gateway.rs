@@ -5,6 +5,7 @@
 mod body;
 mod failure;
 mod headers;
+mod request_body;
 mod upstream;
 
 use std::collections::HashMap;

@@ -12,6 +12,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use super::failure::classify;
+use super::request_body::CallerFailure;
 
 /// The body of a response of an upstream.
 pub(super) struct UpstreamBody {
@@ -21,11 +22,13 @@ pub(super) struct UpstreamBody {
     has_ended: bool,
     /// The call's share in its connection.
     _call: Arc<()>,
+    caller_failure: CallerFailure,
 }
 
 impl UpstreamBody {
-    pub(super) fn new(body: Body, head: &HeaderMap, call: Arc<()>) -> Self {
-        Self { body, has_status: head.contains_key(GRPC_STATUS), has_ended: false, _call: call }
+    pub(super) fn new(body: Body, head: &HeaderMap, call: Arc<()>, caller_failure: CallerFailure) -> Self {
+        let has_status = head.contains_key(GRPC_STATUS);
+        Self { body, has_status, has_ended: false, _call: call, caller_failure }
     }
 
     fn end(&mut self, status: &Status) -> Frame<Bytes> {
@@ -62,7 +65,10 @@ impl http_body::Body for UpstreamBody {
                 }
                 Some(Ok(frame))
             }
-            Some(Err(error)) => Some(Ok(self.end(&classify(&error, true).into_status()))),
+            Some(Err(error)) => {
+                let status = self.caller_failure.get().cloned();
+                Some(Ok(self.end(&status.unwrap_or_else(|| classify(&error, true).into_status()))))
+            }
             None if self.has_status => None,
             None => Some(Ok(self.end(&without_status()))),
         })

@@ -16,6 +16,7 @@ use tower::Service as _;
 use super::body::UpstreamBody;
 use super::failure::{Failure, classify};
 use super::headers;
+use super::request_body::{CallerFailure, RequestBody};
 
 /// Calls on a connection before another one is opened. Servers commonly allow a hundred or more.
 const CALLS_PER_CONNECTION: usize = 100;
@@ -155,15 +156,18 @@ impl Upstream {
 
     /// Passes a call on. Resolves when the head of its response has come.
     pub(super) async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
-        let mut request = self.forwarded(request);
+        let caller_failure = CallerFailure::default();
+        let request = self.forwarded(request, caller_failure.clone());
         let (mut channel, calls, has_answered) = self.connection();
         let failed = |error: tonic::transport::Error| {
+            if let Some(status) = caller_failure.get() {
+                return status.clone();
+            }
             let failure = classify(&error, has_answered.load(Ordering::Relaxed));
             self.note(&failure);
             failure.into_status()
         };
         poll_fn(|cx| channel.poll_ready(cx)).await.map_err(&failed)?;
-        request.extensions_mut().clear();
         let response = channel.call(request).await.map_err(&failed)?;
         has_answered.store(true, Ordering::Relaxed);
         if !self.0.is_reachable.swap(true, Ordering::Relaxed) {
@@ -171,14 +175,14 @@ impl Upstream {
         }
         let (head, body) = response.into_parts();
         headers::check(&head)?;
-        let body = UpstreamBody::new(body, &head.headers, calls);
+        let body = UpstreamBody::new(body, &head.headers, calls, caller_failure);
         let mut response = Response::new(Body::new(body));
         *response.headers_mut() = head.headers;
         Ok(response)
     }
 
     /// The request for the upstream's server.
-    fn forwarded(&self, request: Request<Body>) -> Request<Body> {
+    fn forwarded(&self, request: Request<Body>, failure: CallerFailure) -> Request<Body> {
         let (mut head, body) = request.into_parts();
         headers::forward(&mut head);
         let path = head.uri.path_and_query().map_or("/", PathAndQuery::as_str);
@@ -186,7 +190,8 @@ impl Upstream {
         if let Ok(uri) = format!("{}{path}", self.0.prefix).parse() {
             head.uri = uri;
         }
-        Request::from_parts(head, body)
+        head.extensions.clear();
+        Request::from_parts(head, Body::new(RequestBody::new(body, failure)))
     }
 
     /// A connection with room for a call, the call's share in it, and whether the upstream has answered on it.

@@ -9,9 +9,9 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use tonic_serve::{Gateway, ServeOptions, Upstream, UpstreamError};
+use tonic_serve::{App, Gateway, ServeOptions, Upstream, UpstreamError};
 
-use crate::echo::{BIDI, CLIENT_STREAM, MAX_MESSAGE, SERVER_STREAM, TRAILER, UNARY, request};
+use crate::echo::{self, BIDI, CLIENT_STREAM, MAX_MESSAGE, SERVER_STREAM, TRAILER, UNARY, request};
 use crate::support::{ENDLESS, Http2, SILENT, Server, eventually};
 use crate::tls::{self_signed, tls};
 use crate::wire::{Answer, Way, call, send, send_for_head};
@@ -22,7 +22,7 @@ fn at(addr: SocketAddr) -> Upstream {
 
 /// A gateway to `upstream`.
 async fn gateway_to(upstream: Upstream) -> Server {
-    Server::start_gateway(|_| {}, Gateway::new(upstream)).await
+    Server::start_gateway(|_| {}, App::new(Gateway::new(upstream).into())).await
 }
 
 async fn calling(server: &Server, way: Way, path: &str, texts: &[&str]) -> Answer {
@@ -104,6 +104,30 @@ async fn statuses_of_the_upstream_stay_as_they_are() {
                 (direct.code(), direct.message()),
                 "{way:?} {path}"
             );
+        }
+    }
+    gateway.stopped().await;
+    upstream.stopped().await;
+}
+
+#[tokio::test]
+async fn a_request_that_the_port_refuses_has_the_ports_status() {
+    let upstream = Server::start(|_| {}).await;
+    let app =
+        |max| App::new(Gateway::new(at(upstream.addr)).into()).methods(echo::methods()).max_message_size(max);
+    let gateway = Server::start_gateway(|_| {}, app(100)).await;
+    let large = "x".repeat(100);
+    for way in Way::ALL {
+        for (path, texts, code) in [
+            (UNARY, &["a", "b"][..], "12"),
+            (UNARY, &[], "12"),
+            (CLIENT_STREAM, &["a", &large], "8"),
+            (BIDI, &["a", &large], "8"),
+        ] {
+            let answer = calling(&gateway, way, path, texts).await;
+
+            assert_eq!(answer.code(), code, "{way:?} {path} {texts:?}: {}", answer.message());
+            assert!(!answer.message().contains("upstream"), "{}", answer.message());
         }
     }
     gateway.stopped().await;
@@ -212,7 +236,7 @@ async fn callers_that_read_nothing_stop_no_others_on_their_connection() {
 async fn services_have_upstreams_of_their_own() {
     let upstream = Server::start(|_| {}).await;
     let gateway = Gateway::default().route("test.Echo", at(upstream.addr));
-    let gateway = Server::start_gateway(|_| {}, gateway).await;
+    let gateway = Server::start_gateway(|_| {}, App::new(gateway.into())).await;
     for way in Way::ALL {
         let listed = calling(&gateway, way, UNARY, &["a"]).await;
         let other = calling(&gateway, way, SILENT, &["a"]).await;
@@ -485,7 +509,7 @@ async fn the_limits_of_the_port_apply() {
     let upstream = Server::start(|_| {}).await;
     let gateway = Server::start_gateway(
         |options: &mut ServeOptions| options.max_calls_per_address = 1,
-        Gateway::new(at(upstream.addr)),
+        App::new(Gateway::new(at(upstream.addr)).into()),
     )
     .await;
     let open = Http2::open(gateway.addr).await.call(SILENT).await;

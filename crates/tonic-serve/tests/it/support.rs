@@ -183,13 +183,9 @@ impl Server {
         Self::start_with(addr, |_| {}, watch.app(), watch).await
     }
 
-    /// Passes all calls on.
+    /// Serves `app`, which passes calls on.
     #[cfg(feature = "gateway")]
-    pub(crate) async fn start_gateway(
-        change: impl FnOnce(&mut ServeOptions),
-        gateway: tonic_serve::Gateway,
-    ) -> Self {
-        let app = App::new(gateway.into());
+    pub(crate) async fn start_gateway(change: impl FnOnce(&mut ServeOptions), app: App) -> Self {
         Self::start_with((Ipv4Addr::LOCALHOST, 0).into(), change, app, Watch::default()).await
     }
 
