@@ -19,11 +19,12 @@ use crate::target;
 use crate::tools::{Suite, wasm_bindgen_program, wasm_target};
 
 /// The parts of the suite, in the order of `all`.
-pub(crate) const RUNS: [Run; 8] = [
+pub(crate) const RUNS: [Run; 9] = [
     Run { word: "client-core", name: "browser-client-core", mode: Mode::Client, cases: 342 },
     Run { word: "client", name: "browser-client", mode: Mode::Client, cases: 830 },
     Run { word: "server", name: "server", mode: Mode::Server, cases: 1304 },
     Run { word: "server-max", name: "server-max", mode: Mode::Server, cases: 2332 },
+    Run { word: "gateway", name: "gateway", mode: Mode::Gateway, cases: 1304 },
     Run { word: "both", name: "both", mode: Mode::Both, cases: 408 },
     Run { word: "socket", name: "browser-socket", mode: Mode::Client, cases: 409 },
     Run { word: "both-socket", name: "both-socket", mode: Mode::BothDirect, cases: 152 },
@@ -49,6 +50,8 @@ enum Mode {
     Client,
     /// Our server, against the suite's clients.
     Server,
+    /// Our gateway to the suite's server for gRPC, against the suite's clients.
+    Gateway,
     /// Our client against our server.
     Both,
     /// Our client against our server, by a socket between them.
@@ -101,7 +104,7 @@ pub(crate) fn run(part: &str, transport: Transport, flags: &[String]) -> Result<
 
 /// The browser, when one of `runs` needs it.
 fn browser(runs: &[Run]) -> Result<Option<PathBuf>> {
-    let any = runs.iter().any(|run| run.mode != Mode::Server && run.mode != Mode::Native);
+    let any = runs.iter().any(|run| !matches!(run.mode, Mode::Server | Mode::Gateway | Mode::Native));
     any.then(|| Ok(Browser::set_up()?.chrome)).transpose()
 }
 
@@ -109,6 +112,8 @@ fn browser(runs: &[Run]) -> Result<Option<PathBuf>> {
 #[derive(Debug)]
 pub(crate) struct Programs {
     runner: PathBuf,
+    /// The suite's server for gRPC.
+    server: PathBuf,
     /// The browser and the folder with the page that it opens.
     page: Option<(PathBuf, PathBuf)>,
     transport: Transport,
@@ -121,7 +126,7 @@ impl Programs {
             Some(browser) => Some((browser, page(suite, transport)?)),
             None => None,
         };
-        Ok(Self { runner: suite.runner.clone(), page, transport })
+        Ok(Self { runner: suite.runner.clone(), server: suite.server.clone(), page, transport })
     }
 
     /// Runs every case of `run`: an error when one fails, or when there are not as many as there should be.
@@ -173,6 +178,7 @@ impl Programs {
         let (mode, programs): (_, Vec<PathBuf>) = match run.mode {
             Mode::Client => ("client", client()?.into()),
             Mode::Server => ("server", server().into()),
+            Mode::Gateway => ("server", server().into_iter().chain([self.server.clone()]).collect()),
             Mode::Both => ("both", client()?.into_iter().chain(["----".into()]).chain(server()).collect()),
             Mode::BothDirect => {
                 let client = client()?.into_iter().chain(["direct".into(), "----".into()]);

@@ -13,6 +13,8 @@ const MODULE: &str = "connectrpc.com/conformance";
 const VERSION: &str = "v1.0.7";
 /// The program that runs the suite.
 const RUNNER: &str = "connectconformance";
+/// The suite's server for gRPC, made of gRPC's library for Go.
+const SERVER: &str = "grpcserver";
 /// The variable that names the contracts' folder to `conformance/build.rs`.
 const PROTOS: &str = "CHINWAG_CONFORMANCE_PROTOS";
 
@@ -21,6 +23,8 @@ const PROTOS: &str = "CHINWAG_CONFORMANCE_PROTOS";
 pub(crate) struct Suite {
     /// The program that runs it.
     pub(crate) runner: PathBuf,
+    /// Its server for gRPC, which stands behind our gateway.
+    pub(crate) server: PathBuf,
     /// The folder that its contracts' imports start from.
     protos: PathBuf,
 }
@@ -36,7 +40,12 @@ impl Suite {
                 "the conformance suite is installed by Go, and there is no `go`: see https://go.dev/doc/install"
             );
         }
-        Ok(Self { runner: runner()?, protos: module()?.join("proto") })
+        let home = programs()?;
+        Ok(Self {
+            runner: program_in(&home, RUNNER),
+            server: program_in(&home, SERVER),
+            protos: module()?.join("proto"),
+        })
     }
 
     /// `program` with the contracts in its environment.
@@ -45,32 +54,38 @@ impl Suite {
     }
 }
 
-fn runner() -> Result<PathBuf> {
+/// Installs the programs where they are not; returns their folder.
+fn programs() -> Result<PathBuf> {
     let home = cache()?.join(format!("{RUNNER}-{VERSION}"));
-    let runner = home.join(format!("{RUNNER}{}", std::env::consts::EXE_SUFFIX));
-    if is_right(&runner) {
+    if are_right(&home) {
         note(&format!("{RUNNER} {VERSION}: in the cache"));
-        return Ok(runner);
+        return Ok(home);
     }
     let _lock = lock_home(&home)?;
-    if !is_right(&runner) {
+    if !are_right(&home) {
         say(&format!("{RUNNER} {VERSION}: installing it, once for all clones; that takes about a minute"));
         let unfinished = beside(&home, "new");
         std::fs::create_dir_all(&unfinished)?;
-        program("go", ["install", &format!("{MODULE}/cmd/{RUNNER}@{VERSION}")])
+        let packages = [RUNNER, SERVER].map(|name| format!("{MODULE}/cmd/{name}@{VERSION}"));
+        program("go", ["install"])
+            .arguments(packages)
             .env("GOBIN", &unfinished)
             .in_folder(&std::env::temp_dir())
             .run()?;
         replace(&unfinished, &home)?;
     }
-    if !is_right(&runner) {
-        bail!("{} does not say that it is version {VERSION}", runner.display());
+    if !are_right(&home) {
+        bail!("the programs in {} do not say that they are version {VERSION}", home.display());
     }
-    Ok(runner)
+    Ok(home)
 }
 
-fn is_right(runner: &Path) -> bool {
-    super::version_of(runner).as_deref() == Some(VERSION)
+fn are_right(home: &Path) -> bool {
+    [RUNNER, SERVER].iter().all(|name| super::version_of(&program_in(home, name)).as_deref() == Some(VERSION))
+}
+
+fn program_in(home: &Path, name: &str) -> PathBuf {
+    home.join(format!("{name}{}", std::env::consts::EXE_SUFFIX))
 }
 
 /// The folder of its source in Go's cache.
