@@ -138,7 +138,8 @@ impl fmt::Debug for Tls {
     }
 }
 
-fn read_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+/// Reads all certificates of a PEM, at least one.
+pub(crate) fn read_certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates: Vec<_> =
         CertificateDer::pem_slice_iter(pem).collect::<Result<_, _>>().map_err(TlsError::Certificate)?;
     if certificates.is_empty() { Err(TlsError::NoCertificate) } else { Ok(certificates) }

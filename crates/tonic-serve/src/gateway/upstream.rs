@@ -17,6 +17,7 @@ use super::body::UpstreamBody;
 use super::failure::{Failure, classify};
 use super::headers;
 use super::request_body::{CallerFailure, RequestBody};
+use crate::tls::{TlsError, read_certificates};
 
 /// Calls on a connection before another one is opened. Servers commonly allow a hundred or more.
 const CALLS_PER_CONNECTION: usize = 100;
@@ -78,7 +79,10 @@ pub enum UpstreamError {
     /// The URL has a query.
     #[error("it has to end with a host, a port or a path, without a query")]
     Query,
-    /// The certificates of authorities, or of the system, cannot be used.
+    /// The PEM has no certificate of an authority.
+    #[error("it has to have the certificates of authorities in PEM")]
+    Authorities(#[source] TlsError),
+    /// TLS cannot be set up, for example because the system has no certificate authorities.
     #[error("TLS cannot be set up")]
     Tls(#[source] TlsSetupError),
 }
@@ -104,8 +108,9 @@ impl Upstream {
     ///
     /// # Errors
     ///
-    /// As for [`new`](Self::new).
+    /// As for [`new`](Self::new), and when there is no certificate in `pem`.
     pub fn with_authorities(url: &str, pem: &[u8]) -> Result<Self, UpstreamError> {
+        read_certificates(pem).map_err(UpstreamError::Authorities)?;
         let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
         Self::with_tls(url, tls)
     }

@@ -497,10 +497,10 @@ fn wrong_urls_are_refused() {
         assert!(matches!(Upstream::new(url), Err(UpstreamError::Scheme)), "{url}");
     }
     assert!(matches!(Upstream::new("http://localhost/?a=b"), Err(UpstreamError::Query)));
-    assert!(matches!(
-        Upstream::with_authorities("https://localhost", b"-----BEGIN CERTIFICATE-----\n!\n"),
-        Err(UpstreamError::Tls(_))
-    ));
+    for pem in ["", "-----BEGIN CERTIFICATE-----\n!\n", "a text"] {
+        let refusal = Upstream::with_authorities("https://localhost", pem.as_bytes());
+        assert!(matches!(refusal, Err(UpstreamError::Authorities(_))), "{pem:?}");
+    }
 }
 
 /// The default limits hold for calls to upstreams, too.
