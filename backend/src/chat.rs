@@ -50,7 +50,7 @@ use self::streams::Streams;
 use self::tail::Tail;
 use self::writer::{Writer, WriterThread};
 
-pub use self::health::Fault;
+pub use self::health::{Fault, WRITE_TIMEOUT};
 pub use self::session::CACHED_SESSIONS;
 pub use self::store::{
     CheckReport, CopyError, DATABASE_FILE, HEAD_FILE, LOCK_FILE, MAX_FINDINGS, OpenError, Restored,
@@ -222,6 +222,12 @@ impl Chat {
     /// The current fault that prevents storing messages, `None` when there is none.
     pub fn health(&self) -> watch::Receiver<Option<Fault>> {
         self.core.shared.health.watch()
+    }
+
+    /// Whether the database takes writes: no fault is known, and something was stored within [`WRITE_TIMEOUT`]. The error is
+    /// the reason, as a sentence without a full stop.
+    pub fn check_writable(&self) -> Result<(), &'static str> {
+        self.core.shared.health.check_writable()
     }
 
     /// Current counters.

@@ -1,29 +1,26 @@
 //! Builds the services, serves them, and shuts them down in order.
 
 mod certificate;
+mod health;
 mod rate_limit;
 mod unknown_method;
 
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use http::HeaderName;
 use proto::chat::v1::server::chat_service_server::SERVICE_NAME as CHAT;
+use proto::health::v1::health_server::{Health, HealthServer};
 use proto::helloworld::server::greeter_server::{GreeterServer, SERVICE_NAME as GREETER};
 use proto::limits::greeter::{COUNT_KEY, INTERVAL_KEY};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding as Encoding;
 use tonic::service::Routes;
-use tonic_health::ServingStatus;
-use tonic_health::pb::health_server::{Health, HealthServer};
-use tonic_health::server::{HealthReporter, health_reporter};
 use tonic_serve::{AllowedHosts, App, CorsOptions, Methods, Page, Tls};
 
-use crate::chat::{Chat, ChatOptions, Fault, MAX_REQUEST_BYTES};
+use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
 use crate::config::Config;
 use crate::greeter::GreeterService;
 use crate::rates::Rates;
@@ -54,9 +51,6 @@ const PAGE_NOT_BUILT: &str = include_str!("server/page_not_built.html");
 
 /// Hint in the response to a request that was refused because of its host name.
 const HOST_HINT: &str = "(whoever runs it can allow the name with --host)";
-
-/// Services that the health service reports on: the server as a whole, and each service.
-const HEALTH_SERVICES: [&str; 3] = ["", GREETER, CHAT];
 
 /// A server whose database is open, ready to accept connections.
 #[derive(Debug)]
@@ -99,22 +93,18 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        let (health, health_service) = health_reporter();
-        set_health(&health, ServingStatus::Serving).await;
         let rates = Arc::new(Rates::new(&self.config.rates.limits()));
         let mut background = JoinSet::new();
         background.spawn(rates.clone().clean_up_regularly());
-        let routes = self.routes(health_service, &rates)?;
-        let app = self.app(routes)?;
+        let readiness = health::readiness(&self.chat);
+        let health = health::service(&self.chat, &readiness, &mut background);
+        let app = self.app(self.routes(health, &rates)?)?.health_paths(readiness.clone());
         self.log_start(&listener)?;
         let chat = self.chat.clone();
         let stopping = async move {
-            tokio::select! {
-                () = shutdown => {}
-                never = follow_chat_health(&health, chat.health()) => match never {},
-            }
+            shutdown.await;
+            readiness.begin_drain();
             chat.begin_shutdown();
-            set_health(&health, ServingStatus::NotServing).await;
         };
         let served = tonic_serve::serve(listener, app, self.config.limits, stopping).await;
         self.chat.close().await;
@@ -181,7 +171,7 @@ impl Server {
 fn methods() -> anyhow::Result<Methods> {
     let described = [
         proto::FILE_DESCRIPTOR_SET,
-        tonic_health::pb::FILE_DESCRIPTOR_SET,
+        proto::health::FILE_DESCRIPTOR_SET,
         tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET,
         tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET,
     ];
@@ -195,31 +185,9 @@ fn add_reflection(routes: Routes, rates: &Arc<Rates>) -> anyhow::Result<Routes> 
     let describe = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(proto::health::FILE_DESCRIPTOR_SET)
     };
     let v1 = RateLimit::wrap(describe().build_v1()?, rates, Rates::anonymous);
     let v1alpha = RateLimit::wrap(describe().build_v1alpha()?, rates, Rates::anonymous);
     Ok(routes.add_service(v1).add_service(v1alpha))
-}
-
-/// Keeps the chat's health status up to date: NOT_SERVING while it cannot store messages. Never returns.
-async fn follow_chat_health(
-    health: &HealthReporter,
-    mut storage: watch::Receiver<Option<Fault>>,
-) -> Infallible {
-    loop {
-        let fault = *storage.borrow_and_update();
-        let status = if fault.is_none() { ServingStatus::Serving } else { ServingStatus::NotServing };
-        health.set_service_status(CHAT, status).await;
-        if storage.changed().await.is_err() {
-            return std::future::pending().await;
-        }
-    }
-}
-
-/// Sets the health status of the server and of every service.
-async fn set_health(health: &HealthReporter, status: ServingStatus) {
-    for service in HEALTH_SERVICES {
-        health.set_service_status(service, status).await;
-    }
 }

@@ -57,5 +57,23 @@ pub mod chat {
     }
 }
 
-/// All contracts as a serialised `google.protobuf.FileDescriptorSet` without comments, for server reflection.
+/// Package `grpc.health.v1`: the standard health service with `List`. Documented in `grpc/health/v1/health.proto`.
+#[cfg(feature = "server")]
+pub mod health {
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        missing_debug_implementations,
+        clippy::all,
+        reason = "generated; the documentation is in the .proto file"
+    )]
+    pub mod v1 {
+        include!("generated/server/grpc.health.v1.rs");
+    }
+
+    /// The contract as a serialised `google.protobuf.FileDescriptorSet` without comments, for server reflection.
+    pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/server/health.bin");
+}
+
+/// All contracts of this application as a serialised `google.protobuf.FileDescriptorSet` without comments, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/descriptors.bin");

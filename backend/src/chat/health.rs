@@ -1,8 +1,15 @@
 //! Whether the chat can store messages.
 //!
-//! The writer and the check for damage set it; the health service and the responses to writes read it.
+//! The writer and the check for damage set it; the health service, `/readyz` and the responses to writes read it.
 
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 use tokio::sync::watch;
+
+/// Longest time without a stored write after which the database counts as not writable, although no write has failed: a disk
+/// that hangs refuses nothing. The writer stores a row without meaning more often than that.
+pub const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A reason why nothing can be stored. Stored messages can still be read, as far as the files are readable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,27 +30,62 @@ impl Fault {
     pub fn is_final(self) -> bool {
         matches!(self, Self::Replaced | Self::Damaged)
     }
+
+    /// The fault as a sentence for an operator, without a full stop.
+    fn sentence(self) -> &'static str {
+        match self {
+            Self::DiskFull => "the disk of the database is full",
+            Self::WriteFailed => "the database refuses writes",
+            Self::Replaced => "the files of the database were removed or replaced",
+            Self::Damaged => "the database is damaged",
+        }
+    }
 }
 
-/// The current fault, with change notifications.
+/// The current fault, with change notifications, and the time of the last stored write.
 #[derive(Debug)]
-pub(super) struct Health(watch::Sender<Option<Fault>>);
+pub(super) struct Health {
+    fault: watch::Sender<Option<Fault>>,
+    stored: Mutex<Instant>,
+}
 
 impl Default for Health {
+    /// The start counts as a stored write: opening the database is one.
     fn default() -> Self {
-        Self(watch::Sender::new(None))
+        Self { fault: watch::Sender::new(None), stored: Mutex::new(Instant::now()) }
     }
 }
 
 impl Health {
     /// The current fault.
     pub(super) fn fault(&self) -> Option<Fault> {
-        *self.0.borrow()
+        *self.fault.borrow()
     }
 
     /// Watches the current fault.
     pub(super) fn watch(&self) -> watch::Receiver<Option<Fault>> {
-        self.0.subscribe()
+        self.fault.subscribe()
+    }
+
+    /// Records that a write was stored just now.
+    pub(super) fn record_stored(&self) {
+        *self.stored.lock() = Instant::now();
+    }
+
+    /// Time since the last stored write.
+    pub(super) fn stored_before(&self) -> Duration {
+        self.stored.lock().elapsed()
+    }
+
+    /// The reason, as a sentence without a full stop, why the database does not take writes.
+    pub(super) fn check_writable(&self) -> Result<(), &'static str> {
+        match self.fault() {
+            Some(fault) => Err(fault.sentence()),
+            None if self.stored_before() > WRITE_TIMEOUT => {
+                Err("the database has stored nothing for 10 seconds")
+            }
+            None => Ok(()),
+        }
     }
 
     /// Sets a fault, unless a final one is set. Returns whether that changed anything.
@@ -57,7 +99,7 @@ impl Health {
     }
 
     fn set(&self, new: Option<Fault>) -> bool {
-        self.0.send_if_modified(|old| {
+        self.fault.send_if_modified(|old| {
             let changes = *old != new && !old.is_some_and(Fault::is_final);
             if changes {
                 *old = new;
@@ -82,5 +124,19 @@ mod tests {
         assert!(!health.recover());
         assert!(!health.fail(Fault::DiskFull));
         assert_eq!(health.fault(), Some(Fault::Replaced));
+    }
+
+    #[test]
+    fn database_is_writable_without_a_fault_and_after_a_recent_write() {
+        let health = Health::default();
+        assert_eq!(health.check_writable(), Ok(()));
+        let Some(long_ago) = Instant::now().checked_sub(WRITE_TIMEOUT) else { return };
+        *health.stored.lock() = long_ago;
+        let refusal = health.check_writable().unwrap_err();
+        assert!(refusal.contains(&format!("{} seconds", WRITE_TIMEOUT.as_secs())), "{refusal}");
+        health.record_stored();
+        assert_eq!(health.check_writable(), Ok(()));
+        health.fail(Fault::DiskFull);
+        assert_eq!(health.check_writable(), Err("the disk of the database is full"));
     }
 }

@@ -3,8 +3,8 @@
 use std::fs;
 
 use proto::chat::v1::list_events_request::Range;
+use proto::health::v1::health_check_response::ServingStatus;
 use tonic::Code;
-use tonic_health::ServingStatus;
 
 use crate::chat_client::{Person, eventually, operation_id};
 use crate::commands::break_pages;

@@ -1,11 +1,12 @@
 //! Health and reflection.
 
+use futures_util::FutureExt as _;
+use proto::health::v1::health_check_response::ServingStatus;
+use proto::health::v1::health_client::HealthClient;
+use proto::health::v1::{HealthCheckRequest, HealthListRequest};
 use proto::helloworld::greeter_client::GreeterClient;
 use tokio_stream::StreamExt as _;
 use tonic::Code;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_check_response::ServingStatus;
-use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
@@ -33,6 +34,33 @@ async fn server_and_services_report_serving() {
     }
     let unknown = health.check(HealthCheckRequest { service: "unknown".to_owned() }).await.unwrap_err();
     assert_eq!(unknown.code(), Code::NotFound);
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn health_lists_the_server_and_its_services() {
+    let server = TestServer::start().await;
+    let mut health = HealthClient::new(server.channel());
+
+    let list = health.list(HealthListRequest {}).await.unwrap().into_inner().statuses;
+
+    assert_eq!(list.len(), 3, "{list:?}");
+    for service in ["", "helloworld.Greeter", "chat.v1.ChatService"] {
+        assert_eq!(list[service].status(), ServingStatus::Serving, "{service:?}");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
+async fn watch_of_an_unknown_service_stays_open() {
+    let server = TestServer::start().await;
+    let mut health = HealthClient::new(server.channel());
+    let unknown = HealthCheckRequest { service: "unknown".to_owned() };
+
+    let mut watch = health.watch(unknown).await.unwrap().into_inner();
+
+    assert_eq!(watch.next().await.unwrap().unwrap().status(), ServingStatus::ServiceUnknown);
+    assert!(watch.next().now_or_never().is_none(), "the stream has ended");
     server.shutdown().await;
 }
 

@@ -22,6 +22,8 @@ mod older_copy;
 mod page;
 mod program;
 mod rates;
+#[cfg(target_os = "linux")]
+mod readiness;
 mod sizes;
 mod stalled_clients;
 mod storage;

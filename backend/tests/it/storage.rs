@@ -8,9 +8,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use proto::health::v1::health_check_response::ServingStatus;
 use rustix::process::{Resource, Rlimit, prlimit};
 use tonic::{Code, Status};
-use tonic_health::ServingStatus;
 use tonic_types::StatusExt as _;
 
 use crate::chat_client::{Person, eventually, operation_id, text_of};

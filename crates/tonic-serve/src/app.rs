@@ -22,6 +22,7 @@ use crate::grpc::{CallPolicy, CorsOptions, Methods};
 use crate::host::AllowedHosts;
 use crate::options::ServeOptions;
 use crate::page::Page;
+use crate::readiness::Readiness;
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -33,6 +34,7 @@ pub struct App {
     cors: CorsOptions,
     hosts: AllowedHosts,
     policy: CallPolicy,
+    readiness: Option<Readiness>,
 }
 
 impl App {
@@ -44,6 +46,7 @@ impl App {
             cors: CorsOptions::default(),
             hosts: AllowedHosts::default(),
             policy: CallPolicy::default(),
+            readiness: None,
         }
     }
 
@@ -88,6 +91,17 @@ impl App {
     #[must_use]
     pub fn allowed_hosts(mut self, hosts: AllowedHosts) -> Self {
         self.hosts = hosts;
+        self
+    }
+
+    /// Answers GET and HEAD of `/healthz` (the process lives: always 200) and of `/readyz` (200, or 503 with one sentence of
+    /// reason while `readiness` fails), before the page or any other HTTP service. Default: these paths are the page's.
+    ///
+    /// Load balancers call by address and under any name, so [`allowed_hosts`](Self::allowed_hosts) does not apply to these
+    /// two paths. They tell nothing but the reason.
+    #[must_use]
+    pub fn health_paths(mut self, readiness: Readiness) -> Self {
+        self.readiness = Some(readiness);
         self
     }
 
@@ -141,6 +155,11 @@ impl App {
     ) -> Self {
         self.policy.long_responses.extend(methods.into_iter().map(|method| (method.into(), bytes)));
         self
+    }
+
+    /// The readiness that the shutdown of the port ends.
+    pub(crate) fn readiness(&self) -> Option<&Readiness> {
+        self.readiness.as_ref()
     }
 
     /// The service of a port with `options`. Cancelling `stop_calls` ends open calls with UNAVAILABLE.

@@ -16,7 +16,7 @@ use std::time::Duration;
 pub(crate) use self::call::{CallAccount, OpenCall};
 pub(crate) use self::connections::{CLOSE_TIMEOUT, ConnectionPermit, Peer};
 pub(crate) use self::room::{RequestCharge, RoomWait};
-pub(crate) use self::state::Budget;
+pub(crate) use self::state::{Budget, BudgetState};
 
 /// Delay before a refused client may try again.
 pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(2);

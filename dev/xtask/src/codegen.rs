@@ -15,6 +15,8 @@ use prost_types::FileDescriptorSet;
 
 /// Folder of the `.proto` files, from the workspace's root.
 const CONTRACTS: &str = "proto";
+/// The standard health service. The page does not call it, so it is not among its methods.
+const HEALTH: &str = "grpc/health/v1/health.proto";
 /// Folder of the generated code, from the workspace's root.
 const GENERATED: &str = "proto/src/generated";
 
@@ -51,11 +53,24 @@ fn generate(contracts: &Path, out: &Path) -> Result<()> {
         .compile_fds(files.clone())
         .context("cannot generate the services")?;
 
+    generate_health(contracts, &server_out)?;
     MethodTable::new(&files).file_name("method_table.rs").write_to(out)?;
     fs::write(out.join("methods.rs"), schema::tables(&files)?).context("cannot write the methods")?;
 
     let descriptors = without_comments(files).encode_to_vec();
     fs::write(out.join("descriptors.bin"), descriptors).context("cannot write the descriptors")
+}
+
+/// The health service: messages, client, service trait and descriptors, for servers only.
+fn generate_health(contracts: &Path, out: &Path) -> Result<()> {
+    let files = protox::compile([HEALTH], [contracts]).context("the health service does not compile")?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .out_dir(out)
+        .compile_fds(files.clone())
+        .context("cannot generate the health service")?;
+    let descriptors = without_comments(files).encode_to_vec();
+    fs::write(out.join("health.bin"), descriptors).context("cannot write the descriptors of the health service")
 }
 
 /// Reflection needs no comments, which are most of the bytes.

@@ -11,6 +11,10 @@ use crate::error_chain::ErrorChain;
 /// Interval between two checks of the files, and between two retries while the disk refuses writes.
 pub(super) const INTERVAL: Duration = Duration::from_secs(1);
 
+/// Time after the last stored write after which the writer stores a row without meaning, to learn whether it still can. It is
+/// shorter than half of `WRITE_TIMEOUT`, so that one that comes late raises no alarm.
+const CANARY_INTERVAL: Duration = Duration::from_secs(4);
+
 /// Interval between two updates of the head file while messages are stored.
 const HEAD_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -60,6 +64,7 @@ impl Maintenance {
     /// Ends a temporary fault after a successful write.
     pub(super) fn write_succeeded(&mut self, group: &Group) {
         self.retry_at = None;
+        group.health().record_stored();
         if group.health().recover() && self.outage_logged {
             self.outage_logged = false;
             tracing::info!("the chat stores messages again");
@@ -92,7 +97,11 @@ impl Maintenance {
         let tried = match group.health().fault() {
             Some(fault) if fault.is_final() => return,
             Some(_) => group.probe().inspect(|()| self.write_succeeded(group)),
-            None => group.store.check_files().and_then(|()| group.sweep(self.unused_lifetime)),
+            None => group
+                .store
+                .check_files()
+                .and_then(|()| group.sweep(self.unused_lifetime))
+                .and_then(|()| self.write_canary_if_due(group)),
         };
         match tried {
             Ok(()) => self.update_head_file(group),
@@ -101,6 +110,15 @@ impl Maintenance {
                 None => tracing::debug!(error = %ErrorChain(&error), "expired rows cannot be removed"),
             },
         }
+    }
+
+    /// Writes a row without meaning when nothing else was written. The writer does it by its own timer, so no queue delays it,
+    /// and while clients write it costs nothing.
+    fn write_canary_if_due(&mut self, group: &Group) -> Result<(), StoreError> {
+        if group.health().stored_before() < CANARY_INTERVAL {
+            return Ok(());
+        }
+        group.probe().inspect(|()| self.write_succeeded(group))
     }
 
     fn update_head_file(&mut self, group: &Group) {

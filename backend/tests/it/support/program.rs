@@ -1,17 +1,18 @@
 //! The real program with a readable log, started directly or by another program.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Output};
 
+use proto::health::v1::HealthCheckRequest;
+use proto::health::v1::health_check_response::ServingStatus;
+use proto::health::v1::health_client::HealthClient;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
-use tonic_health::ServingStatus;
-use tonic_health::pb::HealthCheckRequest;
-use tonic_health::pb::health_client::HealthClient;
 
 use super::{PATIENCE, command, listening_address};
 
@@ -22,6 +23,7 @@ const CHAT: &str = "chat.v1.ChatService";
 #[derive(Debug)]
 pub(crate) struct Program {
     child: Option<Child>,
+    addr: SocketAddr,
     channel: Channel,
     dir: TempDir,
 }
@@ -39,16 +41,22 @@ impl Program {
 
     /// Starts on a folder that may contain a `data` folder.
     pub(crate) async fn start_on(dir: TempDir, starter: &[&str]) -> Self {
-        let (child, channel) = spawn(dir.path(), starter).await;
-        Self { child: Some(child), channel, dir }
+        let (child, addr, channel) = spawn(dir.path(), starter).await;
+        Self { child: Some(child), addr, channel, dir }
     }
 
     /// Starts again after it ended, on another port.
     pub(crate) async fn restart(&mut self) {
         assert!(self.child.is_none(), "it runs");
-        let (child, channel) = spawn(self.dir.path(), &[]).await;
+        let (child, addr, channel) = spawn(self.dir.path(), &[]).await;
         self.child = Some(child);
+        self.addr = addr;
         self.channel = channel;
+    }
+
+    /// The address that it listens on.
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
     }
 
     /// A channel; connects at the first call.
@@ -118,7 +126,7 @@ pub(crate) async fn run(arguments: &[&str], data: &Path) -> Output {
     timeout(PATIENCE, command.output()).await.expect("the command did not end in time").unwrap()
 }
 
-async fn spawn(dir: &Path, starter: &[&str]) -> (Child, Channel) {
+async fn spawn(dir: &Path, starter: &[&str]) -> (Child, SocketAddr, Channel) {
     let server = command();
     let server = server.as_std();
     let mut words = starter.iter().map(std::ffi::OsStr::new).chain([server.get_program()]);
@@ -134,5 +142,5 @@ async fn spawn(dir: &Path, starter: &[&str]) -> (Child, Channel) {
     let mut child = whole.spawn().unwrap();
     let address = listening_address(&mut child).await;
     let channel = Endpoint::from_shared(format!("http://{address}")).unwrap().connect_lazy();
-    (child, channel)
+    (child, address, channel)
 }

@@ -26,6 +26,7 @@ use crate::grpc::{
 use crate::host::{AllowedHosts, HostRefusal};
 use crate::options::ServeOptions;
 use crate::page::PageService;
+use crate::readiness::Readiness;
 use crate::response::{CommonHeaders, ResponseFuture, plain_text, ready};
 use crate::websocket::is_websocket;
 
@@ -36,6 +37,7 @@ pub(crate) struct AppService {
     /// `calls` with CORS headers, if pages of other origins may call.
     cors: Option<Cors<CheckedCalls>>,
     fallback: Fallback,
+    readiness: Option<Readiness>,
     pub(super) checks: Arc<Checks>,
 }
 
@@ -49,13 +51,20 @@ pub(super) enum Fallback {
 
 impl AppService {
     pub(super) fn new(app: App, stop_calls: CancellationToken, options: &ServeOptions) -> Self {
-        let App { grpc, fallback, cors, hosts, policy } = app;
+        let App { grpc, fallback, cors, hosts, policy, readiness } = app;
         let grpc = GrpcService::new(grpc, policy, BodyTimeouts::new(options), stop_calls);
         let checks =
             Arc::new(Checks { hosts, cors, tls: options.tls.is_some(), web_sockets: options.web_sockets });
         let calls = CheckedCalls { grpc, checks: Arc::clone(&checks) };
         let cors = checks.cors.wrap(calls.clone());
-        Self { calls, cors, fallback, checks }
+        Self { calls, cors, fallback, readiness, checks }
+    }
+
+    /// The response to a request for the health of the server.
+    fn health<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
+        let account = request.extensions().get::<Arc<CallAccount>>();
+        let is_refused = account.is_some_and(|account| account.is_refused());
+        self.readiness.as_ref()?.respond(request, is_refused)
     }
 
     fn handle<B>(&mut self, request: Request<B>) -> ResponseFuture
@@ -109,7 +118,9 @@ where
         let common = CommonHeaders::new(&request, self.checks.tls);
         // Calls are checked inside CORS, so that a page of another origin can read the refusal. OPTIONS never gets there.
         let is_call = is_call(request.headers()) && request.method() != Method::OPTIONS;
-        let refusal = if is_call { None } else { self.checks.refuse(&request) };
+        // Before the check of the host: load balancers call by address, and over HTTP/1.0 without a host.
+        let health = if is_call { None } else { self.health(&request) };
+        let refusal = if is_call { None } else { health.or_else(|| self.checks.refuse(&request)) };
         let response = match refusal {
             Some(refusal) => ready(refusal),
             None => self.handle(request),

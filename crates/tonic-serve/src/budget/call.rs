@@ -97,9 +97,14 @@ impl Peer {
 }
 
 fn try_count(calls: &AtomicUsize, max: usize, has_session: bool) -> bool {
-    let max = if has_session { max } else { max - max / SESSION_PART };
+    let max = if has_session { max } else { max_without_session(max) };
     let one_more = |open| (open < max).then_some(open + 1);
     calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
+}
+
+/// The part of a limit of `max` calls that calls without a session may use.
+pub(super) fn max_without_session(max: usize) -> usize {
+    max - max / SESSION_PART
 }
 
 fn subtract_one(calls: &AtomicUsize) {

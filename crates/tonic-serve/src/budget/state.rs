@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, interval, sleep};
 
 use super::account::Account;
+use super::call::max_without_session;
 use super::connections::{Candidates, Registry};
 use super::report::{Counts, Limit, Outcome, REPORT_INTERVAL, Reports};
 use crate::client_address::ClientAddress;
@@ -33,9 +34,10 @@ pub(crate) type IsProxy = Box<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// The budget of one port. Clones share it.
 #[derive(Clone)]
-pub(crate) struct Budget(pub(super) Arc<BudgetState>);
+pub(crate) struct Budget(pub(crate) Arc<BudgetState>);
 
-pub(super) struct BudgetState {
+/// The state of a budget.
+pub(crate) struct BudgetState {
     pub(super) options: ServeOptions,
     pub(super) is_proxy: IsProxy,
     started: Instant,
@@ -98,6 +100,16 @@ impl Budget {
 }
 
 impl BudgetState {
+    /// The limit, as a sentence, that leaves no room for another client.
+    pub(crate) fn reached_limit(&self) -> Option<&'static str> {
+        let options = &self.options;
+        if lock(&self.registry).open() >= options.max_connections {
+            return Some("the limit of open connections is reached");
+        }
+        let calls = self.calls.load(Ordering::Relaxed);
+        (calls >= max_without_session(options.max_calls)).then_some("the limit of open calls is reached")
+    }
+
     /// The counts of `client`'s address.
     pub(super) fn address(self: &Arc<Self>, client: ClientAddress) -> Arc<Address> {
         let site = client.site().and_then(|site| IpNet::new(site, SITE_BITS).ok());

@@ -50,6 +50,7 @@ pub async fn serve(
     set_backlog(&listener);
     let tasks = TaskTracker::new();
     let stop_calls = CancellationToken::new();
+    let readiness = app.readiness().cloned();
     let context = ConnectionContext {
         tasks: tasks.clone(),
         service: app.into_service(stop_calls.clone(), &options),
@@ -61,6 +62,9 @@ pub async fn serve(
     };
     let proxies = options.trusted_proxies.clone();
     let budget = Budget::new(&options, Box::new(move |address| proxies.contains(address)));
+    if let Some(readiness) = &readiness {
+        readiness.watch_budget(&budget.0);
+    }
     let watch = AbortOnDropHandle::new(tokio::spawn(budget.clone().watch()));
     let refusals = Refusals::new(tasks.clone(), context.draining.clone(), &options);
     let mut acceptor = Acceptor { listener: &listener, last_warning: None };
@@ -81,6 +85,9 @@ pub async fn serve(
         }
     }
 
+    if let Some(readiness) = readiness {
+        readiness.begin_drain();
+    }
     drop(listener);
     tasks.close();
     context.draining.cancel();

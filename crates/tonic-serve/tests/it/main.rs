@@ -12,6 +12,7 @@ mod files;
 #[cfg(feature = "gateway")]
 mod gateway;
 mod headers;
+mod health_paths;
 mod hosts;
 mod limits;
 mod peer;
