@@ -15,6 +15,7 @@ mod directory;
 mod encoding;
 mod error;
 mod health;
+mod metrics;
 mod operations;
 mod random;
 mod service;
@@ -36,6 +37,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
 use self::clock::Clock;
@@ -43,6 +45,7 @@ use self::clock::Clock;
 use self::clock::wall_ms as now_ms;
 use self::directory::Directory;
 use self::health::Health;
+use self::metrics::ChatMetrics;
 use self::operations::Core;
 use self::session::{CookieNames, SessionCache};
 use self::store::{DamageCheck, Readers};
@@ -154,6 +157,8 @@ pub struct ChatStats {
     /// Times that a stream found a gap between its position and the tail, and read the store instead. Nothing is lost
     /// then, but it should never happen.
     pub tail_gaps: u64,
+    /// Writes that wait for the writer.
+    pub queued_writes: usize,
 }
 
 /// A running chat. Clones are handles to the same one.
@@ -177,6 +182,7 @@ impl Chat {
             health: Health::default(),
             closing: AtomicBool::new(false),
             tail_gaps: AtomicU64::new(0),
+            metrics: ChatMetrics::default(),
         });
         let cookies = CookieNames::new(&opened.database_id);
         let (path, needs_check) = (opened.path.clone(), opened.needs_check);
@@ -235,7 +241,21 @@ impl Chat {
         let (tail_frames, tail_bytes) = self.core.shared.tail.size();
         let shared = &self.core.shared;
         let tail_gaps = shared.tail_gaps.load(Ordering::Relaxed);
-        ChatStats { streams: shared.streams.count(), tail_frames, tail_bytes, tail_gaps }
+        let (streams, queued_writes) = (shared.streams.count(), self.core.writer.queued());
+        ChatStats { streams, tail_frames, tail_bytes, tail_gaps, queued_writes }
+    }
+
+    /// Size of the database and of its write-ahead log, bytes; 0 for one that cannot be read. Blocks.
+    pub fn database_bytes(&self) -> u64 {
+        let database = self.core.options.data.join(DATABASE_FILE);
+        let mut log = database.clone().into_os_string();
+        log.push("-wal");
+        [database, log.into()].iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum()
+    }
+
+    /// Adds the chat's counters to a registry of metrics.
+    pub(crate) fn register_metrics(&self, registry: &mut Registry) {
+        self.core.shared.metrics.register(registry);
     }
 }
 
@@ -250,6 +270,7 @@ struct Shared {
     health: Health,
     closing: AtomicBool,
     tail_gaps: AtomicU64,
+    metrics: ChatMetrics,
 }
 
 impl Shared {

@@ -1,5 +1,6 @@
 //! Configuration from flags and environment variables, and its validation.
 
+mod admin;
 mod limits;
 mod rates;
 mod web;
@@ -50,6 +51,10 @@ pub struct Config {
         value_parser = parse_listen
     )]
     pub listen: SocketAddr,
+
+    /// Address and port for operators: /metrics in the text format of Prometheus, without authentication
+    #[arg(long, env = "CHINWAG_ADMIN", value_name = "ADDRESS:PORT", value_parser = parse_listen)]
+    pub admin: Option<SocketAddr>,
 
     /// Directory of the database; created when it does not exist
     #[arg(long, env = "CHINWAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
@@ -136,6 +141,7 @@ impl Config {
     /// Validates values before anything is opened. Errors name flag, value and what is allowed. Creates the database's
     /// directory.
     pub fn check(&self) -> Result<(), clap::Error> {
+        self.check_admin()?;
         if let Err(error) = fs::create_dir_all(&self.data) {
             let reason = format!("it has to be a directory, or a path where one can be made ({error})");
             return Err(refuse("--data <DIR>", &self.data, &reason));
@@ -187,8 +193,8 @@ fn read(flag: &str, file: &Path) -> Result<Vec<u8>, clap::Error> {
         .map_err(|error| refuse(flag, file, &format!("it has to be a file that can be read ({error})")))
 }
 
-fn refuse(flag: &str, value: &Path, reason: &str) -> clap::Error {
-    let message = format!("invalid value '{}' for '{flag}': {reason}", value.display());
+fn refuse(flag: &str, value: impl AsRef<Path>, reason: &str) -> clap::Error {
+    let message = format!("invalid value '{}' for '{flag}': {reason}", value.as_ref().display());
     Config::command().error(ErrorKind::ValueValidation, message)
 }
 

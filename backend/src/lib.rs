@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 mod error_chain;
 pub mod greeter;
+mod metrics;
 pub mod open_files;
 pub mod rates;
 mod server;

@@ -144,6 +144,23 @@ pub enum Scope {
     All,
 }
 
+impl Action {
+    /// Every action with its name in metrics, in the order of the variants.
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Join, "join"),
+        (Self::CreateRoom, "create_room"),
+        (Self::Send, "send"),
+        (Self::Call, "call"),
+        (Self::Anonymous, "anonymous"),
+    ];
+}
+
+impl Scope {
+    /// Every scope with its name in metrics, in the order of the variants.
+    const ALL: [(Self, &'static str); 3] =
+        [(Self::User, "user"), (Self::Address, "address"), (Self::All, "all")];
+}
+
 /// An action exceeded its rate limit. Displays as a sentence for the user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{} Try again in {}.", self.sentence(), RoundedUp(*after))]
@@ -216,6 +233,8 @@ pub struct Rates {
     blocked: Mutex<HashMap<IpAddr, Instant>>,
     /// Refused actions since the last log line.
     refused: AtomicU64,
+    /// Refused actions since the start, by action and scope.
+    refusals: [[AtomicU64; Scope::ALL.len()]; Action::ALL.len()],
 }
 
 impl Rates {
@@ -236,6 +255,7 @@ impl Rates {
             health_address: KeyedLimiter::new(limits.anonymous_address),
             blocked: Mutex::default(),
             refused: AtomicU64::new(0),
+            refusals: Default::default(),
         }
     }
 
@@ -304,6 +324,16 @@ impl Rates {
         self.refuse(Action::Anonymous, Scope::Address, self.health_address.check(network))
     }
 
+    /// Refused actions since the start: the names of action and scope, and their number.
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = (&'static str, &'static str, u64)> {
+        Action::ALL.into_iter().flat_map(move |(action, action_name)| {
+            Scope::ALL.into_iter().map(move |(scope, scope_name)| {
+                let refused = &self.refusals[action as usize][scope as usize];
+                (action_name, scope_name, refused.load(Ordering::Relaxed))
+            })
+        })
+    }
+
     /// Removes idle limiter entries and logs the number of refused calls, once a minute. Runs until dropped.
     pub async fn clean_up_regularly(self: Arc<Self>) {
         let mut interval = tokio::time::interval(CLEAN_UP_INTERVAL);
@@ -350,6 +380,7 @@ impl Rates {
     ) -> Result<(), RateExceeded> {
         checked.map_err(|due| {
             self.refused.fetch_add(1, Ordering::Relaxed);
+            self.refusals[action as usize][scope as usize].fetch_add(1, Ordering::Relaxed);
             RateExceeded { action, scope, after: if scope == Scope::User { due } else { add_jitter(due) } }
         })
     }

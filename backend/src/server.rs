@@ -1,5 +1,6 @@
 //! Builds the services, serves them, and shuts them down in order.
 
+mod admin;
 mod certificate;
 mod health;
 mod rate_limit;
@@ -23,6 +24,7 @@ use tonic_serve::{AllowedHosts, App, CorsOptions, Methods, Page, Tls};
 use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
 use crate::config::Config;
 use crate::greeter::GreeterService;
+use crate::metrics::Metrics;
 use crate::rates::Rates;
 
 use self::rate_limit::RateLimit;
@@ -57,6 +59,7 @@ const HOST_HINT: &str = "(whoever runs it can allow the name with --host)";
 pub struct Server {
     config: Config,
     chat: Chat,
+    admin: Option<TcpListener>,
 }
 
 /// Opens the database that `config` names and serves on `listener` until `shutdown` resolves.
@@ -69,7 +72,7 @@ pub async fn serve(
 }
 
 impl Server {
-    /// Validates the limits, reads the certificate and opens the database.
+    /// Validates the limits, reads the certificate, opens the database, and listens for operators.
     pub async fn open(mut config: Config) -> anyhow::Result<Self> {
         config.limits = config.serve_options()?;
         if let Some(expiry) = config.limits.tls.as_ref().and_then(Tls::expires) {
@@ -83,13 +86,14 @@ impl Server {
         };
         // Opening blocks: it reads the database and may migrate it.
         let chat = tokio::task::spawn_blocking(|| Chat::open(options)).await??;
-        Ok(Self { config, chat })
+        let admin = config.admin.map(admin::listen).transpose()?;
+        Ok(Self { config, chat, admin })
     }
 
     /// Serves on `listener` until `shutdown` resolves. Then: no new connections, goodbyes on the chat's streams, drain,
     /// close the database.
     pub async fn serve(
-        self,
+        mut self,
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
@@ -99,6 +103,13 @@ impl Server {
         let readiness = health::readiness(&self.chat);
         let health = health::service(&self.chat, &readiness, &mut background);
         let app = self.app(self.routes(health, &rates)?)?.health_paths(readiness.clone());
+        let mut options = self.config.limits.clone();
+        if let Some(admin) = self.admin.take() {
+            let metrics = Arc::new(Metrics::new(&methods()?, &self.chat, &rates));
+            options.observer = Some(metrics.observer());
+            // It ends with the other background tasks, after the drain.
+            background.spawn(admin::serve(admin, metrics, self.hosts()));
+        }
         self.log_start(&listener)?;
         let chat = self.chat.clone();
         let stopping = async move {
@@ -106,7 +117,7 @@ impl Server {
             readiness.begin_drain();
             chat.begin_shutdown();
         };
-        let served = tonic_serve::serve(listener, app, self.config.limits, stopping).await;
+        let served = tonic_serve::serve(listener, app, options, stopping).await;
         self.chat.close().await;
         served?;
         tracing::info!("stopped");
@@ -136,7 +147,7 @@ impl Server {
             .allow_headers(greeter_headers)
             .allow_headers(self.config.web.cors_headers.iter().cloned());
         Ok(App::new(routes)
-            .allowed_hosts(AllowedHosts::new(self.config.web.hosts.iter().cloned()).hint(HOST_HINT))
+            .allowed_hosts(self.hosts())
             .page(Page::new(&self.config.page).when_missing(PAGE_NOT_BUILT))
             .cors(cors)
             .methods(methods()?)
@@ -144,6 +155,10 @@ impl Server {
             .max_message_size_of(CHAT, MAX_REQUEST_BYTES)
             .long_responses(LARGE_RESPONSES, MAX_LARGE_RESPONSE)
             .compress_only(COMPRESSED_RESPONSES))
+    }
+
+    fn hosts(&self) -> AllowedHosts {
+        AllowedHosts::new(self.config.web.hosts.iter().cloned()).hint(HOST_HINT)
     }
 
     fn log_start(&self, listener: &TcpListener) -> io::Result<()> {

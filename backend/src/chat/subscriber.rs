@@ -192,6 +192,7 @@ impl Subscriber {
     }
 
     fn say_goodbye(&mut self, reason: pb::GoodbyeReason) -> EncodedSubscribeResponse {
+        self.core.shared.metrics.count_goodbye(reason);
         let signed_out = reason == pb::GoodbyeReason::SignedOut;
         self.phase = Phase::Leaving(signed_out.then_some(ChatError::SessionEnded));
         self.ready.clear();

@@ -175,6 +175,11 @@ impl Writer {
         Ok((Self { commands }, WriterThread(thread)))
     }
 
+    /// Commands that wait.
+    pub(super) fn queued(&self) -> usize {
+        self.commands.max_capacity() - self.commands.capacity()
+    }
+
     /// Queues `mutation` and waits until it is on disk.
     pub(super) async fn write<I>(&self, mutation: I) -> Result<I::Output, ChatError>
     where

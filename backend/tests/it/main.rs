@@ -18,6 +18,7 @@ mod fsync;
 mod greeter;
 mod grpc_web;
 mod identity;
+mod metrics;
 mod older_copy;
 mod page;
 mod program;

@@ -42,6 +42,7 @@ async fn invalid_values_are_refused_naming_flag_value_and_what_is_allowed() {
     let file = file.to_str().unwrap();
     for (flag, variable, value, allowed) in [
         ("--listen", "CHINWAG_LISTEN", "50051", "an IP address and a port"),
+        ("--admin", "CHINWAG_ADMIN", "9090", "an IP address and a port"),
         ("--data", "CHINWAG_DATA", file, "it has to be a directory"),
         ("--page", "CHINWAG_PAGE", file, "it has to be a directory"),
         ("--log", "CHINWAG_LOG", "backend=loud", "off, error, warn, info, debug, trace"),
@@ -102,6 +103,7 @@ async fn help_documents_every_flag_with_its_variable() {
     assert_eq!(help.code, Some(0));
     for flag in [
         "--listen",
+        "--admin",
         "--data",
         "--page",
         "--log",

@@ -1,10 +1,12 @@
 //! The options of a listening port: TLS, trusted proxies, and every limit with the effect of reaching it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioTimer;
 use hyper_util::server::conn::auto;
 
+use crate::observer::Observer;
 use crate::proxy::{Network, TrustedProxies};
 use crate::tls::Tls;
 
@@ -39,6 +41,8 @@ pub struct ServeOptions {
     /// [`max_connections_per_address`](field@Self::max_connections_per_address) and
     /// [`max_buffered_bytes_per_connection`](field@Self::max_buffered_bytes_per_connection).
     pub trusted_proxies: TrustedProxies,
+    /// Is told of calls, connections, bytes and reached limits, for metrics. Default: none.
+    pub observer: Option<Arc<dyn Observer>>,
     /// Open connections in all. At the limit the least useful connection is evicted for a new one. Candidates, in this
     /// order, and of each kind the one without activity for the longest time: connections that have sent no request;
     /// connections without an open call; connections whose open calls carry neither `authorization` nor `cookie`. Then
@@ -158,6 +162,7 @@ impl Default for ServeOptions {
         Self {
             tls: None,
             trusted_proxies: TrustedProxies::default(),
+            observer: None,
             max_connections: 6_000,
             max_connections_per_address: 1_000,
             max_calls: 20_000,
@@ -248,6 +253,13 @@ impl ServeOptions {
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Sets [`observer`](field@Self::observer).
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 

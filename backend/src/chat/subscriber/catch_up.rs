@@ -61,6 +61,7 @@ impl Subscriber {
         let rooms = self.core.read(requester, Purpose::Stream, look).await?;
         let mut steps = VecDeque::with_capacity(rooms.len() + 1);
         for (view, recovery) in rooms {
+            self.core.shared.metrics.count_resume(recovery.recovery, recovery.lost);
             steps.push_back(self.add_room(&view, recovery));
             if recovery.after < view.head {
                 steps.push_back(Step::Replay { room: view.key, to: view.head });

@@ -22,6 +22,7 @@ impl Subscriber {
         }
         match self.core.shared.tail.next(&mut self.position) {
             Next::Entry(entry) => {
+                self.core.shared.metrics.tail_hits.inc();
                 let waited_long = entry.published.elapsed() > self.core.options.stall_timeout;
                 if waited_long && self.is_stalled() {
                     return Ok(Some(self.say_goodbye(pb::GoodbyeReason::Slow)));
@@ -30,6 +31,7 @@ impl Subscriber {
             }
             Next::Behind if self.is_stalled() => Ok(Some(self.say_goodbye(pb::GoodbyeReason::Slow))),
             Next::Behind => {
+                self.core.shared.metrics.tail_misses.inc();
                 self.catch_up_to_tail().await?;
                 Ok(None)
             }

@@ -100,6 +100,7 @@ impl Group {
             }
             return Err(error);
         }
+        self.shared.metrics.group_size.observe(f64::from(u32::try_from(commands.len()).unwrap_or(u32::MAX)));
         self.publish();
         Ok(())
     }
@@ -114,7 +115,10 @@ impl Group {
         for command in commands {
             command.apply(self)?;
         }
-        self.store.commit()
+        let start = Instant::now();
+        let committed = self.store.commit();
+        self.shared.metrics.commit_seconds.observe(start.elapsed().as_secs_f64());
+        committed
     }
 
     /// Publishes what is on disk. Rooms and heads first: whoever takes the tail's end as their position must find

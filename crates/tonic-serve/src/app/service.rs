@@ -11,8 +11,8 @@ use http::header::{ALLOW, RETRY_AFTER as RETRY_AFTER_HEADER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tokio_util::sync::CancellationToken;
-use tonic::Status;
 use tonic::body::Body;
+use tonic::{Code, Status};
 use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 
@@ -20,8 +20,8 @@ use super::{App, BoxError};
 use crate::body_timeout::BodyTimeouts;
 use crate::budget::{CallAccount, RETRY_AFTER};
 use crate::grpc::{
-    Cors, CorsOptions, FOREIGN_PAGE, GrpcService, content_type, is_foreign, is_preflight, normalize,
-    refuse_call,
+    CallObserver, Cors, CorsOptions, FOREIGN_PAGE, GrpcService, content_type, is_foreign, is_preflight,
+    normalize, refuse_call,
 };
 use crate::host::{AllowedHosts, HostRefusal};
 use crate::options::ServeOptions;
@@ -52,10 +52,13 @@ pub(super) enum Fallback {
 impl AppService {
     pub(super) fn new(app: App, stop_calls: CancellationToken, options: &ServeOptions) -> Self {
         let App { grpc, fallback, cors, hosts, policy, readiness } = app;
-        let grpc = GrpcService::new(grpc, policy, BodyTimeouts::new(options), stop_calls);
+        let policy = Arc::new(policy);
+        let observer =
+            options.observer.clone().map(|observer| CallObserver::new(observer, Arc::clone(&policy)));
+        let grpc = GrpcService::new(grpc, policy, BodyTimeouts::new(options), stop_calls, observer.clone());
         let checks =
             Arc::new(Checks { hosts, cors, tls: options.tls.is_some(), web_sockets: options.web_sockets });
-        let calls = CheckedCalls { grpc, checks: Arc::clone(&checks) };
+        let calls = CheckedCalls { grpc, checks: Arc::clone(&checks), observer };
         let cors = checks.cors.wrap(calls.clone());
         Self { calls, cors, fallback, readiness, checks }
     }
@@ -176,6 +179,7 @@ impl Checks {
 struct CheckedCalls {
     grpc: GrpcService,
     checks: Arc<Checks>,
+    observer: Option<CallObserver>,
 }
 
 impl<B> Service<Request<B>> for CheckedCalls
@@ -192,6 +196,12 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> ResponseFuture {
         if let Some(refusal) = self.checks.refuse(&request) {
+            // A refusal without a status is an error of HTTP, and no call.
+            let code =
+                refusal.headers().get(Status::GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()));
+            if let (Some(observer), Some(code)) = (&self.observer, code) {
+                observer.refuse(request.uri().path(), code);
+            }
             return ready(refusal);
         }
         match normalize(&mut request) {

@@ -13,7 +13,7 @@ use tonic::Status;
 use super::RETRY_AFTER;
 use super::account::{Account, Level};
 use super::connections::Peer;
-use super::report::{Limit, Outcome};
+use super::report::{Limit, LimitOutcome};
 use super::state::Address;
 use crate::client_address::ClientAddress;
 use crate::retry_later::retry_later;
@@ -88,7 +88,7 @@ impl Peer {
         for (counted, (calls, max, limit)) in levels.chain([all]).enumerate() {
             if !try_count(calls, max, has_session) {
                 address.levels().take(counted).for_each(|level| subtract_one(&level.calls));
-                self.state.count(limit, Outcome::Refused);
+                self.state.count(limit, LimitOutcome::Refused);
                 return Err(limit);
             }
         }
@@ -193,7 +193,7 @@ impl CallAccount {
     pub(super) fn count_wait(&self, blocked: Blocked) {
         let limit = blocked.0.holder.limit();
         if limit != Limit::BufferedBytesPerConnection {
-            self.peer.state.count(limit, Outcome::Waited);
+            self.peer.state.count(limit, LimitOutcome::Waited);
         }
     }
 

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
 use super::connections_beyond;
-use super::report::{Limit, Outcome};
+use super::report::{Limit, LimitOutcome};
 use super::state::{Address, Budget, BudgetState, lock};
 use crate::client_address::ClientAddress;
 
@@ -209,17 +209,17 @@ impl BudgetState {
     ) -> Option<()> {
         let may_evict = registry.closing < connections_beyond(self.options.max_connections, MAX_CLOSING);
         let Some((usefulness, peer)) = may_evict.then(|| find(registry)).flatten() else {
-            self.count_locked(registry, limit, Outcome::Refused);
+            self.count_locked(registry, limit, LimitOutcome::Refused);
             return None;
         };
         registry.begin_close(&peer);
         let outcome = match usefulness {
             Usefulness::NoRequest => {
                 peer.abort.cancel();
-                Outcome::ClosedIdle
+                LimitOutcome::ClosedIdle
             }
-            Usefulness::Idle => Outcome::ClosedIdle,
-            Usefulness::WithoutSession | Usefulness::WithSession => Outcome::ClosedBusy,
+            Usefulness::Idle => LimitOutcome::ClosedIdle,
+            Usefulness::WithoutSession | Usefulness::WithSession => LimitOutcome::ClosedBusy,
         };
         peer.close.cancel();
         self.count_locked(registry, limit, outcome);

@@ -8,20 +8,29 @@ use tokio::time::Instant;
 /// Shortest interval between two reports of a limit.
 pub(super) const REPORT_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A limit of the budget.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Limit {
+/// A limit of a port, documented at the field of [`ServeOptions`](crate::ServeOptions) with its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// `max_connections`.
     Connections,
+    /// `max_connections_per_address`.
     ConnectionsPerAddress,
+    /// `max_calls`.
     Calls,
+    /// `max_calls_per_address`.
     CallsPerAddress,
+    /// `max_buffered_bytes`.
     BufferedBytes,
+    /// `max_buffered_bytes_per_address`.
     BufferedBytesPerAddress,
+    /// `max_buffered_bytes_per_connection`.
     BufferedBytesPerConnection,
 }
 
 impl Limit {
-    pub(super) const ALL: [Self; 7] = [
+    /// Every limit.
+    pub const ALL: [Self; 7] = [
         Self::Connections,
         Self::ConnectionsPerAddress,
         Self::Calls,
@@ -33,8 +42,9 @@ impl Limit {
 }
 
 /// The consequence of a reached limit.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Outcome {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LimitOutcome {
     /// A new connection or call was refused.
     Refused,
     /// A connection without an open call was closed to make room.
@@ -67,13 +77,13 @@ pub(super) struct Reports([Mutex<Pending>; Limit::ALL.len()]);
 
 impl Reports {
     /// Counts an event. `Some` when a report is due.
-    pub(super) fn count(&self, limit: Limit, outcome: Outcome) -> Option<Counts> {
+    pub(super) fn count(&self, limit: Limit, outcome: LimitOutcome) -> Option<Counts> {
         self.change(limit, |counts| {
             let counter = match outcome {
-                Outcome::Refused => &mut counts.refused,
-                Outcome::ClosedIdle => &mut counts.closed_idle,
-                Outcome::ClosedBusy => &mut counts.closed_busy,
-                Outcome::Waited => &mut counts.waited,
+                LimitOutcome::Refused => &mut counts.refused,
+                LimitOutcome::ClosedIdle => &mut counts.closed_idle,
+                LimitOutcome::ClosedBusy => &mut counts.closed_busy,
+                LimitOutcome::Waited => &mut counts.waited,
             };
             *counter += 1;
         })
@@ -105,12 +115,12 @@ mod tests {
         let reports = Reports::default();
         assert_eq!(reports.due(Limit::Calls), None);
         let one = Counts { refused: 1, ..Counts::default() };
-        assert_eq!(reports.count(Limit::Calls, Outcome::Refused), Some(one));
+        assert_eq!(reports.count(Limit::Calls, LimitOutcome::Refused), Some(one));
         for _ in 0..3 {
-            assert_eq!(reports.count(Limit::Calls, Outcome::Refused), None);
+            assert_eq!(reports.count(Limit::Calls, LimitOutcome::Refused), None);
         }
         // Limits are reported independently.
-        assert_eq!(reports.count(Limit::Connections, Outcome::Refused), Some(one));
+        assert_eq!(reports.count(Limit::Connections, LimitOutcome::Refused), Some(one));
 
         tokio::time::advance(REPORT_INTERVAL).await;
         assert_eq!(reports.due(Limit::Calls), Some(Counts { refused: 3, ..Counts::default() }));

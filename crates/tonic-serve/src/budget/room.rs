@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::RETRY_AFTER;
 use super::call::{Blocked, CallAccount, Threshold};
-use super::report::Outcome;
+use super::report::LimitOutcome;
 use crate::retry_later::retry_later;
 
 /// Waits until the accounts of a call have room.
@@ -138,7 +138,7 @@ impl RequestCharge {
                     self.call.charge(more)
                 }
                 return self.call.may_receive().map_err(|limit| {
-                    self.call.peer.state.count(limit, Outcome::Refused);
+                    self.call.peer.state.count(limit, LimitOutcome::Refused);
                     retry_later("too many bytes of requests and responses are buffered", RETRY_AFTER)
                 });
             }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, interval, sleep};
 use super::account::Account;
 use super::call::max_without_session;
 use super::connections::{Candidates, Registry};
-use super::report::{Counts, Limit, Outcome, REPORT_INTERVAL, Reports};
+use super::report::{Counts, Limit, LimitOutcome, REPORT_INTERVAL, Reports};
 use crate::client_address::ClientAddress;
 use crate::options::ServeOptions;
 
@@ -169,7 +169,8 @@ impl BudgetState {
             match largest {
                 Some(peer) if held > self.options.max_buffered_bytes && peer.in_memory() > 0 => {
                     peer.abort.cancel();
-                    let outcome = if peer.is_idle() { Outcome::ClosedIdle } else { Outcome::ClosedBusy };
+                    let outcome =
+                        if peer.is_idle() { LimitOutcome::ClosedIdle } else { LimitOutcome::ClosedBusy };
                     self.count_locked(&registry, Limit::BufferedBytes, outcome);
                 }
                 _ => return,
@@ -178,16 +179,24 @@ impl BudgetState {
     }
 
     /// Counts an event for the report of `limit`.
-    pub(super) fn count(&self, limit: Limit, outcome: Outcome) {
+    pub(super) fn count(&self, limit: Limit, outcome: LimitOutcome) {
+        self.tell(limit, outcome);
         if let Some(counts) = self.reports.count(limit, outcome) {
             self.report(&lock(&self.registry), limit, counts);
         }
     }
 
     /// As [`count`](Self::count), for callers that hold the lock of the registry.
-    pub(super) fn count_locked(&self, registry: &Registry, limit: Limit, outcome: Outcome) {
+    pub(super) fn count_locked(&self, registry: &Registry, limit: Limit, outcome: LimitOutcome) {
+        self.tell(limit, outcome);
         if let Some(counts) = self.reports.count(limit, outcome) {
             self.report(registry, limit, counts);
+        }
+    }
+
+    fn tell(&self, limit: Limit, outcome: LimitOutcome) {
+        if let Some(observer) = &self.options.observer {
+            observer.limit_reached(limit, outcome);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Ends every call at its deadline, at shutdown, and after a panic.
+//! Ends every call at its deadline, at shutdown, and after a panic, and tells the observer its code.
 //!
 //! Runs inside the gRPC-Web translation, so that these statuses are trailers that a browser can read. A body that the client does
 //! not read is not polled; at the deadline its handler is dropped all the same, and the client finds the status when it reads on.
@@ -18,9 +18,11 @@ use pin_project_lite::pin_project;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
-use tonic::Status;
+use tonic::{Code, Status};
 use tower::Service;
 
+use super::observe::CallObserver;
+use crate::observer::ObservedCall;
 use crate::termination::{Termination, TerminationWait, deadline_exceeded};
 
 /// A service whose calls are guarded.
@@ -28,12 +30,13 @@ use crate::termination::{Termination, TerminationWait, deadline_exceeded};
 pub(super) struct Guard<S> {
     inner: S,
     shutdown: CancellationToken,
+    observer: Option<CallObserver>,
 }
 
 impl<S> Guard<S> {
     /// Cancelling `shutdown` ends the open calls.
-    pub(super) fn new(inner: S, shutdown: CancellationToken) -> Self {
-        Self { inner, shutdown }
+    pub(super) fn new(inner: S, shutdown: CancellationToken, observer: Option<CallObserver>) -> Self {
+        Self { inner, shutdown, observer }
     }
 }
 
@@ -52,15 +55,32 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let timeout = request.headers().get(GRPC_TIMEOUT).map(|value| timeout::parse(value.as_bytes()));
+        let observed = self.observer.as_ref().map(|observer| Box::new(observer.begin(request.uri().path())));
         match timeout.transpose() {
             Ok(timeout) => {
                 let termination = Termination::new(timeout, self.shutdown.clone());
-                GuardedCall { call: Some(self.inner.call(request)), termination: Some(termination.into()) }
+                let termination = Some(termination.into());
+                GuardedCall { call: Some(self.inner.call(request)), termination, observed }
             }
             // The future of no call responds that the timeout is invalid.
-            Err(InvalidTimeout) => GuardedCall { call: None, termination: None },
+            Err(InvalidTimeout) => GuardedCall { call: None, termination: None, observed },
         }
     }
+}
+
+/// The call as the observer is told of it, until its code is known.
+type Observed = Option<Box<ObservedCall>>;
+
+/// Tells the observer the code of a call.
+fn end(observed: &mut Observed, code: Code) {
+    if let Some(mut observed) = observed.take() {
+        observed.set_code(code);
+    }
+}
+
+/// The code in the head of a response without messages, or in trailers.
+fn code_of(headers: &HeaderMap) -> Option<Code> {
+    headers.get(Status::GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()))
 }
 
 fn panicked(_payload: Box<dyn Any + Send>) -> Status {
@@ -75,6 +95,7 @@ pin_project! {
         #[pin]
         call: Option<F>,
         termination: Option<TerminationWait>,
+        observed: Observed,
     }
 }
 
@@ -88,6 +109,7 @@ where
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
         let Some(call) = this.call.as_mut().as_pin_mut() else {
+            end(this.observed, Code::InvalidArgument);
             return Poll::Ready(Ok(Status::invalid_argument(InvalidTimeout.to_string()).into_http()));
         };
         let status = match this.termination.as_ref().and_then(TerminationWait::status) {
@@ -98,7 +120,13 @@ where
                     if let Some(wait) = &termination {
                         response.extensions_mut().insert(wait.termination().clone());
                     }
-                    return Poll::Ready(Ok(response.map(|body| GuardedBody::new(body, termination))));
+                    if let Some(code) = code_of(response.headers()) {
+                        end(this.observed, code);
+                    }
+                    let observed = this.observed.take();
+                    return Poll::Ready(Ok(
+                        response.map(|body| GuardedBody::new(body, termination, observed))
+                    ));
                 }
                 Ok(Poll::Ready(Err(error))) => return Poll::Ready(Err(error)),
                 Ok(Poll::Pending) => match this.termination.as_mut().map(|wait| wait.poll(cx)) {
@@ -109,6 +137,7 @@ where
             },
         };
         this.call.set(None);
+        end(this.observed, status.code());
         Poll::Ready(Ok(status.into_http()))
     }
 }
@@ -118,13 +147,14 @@ pub(super) struct GuardedBody<B> {
     /// Dropped at the deadline, also while nobody polls.
     body: Arc<Mutex<Option<B>>>,
     termination: Option<TerminationWait>,
+    observed: Observed,
     ended: bool,
     /// Drops the body at the deadline.
     _timer: Option<AbortOnDropHandle<()>>,
 }
 
 impl<B: Send + 'static> GuardedBody<B> {
-    fn new(body: B, termination: Option<TerminationWait>) -> Self {
+    fn new(body: B, termination: Option<TerminationWait>, observed: Observed) -> Self {
         let body = Arc::new(Mutex::new(Some(body)));
         let deadline = termination.as_ref().and_then(|wait| wait.termination().deadline());
         let timer = deadline.map(|deadline| {
@@ -134,13 +164,13 @@ impl<B: Send + 'static> GuardedBody<B> {
                 drop_body(&body);
             }))
         });
-        Self { body, termination, ended: false, _timer: timer }
+        Self { body, termination, observed, ended: false, _timer: timer }
     }
 }
 
 impl<B> Default for GuardedBody<B> {
     fn default() -> Self {
-        Self { body: Arc::default(), termination: None, ended: true, _timer: None }
+        Self { body: Arc::default(), termination: None, observed: None, ended: true, _timer: None }
     }
 }
 
@@ -188,11 +218,16 @@ impl<B: Body<Data = Bytes> + Unpin> Body for GuardedBody<B> {
         }
         match ready!(self.poll_body(cx)) {
             Ok(polled) => {
-                self.ended = polled.as_ref().is_none_or(|frame| frame.as_ref().is_ok_and(Frame::is_trailers));
+                let trailers = polled.as_ref().and_then(|frame| frame.as_ref().ok()?.trailers_ref());
+                self.ended = polled.is_none() || trailers.is_some();
+                if self.ended {
+                    end(&mut self.observed, trailers.and_then(code_of).unwrap_or(Code::Unknown));
+                }
                 Poll::Ready(polled)
             }
             Err(status) => {
                 self.ended = true;
+                end(&mut self.observed, status.code());
                 drop_body(&self.body);
                 Poll::Ready(Some(Ok(Frame::trailers(trailers(&status)))))
             }

@@ -1,19 +1,23 @@
 //! The methods of a server and their kinds, from a method table or from descriptors.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use grpc_wire::method::{Method, MethodKind};
 use prost::Message as _;
 use prost_types::FileDescriptorSet;
 
-/// A table of methods, by which the number of request messages is checked.
+use crate::observer::KnownMethod;
+
+/// A table of methods, by which the number of request messages is checked and calls are named to an
+/// [`Observer`](crate::Observer).
 ///
 /// A unary or server-streaming call has exactly one request message. A call with none or several ends with UNIMPLEMENTED, as the
 /// specification of status codes requires. Calls of methods outside the table are not checked.
 #[derive(Clone, Debug, Default)]
 pub struct Methods {
     /// By path, `/package.Service/Method`.
-    kinds: HashMap<String, MethodKind>,
+    kinds: HashMap<Arc<str>, MethodKind>,
 }
 
 /// The bytes are not a serialised `google.protobuf.FileDescriptorSet`.
@@ -36,7 +40,7 @@ impl Methods {
                 };
                 for method in &service.method {
                     let kind = MethodKind::from_flags(method.client_streaming(), method.server_streaming());
-                    kinds.insert(format!("/{name}/{}", method.name()), kind);
+                    kinds.insert(format!("/{name}/{}", method.name()).into(), kind);
                 }
             }
         }
@@ -50,15 +54,26 @@ impl Methods {
         self
     }
 
+    /// The methods, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = KnownMethod<'_>> {
+        self.kinds.iter().map(|(path, kind)| KnownMethod { path, kind: *kind })
+    }
+
     pub(super) fn kind(&self, path: &str) -> Option<MethodKind> {
         self.kinds.get(path).copied()
+    }
+
+    /// A method with its path, for as long as the caller keeps it.
+    pub(super) fn get(&self, path: &str) -> Option<(Arc<str>, MethodKind)> {
+        let (path, kind) = self.kinds.get_key_value(path)?;
+        Some((Arc::clone(path), *kind))
     }
 }
 
 /// The method table that the crate `grpc-wire-build` writes: `Methods::from(METHODS)`.
 impl<const N: usize> From<[Method; N]> for Methods {
     fn from(methods: [Method; N]) -> Self {
-        Self { kinds: methods.into_iter().map(|method| (method.path.to_owned(), method.kind)).collect() }
+        Self { kinds: methods.into_iter().map(|method| (method.path.into(), method.kind)).collect() }
     }
 }
 

@@ -13,6 +13,7 @@ use tower::Service as _;
 use tower_layer::Layer as _;
 
 use super::guard::Guard;
+use super::observe::CallObserver;
 use super::policy::{CallPolicy, EnforcePolicy};
 use super::text::BinaryBody;
 use crate::body_timeout::BodyTimeouts;
@@ -23,15 +24,16 @@ use crate::response::ResponseFuture;
 pub(crate) struct GrpcService(GrpcWebService<Guard<EnforcePolicy<Routes>>>);
 
 impl GrpcService {
-    /// Cancelling `shutdown` ends open calls.
+    /// Cancelling `shutdown` ends open calls. `observer` is told of calls.
     pub(crate) fn new(
         routes: Routes,
-        policy: CallPolicy,
+        policy: Arc<CallPolicy>,
         timeouts: BodyTimeouts,
         shutdown: CancellationToken,
+        observer: Option<CallObserver>,
     ) -> Self {
-        let enforced = EnforcePolicy::new(routes.prepare(), Arc::new(policy), timeouts);
-        Self(GrpcWebLayer::new().layer(Guard::new(enforced, shutdown)))
+        let enforced = EnforcePolicy::new(routes.prepare(), policy, timeouts);
+        Self(GrpcWebLayer::new().layer(Guard::new(enforced, shutdown, observer)))
     }
 
     /// Handles a call whose headers are normalised.

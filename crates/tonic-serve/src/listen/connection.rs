@@ -16,7 +16,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::BytesMut;
 use http::Extensions;
@@ -148,7 +148,9 @@ impl ConnectionContext {
         S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let peer = source.permit.peer();
-        let activity = Arc::new(Activity::new(&self.options, peer.is_proxy()));
+        let activity = Arc::new(
+            Activity::new(&self.options, peer.is_proxy()).count_bytes(self.options.observer.clone()),
+        );
         let _registration = self.open.register(&activity);
         let executor = CallExecutor { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) };
         let io = TokioIo::new(MeteredStream { stream, activity: Arc::clone(&activity) });
@@ -184,6 +186,8 @@ impl ConnectionContext {
             extensions,
             activity: Arc::clone(activity),
             peer: Arc::clone(peer),
+            observer: self.options.observer.clone(),
+            observed: OnceLock::new(),
         }
     }
 

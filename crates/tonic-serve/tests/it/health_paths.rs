@@ -35,7 +35,7 @@ async fn start(change: impl FnOnce(&mut tonic_serve::ServeOptions)) -> (Server, 
     let own = readiness.clone();
     let change_app = |app: App| {
         app.health_paths(readiness)
-            .allowed_hosts(AllowedHosts::new(["chat.example".parse().unwrap()]))
+            .allowed_hosts(AllowedHosts::new(["chat.example", "test"].map(|name| name.parse().unwrap())))
             .cors(CorsOptions::new(["https://app.example".parse().unwrap()]))
             .page(Page::new("/nonexistent"))
     };

@@ -15,6 +15,7 @@ mod headers;
 mod health_paths;
 mod hosts;
 mod limits;
+mod observer;
 mod peer;
 mod proxy;
 mod raw;

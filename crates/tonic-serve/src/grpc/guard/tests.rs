@@ -35,7 +35,7 @@ where
     F: Future<Output = Answered>,
 {
     let start = Instant::now();
-    let service = Guard::new(service_fn(move |_: Request<()>| service()), shutdown);
+    let service = Guard::new(service_fn(move |_: Request<()>| service()), shutdown, None);
     let response = service.oneshot(call(timeout)).await.unwrap();
     let mut code = Status::from_header_map(response.headers()).map(|status| status.code());
     let mut body = response.into_body();
@@ -96,7 +96,7 @@ async fn an_unread_stream_is_dropped_at_its_deadline_and_keeps_its_status() {
         let held = Arc::clone(&held);
         service_fn(move |_: Request<()>| std::future::ready(streaming(ticking(Arc::clone(&held)))))
     };
-    let service = Guard::new(service, CancellationToken::new());
+    let service = Guard::new(service, CancellationToken::new(), None);
 
     let mut body = service.oneshot(call(Some("3S"))).await.unwrap().into_body();
     assert!(body.frame().await.unwrap().unwrap().is_data());

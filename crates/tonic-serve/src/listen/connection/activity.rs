@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 
 use super::open_calls::OpenCalls;
+use crate::observer::SharedObserver;
 use crate::options::ServeOptions;
 use crate::proxy::Rewind;
 use crate::websocket::{CloseCode, WebSocket};
@@ -32,6 +33,8 @@ pub(super) struct Activity {
     /// The server ends the connection in good order.
     goes_away: AtomicBool,
     pub(super) calls: Arc<OpenCalls>,
+    /// Is told of bytes.
+    observer: Option<SharedObserver>,
 }
 
 impl Activity {
@@ -44,7 +47,13 @@ impl Activity {
             resets: AtomicBool::new(false),
             goes_away: AtomicBool::new(false),
             calls: Arc::new(OpenCalls::new(options, is_proxy)),
+            observer: None,
         }
+    }
+
+    /// Tells `observer` of bytes. Not for a socket, whose bytes are those of its connection.
+    pub(super) fn count_bytes(self, observer: Option<SharedObserver>) -> Self {
+        Self { observer, ..self }
     }
 
     /// Whether enough bytes have come to tell the HTTP version.
@@ -71,6 +80,22 @@ impl Activity {
     /// Whether the socket has taken nothing since the last call of this although there was something to write.
     pub(super) fn take_stalled(&self) -> bool {
         !self.has_written.swap(false, Ordering::Relaxed) && self.is_blocked.load(Ordering::Relaxed)
+    }
+
+    fn record_read(&self, bytes: usize) {
+        if self.first_bytes.load(Ordering::Relaxed) < PREFACE_LEN {
+            self.first_bytes.fetch_add(bytes, Ordering::Relaxed);
+        }
+        if let Some(observer) = self.observer.as_ref().filter(|_| bytes > 0) {
+            observer.bytes_received(bytes);
+        }
+    }
+
+    fn record_written(&self, polled: &Poll<io::Result<usize>>) {
+        self.record_write(polled);
+        if let (Some(observer), Poll::Ready(Ok(bytes))) = (&self.observer, polled) {
+            observer.bytes_sent(*bytes);
+        }
     }
 
     fn record_write<T>(&self, polled: &Poll<io::Result<T>>) {
@@ -146,10 +171,7 @@ impl<S: Socket + AsyncRead + Unpin> AsyncRead for MeteredStream<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        let first_bytes = &self.activity.first_bytes;
-        if first_bytes.load(Ordering::Relaxed) < PREFACE_LEN {
-            first_bytes.fetch_add(buf.filled().len() - before, Ordering::Relaxed);
-        }
+        self.activity.record_read(buf.filled().len() - before);
         polled
     }
 }
@@ -157,7 +179,7 @@ impl<S: Socket + AsyncRead + Unpin> AsyncRead for MeteredStream<S> {
 impl<S: Socket + AsyncWrite + Unpin> AsyncWrite for MeteredStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write(cx, buf);
-        self.activity.record_write(&polled);
+        self.activity.record_written(&polled);
         polled
     }
 
@@ -187,7 +209,7 @@ impl<S: Socket + AsyncWrite + Unpin> AsyncWrite for MeteredStream<S> {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let polled = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
-        self.activity.record_write(&polled);
+        self.activity.record_written(&polled);
         polled
     }
 }

@@ -2,9 +2,9 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use http::{Extensions, Request, Response};
+use http::{Extensions, Request, Response, Version};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use tonic::body::Body;
@@ -17,6 +17,7 @@ use crate::app::{AppService, InheritedHeaders, remove_cookies};
 use crate::budget::Peer;
 use crate::client_address::ClientAddress;
 use crate::listen::request_body::BodyDrain;
+use crate::observer::{OpenConnection, Protocol, SharedObserver};
 use crate::proxy::TrustedProxies;
 use crate::response::{ResponseFuture, ready};
 
@@ -29,6 +30,9 @@ pub(super) struct ConnectionService {
     pub(super) extensions: Extensions,
     pub(super) activity: Arc<Activity>,
     pub(super) peer: Arc<Peer>,
+    /// Is told of the connection at its first request.
+    pub(super) observer: Option<SharedObserver>,
+    pub(super) observed: OnceLock<OpenConnection>,
 }
 
 /// The source of requests.
@@ -44,6 +48,7 @@ impl ConnectionService {
         &self,
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<ResponseBody<Body>>, Infallible>> + use<> {
+        self.observe(request.version());
         let client = self.prepare(&mut request);
         request.extensions_mut().extend(self.extensions.clone());
         request.extensions_mut().insert(client);
@@ -58,6 +63,17 @@ impl ConnectionService {
             }
             let termination = response.extensions_mut().remove();
             Ok(response.map(|body| ResponseBody::new(body, open, progress, termination)))
+        }
+    }
+
+    /// Tells the observer the protocol of the connection, once.
+    fn observe(&self, version: Version) {
+        if let Some(observer) = &self.observer {
+            let protocol = match self.client {
+                Client::OfConnection { .. } => version.into(),
+                Client::OfSocket { .. } => Protocol::WebSocket,
+            };
+            self.observed.get_or_init(|| OpenConnection::new(observer, protocol));
         }
     }
 
