@@ -184,7 +184,7 @@ impl Chat {
             tail_gaps: AtomicU64::new(0),
             metrics: ChatMetrics::default(),
         });
-        let cookies = CookieNames::new(&opened.database_id);
+        let cookies = CookieNames::new(&opened.database_id, options.secure_cookie);
         let (path, needs_check) = (opened.path.clone(), opened.needs_check);
         let (writer, thread) = Writer::start(opened, shared.clone(), options.unused_lifetime)
             .map_err(|error| error.with_path(path.clone()))?;

@@ -1,8 +1,9 @@
 //! Configuration from flags and environment variables, and its validation.
 
-mod admin;
 mod limits;
+mod ports;
 mod rates;
+mod tls;
 mod web;
 
 use std::fs;
@@ -12,11 +13,12 @@ use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, Args, CommandFactory as _, Parser, ValueEnum};
-use tonic_serve::{Origin, ServeOptions, Tls, TlsError};
+use tonic_serve::{Origin, ServeOptions};
 use tracing_subscriber::EnvFilter;
 
 pub use self::limits::LimitConfig;
 pub use self::rates::RatesConfig;
+pub(crate) use self::tls::{Pem, TlsFiles};
 pub use self::web::WebConfig;
 use crate::chat::ChatOptions;
 
@@ -31,10 +33,6 @@ pub const DEFAULT_PAGE: &str = "dist";
 
 /// Default log filter.
 pub const DEFAULT_LOG: &str = "info";
-
-/// Flags as clap writes them in its own errors.
-const TLS_CERTIFICATE: &str = "--tls-certificate <FILE>";
-const TLS_KEY: &str = "--tls-key <FILE>";
 
 /// Serves the Greeter, the chat and their page on one port.
 ///
@@ -55,6 +53,17 @@ pub struct Config {
     /// Address and port for operators: /metrics in the text format of Prometheus, without authentication
     #[arg(long, env = "CHINWAG_ADMIN", value_name = "ADDRESS:PORT", value_parser = parse_listen)]
     pub admin: Option<SocketAddr>,
+
+    /// Address and port that answers every request with a redirect to https, and nothing else; needs
+    /// --tls-certificate
+    #[arg(
+        long,
+        env = "CHINWAG_REDIRECT_HTTP",
+        value_name = "ADDRESS:PORT",
+        value_parser = parse_listen,
+        requires = "tls_certificate"
+    )]
+    pub redirect_http: Option<SocketAddr>,
 
     /// Directory of the database; created when it does not exist
     #[arg(long, env = "CHINWAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
@@ -141,7 +150,7 @@ impl Config {
     /// Validates values before anything is opened. Errors name flag, value and what is allowed. Creates the database's
     /// directory.
     pub fn check(&self) -> Result<(), clap::Error> {
-        self.check_admin()?;
+        self.check_ports()?;
         if let Err(error) = fs::create_dir_all(&self.data) {
             let reason = format!("it has to be a directory, or a path where one can be made ({error})");
             return Err(refuse("--data <DIR>", &self.data, &reason));
@@ -172,25 +181,6 @@ impl Config {
     pub fn is_https(&self) -> bool {
         self.tls_certificate.is_some()
     }
-
-    /// Loads certificate and key, when they are configured.
-    pub fn tls(&self) -> Result<Option<Tls>, clap::Error> {
-        let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) else { return Ok(None) };
-        let tls = Tls::from_pem(&read(TLS_CERTIFICATE, certificate)?, &read(TLS_KEY, key)?);
-        tls.map(Some).map_err(|error| match &error {
-            TlsError::Key(_) => refuse(TLS_KEY, key, &error.to_string()),
-            TlsError::Pair(reason) => {
-                let reason = format!("it is not the key of {} ({reason})", certificate.display());
-                refuse(TLS_KEY, key, &reason)
-            }
-            _ => refuse(TLS_CERTIFICATE, certificate, &error.to_string()),
-        })
-    }
-}
-
-fn read(flag: &str, file: &Path) -> Result<Vec<u8>, clap::Error> {
-    fs::read(file)
-        .map_err(|error| refuse(flag, file, &format!("it has to be a file that can be read ({error})")))
 }
 
 fn refuse(flag: &str, value: impl AsRef<Path>, reason: &str) -> clap::Error {

@@ -4,11 +4,11 @@ mod admin;
 mod certificate;
 mod health;
 mod rate_limit;
+mod redirect;
 mod unknown_method;
 
 use std::io;
 use std::sync::Arc;
-use std::time::SystemTime;
 
 use http::HeaderName;
 use proto::chat::v1::server::chat_service_server::SERVICE_NAME as CHAT;
@@ -19,13 +19,14 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding as Encoding;
 use tonic::service::Routes;
-use tonic_serve::{AllowedHosts, App, CorsOptions, Methods, Page, Tls};
+use tonic_serve::{AllowedHosts, App, CorsOptions, Methods, Page};
 
 use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
 use crate::config::Config;
 use crate::greeter::GreeterService;
 use crate::metrics::Metrics;
 use crate::rates::Rates;
+use crate::shutdown::Hangups;
 
 use self::rate_limit::RateLimit;
 use self::unknown_method::name_unknown_methods;
@@ -60,6 +61,9 @@ pub struct Server {
     config: Config,
     chat: Chat,
     admin: Option<TcpListener>,
+    redirect: Option<TcpListener>,
+    /// Caught from the opening on, so that none is lost before the server serves.
+    hangups: Option<Hangups>,
 }
 
 /// Opens the database that `config` names and serves on `listener` until `shutdown` resolves.
@@ -72,12 +76,9 @@ pub async fn serve(
 }
 
 impl Server {
-    /// Validates the limits, reads the certificate, opens the database, and listens for operators.
+    /// Validates the limits, reads the certificate, opens the database, and listens for operators and redirects.
     pub async fn open(mut config: Config) -> anyhow::Result<Self> {
         config.limits = config.serve_options()?;
-        if let Some(expiry) = config.limits.tls.as_ref().and_then(Tls::expires) {
-            certificate::warn(expiry, SystemTime::now());
-        }
         let options = ChatOptions {
             data: config.data.clone(),
             rooms_per_user: config.rates.rooms_per_user,
@@ -87,7 +88,9 @@ impl Server {
         // Opening blocks: it reads the database and may migrate it.
         let chat = tokio::task::spawn_blocking(|| Chat::open(options)).await??;
         let admin = config.admin.map(admin::listen).transpose()?;
-        Ok(Self { config, chat, admin })
+        let redirect = config.redirect_http.map(redirect::listen).transpose()?;
+        let hangups = Some(Hangups::new()?);
+        Ok(Self { config, chat, admin, redirect, hangups })
     }
 
     /// Serves on `listener` until `shutdown` resolves. Then: no new connections, goodbyes on the chat's streams, drain,
@@ -109,6 +112,12 @@ impl Server {
             options.observer = Some(metrics.observer());
             // It ends with the other background tasks, after the drain.
             background.spawn(admin::serve(admin, metrics, self.hosts()));
+        }
+        if let Some(hangups) = self.hangups.take() {
+            self.follow_certificate(hangups, &mut background);
+        }
+        if let Some(redirect) = self.redirect.take() {
+            background.spawn(redirect::serve(redirect, listener.local_addr()?.port(), self.hosts()));
         }
         self.log_start(&listener)?;
         let chat = self.chat.clone();
@@ -155,6 +164,19 @@ impl Server {
             .max_message_size_of(CHAT, MAX_REQUEST_BYTES)
             .long_responses(LARGE_RESPONSES, MAX_LARGE_RESPONSE)
             .compress_only(COMPRESSED_RESPONSES))
+    }
+
+    /// Keeps the certificate current in the background. Without one a hangup changes nothing.
+    fn follow_certificate(&self, mut hangups: Hangups, background: &mut JoinSet<()>) {
+        match (self.config.tls_files(), self.config.limits.tls.clone()) {
+            (Some(files), Some(tls)) => background.spawn(certificate::follow(tls, files, hangups)),
+            _ => background.spawn(async move {
+                loop {
+                    hangups.next().await;
+                    tracing::info!("ignoring a hangup: there is no certificate to read again");
+                }
+            }),
+        };
     }
 
     fn hosts(&self) -> AllowedHosts {

@@ -1,10 +1,6 @@
-//! Shutdown signals: Ctrl+C, and SIGTERM where there is one. A second signal exits at once.
-//!
-//! SIGHUP shuts down a server whose terminal is gone. A server without a terminal, such as a service, ignores it: the
-//! configuration is not reloaded.
+//! Signals: Ctrl+C, and SIGTERM where there is one, shut the server down; a second one exits at once. SIGHUP asks for the
+//! certificate to be read again, and never ends the process.
 
-#[cfg(unix)]
-use std::io::IsTerminal as _;
 use std::{io, process};
 
 /// Exit code after a second signal: the one with which shells report an interrupted program.
@@ -24,13 +20,38 @@ pub fn signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     })
 }
 
+/// Hangups of the process. Where there are none, they never come.
+#[derive(Debug)]
+pub(crate) struct Hangups {
+    #[cfg(unix)]
+    signal: tokio::signal::unix::Signal,
+}
+
+impl Hangups {
+    /// Catches hangups from now on.
+    pub(crate) fn new() -> io::Result<Self> {
+        #[cfg(unix)]
+        return Ok(Self { signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup())? });
+        #[cfg(not(unix))]
+        Ok(Self {})
+    }
+
+    /// Waits for the next one.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        if self.signal.recv().await.is_some() {
+            return;
+        }
+        std::future::pending().await
+    }
+}
+
 #[cfg(unix)]
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
-    hangup: tokio::signal::unix::Signal,
-    /// Whether a hangup shuts the server down.
-    stop_at_hangup: bool,
+    /// Kept so that a hangup before the server is open does not end the process.
+    _hangups: Hangups,
 }
 
 #[cfg(unix)]
@@ -40,24 +61,14 @@ impl Signals {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            stop_at_hangup: io::stdin().is_terminal(),
+            _hangups: Hangups::new()?,
         })
     }
 
     async fn next(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.interrupt.recv() => return,
-                _ = self.terminate.recv() => return,
-                _ = self.hangup.recv() => {
-                    // A closing terminal may send it twice, which must not count as a second signal.
-                    if std::mem::take(&mut self.stop_at_hangup) {
-                        return;
-                    }
-                    tracing::info!("ignoring a hangup; the configuration and the certificate are read at the start only");
-                }
-            }
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
         }
     }
 }

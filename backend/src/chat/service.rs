@@ -17,7 +17,7 @@ use super::credentials::{JoinAttempt, RecoveryCode};
 use super::device::Device;
 use super::error::ChatError;
 use super::operations::{Core, Joined};
-use super::session::{self, RequestToken, Session, SessionView, Token, TokenHash};
+use super::session::{OldName, RequestToken, Session, SessionView, Token, TokenHash};
 use super::store::Requester;
 use super::types::{
     ClientCursor, InvalidField, MessageText, OperationId, PageRange, RoomId, RoomName, RoomView, UserName,
@@ -91,15 +91,15 @@ impl Service {
     /// The browser keeps the cookie as long as the session lives.
     fn renew_cookie<T>(&self, response: &mut Response<T>, token: &str) {
         let max_age_s = self.core.options.session_lifetime.as_secs();
-        add_cookie(response, self.core.cookies.set(token, max_age_s, self.core.options.secure_cookie));
+        add_cookie(response, self.core.cookies.set(token, max_age_s));
     }
 
     fn remove_cookie<T>(&self, response: &mut Response<T>) {
-        add_cookie(response, self.core.cookies.set("", 0, self.core.options.secure_cookie));
+        add_cookie(response, self.core.cookies.set("", 0));
     }
 
-    fn remove_old_cookie<T>(&self, response: &mut Response<T>) {
-        add_cookie(response, session::remove_old_cookie(self.core.options.secure_cookie));
+    fn remove_old_cookie<T>(&self, response: &mut Response<T>, name: OldName) {
+        add_cookie(response, self.core.cookies.remove_old(name));
     }
 }
 
@@ -188,11 +188,11 @@ impl ChatService for Service {
         };
         let mut response = Response::new(pb::GetSessionResponse { user: Some((&session.user).into()) });
         let token = self.request_token(request.metadata()).filter(|_| extended);
-        if let Some(RequestToken::Cookie(token) | RequestToken::OldCookie(token)) = token {
+        if let Some(RequestToken::Cookie(token) | RequestToken::OldCookie(token, _)) = token {
             self.renew_cookie(&mut response, token);
         }
-        if let Some(RequestToken::OldCookie(_)) = token {
-            self.remove_old_cookie(&mut response);
+        if let Some(RequestToken::OldCookie(_, name)) = token {
+            self.remove_old_cookie(&mut response, name);
         }
         Ok(response)
     }
@@ -206,7 +206,7 @@ impl ChatService for Service {
         let mut response = Response::new(pb::SignOutResponse {});
         match self.request_token(request.metadata()) {
             Some(RequestToken::Cookie(_)) => self.remove_cookie(&mut response),
-            Some(RequestToken::OldCookie(_)) => self.remove_old_cookie(&mut response),
+            Some(RequestToken::OldCookie(_, name)) => self.remove_old_cookie(&mut response, name),
             Some(RequestToken::Bearer(_)) | None => {}
         }
         Ok(response)

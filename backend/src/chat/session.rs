@@ -87,8 +87,8 @@ pub(super) enum RequestToken<'a> {
     Bearer(&'a str),
     /// The cookie of this server.
     Cookie(&'a str),
-    /// The cookie of older versions.
-    OldCookie(&'a str),
+    /// A cookie of an older version, or of this server before it was reached by https only.
+    OldCookie(&'a str, OldName),
 }
 
 impl<'a> RequestToken<'a> {
@@ -103,46 +103,63 @@ impl<'a> RequestToken<'a> {
             let (scheme, token) = value.trim().split_once(' ')?;
             return scheme.eq_ignore_ascii_case("bearer").then(|| Self::Bearer(token.trim()));
         }
-        let mut old = None;
+        let mut old: Option<(OldName, &str)> = None;
         for pair in cookies.flat_map(|header| header.split(';')) {
-            match pair.trim().split_once('=') {
-                Some((name, token)) if name == names.current => return Some(Self::Cookie(token)),
-                Some((OLD_COOKIE, token)) => old = Some(Self::OldCookie(token)),
-                _ => {}
+            let Some((name, token)) = pair.trim().split_once('=') else { continue };
+            if name == names.current {
+                return Some(Self::Cookie(token));
             }
+            let found = names.older.iter().position(|older| older == name).map(OldName);
+            old = old.into_iter().chain(found.map(|name| (name, token))).min_by_key(|(name, _)| *name);
         }
-        old
+        old.map(|(name, token)| Self::OldCookie(token, name))
     }
 
     /// The token.
     pub(super) fn token(&self) -> &'a str {
         match self {
-            Self::Bearer(token) | Self::Cookie(token) | Self::OldCookie(token) => token,
+            Self::Bearer(token) | Self::Cookie(token) | Self::OldCookie(token, _) => token,
         }
     }
 }
+
+/// Prefix of cookies that browsers accept only by https, for the path `/` and for this host alone, so that no other host of the
+/// same domain can set them.
+const HOST_PREFIX: &str = "__Host-";
 
 /// The names of the session cookie.
 #[derive(Debug)]
 pub(super) struct CookieNames {
     current: String,
+    /// Accepted and replaced, the newest first.
+    older: Vec<String>,
+    secure: bool,
 }
 
+/// The index of an older name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct OldName(usize);
+
 impl CookieNames {
-    /// The names for the database with this id.
-    pub(super) fn new(database_id: &str) -> Self {
-        Self { current: format!("{OLD_COOKIE}_{database_id}") }
+    /// The names for the database with this id. `secure`: browsers reach the server by https only.
+    pub(super) fn new(database_id: &str, secure: bool) -> Self {
+        let own = format!("{OLD_COOKIE}_{database_id}");
+        let oldest = OLD_COOKIE.to_owned();
+        match secure {
+            true => Self { current: format!("{HOST_PREFIX}{own}"), older: vec![own, oldest], secure },
+            false => Self { current: own, older: vec![oldest], secure },
+        }
     }
 
     /// The `set-cookie` value that stores `token` for `max_age_s` seconds; 0 removes the cookie.
-    pub(super) fn set(&self, token: &str, max_age_s: u64, secure: bool) -> String {
-        set_cookie(&self.current, token, max_age_s, secure)
+    pub(super) fn set(&self, token: &str, max_age_s: u64) -> String {
+        set_cookie(&self.current, token, max_age_s, self.secure)
     }
-}
 
-/// The `set-cookie` value that removes the cookie of older versions.
-pub(super) fn remove_old_cookie(secure: bool) -> String {
-    set_cookie(OLD_COOKIE, "", 0, secure)
+    /// The `set-cookie` value that removes a cookie with an older name.
+    pub(super) fn remove_old(&self, name: OldName) -> String {
+        set_cookie(&self.older[name.0], "", 0, self.secure)
+    }
 }
 
 fn set_cookie(name: &str, token: &str, max_age_s: u64, secure: bool) -> String {
@@ -257,7 +274,7 @@ mod tests {
 
     #[test]
     fn authorization_header_takes_precedence_over_the_cookie() {
-        let names = CookieNames::new("1f");
+        let names = CookieNames::new("1f", false);
         let find = |a: Option<&'static str>, c: &'static [&'static str]| {
             RequestToken::find(a, c.iter().copied(), &names)
         };
@@ -275,23 +292,43 @@ mod tests {
 
     #[test]
     fn cookie_of_another_database_is_ignored_and_the_old_one_is_second() {
-        let names = CookieNames::new("1f");
+        let names = CookieNames::new("1f", false);
         let find = |c: &'static [&'static str]| RequestToken::find(None, c.iter().copied(), &names);
         assert_eq!(find(&["chinwag_session_2e=abc"]), None);
-        assert_eq!(find(&["chinwag_session=old"]), Some(RequestToken::OldCookie("old")));
+        assert_eq!(find(&["chinwag_session=old"]), Some(RequestToken::OldCookie("old", OldName(0))));
         let both = find(&["chinwag_session=old; chinwag_session_1f=abc"]);
         assert_eq!(both, Some(RequestToken::Cookie("abc")));
     }
 
     #[test]
     fn cookie_is_http_only_and_same_site() {
-        let names = CookieNames::new("1f");
+        let names = CookieNames::new("1f", false);
         assert_eq!(
-            names.set("abc", 60, false),
+            names.set("abc", 60),
             "chinwag_session_1f=abc; HttpOnly; SameSite=Strict; Path=/; Max-Age=60"
         );
-        assert!(names.set("", 0, true).ends_with("; Max-Age=0; Secure"));
-        assert!(remove_old_cookie(false).starts_with("chinwag_session=; "));
+        assert!(names.remove_old(OldName(0)).starts_with("chinwag_session=; "));
+        let names = CookieNames::new("1f", true);
+        assert_eq!(
+            names.set("", 0),
+            "__Host-chinwag_session_1f=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0; Secure"
+        );
+    }
+
+    #[test]
+    fn names_from_before_https_are_accepted_after_the_current_one() {
+        let names = CookieNames::new("1f", true);
+        let find = |c: &'static [&'static str]| RequestToken::find(None, c.iter().copied(), &names);
+        assert_eq!(find(&["__Host-chinwag_session_1f=a"]), Some(RequestToken::Cookie("a")));
+        let (plain, oldest) = (OldName(0), OldName(1));
+        assert_eq!(find(&["chinwag_session_1f=b"]), Some(RequestToken::OldCookie("b", plain)));
+        let both = find(&["chinwag_session=c; chinwag_session_1f=b"]);
+        assert_eq!(both, Some(RequestToken::OldCookie("b", plain)), "the newer one is the session");
+        assert_eq!(find(&["chinwag_session=c"]), Some(RequestToken::OldCookie("c", oldest)));
+        let all = find(&["chinwag_session=c; chinwag_session_1f=b; __Host-chinwag_session_1f=a"]);
+        assert_eq!(all, Some(RequestToken::Cookie("a")));
+        assert!(names.remove_old(plain).starts_with("chinwag_session_1f=; "));
+        assert!(names.remove_old(oldest).ends_with("; Secure"));
     }
 
     #[test]

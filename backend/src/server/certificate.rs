@@ -1,11 +1,25 @@
-//! Warns at the start of a server certificate that expires soon. The certificate is read at the start only.
+//! Keeps the server's certificate current: reads its files again when they change or at a hangup, and warns of one that
+//! expires soon.
 
 use std::time::{Duration, SystemTime};
+
+use tokio::time::{MissedTickBehavior, interval};
+use tonic_serve::Tls;
+
+use crate::config::{Pem, TlsFiles};
+use crate::shutdown::Hangups;
 
 /// A certificate with no more than this left is warned of.
 const WARNING: Duration = Duration::from_secs(14 * SECONDS_PER_DAY);
 
 const SECONDS_PER_DAY: u64 = 24 * 60 * 60;
+
+/// Interval between two looks at the files. They are compared by content, because tools exchange files and links to them in many
+/// ways.
+const FILES_INTERVAL: Duration = Duration::from_secs(5);
+
+/// Interval between two warnings of a certificate that expires.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(SECONDS_PER_DAY);
 
 #[derive(Debug, PartialEq, Eq)]
 enum Validity {
@@ -19,17 +33,68 @@ enum Validity {
     },
 }
 
-/// Logs that a certificate has expired, or will soon.
-pub(super) fn warn(expiry: SystemTime, now: SystemTime) {
-    match validity(expiry, now) {
-        Validity::Valid => {}
-        Validity::EndsIn { days } => tracing::warn!(
-            certificate.days_left = days,
-            "the certificate expires soon; renew it and restart the server"
+/// Exchanges the certificate of `tls` when its files change, at once at a hangup, and warns once a day of one that expires soon.
+/// Ends only with its task.
+pub(super) async fn follow(tls: Tls, files: TlsFiles, mut hangups: Hangups) {
+    let mut files_due = interval(FILES_INTERVAL);
+    files_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut expiry_due = interval(EXPIRY_INTERVAL);
+    let mut seen = None;
+    loop {
+        let hangup = tokio::select! {
+            _ = expiry_due.tick() => {
+                warn(&tls);
+                continue;
+            }
+            _ = files_due.tick() => false,
+            () = hangups.next() => true,
+        };
+        let (tls, files, before) = (tls.clone(), files.clone(), seen.take());
+        // Reading blocks. Without an answer the server stops.
+        let Ok(now) = tokio::task::spawn_blocking(move || renew(&tls, &files, before, hangup)).await else {
+            return;
+        };
+        seen = Some(now);
+    }
+}
+
+/// The contents of the files at the last look; `None` when they could not be read.
+type Seen = Option<Pem>;
+
+/// Uses the contents of the files when they have changed since `before`, or in any case at a hangup.
+fn renew(tls: &Tls, files: &TlsFiles, before: Option<Seen>, hangup: bool) -> Seen {
+    let pem = files.read();
+    let found = pem.as_ref().ok().cloned();
+    // The files may have changed between the start and the first look.
+    let is_first = before.is_none();
+    if before.is_some_and(|before| before == found) && !hangup {
+        return found;
+    }
+    match pem.and_then(|pem| files.replace(tls, &pem)) {
+        Ok(()) if is_first && !hangup => {}
+        Ok(()) => {
+            tracing::info!("using the certificate and key that the files have now");
+            warn(tls);
+        }
+        Err(refusal) => tracing::error!(
+            error = %refusal,
+            "the new certificate cannot be used, and the server keeps the one that it has"
         ),
+    }
+    found
+}
+
+/// Logs that the certificate has expired, or will soon.
+fn warn(tls: &Tls) {
+    let Some(expiry) = tls.expires() else { return };
+    match validity(expiry, SystemTime::now()) {
+        Validity::Valid => {}
+        Validity::EndsIn { days } => {
+            tracing::warn!(certificate.days_left = days, "the certificate expires soon; renew its files");
+        }
         Validity::EndedBefore { days } => tracing::error!(
             certificate.days_ago = days,
-            "the certificate has expired, and browsers refuse it; renew it and restart the server"
+            "the certificate has expired, and browsers refuse it; renew its files"
         ),
     }
 }

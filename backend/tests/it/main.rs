@@ -4,6 +4,7 @@
 
 #[cfg(target_os = "linux")]
 mod budget;
+mod certificates;
 mod chat;
 mod chat_client;
 mod chat_kill;

@@ -43,6 +43,7 @@ async fn invalid_values_are_refused_naming_flag_value_and_what_is_allowed() {
     for (flag, variable, value, allowed) in [
         ("--listen", "CHINWAG_LISTEN", "50051", "an IP address and a port"),
         ("--admin", "CHINWAG_ADMIN", "9090", "an IP address and a port"),
+        ("--redirect-http", "CHINWAG_REDIRECT_HTTP", "80", "an IP address and a port"),
         ("--data", "CHINWAG_DATA", file, "it has to be a directory"),
         ("--page", "CHINWAG_PAGE", file, "it has to be a directory"),
         ("--log", "CHINWAG_LOG", "backend=loud", "off, error, warn, info, debug, trace"),
@@ -104,6 +105,7 @@ async fn help_documents_every_flag_with_its_variable() {
     for flag in [
         "--listen",
         "--admin",
+        "--redirect-http",
         "--data",
         "--page",
         "--log",

@@ -1,6 +1,7 @@
 //! The real program with a certificate: browsers, native clients, and refused certificates.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -27,25 +28,36 @@ use crate::support::http::{Answer, Http, WebFrame, open_over, read, web_call, we
 use crate::support::{ChildServer, PATIENCE, command};
 
 /// Files with a self-signed certificate and its key.
-struct Files {
+pub(crate) struct Files {
     dir: TempDir,
-    pem: String,
+    pub(crate) pem: String,
 }
 
 impl Files {
-    fn new() -> Self {
-        let dir = TempDir::new().unwrap();
-        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-        fs::write(dir.path().join("certificate.pem"), signed.cert.pem()).unwrap();
-        fs::write(dir.path().join("key.pem"), signed.signing_key.serialize_pem()).unwrap();
-        Self { dir, pem: signed.cert.pem() }
+    pub(crate) fn new() -> Self {
+        let mut files = Self { dir: TempDir::new().unwrap(), pem: String::new() };
+        files.renew();
+        files
     }
 
-    fn path(&self, name: &str) -> String {
+    /// Writes another certificate and its key.
+    pub(crate) fn renew(&mut self) {
+        let signed = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        self.pem = signed.cert.pem();
+        fs::write(self.path("certificate.pem"), &self.pem).unwrap();
+        fs::write(self.path("key.pem"), signed.signing_key.serialize_pem()).unwrap();
+    }
+
+    /// The key of these files.
+    pub(crate) fn key(&self) -> Vec<u8> {
+        fs::read(self.path("key.pem")).unwrap()
+    }
+
+    pub(crate) fn path(&self, name: &str) -> String {
         self.dir.path().join(name).to_str().unwrap().to_owned()
     }
 
-    fn flags(&self) -> [String; 2] {
+    pub(crate) fn flags(&self) -> [String; 2] {
         [
             format!("--tls-certificate={}", self.path("certificate.pem")),
             format!("--tls-key={}", self.path("key.pem")),
@@ -54,6 +66,15 @@ impl Files {
 
     /// Connects like a browser that trusts the certificate, with one version of HTTP.
     async fn connect(&self, server: &ChildServer, http: Http) -> TlsStream<TcpStream> {
+        self.try_connect(server.addr, http).await.unwrap()
+    }
+
+    /// The same, for a server that may have another certificate.
+    pub(crate) async fn try_connect(
+        &self,
+        addr: SocketAddr,
+        http: Http,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_slice(self.pem.as_bytes()).unwrap()).unwrap();
         let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -65,12 +86,17 @@ impl Files {
             Http::One => b"http/1.1".to_vec(),
             Http::Two => b"h2".to_vec(),
         }];
-        let stream = TcpStream::connect(server.addr).await.unwrap();
+        let stream = TcpStream::connect(addr).await.unwrap();
         let name = ServerName::try_from("localhost").unwrap();
-        TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+        TlsConnector::from(Arc::new(config)).connect(name, stream).await
     }
 
-    async fn fetch(&self, server: &ChildServer, http: Http, request: Request<Full<bytes::Bytes>>) -> Answer {
+    pub(crate) async fn fetch(
+        &self,
+        server: &ChildServer,
+        http: Http,
+        request: Request<Full<bytes::Bytes>>,
+    ) -> Answer {
         let io = self.connect(server, http).await;
         read(open_over(io, server.addr, http, request).await).await
     }

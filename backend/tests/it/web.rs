@@ -25,15 +25,15 @@ fn flags(flags: &[&str]) -> Vec<String> {
 }
 
 /// The real program with its log lines.
-struct Logged {
-    addr: SocketAddr,
+pub(crate) struct Logged {
+    pub(crate) addr: SocketAddr,
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
     _dir: TempDir,
 }
 
 impl Logged {
-    async fn start(flags: &[String]) -> Self {
+    pub(crate) async fn start(flags: &[String]) -> Self {
         let dir = TempDir::new().unwrap();
         let mut command = command();
         command.arg("--data").arg(dir.path()).args(flags).stderr(Stdio::piped());
@@ -44,7 +44,7 @@ impl Logged {
     }
 
     /// Waits for a log line that contains `part`.
-    async fn logged(&mut self, part: &str) -> String {
+    pub(crate) async fn logged(&mut self, part: &str) -> String {
         let reading = async {
             while let Some(line) = self.log.next_line().await.unwrap() {
                 if line.contains(part) {
@@ -56,12 +56,12 @@ impl Logged {
         timeout(PATIENCE, reading).await.expect("it is not logged in time")
     }
 
-    fn send(&self, signal: Signal) {
+    pub(crate) fn send(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().unwrap().try_into().unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
     }
 
-    async fn ended(mut self) -> Option<i32> {
+    pub(crate) async fn ended(mut self) -> Option<i32> {
         self.send(Signal::TERM);
         timeout(PATIENCE, self.child.wait()).await.expect("it does not end").unwrap().code()
     }

@@ -3,7 +3,7 @@
 //! Knows nothing of HTTP beyond the ALPN names of its versions.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -34,11 +34,17 @@ const MAX_UNSENT: usize = 16 * 1024;
 /// [`tonic::Request::peer_certs`].
 ///
 /// [`ServeOptions::handshake_timeout`]: field@crate::ServeOptions::handshake_timeout
+/// Clones share the certificate, which [`replace_certificate`](Self::replace_certificate) exchanges while the port is served.
 #[derive(Clone)]
-pub struct Tls {
+pub struct Tls(Arc<Mutex<Current>>);
+
+/// The parts of the configuration in force.
+#[derive(Clone)]
+struct Current {
     chain: Vec<CertificateDer<'static>>,
     key: Arc<PrivateKeyDer<'static>>,
-    clients: Option<ClientCertificates>,
+    clients: Option<(ClientCertificates, Arc<dyn ClientCertVerifier>)>,
+    alpn: Vec<Vec<u8>>,
     config: Arc<ServerConfig>,
 }
 
@@ -81,59 +87,99 @@ impl Tls {
     /// Uses the first certificate of `certificates`, with the others as its chain, and its private key. Both are PEM; the key
     /// is PKCS#8, PKCS#1 or SEC1.
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
-        let chain = read_certificates(certificates)?;
-        let key = Arc::new(PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?);
-        let config = Arc::new(config(&chain, &key, None)?);
-        Ok(Self { chain, key, clients: None, config })
+        // In order of preference.
+        let alpn = vec![HTTP2.to_vec(), HTTP1.to_vec()];
+        Ok(Self::of(Current::new(certificates, key, None, alpn)?))
+    }
+
+    /// Uses another certificate with its key from the next handshake on; open connections keep theirs. What else was configured
+    /// stays.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_pem`](Self::from_pem); the certificate in force stays.
+    pub fn replace_certificate(&self, certificates: &[u8], key: &[u8]) -> Result<(), TlsError> {
+        let Current { clients, alpn, .. } = self.current();
+        *self.lock() = Current::new(certificates, key, clients, alpn)?;
+        Ok(())
     }
 
     /// Asks clients for a certificate that one of `authorities` (PEM) has signed, or that is one of them.
-    pub fn verify_clients(
-        mut self,
-        authorities: &[u8],
-        clients: ClientCertificates,
-    ) -> Result<Self, TlsError> {
+    pub fn verify_clients(self, authorities: &[u8], clients: ClientCertificates) -> Result<Self, TlsError> {
         let mut roots = RootCertStore::empty();
         for authority in read_certificates(authorities)? {
             roots.add(authority).map_err(|error| TlsError::Authority(AuthorityError(error.into())))?;
         }
         let verifier =
             verifier(roots, clients).map_err(|error| TlsError::Authority(AuthorityError(error.into())))?;
-        let alpn_protocols = self.config.alpn_protocols.clone();
-        let mut config = config(&self.chain, &self.key, Some(verifier))?;
-        config.alpn_protocols = alpn_protocols;
-        self.config = Arc::new(config);
-        self.clients = Some(clients);
-        Ok(self)
+        let current = Current { clients: Some((clients, verifier)), ..self.current() };
+        Ok(Self::of(current.configured()?))
     }
 
     /// Offers only HTTP/1.1, for old proxies and for tests, because browsers choose HTTP/2 whenever it is offered. Native gRPC
     /// is not possible then. Default: both.
     #[must_use]
-    pub fn http1_only(mut self) -> Self {
-        Arc::make_mut(&mut self.config).alpn_protocols = vec![HTTP1.to_vec()];
-        self
+    pub fn http1_only(self) -> Self {
+        let mut current = self.current();
+        current.alpn = vec![HTTP1.to_vec()];
+        Arc::make_mut(&mut current.config).alpn_protocols.clone_from(&current.alpn);
+        Self::of(current)
     }
 
     /// The time at which the server's certificate expires. `None` when it cannot be read.
     #[must_use]
     pub fn expires(&self) -> Option<SystemTime> {
-        expiry(self.chain.first()?)
+        expiry(self.current().chain.first()?)
     }
 
     /// Starts the handshake on `stream`.
     pub(crate) fn accept<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S) -> Accept<S> {
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.config));
+        let acceptor = TlsAcceptor::from(Arc::clone(&self.lock().config));
         acceptor.accept_with(stream, |connection| connection.set_buffer_limit(Some(MAX_UNSENT)))
+    }
+
+    fn of(current: Current) -> Self {
+        Self(Arc::new(Mutex::new(current)))
+    }
+
+    fn current(&self) -> Current {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Current {
+    fn new(
+        certificates: &[u8],
+        key: &[u8],
+        clients: Option<(ClientCertificates, Arc<dyn ClientCertVerifier>)>,
+        alpn: Vec<Vec<u8>>,
+    ) -> Result<Self, TlsError> {
+        let chain = read_certificates(certificates)?;
+        let key = Arc::new(PrivateKeyDer::from_pem_slice(key).map_err(TlsError::Key)?);
+        let verifier = clients.as_ref().map(|(_, verifier)| Arc::clone(verifier));
+        let config = Arc::new(config(&chain, &key, verifier, &alpn)?);
+        Ok(Self { chain, key, clients, alpn, config })
+    }
+
+    /// The same with a configuration of its parts.
+    fn configured(self) -> Result<Self, TlsError> {
+        let verifier = self.clients.as_ref().map(|(_, verifier)| Arc::clone(verifier));
+        let config = Arc::new(config(&self.chain, &self.key, verifier, &self.alpn)?);
+        Ok(Self { config, ..self })
     }
 }
 
 impl fmt::Debug for Tls {
     /// Leaves the key out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let current = self.lock();
         f.debug_struct("Tls")
-            .field("certificates", &self.chain.len())
-            .field("clients", &self.clients)
+            .field("certificates", &current.chain.len())
+            .field("clients", &current.clients.as_ref().map(|(clients, _)| clients))
             .finish_non_exhaustive()
     }
 }
@@ -180,6 +226,7 @@ fn config(
     chain: &[CertificateDer<'static>],
     key: &PrivateKeyDer<'static>,
     clients: Option<Arc<dyn ClientCertVerifier>>,
+    alpn: &[Vec<u8>],
 ) -> Result<ServerConfig, TlsError> {
     let builder = ServerConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
@@ -189,8 +236,7 @@ fn config(
         None => builder.with_no_client_auth(),
     };
     let mut config = builder.with_single_cert(chain.to_vec(), key.clone_key()).map_err(TlsError::Pair)?;
-    // In order of preference.
-    config.alpn_protocols = vec![HTTP2.to_vec(), HTTP1.to_vec()];
+    config.alpn_protocols = alpn.to_vec();
     Ok(config)
 }
 

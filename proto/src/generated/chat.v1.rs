@@ -733,8 +733,10 @@ pub mod chat_service_client {
         /// The response metadata has `set-cookie` with the session (`HttpOnly;
         /// SameSite=Strict; Path=/`), unless a token was requested. The cookie is
         /// `chinwag_session_` and the id of the server's database, because cookies are
-        /// shared by all ports of a host. The name without an id, of older versions, is
-        /// accepted too, and replaced by GetSession.
+        /// shared by all ports of a host. A server that browsers reach by https only sets
+        /// it `Secure` and with the prefix `__Host-`. The name without the prefix, and the
+        /// one without an id, of older versions, are accepted too, and replaced by
+        /// GetSession.
         ///
         /// ALREADY_EXISTS: a user with a valid session has this name, or one that looks
         /// like it (see JoinRequest.name).

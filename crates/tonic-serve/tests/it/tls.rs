@@ -131,6 +131,35 @@ async fn both_http_versions_are_negotiated() {
 }
 
 #[tokio::test]
+async fn a_replaced_certificate_is_used_from_the_next_handshake_on() {
+    let (old, new, other) = (self_signed(), self_signed(), self_signed());
+    let (authority, client) = authority_and_client();
+    let tls = tls(&old).verify_clients(authority.as_bytes(), ClientCertificates::Required).unwrap();
+    let offered = tls.clone().http1_only();
+    let shared = offered.clone();
+    let server = Server::start(|options| options.tls = Some(offered)).await;
+    let before = connect(&server, &old, Some(&client), &["http/1.1"]).await.unwrap();
+
+    shared.replace_certificate(new.certificate.as_bytes(), new.key.as_bytes()).unwrap();
+
+    assert!(connect(&server, &old, Some(&client), &["http/1.1"]).await.is_err());
+    let after = connect(&server, &new, Some(&client), &["http/1.1"]).await.unwrap();
+    for stream in [before, after] {
+        let answer = send_over(stream, Way::Web, call(Way::Web, UNARY, &request(&["a"]))).await;
+        assert_eq!(answer.messages, ["a"]);
+    }
+    // The rest of the configuration stays: no HTTP/2, and no clients without a certificate.
+    assert!(connect(&server, &new, Some(&client), &["h2"]).await.is_err());
+    let mut without = connect(&server, &new, None, &["http/1.1"]).await.unwrap();
+    assert!(matches!(without.read(&mut [0; 1]).await, Err(_) | Ok(0)));
+    // A pair that cannot be used changes nothing.
+    let mixed = shared.replace_certificate(other.certificate.as_bytes(), new.key.as_bytes());
+    assert!(matches!(mixed, Err(TlsError::Pair(_))), "{mixed:?}");
+    connect(&server, &new, Some(&client), &["http/1.1"]).await.unwrap();
+    server.stopped().await;
+}
+
+#[tokio::test]
 async fn a_socket_works_in_tls_with_the_certificate_of_its_client() {
     let pair = self_signed();
     let (authority, client) = authority_and_client();

@@ -1,22 +1,29 @@
-//! The check of the operators' address.
+//! The check that the server's ports are different ones.
 
 use std::net::SocketAddr;
 
 use super::{Config, refuse};
 
-/// The flag as clap writes it in its own errors.
+/// Flags as clap writes them in its own errors.
 const ADMIN: &str = "--admin <ADDRESS:PORT>";
+const REDIRECT: &str = "--redirect-http <ADDRESS:PORT>";
 
 impl Config {
-    /// The operators' port has to be another one than that of clients.
-    pub(super) fn check_admin(&self) -> Result<(), clap::Error> {
-        match self.admin {
-            Some(admin) if overlap(admin, self.listen) => {
-                let reason = format!("it has to be another port than that of --listen ({})", self.listen);
-                Err(refuse(ADMIN, admin.to_string(), &reason))
+    /// The ports for operators and for redirects have to be others than that of clients, and than each other.
+    pub(super) fn check_ports(&self) -> Result<(), clap::Error> {
+        let listen = ("--listen", Some(self.listen));
+        for (flag, address, others) in [
+            (ADMIN, self.admin, vec![listen]),
+            (REDIRECT, self.redirect_http, vec![listen, ("--admin", self.admin)]),
+        ] {
+            let Some(address) = address else { continue };
+            let taken = others.into_iter().filter_map(|(flag, other)| Some((flag, other?)));
+            if let Some((other, at)) = taken.into_iter().find(|(_, at)| overlap(address, *at)) {
+                let reason = format!("it has to be another port than that of {other} ({at})");
+                return Err(refuse(flag, address.to_string(), &reason));
             }
-            _ => Ok(()),
         }
+        Ok(())
     }
 }
 

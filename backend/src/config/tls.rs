@@ -1,0 +1,95 @@
+//! The files of the server's certificate and key, and why they cannot be used.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use tonic_serve::{Tls, TlsError};
+
+use super::{Config, refuse};
+
+/// Flags as clap writes them in its own errors.
+const TLS_CERTIFICATE: &str = "--tls-certificate <FILE>";
+const TLS_KEY: &str = "--tls-key <FILE>";
+
+/// The files of a certificate and its key, PEM.
+#[derive(Clone, Debug)]
+pub(crate) struct TlsFiles {
+    certificate: PathBuf,
+    key: PathBuf,
+}
+
+/// The contents of these files.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Pem {
+    certificate: Vec<u8>,
+    key: Vec<u8>,
+}
+
+/// One of the files cannot be used.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct TlsRefusal {
+    flag: &'static str,
+    file: PathBuf,
+    reason: String,
+}
+
+impl fmt::Display for TlsRefusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.file.display(), self.reason)
+    }
+}
+
+impl TlsFiles {
+    /// Reads both files; blocks.
+    pub(crate) fn read(&self) -> Result<Pem, TlsRefusal> {
+        let certificate = read(TLS_CERTIFICATE, &self.certificate)?;
+        Ok(Pem { certificate, key: read(TLS_KEY, &self.key)? })
+    }
+
+    /// TLS with the contents of the files.
+    pub(crate) fn load(&self, pem: &Pem) -> Result<Tls, TlsRefusal> {
+        Tls::from_pem(&pem.certificate, &pem.key).map_err(|error| self.explain(&error))
+    }
+
+    /// Exchanges the certificate of `tls`. After an error it has the one that it had.
+    pub(crate) fn replace(&self, tls: &Tls, pem: &Pem) -> Result<(), TlsRefusal> {
+        tls.replace_certificate(&pem.certificate, &pem.key).map_err(|error| self.explain(&error))
+    }
+
+    fn explain(&self, error: &TlsError) -> TlsRefusal {
+        let (flag, file) = match error {
+            TlsError::Key(_) | TlsError::Pair(_) => (TLS_KEY, &self.key),
+            _ => (TLS_CERTIFICATE, &self.certificate),
+        };
+        let reason = match error {
+            TlsError::Pair(reason) => {
+                format!("it is not the key of {} ({reason})", self.certificate.display())
+            }
+            _ => error.to_string(),
+        };
+        TlsRefusal { flag, file: file.clone(), reason }
+    }
+}
+
+fn read(flag: &'static str, file: &Path) -> Result<Vec<u8>, TlsRefusal> {
+    fs::read(file).map_err(|error| {
+        let reason = format!("it has to be a file that can be read ({error})");
+        TlsRefusal { flag, file: file.to_owned(), reason }
+    })
+}
+
+impl Config {
+    /// The files of the certificate and the key, when they are configured.
+    pub(crate) fn tls_files(&self) -> Option<TlsFiles> {
+        let (certificate, key) = (self.tls_certificate.clone()?, self.tls_key.clone()?);
+        Some(TlsFiles { certificate, key })
+    }
+
+    /// Loads certificate and key, when they are configured.
+    pub fn tls(&self) -> Result<Option<Tls>, clap::Error> {
+        let Some(files) = self.tls_files() else { return Ok(None) };
+        let loaded = files.read().and_then(|pem| files.load(&pem));
+        loaded.map(Some).map_err(|TlsRefusal { flag, file, reason }| refuse(flag, &file, &reason))
+    }
+}
