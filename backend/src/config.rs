@@ -167,6 +167,7 @@ impl Config {
         self.client_limits.apply(&mut options);
         options.tls = self.tls()?;
         options.trusted_proxies = self.web.trusted_proxies.iter().copied().collect();
+        options.http1_keep_alive = self.web.keep_alive.unwrap_or(options.http1_keep_alive);
         options.web_sockets = self.web.web_sockets.unwrap_or(options.web_sockets);
         Ok(options)
     }

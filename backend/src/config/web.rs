@@ -1,4 +1,6 @@
-//! Host names, CORS headers, trusted proxies and sockets.
+//! Host names, CORS headers, trusted proxies, keep-alive and sockets.
+
+use std::time::Duration;
 
 use clap::Args;
 use http::HeaderName;
@@ -30,10 +32,25 @@ pub struct WebConfig {
     #[arg(long = "trusted-proxy", env = "CHINWAG_TRUSTED_PROXY", value_name = "CIDR", value_delimiter = ',')]
     pub trusted_proxies: Vec<Network>,
 
+    /// Seconds that an HTTP/1.1 connection may stay open between two requests; a proxy in front has to close its
+    /// connections sooner [default: 75]
+    #[arg(long, env = "CHINWAG_KEEP_ALIVE", value_name = "SECONDS", value_parser = parse_keep_alive)]
+    pub keep_alive: Option<Duration>,
+
     /// Whether pages may open sockets: HTTP/2 in a WebSocket, for calls that fetch cannot carry
     /// [default: true]
     #[arg(long, env = "CHINWAG_WEB_SOCKETS", value_name = "BOOL", default_missing_value = "true", num_args = 0..=1, require_equals = true)]
     pub web_sockets: Option<bool>,
+}
+
+/// A day is more than any proxy keeps an idle connection.
+const MAX_KEEP_ALIVE: u64 = 24 * 60 * 60;
+
+fn parse_keep_alive(value: &str) -> Result<Duration, String> {
+    match value.parse() {
+        Ok(seconds @ 1..=MAX_KEEP_ALIVE) => Ok(Duration::from_secs(seconds)),
+        _ => Err(format!("it has to be a whole number of seconds from 1 to {MAX_KEEP_ALIVE}")),
+    }
 }
 
 /// HTTP allows `*` as a name; browsers do not treat it as a wildcard when cookies are allowed.

@@ -174,6 +174,19 @@ async fn wildcard_address_accepts_ipv4_and_warns_about_missing_host_names() {
 }
 
 #[tokio::test]
+async fn idle_connection_is_closed_after_the_configured_time() {
+    let server = ChildServer::start_with(&flags(&["--keep-alive=1"])).await;
+    let mut stream = TcpStream::connect(server.addr).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+
+    let mut answer = String::new();
+    // With the default it would stay open for longer than the test waits. A head may take 30 s all the same.
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("it stays open").unwrap();
+
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+}
+
+#[tokio::test]
 async fn hangup_does_not_end_a_service() {
     let mut server = Logged::start(&flags(&["--listen=127.0.0.1:0"])).await;
 

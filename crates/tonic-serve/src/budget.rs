@@ -15,7 +15,6 @@ use std::time::Duration;
 
 pub(crate) use self::call::{CallAccount, OpenCall};
 pub(crate) use self::connections::{CLOSE_TIMEOUT, ConnectionPermit, Peer};
-pub use self::report::{Limit, LimitOutcome};
 pub(crate) use self::room::{RequestCharge, RoomWait};
 pub(crate) use self::state::{Budget, BudgetState};
 

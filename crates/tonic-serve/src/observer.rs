@@ -11,8 +11,6 @@ use grpc_wire::method::MethodKind;
 use http::Version;
 use tonic::Code;
 
-pub use crate::budget::{Limit, LimitOutcome};
-
 /// Is told what happens on a port, for metrics.
 ///
 /// The methods are called where it happens, on the threads that serve, and [`limit_reached`](Self::limit_reached) under a lock:
@@ -106,6 +104,53 @@ pub enum Protocol {
     Http2,
     /// HTTP/2 inside a WebSocket.
     WebSocket,
+}
+
+/// A limit of a port, documented at the field of [`ServeOptions`](crate::ServeOptions) with its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Limit {
+    /// `max_connections`.
+    Connections,
+    /// `max_connections_per_address`.
+    ConnectionsPerAddress,
+    /// `max_calls`.
+    Calls,
+    /// `max_calls_per_address`.
+    CallsPerAddress,
+    /// `max_buffered_bytes`.
+    BufferedBytes,
+    /// `max_buffered_bytes_per_address`.
+    BufferedBytesPerAddress,
+    /// `max_buffered_bytes_per_connection`.
+    BufferedBytesPerConnection,
+}
+
+impl Limit {
+    /// Every limit.
+    pub const ALL: [Self; 7] = [
+        Self::Connections,
+        Self::ConnectionsPerAddress,
+        Self::Calls,
+        Self::CallsPerAddress,
+        Self::BufferedBytes,
+        Self::BufferedBytesPerAddress,
+        Self::BufferedBytesPerConnection,
+    ];
+}
+
+/// The consequence of a reached limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum LimitOutcome {
+    /// A new connection or call was refused.
+    Refused,
+    /// A connection without an open call was closed to make room.
+    ClosedIdle,
+    /// A connection with open calls was closed to make room.
+    ClosedBusy,
+    /// A response had to wait.
+    Waited,
 }
 
 /// A shared observer.

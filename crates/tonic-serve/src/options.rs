@@ -93,8 +93,12 @@ pub struct ServeOptions {
     /// Time for a proxy's PROXY header, the TLS handshake and the first bytes that tell the HTTP version; then the
     /// connection is closed. Default 10 s.
     pub handshake_timeout: Duration,
-    /// Time for the head of an HTTP/1.1 request, and between two requests; then the connection is closed. Default 30 s.
+    /// Time for the head of an HTTP/1.1 request from its first byte; then the connection is closed. Default 30 s.
     pub header_read_timeout: Duration,
+    /// Time that an HTTP/1.1 connection may stay open between two requests; then it is closed. A proxy in front has to close
+    /// first, or it may send a request on a connection that is just being closed. Default 75 s, because proxies keep theirs for
+    /// 60 s.
+    pub http1_keep_alive: Duration,
     /// Time that an HTTP/2 connection may stay open without a call; then it is sent GOAWAY. Default 5 min.
     pub idle_timeout: Duration,
     /// Time in which a client must take some bytes of a response that has bytes to send; then the call is ended: its
@@ -174,6 +178,7 @@ impl Default for ServeOptions {
             max_concurrent_streams: 256,
             handshake_timeout: Duration::from_secs(10),
             header_read_timeout: Duration::from_secs(30),
+            http1_keep_alive: Duration::from_secs(75),
             idle_timeout: Duration::from_secs(5 * 60),
             stall_timeout: Duration::from_secs(60),
             cancel_burst: 1_000,
@@ -226,6 +231,7 @@ setters! {
     max_concurrent_streams: u32,
     handshake_timeout: Duration,
     header_read_timeout: Duration,
+    http1_keep_alive: Duration,
     idle_timeout: Duration,
     stall_timeout: Duration,
     cancel_burst: u32,
@@ -283,7 +289,8 @@ impl ServeOptions {
         builder
             .http1()
             .timer(TokioTimer::new())
-            .header_read_timeout(self.header_read_timeout)
+            // A backstop: each of the two has a watch of its own, and HTTP counts both as one.
+            .header_read_timeout(self.http1_keep_alive.saturating_add(self.header_read_timeout))
             .max_buf_size(self.max_http1_buffer);
         builder
             .http2()

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
-use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{Empty, Full};
 use tonic::body::Body;
 use tower::ServiceExt as _;
@@ -118,6 +118,14 @@ impl Page {
         self
     }
 
+    /// Sets another header of every response of the page, its errors included. It replaces the one that the page, or the server for
+    /// every response, would send: `permissions-policy`, for example. Default: none.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.more.insert(name, value);
+        self
+    }
+
     pub(crate) fn into_service(self) -> PageService {
         let files = ServeDir::with_backend(&self.dir, Files::default())
             .append_index_html_on_directories(false)
@@ -135,11 +143,12 @@ struct PageHeaders {
     coop: Option<HeaderValue>,
     corp: Option<HeaderValue>,
     coep: Option<HeaderValue>,
+    more: HeaderMap,
 }
 
 impl Default for PageHeaders {
     fn default() -> Self {
-        Self { coop: Some(SAME_ORIGIN), corp: Some(SAME_ORIGIN), coep: None }
+        Self { coop: Some(SAME_ORIGIN), corp: Some(SAME_ORIGIN), coep: None, more: HeaderMap::new() }
     }
 }
 
@@ -155,7 +164,7 @@ pub(crate) struct PageService {
 impl PageService {
     /// Handles a request that is not a call. Its body is not read.
     pub(crate) async fn respond<B>(&self, request: Request<B>) -> Response<Body> {
-        let PageHeaders { coop, corp, coep } = self.headers.clone();
+        let PageHeaders { coop, corp, coep, more } = self.headers.clone();
         let mut response = match *request.method() {
             Method::GET | Method::HEAD if is_file(request.uri().path()) => self.file(&request).await,
             Method::GET | Method::HEAD => self.index(&request).await,
@@ -172,6 +181,9 @@ impl PageService {
         let headers = [(COOP, coop), (CORP, corp), (COEP, coep)];
         let headers = headers.into_iter().filter_map(|(name, value)| Some((name, value?)));
         response.headers_mut().extend(headers);
+        for (name, value) in &more {
+            response.headers_mut().insert(name, value.clone());
+        }
         response
     }
 

@@ -13,13 +13,10 @@ use tonic::Status;
 use super::RETRY_AFTER;
 use super::account::{Account, Level};
 use super::connections::Peer;
-use super::report::{Limit, LimitOutcome};
-use super::state::Address;
+use super::state::{Address, max_without_session};
 use crate::client_address::ClientAddress;
+use crate::observer::{Limit, LimitOutcome};
 use crate::retry_later::retry_later;
-
-/// This part of each limit of calls is reserved for calls that carry a session.
-const SESSION_PART: usize = 4;
 
 /// The account of an open call. Every request has it in its extensions, in an [`Arc`].
 pub(crate) struct CallAccount {
@@ -100,11 +97,6 @@ fn try_count(calls: &AtomicUsize, max: usize, has_session: bool) -> bool {
     let max = if has_session { max } else { max_without_session(max) };
     let one_more = |open| (open < max).then_some(open + 1);
     calls.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).is_ok()
-}
-
-/// The part of a limit of `max` calls that calls without a session may use.
-pub(super) fn max_without_session(max: usize) -> usize {
-    max - max / SESSION_PART
 }
 
 fn subtract_one(calls: &AtomicUsize) {

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::account::Account;
 use super::connections_beyond;
-use super::report::{Limit, LimitOutcome};
 use super::state::{Address, Budget, BudgetState, lock};
 use crate::client_address::ClientAddress;
+use crate::observer::{Limit, LimitOutcome};
 
 /// Time for an evicted connection to finish its calls; then it is aborted.
 pub(crate) const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -82,6 +82,11 @@ impl Peer {
     /// Number of requests that have come.
     pub(crate) fn requests(&self) -> usize {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// The time since which no call is open: that of the accept, or of the last end of a request.
+    pub(crate) fn idle_since(&self) -> Option<Instant> {
+        self.is_idle().then(|| self.state.time_of(self.active.load(Ordering::Relaxed)))
     }
 
     pub(crate) fn is_idle(&self) -> bool {

@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::RETRY_AFTER;
 use super::call::{Blocked, CallAccount, Threshold};
-use super::report::LimitOutcome;
+use crate::observer::LimitOutcome;
 use crate::retry_later::retry_later;
 
 /// Waits until the accounts of a call have room.

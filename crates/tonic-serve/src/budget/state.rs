@@ -11,10 +11,10 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, interval, sleep};
 
 use super::account::Account;
-use super::call::max_without_session;
 use super::connections::{Candidates, Registry};
-use super::report::{Counts, Limit, LimitOutcome, REPORT_INTERVAL, Reports};
+use super::report::{Counts, REPORT_INTERVAL, Reports};
 use crate::client_address::ClientAddress;
+use crate::observer::{Limit, LimitOutcome};
 use crate::options::ServeOptions;
 
 /// Pause after a connection was closed for the limit of bytes in all: the memory of a connection is freed by its own task.
@@ -26,6 +26,9 @@ const SITE_BITS: u8 = 48;
 /// The limits of an IPv6 site are those of an address times this: a site is one subscriber, or a part of a provider's
 /// network. Without them, one subscriber has 65,536 addresses with limits of their own.
 const SITE_FACTOR: usize = 4;
+
+/// This part of each limit of calls is reserved for calls that carry a session.
+const SESSION_PART: usize = 4;
 
 /// Whether connections from an address are those of a trusted proxy. They have no limit per address, and none of bytes per
 /// connection; the requests on them carry the addresses of their clients. A connection whose client is named by the PROXY
@@ -142,6 +145,11 @@ impl BudgetState {
     /// Milliseconds since the start.
     pub(super) fn now(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The time of a value of [`now`](Self::now).
+    pub(super) fn time_of(&self, millis: u64) -> Instant {
+        self.started + Duration::from_millis(millis)
     }
 
     /// Counts bytes in memory.
@@ -278,6 +286,11 @@ impl Drop for Address {
             addresses.remove(&self.network);
         }
     }
+}
+
+/// The part of a limit of `max` calls that calls without a session may use.
+pub(super) fn max_without_session(max: usize) -> usize {
+    max - max / SESSION_PART
 }
 
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

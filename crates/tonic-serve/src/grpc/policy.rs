@@ -13,7 +13,7 @@ use bytes::Bytes;
 use futures_util::future::Either;
 use grpc_wire::method::MethodKind;
 use grpc_wire::status::{GRPC_MESSAGE, GRPC_STATUS};
-use http::{HeaderMap, HeaderValue, Request, Response, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, Uri, Version};
 use http_body::Body;
 use pin_project_lite::pin_project;
 use tonic::{Code, Status};
@@ -30,6 +30,10 @@ const DEFAULT_MAX_MESSAGE_SIZE: usize = 4 * 1024 * 1024;
 
 /// The header in which a caller lists the encodings that it accepts.
 const GRPC_ACCEPT_ENCODING: &str = "grpc-accept-encoding";
+
+/// Asks nginx, and proxies like it, not to collect a response before they pass it on: a stream would not arrive.
+const X_ACCEL_BUFFERING: HeaderName = HeaderName::from_static("x-accel-buffering");
+const NO: HeaderValue = HeaderValue::from_static("no");
 
 /// Characters of a path that an error message repeats.
 const MAX_PATH_IN_MESSAGE: usize = 200;
@@ -123,7 +127,8 @@ where
         let reserve = self.policy.long_responses.get(uri.path()).copied();
         let charge = account.map(|account| RequestCharge::new(account, reserve));
         let request = request.map(|body| CheckedBody::new(body, rules, self.timeouts, charge));
-        Either::Right(PolicyFuture { call: self.inner.call(request), uri })
+        let streams = self.policy.methods.kind(uri.path()).is_none_or(MethodKind::server_streaming);
+        Either::Right(PolicyFuture { call: self.inner.call(request), uri, streams })
     }
 }
 
@@ -133,6 +138,7 @@ pin_project! {
         #[pin]
         call: F,
         uri: Uri,
+        streams: bool,
     }
 }
 
@@ -146,6 +152,9 @@ where
         let this = self.project();
         this.call.poll(cx).map_ok(|mut response| {
             name_unimplemented(response.headers_mut(), this.uri);
+            if *this.streams {
+                response.headers_mut().insert(X_ACCEL_BUFFERING, NO);
+            }
             let trailers = trailers::take(response.extensions_mut());
             response.map(|body| TrailersBody::new(body, trailers))
         })

@@ -36,7 +36,7 @@ use self::open_calls::OpenCalls;
 pub(super) use self::open_connections::OpenConnections;
 use self::service::{Client, ConnectionService};
 use self::tunnel::PendingTunnel;
-use self::watches::{DrainWatch, IdleWatch, StallWatch, Verdict};
+use self::watches::{DrainWatch, Http1Watch, IdleWatch, StallWatch, Verdict};
 use self::yield_once::YieldOnce;
 use super::request_body::BodyDrain;
 use crate::app::AppService;
@@ -206,6 +206,7 @@ impl ConnectionContext {
         let mut turn = YieldOnce::default();
         let (mut closing, mut draining) = (false, false);
         let mut idle = IdleWatch::new(accepted, peer.requests(), &self.options);
+        let mut http1 = Http1Watch::new(&self.options);
         let mut stalls = StallWatch::new(&self.options);
         let mut drain = DrainWatch::new();
         let mut close_at = None;
@@ -223,6 +224,10 @@ impl ConnectionContext {
                     tracing::debug!("closing a connection whose client cancels too many calls");
                     return activity.reset_on_close();
                 }
+                () = sleep_until(http1.next), if activity.may_be_http1() => if http1.check(activity, peer) {
+                    tracing::debug!("closing a connection that waits for a request");
+                    return;
+                },
                 _ = stalls.ticks.tick() => if stalls.check(activity) {
                     tracing::debug!("closing a connection whose client takes no bytes");
                     return activity.reset_on_close();

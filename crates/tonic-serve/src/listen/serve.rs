@@ -21,6 +21,7 @@ use super::socket::{configure, set_backlog};
 use crate::app::App;
 use crate::budget::Budget;
 use crate::options::ServeOptions;
+use crate::readiness::Readiness;
 
 /// Pause after the system refused a connection for want of a resource (file descriptors, memory). Without it, accepting would
 /// be retried in a busy loop.
@@ -62,9 +63,7 @@ pub async fn serve(
     };
     let proxies = options.trusted_proxies.clone();
     let budget = Budget::new(&options, Box::new(move |address| proxies.contains(address)));
-    if let Some(readiness) = &readiness {
-        readiness.watch_budget(&budget.0);
-    }
+    readiness.iter().for_each(|readiness| readiness.watch_budget(&budget.0));
     let watch = AbortOnDropHandle::new(tokio::spawn(budget.clone().watch()));
     let refusals = Refusals::new(tasks.clone(), context.draining.clone(), &options);
     let mut acceptor = Acceptor { listener: &listener, last_warning: None };
@@ -85,9 +84,7 @@ pub async fn serve(
         }
     }
 
-    if let Some(readiness) = readiness {
-        readiness.begin_drain();
-    }
+    readiness.iter().for_each(Readiness::begin_drain);
     drop(listener);
     tasks.close();
     context.draining.cancel();

@@ -4,11 +4,11 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use http::{HeaderValue, Method, Request, StatusCode};
+use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::Full;
 use tonic_serve::{App, CorsOptions, Page};
 
-use crate::echo::{UNARY, request};
+use crate::echo::{BIDI, CLIENT_STREAM, SERVER_STREAM, UNARY, request};
 use crate::support::Server;
 use crate::tls::{connect, self_signed, tls};
 use crate::wire::{Answer, Way, call, send, send_over};
@@ -254,5 +254,42 @@ async fn a_service_worker_is_revalidated_and_has_the_policy_of_the_page() {
     // A document's script has the document's policy.
     let script = ask(server.addr, Way::Web, Method::GET, HASHED, &[]).await;
     assert_eq!(script.header("content-security-policy"), "");
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn headers_of_the_page_can_be_set() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("index.html"), "<!doctype html>").unwrap();
+    let page = Page::new(dir.path())
+        .header(HeaderName::from_static("permissions-policy"), HeaderValue::from_static("camera=(self)"))
+        .header(HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex"));
+    let server = Server::start_app(|_| {}, |app| app.page(page)).await;
+
+    for path in ["/", "/missing.js"] {
+        let answer = ask(server.addr, Way::Web, Method::GET, path, &[]).await;
+        assert_eq!(answer.header("permissions-policy"), "camera=(self)", "{path}");
+        assert_eq!(answer.header("x-robots-tag"), "noindex", "{path}");
+        assert_eq!(answer.header("referrer-policy"), "no-referrer", "the others stay: {path}");
+    }
+    // They are the page's: a call has those of the server.
+    let called = send(server.addr, Way::Web, call(Way::Web, UNARY, &request(&["a"]))).await;
+    assert_common(&called, "a call");
+    assert_eq!(called.header("x-robots-tag"), "");
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn proxies_are_asked_not_to_collect_streams() {
+    let server = Server::start(|_| {}).await;
+    for way in Way::ALL {
+        for (path, expected) in [(SERVER_STREAM, "no"), (BIDI, "no"), (UNARY, ""), (CLIENT_STREAM, "")] {
+            let answer = send(server.addr, way, call(way, path, &request(&["a"]))).await;
+            assert_eq!(answer.header("x-accel-buffering"), expected, "{way:?} {path}");
+        }
+        // A method that nobody declared may be a stream.
+        let undeclared = send(server.addr, way, call(way, "/unknown.Service/Method", &[])).await;
+        assert_eq!(undeclared.header("x-accel-buffering"), "no", "{way:?}");
+    }
     server.stopped().await;
 }

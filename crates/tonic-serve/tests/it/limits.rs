@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tonic_serve::ServeOptions;
@@ -53,8 +53,31 @@ async fn an_incomplete_head_times_out() {
 }
 
 #[tokio::test]
-async fn only_idle_http1_connections_are_closed() {
+async fn a_connection_stays_open_between_requests_for_longer_than_a_head_may_take() {
     let server = Server::start(|options| options.header_read_timeout = SHORT).await;
+    let mut kept = Http1::open(server.addr).await;
+    drop(kept.call("/unknown.Service/Method").await.into_body().collect().await.unwrap());
+    // A second head on a kept connection has the time of a first one.
+    let mut half = TcpStream::connect(server.addr).await.unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await.unwrap();
+    let mut first = [0; 12];
+    half.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 404");
+    half.write_all(b"GET / HTTP/1.1\r\nhost: te").await.unwrap();
+
+    closed(&mut half).await;
+
+    drop(kept.call("/unknown.Service/Method").await.into_body().collect().await.unwrap());
+    server.stopped().await;
+}
+
+#[tokio::test]
+async fn only_idle_http1_connections_are_closed() {
+    let server = Server::start(|options| {
+        options.header_read_timeout = SHORT;
+        options.http1_keep_alive = SHORT;
+    })
+    .await;
     let mut busy = Http1::open(server.addr).await;
     let body = busy.call(SILENT).await.into_body();
     let mut idle = TcpStream::connect(server.addr).await.unwrap();

@@ -3,11 +3,13 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 use super::open_calls::OpenCalls;
@@ -16,14 +18,19 @@ use crate::options::ServeOptions;
 use crate::proxy::Rewind;
 use crate::websocket::{CloseCode, WebSocket};
 
-/// Length of the first bytes of HTTP/2, `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n`, which tell the version.
-const PREFACE_LEN: usize = 24;
+/// The first bytes of HTTP/2, which tell the version.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// The activity of a connection.
 #[derive(Debug)]
 pub(super) struct Activity {
-    /// Bytes read, counted up to [`PREFACE_LEN`].
+    /// Bytes read, counted up to the length of [`PREFACE`].
     first_bytes: AtomicUsize,
+    /// The bytes read so far are not those of HTTP/2.
+    is_http1: AtomicBool,
+    created: Instant,
+    /// Milliseconds from `created` to the first byte of an HTTP/1.1 head that is not complete, plus one; 0 without one.
+    head_began: AtomicU64,
     /// Bytes wait for the socket.
     is_blocked: AtomicBool,
     /// The socket has taken bytes since the last check.
@@ -42,6 +49,9 @@ impl Activity {
     pub(super) fn new(options: &ServeOptions, is_proxy: bool) -> Self {
         Self {
             first_bytes: AtomicUsize::new(0),
+            is_http1: AtomicBool::new(false),
+            created: Instant::now(),
+            head_began: AtomicU64::new(0),
             is_blocked: AtomicBool::new(false),
             has_written: AtomicBool::new(false),
             resets: AtomicBool::new(false),
@@ -58,7 +68,7 @@ impl Activity {
 
     /// Whether enough bytes have come to tell the HTTP version.
     pub(super) fn speaks_http(&self) -> bool {
-        self.first_bytes.load(Ordering::Relaxed) >= PREFACE_LEN
+        self.first_bytes.load(Ordering::Relaxed) >= PREFACE.len()
     }
 
     /// Whether no call is open and no byte waits for the socket.
@@ -82,12 +92,43 @@ impl Activity {
         !self.has_written.swap(false, Ordering::Relaxed) && self.is_blocked.load(Ordering::Relaxed)
     }
 
-    fn record_read(&self, bytes: usize) {
-        if self.first_bytes.load(Ordering::Relaxed) < PREFACE_LEN {
-            self.first_bytes.fetch_add(bytes, Ordering::Relaxed);
+    /// The begin of an HTTP/1.1 head that is not complete.
+    pub(super) fn head_began(&self) -> Option<Instant> {
+        let millis = self.head_began.load(Ordering::Relaxed).checked_sub(1)?;
+        Some(self.created + Duration::from_millis(millis))
+    }
+
+    /// Whether the bytes read so far may be those of HTTP/1.1.
+    pub(super) fn may_be_http1(&self) -> bool {
+        self.is_http1.load(Ordering::Relaxed) || !self.speaks_http()
+    }
+
+    /// The head of a request is complete.
+    pub(super) fn end_head(&self) {
+        self.head_began.store(0, Ordering::Relaxed);
+    }
+
+    fn record_read(&self, bytes: &[u8]) {
+        if bytes.is_empty() {
+            return;
         }
-        if let Some(observer) = self.observer.as_ref().filter(|_| bytes > 0) {
-            observer.bytes_received(bytes);
+        let seen = self.first_bytes.load(Ordering::Relaxed);
+        if seen < PREFACE.len() {
+            let expected = &PREFACE[seen..PREFACE.len().min(seen + bytes.len())];
+            if !bytes.starts_with(expected) {
+                self.is_http1.store(true, Ordering::Relaxed);
+            }
+            self.first_bytes.fetch_add(bytes.len(), Ordering::Relaxed);
+        }
+        if self.is_http1.load(Ordering::Relaxed)
+            && self.head_began.load(Ordering::Relaxed) == 0
+            && self.calls.is_empty()
+        {
+            let millis = u64::try_from(self.created.elapsed().as_millis()).unwrap_or(u64::MAX - 1);
+            self.head_began.store(millis + 1, Ordering::Relaxed);
+        }
+        if let Some(observer) = &self.observer {
+            observer.bytes_received(bytes.len());
         }
     }
 
@@ -171,7 +212,7 @@ impl<S: Socket + AsyncRead + Unpin> AsyncRead for MeteredStream<S> {
     ) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        self.activity.record_read(buf.filled().len() - before);
+        self.activity.record_read(&buf.filled()[before..]);
         polled
     }
 }

@@ -48,6 +48,7 @@ impl ConnectionService {
         &self,
         mut request: Request<Incoming>,
     ) -> impl Future<Output = Result<Response<ResponseBody<Body>>, Infallible>> + use<> {
+        self.activity.end_head();
         self.observe(request.version());
         let client = self.prepare(&mut request);
         request.extensions_mut().extend(self.extensions.clone());

@@ -9,7 +9,7 @@ use super::open_calls::STALLED_CHECKS;
 use crate::budget::Peer;
 use crate::options::ServeOptions;
 
-/// Shortest interval between two checks for stalls, for a stall timeout near zero.
+/// Shortest interval between two checks, for a timeout near zero.
 const MIN_STALL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// At shutdown: time for a connection without a call to close. HTTP/2 closes when its peer has answered a ping, HTTP/1.1 when a
@@ -62,6 +62,36 @@ impl DrainWatch {
     pub(super) fn check(&mut self, activity: &Activity, requests: usize) -> bool {
         let before = std::mem::replace(&mut self.idle_since, activity.is_idle().then_some(requests));
         before.is_some() && before == self.idle_since
+    }
+}
+
+/// Checks whether a head of HTTP/1.1 takes too long, or the time between two requests.
+#[derive(Debug)]
+pub(super) struct Http1Watch {
+    /// Time of the next check.
+    pub(super) next: Instant,
+    head_timeout: Duration,
+    keep_alive: Duration,
+}
+
+impl Http1Watch {
+    pub(super) fn new(options: &ServeOptions) -> Self {
+        let (head_timeout, keep_alive) = (options.header_read_timeout, options.http1_keep_alive);
+        Self { next: Instant::now() + head_timeout.min(keep_alive), head_timeout, keep_alive }
+    }
+
+    /// Whether the connection is to be closed.
+    pub(super) fn check(&mut self, activity: &Activity, peer: &Peer) -> bool {
+        let now = Instant::now();
+        let deadline = match activity.head_began() {
+            Some(began) => Some(began + self.head_timeout),
+            // Before the first request other watches count.
+            None if peer.requests() > 0 => peer.idle_since().map(|since| since + self.keep_alive),
+            None => None,
+        };
+        let period = self.head_timeout.min(self.keep_alive).max(MIN_STALL_INTERVAL);
+        self.next = deadline.map_or(now + period, |deadline| deadline.max(now).min(now + period));
+        deadline.is_some_and(|deadline| deadline <= now)
     }
 }
 
