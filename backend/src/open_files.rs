@@ -1,7 +1,7 @@
 //! The limit of open files and sockets.
 
-/// Open files other than connections: the database's, the log, files of the page being sent, and connections that are
-/// being refused or closed.
+/// Open files other than connections of clients: the database's, the log, files of the page being sent, connections that are
+/// being refused or closed, and those of the ports for operators and redirects.
 #[cfg(unix)]
 const OTHER_FILES: u64 = 192;
 

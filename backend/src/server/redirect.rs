@@ -16,7 +16,7 @@ use tonic_serve::{AllowedHosts, App, ServeOptions};
 const HTTPS_PORT: u16 = 443;
 
 /// Open connections of the port, in all and of one address. A redirect is short; at the limit idle ones make room.
-const MAX_CONNECTIONS: usize = 64;
+const MAX_CONNECTIONS: usize = 32;
 const MAX_CONNECTIONS_PER_ADDRESS: usize = 16;
 
 /// Listens on the address for redirects.
