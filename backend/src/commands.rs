@@ -1,4 +1,4 @@
-//! The commands of the program: serving, which is the default, and maintenance of the database.
+//! The commands of the program: serving, which is the default, the gateway, and maintenance of the database.
 
 mod backup;
 mod check;
@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand};
 pub use self::backup::BackupCommand;
 pub use self::check::CheckCommand;
 pub use self::restore::RestoreCommand;
-use crate::config::{Config, DEFAULT_DATA, LogConfig};
+use crate::config::{Config, DEFAULT_DATA, GatewayConfig, LogConfig};
 use crate::telemetry;
 
 // Without a command, the options are those of `serve`. The documentation below is the start of the help.
@@ -37,6 +37,8 @@ pub enum Command {
     // `cargo run backend` is `cargo run`.
     #[command(alias = "backend")]
     Serve(Box<Config>),
+    /// Passes calls on to other gRPC servers, so that pages can make them
+    Gateway(Box<GatewayConfig>),
     /// Copies the database to a file, even while a server uses it
     Backup(BackupCommand),
     /// Replaces the database with a copy
@@ -52,14 +54,16 @@ impl Command {
         command.unwrap_or_else(|| Self::Serve(Box::new(serve)))
     }
 
-    /// Runs a command other than `serve`. The exit code is 0 for success, and 1 otherwise, with the reason on standard
+    /// Runs a command of the database. The exit code is 0 for success, and 1 otherwise, with the reason on standard
     /// error.
     pub fn run(self) -> ExitCode {
         let done = match self {
             Self::Backup(command) => command.run(),
             Self::Restore(command) => command.run(),
             Self::Check(command) => command.run(),
-            Self::Serve(_) => Err(anyhow::anyhow!("serving is not a command of this kind")),
+            Self::Serve(_) | Self::Gateway(_) => {
+                Err(anyhow::anyhow!("serving is not a command of this kind"))
+            }
         };
         done.unwrap_or_else(|error| {
             write_error(&error);
@@ -122,7 +126,7 @@ mod tests {
         for words in [&[][..], &["serve"], &["backend"]] {
             let arguments = [words, &["--listen=127.0.0.1:7"]].concat();
             match parse(&arguments).unwrap() {
-                Command::Serve(config) => assert_eq!(config.listen.port(), 7, "{words:?}"),
+                Command::Serve(config) => assert_eq!(config.port.listen.port(), 7, "{words:?}"),
                 other => panic!("{words:?}: {other:?}"),
             }
         }

@@ -1,4 +1,4 @@
-//! The server: Greeter, chat and page on one port.
+//! The server: Greeter, chat and page on one port. Also the gateway to other servers.
 //!
 //! `tonic_serve` does the HTTP side; this crate defines the services, and the order in which they start and stop.
 
@@ -6,6 +6,7 @@ pub mod chat;
 pub mod commands;
 pub mod config;
 mod error_chain;
+pub mod gateway;
 pub mod greeter;
 mod metrics;
 pub mod open_files;

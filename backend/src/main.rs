@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use backend::{Command, Config, Server, commands, open_files, shutdown, telemetry};
+use backend::config::{GatewayConfig, PortConfig};
+use backend::{Command, Config, Server, commands, gateway, open_files, shutdown, telemetry};
 use tokio::net::TcpListener;
 
 /// glibc's allocator keeps freed memory between live blocks. Half a minute after an attack with 160 connections of 250
@@ -19,6 +20,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 fn main() -> ExitCode {
     match Command::from_arguments() {
         Command::Serve(config) => serve(*config),
+        Command::Gateway(config) => pass_on(*config),
         other => other.run(),
     }
 }
@@ -29,7 +31,20 @@ fn serve(mut config: Config) -> ExitCode {
     }
     telemetry::start(&config.log);
     config.limit_connections(open_files::raise_limit);
-    match run(config) {
+    exit_code(serve_chat(config))
+}
+
+fn pass_on(mut config: GatewayConfig) -> ExitCode {
+    if let Err(refusal) = config.check() {
+        refusal.exit();
+    }
+    telemetry::start(&config.log);
+    config.port.limit_connections(&config.limits, open_files::raise_limit);
+    exit_code(serve_gateway(config))
+}
+
+fn exit_code(served: anyhow::Result<()>) -> ExitCode {
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             commands::write_error(&error);
@@ -39,14 +54,25 @@ fn serve(mut config: Config) -> ExitCode {
 }
 
 #[tokio::main]
-async fn run(config: Config) -> anyhow::Result<()> {
-    let shutdown = shutdown::signal().context("cannot listen for signals")?;
-    let listener = bind(config.listen)?;
-    let address = listener.local_addr()?;
-    let scheme = if config.is_https() { "https" } else { "http" };
+async fn serve_chat(config: Config) -> anyhow::Result<()> {
+    let shutdown = stop_signal()?;
+    let listener = bind(config.port.listen)?;
+    let port = config.port.clone();
     let server = Server::open(config).await?;
-    announce(scheme, address).context("cannot write to standard output")?;
+    announce(&port, &listener)?;
     server.serve(listener, shutdown).await
+}
+
+#[tokio::main]
+async fn serve_gateway(config: GatewayConfig) -> anyhow::Result<()> {
+    let shutdown = stop_signal()?;
+    let listener = bind(config.port.listen)?;
+    announce(&config.port, &listener)?;
+    gateway::serve(listener, config, shutdown).await
+}
+
+fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    shutdown::signal().context("cannot listen for signals")
 }
 
 fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -61,8 +87,10 @@ fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Prints the one line on standard output. Programs that start the server wait for it and read the port from it.
-fn announce(scheme: &str, address: SocketAddr) -> io::Result<()> {
+fn announce(port: &PortConfig, listener: &TcpListener) -> anyhow::Result<()> {
+    let scheme = if port.is_https() { "https" } else { "http" };
+    let address = listener.local_addr()?;
     let mut out = io::stdout().lock();
-    writeln!(out, "listening on {scheme}://{address}")?;
-    out.flush()
+    let written = writeln!(out, "listening on {scheme}://{address}").and_then(|()| out.flush());
+    written.context("cannot write to standard output")
 }

@@ -7,7 +7,6 @@ mod rate_limit;
 mod redirect;
 mod unknown_method;
 
-use std::io;
 use std::sync::Arc;
 
 use http::HeaderName;
@@ -19,7 +18,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding as Encoding;
 use tonic::service::Routes;
-use tonic_serve::{AllowedHosts, App, CorsOptions, Methods, Page};
+use tonic_serve::{App, Methods, Page};
 
 use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
 use crate::config::Config;
@@ -28,6 +27,7 @@ use crate::metrics::Metrics;
 use crate::rates::Rates;
 use crate::shutdown::Hangups;
 
+pub(crate) use self::certificate::follow as follow_certificate;
 use self::rate_limit::RateLimit;
 use self::unknown_method::name_unknown_methods;
 
@@ -51,9 +51,6 @@ const COMPRESSED_RESPONSES: [&str; 4] = [
 
 /// The document that is served while the page is not built.
 const PAGE_NOT_BUILT: &str = include_str!("server/page_not_built.html");
-
-/// Hint in the response to a request that was refused because of its host name.
-const HOST_HINT: &str = "(whoever runs it can allow the name with --host)";
 
 /// A server whose database is open, ready to accept connections.
 #[derive(Debug)]
@@ -82,7 +79,7 @@ impl Server {
         let options = ChatOptions {
             data: config.data.clone(),
             rooms_per_user: config.rates.rooms_per_user,
-            secure_cookie: config.secure_cookie || config.is_https(),
+            secure_cookie: config.secure_cookie || config.port.is_https(),
             ..config.chat.clone()
         };
         // Opening blocks: it reads the database and may migrate it.
@@ -111,15 +108,19 @@ impl Server {
             let metrics = Arc::new(Metrics::new(&methods()?, &self.chat, &rates));
             options.observer = Some(metrics.observer());
             // It ends with the other background tasks, after the drain.
-            background.spawn(admin::serve(admin, metrics, self.hosts()));
+            background.spawn(admin::serve(admin, metrics, self.config.port.hosts()));
         }
         if let Some(hangups) = self.hangups.take() {
-            self.follow_certificate(hangups, &mut background);
+            background.spawn(follow_certificate(&self.config.port.tls, options.tls.clone(), hangups));
         }
         if let Some(redirect) = self.redirect.take() {
-            background.spawn(redirect::serve(redirect, listener.local_addr()?.port(), self.hosts()));
+            background.spawn(redirect::serve(
+                redirect,
+                listener.local_addr()?.port(),
+                self.config.port.hosts(),
+            ));
         }
-        self.log_start(&listener)?;
+        self.config.port.log_start(&listener, self.config.page.join("index.html").exists())?;
         let chat = self.chat.clone();
         let stopping = async move {
             shutdown.await;
@@ -152,55 +153,16 @@ impl Server {
 
     fn app(&self, routes: Routes) -> anyhow::Result<App> {
         let greeter_headers = [COUNT_KEY, INTERVAL_KEY].map(HeaderName::from_static);
-        let cors = CorsOptions::new(self.config.cors_origins.iter().cloned())
-            .allow_headers(greeter_headers)
-            .allow_headers(self.config.web.cors_headers.iter().cloned());
-        Ok(App::new(routes)
-            .allowed_hosts(self.hosts())
+        Ok(self
+            .config
+            .port
+            .app(routes, greeter_headers)
             .page(Page::new(&self.config.page).when_missing(PAGE_NOT_BUILT))
-            .cors(cors)
             .methods(methods()?)
             .max_message_size_of(GREETER, MAX_GREETER_REQUEST)
             .max_message_size_of(CHAT, MAX_REQUEST_BYTES)
             .long_responses(LARGE_RESPONSES, MAX_LARGE_RESPONSE)
             .compress_only(COMPRESSED_RESPONSES))
-    }
-
-    /// Keeps the certificate current in the background. Without one a hangup changes nothing.
-    fn follow_certificate(&self, mut hangups: Hangups, background: &mut JoinSet<()>) {
-        match (self.config.tls_files(), self.config.limits.tls.clone()) {
-            (Some(files), Some(tls)) => background.spawn(certificate::follow(tls, files, hangups)),
-            _ => background.spawn(async move {
-                loop {
-                    hangups.next().await;
-                    tracing::info!("ignoring a hangup: there is no certificate to read again");
-                }
-            }),
-        };
-    }
-
-    fn hosts(&self) -> AllowedHosts {
-        AllowedHosts::new(self.config.web.hosts.iter().cloned()).hint(HOST_HINT)
-    }
-
-    fn log_start(&self, listener: &TcpListener) -> io::Result<()> {
-        let address = listener.local_addr()?;
-        tracing::info!(
-            listen = %address,
-            tls = self.config.is_https(),
-            page = self.config.page.join("index.html").exists(),
-            cors.origins = self.config.cors_origins.len(),
-            hosts = self.config.web.hosts.len(),
-            trusted_proxies = self.config.web.trusted_proxies.len(),
-            "serving"
-        );
-        if self.config.web.hosts.is_empty() && !address.ip().to_canonical().is_loopback() {
-            tracing::warn!(
-                "only requests for localhost and for IP addresses are answered; if people reach this server by a host \
-                 name, allow it with --host"
-            );
-        }
-        Ok(())
     }
 }
 

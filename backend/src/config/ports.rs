@@ -11,7 +11,7 @@ const REDIRECT: &str = "--redirect-http <ADDRESS:PORT>";
 impl Config {
     /// The ports for operators and for redirects have to be others than that of clients, and than each other.
     pub(super) fn check_ports(&self) -> Result<(), clap::Error> {
-        let listen = ("--listen", Some(self.listen));
+        let listen = ("--listen", Some(self.port.listen));
         for (flag, address, others) in [
             (ADMIN, self.admin, vec![listen]),
             (REDIRECT, self.redirect_http, vec![listen, ("--admin", self.admin)]),

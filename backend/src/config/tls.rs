@@ -1,16 +1,42 @@
-//! The files of the server's certificate and key, and why they cannot be used.
+//! The server's certificate and key: the flags, their files, and why they cannot be used.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use clap::Args;
 use tonic_serve::{Tls, TlsError};
 
-use super::{Config, refuse};
+use super::refuse;
 
 /// Flags as clap writes them in its own errors.
-const TLS_CERTIFICATE: &str = "--tls-certificate <FILE>";
-const TLS_KEY: &str = "--tls-key <FILE>";
+const CERTIFICATE: &str = "--tls-certificate <FILE>";
+const KEY: &str = "--tls-key <FILE>";
+
+/// The server's certificate and key: both or none.
+#[derive(Args, Clone, Debug, Default)]
+pub struct TlsConfig {
+    /// PEM file with the server's certificate, followed by the intermediate certificates; with it, the port
+    /// accepts https only
+    #[arg(
+        id = "tls_certificate",
+        long = "tls-certificate",
+        env = "CHINWAG_TLS_CERTIFICATE",
+        value_name = "FILE",
+        requires = "tls_key"
+    )]
+    pub certificate: Option<PathBuf>,
+
+    /// PEM file with the private key of the server's certificate
+    #[arg(
+        id = "tls_key",
+        long = "tls-key",
+        env = "CHINWAG_TLS_KEY",
+        value_name = "FILE",
+        requires = "tls_certificate"
+    )]
+    pub key: Option<PathBuf>,
+}
 
 /// The files of a certificate and its key, PEM.
 #[derive(Clone, Debug)]
@@ -43,8 +69,8 @@ impl fmt::Display for TlsRefusal {
 impl TlsFiles {
     /// Reads both files; blocks.
     pub(crate) fn read(&self) -> Result<Pem, TlsRefusal> {
-        let certificate = read(TLS_CERTIFICATE, &self.certificate)?;
-        Ok(Pem { certificate, key: read(TLS_KEY, &self.key)? })
+        let certificate = read(CERTIFICATE, &self.certificate)?;
+        Ok(Pem { certificate, key: read(KEY, &self.key)? })
     }
 
     /// TLS with the contents of the files.
@@ -59,8 +85,8 @@ impl TlsFiles {
 
     fn explain(&self, error: &TlsError) -> TlsRefusal {
         let (flag, file) = match error {
-            TlsError::Key(_) | TlsError::Pair(_) => (TLS_KEY, &self.key),
-            _ => (TLS_CERTIFICATE, &self.certificate),
+            TlsError::Key(_) | TlsError::Pair(_) => (KEY, &self.key),
+            _ => (CERTIFICATE, &self.certificate),
         };
         let reason = match error {
             TlsError::Pair(reason) => {
@@ -79,16 +105,16 @@ fn read(flag: &'static str, file: &Path) -> Result<Vec<u8>, TlsRefusal> {
     })
 }
 
-impl Config {
+impl TlsConfig {
     /// The files of the certificate and the key, when they are configured.
-    pub(crate) fn tls_files(&self) -> Option<TlsFiles> {
-        let (certificate, key) = (self.tls_certificate.clone()?, self.tls_key.clone()?);
+    pub(crate) fn files(&self) -> Option<TlsFiles> {
+        let (certificate, key) = (self.certificate.clone()?, self.key.clone()?);
         Some(TlsFiles { certificate, key })
     }
 
-    /// Loads certificate and key, when they are configured.
-    pub fn tls(&self) -> Result<Option<Tls>, clap::Error> {
-        let Some(files) = self.tls_files() else { return Ok(None) };
+    /// Loads certificate and key, when they are configured. Errors name the flag whose file is wrong.
+    pub fn load(&self) -> Result<Option<Tls>, clap::Error> {
+        let Some(files) = self.files() else { return Ok(None) };
         let loaded = files.read().and_then(|pem| files.load(&pem));
         loaded.map(Some).map_err(|TlsRefusal { flag, file, reason }| refuse(flag, &file, &reason))
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 use tokio::time::{MissedTickBehavior, interval};
 use tonic_serve::Tls;
 
-use crate::config::{Pem, TlsFiles};
+use crate::config::{Pem, TlsConfig, TlsFiles};
 use crate::shutdown::Hangups;
 
 /// A certificate with no more than this left is warned of.
@@ -33,9 +33,26 @@ enum Validity {
     },
 }
 
+/// Keeps the certificate of `tls` current. Without one a hangup changes nothing. Ends only with its task.
+pub(crate) fn follow(
+    config: &TlsConfig,
+    tls: Option<Tls>,
+    mut hangups: Hangups,
+) -> impl Future<Output = ()> + use<> {
+    let files = config.files();
+    async move {
+        match (files, tls) {
+            (Some(files), Some(tls)) => exchange(tls, files, hangups).await,
+            _ => loop {
+                hangups.next().await;
+                tracing::info!("ignoring a hangup: there is no certificate to read again");
+            },
+        }
+    }
+}
+
 /// Exchanges the certificate of `tls` when its files change, at once at a hangup, and warns once a day of one that expires soon.
-/// Ends only with its task.
-pub(super) async fn follow(tls: Tls, files: TlsFiles, mut hangups: Hangups) {
+async fn exchange(tls: Tls, files: TlsFiles, mut hangups: Hangups) {
     let mut files_due = interval(FILES_INTERVAL);
     files_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut expiry_due = interval(EXPIRY_INTERVAL);

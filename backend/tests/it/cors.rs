@@ -14,7 +14,7 @@ const STRANGER: &str = "https://evil.example";
 const SAY_HELLO: &str = "/helloworld.Greeter/SayHello";
 
 fn listing_one(config: &mut Config) {
-    config.cors_origins = vec![LISTED.parse().unwrap()];
+    config.port.cors_origins = vec![LISTED.parse().unwrap()];
 }
 
 fn preflight(origin: &str) -> Request<Full<Bytes>> {

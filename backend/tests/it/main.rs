@@ -16,6 +16,7 @@ mod deadlines;
 mod discovery;
 mod first_start;
 mod fsync;
+mod gateway;
 mod greeter;
 mod grpc_web;
 mod identity;

@@ -1,0 +1,29 @@
+//! Serves the gateway.
+
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+use tonic_serve::Page;
+
+use crate::config::GatewayConfig;
+use crate::server::follow_certificate;
+use crate::shutdown::Hangups;
+
+/// Passes calls on until `shutdown` resolves. Then: no new connections, a bounded time for open calls.
+pub async fn serve(
+    listener: TcpListener,
+    config: GatewayConfig,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let options = config.port.serve_options(config.limits.clone())?;
+    let mut background = JoinSet::new();
+    background.spawn(follow_certificate(&config.port.tls, options.tls.clone(), Hangups::new()?));
+    let app = config.port.app(config.gateway()?.into(), []);
+    let app = match &config.page {
+        Some(page) => app.page(Page::new(page)),
+        None => app,
+    };
+    config.port.log_start(&listener, config.page.is_some())?;
+    tonic_serve::serve(listener, app, options, shutdown).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
