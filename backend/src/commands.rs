@@ -8,6 +8,8 @@ use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+#[cfg(feature = "dist")]
+use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
 
 pub use self::backup::BackupCommand;
@@ -45,6 +47,9 @@ pub enum Command {
     Restore(RestoreCommand),
     /// Checks the database; changes nothing
     Check(CheckCommand),
+    /// Prints the licences of the libraries in this program
+    #[cfg(feature = "dist")]
+    Licences,
 }
 
 impl Command {
@@ -61,6 +66,10 @@ impl Command {
             Self::Backup(command) => command.run(),
             Self::Restore(command) => command.run(),
             Self::Check(command) => command.run(),
+            #[cfg(feature = "dist")]
+            Self::Licences => write_lines([crate::inside::LICENCES.to_owned()])
+                .map(|()| ExitCode::SUCCESS)
+                .context("cannot write to standard output"),
             Self::Serve(_) | Self::Gateway(_) => {
                 Err(anyhow::anyhow!("serving is not a command of this kind"))
             }

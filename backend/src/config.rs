@@ -30,7 +30,7 @@ use crate::chat::ChatOptions;
 /// Default directory of the database.
 pub const DEFAULT_DATA: &str = "data";
 
-/// Default directory of the built page: trunk's output.
+/// Directory of the built page, trunk's output, for a program without a page inside.
 pub const DEFAULT_PAGE: &str = "dist";
 
 /// Default log filter.
@@ -65,9 +65,10 @@ pub struct Config {
     #[arg(long, env = "CHINWAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
     pub data: PathBuf,
 
-    /// Directory of the built page; while it is empty, the server shows how to build the page
-    #[arg(long, env = "CHINWAG_PAGE", value_name = "DIR", default_value = DEFAULT_PAGE)]
-    pub page: PathBuf,
+    /// Directory of the built page; while it is empty, the server shows how to build the page [default: dist,
+    /// or the page in the program where it has one]
+    #[arg(long, env = "CHINWAG_PAGE", value_name = "DIR")]
+    pub page: Option<PathBuf>,
 
     /// Mark the session's cookie as Secure: for a server that browsers reach by https only; implied by
     /// --tls-certificate
@@ -129,7 +130,9 @@ impl Config {
             let reason = format!("it has to be a directory, or a path where one can be made ({error})");
             return Err(refuse("--data <DIR>", &self.data, &reason));
         }
-        check_page(&self.page)?;
+        if let Some(page) = &self.page {
+            check_page(page)?;
+        }
         self.port.tls.load().map(drop)
     }
 

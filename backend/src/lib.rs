@@ -8,6 +8,8 @@ pub mod config;
 mod error_chain;
 pub mod gateway;
 pub mod greeter;
+#[cfg(feature = "dist")]
+mod inside;
 mod metrics;
 pub mod open_files;
 pub mod rates;

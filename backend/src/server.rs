@@ -21,7 +21,7 @@ use tonic::service::Routes;
 use tonic_serve::{App, Methods, Page};
 
 use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
-use crate::config::Config;
+use crate::config::{Config, DEFAULT_PAGE};
 use crate::greeter::GreeterService;
 use crate::metrics::Metrics;
 use crate::rates::Rates;
@@ -120,7 +120,7 @@ impl Server {
                 self.config.port.hosts(),
             ));
         }
-        self.config.port.log_start(&listener, self.config.page.join("index.html").exists())?;
+        self.config.port.log_start(&listener, self.has_page())?;
         let chat = self.chat.clone();
         let stopping = async move {
             shutdown.await;
@@ -151,13 +151,31 @@ impl Server {
         Ok(name_unknown_methods(add_reflection(routes, rates)?))
     }
 
+    #[cfg(feature = "dist")]
+    fn page(&self) -> Page {
+        self.config.page.as_ref().map_or_else(crate::inside::page, Page::new)
+    }
+
+    #[cfg(not(feature = "dist"))]
+    fn page(&self) -> Page {
+        Page::new(self.config.page.as_deref().unwrap_or(DEFAULT_PAGE.as_ref()))
+    }
+
+    /// Whether there is a page now.
+    fn has_page(&self) -> bool {
+        match &self.config.page {
+            None if cfg!(feature = "dist") => true,
+            page => page.as_deref().unwrap_or(DEFAULT_PAGE.as_ref()).join("index.html").exists(),
+        }
+    }
+
     fn app(&self, routes: Routes) -> anyhow::Result<App> {
         let greeter_headers = [COUNT_KEY, INTERVAL_KEY].map(HeaderName::from_static);
         Ok(self
             .config
             .port
             .app(routes, greeter_headers)
-            .page(Page::new(&self.config.page).when_missing(PAGE_NOT_BUILT))
+            .page(self.page().when_missing(PAGE_NOT_BUILT))
             .methods(methods()?)
             .max_message_size_of(GREETER, MAX_GREETER_REQUEST)
             .max_message_size_of(CHAT, MAX_REQUEST_BYTES)

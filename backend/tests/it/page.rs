@@ -146,7 +146,7 @@ async fn content_security_policy_allows_the_pages_own_scripts_only() {
 
 #[tokio::test]
 async fn without_a_page_the_server_says_how_to_build_it() {
-    let server = TestServer::start_with(|config| config.page = "/nonexistent".into()).await;
+    let server = TestServer::start_with(|config| config.page = Some("/nonexistent".into())).await;
 
     let answer = get(server.addr, "/room/general", &[]).await;
 

@@ -1,4 +1,4 @@
-//! The page: files from a directory, and `index.html` for every path without a file extension.
+//! The page: files from a directory or from memory, and `index.html` for every path without a file extension.
 //!
 //! Files are served from memory (`page/files.rs`): as they are, or their `.br` and `.gz` neighbours for clients that accept them.
 
@@ -39,13 +39,15 @@ const CHUNK: usize = 4 * 1024;
 /// Fewest and most hexadecimal digits of a hash in a file's name.
 const HASH_DIGITS: std::ops::RangeInclusive<usize> = 12..=64;
 
-/// A directory with a built page.
+/// A built page: a directory, or files that the program has.
 ///
 /// Files whose name ends with a hash of their content, such as `app-0123456789abcdef.js`, are cached for a year; all others are
 /// revalidated, and scripts among them have the content security policy of the page, because a service worker is one of them.
 /// The security headers are strict by default, and each has a setter.
 #[derive(Clone, Debug)]
 pub struct Page {
+    files: Files,
+    /// Goes before the paths of all files.
     dir: PathBuf,
     when_missing: Bytes,
     policy: Policy,
@@ -55,8 +57,21 @@ pub struct Page {
 impl Page {
     /// The page in `dir`, which may be built, or built again, while the server runs.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self::of(Files::on_disk(), dir.into())
+    }
+
+    /// A page of files in memory, by their paths in the page's directory: `index.html`, `app-0123456789abcdef.js` and its compressed
+    /// neighbour `app-0123456789abcdef.js.br`, for example those that a program has by `include_bytes!`.
+    pub fn in_memory<P: Into<PathBuf>, B: Into<Bytes>>(files: impl IntoIterator<Item = (P, B)>) -> Self {
+        let dir = PathBuf::from("/");
+        let files = files.into_iter().map(|(path, content)| (dir.join(path.into()), content.into()));
+        Self::of(Files::in_memory(files.collect()), dir)
+    }
+
+    fn of(files: Files, dir: PathBuf) -> Self {
         Self {
-            dir: dir.into(),
+            files,
+            dir,
             when_missing: Bytes::from_static(b"<!doctype html><title>No page</title>"),
             policy: Policy::default(),
             headers: PageHeaders::default(),
@@ -127,12 +142,12 @@ impl Page {
     }
 
     pub(crate) fn into_service(self) -> PageService {
-        let files = ServeDir::with_backend(&self.dir, Files::default())
+        let files = ServeDir::with_backend(&self.dir, self.files.clone())
             .append_index_html_on_directories(false)
             .with_buf_chunk_size(CHUNK)
             .precompressed_br()
             .precompressed_gzip();
-        let policy = PolicyCache::new(self.dir.join("index.html"), self.policy);
+        let policy = PolicyCache::new(self.files, self.dir.join("index.html"), self.policy);
         PageService { files, policy, when_missing: self.when_missing, headers: self.headers }
     }
 }

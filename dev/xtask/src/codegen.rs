@@ -70,7 +70,8 @@ fn generate_health(contracts: &Path, out: &Path) -> Result<()> {
         .compile_fds(files.clone())
         .context("cannot generate the health service")?;
     let descriptors = without_comments(files).encode_to_vec();
-    fs::write(out.join("health.bin"), descriptors).context("cannot write the descriptors of the health service")
+    fs::write(out.join("health.bin"), descriptors)
+        .context("cannot write the descriptors of the health service")
 }
 
 /// Reflection needs no comments, which are most of the bytes.

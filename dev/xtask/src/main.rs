@@ -11,6 +11,7 @@ mod codegen;
 mod command;
 mod conformance;
 mod dev;
+mod dist;
 mod e2e;
 mod house;
 mod page;
@@ -74,6 +75,8 @@ enum Command {
         #[arg(long)]
         by_crate: bool,
     },
+    /// Build the server with its page into one file that needs nothing beside it
+    Dist,
     /// Generate proto/src/generated from the .proto files
     Codegen,
     /// Run the public conformance suite, which Go installs
@@ -148,6 +151,7 @@ fn carry_out(command: Command) -> Result<()> {
         Command::Page => page::run(),
         Command::Size { by_crate: false } => page::size(),
         Command::Size { by_crate: true } => page::size_by_crate(),
+        Command::Dist => dist::run(),
         Command::Codegen => generate(),
         Command::Conformance { part, transport, flags } => conformance::run(&part, transport, &flags),
         Command::Chaos { flags } => chaos::run(&flags),

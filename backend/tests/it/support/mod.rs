@@ -44,8 +44,9 @@ impl TestServer {
         let dir = TempDir::new().unwrap();
         let mut config = Config::parse_from(["backend"]);
         config.data = dir.path().join("data");
-        config.page = dir.path().join("page");
-        std::fs::create_dir(&config.page).unwrap();
+        let page = dir.path().join("page");
+        std::fs::create_dir(&page).unwrap();
+        config.page = Some(page);
         config.rates.rates = false;
         change(&mut config);
 

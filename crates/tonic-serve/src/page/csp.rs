@@ -12,6 +12,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderValue;
 use sha2::{Digest as _, Sha256};
+use tower_http::services::fs::{Backend as _, Metadata as _};
+
+use super::files::Files;
 
 /// The directives of the default policy and their sources.
 const DEFAULT_DIRECTIVES: [(&str, &str); 12] = [
@@ -81,6 +84,7 @@ impl Policy {
 /// The policy of one `index.html`, made again when the file has changed.
 #[derive(Debug)]
 pub(super) struct PolicyCache {
+    files: Files,
     index: PathBuf,
     policy: Policy,
     made: Mutex<Option<(Version, HeaderValue)>>,
@@ -90,13 +94,13 @@ pub(super) struct PolicyCache {
 type Version = (SystemTime, u64);
 
 impl PolicyCache {
-    pub(super) fn new(index: PathBuf, policy: Policy) -> Self {
-        Self { index, policy, made: Mutex::new(None) }
+    pub(super) fn new(files: Files, index: PathBuf, policy: Policy) -> Self {
+        Self { files, index, policy, made: Mutex::new(None) }
     }
 
     /// The header for the current file, if it has one. `None` when there is no file.
     pub(super) async fn current(&self) -> Option<Option<HeaderValue>> {
-        let metadata = tokio::fs::metadata(&self.index).await.ok()?;
+        let metadata = self.files.metadata(self.index.clone()).await.ok()?;
         let added = match &self.policy {
             Policy::Fixed(header) => return Some(header.clone()),
             Policy::Default(added) => added,
@@ -107,7 +111,7 @@ impl PolicyCache {
         {
             return Some(Some(header.clone()));
         }
-        let document = tokio::fs::read_to_string(&self.index).await.ok()?;
+        let document = self.files.text(self.index.clone()).await.ok()?;
         let header = HeaderValue::try_from(default_policy(&document, added)).ok()?;
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         *made = Some((version, header.clone()));

@@ -1,93 +1,160 @@
-//! The page's files in memory, read again when they have changed.
+//! The page's files in memory: those of a directory, read again when they have changed, or those that the program has.
 //!
 //! A client determines the duration of a response. From disk, each response would keep a file open for that time, and a few
 //! connections could use up the process's file descriptors.
 
 use std::collections::HashMap;
-use std::fs::Metadata;
 use std::future::{Ready, ready};
 use std::io::{self, Cursor, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use tokio::io::{AsyncRead, AsyncSeek, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeek, ReadBuf};
 use tokio::task::spawn_blocking;
-use tower_http::services::fs::{Backend, File};
+use tower_http::services::fs::{Backend, File, Metadata};
 
 /// Bytes of cached files; above it the cache is emptied, and files are read again on request. A single file above it is sent from
 /// disk, and stays open until it is sent.
 const MAX_CACHED: u64 = 64 * 1024 * 1024;
 
 /// The files of one page. Clones share them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Files(Arc<Mutex<Cache>>);
+#[derive(Clone, Debug)]
+pub(super) struct Files(Arc<Source>);
+
+#[derive(Debug)]
+enum Source {
+    /// Files on disk.
+    Disk(Mutex<Cache>),
+    /// Files that never change, by their paths, and the time since which they are the same.
+    Memory(HashMap<PathBuf, Bytes>, SystemTime),
+}
 
 #[derive(Debug, Default)]
 struct Cache {
-    files: HashMap<PathBuf, (Metadata, Bytes)>,
+    files: HashMap<PathBuf, (FileMetadata, Bytes)>,
     /// Bytes of all files.
     bytes: u64,
 }
 
-impl Files {
-    /// Blocks. Runs on the blocking pool, so a cancelled request cannot hold the lock.
-    fn open(&self, path: PathBuf) -> io::Result<OpenFile> {
-        let metadata = std::fs::metadata(&path)?;
-        if !metadata.is_file() {
-            return Err(io::ErrorKind::NotFound.into());
-        }
-        if metadata.len() > MAX_CACHED {
-            let file = tokio::fs::File::from_std(std::fs::File::open(path)?);
-            return Ok(OpenFile { metadata, content: Content::Disk(file) });
-        }
-        // Concurrent requests for a file wait here, and it is read once.
-        let mut cache = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let bytes = match cache.files.get(&path) {
-            Some((cached, bytes)) if is_same(cached, &metadata) => bytes.clone(),
-            _ => cache.read(path, &metadata)?,
-        };
-        Ok(OpenFile { metadata, content: Content::Memory(Cursor::new(bytes)) })
+/// Facts about a file, by which two versions of it are told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct FileMetadata {
+    is_dir: bool,
+    /// `None` where the system does not know it.
+    modified: Option<SystemTime>,
+    len: u64,
+}
+
+impl From<std::fs::Metadata> for FileMetadata {
+    fn from(metadata: std::fs::Metadata) -> Self {
+        Self { is_dir: metadata.is_dir(), modified: metadata.modified().ok(), len: metadata.len() }
     }
 }
 
+impl Metadata for FileMetadata {
+    fn is_dir(&self) -> bool {
+        self.is_dir
+    }
+
+    fn modified(&self) -> io::Result<SystemTime> {
+        self.modified.ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
+    fn len(&self) -> u64 {
+        self.len
+    }
+}
+
+impl Files {
+    /// The files on disk, wherever they are.
+    pub(super) fn on_disk() -> Self {
+        Self(Arc::new(Source::Disk(Mutex::default())))
+    }
+
+    /// These files, by their paths.
+    pub(super) fn in_memory(files: HashMap<PathBuf, Bytes>) -> Self {
+        // Browsers ask whether a file has changed since then.
+        Self(Arc::new(Source::Memory(files, SystemTime::now())))
+    }
+
+    /// The content of the file at `path`, in UTF-8.
+    pub(super) async fn text(&self, path: PathBuf) -> io::Result<String> {
+        let mut text = String::new();
+        Backend::open(self, path).await?.read_to_string(&mut text).await?;
+        Ok(text)
+    }
+
+    /// Blocks. Runs on the blocking pool, so a cancelled request cannot hold the lock.
+    fn open(&self, path: PathBuf) -> io::Result<OpenFile> {
+        match &*self.0 {
+            Source::Disk(cache) => open_on_disk(cache, path),
+            Source::Memory(files, since) => {
+                let bytes = files.get(&path).ok_or(io::ErrorKind::NotFound)?.clone();
+                Ok(OpenFile {
+                    metadata: in_memory(&bytes, *since),
+                    content: Content::Memory(Cursor::new(bytes)),
+                })
+            }
+        }
+    }
+}
+
+fn in_memory(bytes: &Bytes, since: SystemTime) -> FileMetadata {
+    FileMetadata { is_dir: false, modified: Some(since), len: u64::try_from(bytes.len()).unwrap_or(u64::MAX) }
+}
+
+fn open_on_disk(cache: &Mutex<Cache>, path: PathBuf) -> io::Result<OpenFile> {
+    let metadata = std::fs::metadata(&path)?;
+    if !metadata.is_file() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
+    let metadata = FileMetadata::from(metadata);
+    if metadata.len > MAX_CACHED {
+        let file = tokio::fs::File::from_std(std::fs::File::open(path)?);
+        return Ok(OpenFile { metadata, content: Content::Disk(file) });
+    }
+    // Concurrent requests for a file wait here, and it is read once.
+    let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+    let bytes = match cache.files.get(&path) {
+        Some((cached, bytes)) if *cached == metadata && metadata.modified.is_some() => bytes.clone(),
+        _ => cache.read(path, metadata)?,
+    };
+    Ok(OpenFile { metadata, content: Content::Memory(Cursor::new(bytes)) })
+}
+
 impl Cache {
-    fn read(&mut self, path: PathBuf, metadata: &Metadata) -> io::Result<Bytes> {
+    fn read(&mut self, path: PathBuf, metadata: FileMetadata) -> io::Result<Bytes> {
         self.forget(&path);
         let bytes = Bytes::from(std::fs::read(&path)?);
         let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
-        if len != metadata.len() {
+        if len != metadata.len {
             return Err(io::Error::other("the file is being written"));
         }
         if self.bytes.saturating_add(len) > MAX_CACHED {
             *self = Self::default();
         }
         self.bytes += len;
-        self.files.insert(path, (metadata.clone(), bytes.clone()));
+        self.files.insert(path, (metadata, bytes.clone()));
         Ok(bytes)
     }
 
     fn forget(&mut self, path: &Path) {
         if let Some((metadata, _)) = self.files.remove(path) {
-            self.bytes -= metadata.len();
+            self.bytes -= metadata.len;
         }
     }
 }
 
-/// Whether a file is unchanged, by its length and time of modification.
-fn is_same(one: &Metadata, other: &Metadata) -> bool {
-    let modified = |metadata: &Metadata| metadata.modified().ok();
-    one.len() == other.len() && modified(one).is_some() && modified(one) == modified(other)
-}
-
 impl Backend for Files {
     type File = OpenFile;
-    type Metadata = Metadata;
+    type Metadata = FileMetadata;
     type OpenFuture = BoxFuture<'static, io::Result<OpenFile>>;
-    type MetadataFuture = BoxFuture<'static, io::Result<Metadata>>;
+    type MetadataFuture = BoxFuture<'static, io::Result<FileMetadata>>;
 
     fn open(&self, path: PathBuf) -> Self::OpenFuture {
         let files = self.clone();
@@ -95,14 +162,23 @@ impl Backend for Files {
     }
 
     fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
-        Box::pin(tokio::fs::metadata(path))
+        let files = self.clone();
+        Box::pin(async move {
+            match &*files.0 {
+                Source::Disk(_) => tokio::fs::metadata(path).await.map(FileMetadata::from),
+                Source::Memory(files, since) => files
+                    .get(&path)
+                    .map(|bytes| in_memory(bytes, *since))
+                    .ok_or(io::ErrorKind::NotFound.into()),
+            }
+        })
     }
 }
 
 /// A file that is being sent.
 #[derive(Debug)]
 pub(super) struct OpenFile {
-    metadata: Metadata,
+    metadata: FileMetadata,
     content: Content,
 }
 
@@ -113,11 +189,11 @@ enum Content {
 }
 
 impl File for OpenFile {
-    type Metadata = Metadata;
-    type MetadataFuture<'a> = Ready<io::Result<Metadata>>;
+    type Metadata = FileMetadata;
+    type MetadataFuture<'a> = Ready<io::Result<FileMetadata>>;
 
     fn metadata(&self) -> Self::MetadataFuture<'_> {
-        ready(Ok(self.metadata.clone()))
+        ready(Ok(self.metadata))
     }
 }
 
@@ -154,10 +230,17 @@ impl AsyncSeek for OpenFile {
 mod tests {
     use super::*;
 
+    fn cache(files: &Files) -> &Mutex<Cache> {
+        match &*files.0 {
+            Source::Disk(cache) => cache,
+            Source::Memory(..) => panic!("it has no cache"),
+        }
+    }
+
     #[test]
     fn a_file_is_read_once_and_again_when_it_has_changed() {
         let dir = tempfile::tempdir().unwrap();
-        let (files, path) = (Files::default(), dir.path().join("a"));
+        let (files, path) = (Files::on_disk(), dir.path().join("a"));
         let content = || match files.open(path.clone()).unwrap().content {
             Content::Memory(bytes) => bytes.into_inner(),
             Content::Disk(_) => panic!("it is small"),
@@ -169,13 +252,13 @@ mod tests {
         std::fs::write(&path, "three").unwrap();
 
         assert_eq!((&first[..], &content()[..]), (&b"one"[..], &b"three"[..]));
-        assert_eq!(files.0.lock().unwrap().bytes, 5);
+        assert_eq!(cache(&files).lock().unwrap().bytes, 5);
     }
 
     #[test]
     fn the_cache_is_bounded() {
         let dir = tempfile::tempdir().unwrap();
-        let files = Files::default();
+        let files = Files::on_disk();
         let open = |name: &str, len| {
             let path = dir.path().join(name);
             // A sparse file.
@@ -184,9 +267,9 @@ mod tests {
         };
         for name in ["a", "b", "c"] {
             open(name, MAX_CACHED / 2);
-            assert!(files.0.lock().unwrap().bytes <= MAX_CACHED);
+            assert!(cache(&files).lock().unwrap().bytes <= MAX_CACHED);
         }
-        assert_eq!(files.0.lock().unwrap().files.len(), 1);
+        assert_eq!(cache(&files).lock().unwrap().files.len(), 1);
         assert!(files.open(dir.path().to_owned()).is_err());
     }
 
@@ -195,8 +278,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("large");
         std::fs::File::create(&path).unwrap().set_len(MAX_CACHED + 1).unwrap();
-        let files = Files::default();
+        let files = Files::on_disk();
         assert!(matches!(files.open(path).unwrap().content, Content::Disk(_)));
-        assert_eq!(files.0.lock().unwrap().bytes, 0);
+        assert_eq!(cache(&files).lock().unwrap().bytes, 0);
     }
 }

@@ -7,10 +7,12 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use harness::START_TIMEOUT;
 
 use super::count::Count;
 use super::free_port;
 use crate::command::{Program, cargo, program};
+use crate::dist;
 use crate::page;
 use crate::server::{Server, binary};
 use crate::target;
@@ -33,6 +35,8 @@ pub(crate) fn run(count: &mut Count, path: &OsStr) -> Result<()> {
         "trunk serve passes calls on, and streams without buffering",
         trunk_serve(path, &data),
     );
+    // The last, because it builds the same program with another feature.
+    count.check("commands", "the program of cargo xtask dist needs nothing beside it", one_file());
     Ok(())
 }
 
@@ -51,6 +55,41 @@ fn starts(words: &str, data: &Path) -> Result<()> {
     listening.recv_timeout(BUILD_TIMEOUT).context("it does not listen")?;
     child.end();
     Ok(())
+}
+
+/// Runs the program in an empty folder and without an environment.
+fn one_file() -> Result<()> {
+    let folder = target().join("smoke-dist");
+    std::fs::remove_dir_all(&folder).ok();
+    std::fs::create_dir_all(&folder)?;
+    let built = dist::build("dev")?;
+    let program = folder.join("chinwag");
+    std::fs::rename(&built, &program)?;
+
+    let licences = in_empty_environment(&program, &["licences"]).output().context("it prints no licences")?;
+    ensure!(licences.contains("\ntokio "), "tokio is not among the licences");
+    let (sender, listening) = std::sync::mpsc::channel();
+    let (mut child, _reader) =
+        in_empty_environment(&program, &["--listen", "127.0.0.1:0"]).start_reading(move |line| {
+            // Only the first is waited for.
+            line.strip_prefix("listening on http://").map(|address| sender.send(address.to_owned()).ok());
+        })?;
+    let address = listening.recv_timeout(START_TIMEOUT).context("it does not listen")?;
+    let page = get(&address, "/room/general")?;
+    ensure!(page.starts_with("HTTP/1.1 200"), "/room/general is not a page: {page}");
+    let script = page.split("src=\"/").nth(1).and_then(|rest| rest.split('"').next());
+    let script = script.context("the page names no script")?;
+    let script = get(&address, &format!("/{script}"))?;
+    ensure!(script.starts_with("HTTP/1.1 200"), "the page's script is not there: {script}");
+    child.end();
+    Ok(())
+}
+
+fn in_empty_environment(binary: &Path, arguments: &[&str]) -> Program {
+    let words = ["-i".as_ref(), binary.as_os_str()];
+    let words = words.into_iter().chain(arguments.iter().map(AsRef::as_ref));
+    let folder = binary.parent().unwrap_or(binary);
+    program("env", words).in_folder(folder)
 }
 
 fn trunk_serve(path: &OsStr, data: &Path) -> Result<()> {
