@@ -19,7 +19,7 @@ use crate::target;
 use crate::tools::{Suite, wasm_bindgen_program, wasm_target};
 
 /// The parts of the suite, in the order of `all`.
-pub(crate) const RUNS: [Run; 9] = [
+pub(crate) const RUNS: [Run; 10] = [
     Run { word: "client-core", name: "browser-client-core", mode: Mode::Client, cases: 342 },
     Run { word: "client", name: "browser-client", mode: Mode::Client, cases: 830 },
     Run { word: "server", name: "server", mode: Mode::Server, cases: 1304 },
@@ -28,6 +28,7 @@ pub(crate) const RUNS: [Run; 9] = [
     Run { word: "both", name: "both", mode: Mode::Both, cases: 408 },
     Run { word: "socket", name: "browser-socket", mode: Mode::Client, cases: 409 },
     Run { word: "both-socket", name: "both-socket", mode: Mode::BothDirect, cases: 152 },
+    Run { word: "gateway-socket", name: "gateway-socket", mode: Mode::GatewayDirect, cases: 152 },
     Run { word: "native", name: "native-client", mode: Mode::Native, cases: 409 },
 ];
 
@@ -56,6 +57,8 @@ enum Mode {
     Both,
     /// Our client against our server, by a socket between them.
     BothDirect,
+    /// Our client and our gateway, by a socket between them, to the suite's server for gRPC.
+    GatewayDirect,
     /// Our client without a browser, against the suite's servers.
     Native,
 }
@@ -180,9 +183,10 @@ impl Programs {
             Mode::Server => ("server", server().into()),
             Mode::Gateway => ("server", server().into_iter().chain([self.server.clone()]).collect()),
             Mode::Both => ("both", client()?.into_iter().chain(["----".into()]).chain(server()).collect()),
-            Mode::BothDirect => {
+            Mode::BothDirect | Mode::GatewayDirect => {
                 let client = client()?.into_iter().chain(["direct".into(), "----".into()]);
-                ("both", client.chain(server()).collect())
+                let upstream = (run.mode == Mode::GatewayDirect).then(|| self.server.clone());
+                ("both", client.chain(server()).chain(upstream).collect())
             }
             Mode::Native => ("client", vec![built("conformance-native-client")]),
         };
