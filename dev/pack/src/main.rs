@@ -7,6 +7,7 @@ mod compress;
 mod files;
 mod module;
 mod names;
+mod order;
 mod page;
 mod panics;
 mod program;

@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use crate::names::{self, ShortNames};
+use crate::order;
 use crate::panics;
 
 /// Flags of wasm-opt that make the compressed module smallest. Inlining functions with one caller only up to 20
@@ -99,7 +100,9 @@ impl Tools {
     /// Makes a module smaller in place, where wasm-opt is there.
     pub(crate) fn optimize(&self, wasm: &Path) -> Result<()> {
         let Some(wasm_opt) = &self.wasm_opt else { return Ok(()) };
-        run(Command::new(wasm_opt).args(WASM_OPT).arg(wasm).arg("-o").arg(wasm))
+        run(Command::new(wasm_opt).args(WASM_OPT).arg(wasm).arg("-o").arg(wasm))?;
+        fs::write(wasm, order::by_similarity(&fs::read(wasm)?)?)?;
+        Ok(())
     }
 
     fn esbuild(&self) -> Result<Command> {
