@@ -79,13 +79,15 @@ impl Tools {
             // wasm-bindgen names a module once for each import from it.
             "--log-override:duplicate-object-key=silent",
         ];
+        fs::write(glue, names::without_disposers(&fs::read_to_string(glue)?))?;
         run(self.esbuild()?.arg(entry).args(common).args(flags))?;
+        let bundle = fs::read_to_string(script)?;
         let short: ShortNames = serde_json::from_slice(&fs::read(&cache)?).context("esbuild's names")?;
         fs::remove_file(&cache)?;
-        fs::write(wasm, names::shorten(&panics::without_texts(&module)?, &short)?)?;
+        fs::write(wasm, names::shorten(&panics::without_texts(&module)?, &short, &bundle)?)?;
         for part in parts {
             let module = panics::without_texts(&fs::read(part)?)?;
-            fs::write(part, names::shorten(&module, &short)?)?;
+            fs::write(part, names::shorten(&module, &short, &bundle)?)?;
             self.optimize(part)?;
         }
         self.optimize(wasm)

@@ -36,6 +36,12 @@ pub(crate) fn generated(module: &[u8]) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// wasm-bindgen's script without the lines that run for each class when the script is loaded: for them a bundler keeps classes that nobody
+/// uses, and with them their exports.
+pub(crate) fn without_disposers(glue: &str) -> String {
+    glue.lines().filter(|line| !line.starts_with("if (Symbol.dispose) ")).collect::<Vec<_>>().join("\n")
+}
+
 /// Whether nobody but wasm-bindgen writes `name`: two underscores begin it, or the hexadecimal digits end it.
 fn is_generated(name: &str) -> bool {
     // The functions that load parts are exports of a script, and these have no properties to rename.
@@ -46,8 +52,8 @@ fn is_generated(name: &str) -> bool {
     name.starts_with("__") || digits.len() == 16 && digits.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-/// `module` with short names. Generated exports that have none are dropped: the JavaScript does not use them.
-pub(crate) fn shorten(module: &[u8], names: &ShortNames) -> Result<Vec<u8>> {
+/// `module` with short names. Exports that `script`, the bundle of all JavaScript, does not use are dropped.
+pub(crate) fn shorten(module: &[u8], names: &ShortNames, script: &str) -> Result<Vec<u8>> {
     let mut out = Module::new();
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload.context("this is not a WebAssembly module")?;
@@ -75,7 +81,7 @@ pub(crate) fn shorten(module: &[u8], names: &ShortNames) -> Result<Vec<u8>> {
                     let export = export?;
                     let name = match names.get(export.name) {
                         Some(short) => short,
-                        None if is_generated(export.name) => continue,
+                        None if is_generated(export.name) || !script.contains(export.name) => continue,
                         None => export.name,
                     };
                     RoundtripReencoder
@@ -147,12 +153,20 @@ mod tests {
     #[test]
     fn imports_get_short_names_and_unused_exports_are_dropped() {
         let short = BTreeMap::from([("__wbg_fetch_0123456789abcdef".to_owned(), "a".to_owned())]);
-        assert_eq!(names(&shorten(&module(), &short).unwrap()), ["a", "main"]);
+        assert_eq!(names(&shorten(&module(), &short, "wasm.main()").unwrap()), ["a", "main"]);
+        assert_eq!(names(&shorten(&module(), &short, "").unwrap()), ["a"]);
+    }
+
+    #[test]
+    fn a_class_runs_nothing_when_it_is_loaded() {
+        let glue =
+            "class A {\n}\nif (Symbol.dispose) A.prototype[Symbol.dispose] = A.prototype.free;\nlet b;";
+        assert_eq!(without_disposers(glue), "class A {\n}\nlet b;");
     }
 
     #[test]
     fn an_import_that_the_script_lacks_is_an_error() {
-        let error = shorten(&module(), &ShortNames::new()).unwrap_err();
+        let error = shorten(&module(), &ShortNames::new(), "").unwrap_err();
         assert_eq!(error.to_string(), "the script has no import __wbg_fetch_0123456789abcdef");
     }
 }

@@ -1,13 +1,14 @@
 //! Panics without their texts: the functions that end a program become a trap. Its stack stays in the browser's console; the sentence, the
-//! code that formats it, and the places in the sources are no part of the page.
+//! code that formats it, and the places in the sources are no part of the page. Nor are the texts of `Debug`, which are for developers: its
+//! functions write nothing.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::ops::Range;
 
 use anyhow::{Context as _, Result};
 use wasm_encoder::{CodeSection, Function, Module, RawSection};
 use wasmparser::{
-    BinaryReader, CodeSectionReader, DataKind, KnownCustom, Name, Operator, Parser, Payload, TypeRef,
+    BinaryReader, CodeSectionReader, DataKind, KnownCustom, Name, Operator, Parser, Payload, TypeRef, ValType,
 };
 
 /// Functions of Rust's own that never return, as both of Rust's manglings write their paths: each name follows its length.
@@ -37,23 +38,33 @@ const MOST_COLUMNS: u32 = 1_000;
 /// The module of which no function returns.
 const PANICKING: &str = "4core9panicking";
 
-/// Replaces the functions that panic by traps, and the places in sources by zeros. A module without names stays as it is.
-pub(crate) fn without_texts(module: &[u8]) -> Result<Vec<u8>> {
-    let panics = panics(module)?;
-    if panics.is_empty() {
-        return Ok(module.to_vec());
-    }
-    without_places(with_traps(module, &panics)?)
+/// What stands in the place of a function.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Instead {
+    /// A trap, for a function that panics.
+    Trap,
+    /// The result `Ok(())`, for a function of `Debug`.
+    Success,
 }
 
-fn with_traps(module: &[u8], panics: &HashSet<usize>) -> Result<Vec<u8>> {
+/// Replaces the functions that panic by traps, those of `Debug` by ones that write nothing, and the places in sources by zeros. A module
+/// without names stays as it is.
+pub(crate) fn without_texts(module: &[u8]) -> Result<Vec<u8>> {
+    let replaced = replacements(module)?;
+    if replaced.is_empty() {
+        return Ok(module.to_vec());
+    }
+    without_places(with_replacements(module, &replaced)?)
+}
+
+fn with_replacements(module: &[u8], instead: &HashMap<usize, Instead>) -> Result<Vec<u8>> {
     let mut out = Module::new();
     for payload in Parser::new(0).parse_all(module) {
         let payload = payload.context("this is not a WebAssembly module")?;
         if let Payload::CodeSectionStart { range, .. } = &payload {
             let start = usize::try_from(range.start)?;
             let bytes = &module[start..usize::try_from(range.end)?];
-            out.section(&replaced(CodeSectionReader::new(BinaryReader::new(bytes, 0))?, bytes, panics)?);
+            out.section(&replaced(CodeSectionReader::new(BinaryReader::new(bytes, 0))?, bytes, instead)?);
         } else if let Some((id, range)) = payload.as_section() {
             let range = usize::try_from(range.start)?..usize::try_from(range.end)?;
             out.section(&RawSection { id, data: &module[range] });
@@ -62,18 +73,25 @@ fn with_traps(module: &[u8], panics: &HashSet<usize>) -> Result<Vec<u8>> {
     Ok(out.finish())
 }
 
-/// The section of these functions, with traps in the places of those in `panics`.
-fn replaced(functions: CodeSectionReader<'_>, bytes: &[u8], panics: &HashSet<usize>) -> Result<CodeSection> {
+/// The section of these functions, some of them replaced.
+fn replaced(
+    functions: CodeSectionReader<'_>,
+    bytes: &[u8],
+    instead: &HashMap<usize, Instead>,
+) -> Result<CodeSection> {
     let mut code = CodeSection::new();
     for (index, body) in functions.into_iter().enumerate() {
         let range = body?.range();
-        if panics.contains(&index) {
-            let mut trap = Function::new([]);
-            trap.instructions().unreachable().end();
-            code.function(&trap);
-        } else {
-            code.raw(&bytes[usize::try_from(range.start)?..usize::try_from(range.end)?]);
-        }
+        let mut short = Function::new([]);
+        match instead.get(&index) {
+            Some(Instead::Trap) => short.instructions().unreachable().end(),
+            Some(Instead::Success) => short.instructions().i32_const(0).end(),
+            None => {
+                code.raw(&bytes[usize::try_from(range.start)?..usize::try_from(range.end)?]);
+                continue;
+            }
+        };
+        code.function(&short);
     }
     Ok(code)
 }
@@ -134,12 +152,21 @@ fn segments(module: &[u8]) -> Result<Vec<(u32, Range<usize>)>> {
     Ok(segments)
 }
 
-/// The places of the functions that panic, among those that are not imported.
-fn panics(module: &[u8]) -> Result<HashSet<usize>> {
+/// The functions to replace, by their places among those that are not imported.
+fn replacements(module: &[u8]) -> Result<HashMap<usize, Instead>> {
     let mut imported = 0;
-    let mut panics = HashSet::new();
+    let (mut has_one_number, mut types) = (Vec::new(), Vec::new());
+    let mut found = HashMap::new();
     for payload in Parser::new(0).parse_all(module) {
         match payload? {
+            Payload::TypeSection(section) => {
+                for one in section.into_iter_err_on_gc_types() {
+                    has_one_number.push(one?.results() == [ValType::I32]);
+                }
+            }
+            Payload::FunctionSection(section) => {
+                types = section.into_iter().collect::<Result<_, _>>()?;
+            }
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
                     imported += usize::from(matches!(import?.ty, TypeRef::Func(_)));
@@ -151,15 +178,36 @@ fn panics(module: &[u8]) -> Result<HashSet<usize>> {
                     let Name::Function(names) = name? else { continue };
                     for naming in names {
                         let naming = naming?;
-                        let index = (naming.index as usize).checked_sub(imported);
-                        panics.extend(index.filter(|_| is_panic(naming.name)));
+                        let place = (naming.index as usize).checked_sub(imported);
+                        found.extend(place.and_then(|place| Some((place, replacement(naming.name)?))));
                     }
                 }
             }
             _ => {}
         }
     }
-    Ok(panics)
+    // The compiler drops a result that nobody reads.
+    let returns_number = |place: usize| types.get(place).is_some_and(|ty: &u32| has_one_number[*ty as usize]);
+    found.retain(|place, instead| *instead == Instead::Trap || returns_number(*place));
+    Ok(found)
+}
+
+/// What to put into the place of a function, by its mangled name; `None` for a function that stays.
+fn replacement(name: &str) -> Option<Instead> {
+    match name {
+        name if is_panic(name) => Some(Instead::Trap),
+        name if is_debug(name) => Some(Instead::Success),
+        _ => None,
+    }
+}
+
+/// Whether a function is `<T as Debug>::fmt`, by its mangled name.
+fn is_debug(name: &str) -> bool {
+    match name.strip_prefix("_ZN") {
+        Some(path) => path.contains("core..fmt..Debug$GT$3fmt17h"),
+        // A method of an implementation of a trait: the trait's path ends before the method's name.
+        None => name.starts_with("_RNvX") && name.contains("5Debug3fmt"),
+    }
 }
 
 /// Whether a function never returns, by its mangled name.
@@ -206,6 +254,24 @@ mod tests {
     }
 
     #[test]
+    fn functions_of_debug_are_found_in_both_manglings() {
+        for name in [
+            "_ZN61_$LT$chat..model..Phase$u20$as$u20$core..fmt..Debug$GT$3fmt17h0123456789abcdefE",
+            "_RNvXs_NtCs1x_10chat_model5modelNtB4_5PhaseNtNtCs9KMN2VnEzCt_4core3fmt5Debug3fmt",
+            "_RNvXsa_NtCs1x_4http3uriNtB5_3UriNtNtCs9KMN2VnEzCt_4core3fmt5Debug3fmtCs2y_8frontend",
+        ] {
+            assert_eq!(replacement(name), Some(Instead::Success), "{name}");
+        }
+        for name in [
+            "_ZN61_$LT$chat..model..Phase$u20$as$u20$core..fmt..Display$GT$3fmt17h0123456789abcdefE",
+            "_RNvXs_NtCs1x_10chat_model5modelNtB4_5PhaseNtNtCs9KMN2VnEzCt_4core3fmt7Display3fmt",
+            "_RNvNtNtCs9KMN2VnEzCt_4core3fmt8builders15debug_struct_new",
+        ] {
+            assert_eq!(replacement(name), None, "{name}");
+        }
+    }
+
+    #[test]
     fn a_module_without_names_keeps_its_functions() {
         let mut functions = wasm_encoder::FunctionSection::new();
         functions.function(0);
@@ -232,6 +298,9 @@ mod tests {
         }
         let panics = named(Some("_ZN4core9panicking5panic17h0123456789abcdefE"));
         assert_ne!(without_texts(&panics).unwrap(), panics);
+        // It has no result, so it cannot return success.
+        let debug = named(Some("_ZN1_$LT$u8$u20$as$u20$core..fmt..Debug$GT$3fmt17h0123456789abcdefE"));
+        assert_eq!(without_texts(&debug).unwrap(), debug);
     }
 
     #[test]
