@@ -165,6 +165,7 @@ pub(super) fn room_state(view: &RoomView, recovery: pb::Recovery, lost: pb::Lost
         read_seq: view.read,
         unread: view.unread,
         head_fingerprint: view.fingerprint,
+        head_created_at_ms: view.head_ms,
         recovery: recovery.into(),
         lost_reason: lost.into(),
     }

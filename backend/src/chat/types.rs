@@ -239,6 +239,8 @@ pub(super) struct RoomView {
     pub(super) head: u64,
     /// Fingerprint of the event at `head`.
     pub(super) fingerprint: u64,
+    /// Time of the event at `head`.
+    pub(super) head_ms: i64,
     pub(super) read: u64,
     pub(super) unread: u32,
 }

@@ -102,6 +102,19 @@ async fn new_room_and_its_messages_reach_all_subscribers() {
 }
 
 #[tokio::test]
+async fn a_room_state_has_the_time_of_the_newest_event() {
+    let server = TestServer::start().await;
+    let mut ada = Person::join(server.channel(), "Ada").await;
+    let tea = ada.create_room("Tea").await.unwrap();
+    assert_eq!(tea.head_created_at_ms, tea.room.as_ref().unwrap().created_at_ms);
+    ada.send("general", "hello").await;
+    let newest = ada.log("general").await.pop().unwrap();
+    let (first, _live) = ada.follow(vec![]).await;
+    let general = states(&first).remove(0);
+    assert_eq!((general.head_seq, general.head_created_at_ms), (newest.seq, newest.created_at_ms));
+}
+
+#[tokio::test]
 async fn resuming_with_cursors_brings_exactly_the_missed_events() {
     let server = TestServer::start().await;
     let mut ada = Person::join(server.channel(), "Ada").await;

@@ -55,7 +55,7 @@ pub struct RoomLog {
     catch_up_to: u64,
     /// The room's creator, once the first event was loaded.
     creator: Option<Arc<Author>>,
-    /// Time of the newest event that was loaded, in milliseconds since the Unix epoch; 0 while none was.
+    /// Time of the newest event that is known, in milliseconds since the Unix epoch; 0 while none is.
     active_ms: i64,
     /// Whether the current stream has named the room.
     confirmed: bool,
@@ -80,7 +80,7 @@ impl RoomLog {
             counted: state.head_seq,
             catch_up_to: 0,
             creator: None,
-            active_ms: 0,
+            active_ms: state.head_created_at_ms,
             confirmed: true,
             reader: Reader::Away,
             kept: (0, 0),
@@ -107,7 +107,7 @@ impl RoomLog {
         self.creator.as_deref().filter(|creator| !creator.name.is_empty())
     }
 
-    /// Time of the newest event that was loaded, in milliseconds since the Unix epoch; 0 while none was.
+    /// Time of the newest event that is known, in milliseconds since the Unix epoch; 0 while none is.
     pub fn active_ms(&self) -> i64 {
         self.active_ms
     }
@@ -227,6 +227,7 @@ impl RoomLog {
         } else {
             self.catch_up_to = state.head_seq;
         }
+        self.active_ms = self.active_ms.max(state.head_created_at_ms);
         self.apply_unread(state);
     }
 
@@ -254,6 +255,7 @@ impl RoomLog {
         let full = self.messages.len() >= VIEWED_MAX;
         let keep = self.is_attached() && !(self.reader == Reader::Above && full);
         self.last = event.seq;
+        self.active_ms = self.active_ms.max(event.created_at_ms);
         if keep {
             self.push_back(event);
         }

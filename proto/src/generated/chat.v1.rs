@@ -474,6 +474,10 @@ pub struct RoomState {
     /// The fingerprint of the event at `head_seq`; see Cursor.
     #[prost(fixed64, tag = "8")]
     pub head_fingerprint: u64,
+    /// Time of the event at `head_seq`; see Event.created_at_ms. 0 from a server that
+    /// does not know this field.
+    #[prost(int64, tag = "9")]
+    pub head_created_at_ms: i64,
 }
 /// Events of one room.
 #[derive(Clone, PartialEq, ::prost::Message)]

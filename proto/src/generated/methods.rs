@@ -377,6 +377,7 @@ static CHAT_V1_ROOM_STATE: MessageDescriptor = MessageDescriptor {
         FieldDescriptor { number: 6, json_name: "recovery", shape: Shape::Single, kind: FieldKind::Enum(&CHAT_V1_RECOVERY) },
         FieldDescriptor { number: 7, json_name: "lostReason", shape: Shape::Single, kind: FieldKind::Enum(&CHAT_V1_LOST_REASON) },
         FieldDescriptor { number: 8, json_name: "headFingerprint", shape: Shape::Single, kind: FieldKind::Fixed64 },
+        FieldDescriptor { number: 9, json_name: "headCreatedAtMs", shape: Shape::Single, kind: FieldKind::Int64 },
     ],
 };
 static CHAT_V1_EVENTS: MessageDescriptor = MessageDescriptor {

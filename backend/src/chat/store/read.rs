@@ -80,14 +80,14 @@ pub(in crate::chat) fn rooms(connection: &Connection, user: UserKey) -> Result<V
          ORDER BY rooms.key",
     )?;
     // A single statement reads from a single snapshot.
-    let rooms = statement.query_map([user.0], room_view)?.collect::<Result<_, _>>()?;
-    Ok(rooms)
+    statement.query_and_then([user.0], room_view)?.collect()
 }
 
-fn room_view(row: &Row<'_>) -> Result<RoomView, rusqlite::Error> {
+fn room_view(row: &Row<'_>) -> Result<RoomView, StoreError> {
     let id: String = row.get(1)?;
     let name: String = row.get(2)?;
     let key: usize = row.get(0)?;
+    let last = blob(row, 10)?;
     Ok(RoomView {
         key: RoomKey::from_index(key - 1),
         id: RoomId::new(id),
@@ -95,7 +95,8 @@ fn room_view(row: &Row<'_>) -> Result<RoomView, rusqlite::Error> {
         created_at_ms: row.get(3)?,
         epoch: row.get::<_, i64>(4)?.cast_unsigned(),
         head: row.get(5)?,
-        fingerprint: fingerprint(row.get_ref(10)?.as_blob()?),
+        fingerprint: fingerprint(last),
+        head_ms: pb::Event::decode(last)?.created_at_ms,
         read: row.get(7)?,
         unread: unread(row.get(6)?, row.get(8)?, row.get(9)?),
     })

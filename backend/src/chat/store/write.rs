@@ -101,6 +101,7 @@ impl WriteStore {
             epoch: room.epoch,
             head: room.head,
             fingerprint: fingerprint_at(&self.connection, room.key, room.head)?.unwrap_or(0),
+            head_ms: room.last_ms,
             read,
             unread: unread(room.messages, read_messages, own_above),
         })

@@ -42,6 +42,7 @@ impl RoomLog {
             read_seq: self.read_seq,
             unread: self.unread,
             head_fingerprint: fingerprint,
+            head_created_at_ms: self.active_ms,
             ..pb::RoomState::default()
         }
     }

@@ -299,6 +299,24 @@ fn rooms_are_ordered_by_creation() {
 }
 
 #[test]
+fn the_last_activity_of_a_room_is_known_without_its_messages() {
+    let mut state = fresh();
+    let head = pb::RoomState { head_created_at_ms: 5_000, ..room_state(Recovery::Fresh, 5) };
+    state.apply(frame(Frame::RoomState(head.clone())));
+    assert_eq!((room(&state).active_ms(), room(&state).loaded()), (5_000, 0));
+    arrive(&mut state, others(6..=6));
+    assert_eq!(room(&state).active_ms(), 6_000);
+    state.apply(frame(Frame::RoomState(head)));
+    assert_eq!(room(&state).active_ms(), 6_000, "an older state does not set it back");
+
+    // The reader is among older messages, and the newest are not kept.
+    read_above(&mut state);
+    arrive(&mut state, others(7..=VIEWED_MAX as u64 + 50));
+    assert!(!room(&state).is_attached());
+    assert_eq!(room(&state).active_ms(), (VIEWED_MAX as i64 + 50) * 1_000);
+}
+
+#[test]
 fn unread_counts_messages_of_others_above_the_read_marker() {
     let mut state = fresh();
     let seen = pb::RoomState { read_seq: 8, unread: 2, ..room_state(Recovery::Fresh, 10) };

@@ -45,6 +45,23 @@ fn rooms_and_messages_are_shown_without_a_network() {
 }
 
 #[test]
+fn rooms_keep_their_last_activity_in_the_copy() {
+    let mut model = ChatModel::new(true, now(0));
+    model.sign_in(user("me"), now(0));
+    let mut state = room_state(9);
+    if let Some(Frame::RoomState(state)) = &mut state.frame {
+        state.head_created_at_ms = 9_000;
+    }
+    model.apply_frame(state, now(0));
+    model.apply_frame(frame(Frame::CaughtUp(pb::CaughtUp {})), now(0));
+    let list = model.take_to_keep(now(0)).unwrap().list;
+
+    let mut model = ChatModel::new(true, now(0));
+    model.restore(Kept::new(KeptList::decode(&list.encode()).unwrap(), [None].into_iter()));
+    assert_eq!(model.state().room(ROOM).unwrap().active_ms(), 9_000);
+}
+
+#[test]
 fn nothing_is_sent_before_the_session_is_known() {
     // The question for the session is slow, and nothing has failed.
     let mut model = ChatModel::new(true, now(0));
