@@ -11,7 +11,7 @@ use crate::{
     account::RecoveryNotice,
     api::Api,
     calls::{CALLS, CallsPanel, provide_calls},
-    chat::{ConnectionStrip, Switcher, provide_chat},
+    chat::{ConnectionStrip, JOIN, Switcher, provide_chat},
     chunk::preload_when_idle,
     file_drop::provide_file_drop,
     focus::guard_focus,
@@ -42,7 +42,8 @@ pub fn App() -> impl IntoView {
     provide_chat(api.clone());
     provide_context(api);
     keep_tab_title();
-    preload_when_idle(&[CALLS, main_view::GREETER, main_view::SETTINGS, keys::KEYS]);
+    // The Greeter is as large as all of these, and few need it: its link loads it.
+    preload_when_idle(&[JOIN, CALLS, main_view::SETTINGS, keys::KEYS]);
 
     view! {
         <div class="frame">

@@ -24,15 +24,17 @@ mod unknown_room;
 use chat_model::model::Phase;
 use leptos::prelude::*;
 
-use self::{join::JoinView, outline::ChatOutline, rooms_view::RoomsView, start::page_chat, store::use_chat};
-pub(crate) use self::{rooms_view::back_to_rooms, strip::ConnectionStrip, switcher::Switcher};
+pub(crate) use self::{join::JOIN, rooms_view::back_to_rooms, strip::ConnectionStrip, switcher::Switcher};
+use self::{outline::ChatOutline, rooms_view::RoomsView, start::page_chat, store::use_chat};
 use crate::{
     api::Api,
+    chunk::ShowPart,
     session_context::{PageTitle, SessionContext},
 };
 
 /// Starts the chat, whichever view is open, and provides it as a context. Call once, in the application's root.
 pub(crate) fn provide_chat(api: Api) {
+    join::preload_for_newcomers();
     let chat = page_chat(api, expect_context::<SessionContext>());
     provide_context(chat);
     let title = expect_context::<PageTitle>();
@@ -56,9 +58,9 @@ pub(crate) fn ChatPage() -> impl IntoView {
     move || match chat.phase.get() {
         // The strip says so when this takes long.
         Phase::Starting => view! { <ChatOutline /> }.into_any(),
-        Phase::SignedOut { session_ended } => {
+        Phase::SignedOut { .. } => {
             title.room.set(None);
-            view! { <JoinView session_ended /> }.into_any()
+            view! { <ShowPart part=JOIN /> }.into_any()
         }
         Phase::SignedIn => view! { <RoomsView /> }.into_any(),
     }

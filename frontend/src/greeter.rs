@@ -21,11 +21,14 @@ use self::{
 use crate::{
     api::{GreeterApi, native_origin},
     calls::use_calls,
+    chunk::part,
     i18n::text,
     icon::{Icon, IconKind},
     keys::keys,
     observer::observer,
 };
+
+part!(GREETER, greeter: view! { <GreeterPage /> });
 
 /// The Greeter.
 #[component]

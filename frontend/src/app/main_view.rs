@@ -6,13 +6,12 @@ use super::place::Place;
 use crate::{
     chat::ChatPage,
     chunk::{ShowPart, part},
-    greeter::GreeterPage,
+    greeter::GREETER,
     not_found::NotFoundPage,
     route::use_route,
     settings::SettingsPage,
 };
 
-part!(GREETER, greeter: view! { <GreeterPage /> });
 part!(SETTINGS, dialogs: view! { <SettingsPage /> });
 
 /// The main element.

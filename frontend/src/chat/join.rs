@@ -3,22 +3,33 @@
 mod new_name;
 mod recover;
 
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
 
 use self::{new_name::NewNameForm, recover::RecoverForm};
+use super::outline::LAST_ROOM_KEY;
 use crate::{
     chunk::{ShowPart, part},
     i18n::text,
+    storage,
 };
 
+// A person who comes back with a session does not need it.
+part!(JOIN, join: view! { <JoinView /> });
 part!(RECOVER, dialogs: view! { <RecoverForm /> });
+
+/// Loads the forms beside the question for the session, where a person has probably none.
+pub(super) fn preload_for_newcomers() {
+    if storage::get(LAST_ROOM_KEY).is_none() {
+        spawn_local(async {
+            // It is tried again when the form is shown.
+            JOIN.load().await.ok();
+        });
+    }
+}
 
 /// One of the two forms, and the way to the other.
 #[component]
-pub(crate) fn JoinView(
-    /// Whether a session has just ended.
-    session_ended: bool,
-) -> impl IntoView {
+fn JoinView() -> impl IntoView {
     let recovers = RwSignal::new(false);
     let to_recover = text(|m| m.recovery_have);
     let to_join = text(|m| m.recovery_new_name);
@@ -27,7 +38,7 @@ pub(crate) fn JoinView(
             <div class="chat-join__forms">
                 {move || match recovers.get() {
                     true => view! { <ShowPart part=RECOVER /> }.into_any(),
-                    false => view! { <NewNameForm session_ended /> }.into_any(),
+                    false => view! { <NewNameForm /> }.into_any(),
                 }}
                 <button
                     type="button"

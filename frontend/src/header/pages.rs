@@ -1,8 +1,9 @@
 //! Links to the pages.
 
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
+    greeter::GREETER,
     i18n::text,
     route::{Route, use_route},
 };
@@ -18,9 +19,22 @@ pub(super) fn Pages() -> impl IntoView {
             <a href="/" aria-current=in_chat>
                 {text(|m| m.chat)}
             </a>
-            <a href="/greeter" aria-current=in_greeter>
+            <a
+                href="/greeter"
+                aria-current=in_greeter
+                on:pointerenter=move |_| load_greeter()
+                on:focus=move |_| load_greeter()
+            >
                 {text(|m| m.greeter)}
             </a>
         </nav>
     }
+}
+
+/// Loads the Greeter for somebody who is about to go there.
+fn load_greeter() {
+    spawn_local(async {
+        // It is tried again when the page is shown.
+        GREETER.load().await.ok();
+    });
 }

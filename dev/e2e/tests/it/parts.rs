@@ -25,12 +25,16 @@ async fn a_part_is_loaded_after_the_page_has_started() -> Result {
         ensure!(first[0].starts_with("/page-"), "the program is not loaded first: {first:?}");
         let all = eventually("the parts are loaded", async || {
             let modules = loaded_modules(&page).await?;
-            ensure!(modules.iter().any(|name| name.contains("greeter")), "{modules:?}");
+            ensure!(modules.iter().any(|name| name.contains("dialogs")), "{modules:?}");
             Ok(modules)
         })
         .await?;
-        ensure!(all.iter().any(|name| name.contains("calls")), "the calls are not loaded: {all:?}");
-        Ok(())
+        for name in ["join", "calls"] {
+            ensure!(all.iter().any(|module| module.contains(name)), "{name} is not loaded: {all:?}");
+        }
+        ensure!(!all.iter().any(|name| name.contains("greeter")), "few need the Greeter: {all:?}");
+        page.click(&part("link", N.greeter)).await?;
+        page.part(&part("form", "SayHello")).await.map(drop)
     })
     .await
 }

@@ -1,6 +1,6 @@
 //! The form "Join": choosing a new name.
 
-use chat_model::name::NameKind;
+use chat_model::{model::Phase, name::NameKind};
 use leptos::prelude::*;
 
 use super::super::{
@@ -15,12 +15,10 @@ use crate::{
 
 /// The form.
 #[component]
-pub(super) fn NewNameForm(
-    /// Whether a session has just ended.
-    session_ended: bool,
-) -> impl IntoView {
+pub(super) fn NewNameForm() -> impl IntoView {
     let m = use_messages();
     let chat = use_chat();
+    let session_ended = chat.phase.get_untracked() == Phase::SignedOut { session_ended: true };
     let session = expect_context::<SessionContext>();
     let form = NameForm::new(NameKind::User);
     Effect::new(move |_| form.focus());
