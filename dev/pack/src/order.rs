@@ -10,11 +10,11 @@ use wasm_encoder::reencode::{Error, Reencode};
 use wasm_encoder::{CodeSection, FunctionSection, Module};
 use wasmparser::{CodeSectionReader, FunctionSectionReader, Parser, Payload, TypeRef};
 
-/// Bytes of the pieces by which functions are compared.
-const PIECE: usize = 3;
-/// Hashes of a function's pieces that are kept, each the smallest by another hash function (MinHash). Their agreement between two
-/// functions estimates the share of pieces that both have.
-const HASHES: usize = 64;
+/// Bytes of the pieces by which functions are compared: of an instruction, and of an instruction with its neighbour.
+const PIECES: [usize; 2] = [3, 5];
+/// Hashes of a function's pieces that are kept, each the smallest by another hash function (MinHash); as many for each length of a piece.
+/// Their agreement between two functions estimates the share of pieces that both have.
+const HASHES: usize = 128;
 
 /// The hashes by which a function is compared with others.
 type Signature = [u64; HASHES];
@@ -77,10 +77,12 @@ fn chain(bodies: &[&[u8]]) -> Vec<usize> {
 
 fn signature(body: &[u8]) -> Signature {
     let mut smallest = [u64::MAX; HASHES];
-    for piece in body.windows(PIECE) {
-        let number = piece.iter().fold(1, |number: u64, byte| number << 8 | u64::from(*byte));
-        for (seed, smallest) in (1..).zip(&mut smallest) {
-            *smallest = (*smallest).min(hash(number, seed));
+    for (length, smallest) in PIECES.iter().zip(smallest.chunks_mut(HASHES / PIECES.len())) {
+        for piece in body.windows(*length) {
+            let number = piece.iter().fold(1, |number: u64, byte| number << 8 | u64::from(*byte));
+            for (seed, smallest) in (1..).zip(&mut *smallest) {
+                *smallest = (*smallest).min(hash(number, seed));
+            }
         }
     }
     smallest
