@@ -1,12 +1,13 @@
 //! gRPC over HTTP/2 inside one WebSocket: all four kinds of call, from a page too.
 //!
-//! Owns the connection: when it is opened, given up and tried again. A single connection is in `connection`, the
-//! WebSocket of each target in `web` and `native`.
+//! Owns the connection: when it is opened, given up and tried again. A single connection is in `connection`, HTTP/2 in
+//! `engine`, the WebSocket of each target in `web` and `native`.
 //!
 //! The subprotocol is `h2ts`: binary messages whose boundaries mean nothing carry HTTP/2 with prior knowledge.
 
 mod body;
 mod connection;
+mod engine;
 #[cfg_attr(target_arch = "wasm32", path = "socket/web.rs")]
 #[cfg_attr(not(target_arch = "wasm32"), path = "socket/native.rs")]
 mod web_socket;
@@ -34,9 +35,6 @@ use crate::web::OUR_USER_AGENT;
 
 /// The name of the subprotocol.
 const PROTOCOL: &str = "h2ts";
-
-/// Bytes after which a message is sent before the turn of the connection ends.
-const MAX_MESSAGE: usize = 256 * 1024;
 
 /// Delays between attempts to open a connection.
 const BACKOFF: Backoff = Backoff { base: Duration::from_secs(1), max: Duration::from_secs(60) };
@@ -206,13 +204,13 @@ impl Inner {
             .map_err(|error| Status::internal(format!("the address of the call is invalid: {error}")))?;
         let connection = self.connection().await?;
         match connection.ready().await {
-            Ok(requests) => connection.call(requests, request).await,
+            Ok(turn) => connection.call(turn, request).await,
             // The connection ended while nothing used it. A fresh one is worth one attempt.
             Err(_) => {
                 self.discard(&connection);
                 let connection = self.connection().await?;
-                let requests = connection.ready().await?;
-                connection.call(requests, request).await
+                let turn = connection.ready().await?;
+                connection.call(turn, request).await
             }
         }
     }

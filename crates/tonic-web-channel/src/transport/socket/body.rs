@@ -2,39 +2,34 @@
 //! read.
 
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use futures_util::FutureExt as _;
-use futures_util::future::{Either, select};
-use h2::{Reason, RecvStream, SendStream};
 use http_body::{Body as _, Frame};
-use http_body_util::BodyExt as _;
-use tokio_util::sync::{CancellationToken, DropGuard};
 use tonic::Status;
 use tonic::body::Body;
 
-use super::connection::OpenCall;
+use super::connection::{OpenCall, Shared};
+use super::engine::{Failure, Part};
 use super::spawn;
 
-/// The request's body on its way. Dropped, it stops sending.
+/// The request's body on its way, until its call has ended.
 pub(super) struct Upload {
     failure: Arc<OnceLock<Status>>,
-    _stop: DropGuard,
 }
 
 impl Upload {
-    /// Sends `body`; in a task of its own, unless all of it can be sent at once.
-    pub(super) fn start(body: Body, stream: SendStream<Bytes>) -> Self {
+    /// Sends `body` as the request of call `id`; in a task of its own, unless all of it can be sent at once.
+    pub(super) fn start(body: Body, connection: Arc<Shared>, id: u32) -> Self {
         let failure = Arc::<OnceLock<Status>>::default();
-        let stop = CancellationToken::new();
-        let mut upload = Box::pin(upload(body, stream, Arc::clone(&failure), stop.clone()));
+        let mut upload = Box::pin(upload(body, connection, id, Arc::clone(&failure)));
         if upload.as_mut().now_or_never().is_none() {
             spawn(upload);
         }
-        Self { failure, _stop: stop.drop_guard() }
+        Self { failure }
     }
 
     /// The status that the caller's stream of requests failed with.
@@ -43,43 +38,30 @@ impl Upload {
     }
 }
 
-async fn upload(
-    body: Body,
-    mut stream: SendStream<Bytes>,
-    failure: Arc<OnceLock<Status>>,
-    stop: CancellationToken,
-) {
-    let failed = match select(pin!(send(body, &mut stream)), pin!(stop.cancelled())).await {
-        Either::Left((result, _)) => result.err(),
-        Either::Right(_) => None,
+async fn upload(mut body: Body, connection: Arc<Shared>, id: u32, failure: Arc<OnceLock<Status>>) {
+    let mut next = |cx: &mut Context<'_>| {
+        if ready!(connection.engine().poll_room(id, cx)) {
+            Pin::new(&mut body).poll_frame(cx).map(|frame| frame.map(|frame| (frame, body.is_end_stream())))
+        } else {
+            Poll::Ready(None)
+        }
     };
-    if let Some(status) = failed {
-        // Before the response fails because of the reset.
-        failure.set(status).ok();
-        stream.send_reset(Reason::CANCEL);
-    }
-}
-
-async fn send(mut body: Body, stream: &mut SendStream<Bytes>) -> Result<(), Status> {
-    while let Some(frame) = body.frame().await {
-        // Requests have no trailers.
-        let mut data = frame?.into_data().unwrap_or_default();
-        let is_last = body.is_end_stream();
-        while !data.is_empty() {
-            stream.reserve_capacity(data.len());
-            while stream.capacity() == 0 {
-                // The call is over otherwise.
-                let Some(Ok(_)) = poll_fn(|cx| stream.poll_capacity(cx)).await else { return Ok(()) };
-            }
-            let part = data.split_to(stream.capacity().min(data.len()));
-            let is_end = is_last && data.is_empty();
-            if stream.send_data(part, is_end).is_err() || is_end {
-                return Ok(());
+    while let Some((frame, is_last)) = poll_fn(&mut next).await {
+        match frame {
+            // Requests have no trailers.
+            Ok(frame) => connection.engine().send(id, frame.into_data().unwrap_or_default()),
+            Err(status) => {
+                // Before the response fails because of the reset.
+                failure.set(status).ok();
+                connection.engine().cancel(id);
+                return;
             }
         }
+        if is_last {
+            break;
+        }
     }
-    stream.send_data(Bytes::new(), true).ok();
-    Ok(())
+    connection.engine().finish(id);
 }
 
 /// A response's body. Dropped before its end, it cancels the call.
@@ -89,43 +71,28 @@ pub(super) struct SocketBody {
 }
 
 struct Open {
-    stream: RecvStream,
     upload: Upload,
     call: OpenCall,
-    has_ended: bool,
 }
 
 impl SocketBody {
-    pub(super) fn new(stream: RecvStream, upload: Upload, call: OpenCall) -> Self {
-        Self { open: Some(Open { stream, upload, call, has_ended: false }) }
+    pub(super) fn new(upload: Upload, call: OpenCall) -> Self {
+        Self { open: Some(Open { upload, call }) }
     }
 }
 
 impl Open {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if !self.has_ended {
-            match ready!(self.stream.poll_data(cx)) {
-                Some(Ok(data)) => {
-                    // The window opens for bytes that are read, so that a slow reader slows the server down.
-                    self.stream.flow_control().release_capacity(data.len()).ok();
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
-                Some(Err(error)) => return Poll::Ready(self.failed(&error)),
-                None => self.has_ended = true,
-            }
-        }
-        Poll::Ready(match ready!(self.stream.poll_trailers(cx)) {
-            Ok(trailers) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
-            Err(error) => self.failed(&error),
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        Poll::Ready(match ready!(self.call.poll_part(cx)) {
+            Part::Data(bytes) => Some(Ok(Frame::data(bytes))),
+            Part::Trailers(trailers) => Some(Ok(Frame::trailers(trailers))),
+            Part::End => None,
+            Part::Failed(failure) => Some(Err(self.failed(failure))),
         })
     }
 
-    fn failed(&self, error: &h2::Error) -> Option<Result<Frame<Bytes>, Status>> {
-        // A server that has answered resets the call without an error when it wants no more of the request.
-        if error.is_reset() && error.reason() == Some(Reason::NO_ERROR) {
-            return None;
-        }
-        Some(Err(self.upload.failure().unwrap_or_else(|| self.call.failed(error))))
+    fn failed(&self, failure: Failure) -> Status {
+        self.upload.failure().unwrap_or_else(|| self.call.failed(failure))
     }
 }
 

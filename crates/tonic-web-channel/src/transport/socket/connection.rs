@@ -1,26 +1,25 @@
-//! One HTTP/2 connection inside a WebSocket: its calls, its pings, its end.
+//! One HTTP/2 connection inside a WebSocket: the task that drives it, its calls, its pings, its end.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::{Either, select};
-use h2::client::SendRequest;
-use h2::{Ping, PingPong};
 use http::{Request, Response};
 use tokio::sync::Notify;
 use tonic::Status;
 use tonic::body::Body;
 
 use super::body::{SocketBody, Upload};
+use super::engine::{Engine, Failure, Limits, Refusal};
 use super::web_socket::WebSocket;
 use super::{Windows, spawn};
 use crate::error::Error;
 use crate::timer::{Sleep, sleep};
-use crate::transport::http2;
+use crate::transport::http2::{ErrorCode, status_of_reset};
 
 /// Interval of the checks that a connection with open calls is alive.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -31,22 +30,17 @@ const QUIET: Duration = Duration::from_secs(5);
 /// Time for the answer to a ping.
 const PONG_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Concurrent calls until the server's settings have come. HTTP/2 recommends that servers allow no fewer.
-const INITIAL_MAX_STREAMS: usize = 100;
+/// Time for the last bytes to leave when a connection ends.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// An open connection. Closed when it is dropped and its last call has ended.
-pub(super) struct Connection {
-    requests: SendRequest<Bytes>,
-    shared: Arc<Shared>,
-}
+pub(super) struct Connection(Arc<Shared>);
 
-/// Facts that a connection's driver and its calls share.
+/// The parts of a connection that its driver and its calls share.
 pub(super) struct Shared {
-    /// The reason of the end.
-    end: OnceLock<String>,
+    engine: Mutex<Engine>,
     /// Whether a byte came since the flag was last cleared.
-    heard: Arc<AtomicBool>,
-    open_calls: AtomicUsize,
+    heard: AtomicBool,
     call_started: Notify,
 }
 
@@ -57,125 +51,183 @@ impl Connection {
     ///
     /// The reason why the WebSocket was not opened.
     pub(super) async fn open(url: &str, windows: Windows, max_headers: u32) -> Result<Self, String> {
-        let heard = Arc::new(AtomicBool::new(false));
-        let socket = WebSocket::connect(url, heard.clone()).await?;
-        let (requests, connection) = h2::client::Builder::new()
-            .enable_push(false)
-            .initial_window_size(windows.stream)
-            .initial_connection_window_size(windows.connection)
-            // Bytes that nobody reads are bounded by the windows, however many frames they are in.
-            .data_frame_budget(usize::MAX)
-            .max_header_list_size(max_headers)
-            .initial_max_send_streams(INITIAL_MAX_STREAMS)
-            // A stream that was reset here is forgotten at once: remembering it asks the system's clock, which a browser
-            // does not have. Frames that were still on the way count as errors then, so their number has no limit.
-            .max_concurrent_reset_streams(0)
-            .max_local_error_reset_streams(None)
-            .handshake(socket)
-            .await
-            .map_err(|error| error.to_string())?;
+        let socket = WebSocket::connect(url).await?;
+        let engine = Engine::new(Limits {
+            stream_window: windows.stream,
+            connection_window: windows.connection,
+            max_headers,
+        });
         let shared = Arc::new(Shared {
-            end: OnceLock::new(),
-            heard,
-            open_calls: AtomicUsize::new(0),
+            engine: Mutex::new(engine),
+            heard: AtomicBool::new(false),
             call_started: Notify::new(),
         });
-        spawn(drive(connection, Arc::clone(&shared)));
-        Ok(Self { requests, shared })
+        spawn(drive(socket, Arc::clone(&shared)));
+        Ok(Self(shared))
     }
 
+    /// Whether no more calls can be made.
     pub(super) fn is_over(&self) -> bool {
-        self.shared.end.get().is_some()
+        !self.0.engine().takes_calls()
     }
 
     /// Waits until a call can be sent. Fails when the connection takes no more calls.
-    pub(super) async fn ready(&self) -> Result<SendRequest<Bytes>, Status> {
-        let mut requests = self.requests.clone();
-        match poll_fn(|cx| requests.poll_ready(cx)).await {
-            Ok(()) => Ok(requests),
-            // Nothing of the call was sent.
-            Err(error) => Err(Error::NotProcessed { reason: self.shared.reason(&error) }.into()),
+    pub(super) async fn ready(&self) -> Result<Turn, Status> {
+        let mut turn = Turn { shared: Arc::clone(&self.0), ticket: None, is_ours: false };
+        if poll_fn(|cx| turn.poll(cx)).await {
+            return Ok(turn);
         }
+        // Nothing of the call was sent.
+        Err(self.0.status(Failure::NotProcessed))
     }
 
     /// Sends a call; resolves when the head of its response has come.
-    pub(super) async fn call(
-        &self,
-        mut requests: SendRequest<Bytes>,
-        request: Request<Body>,
-    ) -> Result<Response<Body>, Status> {
-        let call = OpenCall::start(&self.shared);
-        let (parts, body) = request.into_parts();
-        let (response, stream) = requests
-            .send_request(Request::from_parts(parts, ()), false)
-            .map_err(|error| call.failed(&error))?;
-        // While this is held, the connection cannot close by itself.
-        drop(requests);
-        let upload = Upload::start(body, stream);
-        match response.await {
-            Ok(response) => Ok(response.map(|body| Body::new(SocketBody::new(body, upload, call)))),
-            Err(error) => Err(upload.failure().unwrap_or_else(|| call.failed(&error))),
+    pub(super) async fn call(&self, turn: Turn, request: Request<Body>) -> Result<Response<Body>, Status> {
+        let (head, body) = request.into_parts();
+        let id = self.0.engine().open(&head);
+        let id = id.map_err(|refusal| match refusal {
+            Refusal::Closed => self.0.status(Failure::NotProcessed),
+            Refusal::Header(name) => Status::internal(format!("HTTP/2 forbids the header `{name}`")),
+        })?;
+        turn.used();
+        let call = OpenCall { shared: Arc::clone(&self.0), id };
+        self.0.call_started.notify_one();
+        let upload = Upload::start(body, Arc::clone(&self.0), id);
+        match poll_fn(|cx| self.0.engine().poll_head(id, cx)).await {
+            Ok(response) => Ok(response.map(|()| Body::new(SocketBody::new(upload, call)))),
+            Err(failure) => Err(upload.failure().unwrap_or_else(|| call.failed(failure))),
         }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.engine().close();
     }
 }
 
 impl Shared {
-    /// The reason of the connection's end as far as it is known, else the text of `error`.
-    fn reason(&self, error: &h2::Error) -> String {
-        self.end.get().cloned().unwrap_or_else(|| error.to_string())
+    pub(super) fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn status(&self, failure: Failure) -> Status {
+        match failure {
+            Failure::Reset(code) => status_of_reset(code, &code.to_string()),
+            Failure::Broken(reason) => Error::Protocol { reason: reason.to_owned() }.into(),
+            Failure::NotProcessed => Error::NotProcessed { reason: self.engine().reason() }.into(),
+            Failure::Lost => Error::ConnectionLost { reason: self.engine().reason() }.into(),
+        }
+    }
+
+    /// Passes on what has come and what is to be sent. Resolves with the reason of the end.
+    fn poll(&self, socket: &mut WebSocket, cx: &mut Context<'_>) -> Poll<String> {
+        // It is running.
+        self.engine().set_driver(None);
+        while let Poll::Ready(received) = socket.poll_receive(cx) {
+            match received {
+                Ok(bytes) => {
+                    self.heard.store(true, Ordering::Relaxed);
+                    self.engine().receive(bytes);
+                }
+                Err(reason) => return Poll::Ready(reason),
+            }
+        }
+        loop {
+            // Asked in this order, a call that adds something from now on wakes this task.
+            self.engine().set_driver(Some(cx.waker().clone()));
+            if let Err(reason) = ready!(socket.poll_ready(cx)) {
+                return Poll::Ready(reason);
+            }
+            let mut engine = self.engine();
+            engine.write(socket.unsent());
+            let done = engine.done();
+            drop(engine);
+            let is_written = socket.unsent().is_empty();
+            if let Err(reason) = socket.send() {
+                return Poll::Ready(reason);
+            }
+            if is_written {
+                return done.map_or(Poll::Pending, Poll::Ready);
+            }
+        }
     }
 }
 
-/// A call that is open.
-pub(super) struct OpenCall(Arc<Shared>);
+/// The right to make one call. Given back when it is dropped.
+pub(super) struct Turn {
+    shared: Arc<Shared>,
+    /// The place among the calls that wait.
+    ticket: Option<u64>,
+    is_ours: bool,
+}
 
-impl OpenCall {
-    fn start(shared: &Arc<Shared>) -> Self {
-        shared.open_calls.fetch_add(1, Ordering::Relaxed);
-        shared.call_started.notify_one();
-        Self(Arc::clone(shared))
+impl Turn {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        let turn = self.shared.engine().poll_turn(&mut self.ticket, cx.waker());
+        self.is_ours = turn == Poll::Ready(true);
+        turn
     }
 
-    /// The status for an error of this call.
-    pub(super) fn failed(&self, error: &h2::Error) -> Status {
-        http2::status_of(error)
-            .unwrap_or_else(|| Error::ConnectionLost { reason: self.0.reason(error) }.into())
+    /// The call has begun, and gives the turn back at its end.
+    fn used(mut self) {
+        self.is_ours = false;
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.shared.engine().cancel_turn(ticket);
+        }
+        if self.is_ours {
+            self.shared.engine().release_turn();
+        }
+    }
+}
+
+/// A call that is open. Dropped before its end, it is cancelled.
+pub(super) struct OpenCall {
+    shared: Arc<Shared>,
+    id: u32,
+}
+
+impl OpenCall {
+    pub(super) fn poll_part(&self, cx: &mut Context<'_>) -> Poll<super::engine::Part> {
+        self.shared.engine().poll_part(self.id, cx)
+    }
+
+    /// The status for the failure of this call.
+    pub(super) fn failed(&self, failure: Failure) -> Status {
+        self.shared.status(failure)
     }
 }
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        self.0.open_calls.fetch_sub(1, Ordering::Relaxed);
+        self.shared.engine().release(self.id);
     }
 }
 
 /// Drives a connection to its end.
-async fn drive(mut connection: h2::client::Connection<WebSocket, Bytes>, shared: Arc<Shared>) {
-    let pings = connection.ping_pong();
-    let keep_alive = pin!(async {
-        match pings {
-            Some(pings) => keep_alive(pings, &shared).await,
-            None => std::future::pending().await,
-        }
-    });
-    let reason = match select(&mut connection, keep_alive).await {
-        Either::Left((Ok(()), _)) => "the server closed the connection".to_owned(),
-        Either::Left((Err(error), _)) => error.to_string(),
-        Either::Right((reason, _)) => reason,
+async fn drive(mut socket: WebSocket, shared: Arc<Shared>) {
+    let passing = poll_fn(|cx| shared.poll(&mut socket, cx));
+    let reason = match select(passing, pin!(keep_alive(&shared))).await {
+        Either::Left((reason, _)) | Either::Right((reason, _)) => reason,
     };
-    // Before the calls learn of the end.
-    shared.end.set(reason).ok();
-    drop(connection);
+    shared.engine().end(ErrorCode::NO_ERROR, reason);
+    within(CLOSE_TIMEOUT, poll_fn(|cx| socket.poll_close(cx, |out| shared.engine().write(out)))).await;
 }
 
 /// Pings a connection that is silent while a call is open. Resolves with a reason when no answer comes.
-async fn keep_alive(mut pings: PingPong, shared: &Shared) -> String {
+async fn keep_alive(shared: &Shared) -> String {
     loop {
         let has_started = matches!(
             select(pin!(shared.call_started.notified()), Sleep::new(PING_INTERVAL)).await,
             Either::Left(_)
         );
-        if shared.open_calls.load(Ordering::Relaxed) == 0 {
+        shared.engine().tick();
+        if !shared.engine().has_calls() {
             continue;
         }
         if has_started {
@@ -185,7 +237,8 @@ async fn keep_alive(mut pings: PingPong, shared: &Shared) -> String {
                 continue;
             }
         }
-        if !within(PONG_TIMEOUT, pings.ping(Ping::opaque())).await {
+        shared.engine().ping();
+        if !within(PONG_TIMEOUT, poll_fn(|cx| shared.engine().poll_pong(cx))).await {
             return format!("the server did not answer a ping in {} s", PONG_TIMEOUT.as_secs());
         }
     }

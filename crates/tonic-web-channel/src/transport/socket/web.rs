@@ -1,22 +1,17 @@
-//! The browser's WebSocket as a stream of bytes.
+//! The browser's WebSocket.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, Waker};
 
-use bytes::{Buf as _, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::Bytes;
 use wasm_bindgen::closure::Closure;
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsValue, UnwrapThrowExt as _};
 
-use super::{MAX_MESSAGE, PROTOCOL};
+use super::PROTOCOL;
 use crate::js::message;
 
 /// The kind of an event, the reason of an end, and bytes. `web_socket.js` describes the events.
@@ -35,7 +30,6 @@ extern "C" {
 #[derive(Default)]
 struct Events {
     opened: Cell<bool>,
-    heard: Arc<AtomicBool>,
     received: RefCell<VecDeque<Bytes>>,
     /// The reason of the end.
     closed: RefCell<Option<String>>,
@@ -53,13 +47,13 @@ pub(super) struct WebSocket {
 }
 
 impl WebSocket {
-    /// Opens a WebSocket to `url`. Sets `heard` whenever bytes come.
+    /// Opens a WebSocket to `url`.
     ///
     /// # Errors
     ///
     /// The reason, as far as a browser tells it: it hides why a server or a proxy refused.
-    pub(super) async fn connect(url: &str, heard: Arc<AtomicBool>) -> Result<Self, String> {
-        let events = Rc::new(Events { heard, ..Events::default() });
+    pub(super) async fn connect(url: &str) -> Result<Self, String> {
+        let events = Rc::<Events>::default();
         let report = Report::new({
             let events = Rc::clone(&events);
             move |kind, reason, bytes| events.take(kind, reason, bytes)
@@ -81,17 +75,50 @@ impl WebSocket {
         Poll::Pending
     }
 
-    fn flush(&mut self) {
+    /// The next message, or the reason of the end.
+    pub(super) fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, String>> {
+        if let Some(bytes) = self.events.received.borrow_mut().pop_front() {
+            return Poll::Ready(Ok(bytes));
+        }
+        if let Some(reason) = self.events.closed.borrow().clone() {
+            return Poll::Ready(Err(reason));
+        }
+        self.events.waker.set(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+
+    /// A browser takes every message. The server's windows bound what it has to hold.
+    pub(super) fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), String>> {
+        Poll::Ready(Ok(()))
+    }
+
+    /// The bytes of the next message.
+    pub(super) fn unsent(&mut self) -> &mut Vec<u8> {
+        &mut self.unsent
+    }
+
+    /// Sends the next message, if it has any bytes.
+    pub(super) fn send(&mut self) -> Result<(), String> {
         if !self.unsent.is_empty() {
             send(&self.handle, &self.unsent);
             self.unsent.clear();
         }
+        Ok(())
+    }
+
+    /// Sends the last bytes, which `write` gives. The socket is closed when it is dropped.
+    pub(super) fn poll_close(
+        &mut self,
+        _: &mut Context<'_>,
+        write: impl Fn(&mut Vec<u8>),
+    ) -> Poll<Result<(), String>> {
+        write(&mut self.unsent);
+        Poll::Ready(self.send())
     }
 }
 
 impl Events {
     fn take(&self, kind: u8, reason: Option<String>, bytes: Option<Vec<u8>>) {
-        self.heard.store(true, Ordering::Relaxed);
         match kind {
             0 => self.opened.set(true),
             1 => self.received.borrow_mut().push_back(bytes.unwrap_throw().into()),
@@ -105,55 +132,6 @@ impl Events {
 
 impl Drop for WebSocket {
     fn drop(&mut self) {
-        self.flush();
         close(&self.handle);
-    }
-}
-
-impl AsyncRead for WebSocket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let events = &self.events;
-        let mut received = events.received.borrow_mut();
-        if received.is_empty() {
-            if let Some(reason) = events.closed.borrow().as_ref() {
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, reason.clone())));
-            }
-            events.waker.set(Some(cx.waker().clone()));
-            return Poll::Pending;
-        }
-        while let Some(first) = received.front_mut()
-            && buf.remaining() > 0
-        {
-            let length = first.len().min(buf.remaining());
-            buf.put_slice(&first[..length]);
-            first.advance(length);
-            if first.is_empty() {
-                received.pop_front();
-            }
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-/// Bytes wait for a flush, so that one message has all that a turn of the connection writes. The server's flow control
-/// bounds what the browser has to hold.
-impl AsyncWrite for WebSocket {
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        self.unsent.extend_from_slice(bytes);
-        if self.unsent.len() >= MAX_MESSAGE {
-            self.flush();
-        }
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.flush();
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.as_mut().poll_flush(cx))?;
-        close(&self.handle);
-        Poll::Ready(Ok(()))
     }
 }
