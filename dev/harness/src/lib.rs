@@ -24,7 +24,7 @@ pub use self::chromium::Chromium;
 #[cfg(all(unix, feature = "processes"))]
 pub use self::process::Process;
 #[cfg(all(unix, feature = "processes"))]
-pub use self::server::Server;
+pub use self::server::{Server, program};
 #[cfg(all(unix, feature = "processes"))]
 pub use self::temp_folder::TempFolder;
 #[cfg(feature = "processes")]

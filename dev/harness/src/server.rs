@@ -17,7 +17,11 @@ use crate::{START_TIMEOUT, checkout, procfs};
 const WRAPPER: &str = r#"trap '' XFSZ; exec "$0" "$@""#;
 
 /// The server's program: `CHINWAG_BACKEND`, or the one beside this program.
-pub(crate) fn program() -> Result<PathBuf> {
+///
+/// # Errors
+///
+/// It is not built.
+pub fn program() -> Result<PathBuf> {
     match checkout::file_in("CHINWAG_BACKEND")? {
         Some(path) => Ok(path),
         None => checkout::built_program("chinwag")

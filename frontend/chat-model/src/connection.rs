@@ -63,6 +63,8 @@ pub enum Cause {
     Broken,
     /// The server asks to come back later.
     Busy,
+    /// The server has no chat: a gateway to other services.
+    NoChat,
     /// The user has as many streams open as allowed.
     TooManyStreams,
     /// Each tab has a stream, and the browser opens no more connections.
@@ -70,7 +72,7 @@ pub enum Cause {
 }
 
 /// The causes in the order of their numbers, from 1. An HTTP status is its own number.
-const NUMBERED_CAUSES: [Cause; 9] = [
+const NUMBERED_CAUSES: [Cause; 10] = [
     Cause::Ended,
     Cause::Unreachable,
     Cause::Silent,
@@ -80,6 +82,7 @@ const NUMBERED_CAUSES: [Cause; 9] = [
     Cause::Busy,
     Cause::TooManyStreams,
     Cause::TooManyTabs,
+    Cause::NoChat,
 ];
 
 impl Cause {

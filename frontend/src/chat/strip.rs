@@ -105,6 +105,7 @@ fn reason(m: &Messages, cause: Cause) -> String {
         Cause::WebPage => m.link_web_page,
         Cause::Broken => m.link_broken,
         Cause::Busy => m.link_busy,
+        Cause::NoChat => m.link_no_chat,
         Cause::TooManyStreams => m.link_too_many,
         Cause::TooManyTabs => m.link_too_many_tabs,
     };
@@ -155,6 +156,7 @@ mod tests {
             Cause::WebPage,
             Cause::Broken,
             Cause::Busy,
+            Cause::NoChat,
             Cause::TooManyStreams,
             Cause::TooManyTabs,
         ];

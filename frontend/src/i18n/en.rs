@@ -229,6 +229,7 @@ pub(super) static MESSAGES: Messages = Messages {
     link_web_page: "A web page answered instead of the server. What you write is kept. Reload the page to see it.",
     link_broken: "The server's answers arrive damaged. What you write is kept and sent later.",
     link_busy: "The server is busy. What you write is kept and sent when it has room.",
+    link_no_chat: "This server has no chat.",
     link_too_many: "Chinwag is open too many times under your name. Close other tabs or programs. What you send still arrives.",
     link_too_many_tabs: "Chinwag is open in six tabs, and this browser opens no more connections. Close one of them, or use an https address.",
     reload: "Reload",

@@ -244,6 +244,7 @@ messages! {
     link_web_page,
     link_broken,
     link_busy,
+    link_no_chat,
     link_too_many,
     link_too_many_tabs,
     reload,

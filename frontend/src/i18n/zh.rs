@@ -229,6 +229,7 @@ pub(super) static MESSAGES: Messages = Messages {
     link_web_page: "一个网页代替服务器作了回答。你写的内容会保存下来。重新加载页面即可查看。",
     link_broken: "收到的服务器数据已损坏。你写的内容会保存下来，稍后发送。",
     link_busy: "服务器繁忙。你写的内容会保存下来，等服务器空闲时发送。",
+    link_no_chat: "这台服务器没有聊天。",
     link_too_many: "以你的名字打开的 Chinwag 过多。请关闭其他标签页或程序。你发送的消息仍会送达。",
     link_too_many_tabs: "Chinwag 已在六个标签页中打开，浏览器不再建立更多连接。请关闭其中一个，或使用 https 地址。",
     reload: "重新加载",

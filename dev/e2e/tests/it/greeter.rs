@@ -1,7 +1,10 @@
 //! The Greeter's page and the list of calls.
 
+use std::process::Command;
+
 use anyhow::bail;
 use e2e::{ENGLISH, FaultyProxy, Names, Page, Part, Result, any, eventually, part, scenario};
+use harness::Process;
 
 const N: &Names = &ENGLISH;
 
@@ -339,6 +342,27 @@ async fn a_proxy_that_drops_upgrades_is_named_and_fetch_carries_what_it_can() ->
         page.click(&part("button", N.finish).within(&names())).await?;
         shows(&page, &names(), &["Sent Ada", "Received Hello, Ada!"]).await?;
         page.contains_text(&names(), "no WebSocket could be opened").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn another_server_is_called_through_the_gateway() -> Result {
+    scenario(async |world| {
+        let mut gateway = Command::new(harness::program()?);
+        gateway.args(["gateway", "--listen=127.0.0.1:0", "--page"]).arg(e2e::dist()?);
+        gateway.arg(format!("--route=helloworld.Greeter={}", world.url()));
+        let (_gateway, addr) = Process::start_listening(&mut gateway)?;
+        let page = world.browser("somebody", Default::default()).await?;
+        page.visit(&format!("http://{addr}/greeter")).await?;
+
+        page.click(&part("button", N.say_hello)).await?;
+        page.has_text(&part("status", "").within(&unary()), "Hello, World!").await?;
+        // By a socket.
+        send_name(&page, &conversation(), "Ada").await?;
+        shows(&page, &conversation(), &["Sent Ada", "Received Hello, Ada!"]).await?;
+        // The chat has no route.
+        page.strip_says("This server has no chat.").await
     })
     .await
 }

@@ -30,6 +30,7 @@ pub(super) fn of_stream(status: &Status) -> Cause {
     match (status.code(), retry_after(status)) {
         (Code::ResourceExhausted, None) => Cause::TooManyStreams,
         (Code::ResourceExhausted, Some(_)) | (Code::Unavailable, Some(_)) => Cause::Busy,
+        (Code::Unimplemented, _) => Cause::NoChat,
         _ => Cause::Ended,
     }
 }
@@ -47,6 +48,7 @@ mod tests {
         let mut busy = Status::resource_exhausted("too many calls");
         busy.metadata_mut().insert("grpc-retry-pushback-ms", 100.into());
         assert_eq!(of_stream(&busy), Cause::Busy);
+        assert_eq!(of_stream(&Status::unimplemented("no such service")), Cause::NoChat);
         assert_eq!(of_stream(&Status::unavailable("the server ended the stream")), Cause::Ended);
     }
 
