@@ -18,6 +18,7 @@ use crate::{
     header::Header,
     i18n::{provide_language, text},
     keys::{self, KeysDialog, provide_keys},
+    microtasks,
     observer::observer,
     route::provide_route,
     session_context::provide_session,
@@ -28,6 +29,7 @@ use crate::{
 /// The whole page.
 #[component]
 pub fn App() -> impl IntoView {
+    microtasks::one_at_a_time();
     provide_language();
     provide_theme();
     provide_route();

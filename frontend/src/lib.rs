@@ -27,6 +27,7 @@ mod icon;
 mod intl;
 mod js_std;
 mod keys;
+mod microtasks;
 mod new_version;
 mod not_found;
 mod observer;

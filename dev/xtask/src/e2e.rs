@@ -19,7 +19,7 @@ pub(crate) enum Choice {
 /// The files of scenarios that run in Firefox: those that depend most on the browser. Others use more of the DevTools protocol.
 const IN_FIREFOX: [&str; 5] = ["connection::", "tabs::", "identity::", "network::", "start::"];
 /// Those of the short form, in the tests.
-const SHORT_FORM: [&str; 2] = ["connection::", "identity::a_browser_without_cookies"];
+const SHORT_FORM: [&str; 3] = ["connection::", "identity::a_browser_without_cookies", "tabs::the_sixth_tab"];
 
 /// Scenarios that Firefox leaves out, with the reason.
 const LEFT_OUT_OF_FIREFOX: [(&str, &str); 1] = [(
