@@ -4,7 +4,7 @@ let registration;
 // Whether a check came before the registration, which waits until the page has loaded its parts.
 let isWanted = false;
 
-/// Registers the worker. Calls `replaced` when a worker of another version takes over.
+/// Registers the worker. Calls `replaced` when a worker of another version takes over, or has done so since the page started.
 export function register(replaced) {
     const { serviceWorker } = navigator;
     if (!serviceWorker) {
@@ -20,6 +20,7 @@ export function register(replaced) {
     serviceWorker.register("/service-worker.js", { updateViaCache: "none" }).then(
         (registered) => {
             registration = registered;
+            registered.active?.postMessage("version");
             if (isWanted) {
                 check();
             }

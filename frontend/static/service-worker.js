@@ -30,6 +30,13 @@ addEventListener("activate", (event) => {
     event.waitUntil(FILES.length > 0 ? replace() : leave());
 });
 
+// A page asks for the version: one that came while the page was starting was told to nobody.
+addEventListener("message", ({ source }) => {
+    if (FILES.length > 0) {
+        source.postMessage(FILES[0]);
+    }
+});
+
 addEventListener("fetch", (event) => {
     const { request } = event;
     const { origin, pathname } = new URL(request.url);
