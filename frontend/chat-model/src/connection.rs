@@ -65,6 +65,8 @@ pub enum Cause {
     Busy,
     /// The server has no chat: a gateway to other services.
     NoChat,
+    /// The server allows no calls from pages of this address.
+    NotAllowed,
     /// The user has as many streams open as allowed.
     TooManyStreams,
     /// Each tab has a stream, and the browser opens no more connections.
@@ -72,7 +74,7 @@ pub enum Cause {
 }
 
 /// The causes in the order of their numbers, from 1. An HTTP status is its own number.
-const NUMBERED_CAUSES: [Cause; 10] = [
+const NUMBERED_CAUSES: [Cause; 11] = [
     Cause::Ended,
     Cause::Unreachable,
     Cause::Silent,
@@ -83,6 +85,7 @@ const NUMBERED_CAUSES: [Cause; 10] = [
     Cause::TooManyStreams,
     Cause::TooManyTabs,
     Cause::NoChat,
+    Cause::NotAllowed,
 ];
 
 impl Cause {

@@ -106,6 +106,7 @@ fn reason(m: &Messages, cause: Cause) -> String {
         Cause::Broken => m.link_broken,
         Cause::Busy => m.link_busy,
         Cause::NoChat => m.link_no_chat,
+        Cause::NotAllowed => m.link_not_allowed,
         Cause::TooManyStreams => m.link_too_many,
         Cause::TooManyTabs => m.link_too_many_tabs,
     };
@@ -157,6 +158,7 @@ mod tests {
             Cause::Broken,
             Cause::Busy,
             Cause::NoChat,
+            Cause::NotAllowed,
             Cause::TooManyStreams,
             Cause::TooManyTabs,
         ];

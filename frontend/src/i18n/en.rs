@@ -230,6 +230,7 @@ pub(super) static MESSAGES: Messages = Messages {
     link_broken: "The server's answers arrive damaged. What you write is kept and sent later.",
     link_busy: "The server is busy. What you write is kept and sent when it has room.",
     link_no_chat: "This server has no chat.",
+    link_not_allowed: "This server allows no calls from this address. Whoever runs it can allow the address with --host or --cors-origin.",
     link_too_many: "Chinwag is open too many times under your name. Close other tabs or programs. What you send still arrives.",
     link_too_many_tabs: "Chinwag is open in six tabs, and this browser opens no more connections. Close one of them, or use an https address.",
     reload: "Reload",

@@ -245,6 +245,7 @@ messages! {
     link_broken,
     link_busy,
     link_no_chat,
+    link_not_allowed,
     link_too_many,
     link_too_many_tabs,
     reload,

@@ -230,6 +230,7 @@ pub(super) static MESSAGES: Messages = Messages {
     link_broken: "收到的服务器数据已损坏。你写的内容会保存下来，稍后发送。",
     link_busy: "服务器繁忙。你写的内容会保存下来，等服务器空闲时发送。",
     link_no_chat: "这台服务器没有聊天。",
+    link_not_allowed: "这台服务器不允许从这个地址调用。服务器的管理者可以用 --host 或 --cors-origin 允许它。",
     link_too_many: "以你的名字打开的 Chinwag 过多。请关闭其他标签页或程序。你发送的消息仍会送达。",
     link_too_many_tabs: "Chinwag 已在六个标签页中打开，浏览器不再建立更多连接。请关闭其中一个，或使用 https 地址。",
     reload: "重新加载",

@@ -31,6 +31,7 @@ pub(super) fn of_stream(status: &Status) -> Cause {
         (Code::ResourceExhausted, None) => Cause::TooManyStreams,
         (Code::ResourceExhausted, Some(_)) | (Code::Unavailable, Some(_)) => Cause::Busy,
         (Code::Unimplemented, _) => Cause::NoChat,
+        (Code::PermissionDenied, _) => Cause::NotAllowed,
         _ => Cause::Ended,
     }
 }
@@ -49,6 +50,7 @@ mod tests {
         busy.metadata_mut().insert("grpc-retry-pushback-ms", 100.into());
         assert_eq!(of_stream(&busy), Cause::Busy);
         assert_eq!(of_stream(&Status::unimplemented("no such service")), Cause::NoChat);
+        assert_eq!(of_stream(&Status::permission_denied("a foreign page")), Cause::NotAllowed);
         assert_eq!(of_stream(&Status::unavailable("the server ended the stream")), Cause::Ended);
     }
 

@@ -69,8 +69,11 @@ fn verdict(answer: Result<pb::GetSessionResponse, Status>) -> Result<Option<pb::
         Err(status) => match cause(&status) {
             Some(cause) => Err(cause),
             None if status.code() == Code::Unauthenticated => Ok(None),
-            None if status.code() == Code::Unimplemented => Err(Cause::NoChat),
-            None => Err(Cause::Busy),
+            None => Err(match status.code() {
+                Code::Unimplemented => Cause::NoChat,
+                Code::PermissionDenied => Cause::NotAllowed,
+                _ => Cause::Busy,
+            }),
         },
     }
 }
