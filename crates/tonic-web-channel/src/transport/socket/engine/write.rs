@@ -10,9 +10,15 @@ const MAX_PIECE: usize = 64 * 1024;
 
 impl Engine {
     /// Appends to `out` what can be sent now, up to a batch. Calls take turns of one frame each.
+    ///
+    /// DATA waits for the server's settings, which a server sends at once. A smaller window than HTTP/2's own would shrink
+    /// under what was sent before, and `h2`'s server may then never announce it again.
     pub(crate) fn write(&mut self, out: &mut Vec<u8>) {
         out.append(&mut self.control);
         self.streams.turns.hold(false);
+        if !self.has_settings {
+            return;
+        }
         let limit = self.max_frame.min(MAX_PIECE);
         // Calls in a row that wait for the connection's window.
         let mut blocked = 0;

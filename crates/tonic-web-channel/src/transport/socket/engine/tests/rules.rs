@@ -315,6 +315,22 @@ fn window_that_became_negative_holds_the_request_until_it_has_opened() {
 }
 
 #[test]
+fn request_waits_for_the_servers_settings() {
+    let client = Client::new(LIMITS);
+    let call = client.begin();
+    call.request(10);
+    let kinds = |client: &Client| client.written().iter().map(|(kind, ..)| *kind).collect::<Vec<_>>();
+    let before = kinds(&client);
+    assert!(before.contains(&1) && !before.contains(&0), "{before:?}");
+
+    client.receive(&settings(4, 5));
+
+    let sent: Vec<_> = client.written().into_iter().filter(|(kind, ..)| *kind == 0).collect();
+    assert_eq!(sent.iter().map(|(.., payload)| payload.len()).sum::<usize>(), 5, "{sent:?}");
+    drop(call);
+}
+
+#[test]
 fn calls_share_the_window_of_the_connection_in_turns() {
     let client = connected();
     let calls = [client.begin(), client.begin(), client.begin()];
