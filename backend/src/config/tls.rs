@@ -78,8 +78,8 @@ impl TlsFiles {
         Tls::from_pem(&pem.certificate, &pem.key).map_err(|error| self.explain(&error))
     }
 
-    /// Exchanges the certificate of `tls`. After an error it has the one that it had.
-    pub(crate) fn replace(&self, tls: &Tls, pem: &Pem) -> Result<(), TlsRefusal> {
+    /// Exchanges the certificate of `tls`, and tells whether it is another one. After an error it has the one that it had.
+    pub(crate) fn replace(&self, tls: &Tls, pem: &Pem) -> Result<bool, TlsRefusal> {
         tls.replace_certificate(&pem.certificate, &pem.key).map_err(|error| self.explain(&error))
     }
 

@@ -82,14 +82,13 @@ type Seen = Option<Pem>;
 fn renew(tls: &Tls, files: &TlsFiles, before: Option<Seen>, hangup: bool) -> Seen {
     let pem = files.read();
     let found = pem.as_ref().ok().cloned();
-    // The files may have changed between the start and the first look.
-    let is_first = before.is_none();
     if before.is_some_and(|before| before == found) && !hangup {
         return found;
     }
     match pem.and_then(|pem| files.replace(tls, &pem)) {
-        Ok(()) if is_first && !hangup => {}
-        Ok(()) => {
+        // The files may have changed between the start and the first look.
+        Ok(false) if !hangup => {}
+        Ok(_) => {
             tracing::info!("using the certificate and key that the files have now");
             warn(tls);
         }

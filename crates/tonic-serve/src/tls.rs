@@ -93,15 +93,17 @@ impl Tls {
     }
 
     /// Uses another certificate with its key from the next handshake on; open connections keep theirs. What else was configured
-    /// stays.
+    /// stays. Tells whether the certificate is another one than before.
     ///
     /// # Errors
     ///
     /// As for [`from_pem`](Self::from_pem); the certificate in force stays.
-    pub fn replace_certificate(&self, certificates: &[u8], key: &[u8]) -> Result<(), TlsError> {
-        let Current { clients, alpn, .. } = self.current();
-        *self.lock() = Current::new(certificates, key, clients, alpn)?;
-        Ok(())
+    pub fn replace_certificate(&self, certificates: &[u8], key: &[u8]) -> Result<bool, TlsError> {
+        let Current { chain, clients, alpn, .. } = self.current();
+        let new = Current::new(certificates, key, clients, alpn)?;
+        let is_other = new.chain != chain;
+        *self.lock() = new;
+        Ok(is_other)
     }
 
     /// Asks clients for a certificate that one of `authorities` (PEM) has signed, or that is one of them.

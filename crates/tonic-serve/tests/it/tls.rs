@@ -140,7 +140,8 @@ async fn a_replaced_certificate_is_used_from_the_next_handshake_on() {
     let server = Server::start(|options| options.tls = Some(offered)).await;
     let before = connect(&server, &old, Some(&client), &["http/1.1"]).await.unwrap();
 
-    shared.replace_certificate(new.certificate.as_bytes(), new.key.as_bytes()).unwrap();
+    assert!(shared.replace_certificate(new.certificate.as_bytes(), new.key.as_bytes()).unwrap());
+    assert!(!shared.replace_certificate(new.certificate.as_bytes(), new.key.as_bytes()).unwrap());
 
     assert!(connect(&server, &old, Some(&client), &["http/1.1"]).await.is_err());
     let after = connect(&server, &new, Some(&client), &["http/1.1"]).await.unwrap();
