@@ -56,10 +56,15 @@ impl Driver {
         };
         let output = Output::default();
         let lines = output.clone();
-        let (process, port) = Process::start(&mut command, PATIENCE, move |line| {
-            lines.add(line);
-            port(line)
-        })?;
+        let mut start = || {
+            let lines = lines.clone();
+            Process::start(&mut command, PATIENCE, move |line| {
+                lines.add(line);
+                port(line)
+            })
+        };
+        // chromedriver chooses a port that is free in one version of IP, and ends when the other one has it.
+        let (process, port) = start().or_else(|_| start())?;
         let Value::Object(capabilities) = capabilities else { unreachable!("it is an object") };
         let client = ClientBuilder::new(HttpConnector::new())
             .capabilities(capabilities)
