@@ -67,10 +67,12 @@ pub enum OpenError {
         source: StoreError,
     },
     /// Opening writes to the database, and the system refused that.
-    #[error("the database {} cannot be written to; its disk may be full", path.display())]
+    #[error("the database {} cannot be written to; {hint}", path.display())]
     Unwritable {
         /// The file.
         path: PathBuf,
+        /// The thing to look at.
+        hint: &'static str,
         /// SQLite's error.
         source: StoreError,
     },
@@ -88,6 +90,11 @@ pub enum OpenError {
     Thread(#[source] std::io::Error),
 }
 
+/// Hints of [`OpenError::Unwritable`].
+const DISK_FULL: &str = "its disk is full";
+const WRITE_FAILED: &str =
+    "this user has to be allowed to write to its folder and to every file in it, and the disk has to work";
+
 impl OpenError {
     /// Adds the path of the database to an error that says that it is damaged or cannot be written to.
     pub(in crate::chat) fn with_path(self, path: PathBuf) -> Self {
@@ -97,7 +104,8 @@ impl OpenError {
             }
             Self::Store(source) => match source.fault() {
                 Some(Fault::Damaged) => Self::Damaged { path, source },
-                Some(Fault::DiskFull | Fault::WriteFailed) => Self::Unwritable { path, source },
+                Some(Fault::DiskFull) => Self::Unwritable { path, hint: DISK_FULL, source },
+                Some(Fault::WriteFailed) => Self::Unwritable { path, hint: WRITE_FAILED, source },
                 _ => Self::Store(source),
             },
             other => other,
@@ -168,6 +176,25 @@ impl StoreError {
             | ErrorCode::OutOfMemory
             | ErrorCode::NoLargeFileSupport => Some(Fault::WriteFailed),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::ffi::{self, SQLITE_FULL, SQLITE_READONLY};
+
+    use super::*;
+
+    #[test]
+    fn hint_for_a_database_that_cannot_be_written_to_names_the_cause() {
+        for (code, hint) in
+            [(SQLITE_FULL, "its disk is full"), (SQLITE_READONLY, "this user has to be allowed to write")]
+        {
+            let error = rusqlite::Error::SqliteFailure(ffi::Error::new(code), None);
+            let text = OpenError::Sqlite(error).with_path("chinwag.db".into()).to_string();
+            let start = format!("the database chinwag.db cannot be written to; {hint}");
+            assert!(text.starts_with(&start), "{text}");
         }
     }
 }
