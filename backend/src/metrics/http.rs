@@ -71,7 +71,7 @@ struct LimitLabels {
 
 type Seconds = Family<MethodLabels, Histogram, fn() -> Histogram>;
 
-/// What the HTTP side has told.
+/// The counts of the HTTP side.
 #[derive(Debug)]
 pub(crate) struct HttpMetrics {
     started: Family<MethodLabels, Counter>,

@@ -15,7 +15,7 @@ use super::state::gauge;
 #[derive(Debug)]
 pub(super) struct Process;
 
-/// What the system knows of it.
+/// The system's figures of the process.
 struct Usage {
     cpu_seconds: f64,
     resident_bytes: u64,

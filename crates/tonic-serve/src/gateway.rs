@@ -20,6 +20,8 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tower::Service;
 
+use crate::grpc::service_of;
+
 pub use self::upstream::{TlsSetupError, Upstream, UpstreamError};
 
 /// gRPC services that other servers implement.
@@ -69,8 +71,7 @@ impl Gateway {
     }
 
     fn upstream(&self, path: &str) -> Option<&Upstream> {
-        let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
-        self.routes.get(service).or(self.default.as_ref())
+        self.routes.get(service_of(path)).or(self.default.as_ref())
     }
 }
 

@@ -18,6 +18,8 @@ mod trailers;
 pub use self::cors::CorsOptions;
 pub(crate) use self::cors::{Cors, is_preflight};
 pub(crate) use self::cross_site::{FOREIGN_PAGE, SocketRights, is_foreign, socket_rights};
+#[cfg(feature = "gateway")]
+pub(crate) use self::methods::service_of;
 pub use self::methods::{DescriptorError, Methods};
 pub(crate) use self::observe::CallObserver;
 pub use self::origin::{Origin, OriginError};

@@ -9,6 +9,7 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use http_body_util::Full;
+use tonic::Status;
 use tonic::body::Body;
 
 use crate::host::Host;
@@ -34,6 +35,16 @@ const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000");
 
 /// A response that is being made.
 pub(crate) type ResponseFuture = BoxFuture<'static, Result<Response<Body>, Infallible>>;
+
+/// The trailers of a call that ends with `status`.
+pub(crate) fn trailers(status: &Status) -> HeaderMap {
+    let mut trailers = HeaderMap::new();
+    if status.add_header(&mut trailers).is_err() {
+        // Only a message that is no valid header is refused, and these are plain sentences.
+        tracing::error!("cannot write a status as trailers");
+    }
+    trailers
+}
 
 /// A response that is there.
 pub(crate) fn ready(response: Response<Body>) -> ResponseFuture {

@@ -38,7 +38,7 @@ const MOST_COLUMNS: u32 = 1_000;
 /// The module of which no function returns.
 const PANICKING: &str = "4core9panicking";
 
-/// What stands in the place of a function.
+/// The replacement of a function.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Instead {
     /// A trap, for a function that panics.
@@ -192,7 +192,7 @@ fn replacements(module: &[u8]) -> Result<HashMap<usize, Instead>> {
     Ok(found)
 }
 
-/// What to put into the place of a function, by its mangled name; `None` for a function that stays.
+/// The replacement of a function, by its mangled name; `None` for a function that stays.
 fn replacement(name: &str) -> Option<Instead> {
     match name {
         name if is_panic(name) => Some(Instead::Trap),

@@ -13,6 +13,7 @@ use tonic::body::Body;
 
 use super::failure::classify;
 use super::request_body::CallerFailure;
+use crate::response::trailers;
 
 /// The body of a response of an upstream.
 pub(super) struct UpstreamBody {
@@ -35,11 +36,7 @@ impl UpstreamBody {
         self.has_ended = true;
         // An upstream learns at once that nobody reads on.
         self.body = Body::default();
-        let mut trailers = HeaderMap::new();
-        if status.add_header(&mut trailers).is_err() {
-            trailers.insert(GRPC_STATUS, i32::from(status.code()).into());
-        }
-        Frame::trailers(trailers)
+        Frame::trailers(trailers(status))
     }
 }
 

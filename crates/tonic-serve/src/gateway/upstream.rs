@@ -135,12 +135,12 @@ impl Upstream {
             .initial_connection_window_size(CONNECTION_WINDOW);
         let tls = if is_https { endpoint.tls_config(tls) } else { Ok(endpoint) };
         let endpoint = tls.map_err(|error| UpstreamError::Tls(TlsSetupError(error)))?;
-        Ok(Self(Arc::new(Shared {
-            endpoint,
-            prefix,
-            connections: Mutex::default(),
-            is_reachable: AtomicBool::new(true),
-        })))
+        Ok(Self::of(endpoint, prefix))
+    }
+
+    fn of(endpoint: Endpoint, prefix: String) -> Self {
+        let is_reachable = AtomicBool::new(true);
+        Self(Arc::new(Shared { endpoint, prefix, connections: Mutex::default(), is_reachable }))
     }
 
     /// Also sends an HTTP/2 ping every `interval` while a call is open, and gives a connection up 10 s after an unanswered one.
@@ -151,12 +151,7 @@ impl Upstream {
     pub fn keep_alive(self, interval: Duration) -> Self {
         let endpoint =
             self.0.endpoint.clone().http2_keep_alive_interval(interval).keep_alive_timeout(PING_TIMEOUT);
-        Self(Arc::new(Shared {
-            endpoint,
-            prefix: self.0.prefix.clone(),
-            connections: Mutex::default(),
-            is_reachable: AtomicBool::new(true),
-        }))
+        Self::of(endpoint, self.0.prefix.clone())
     }
 
     /// Passes a call on. Resolves when the head of its response has come.

@@ -23,6 +23,7 @@ use tower::Service;
 
 use super::observe::CallObserver;
 use crate::observer::ObservedCall;
+use crate::response::trailers;
 use crate::termination::{Termination, TerminationWait, deadline_exceeded};
 
 /// A service whose calls are guarded.
@@ -243,15 +244,6 @@ impl<B: Body<Data = Bytes> + Unpin> Body for GuardedBody<B> {
         // The call may be terminated before all bytes.
         if self.ended { SizeHint::with_exact(0) } else { SizeHint::default() }
     }
-}
-
-fn trailers(status: &Status) -> HeaderMap {
-    let mut trailers = HeaderMap::new();
-    if status.add_header(&mut trailers).is_err() {
-        // Only a message that is no valid header is refused, and these are plain sentences.
-        tracing::error!("cannot write a status as trailers");
-    }
-    trailers
 }
 
 #[cfg(test)]

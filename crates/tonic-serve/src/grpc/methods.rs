@@ -77,6 +77,11 @@ impl<const N: usize> From<[Method; N]> for Methods {
     }
 }
 
+/// The full name of the service in a call's path: `/package.Service/Method`.
+pub(crate) fn service_of(path: &str) -> &str {
+    path.trim_start_matches('/').split('/').next().unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use prost_types::{FileDescriptorProto, MethodDescriptorProto, ServiceDescriptorProto};

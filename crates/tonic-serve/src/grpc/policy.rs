@@ -20,7 +20,7 @@ use tonic::{Code, Status};
 use tower::Service;
 
 use super::messages::{CheckedBody, MessageRules};
-use super::methods::Methods;
+use super::methods::{Methods, service_of};
 use super::trailers::{self, TrailersBody};
 use crate::body_timeout::{Applies, BodyTimeouts};
 use crate::budget::{CallAccount, RequestCharge};
@@ -69,9 +69,8 @@ impl CallPolicy {
     }
 
     fn message_rules(&self, path: &str, version: Version) -> MessageRules {
-        let service = path.trim_start_matches('/').split('/').next().unwrap_or_default();
         let kind = self.methods.kind(path);
-        let max_of_service = self.max_message_sizes.get(service).copied();
+        let max_of_service = self.max_message_sizes.get(service_of(path)).copied();
         MessageRules {
             max_message_size: max_of_service.unwrap_or(self.max_message_size),
             exactly_one: kind.is_some_and(|kind| !kind.client_streaming()),

@@ -1,4 +1,4 @@
-//! What an observer is told: calls with method and code, connections with protocol, bytes, and reached limits.
+//! The reports to an observer: calls with method and code, connections with protocol, bytes, and reached limits.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
