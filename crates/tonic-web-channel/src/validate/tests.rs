@@ -128,6 +128,14 @@ fn nothing_may_follow_the_trailers() {
 }
 
 #[test]
+fn text_cut_behind_the_trailers_is_an_error() {
+    let text = text::encode(&ok_trailers()) + "AA";
+    let result = outcome(head(&[("content-type", "application/grpc-web-text")]), [text.as_bytes()]);
+    assert_eq!(failed(&result), &Error::Truncated { end: BodyEnd::InsideBase64 });
+    assert_eq!(result.trailers, None);
+}
+
+#[test]
 fn the_text_format_is_read_with_padding_inside_frames() {
     let body = [frame(0, b"hello"), ok_trailers()].concat();
     let parts: String = body.chunks(4).map(text::encode).collect();
