@@ -133,6 +133,18 @@ async fn a_call_that_ends_before_its_deadline_is_unchanged() {
     assert_eq!(seen, Seen { messages: 1, code: Some(tonic::Code::NotFound), after: Duration::ZERO });
 }
 
+#[tokio::test]
+async fn the_end_of_a_body_is_known_before_it_is_polled() {
+    let refused = || async { Ok::<_, Infallible>(Status::not_found("no such room").into_http::<Body>()) };
+    let service = Guard::new(service_fn(move |_: Request<()>| refused()), CancellationToken::new(), None);
+
+    let mut body = service.oneshot(call(Some("1S"))).await.unwrap().into_body();
+
+    assert!(http_body::Body::is_end_stream(&body), "HTTP would send a frame without bytes");
+    assert!(body.frame().await.is_none());
+    assert!(http_body::Body::is_end_stream(&body));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stream_without_a_deadline_goes_on() {
     let service = || std::future::ready(streaming(ticking(Arc::new(())).take(5000)));
