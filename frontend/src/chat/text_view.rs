@@ -16,26 +16,27 @@ pub(crate) fn text_view(text: &str, tab_index: TabIndex) -> AnyView {
         let text = text.to_owned();
         return view! { <p class="chat-emoji">{text}</p> }.into_any();
     }
-    blocks_view(parse(text), tab_index)
+    blocks_view(parse(text), Some("auto"), tab_index)
 }
 
-fn blocks_view(blocks: Vec<Block>, tab_index: TabIndex) -> AnyView {
-    blocks.into_iter().map(|block| block_view(block, tab_index)).collect_view().into_any()
+fn blocks_view(blocks: Vec<Block>, direction: Option<&'static str>, tab_index: TabIndex) -> AnyView {
+    blocks.into_iter().map(|block| block_view(block, direction, tab_index)).collect_view().into_any()
 }
 
-/// A block. Each paragraph has its own direction.
-fn block_view(block: Block, tab_index: TabIndex) -> AnyView {
+/// A block. `direction` is the attribute `dir` of its paragraphs: each has its own. Those of a list or a quote have none, because
+/// the browser looks for the direction of the whole, which has the markers and the bar, outside of elements with that attribute.
+fn block_view(block: Block, direction: Option<&'static str>, tab_index: TabIndex) -> AnyView {
     match block {
         Block::Paragraph(inlines) => {
-            view! { <p dir="auto">{inlines_view(inlines, tab_index)}</p> }.into_any()
+            view! { <p dir=direction>{inlines_view(inlines, tab_index)}</p> }.into_any()
         }
         Block::Quote(blocks) => {
-            view! { <blockquote dir="auto">{blocks_view(blocks, tab_index)}</blockquote> }.into_any()
+            view! { <blockquote dir="auto">{blocks_view(blocks, None, tab_index)}</blockquote> }.into_any()
         }
         Block::List { start, items } => {
             let items = items
                 .into_iter()
-                .map(|item| view! { <li>{blocks_view(item, tab_index)}</li> })
+                .map(|item| view! { <li>{blocks_view(item, None, tab_index)}</li> })
                 .collect_view();
             match start {
                 Some(start) => view! { <ol dir="auto" start=start.to_string()>{items}</ol> }.into_any(),

@@ -217,6 +217,18 @@ async fn every_paragraph_has_its_own_direction() -> Result {
             )
             .await?;
         assert_eq!(directions, ["rtl", "ltr"]);
+
+        ada.write("1. אחת\n2. שתיים\n   - שלוש\n\n> ארבע\n\n- four\n- חמש").await?;
+        ada.shows_stored("four").await?;
+        let directions: Vec<String> = ada
+            .run(
+                "const article = find([{ role: 'log', name: null }, { role: 'article', name: null }]).at(-1);
+                 return [...article.querySelectorAll('ol, ul, blockquote')]
+                     .map((part) => getComputedStyle(part).direction)",
+                vec![],
+            )
+            .await?;
+        assert_eq!(directions, ["rtl", "rtl", "rtl", "ltr"], "markers and bars stand apart from their text");
         ada.fill(&part("textbox", ENGLISH.message), "مرحبا").await?;
         let direction: String =
             ada.run("return getComputedStyle(document.activeElement).direction", vec![]).await?;
