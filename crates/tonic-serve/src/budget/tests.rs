@@ -3,6 +3,7 @@
 use std::future::poll_fn;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::Request;
 
@@ -163,6 +164,25 @@ fn calling(budget: &Budget, from: IpAddr) -> (ConnectionPermit, OpenCall) {
     let permit = budget.admit(from).unwrap();
     let call = permit.peer().open_call(&mut Request::get("/").body(()).unwrap());
     (permit, call)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_connection_that_was_idle_longest_is_evicted_first() {
+    let budget = budget(false, |options| options.max_connections = 2);
+    let second = Duration::from_secs(1);
+    let (one, call) = calling(&budget, address(1));
+    drop(call);
+    tokio::time::advance(second).await;
+    let (other, call) = calling(&budget, address(1));
+    drop(call);
+    tokio::time::advance(second).await;
+    drop(one.peer().open_call(&mut Request::get("/").body(()).unwrap()));
+
+    let _new = budget.admit(address(1)).unwrap();
+
+    let is_evicted =
+        |permit: &ConnectionPermit| permit.peer().close.is_cancelled() || permit.peer().abort.is_cancelled();
+    assert_eq!((is_evicted(&one), is_evicted(&other)), (false, true));
 }
 
 #[tokio::test]
