@@ -40,6 +40,16 @@ pub fn parent(pid: u32) -> Option<u32> {
     after_name(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)?.get(1)?.parse().ok()
 }
 
+/// The processes that this one started and that run, such as its workers.
+pub fn children(pid: u32) -> Result<Vec<u32>> {
+    let mut children = Vec::new();
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let ids = fs::read_to_string(thread?.path().join("children"))?;
+        children.extend(ids.split_whitespace().filter_map(|id| id.parse::<u32>().ok()));
+    }
+    Ok(children)
+}
+
 /// The fields of `stat` behind the program's name, which stands in brackets and may hold any character.
 fn after_name(stat: &str) -> Option<Vec<&str>> {
     Some(stat.rsplit_once(") ")?.1.split(' ').collect())
@@ -60,5 +70,17 @@ mod tests {
     fn cpu_time_is_read_behind_any_program_name() {
         let stat = "7 (a) b (c) S 1 7 7 0 -1 0 0 0 0 0 25 5 0 0";
         assert_eq!(cpu_time_in(stat), Some(Duration::from_millis(300)));
+    }
+
+    #[test]
+    fn children_of_all_threads_are_found() {
+        let start = || std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let mut started = [start(), std::thread::spawn(start).join().unwrap()];
+        let found = children(std::process::id()).unwrap();
+        for child in &mut started {
+            assert!(found.contains(&child.id()), "{found:?}");
+            child.kill().unwrap();
+            child.wait().unwrap();
+        }
     }
 }
