@@ -172,6 +172,14 @@ impl Host {
         }
     }
 
+    /// The port that a request asks for, if it names one.
+    pub(crate) fn port_of<B>(request: &Request<B>) -> Option<u16> {
+        match request.uri().authority() {
+            Some(authority) => authority.port_u16(),
+            None => request.headers().get(HOST)?.to_str().ok()?.parse::<Authority>().ok()?.port_u16(),
+        }
+    }
+
     /// Whether it is this machine, by name or by address.
     pub(crate) fn is_loopback(&self) -> bool {
         match self {

@@ -21,17 +21,19 @@ pub(crate) const FOREIGN_PAGE: &str = "pages of this origin may not call with co
 /// `sec-fetch-site` tells whether a page is the server's own. Without it, the origin does: it must be the host of the request, or
 /// a host in `hosts`, on any port, because cookies are shared by all ports. All names and addresses of localhost are one host.
 pub(crate) fn is_foreign<B>(request: &Request<B>, hosts: &AllowedHosts, cors: &CorsOptions) -> bool {
-    request.headers().contains_key(COOKIE) && Sender::of(request, hosts, cors) == Sender::ForeignPage
+    request.headers().contains_key(COOKIE)
+        && Sender::of(request, hosts, cors, Ports::Any) == Sender::ForeignPage
 }
 
 /// The rights of a socket that a request opens. A foreign page may open none, also without a cookie, because CORS does not
-/// prevent it from reading what comes through a WebSocket.
+/// prevent it from reading what comes through a WebSocket. So the port of an own page counts, too: that of the request, or behind
+/// a proxy that names the server by its own address the default one of a host in `hosts`.
 pub(crate) fn socket_rights<B>(
     request: &Request<B>,
     hosts: &AllowedHosts,
     cors: &CorsOptions,
 ) -> Option<SocketRights> {
-    match Sender::of(request, hosts, cors) {
+    match Sender::of(request, hosts, cors, Ports::Same) {
         // Every browser sends an origin.
         Sender::OwnPage if request.headers().contains_key(ORIGIN) => Some(SocketRights::Cookies),
         Sender::OwnPage | Sender::Program => Some(SocketRights::NoCookies),
@@ -58,7 +60,7 @@ enum Sender {
 }
 
 impl Sender {
-    fn of<B>(request: &Request<B>, hosts: &AllowedHosts, cors: &CorsOptions) -> Self {
+    fn of<B>(request: &Request<B>, hosts: &AllowedHosts, cors: &CorsOptions, ports: Ports) -> Self {
         let headers = request.headers();
         let mut origins = headers.get_all(ORIGIN).iter();
         let (origin, second) = (origins.next(), origins.next());
@@ -73,15 +75,56 @@ impl Sender {
             (FetchSite::Foreign, _) => Self::ForeignPage,
             (FetchSite::Absent, None) => Self::Program,
             (FetchSite::Absent, Some(origin)) => {
-                let page = origin.to_str().ok().and_then(host_of_origin);
-                let asked = Host::of(request);
+                let page = origin.to_str().ok().and_then(PageHost::of_origin);
                 let is_own = page.is_some_and(|page| {
-                    let is_asked = |asked: Host| asked == page || (asked.is_loopback() && page.is_loopback());
-                    hosts.lists(&page) || asked.is_some_and(is_asked)
+                    (hosts.lists(&page.host) && (ports == Ports::Any || page.has_default_port()))
+                        || page.is_asked_by(request, ports)
                 });
                 if is_own { Self::OwnPage } else { Self::ForeignPage }
             }
         }
+    }
+}
+
+/// The ports of pages that are the server's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ports {
+    /// All ports of the host, because they share its cookies.
+    Any,
+    /// The port of the request.
+    Same,
+}
+
+/// The host and port of a page, from its origin.
+struct PageHost {
+    host: Host,
+    port: u16,
+    default_port: u16,
+}
+
+impl PageHost {
+    fn of_origin(origin: &str) -> Option<Self> {
+        let uri: Uri = origin.parse().ok()?;
+        let default_port = match uri.scheme_str()? {
+            "http" => 80,
+            "https" => 443,
+            _ => return None,
+        };
+        let authority = uri.authority()?;
+        let host = Host::of_text(authority.as_str()).ok()?;
+        Some(Self { host, port: authority.port_u16().unwrap_or(default_port), default_port })
+    }
+
+    fn has_default_port(&self) -> bool {
+        self.port == self.default_port
+    }
+
+    /// Whether `request` is to this host. A request without a port is to the default port of the page: TLS may end before this
+    /// server.
+    fn is_asked_by<B>(&self, request: &Request<B>, ports: Ports) -> bool {
+        let Some(asked) = Host::of(request) else { return false };
+        let is_host = asked == self.host || (asked.is_loopback() && self.host.is_loopback());
+        is_host && (ports == Ports::Any || Host::port_of(request).unwrap_or(self.default_port) == self.port)
     }
 }
 
@@ -101,12 +144,6 @@ fn fetch_site(headers: &HeaderMap) -> FetchSite {
         Some(site) if is_own(site) && values.all(is_own) => FetchSite::Own,
         Some(_) => FetchSite::Foreign,
     }
-}
-
-fn host_of_origin(origin: &str) -> Option<Host> {
-    let uri: Uri = origin.parse().ok()?;
-    matches!(uri.scheme_str(), Some("http" | "https")).then_some(())?;
-    Host::of_text(uri.authority()?.as_str()).ok()
 }
 
 #[cfg(test)]
@@ -155,6 +192,42 @@ mod tests {
         assert!(!foreign("chat.example", &listed));
         for site in ["same-origin", "none"] {
             assert!(!foreign("chat.example", &[("cookie", "a=b"), ("sec-fetch-site", site)]), "{site}");
+        }
+    }
+
+    fn socket(host: &str, origin: &str) -> Option<SocketRights> {
+        let request = Request::get("/socket").header("host", host).header("origin", origin);
+        let hosts = AllowedHosts::new(["chat.example".parse().unwrap()]);
+        let cors = CorsOptions::new(["https://listed.example".parse().unwrap()]);
+        socket_rights(&request.body(()).unwrap(), &hosts, &cors)
+    }
+
+    #[test]
+    fn a_page_of_another_port_may_open_no_socket() {
+        for (host, origin) in [
+            ("127.0.0.1:50051", "http://127.0.0.1:8080"),
+            ("127.0.0.1:50051", "http://localhost:3000"),
+            ("127.0.0.1:50051", "http://127.0.0.1"),
+            ("192.0.2.7", "http://192.0.2.7:8080"),
+            ("192.0.2.7:443", "http://192.0.2.7"),
+            ("chat.example", "https://chat.example:8443"),
+            ("127.0.0.1:50051", "https://chat.example:8443"),
+        ] {
+            assert_eq!(socket(host, origin), None, "{host} {origin}");
+        }
+        for (host, origin) in [
+            ("127.0.0.1:50051", "http://127.0.0.1:50051"),
+            ("127.0.0.1:50051", "http://localhost:50051"),
+            ("[::1]:50051", "http://localhost:50051"),
+            ("192.0.2.7", "http://192.0.2.7"),
+            ("192.0.2.7", "https://192.0.2.7"),
+            ("192.0.2.7:443", "https://192.0.2.7"),
+            ("chat.example:8443", "https://chat.example:8443"),
+            // Behind a proxy that names the server by its own address.
+            ("127.0.0.1:50051", "https://chat.example"),
+            ("127.0.0.1:50051", "https://listed.example"),
+        ] {
+            assert_eq!(socket(host, origin), Some(SocketRights::Cookies), "{host} {origin}");
         }
     }
 
