@@ -82,8 +82,8 @@ pub struct ServeOptions {
     /// connections that hold less than 16 KiB. Default 64 MiB.
     pub max_buffered_bytes_per_address: usize,
     /// Such bytes of one connection. At the limit its responses pause until some bytes are taken. A response whose bytes
-    /// are all taken may exceed the limit by a quarter; above that, requests are refused with RESOURCE_EXHAUSTED.
-    /// Default 4 MiB.
+    /// are all taken may exceed the limit by a quarter; above that, requests are refused with RESOURCE_EXHAUSTED, so it is at
+    /// least [`App::max_message_size`](crate::App::max_message_size). Default 4 MiB.
     pub max_buffered_bytes_per_connection: usize,
     /// Whether pages may open sockets: HTTP/2 inside a WebSocket with the subprotocol `h2ts`, which carries all four kinds of
     /// calls. Every limit of a connection applies to a socket, and every limit of HTTP/2 inside it. Default: yes.

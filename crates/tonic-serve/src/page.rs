@@ -33,6 +33,11 @@ const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy")
 
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 
+/// The document for the time in which there is none.
+const NO_PAGE: &[u8] =
+    b"<!doctype html><title>No page</title><p>This server has no page yet: its folder has no index.html. \
+    The log of the server names the folder.";
+
 /// Bytes of a file per chunk, which a response holds for a client that does not read.
 const CHUNK: usize = 4 * 1024;
 
@@ -55,7 +60,8 @@ pub struct Page {
 }
 
 impl Page {
-    /// The page in `dir`, which may be built, or built again, while the server runs.
+    /// The page in `dir`, which may be built, or built again, while the server runs. A relative path begins in the working directory
+    /// of the program. A server that starts without an `index.html` there says so in its log, at the level `warn`.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self::of(Files::on_disk(), dir.into())
     }
@@ -72,13 +78,13 @@ impl Page {
         Self {
             files,
             dir,
-            when_missing: Bytes::from_static(b"<!doctype html><title>No page</title>"),
+            when_missing: Bytes::from_static(NO_PAGE),
             policy: Policy::default(),
             headers: PageHeaders::default(),
         }
     }
 
-    /// The HTML document for the time in which `dir` has no `index.html`. It has the status 503. Default: an empty document.
+    /// The HTML document for the time in which `dir` has no `index.html`. It has the status 503. Default: a sentence that says so.
     #[must_use]
     pub fn when_missing(mut self, html: impl Into<Bytes>) -> Self {
         self.when_missing = html.into();
@@ -142,6 +148,10 @@ impl Page {
     }
 
     pub(crate) fn into_service(self) -> PageService {
+        if self.files.is_on_disk() && !self.dir.join("index.html").exists() {
+            let dir = std::path::absolute(&self.dir).unwrap_or_else(|_| self.dir.clone());
+            tracing::warn!(page.dir = %dir.display(), "the page's folder has no index.html yet; build the page, or name its folder");
+        }
         let files = ServeDir::with_backend(&self.dir, self.files.clone())
             .append_index_html_on_directories(false)
             .with_buf_chunk_size(CHUNK)

@@ -52,6 +52,14 @@ pub(super) enum Fallback {
 impl AppService {
     pub(super) fn new(app: App, stop_calls: CancellationToken, options: &ServeOptions) -> Self {
         let App { grpc, fallback, cors, hosts, policy, readiness } = app;
+        if policy.largest_request() > options.max_buffered_bytes_per_connection {
+            tracing::warn!(
+                request.max_bytes = policy.largest_request(),
+                connection.max_bytes = options.max_buffered_bytes_per_connection,
+                "the longest requests are refused, because a connection may not buffer as many bytes; raise \
+                 ServeOptions::max_buffered_bytes_per_connection"
+            );
+        }
         let policy = Arc::new(policy);
         let observer =
             options.observer.clone().map(|observer| CallObserver::new(observer, Arc::clone(&policy)));

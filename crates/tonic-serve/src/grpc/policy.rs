@@ -64,6 +64,11 @@ impl Default for CallPolicy {
 }
 
 impl CallPolicy {
+    /// The longest request message of any service, in bytes.
+    pub(crate) fn largest_request(&self) -> usize {
+        self.max_message_sizes.values().copied().fold(self.max_message_size, usize::max)
+    }
+
     fn compresses(&self, path: &str) -> bool {
         self.compressed.as_ref().is_none_or(|paths| paths.contains(path))
     }

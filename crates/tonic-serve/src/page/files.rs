@@ -76,6 +76,10 @@ impl Files {
         Self(Arc::new(Source::Disk(Mutex::default())))
     }
 
+    pub(super) fn is_on_disk(&self) -> bool {
+        matches!(*self.0, Source::Disk(_))
+    }
+
     /// These files, by their paths.
     pub(super) fn in_memory(files: HashMap<PathBuf, Bytes>) -> Self {
         // Browsers ask whether a file has changed since then.
