@@ -8,9 +8,31 @@ use http::Uri;
 pub enum BuildError {
     /// The address is empty. [`Channel::same_origin`](crate::Channel::same_origin) has none outside a browser.
     #[error(
-        "the channel has no address: `Channel::same_origin` works only in a browser; use `Channel::builder(uri)`"
+        "the channel's address is empty: use `Channel::builder(uri)`; `Channel::same_origin` has an address in a browser only"
     )]
     NoAddress,
+    /// The address has a user name or a password, which is not repeated here.
+    #[error(
+        "the address has a user name or a password before an `@`: leave them out, and send tokens by `Builder::credentials`"
+    )]
+    UserInfo,
+    /// The port is not a number up to 65535.
+    #[error("`{uri}` needs a port up to 65535, or none")]
+    Port {
+        /// The address.
+        uri: String,
+    },
+    /// The address has a query, which calls cannot have.
+    #[error("`{uri}` has a query behind its `?`, which calls cannot carry: leave it out")]
+    Query {
+        /// The address.
+        uri: String,
+    },
+    /// The transport chooses by the kind of each method, and the channel has no method table.
+    #[error(
+        "the transport chooses by the kind of a method: give the builder the table of your contract by `methods`"
+    )]
+    NoMethods,
     /// The address is not a URI.
     #[error("`{uri}` is not a URI")]
     Malformed {

@@ -93,8 +93,9 @@ impl Builder {
     /// Deadline of calls that set none (`tonic::Request::set_timeout`). None by default.
     ///
     /// It is sent to the server as `grpc-timeout` and enforced here, over all attempts and the whole of a stream: the
-    /// call ends with `DEADLINE_EXCEEDED` and [`Error::Deadline`](crate::Error::Deadline). Exempt a stream that is meant
-    /// to stay open by [`no_deadline`](crate::RequestExt::no_deadline).
+    /// call ends with `DEADLINE_EXCEEDED` and [`Error::Deadline`](crate::Error::Deadline). The streams of a
+    /// [`Subscription`](crate::Subscription) are exempt. Exempt another stream that is meant to stay open by
+    /// [`no_deadline`](crate::RequestExt::no_deadline).
     ///
     /// The clock is asked at each step of a call. A browser delays the timers of hidden pages, so a call that waits there
     /// may end up to a minute late, or when the page is shown again.
@@ -269,6 +270,9 @@ impl Builder {
                 transport.map_or_else(default, Ok)?
             }
         };
+        if transport.needs_methods() && self.methods.is_empty() {
+            return Err(BuildError::NoMethods);
+        }
         // From the wire to the caller.
         let stack = Stack::new(Validate::new(transport))
             .push(self.credentials)
@@ -284,14 +288,25 @@ impl Builder {
     }
 }
 
-/// `text` as a URI with a scheme and an authority.
+/// `text` as a URI with a scheme, an authority, and perhaps a path.
 fn absolute(text: &str) -> Result<Uri, BuildError> {
     if text.is_empty() {
         return Err(BuildError::NoAddress);
     }
     let uri: Uri = text.parse().map_err(|source| BuildError::Malformed { uri: text.to_owned(), source })?;
-    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
+    let Some(authority) = uri.authority().filter(|_| matches!(uri.scheme_str(), Some("http" | "https")))
+    else {
         return Err(BuildError::NotAbsolute { uri: text.to_owned() });
+    };
+    // Browsers refuse such an address in the same words as a server that is not there.
+    if authority.as_str().contains('@') {
+        return Err(BuildError::UserInfo);
+    }
+    if authority.port().is_none() && authority.as_str() != authority.host() {
+        return Err(BuildError::Port { uri: text.to_owned() });
+    }
+    if uri.query().is_some() {
+        return Err(BuildError::Query { uri: text.to_owned() });
     }
     Ok(uri)
 }

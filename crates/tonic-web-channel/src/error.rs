@@ -12,6 +12,13 @@ use grpc_wire::reader::{BodyEnd, ReadError};
 use grpc_wire::status::code_of_http;
 use tonic::{Code, Status};
 
+#[cfg(not(target_arch = "wasm32"))]
+const CONNECT_ADVICE: &str = "its name, its port, that it runs, and whether it speaks TLS";
+/// A browser does not tell a page why a WebSocket was not opened.
+#[cfg(target_arch = "wasm32")]
+const CONNECT_ADVICE: &str = "its name, its port, that it runs and takes WebSockets from pages of this origin, that proxies \
+     pass the upgrade on, and that the page's content security policy lists it under connect-src";
+
 /// The reason for which a call failed without a verdict of the server.
 ///
 /// It is the source of the [`Status`] that the call returns; [`Error::from_status`] finds it there. The codes are those
@@ -23,14 +30,13 @@ pub enum Error {
     #[error("this machine is offline; check its network connection")]
     Offline,
     /// No connection could be made, so the request was not sent. `UNAVAILABLE`.
-    #[error(
-        "the server at {origin} cannot be reached ({reason}); check its name, its port, that it runs, and whether it \
-         speaks TLS"
-    )]
+    ///
+    /// In a browser it is the WebSocket of a [`Socket`](crate::Socket).
+    #[error("the server at {origin} cannot be reached ({reason}); check {CONNECT_ADVICE}")]
     Connect {
         /// The address that was called.
         origin: String,
-        /// The reason that the operating system or the TLS library gives.
+        /// The reason that the operating system, the TLS library or the browser gives.
         reason: String,
     },
     /// `fetch` failed. A browser hides the reason from the page, and whether the server received the request.

@@ -14,6 +14,10 @@ impl MethodTable {
         self.0.iter().find(|method| method.path == path).copied()
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the table has methods of the service in `path`.
     pub(crate) fn has_service_of(&self, path: &str) -> bool {
         let service = service(path);

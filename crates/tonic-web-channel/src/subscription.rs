@@ -1,6 +1,7 @@
 //! A server stream that reconnects and resumes.
 
 mod handle;
+pub(crate) mod opening;
 mod options;
 #[cfg(target_arch = "wasm32")]
 mod page;
@@ -22,6 +23,7 @@ pub use self::options::SubscriptionOptions;
 pub use self::state::{NextAttempt, State};
 
 use self::handle::{Commands, Shared};
+use self::opening::while_opening;
 use self::state::Publisher;
 use self::wait::{Step, Wait};
 use crate::backoff::Delays;
@@ -66,6 +68,10 @@ pub enum Update<T> {
 ///   only have expired, and the next such attempt only after a [healthy](SubscriptionOptions::healthy_after) connection;
 /// - cancellation by the caller's token ([`cancel_with`](crate::RequestExt::cancel_with));
 /// - OK, if [`finish_on_ok`](SubscriptionOptions::finish_on_ok) says so.
+///
+/// The channel's [`deadline`](crate::Builder::deadline) does not apply to its streams, which have no end. A timeout that the request
+/// itself has ([`tonic::Request::set_timeout`]) does. A service between the client and the channel that calls from another task,
+/// such as `tower::buffer`, hides the subscription from the channel: use [`no_deadline`](crate::RequestExt::no_deadline) then.
 ///
 /// An answer that did not come from a gRPC server ([`Error::is_not_grpc`](crate::Error::is_not_grpc)), such as a load
 /// balancer's 404, says nothing about the call: the subscription tries again, for as long as
@@ -249,7 +255,7 @@ impl<T: 'static> Subscription<T> {
         if let Some(timeout) = self.options.first_message_timeout {
             idle.shorten(timeout.saturating_mul(1_u32.checked_shl(self.silent).unwrap_or(u32::MAX)));
         }
-        self.phase = Phase::Opening { call: (self.open)(), idle };
+        self.phase = Phase::Opening { call: while_opening(|| (self.open)()), idle };
         self.changed(State::Connecting)
     }
 
@@ -364,7 +370,7 @@ fn poll_opening<T>(
     cx: &mut Context<'_>,
 ) -> Poll<Result<BoxStream<Result<T, Status>>, Status>> {
     commands.probe(idle, options.probe_timeout);
-    if let Poll::Ready(opened) = call.as_mut().poll(cx) {
+    if let Poll::Ready(opened) = while_opening(|| call.as_mut().poll(cx)) {
         return Poll::Ready(opened);
     }
     ready!(idle.poll(cx));

@@ -52,6 +52,12 @@ pub trait Transport: fmt::Debug + Send + Sync + 'static {
     /// what is sent ([`AttemptStarted`](crate::observe::CallEventKind::AttemptStarted)).
     fn prepare(&self, _request: &mut Request<Body>) {}
 
+    /// Whether it has to know the kind of each method. Then the channel is not built without a
+    /// [method table](crate::Builder::methods).
+    fn needs_methods(&self) -> bool {
+        false
+    }
+
     /// Sends one call; resolves when the response's head has come.
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>>;
 }

@@ -11,6 +11,7 @@ use super::{ResponseFuture, Service, SharedService};
 use crate::context::{CallContext, CallOptions};
 use crate::limits::Limits;
 use crate::method::MethodTable;
+use crate::subscription::opening::is_attempt;
 
 static NEXT_CALL: AtomicU64 = AtomicU64::new(1);
 
@@ -36,7 +37,7 @@ impl InsertContext {
         let method = self.methods.get(path);
         // A unary call that takes long is not idle.
         let is_stream = method.is_none_or(|method| method.kind.server_streaming());
-        CallContext {
+        let mut context = CallContext {
             number: NEXT_CALL.fetch_add(1, Ordering::Relaxed),
             method,
             is_unlisted: method.is_none() && self.methods.has_service_of(path),
@@ -44,7 +45,9 @@ impl InsertContext {
             options,
             limits: self.limits,
             ..CallContext::default()
-        }
+        };
+        context.options.no_deadline |= is_attempt(&context);
+        context
     }
 }
 

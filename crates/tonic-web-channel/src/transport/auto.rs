@@ -33,7 +33,9 @@ use crate::method::MethodKind;
 ///
 /// let uri: http::Uri = "https://example.com".parse()?;
 /// let socket = Socket::new(uri.clone());
-/// let channel = Channel::with_transport(Auto::new(Fetch::new(uri), socket)).build()?;
+/// let channel = Channel::with_transport(Auto::new(Fetch::new(uri), socket))
+///     .methods([/* the table of your contract */])
+///     .build()?;
 /// # Ok(channel)
 /// # }
 /// ```
@@ -122,6 +124,10 @@ impl Transport for Auto {
             self.fetch.prepare(request)
         }
         request.extensions_mut().insert(route);
+    }
+
+    fn needs_methods(&self) -> bool {
+        true
     }
 
     fn call(&self, request: Request<Body>) -> BoxFuture<Result<Response<Body>, Status>> {

@@ -98,3 +98,25 @@ async fn options_of_a_page_compile_natively() {
     assert!(matches!(Channel::same_origin().build(), Err(BuildError::NoAddress)));
     assert!(Channel::builder("http://127.0.0.1:50051").cookies(Cookies::Include).build().is_ok());
 }
+
+#[tokio::test]
+async fn addresses_that_cannot_work_are_refused_with_the_reason() {
+    for (address, words) in [
+        ("", "address is empty"),
+        ("http://", "is not a URI"),
+        ("127.0.0.1:50051", "needs a scheme"),
+        ("ws://127.0.0.1", "needs a scheme"),
+        ("http://ada:secret@127.0.0.1:50051", "user name or a password"),
+        ("http://127.0.0.1:99999", "port up to 65535"),
+        ("http://127.0.0.1:", "port up to 65535"),
+        ("http://[::1]:x", "port up to 65535"),
+        ("http://127.0.0.1:50051/api?key=1", "has a query"),
+    ] {
+        let error = Channel::builder(address).build().unwrap_err().to_string();
+        assert!(error.contains(words), "{address}: {error}");
+        assert!(!error.contains("secret"), "{error}");
+    }
+    for address in ["http://[::1]:50051", "http://[::1]", "http://127.0.0.1:50051/api", "http://host:80/"] {
+        assert!(Channel::builder(address).build().is_ok(), "{address}");
+    }
+}

@@ -299,3 +299,11 @@ async fn without_sockets_fetch_carries_everything_but_conversations() {
 fn by_fetch() -> HelloReply {
     HelloReply { message: "by fetch".into() }
 }
+
+#[test]
+fn a_choice_by_the_kind_of_method_needs_the_method_table() {
+    let socket = Socket::new("http://127.0.0.1:1".parse().unwrap());
+    let channel = || Channel::with_transport(Auto::new(socket.clone(), socket.clone()));
+    assert!(matches!(channel().build(), Err(tonic_web_channel::BuildError::NoMethods)));
+    assert!(channel().methods(proto::METHODS.iter().copied()).build().is_ok());
+}

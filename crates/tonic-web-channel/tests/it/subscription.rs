@@ -18,7 +18,7 @@ use tonic_web_channel::{
 };
 
 use crate::support::TestServer;
-use crate::support::canned::{Canned, Reply, reply};
+use crate::support::canned::{Canned, Reply, Sent, reply};
 
 type Message = Result<u32, Status>;
 
@@ -657,4 +657,46 @@ async fn generated_client_needs_no_cloning_by_hand() {
     assert_eq!(ready, "ready");
     sender.send(Ok(tonic_health::pb::HealthCheckResponse { status: 1 })).await.unwrap();
     expect(&mut updates, &["HealthCheckResponse { status: Serving }"]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_channels_deadline_is_not_for_streams_of_a_subscription() {
+    let canned = Canned::new(|sent: Sent| {
+        // A unary call comes first, and its request has no stream.
+        let reply = if sent.number == 0 { open().serving().ok() } else { open().serving().hangs() };
+        std::future::ready(Ok(reply.into_response()))
+    });
+    let channel = canned.builder().deadline(Duration::from_secs(20)).build().unwrap();
+    let client = HealthClient::new(channel.clone());
+    let (mut updates, _handle) = Subscription::new(options(), client, |mut client| async move {
+        client.check(HealthCheckRequest::default()).await?;
+        client.watch(HealthCheckRequest::default()).await
+    });
+    for expected in ["Connecting", "Ready", "Message"] {
+        let update = format!("{:?}", updates.next().await.unwrap());
+        assert!(update.contains(expected), "{update}");
+    }
+
+    // The idle timeout is the next thing to happen.
+    let start = Instant::now();
+    let Some(Update::State(State::TransientFailure { status, .. })) = updates.next().await else {
+        panic!("the stream ended in another way");
+    };
+    assert_eq!(Error::from_status(&status), Some(&Error::Idle { timeout: IDLE_TIMEOUT }));
+    assert_eq!(start.elapsed(), IDLE_TIMEOUT);
+    let timeouts = |sent: &[Sent]| -> Vec<_> {
+        sent.iter().map(|sent| sent.headers.contains_key("grpc-timeout")).collect()
+    };
+    assert_eq!(timeouts(&canned.sent()), [true, false]);
+
+    // A stream without a subscription, and one with a timeout of its own, have their deadlines.
+    let mut client = HealthClient::new(channel);
+    client.watch(HealthCheckRequest::default()).await.unwrap();
+    let (mut updates, _handle) = Subscription::new(options(), client, |mut client| async move {
+        let mut request = tonic::Request::new(HealthCheckRequest::default());
+        request.set_timeout(Duration::from_secs(5));
+        client.watch(request).await
+    });
+    while !matches!(updates.next().await, Some(Update::Message(_))) {}
+    assert_eq!(timeouts(&canned.sent()), [true, false, true, true]);
 }
