@@ -49,9 +49,8 @@ pub enum Update<T> {
 ///
 /// # Resume
 ///
-/// Every attempt gets a fresh clone of the context that the subscription was made with: a generated client, or a tuple
-/// of the client and the application's position in the stream. Build each request from that position, and the server
-/// can resume where the last connection ended.
+/// Every attempt gets a fresh clone of the context: a generated client, or a tuple of the client and the application's position
+/// in the stream. Build each request from that position, and the server can resume where the last connection ended.
 ///
 /// # Attempts
 ///
@@ -62,16 +61,15 @@ pub enum Update<T> {
 /// message of the application ([`SubscriptionHandle::reconnect_after`]).
 ///
 /// These end the subscription:
-///
 /// - a status of the server that another attempt would not change, such as `PERMISSION_DENIED`. An open stream that
 ///   ends with `UNAUTHENTICATED` gets one more attempt, because its [`credentials`](crate::Builder::credentials) may
 ///   only have expired, and the next such attempt only after a [healthy](SubscriptionOptions::healthy_after) connection;
 /// - cancellation by the caller's token ([`cancel_with`](crate::RequestExt::cancel_with));
 /// - OK, if [`finish_on_ok`](SubscriptionOptions::finish_on_ok) says so.
 ///
-/// The channel's [`deadline`](crate::Builder::deadline) does not apply to its streams, which have no end. A timeout that the request
-/// itself has ([`tonic::Request::set_timeout`]) does. A service between the client and the channel that calls from another task,
-/// such as `tower::buffer`, hides the subscription from the channel: use [`no_deadline`](crate::RequestExt::no_deadline) then.
+/// The channel's [`deadline`](crate::Builder::deadline) is not for its streams; a timeout of the request itself is. A service between
+/// client and channel that calls from a task of its own, as `tower::buffer` does, needs
+/// [`no_deadline`](crate::RequestExt::no_deadline).
 ///
 /// An answer that did not come from a gRPC server ([`Error::is_not_grpc`](crate::Error::is_not_grpc)), such as a load
 /// balancer's 404, says nothing about the call: the subscription tries again, for as long as
@@ -149,9 +147,7 @@ enum Phase<T> {
 }
 
 impl<T: 'static> Subscription<T> {
-    /// A subscription that calls `open` with a clone of `context` for every attempt, and its handle. The first attempt
-    /// starts with the first poll.
-    ///
+    /// A subscription that calls `open` with a clone of `context` for every attempt, from the first poll on, and its handle.
     /// `context` is usually a generated client, alone or in a tuple with the parts of the request:
     ///
     /// ```
