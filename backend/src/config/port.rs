@@ -76,7 +76,7 @@ impl PortConfig {
     /// An application with these services that answers the configured hosts and origins. Pages of other origins may also send
     /// `headers`.
     pub fn app(&self, routes: Routes, headers: impl IntoIterator<Item = HeaderName>) -> App {
-        let cors = CorsOptions::new(self.cors_origins.iter().cloned())
+        let cors = CorsOptions::new(self.cors_origins.iter().cloned().chain(development_origins()))
             .allow_headers(headers)
             .allow_headers(self.web.cors_headers.iter().cloned());
         App::new(routes).allowed_hosts(self.hosts()).cors(cors)
@@ -114,4 +114,11 @@ pub(super) fn parse_listen(value: &str) -> Result<SocketAddr, String> {
     value.parse().map_err(|_| {
         "it has to be an IP address and a port, for example 127.0.0.1:50051 or [::]:8080".to_owned()
     })
+}
+
+/// The origins of trunk's server, in debug builds. Its proxy drops the subprotocol of a WebSocket, so a page in development opens
+/// its socket at this server, and another port counts as a foreign page there.
+fn development_origins() -> impl Iterator<Item = Origin> {
+    let origins = ["http://127.0.0.1:8080", "http://localhost:8080"];
+    origins.into_iter().filter(|_| cfg!(debug_assertions)).filter_map(|origin| origin.parse().ok())
 }

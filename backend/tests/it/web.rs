@@ -124,6 +124,32 @@ async fn session_cannot_be_used_from_a_page_of_another_site() {
 }
 
 #[tokio::test]
+async fn only_own_pages_and_those_of_a_debug_builds_development_open_a_socket() {
+    let server = TestServer::start().await;
+    let own = format!("http://{}", server.addr);
+    let development = if cfg!(debug_assertions) { 101 } else { 403 };
+    for (origin, status) in [
+        (own.as_str(), 101),
+        ("http://127.0.0.1:8080", development),
+        ("http://localhost:8080", development),
+        ("http://localhost:3000", 403),
+        ("http://127.0.0.1", 403),
+        ("http://evil.example:8080", 403),
+    ] {
+        let handshake = [
+            ("origin", origin),
+            ("connection", "upgrade"),
+            ("upgrade", "websocket"),
+            ("sec-websocket-version", "13"),
+            ("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("sec-websocket-protocol", "h2ts"),
+        ];
+        assert_eq!(get(server.addr, "/socket", &handshake).await.status.as_u16(), status, "{origin}");
+    }
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn listed_origins_may_send_configured_headers() {
     let server = ChildServer::start_with(&flags(&[
         "--cors-origin=tauri://localhost",

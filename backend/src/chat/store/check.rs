@@ -282,3 +282,18 @@ fn check_names(connection: &Connection, report: &mut CheckReport) -> Result<(), 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn findings_over_the_limit_are_counted() {
+        let mut report = CheckReport::default();
+        for number in 0..MAX_FINDINGS + 5 {
+            report.add(format!("finding {number}"));
+        }
+        assert_eq!((report.findings.len(), report.omitted), (MAX_FINDINGS, 5));
+        assert_eq!(report.findings.last().map(String::as_str), Some("finding 99"));
+    }
+}
