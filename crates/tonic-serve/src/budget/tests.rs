@@ -10,6 +10,7 @@ use http::Request;
 use super::state::lock;
 use super::*;
 use crate::client_address::ClientAddress;
+use crate::observer::{Limit, LimitOutcome, Observer};
 use crate::options::ServeOptions;
 
 fn budget(is_proxy: bool, change: impl FnOnce(&mut ServeOptions)) -> Budget {
@@ -164,6 +165,34 @@ fn calling(budget: &Budget, from: IpAddr) -> (ConnectionPermit, OpenCall) {
     let permit = budget.admit(from).unwrap();
     let call = permit.peer().open_call(&mut Request::get("/").body(()).unwrap());
     (permit, call)
+}
+
+/// Remembers the limits that were reached.
+#[derive(Debug, Default)]
+struct Reached(std::sync::Mutex<Vec<(Limit, LimitOutcome)>>);
+
+impl Observer for Reached {
+    fn limit_reached(&self, limit: Limit, outcome: LimitOutcome) {
+        lock(&self.0).push((limit, outcome));
+    }
+}
+
+#[test]
+fn an_observer_is_told_of_refused_and_closed_connections() {
+    let reached = Arc::new(Reached::default());
+    let budget = budget(false, |options| {
+        options.max_connections_per_address = 1;
+        options.observer = Some(reached.clone());
+    });
+    let busy = busy(&budget, address(1)).unwrap();
+    assert!(budget.admit(address(1)).is_none());
+    let _idle = budget.admit(address(2)).unwrap();
+    let _new = budget.admit(address(2)).unwrap();
+
+    let limit = Limit::ConnectionsPerAddress;
+    let told = [(limit, LimitOutcome::Refused), (limit, LimitOutcome::ClosedIdle)];
+    assert_eq!(*lock(&reached.0), told);
+    drop(busy);
 }
 
 #[tokio::test(start_paused = true)]
