@@ -36,10 +36,11 @@ pub enum Shape {
     Map,
 }
 
-/// The type of a field's value, named as in the .proto language.
+/// The type of a field's value, named as in the .proto language. `M` and `E` describe messages and enums: static tables here, and the
+/// handles of a [`crate::pool::Pool`] there.
 #[derive(Clone, Copy, Debug)]
 #[expect(missing_docs, reason = "named as the types of the .proto language")]
-pub enum FieldKind {
+pub enum FieldKind<M = &'static MessageDescriptor, E = &'static EnumDescriptor> {
     Double,
     Float,
     Int32,
@@ -55,8 +56,37 @@ pub enum FieldKind {
     Bool,
     String,
     Bytes,
-    Enum(&'static EnumDescriptor),
-    Message(&'static MessageDescriptor),
+    Enum(E),
+    Message(M),
+}
+
+impl<M, E> FieldKind<M, E> {
+    /// The same kind with other descriptions of messages and enums.
+    pub(crate) fn map<N, F>(
+        self,
+        message: impl FnOnce(M) -> N,
+        of_enum: impl FnOnce(E) -> F,
+    ) -> FieldKind<N, F> {
+        match self {
+            FieldKind::Double => FieldKind::Double,
+            FieldKind::Float => FieldKind::Float,
+            FieldKind::Int32 => FieldKind::Int32,
+            FieldKind::Int64 => FieldKind::Int64,
+            FieldKind::Uint32 => FieldKind::Uint32,
+            FieldKind::Uint64 => FieldKind::Uint64,
+            FieldKind::Sint32 => FieldKind::Sint32,
+            FieldKind::Sint64 => FieldKind::Sint64,
+            FieldKind::Fixed32 => FieldKind::Fixed32,
+            FieldKind::Fixed64 => FieldKind::Fixed64,
+            FieldKind::Sfixed32 => FieldKind::Sfixed32,
+            FieldKind::Sfixed64 => FieldKind::Sfixed64,
+            FieldKind::Bool => FieldKind::Bool,
+            FieldKind::String => FieldKind::String,
+            FieldKind::Bytes => FieldKind::Bytes,
+            FieldKind::Enum(descriptor) => FieldKind::Enum(of_enum(descriptor)),
+            FieldKind::Message(descriptor) => FieldKind::Message(message(descriptor)),
+        }
+    }
 }
 
 /// An enum type.

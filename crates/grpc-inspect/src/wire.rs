@@ -20,7 +20,7 @@ impl<'a> Slice<'a> {
     }
 
     /// Takes one value of a packed list.
-    pub(crate) fn packed_value(&mut self, kind: FieldKind) -> Result<WireValue<'a>, ProblemKind> {
+    pub(crate) fn packed_value<M, E>(&mut self, kind: FieldKind<M, E>) -> Result<WireValue<'a>, ProblemKind> {
         match WireType::of(kind) {
             WireType::Fixed64 => self.fixed().map(|bytes| WireValue::Fixed64(u64::from_le_bytes(bytes))),
             WireType::Fixed32 => self.fixed().map(|bytes| WireValue::Fixed32(u32::from_le_bytes(bytes))),
@@ -28,7 +28,7 @@ impl<'a> Slice<'a> {
         }
     }
 
-    fn varint(&mut self) -> Result<u64, ProblemKind> {
+    pub(crate) fn varint(&mut self) -> Result<u64, ProblemKind> {
         let mut value = 0;
         for shift in (0..70).step_by(7) {
             let [byte] = *self.take(1).bytes else { return Err(ProblemKind::Truncated) };
@@ -74,6 +74,60 @@ impl<'a> WireField<'a> {
         };
         Ok(WireField { number, value, is_truncated })
     }
+
+    /// Takes the next field off `input`, and says whether it is a group, whose value is the bytes between its two tags. A group without
+    /// an end is truncated.
+    pub(crate) fn read_with_groups(input: &mut Slice<'a>) -> Result<(WireField<'a>, bool), ProblemKind> {
+        let mut behind_tag = *input;
+        let tag = behind_tag.varint()?;
+        let number = u32::try_from(tag >> 3).unwrap_or(0);
+        if tag & 7 != 3 || number == 0 {
+            return WireField::read(input).map(|field| (field, false));
+        }
+        let start = behind_tag;
+        let mut open = vec![number];
+        let mut end = behind_tag;
+        while !open.is_empty() && !behind_tag.bytes.is_empty() {
+            end = behind_tag;
+            skip_part(&mut behind_tag, &mut open)?;
+        }
+        let is_truncated = !open.is_empty();
+        let length = if is_truncated { start.bytes.len() } else { end.offset - start.offset };
+        let bytes = Slice { bytes: &start.bytes[..length], offset: start.offset };
+        *input = behind_tag;
+        Ok((WireField { number, value: WireValue::Bytes(bytes), is_truncated }, true))
+    }
+}
+
+/// Skips a field, or one of the tags around a group; `open` are the groups that have no end yet.
+fn skip_part(input: &mut Slice<'_>, open: &mut Vec<u32>) -> Result<(), ProblemKind> {
+    let mut behind_tag = *input;
+    let tag = match behind_tag.varint() {
+        Ok(tag) => tag,
+        Err(kind) => return cut_or_invalid(input, kind),
+    };
+    let number = u32::try_from(tag >> 3).unwrap_or(0);
+    match tag & 7 {
+        3 if number != 0 => open.push(number),
+        4 if open.last() == Some(&number) => _ = open.pop(),
+        _ => {
+            return match WireField::read(input) {
+                Ok(_) => Ok(()),
+                Err(kind) => cut_or_invalid(input, kind),
+            };
+        }
+    }
+    *input = behind_tag;
+    Ok(())
+}
+
+/// The end of the bytes inside of a group leaves the group without an end.
+fn cut_or_invalid(input: &mut Slice<'_>, kind: ProblemKind) -> Result<(), ProblemKind> {
+    if kind == ProblemKind::Truncated {
+        input.take(input.bytes.len());
+        return Ok(());
+    }
+    Err(kind)
 }
 
 /// A value with its wire type.
@@ -96,7 +150,7 @@ impl WireValue<'_> {
     }
 
     /// The default value of a kind.
-    pub(crate) fn default_of(kind: FieldKind) -> WireValue<'static> {
+    pub(crate) fn default_of<M, E>(kind: FieldKind<M, E>) -> WireValue<'static> {
         match WireType::of(kind) {
             WireType::Varint => WireValue::Varint(0),
             WireType::Fixed64 => WireValue::Fixed64(0),
@@ -117,7 +171,7 @@ pub(crate) enum WireType {
 
 impl WireType {
     /// The wire type of one value of a kind.
-    pub(crate) fn of(kind: FieldKind) -> WireType {
+    pub(crate) fn of<M, E>(kind: FieldKind<M, E>) -> WireType {
         match kind {
             FieldKind::Double | FieldKind::Fixed64 | FieldKind::Sfixed64 => WireType::Fixed64,
             FieldKind::Float | FieldKind::Fixed32 | FieldKind::Sfixed32 => WireType::Fixed32,

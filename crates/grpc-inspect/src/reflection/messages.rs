@@ -1,0 +1,1 @@
+//! The messages of the reflection service, as far as they are needed.
