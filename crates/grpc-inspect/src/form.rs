@@ -2,9 +2,17 @@
 //!
 //! A form is kept in step with a JSON text by [`crate::json_text`]: each field has its step of a path, by which its value is read and set.
 
-use crate::descriptor::Shape;
+mod default;
+mod template;
+
+use crate::descriptor::{FieldKind, Shape};
+use crate::encode::range;
 use crate::json_text::{Path, Step};
-use crate::pool::Message;
+use crate::pool::{EnumValue, Field, Kind, Message};
+use crate::well_known::Special;
+
+pub use crate::well_known::WellKnown;
+pub use template::MAX_TEMPLATE_BYTES;
 
 /// A field of a form.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,27 +101,6 @@ pub struct EnumChoice {
     pub is_deprecated: bool,
 }
 
-/// Messages of `google.protobuf` with a JSON form of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WellKnown {
-    /// An object with `@type` and the fields of that message.
-    Any,
-    /// A string, `"2026-11-27T10:00:00Z"`.
-    Timestamp,
-    /// A string, `"1.5s"`.
-    Duration,
-    /// A string, `"name,author.id"`.
-    FieldMask,
-    /// An object with any members.
-    Struct,
-    /// Any JSON value.
-    Value,
-    /// A list of any JSON values.
-    ListValue,
-    /// `{}`.
-    Empty,
-}
-
 /// A JSON text with every field of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
@@ -139,12 +126,65 @@ pub struct Alternative {
 /// The fields of a message, in the order of the .proto file. The fields of messages inside are asked for by their names, so that recursive
 /// types end.
 pub fn fields(message: Message<'_>) -> Vec<FormField> {
-    let _ = message;
-    Vec::new()
+    message.fields().map(form_field).collect()
 }
 
-/// A text to start a request from.
+/// A text to start a request from. [`crate::encode`] takes it.
 pub fn template(message: Message<'_>) -> Template {
-    let _ = message;
-    Template { json: "{}".to_owned(), alternatives: Vec::new() }
+    template::Writer::default().finish(message)
+}
+
+fn form_field(field: Field<'_>) -> FormField {
+    let (key, value) = match field.map_entry() {
+        Some((key, value)) => (Some(control(key.kind())), value),
+        None => (None, field),
+    };
+    FormField {
+        json_name: field.json_name().to_owned(),
+        name: field.name().to_owned(),
+        number: field.number(),
+        comment: field.comment().to_owned(),
+        shape: field.shape(),
+        control: control(value.kind()),
+        key,
+        oneof: field.oneof().map(|oneof| oneof.name().to_owned()),
+        default_json: default::json(value),
+        has_presence: field.has_presence(),
+        is_required: field.is_required(),
+        is_deprecated: field.is_deprecated(),
+    }
+}
+
+fn control(kind: Kind<'_>) -> Control {
+    if let Some((min, max)) = range(kind) {
+        let is_64_bit = min == i64::MIN || max > u32::MAX.into();
+        return Control::Integer { min, max, is_string: is_64_bit };
+    }
+    match kind {
+        FieldKind::Bool => Control::Bool,
+        FieldKind::String => Control::Text,
+        FieldKind::Bytes => Control::Bytes,
+        FieldKind::Enum(descriptor) => Control::Enum {
+            type_name: descriptor.full_name().to_owned(),
+            values: descriptor.values().map(choice).collect(),
+        },
+        FieldKind::Message(message) => match Special::of(message.full_name()) {
+            Some(Special::Form(form)) => Control::WellKnown(form),
+            Some(Special::Wrapper(kind)) => {
+                let kind = kind.map(|never| match never {}, |never| match never {});
+                Control::Wrapper(Box::new(control(kind)))
+            }
+            None => Control::Message { type_name: message.full_name().to_owned() },
+        },
+        _ => Control::Float,
+    }
+}
+
+fn choice(value: EnumValue<'_>) -> EnumChoice {
+    EnumChoice {
+        name: value.name().to_owned(),
+        number: value.number(),
+        comment: value.comment().to_owned(),
+        is_deprecated: value.is_deprecated(),
+    }
 }

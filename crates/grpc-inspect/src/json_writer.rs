@@ -84,6 +84,11 @@ impl JsonWriter {
         self.text.push('"');
     }
 
+    /// Bytes that are written so far.
+    pub(crate) fn len(&self) -> usize {
+        self.text.len()
+    }
+
     pub(crate) fn finish(self) -> String {
         self.text
     }

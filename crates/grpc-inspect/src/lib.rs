@@ -16,4 +16,7 @@ mod json_writer;
 pub mod pool;
 #[cfg(feature = "client")]
 pub mod reflection;
+mod time;
+mod well_known;
 mod wire;
+mod wire_writer;

@@ -104,6 +104,9 @@ pub enum JsonErrorKind {
     /// The type of an `Any` is not in the pool.
     #[error("type {0:?} is not known")]
     UnknownType(String),
+    /// An `Any` lacks the value of a message with a JSON form of its own.
+    #[error("{0} needs a member \"value\"")]
+    MissingValue(String),
     /// A value has the wrong type, or is out of range.
     #[error("expected {expected}, found {found}")]
     WrongValue {

@@ -46,6 +46,10 @@ pub(crate) struct MessageData {
     pub(crate) fields: Vec<u32>,
     /// The same by ascending number.
     pub(crate) by_number: Vec<u32>,
+    /// The same by name.
+    pub(crate) by_name: Vec<u32>,
+    /// The same by their names in JSON. Of equal names the first counts.
+    pub(crate) by_json_name: Vec<u32>,
     pub(crate) oneofs: Vec<OneofData>,
     pub(crate) is_map_entry: bool,
 }
@@ -82,6 +86,10 @@ pub(crate) struct FieldData {
 pub(crate) struct EnumData {
     pub(crate) common: Common,
     pub(crate) values: Vec<EnumValueData>,
+    /// Positions of the values by number. Of equal numbers the first counts.
+    pub(crate) by_number: Vec<u32>,
+    /// Positions of the values by name.
+    pub(crate) by_name: Vec<u32>,
     pub(crate) is_closed: bool,
 }
 

@@ -69,13 +69,17 @@ impl<'a> Message<'a> {
 
     /// The field or extension with this number.
     pub fn field_by_number(self, number: u32) -> Option<Field<'a>> {
-        let by_number = &self.data().by_number;
-        let index =
-            match by_number.binary_search_by_key(&number, |index| self.pool.fields[*index as usize].number) {
-                Ok(position) => by_number[position],
-                Err(_) => *self.pool.extensions.get(&(self.index, number))?,
-            };
-        Some(Field::new(self.pool, index))
+        self.own_field(number).or_else(|| {
+            let index = self.pool.extensions.get(&(self.index, number))?;
+            Some(Field::new(self.pool, *index))
+        })
+    }
+
+    /// The field with this number that is no extension.
+    pub(super) fn own_field(self, number: u32) -> Option<Field<'a>> {
+        let fields = &self.data().by_number;
+        let position = fields.binary_search_by_key(&number, |index| self.pool.fields[*index as usize].number);
+        position.ok().map(|position| Field::new(self.pool, fields[position]))
     }
 
     /// The field of this name, either the .proto file's or JSON's. An extension is `[package.name]`.
@@ -83,8 +87,12 @@ impl<'a> Message<'a> {
         if let Some(extension) = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')) {
             return self.pool.extension(extension).filter(|field| field.data().message == self.index);
         }
-        let by_json_name = self.fields().find(|field| field.data().json_name.as_ref() == name);
-        by_json_name.or_else(|| self.fields().find(|field| field.name() == name))
+        let find = |fields: &'a [u32], name_of: fn(Field<'a>) -> &'a str| {
+            let position = fields.partition_point(|index| name_of(Field::new(self.pool, *index)) < name);
+            let field = Field::new(self.pool, *fields.get(position)?);
+            (name_of(field) == name).then_some(field)
+        };
+        find(&self.data().by_json_name, Field::json_name).or_else(|| find(&self.data().by_name, Field::name))
     }
 
     /// Another message of the same pool.
@@ -211,9 +219,19 @@ impl<'a> Field<'a> {
         self.data().is_delimited
     }
 
+    /// Whether a string that is not UTF-8 makes its message invalid.
+    pub fn checks_utf8(self) -> bool {
+        self.data().checks_utf8
+    }
+
     /// Whether it is an extension.
     pub fn is_extension(self) -> bool {
         self.data().is_extension
+    }
+
+    /// Position among all fields of the pool. Fields of one message have the order of the .proto file.
+    pub(crate) fn position(self) -> u32 {
+        self.index
     }
 
     pub(crate) fn data(self) -> &'a FieldData {
@@ -312,9 +330,20 @@ impl<'a> Enum<'a> {
         self.data().values.iter().map(|data| EnumValue { data })
     }
 
-    /// The name of a number.
-    pub(crate) fn name_of(self, number: i32) -> Option<&'a str> {
-        self.values().find(|value| value.number() == number).map(EnumValue::name)
+    /// The first value with this number.
+    pub fn value_by_number(self, number: i32) -> Option<EnumValue<'a>> {
+        let EnumData { values, by_number, .. } = self.data();
+        let position = by_number.partition_point(|position| values[*position as usize].number < number);
+        let data = &values[*by_number.get(position)? as usize];
+        (data.number == number).then_some(EnumValue { data })
+    }
+
+    /// The value of this name.
+    pub fn value_by_name(self, name: &str) -> Option<EnumValue<'a>> {
+        let EnumData { values, by_name, .. } = self.data();
+        let position =
+            by_name.binary_search_by(|position| (*values[*position as usize].name).cmp(name)).ok()?;
+        Some(EnumValue { data: &values[by_name[position] as usize] })
     }
 
     fn data(self) -> &'a EnumData {

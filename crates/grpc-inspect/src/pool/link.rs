@@ -2,11 +2,12 @@
 
 use super::comments::path;
 use super::data::{
-    Common, Data, EnumData, EnumValueData, FieldData, MessageData, MethodData, OneofData, ServiceData, Symbol,
+    Common, Data, EnumData, EnumValueData, MessageData, MethodData, OneofData, ServiceData, Symbol,
 };
 use super::error::{PoolError, PoolErrorKind};
 use super::features::FeatureSet;
 use super::fields::Parsed;
+use super::handles::Message;
 use super::link_field::{self, FieldContext};
 use super::proto::{EnumProto, FieldProto, FileProto, MessageProto, MethodProto, ServiceProto};
 use grpc_wire::method::{Idempotency, MethodKind};
@@ -84,9 +85,23 @@ impl<'d, 'p> Linker<'d, 'p> {
         for declared in std::mem::take(&mut self.declared) {
             self.fields(&declared)?;
         }
+        self.check_extensions()?;
         for scope in scopes {
             for (index, service) in scope.file.services.iter().enumerate() {
                 self.service(&scope, index as u32, service)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// No extension has the number of a field. It is checked at the end: an extension may stand before its message.
+    fn check_extensions(&self) -> Linked {
+        for ((message, number), field) in &self.data.extensions {
+            if Message::new(self.data, *message).own_field(*number).is_some() {
+                let common = &self.data.fields[*field as usize].common;
+                let file = &self.data.files[common.file as usize];
+                let kind = PoolErrorKind::DuplicateFieldNumber(*number);
+                return Err(PoolError::new(file, &common.full_name, kind));
             }
         }
         Ok(())
@@ -117,6 +132,8 @@ impl<'d, 'p> Linker<'d, 'p> {
             common: outer.common(&full_name, numbers, proto.is_deprecated),
             fields: Vec::new(),
             by_number: Vec::new(),
+            by_name: Vec::new(),
+            by_json_name: Vec::new(),
             oneofs: Vec::new(),
             is_map_entry: proto.is_map_entry,
         });
@@ -150,11 +167,14 @@ impl<'d, 'p> Linker<'d, 'p> {
             comment: scope.file.comments.of(&[path.as_slice(), &[path::ENUM_VALUE, index as u32]].concat()),
             is_deprecated: value.is_deprecated,
         };
-        self.data.enums.push(EnumData {
-            common: scope.common(&full_name, numbers, proto.is_deprecated),
-            values: proto.values.iter().enumerate().map(value).collect(),
-            is_closed: scope.features.with(proto.features).is_closed(),
-        });
+        let values: Vec<EnumValueData> = proto.values.iter().enumerate().map(value).collect();
+        let mut by_number: Vec<u32> = (0..values.len() as u32).collect();
+        let mut by_name = by_number.clone();
+        by_number.sort_by_key(|position| values[*position as usize].number);
+        by_name.sort_by(|a, b| values[*a as usize].name.cmp(&values[*b as usize].name));
+        let common = scope.common(&full_name, numbers, proto.is_deprecated);
+        let is_closed = scope.features.with(proto.features).is_closed();
+        self.data.enums.push(EnumData { common, values, by_number, by_name, is_closed });
         Ok(())
     }
 
@@ -214,11 +234,7 @@ impl<'d, 'p> Linker<'d, 'p> {
             .map_err(|kind| context.scope.error(&full_name, kind))?;
         let (index, message, number) = (self.data.fields.len() as u32, data.message as usize, data.number);
         if data.is_extension {
-            let taken = self.data.extensions.insert((data.message, number), index).is_some()
-                || self.data.messages[message]
-                    .fields
-                    .iter()
-                    .any(|field| self.data.fields[*field as usize].number == number);
+            let taken = self.data.extensions.insert((data.message, number), index).is_some();
             if taken {
                 return Err(context.scope.error(&full_name, PoolErrorKind::DuplicateFieldNumber(number)));
             }

@@ -129,16 +129,19 @@ pub(super) fn finish_message(data: &mut Data, scope: &Scope<'_>, index: u32) -> 
     if let Some(field) = same {
         return Err(scope.error(&field.common.full_name, PoolErrorKind::DuplicateFieldNumber(field.number)));
     }
-    let mut names: Vec<&str> =
-        message.fields.iter().map(|field| &*data.fields[*field as usize].common.full_name).collect();
-    names.sort_unstable();
-    if let Some(pair) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Err(scope.error(pair[0], PoolErrorKind::DuplicateName));
+    let name = |field: &u32| &*data.fields[*field as usize].common.full_name;
+    let mut by_name = message.fields.clone();
+    by_name.sort_by(|a, b| name(a).cmp(name(b)));
+    if let Some(pair) = by_name.windows(2).find(|pair| name(&pair[0]) == name(&pair[1])) {
+        return Err(scope.error(name(&pair[0]), PoolErrorKind::DuplicateName));
     }
+    let mut by_json_name = message.fields.clone();
+    by_json_name.sort_by(|a, b| data.fields[*a as usize].json_name.cmp(&data.fields[*b as usize].json_name));
     if message.is_map_entry && !is_valid_entry(data, &by_number) {
         return Err(scope.error(&message.common.full_name, PoolErrorKind::InvalidMapEntry));
     }
-    data.messages[index as usize].by_number = by_number;
+    let message = &mut data.messages[index as usize];
+    (message.by_number, message.by_name, message.by_json_name) = (by_number, by_name, by_json_name);
     Ok(())
 }
 
