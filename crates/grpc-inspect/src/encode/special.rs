@@ -102,6 +102,10 @@ impl Encoder<'_> {
                 inner
             }
             (_, Some(_), _) => return Err(self.no_value(node, &others, name)),
+            // Libraries differ in whether an `Empty` has a value there.
+            (Some(_), None, [value]) if name == "google.protobuf.Empty" && is_empty_value(value) => {
+                Vec::new()
+            }
             (Some(message), None, others) => self.inner_members(message, node, others)?,
             (None, None, [value]) if value.key == "value" => match &value.node.value {
                 Value::String(text) if let Some(bytes) = bytes(text) => bytes,
@@ -149,4 +153,9 @@ impl Encoder<'_> {
         self.path.push(Step::Key("@type".to_owned()));
         self.error(&url.node, JsonErrorKind::UnknownType(name.to_owned()))
     }
+}
+
+fn is_empty_value(member: &Member) -> bool {
+    let Value::Object(members) = &member.node.value else { return false };
+    member.key == "value" && members.is_empty()
 }

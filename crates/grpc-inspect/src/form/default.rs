@@ -21,7 +21,9 @@ fn of_text(kind: Kind<'_>, text: &str) -> Option<String> {
         FieldKind::Enum(descriptor) => descriptor.value_by_name(text).map(|value| quoted(value.name())),
         FieldKind::Bool => matches!(text, "true" | "false").then(|| text.to_owned()),
         // A `float` beyond its range is an infinity of the .proto file.
-        FieldKind::Float if text.parse().is_ok_and(f32::is_infinite) && text.ends_with(char::is_numeric) => None,
+        FieldKind::Float if text.parse().is_ok_and(f32::is_infinite) && text.ends_with(char::is_numeric) => {
+            None
+        }
         FieldKind::Float | FieldKind::Double => Some(match text {
             "inf" => quoted("Infinity"),
             "-inf" => quoted("-Infinity"),

@@ -1,11 +1,11 @@
 //! Collects files for a pool, in any order, and puts them in the order of their imports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::error::{PoolError, PoolErrorKind};
 use super::fields::{Fields, text};
 use super::link::Linker;
-use super::proto::{FileProto, Reader, files_of_set};
+use super::proto::{FileProto, Reader, ServiceProto, files_of_set};
 use super::{Pool, data::Data};
 use crate::wire::{Slice, WireValue};
 
@@ -14,6 +14,10 @@ use crate::wire::{Slice, WireValue};
 pub struct PoolBuilder {
     /// By name.
     files: BTreeMap<String, File>,
+    /// Names of files that are imported and were not added.
+    missing: BTreeSet<String>,
+    /// Full names of services.
+    services: BTreeSet<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -55,14 +59,14 @@ impl PoolBuilder {
         self.files.contains_key(name)
     }
 
+    /// Whether one of the files has the service `package.Service`.
+    pub fn has_service(&self, name: &str) -> bool {
+        self.services.contains(name)
+    }
+
     /// The names of files that are imported and were not added, by the alphabet. A pool needs such a file only if one of its types is used.
-    pub fn missing(&self) -> Vec<&str> {
-        let imports = self.files.values().flat_map(|file| &file.dependencies);
-        let mut missing: Vec<&str> =
-            imports.map(String::as_str).filter(|name| !self.has_file(name)).collect();
-        missing.sort_unstable();
-        missing.dedup();
-        missing
+    pub fn missing(&self) -> impl Iterator<Item = &str> {
+        self.missing.iter().map(String::as_str)
     }
 
     /// Links the files.
@@ -94,12 +98,22 @@ impl PoolBuilder {
             Some(known) if known.bytes == slice.bytes => Ok(()),
             Some(_) => Err(PoolError::new(file.name, "", PoolErrorKind::FileConflict)),
             None => {
-                let dependencies = file.dependencies.iter().map(|name| (*name).to_owned()).collect();
-                let stored = File { bytes: slice.bytes.to_vec(), dependencies };
-                self.files.insert(file.name.to_owned(), stored);
+                self.keep(&file, slice.bytes);
                 Ok(())
             }
         }
+    }
+
+    fn keep(&mut self, file: &FileProto<'_>, bytes: &[u8]) {
+        let full_name = |service: &ServiceProto<'_>| match file.package {
+            "" => service.name.to_owned(),
+            package => [package, ".", service.name].concat(),
+        };
+        self.services.extend(file.services.iter().map(full_name));
+        let dependencies: Vec<String> = file.dependencies.iter().map(|name| (*name).to_owned()).collect();
+        self.missing.extend(dependencies.iter().filter(|name| !self.files.contains_key(*name)).cloned());
+        self.missing.remove(file.name);
+        self.files.insert(file.name.to_owned(), File { bytes: bytes.to_vec(), dependencies });
     }
 
     /// The files, each after the ones that it imports.
