@@ -129,6 +129,17 @@ fn messages_of_our_contracts_are_equal() {
 }
 
 #[test]
+fn messages_of_an_edition_are_equal_to_those_of_proto2() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/protos");
+    let as_proto2 = protox::compile(["edition_as_proto2.proto"], [folder]).unwrap();
+    let pools = Pools {
+        ours: Pool::from_set(include_bytes!("../protos/edition.bin")).unwrap(),
+        theirs: DescriptorPool::decode(as_proto2.encode_to_vec().as_slice()).unwrap(),
+    };
+    proptest!(|(seed in any::<u64>())| check_random(&pools, "test.edition.Everything", seed)?);
+}
+
+#[test]
 fn messages_of_random_descriptors_are_equal() {
     proptest!(|(seed in any::<u64>())| {
         let mut random = fastrand::Rng::with_seed(seed);
