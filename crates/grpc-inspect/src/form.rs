@@ -104,7 +104,7 @@ pub struct EnumChoice {
 /// A JSON text with every field of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Template {
-    /// The text. Of each oneof it has the first member; a message inside of itself is left out.
+    /// The text. A message inside of itself is left out. Of each oneof it has the first member that is not.
     pub json: String,
     /// The other members of the oneofs in the text.
     pub alternatives: Vec<Alternative>,

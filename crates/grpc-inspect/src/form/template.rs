@@ -46,12 +46,15 @@ impl<'a> Writer<'a> {
         self.around.push(message);
         self.json.open('{');
         for field in message.fields() {
-            let first = field.oneof().and_then(|oneof| oneof.fields().next().map(|first| (oneof, first)));
-            match first {
-                Some((oneof, first)) if first != field => self.alternatives.push(Alternative {
+            let chosen = field.oneof().and_then(|oneof| {
+                let member = oneof.fields().find(|member| !self.is_without_value(*member));
+                member.map(|member| (oneof, member))
+            });
+            match chosen {
+                Some((oneof, member)) if member != field => self.alternatives.push(Alternative {
                     path: self.path.then(step(field)),
                     oneof: oneof.name().to_owned(),
-                    instead_of: first.json_name().to_owned(),
+                    instead_of: member.json_name().to_owned(),
                     default_json: default::json(field),
                 }),
                 _ => self.field(field),
@@ -62,15 +65,12 @@ impl<'a> Writer<'a> {
     }
 
     fn field(&mut self, field: Field<'a>) {
-        let value = field.map_entry().map_or(field, |(_, value)| value);
-        let inner = match value.kind() {
-            FieldKind::Message(message) if Special::of(message.full_name()).is_none() => Some(message),
-            _ => None,
-        };
-        let is_left_out = inner.is_some_and(|message| self.is_left_out(message));
-        if is_left_out && field.shape() == Shape::Single {
+        if self.is_without_value(field) {
             return;
         }
+        let value = field.map_entry().map_or(field, |(_, value)| value);
+        let inner = plain_message(value);
+        let is_left_out = inner.is_some_and(|message| self.is_left_out(message));
         self.json.key(field.json_name());
         self.path.0.push(step(field));
         match field.shape() {
@@ -109,11 +109,25 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// Whether a single field is left out with its message.
+    fn is_without_value(&self, field: Field<'a>) -> bool {
+        let is_left_out = plain_message(field).is_some_and(|message| self.is_left_out(message));
+        is_left_out && field.shape() == Shape::Single
+    }
+
     /// Whether a message is inside of itself, or the text is long or deep enough without it.
     fn is_left_out(&self, message: Message<'a>) -> bool {
         self.around.contains(&message)
             || self.around.len() >= MOST_DEPTH
             || self.json.len() >= MAX_TEMPLATE_BYTES
+    }
+}
+
+/// The message of a field that is written field by field.
+fn plain_message(field: Field<'_>) -> Option<Message<'_>> {
+    match field.kind() {
+        FieldKind::Message(message) if Special::of(message.full_name()).is_none() => Some(message),
+        _ => None,
     }
 }
 

@@ -47,6 +47,9 @@ impl Parser<'_> {
         self.skip_space();
         let start = self.offset;
         let value = match self.peek() {
+            Some(b'{' | b'[') if self.path.len() == MAX_NESTING => {
+                return Err(JsonErrorKind::TooDeep(MAX_NESTING));
+            }
             Some(b'{') => self.object()?,
             Some(b'[') => self.list()?,
             Some(b'"') => Value::String(self.string()?),
@@ -73,7 +76,7 @@ impl Parser<'_> {
                 return Err(self.unexpected(Due::Key));
             }
             let key = self.string()?;
-            self.enter(Step::Key(key.clone()))?;
+            self.path.push(Step::Key(key.clone()));
             self.skip_space();
             if !self.take(b':') {
                 return Err(self.unexpected(Due::Colon));
@@ -99,7 +102,7 @@ impl Parser<'_> {
             return Ok(Value::List(items));
         }
         loop {
-            self.enter(Step::Item(items.len()))?;
+            self.path.push(Step::Item(items.len()));
             items.push(self.value()?);
             self.path.pop();
             self.skip_space();
@@ -199,14 +202,6 @@ impl Parser<'_> {
             self.offset += 1;
         }
         if self.offset == start { Err(self.unexpected(Due::Digit)) } else { Ok(()) }
-    }
-
-    fn enter(&mut self, step: Step) -> Parsed<()> {
-        if self.path.len() == MAX_NESTING {
-            return Err(JsonErrorKind::TooDeep(MAX_NESTING));
-        }
-        self.path.push(step);
-        Ok(())
     }
 
     fn unexpected(&self, due: Due) -> JsonErrorKind {
