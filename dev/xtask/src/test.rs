@@ -149,7 +149,7 @@ fn suite() -> Result<Option<Suite>> {
 
 /// One command for all packages: each selection of packages would build its own variants of shared dependencies.
 fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
-    let words = "test --workspace --features xtask/codegen,proto/server --no-fail-fast";
+    let words = "test --workspace --features xtask/codegen,proto/server,grpc-inspect/client --no-fail-fast";
     let mut arguments: Vec<&str> = words.split(' ').collect();
     let build = cargo(arguments.iter().copied().chain(["--no-run"]));
     let build = end_to_end_environment(build, setup).run();

@@ -6,7 +6,7 @@ use tonic::client::{Grpc, GrpcService};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::codegen::{Body as HttpBody, StdError};
 use tonic::metadata::MetadataMap;
-use tonic::{Extensions, Status};
+use tonic::{Code, Extensions, Status};
 
 use super::messages::{Request, Response};
 use super::{MAX_DESCRIPTOR_BYTES, ReflectionError, ReflectionVersion};
@@ -34,7 +34,13 @@ where
             ReflectionVersion::V1Alpha => PathAndQuery::from_static(V1_ALPHA),
         };
         let message = request.encode().into();
-        let message = self.response(path, message).await.map_err(ReflectionError::Call)?;
+        let message = match self.response(path, message).await {
+            // Some servers end the call where others send an error in their response.
+            Err(status) if status.code() == Code::NotFound && *request != Request::Services => {
+                return Ok(Response::Error(status.message().to_owned()));
+            }
+            message => message.map_err(ReflectionError::Call)?,
+        };
         message.as_ref().and_then(Response::decode).ok_or_else(|| request.invalid_response())
     }
 
