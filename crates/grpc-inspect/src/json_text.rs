@@ -7,11 +7,13 @@ mod error;
 mod node;
 mod parser;
 mod path;
+mod path_text;
 
 pub use edit::{Content, content_at, remove_value, set_value, value_at};
 pub use error::{Due, Expected, JsonError, JsonErrorKind};
 pub use parser::MAX_NESTING;
-pub use path::{Path, PathError, Step};
+pub use path::{Path, Step};
+pub use path_text::PathError;
 
 pub(crate) use node::{Member, Node, Value};
 pub(crate) use parser::parse;

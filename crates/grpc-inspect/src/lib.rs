@@ -1,4 +1,4 @@
-//! Captured gRPC frames for people to read.
+//! Messages and frames of gRPC for people to read and write.
 //!
 #![doc = include_str!("../README.md")]
 

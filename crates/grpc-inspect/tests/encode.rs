@@ -199,7 +199,7 @@ fn an_unknown_name_is_an_error_with_the_nearest_known_one() {
         "[test.v2.extra_number]",
     );
     let error = encoded(&pool, V3, r#"{"zzzzzzzz":1}"#).unwrap_err();
-    assert!(matches!(error.kind, JsonErrorKind::UnknownField { nearest: None, .. }), "{error}");
+    assert!(matches!(*error.kind, JsonErrorKind::UnknownField { nearest: None, .. }), "{error}");
 }
 
 #[test]
@@ -238,6 +238,6 @@ fn messages_may_be_nested_to_a_limit() {
     let nested = |depth: usize| format!("{}{{}}{}", "{\"inner\":".repeat(depth), "}".repeat(depth));
     assert!(encoded(&pool, V3, &nested(MAX_DEPTH)).is_ok());
     let error = encoded(&pool, V3, &nested(MAX_DEPTH + 1)).unwrap_err();
-    assert_eq!(error.kind, JsonErrorKind::TooDeep(MAX_DEPTH));
+    assert_eq!(*error.kind, JsonErrorKind::TooDeep(MAX_DEPTH));
     assert_eq!(error.path.0.len(), MAX_DEPTH + 1);
 }

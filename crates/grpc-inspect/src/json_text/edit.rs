@@ -286,7 +286,7 @@ mod tests {
         ] {
             let error = set_value(text, &path.parse().unwrap(), "1").unwrap_err();
             assert_eq!(error.path.to_string(), at, "{text}");
-            assert_eq!(error.kind, JsonErrorKind::NoSuchPart(part.to_owned()), "{text}");
+            assert_eq!(*error.kind, JsonErrorKind::NoSuchPart(part.to_owned()), "{text}");
         }
         assert!(set_value("{}", &Path::root().key("a"), "x").is_err());
     }

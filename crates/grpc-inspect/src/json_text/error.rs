@@ -18,7 +18,7 @@ pub struct JsonError {
     /// The value that is wrong, or that has the wrong part.
     pub path: Path,
     /// The reason.
-    pub kind: JsonErrorKind,
+    pub kind: Box<JsonErrorKind>,
 }
 
 impl JsonError {
@@ -26,7 +26,8 @@ impl JsonError {
         let before = text.get(..offset).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let line = before.matches('\n').count() + 1;
-        JsonError { line, column: before[line_start..].chars().count() + 1, offset, path, kind }
+        let column = before[line_start..].chars().count() + 1;
+        JsonError { line, column, offset, path, kind: Box::new(kind) }
     }
 }
 

@@ -168,10 +168,10 @@ impl<'d, 'p> Linker<'d, 'p> {
             is_deprecated: value.is_deprecated,
         };
         let values: Vec<EnumValueData> = proto.values.iter().enumerate().map(value).collect();
-        let mut by_number: Vec<u32> = (0..values.len() as u32).collect();
-        let mut by_name = by_number.clone();
-        by_number.sort_by_key(|position| values[*position as usize].number);
-        by_name.sort_by(|a, b| values[*a as usize].name.cmp(&values[*b as usize].name));
+        let all: Vec<u32> = (0..values.len() as u32).collect();
+        let value = |position: u32| &values[position as usize];
+        let by_number = link_field::sorted(&all, &|a, b| value(a).number.cmp(&value(b).number));
+        let by_name = link_field::sorted(&all, &|a, b| value(a).name.cmp(&value(b).name));
         let common = scope.common(&full_name, numbers, proto.is_deprecated);
         let is_closed = scope.features.with(proto.features).is_closed();
         self.data.enums.push(EnumData { common, values, by_number, by_name, is_closed });

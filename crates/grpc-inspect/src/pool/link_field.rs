@@ -1,5 +1,7 @@
 //! Links one field: its type, its shape and what its features mean.
 
+use std::cmp::Ordering;
+
 use super::data::{Data, FieldData, Symbol};
 use super::error::{PoolError, PoolErrorKind};
 use super::features::FeatureSet;
@@ -38,32 +40,23 @@ pub(super) fn field(data: &Data, context: &FieldContext<'_>, full_name: &str) ->
         return Err(PoolErrorKind::InvalidFieldNumber(proto.number));
     }
     let is_extension = !proto.extendee.is_empty();
-    let oneof = proto.oneof.filter(|_| !is_extension).map(|index| match usize::try_from(index) {
-        Ok(position) if position < context.oneofs.len() => Ok(index as u32),
-        _ => Err(PoolErrorKind::UnknownOneof(index)),
-    });
-    let oneof = oneof.transpose()?;
+    let oneof = oneof(context)?;
     let outer = oneof.map_or(scope.features, |index| scope.features.with(context.oneofs[index as usize].1));
     let features = outer.with(proto.features);
     let kind = kind(data, context)?;
-    let is_map = match kind {
-        FieldKind::Message(index) => {
-            proto.label == LABEL_REPEATED && data.messages[index as usize].is_map_entry
-        }
-        _ => false,
-    };
-    let shape = match proto.label {
-        _ if is_map => Shape::Map,
-        LABEL_REPEATED => Shape::Repeated,
-        _ => Shape::Single,
-    };
+    let shape = shape(data, proto, kind);
     let is_message = matches!(kind, FieldKind::Message(_));
     let is_entry = data.messages[context.message as usize].is_map_entry;
     let is_number = !matches!(kind, FieldKind::Message(_) | FieldKind::String | FieldKind::Bytes);
+    let has_presence = is_message
+        || oneof.is_some()
+        || is_extension
+        || !features.has_implicit_presence()
+        || proto.is_proto3_optional;
     Ok(FieldData {
         common: scope.common(full_name, context.numbers, proto.is_deprecated),
         json_name: match (is_extension, proto.json_name) {
-            (true, _) => format!("[{full_name}]").into(),
+            (true, _) => ["[", full_name, "]"].concat().into(),
             (false, Some(name)) => name.into(),
             (false, None) => lower_camel_case(proto.name).into(),
         },
@@ -73,19 +66,33 @@ pub(super) fn field(data: &Data, context: &FieldContext<'_>, full_name: &str) ->
         message: context.message,
         oneof,
         default: proto.default.map(Into::into),
-        has_presence: shape == Shape::Single
-            && (is_message
-                || oneof.is_some()
-                || is_extension
-                || proto.is_proto3_optional
-                || !features.has_implicit_presence()),
+        has_presence: shape == Shape::Single && has_presence,
         is_required: proto.label == LABEL_REQUIRED || (shape == Shape::Single && features.is_required()),
         is_packed: shape == Shape::Repeated && is_number && proto.packed.unwrap_or(features.is_packed()),
         is_delimited: proto.type_number == TYPE_GROUP
-            || (is_message && features.is_delimited() && !is_map && !is_entry),
+            || (is_message && features.is_delimited() && shape != Shape::Map && !is_entry),
         is_extension,
         checks_utf8: features.checks_utf8(),
     })
+}
+
+/// Index of the field's oneof in its message.
+fn oneof(context: &FieldContext<'_>) -> Parsed<Option<u32>> {
+    let Some(index) = context.proto.oneof.filter(|_| context.proto.extendee.is_empty()) else {
+        return Ok(None);
+    };
+    match u32::try_from(index) {
+        Ok(position) if (position as usize) < context.oneofs.len() => Ok(Some(position)),
+        _ => Err(PoolErrorKind::UnknownOneof(index)),
+    }
+}
+
+fn shape(data: &Data, proto: &FieldProto<'_>, kind: FieldKind<u32, u32>) -> Shape {
+    match kind {
+        _ if proto.label != LABEL_REPEATED => Shape::Single,
+        FieldKind::Message(index) if data.messages[index as usize].is_map_entry => Shape::Map,
+        _ => Shape::Repeated,
+    }
 }
 
 fn kind(data: &Data, context: &FieldContext<'_>) -> Parsed<FieldKind<u32, u32>> {
@@ -120,29 +127,32 @@ fn kind(data: &Data, context: &FieldContext<'_>) -> Parsed<FieldKind<u32, u32>> 
 /// Sorts the fields of a message and checks what concerns them together.
 pub(super) fn finish_message(data: &mut Data, scope: &Scope<'_>, index: u32) -> Result<(), PoolError> {
     let message = &data.messages[index as usize];
-    let mut by_number = message.fields.clone();
-    by_number.sort_by_key(|field| data.fields[*field as usize].number);
-    let same = by_number.windows(2).find_map(|pair| {
-        let [first, second] = [&data.fields[pair[0] as usize], &data.fields[pair[1] as usize]];
-        (first.number == second.number).then_some(second)
-    });
-    if let Some(field) = same {
-        return Err(scope.error(&field.common.full_name, PoolErrorKind::DuplicateFieldNumber(field.number)));
+    let field = |position: u32| &data.fields[position as usize];
+    let by_number = sorted(&message.fields, &|a, b| field(a).number.cmp(&field(b).number));
+    if let Some(pair) = by_number.windows(2).find(|pair| field(pair[0]).number == field(pair[1]).number) {
+        let FieldData { common, number, .. } = field(pair[1]);
+        return Err(scope.error(&common.full_name, PoolErrorKind::DuplicateFieldNumber(*number)));
     }
-    let name = |field: &u32| &*data.fields[*field as usize].common.full_name;
-    let mut by_name = message.fields.clone();
-    by_name.sort_by(|a, b| name(a).cmp(name(b)));
-    if let Some(pair) = by_name.windows(2).find(|pair| name(&pair[0]) == name(&pair[1])) {
-        return Err(scope.error(name(&pair[0]), PoolErrorKind::DuplicateName));
+    let name = |position: u32| &*field(position).common.full_name;
+    let by_name = sorted(&message.fields, &|a, b| name(a).cmp(name(b)));
+    if let Some(pair) = by_name.windows(2).find(|pair| name(pair[0]) == name(pair[1])) {
+        return Err(scope.error(name(pair[0]), PoolErrorKind::DuplicateName));
     }
-    let mut by_json_name = message.fields.clone();
-    by_json_name.sort_by(|a, b| data.fields[*a as usize].json_name.cmp(&data.fields[*b as usize].json_name));
+    let by_json_name = sorted(&message.fields, &|a, b| field(a).json_name.cmp(&field(b).json_name));
     if message.is_map_entry && !is_valid_entry(data, &by_number) {
         return Err(scope.error(&message.common.full_name, PoolErrorKind::InvalidMapEntry));
     }
     let message = &mut data.messages[index as usize];
     (message.by_number, message.by_name, message.by_json_name) = (by_number, by_name, by_json_name);
     Ok(())
+}
+
+/// Sorts positions and keeps the order of equal ones. The comparison is no parameter of the type, because each copy of the standard
+/// library's sort weighs kilobytes.
+pub(super) fn sorted(positions: &[u32], compare: &dyn Fn(u32, u32) -> Ordering) -> Vec<u32> {
+    let mut sorted = positions.to_vec();
+    sorted.sort_by(|a, b| compare(*a, *b));
+    sorted
 }
 
 fn is_valid_entry(data: &Data, by_number: &[u32]) -> bool {

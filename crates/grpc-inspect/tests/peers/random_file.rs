@@ -92,7 +92,7 @@ fn message(rng: &mut Rng, name: &str, full_name: &str, is_proto3: bool, names: &
     let mut number = 0;
     for index in 0..rng.usize(0..9) {
         number += if rng.u8(0..10) == 0 { rng.i32(1..100_000_000) } else { rng.i32(1..4) };
-        if number >= 19_000 && number < 20_000 {
+        if (19_000..20_000).contains(&number) {
             number = 20_000;
         }
         if number > 536_870_911 {
