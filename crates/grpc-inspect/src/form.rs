@@ -5,6 +5,9 @@
 mod default;
 mod template;
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use crate::descriptor::{FieldKind, Shape};
 use crate::encode::range;
 use crate::json_text::{Path, Step};
@@ -74,8 +77,8 @@ pub enum Control {
     Enum {
         /// Full name of the enum.
         type_name: String,
-        /// Its values in the order of the .proto file.
-        values: Vec<EnumChoice>,
+        /// Its values in the order of the .proto file. All fields of a form share those of one enum.
+        values: Arc<[EnumChoice]>,
     },
     /// A message with a form of its own: see [`fields`].
     Message {
@@ -126,7 +129,8 @@ pub struct Alternative {
 /// The fields of a message, in the order of the .proto file. The fields of messages inside are asked for by their names, so that recursive
 /// types end.
 pub fn fields(message: Message<'_>) -> Vec<FormField> {
-    message.fields().map(form_field).collect()
+    let mut choices = Choices::new();
+    message.fields().map(|field| form_field(field, &mut choices)).collect()
 }
 
 /// A text to start a request from. [`crate::encode`] takes it.
@@ -134,9 +138,12 @@ pub fn template(message: Message<'_>) -> Template {
     template::Writer::default().finish(message)
 }
 
-fn form_field(field: Field<'_>) -> FormField {
+/// The values of enums by their full names.
+type Choices<'a> = BTreeMap<&'a str, Arc<[EnumChoice]>>;
+
+fn form_field<'a>(field: Field<'a>, choices: &mut Choices<'a>) -> FormField {
     let (key, value) = match field.map_entry() {
-        Some((key, value)) => (Some(control(key.kind())), value),
+        Some((key, value)) => (Some(control(key.kind(), choices)), value),
         None => (None, field),
     };
     FormField {
@@ -145,7 +152,7 @@ fn form_field(field: Field<'_>) -> FormField {
         number: field.number(),
         comment: field.comment().to_owned(),
         shape: field.shape(),
-        control: control(value.kind()),
+        control: control(value.kind(), choices),
         key,
         oneof: field.oneof().map(|oneof| oneof.name().to_owned()),
         default_json: default::json(value),
@@ -155,7 +162,7 @@ fn form_field(field: Field<'_>) -> FormField {
     }
 }
 
-fn control(kind: Kind<'_>) -> Control {
+fn control<'a>(kind: Kind<'a>, choices: &mut Choices<'a>) -> Control {
     if let Some((min, max)) = range(kind) {
         let is_64_bit = min == i64::MIN || max > u32::MAX.into();
         return Control::Integer { min, max, is_string: is_64_bit };
@@ -166,13 +173,16 @@ fn control(kind: Kind<'_>) -> Control {
         FieldKind::Bytes => Control::Bytes,
         FieldKind::Enum(descriptor) => Control::Enum {
             type_name: descriptor.full_name().to_owned(),
-            values: descriptor.values().map(choice).collect(),
+            values: choices
+                .entry(descriptor.full_name())
+                .or_insert_with(|| descriptor.values().map(choice).collect())
+                .clone(),
         },
         FieldKind::Message(message) => match Special::of(message.full_name()) {
             Some(Special::Form(form)) => Control::WellKnown(form),
             Some(Special::Wrapper(kind)) => {
                 let kind = kind.map(|never| match never {}, |never| match never {});
-                Control::Wrapper(Box::new(control(kind)))
+                Control::Wrapper(Box::new(control(kind, choices)))
             }
             None => Control::Message { type_name: message.full_name().to_owned() },
         },

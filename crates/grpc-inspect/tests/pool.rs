@@ -251,7 +251,7 @@ fn a_wrong_field_is_named_with_its_reason() {
         (vec![int("x", 1), int("x", 2)], ".x", PoolErrorKind::DuplicateName),
         (vec![oneof], ".x", PoolErrorKind::UnknownOneof(0)),
         (vec![no_number], ".x", PoolErrorKind::UnknownTypeNumber(99)),
-        (vec![int("", 1)], ".", PoolErrorKind::NoName),
+        (vec![int("", 1)], "", PoolErrorKind::NoName),
     ] {
         assert_eq!(refused_fields(fields), (element(name), kind));
     }
@@ -336,4 +336,19 @@ fn nested_messages_have_a_limit() {
     };
     assert!(nested(63).is_ok());
     assert!(matches!(nested(64).unwrap_err().kind, PoolErrorKind::TooDeep(64)));
+}
+
+#[test]
+fn full_names_have_a_limit() {
+    let named = |length: usize| {
+        let set =
+            FileDescriptorSet { file: vec![file("a.proto", vec![message(&"x".repeat(length), vec![])])] };
+        Pool::from_set(&set.encode_to_vec())
+    };
+    assert!(named(1022).is_ok());
+    assert_eq!(named(1023).unwrap_err().kind, PoolErrorKind::NamesTooLong);
+    // Fields of short names, each with the long name of their message: 80 MB of names from 1 MB.
+    let fields = (1..80_000).map(|number| field(&number.to_string(), number, Type::Bool, "")).collect();
+    let set = FileDescriptorSet { file: vec![file("a.proto", vec![message(&"x".repeat(1000), fields)])] };
+    assert_eq!(Pool::from_set(&set.encode_to_vec()).unwrap_err().kind, PoolErrorKind::NamesTooLong);
 }

@@ -104,6 +104,9 @@ pub enum PoolErrorKind {
     /// Messages are nested too deeply.
     #[error("messages are nested deeper than {0}")]
     TooDeep(usize),
+    /// A full name is longer than a kibibyte, or all together are longer than 64 MiB.
+    #[error("a full name is longer than 1 KiB, or all together are longer than 64 MiB")]
+    NamesTooLong,
     /// There are more elements than a pool takes.
     #[error("there are more than {0} messages, fields, values and methods")]
     TooManyElements(usize),

@@ -50,6 +50,11 @@ impl Scope<'_> {
     }
 }
 
+/// Length of a full name, in bytes. Elements inside of an element repeat its name, so that a short file could fill the memory otherwise.
+const MAX_NAME_BYTES: usize = 1024;
+/// Length of all full names together, in bytes.
+const MAX_NAMES_BYTES: usize = 64 * 1024 * 1024;
+
 /// A message whose fields are not linked yet, or a scope with extensions.
 struct Declared<'p> {
     scope: Scope<'p>,
@@ -61,13 +66,15 @@ pub(super) struct Linker<'d, 'p> {
     data: &'d mut Data,
     files: &'p [FileProto<'p>],
     declared: Vec<Declared<'p>>,
+    /// Bytes of all full names so far.
+    name_bytes: usize,
 }
 
 type Linked = Result<(), PoolError>;
 
 impl<'d, 'p> Linker<'d, 'p> {
     pub(super) fn new(data: &'d mut Data, files: &'p [FileProto<'p>]) -> Linker<'d, 'p> {
-        Linker { data, files, declared: Vec::new() }
+        Linker { data, files, declared: Vec::new(), name_bytes: 0 }
     }
 
     pub(super) fn link(mut self) -> Linked {
@@ -125,9 +132,9 @@ impl<'d, 'p> Linker<'d, 'p> {
         numbers: [u32; 2],
         proto: &'p MessageProto<'p>,
     ) -> Linked {
-        let full_name = outer.full_name(proto.name);
+        let full_name = self.name(outer, proto.name)?;
         let index = self.data.messages.len() as u32;
-        self.add_symbol(outer, proto.name, &full_name, Symbol::Message(index))?;
+        self.add_symbol(outer, &full_name, Symbol::Message(index))?;
         self.data.messages.push(MessageData {
             common: outer.common(&full_name, numbers, proto.is_deprecated),
             fields: Vec::new(),
@@ -154,9 +161,9 @@ impl<'d, 'p> Linker<'d, 'p> {
     }
 
     fn enum_type(&mut self, scope: &Scope<'p>, numbers: [u32; 2], proto: &EnumProto<'_>) -> Linked {
-        let full_name = scope.full_name(proto.name);
+        let full_name = self.name(scope, proto.name)?;
         let index = self.data.enums.len() as u32;
-        self.add_symbol(scope, proto.name, &full_name, Symbol::Enum(index))?;
+        self.add_symbol(scope, &full_name, Symbol::Enum(index))?;
         if proto.values.is_empty() {
             return Err(scope.error(&full_name, PoolErrorKind::NoEnumValue));
         }
@@ -178,10 +185,20 @@ impl<'d, 'p> Linker<'d, 'p> {
         Ok(())
     }
 
-    fn add_symbol(&mut self, scope: &Scope<'_>, name: &str, full_name: &str, symbol: Symbol) -> Linked {
+    /// The full name of an element, within the limits.
+    fn name(&mut self, scope: &Scope<'_>, name: &str) -> Result<String, PoolError> {
         if name.is_empty() {
             return Err(scope.error(&scope.name, PoolErrorKind::NoName));
         }
+        let length = scope.name.len() + 1 + name.len();
+        self.name_bytes += length;
+        if length > MAX_NAME_BYTES || self.name_bytes > MAX_NAMES_BYTES {
+            return Err(scope.error("", PoolErrorKind::NamesTooLong));
+        }
+        Ok(scope.full_name(name))
+    }
+
+    fn add_symbol(&mut self, scope: &Scope<'_>, full_name: &str, symbol: Symbol) -> Linked {
         match self.data.symbols.insert(full_name.into(), symbol) {
             Some(_) => Err(scope.error(full_name, PoolErrorKind::DuplicateName)),
             None => Ok(()),
@@ -191,7 +208,7 @@ impl<'d, 'p> Linker<'d, 'p> {
     fn fields(&mut self, declared: &Declared<'p>) -> Linked {
         let scope = &declared.scope;
         if let Some((index, proto)) = declared.message {
-            self.oneofs(scope, index, proto);
+            self.oneofs(scope, index, proto)?;
             for (position, field) in proto.fields.iter().enumerate() {
                 let numbers = [path::MESSAGE_FIELD, position as u32];
                 self.field(&FieldContext {
@@ -206,7 +223,7 @@ impl<'d, 'p> Linker<'d, 'p> {
         }
         let first = if declared.message.is_some() { path::MESSAGE_EXTENSION } else { path::FILE_EXTENSION };
         for (position, proto) in declared.extensions.iter().enumerate() {
-            let full_name = scope.full_name(proto.name);
+            let full_name = self.name(scope, proto.name)?;
             let fail = |kind| scope.error(&full_name, kind);
             let message = match resolve(self.data, scope, proto.extendee).map_err(fail)? {
                 Symbol::Message(index) => index,
@@ -214,22 +231,24 @@ impl<'d, 'p> Linker<'d, 'p> {
             };
             let numbers = [first, position as u32];
             let field = self.data.fields.len() as u32;
-            self.add_symbol(scope, proto.name, &full_name, Symbol::Extension(field))?;
+            self.add_symbol(scope, &full_name, Symbol::Extension(field))?;
             self.field(&FieldContext { scope, numbers, proto, message, oneofs: &[] })?;
         }
         Ok(())
     }
 
-    fn oneofs(&mut self, scope: &Scope<'_>, message: u32, proto: &MessageProto<'_>) {
+    fn oneofs(&mut self, scope: &Scope<'_>, message: u32, proto: &MessageProto<'_>) -> Linked {
         for (position, (name, _)) in proto.oneofs.iter().enumerate() {
-            let common = scope.common(&scope.full_name(name), [path::MESSAGE_ONEOF, position as u32], false);
+            let full_name = self.name(scope, name)?;
+            let common = scope.common(&full_name, [path::MESSAGE_ONEOF, position as u32], false);
             let oneof = OneofData { common, fields: Vec::new(), is_synthetic: false };
             self.data.messages[message as usize].oneofs.push(oneof);
         }
+        Ok(())
     }
 
     fn field(&mut self, context: &FieldContext<'_>) -> Linked {
-        let full_name = context.scope.full_name(context.proto.name);
+        let full_name = self.name(context.scope, context.proto.name)?;
         let data = link_field::field(self.data, context, &full_name)
             .map_err(|kind| context.scope.error(&full_name, kind))?;
         let (index, message, number) = (self.data.fields.len() as u32, data.message as usize, data.number);
@@ -251,14 +270,14 @@ impl<'d, 'p> Linker<'d, 'p> {
     }
 
     fn service(&mut self, scope: &Scope<'p>, index: u32, proto: &ServiceProto<'_>) -> Linked {
-        let full_name = scope.full_name(proto.name);
+        let full_name = self.name(scope, proto.name)?;
         let symbol = Symbol::Service(self.data.services.len() as u32);
-        self.add_symbol(scope, proto.name, &full_name, symbol)?;
+        self.add_symbol(scope, &full_name, symbol)?;
         let numbers = [path::FILE_SERVICE, index];
         let inner = Scope { name: full_name.clone(), path: scope.inner(numbers), ..*scope };
         let mut methods = Vec::with_capacity(proto.methods.len());
         for (position, method) in proto.methods.iter().enumerate() {
-            let name = inner.full_name(method.name);
+            let name = self.name(&inner, method.name)?;
             let linked = self.method(&inner, position as u32, method, &name);
             methods.push(linked.map_err(|kind| scope.error(&name, kind))?);
         }
@@ -274,9 +293,6 @@ impl<'d, 'p> Linker<'d, 'p> {
         proto: &MethodProto<'_>,
         name: &str,
     ) -> Parsed<MethodData> {
-        if proto.name.is_empty() {
-            return Err(PoolErrorKind::NoName);
-        }
         let message = |name: &str| match resolve(self.data, scope, name)? {
             Symbol::Message(index) => Ok(index),
             _ => Err(PoolErrorKind::WrongType(name.to_owned())),

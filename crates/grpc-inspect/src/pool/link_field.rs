@@ -33,9 +33,6 @@ pub(super) struct FieldContext<'a> {
 
 pub(super) fn field(data: &Data, context: &FieldContext<'_>, full_name: &str) -> Parsed<FieldData> {
     let FieldContext { scope, proto, .. } = *context;
-    if proto.name.is_empty() {
-        return Err(PoolErrorKind::NoName);
-    }
     if !(1..=MAX_FIELD_NUMBER).contains(&proto.number) {
         return Err(PoolErrorKind::InvalidFieldNumber(proto.number));
     }
