@@ -139,6 +139,24 @@ fn messages_of_an_edition_are_equal_to_those_of_proto2() {
     proptest!(|(seed in any::<u64>())| check_random(&pools, "test.edition.Everything", seed)?);
 }
 
+/// The contracts of the public conformance suite, which `cargo xtask test` names where Go has downloaded them.
+#[test]
+fn messages_of_the_conformance_suite_are_equal() {
+    let Some(folder) = std::env::var_os("CHINWAG_CONFORMANCE_PROTOS").filter(|folder| !folder.is_empty())
+    else {
+        println!("left out: CHINWAG_CONFORMANCE_PROTOS does not name the suite's contracts");
+        return;
+    };
+    let roots = ["client_compat.proto", "server_compat.proto", "service.proto"];
+    let roots = roots.map(|name| format!("connectrpc/conformance/v1/{name}"));
+    let set: FileDescriptorSet = protox::compile(roots, [folder]).unwrap();
+    let pools = Pools::of(&set.encode_to_vec());
+    let all = pools.ours.messages().map(|message| message.full_name().to_owned());
+    let names: Vec<String> = all.filter(|name| name.starts_with("connectrpc.")).collect();
+    assert!(names.len() > 30, "{names:?}");
+    proptest!(|(seed in any::<u64>(), which in 0..names.len())| check_random(&pools, &names[which], seed)?);
+}
+
 #[test]
 fn messages_of_random_descriptors_are_equal() {
     proptest!(|(seed in any::<u64>())| {
