@@ -169,6 +169,23 @@ fn presence_and_encoding_follow_the_features_of_an_edition() {
 }
 
 #[test]
+fn edition_2024_has_the_same_features_and_later_ones_are_refused() {
+    let set: &[u8] = include_bytes!("protos/edition.bin");
+    // Field 14 of the file, the edition.
+    let place = set.windows(3).position(|bytes| bytes == [0x70, 0xe8, 0x07]).unwrap();
+    let with_edition = |low: u8| {
+        let mut set = set.to_vec();
+        set[place + 1] = low;
+        Pool::from_set(&set)
+    };
+    let pool = with_edition(0xe9).unwrap();
+    let everything = pool.message("test.edition.Everything").unwrap();
+    assert!(everything.field_by_name("explicit").unwrap().has_presence());
+    assert!(everything.field_by_name("inside").unwrap().is_delimited());
+    assert_eq!(with_edition(0xea).unwrap_err().kind, PoolErrorKind::UnknownEdition(1002));
+}
+
+#[test]
 fn files_are_added_in_any_order_and_repeatedly() {
     let mut files = set().file;
     files.reverse();
