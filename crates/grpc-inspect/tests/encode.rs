@@ -241,3 +241,14 @@ fn messages_may_be_nested_to_a_limit() {
     assert_eq!(*error.kind, JsonErrorKind::TooDeep(MAX_DEPTH));
     assert_eq!(error.path.0.len(), MAX_DEPTH + 1);
 }
+
+#[test]
+fn descriptors_of_descriptors_come_back_byte_for_byte() {
+    let files = protox::compile(["google/protobuf/descriptor.proto"], ["."]).unwrap();
+    let set = prost::Message::encode_to_vec(&files);
+    let pool = Pool::from_set(&set).unwrap();
+    let message = pool.message("google.protobuf.FileDescriptorSet").unwrap();
+    let shown = grpc_inspect::decode::to_json(message, &set, &grpc_inspect::json::JsonOptions::pretty());
+    assert_eq!((shown.problem, shown.unknown_field_count), (None, 0));
+    assert!(from_json(message, &shown.json).unwrap() == set, "{}", shown.json);
+}
