@@ -11,6 +11,8 @@ mod responses;
 mod retries;
 #[cfg(feature = "socket")]
 mod socket;
+#[cfg(feature = "socket")]
+mod socket_cuts;
 mod statuses;
 mod subscription;
 mod support;
