@@ -125,8 +125,9 @@ pub struct ServeOptions {
     /// longer head is refused with 431. Default 64 KiB.
     pub max_http1_buffer: usize,
     /// Bytes of a response that HTTP/2 buffers per stream until the socket takes them. Above it the handler is not polled,
-    /// so a slow reader pauses its own stream and costs at most this and one frame. Default 1 KiB, which takes no more CPU
-    /// time than larger values, because all streams of a connection are written together.
+    /// so a slow reader pauses its own stream and costs at most this and one chunk. Small chunks that are ready together are
+    /// joined to one, of 32 KiB and of a quarter of what the client has taken of the response at most. Default 1 KiB, which
+    /// takes no more CPU time than larger values, because all streams of a connection are written together.
     pub max_send_buffer: usize,
     /// Bytes that the kernel buffers for a connection beyond what the client has room for (where the system offers it);
     /// without the limit, some megabytes for each client that does not read. A ping waits behind them, so a client that

@@ -3,6 +3,7 @@
 //! Knows nothing about the meaning of its requests.
 
 mod activity;
+mod joined_chunks;
 mod open_calls;
 mod open_connections;
 mod response_body;

@@ -13,20 +13,21 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 use super::close::CloseCode;
-use super::decoder::{BINARY, CLOSE, Decoder, End, FINAL, LENGTH_16, MAX_CONTROL, PONG};
+use super::decoder::{BINARY, CLOSE, Decoder, End, FINAL, LENGTH_16, LENGTH_64, MAX_CONTROL, PONG};
 
 /// Time for the peer's Close frame or its end after ours. The connection is kept that long because closing it with unread
 /// bytes would reset it, and a browser would report 1006 in place of the code.
 const LINGER: Duration = Duration::from_secs(1);
 
-/// Longest frame that is sent: its length has 16 bits. A browser passes a message on when all of it has come.
-const MAX_FRAME: usize = u16::MAX as usize;
+/// Longest frame that is sent. A browser passes a message on when all of it has come, and each message costs it as much time
+/// as some ten kilobytes do.
+const MAX_FRAME: usize = 128 * 1024;
 
 /// Slices of a caller that are written at once, behind the header.
 const MAX_SLICES: usize = 15;
 
 /// Longest header of a frame to the client, which has no mask.
-const MAX_HEADER: usize = 4;
+const MAX_HEADER: usize = 10;
 
 /// The server's side of a WebSocket over `io`, after the handshake.
 #[derive(Debug)]
@@ -265,12 +266,10 @@ fn gather<'a>(
 }
 
 fn frame_header(len: usize) -> Written<MAX_HEADER> {
-    match u8::try_from(len) {
-        Ok(len) if len < LENGTH_16 => Written::new(&[&[FINAL | BINARY, len]]),
-        _ => {
-            let [.., a, b] = len.to_be_bytes();
-            Written::new(&[&[FINAL | BINARY, LENGTH_16, a, b]])
-        }
+    match (u8::try_from(len), u16::try_from(len)) {
+        (Ok(len), _) if len < LENGTH_16 => Written::new(&[&[FINAL | BINARY, len]]),
+        (_, Ok(len)) => Written::new(&[&[FINAL | BINARY, LENGTH_16], &len.to_be_bytes()]),
+        _ => Written::new(&[&[FINAL | BINARY, LENGTH_64], &(len as u64).to_be_bytes()]),
     }
 }
 

@@ -3,6 +3,7 @@
 use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -52,31 +53,43 @@ pub(crate) async fn refusal(addr: SocketAddr, headers: &[(&str, &str)]) -> u16 {
     }
 }
 
-/// The code of the server's Close frame, when that has come.
+/// What has come besides the bytes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Closed(Arc<Mutex<Option<u16>>>);
+pub(crate) struct Seen {
+    code: Arc<Mutex<Option<u16>>>,
+    messages: Arc<AtomicUsize>,
+}
 
-impl Closed {
+impl Seen {
+    /// The code of the server's Close frame, when that has come.
     pub(crate) fn code(&self) -> Option<u16> {
-        *self.0.lock().unwrap()
+        *self.code.lock().unwrap()
+    }
+
+    /// The number of messages with bytes.
+    pub(crate) fn messages(&self) -> usize {
+        self.messages.load(Ordering::Relaxed)
     }
 }
 
 /// The bytes in a WebSocket.
 pub(crate) fn bytes<S>(
     socket: WebSocketStream<S>,
-) -> (impl AsyncRead + AsyncWrite + Unpin + Send + 'static, Closed)
+) -> (impl AsyncRead + AsyncWrite + Unpin + Send + 'static, Seen)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let closed = Closed::default();
-    let code = closed.clone();
+    let seen = Seen::default();
+    let noted = seen.clone();
     let (sink, stream) = socket.split();
     let payloads = stream.filter_map(move |message| {
         ready(match message {
-            Ok(Message::Binary(payload)) => Some(Ok(payload)),
+            Ok(Message::Binary(payload)) => {
+                noted.messages.fetch_add(1, Ordering::Relaxed);
+                Some(Ok(payload))
+            }
             Ok(Message::Close(frame)) => {
-                *code.0.lock().unwrap() = frame.map(|frame| frame.code.into());
+                *noted.code.lock().unwrap() = frame.map(|frame| frame.code.into());
                 None
             }
             Ok(_) => None,
@@ -85,7 +98,7 @@ where
     });
     let message = |payload: Bytes| ready(Ok::<_, io::Error>(Message::Binary(payload)));
     let sink = sink.sink_map_err(io::Error::other).with(message);
-    (tokio::io::join(StreamReader::new(payloads), SinkWriter::new(CopyToBytes::new(sink))), closed)
+    (tokio::io::join(StreamReader::new(payloads), SinkWriter::new(CopyToBytes::new(sink))), seen)
 }
 
 /// A WebSocket close to the wire.

@@ -7,7 +7,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use crate::raw;
-use crate::socket::{Closed, Raw, bytes, frame, open};
+use crate::socket::{Raw, Seen, bytes, frame, open};
 use crate::support::{PATIENCE, Server, closed};
 
 /// Types of HTTP/2 frames.
@@ -23,7 +23,7 @@ const TEXT: u8 = 0x81;
 const WS_PING: u8 = 0x89;
 
 /// Opens a socket and sends the first bytes of HTTP/2.
-async fn hello(server: &Server) -> (impl AsyncRead + AsyncWrite + Unpin + Send + 'static, Closed) {
+async fn hello(server: &Server) -> (impl AsyncRead + AsyncWrite + Unpin + Send + 'static, Seen) {
     let (mut io, closed) = bytes(open(server.addr, &[]).await);
     io.write_all(&[raw::PREFACE, &raw::frame(raw::SETTINGS, 0, 0, &[])].concat()).await.unwrap();
     io.flush().await.unwrap();

@@ -15,7 +15,7 @@ use tokio::time::timeout;
 
 use crate::echo::{self, UNARY};
 use crate::raw;
-use crate::socket::{Closed, Raw, bytes, frame, open};
+use crate::socket::{Raw, Seen, bytes, frame, open};
 use crate::support::{ENDLESS, PATIENCE, SILENT, Server, eventually};
 use crate::wire::{self, Way, call, read_until};
 
@@ -23,7 +23,7 @@ use crate::wire::{self, Way, call, read_until};
 struct Client {
     requests: SendRequest<Bytes>,
     connection: JoinHandle<Result<(), h2::Error>>,
-    closed: Closed,
+    closed: Seen,
 }
 
 impl Client {

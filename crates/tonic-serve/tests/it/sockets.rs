@@ -11,7 +11,7 @@ use tonic_serve::{AllowedHosts, App, CorsOptions};
 
 use crate::echo::{self, BIDI, CLIENT_STREAM, SERVER_STREAM, UNARY};
 use crate::socket::{bytes, open, refusal};
-use crate::support::{PATIENCE, Server};
+use crate::support::{PATIENCE, SMALL, SMALL_CHUNK, SMALL_CHUNKS, Server};
 use crate::wire::{Answer, Way, call, send, send_over};
 
 /// Makes a call in a new socket.
@@ -152,6 +152,28 @@ async fn a_socket_has_the_client_of_its_handshake() {
     request.headers_mut().insert("x-forwarded-for", "192.0.2.66".parse().unwrap());
     assert_eq!(send_over(io, Way::Native, request).await.messages, ["192.0.2.7"]);
     assert_eq!(seen(server.addr, &headers).await, "- - - 192.0.2.7 -");
+}
+
+#[tokio::test]
+async fn small_chunks_that_are_ready_share_a_message() {
+    let server = Server::start(|_| {}).await;
+    let (io, seen) = bytes(open(server.addr, &[]).await);
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(1 << 20).initial_connection_window_size(1 << 20).max_frame_size(1 << 16);
+    let (mut requests, connection) = builder.handshake::<_, Bytes>(io).await.unwrap();
+    tokio::spawn(connection);
+    let head = Request::post(format!("http://test{SMALL}")).header("content-type", "application/grpc");
+    let (response, _) = requests.send_request(head.body(()).unwrap(), true).unwrap();
+    let mut body = timeout(PATIENCE, response).await.unwrap().unwrap().into_body();
+    let mut length = 0;
+    while let Some(data) = timeout(PATIENCE, body.data()).await.unwrap() {
+        let data = data.unwrap();
+        length += data.len();
+        body.flow_control().release_capacity(data.len()).unwrap();
+    }
+    assert_eq!(length, SMALL_CHUNKS * SMALL_CHUNK);
+    // A message for each chunk would be thousands.
+    assert!(seen.messages() < SMALL_CHUNKS / 16, "{} messages", seen.messages());
 }
 
 #[tokio::test]

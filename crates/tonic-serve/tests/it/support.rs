@@ -31,6 +31,10 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Sends 16 KiB at a time without end.
 pub(crate) const ENDLESS: &str = "/test.Test/Endless";
+/// Sends [`SMALL_CHUNKS`] chunks of [`SMALL_CHUNK`] bytes, all of which are ready at once.
+pub(crate) const SMALL: &str = "/test.Test/Small";
+pub(crate) const SMALL_CHUNKS: usize = 4_000;
+pub(crate) const SMALL_CHUNK: usize = 500;
 /// Responds with a head and then nothing.
 pub(crate) const SILENT: &str = "/test.Test/Silent";
 /// Responds with [`LONG_RESPONSE`] bytes at once, after its request.
@@ -96,6 +100,7 @@ impl Watch {
         let other: Router = Routes::default().into_axum_router();
         other
             .route(ENDLESS, post(move || endless.endless()))
+            .route(SMALL, post(small))
             .route(SILENT, post(move || silent.silent()))
             .route(HELD, post(move |request| held.held(request)))
             .route(LONG, post(move |request| long.long(request)))
@@ -142,6 +147,11 @@ impl Watch {
         self.release.notified().await;
         grpc(Body::empty())
     }
+}
+
+async fn small() -> Response<Body> {
+    let chunks = (0..SMALL_CHUNKS).map(|_| Ok::<_, Infallible>(Bytes::from_static(&[0; SMALL_CHUNK])));
+    grpc(Body::from_stream(stream::iter(chunks)))
 }
 
 /// Reads a request to its end, as generated servers do before they call a unary handler. Its messages may be invalid.

@@ -175,6 +175,11 @@ impl CallProgress {
         }
     }
 
+    /// Bytes that HTTP has and has not written.
+    pub(super) fn unsent(&self) -> usize {
+        self.unsent.load(Ordering::Relaxed)
+    }
+
     /// Counts bytes that HTTP has written or dropped.
     pub(super) fn remove_unsent(&self, bytes: usize) {
         self.has_progressed.store(true, Ordering::Relaxed);

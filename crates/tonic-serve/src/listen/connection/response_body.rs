@@ -1,5 +1,5 @@
 //! The body of every response. It is not polled while its connection or its client's address holds too many bytes; its chunks
-//! are charged until HTTP drops them; and its end is withheld until nearly all bytes are sent.
+//! are charged until HTTP drops them; small ones are joined; and its end is withheld until nearly all bytes are sent.
 //!
 //! A call that was terminated does not wait for room: only its status is left to send.
 
@@ -13,15 +13,19 @@ use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
+use super::joined_chunks::JoinedChunks;
 use super::open_calls::CallProgress;
 use crate::budget::{OpenCall, RoomWait};
 use crate::termination::{Termination, TerminationWait};
 
 pin_project! {
     /// The body of a response.
-    pub(super) struct ResponseBody<B> {
+    pub(super) struct ResponseBody<B: Body> {
         #[pin]
         body: B,
+        joins: JoinedChunks<B::Error>,
+        // Bytes that were passed to HTTP.
+        passed: usize,
         // Counts the call as open until the body is dropped.
         _open: OpenCall,
         call: Arc<CallProgress>,
@@ -40,7 +44,7 @@ enum End {
     Sent,
 }
 
-impl<B> ResponseBody<B> {
+impl<B: Body> ResponseBody<B> {
     pub(super) fn new(
         body: B,
         open: OpenCall,
@@ -49,6 +53,8 @@ impl<B> ResponseBody<B> {
     ) -> Self {
         Self {
             body,
+            joins: JoinedChunks::default(),
+            passed: 0,
             _open: open,
             call,
             room: RoomWait::default(),
@@ -74,9 +80,11 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
             // Others may have the places in the queues.
             *this.room = RoomWait::default();
         }
-        let polled = this.body.poll_frame(cx).map_ok(|frame| {
+        let taken = this.passed.saturating_sub(this.call.unsent());
+        let polled = this.joins.poll(this.body, taken, cx).map_ok(|frame| {
             let begins = !std::mem::replace(this.has_begun, true);
             frame.map_data(|bytes| {
+                *this.passed = this.passed.saturating_add(bytes.len());
                 let chunk = ResponseChunk::new(bytes, this.call);
                 if begins {
                     account.begin_response();
@@ -122,7 +130,7 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
 
     fn is_end_stream(&self) -> bool {
         let ended = match &self.end {
-            End::NotReached => self.body.is_end_stream(),
+            End::NotReached => self.joins.is_end_stream(&self.body),
             End::Withheld(trailers) => trailers.is_none(),
             End::Sent => true,
         };

@@ -34,8 +34,9 @@ pub(super) use self::stream::{Failure, Part};
 use self::streams::Streams;
 use crate::transport::http2::ErrorCode;
 
-/// The longest frame that is accepted. DATA is passed on as it comes, and a longer one costs the server fewer turns.
-const MAX_FRAME: u32 = 64 * 1024;
+/// The longest frame that is accepted: a message of 64 KiB with what stands around it. DATA is passed on as it comes, and a
+/// longer frame costs the server fewer turns.
+const MAX_FRAME: u32 = 65 * 1024;
 
 /// Concurrent calls until the server's settings have come. HTTP/2 recommends that servers allow no fewer.
 const INITIAL_MAX_STREAMS: usize = 100;
