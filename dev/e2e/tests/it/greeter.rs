@@ -229,7 +229,7 @@ fn names() -> Part {
     part("form", "SayHelloClientStream")
 }
 
-fn conversation() -> Part {
+pub(super) fn conversation() -> Part {
     part("form", "SayHelloBidiStream")
 }
 
@@ -238,7 +238,7 @@ async fn messages(page: &Page, card: &Part) -> Result<Vec<String>> {
     rows(page, part("log", N.exchange).within(card)).await
 }
 
-async fn shows(page: &Page, card: &Part, expected: &[&str]) -> Result {
+pub(super) async fn shows(page: &Page, card: &Part, expected: &[&str]) -> Result {
     eventually("the messages", async || match messages(page, card).await? {
         found if found == expected => Ok(()),
         found => bail!("there are {found:?} instead of {expected:?}"),
@@ -246,7 +246,7 @@ async fn shows(page: &Page, card: &Part, expected: &[&str]) -> Result {
     .await
 }
 
-async fn send_name(page: &Page, card: &Part, name: &str) -> Result {
+pub(super) async fn send_name(page: &Page, card: &Part, name: &str) -> Result {
     page.fill(&part("textbox", N.name).within(card), name).await?;
     page.click(&part("button", N.send_name).within(card)).await
 }

@@ -19,5 +19,6 @@ mod offline;
 mod parts;
 mod reading;
 mod rooms;
+mod sockets;
 mod start;
 mod tabs;
