@@ -28,6 +28,7 @@ mod rates;
 #[cfg(target_os = "linux")]
 mod readiness;
 mod sizes;
+mod socket;
 mod stalled_clients;
 mod storage;
 mod support;
