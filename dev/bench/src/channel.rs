@@ -3,11 +3,18 @@
 //! Each client keeps its own browser, so that all are warm in the measured rounds. The order within a round rotates from
 //! round to round. Peak memory is measured separately, in fresh browsers.
 
+mod addresses;
 mod case;
+mod client;
 mod page;
 mod paired;
 mod processes;
+mod proxy;
+mod raw_socket;
+mod relay;
+mod rounds;
 mod server;
+mod serving;
 mod table;
 mod versions;
 mod weight;
@@ -19,13 +26,13 @@ use anyhow::Result;
 use clap::Parser;
 use harness::Chromium;
 
-use self::case::{Case, Client};
-use self::page::{Measured, Page};
+use self::case::{Case, Distance};
+use self::client::Client;
+use self::page::Page;
+use self::rounds::{Figure, Measurement};
 use self::server::Server;
+pub(crate) use self::server::serve_alone;
 use crate::{ROUNDS, process};
-
-/// A client that takes longer for a job, milliseconds, does it once.
-const SLOW: f64 = 10_000.0;
 
 /// Rounds of the memory measurement.
 const MEMORY_ROUNDS: usize = 3;
@@ -44,12 +51,18 @@ pub(crate) struct Options {
     /// Only these cases.
     #[arg(long = "case", value_enum, value_delimiter = ',')]
     cases: Vec<Case>,
+    /// Only at these distances between page and server.
+    #[arg(long = "distance", value_enum, value_delimiter = ',')]
+    distances: Vec<Distance>,
     /// Measure only times against `fetch`, in paired batches in one page, which resolve a few percent.
     #[arg(long)]
     paired: bool,
     /// Only serve the pages, for a profiler, and print the address
     #[arg(long)]
     serve: bool,
+    /// The program `grpcwebproxy`, the server of two peers. Without it they are left out.
+    #[arg(long, env = "GRPCWEBPROXY")]
+    proxy: Option<PathBuf>,
     /// The browser.
     #[arg(long, env = "CHROME", default_value = "chromium")]
     chrome: PathBuf,
@@ -63,32 +76,16 @@ impl Options {
     fn cases(&self) -> Vec<Case> {
         chosen(&self.cases)
     }
+
+    fn distances(&self) -> Vec<Distance> {
+        chosen(&self.distances)
+    }
 }
 
 /// The chosen values, or all.
 fn chosen<T: clap::ValueEnum + PartialEq>(these: &[T]) -> Vec<T> {
     let is_chosen = |one: &&T| these.is_empty() || these.contains(one);
     T::value_variants().iter().filter(is_chosen).map(T::clone).collect()
-}
-
-/// Times by case and client.
-type Times = BTreeMap<(Case, Client), Rounds>;
-
-/// In the order of the rounds.
-#[derive(Debug, Default)]
-struct Rounds {
-    /// Milliseconds by the page's clock.
-    clock: Vec<f64>,
-    /// Milliseconds of CPU time of all of the browser's processes. Unlike the clock, it does not depend on the machine's
-    /// load.
-    cpu: Vec<f64>,
-}
-
-impl Rounds {
-    /// Whether one round is enough.
-    fn are_slow(&self) -> bool {
-        self.clock.iter().any(|milliseconds| *milliseconds > SLOW)
-    }
 }
 
 /// By client.
@@ -104,7 +101,7 @@ struct Memory {
 }
 
 pub(crate) async fn run(options: Options) -> Result<()> {
-    let server = Server::start(&options.pages).await?;
+    let server = Server::start(&options.pages, options.proxy.as_deref()).await?;
     if options.serve {
         println!("listening on {}", server.url());
         let until_it_is_ended: () = std::future::pending().await;
@@ -115,20 +112,30 @@ pub(crate) async fn run(options: Options) -> Result<()> {
         println!("{}\n{}\n\n{table}", process::machine(), versions::all(&options.chrome)?);
         return Ok(());
     }
-    let times = times(&options, &server).await?;
+    let mut measurement = Measurement::default();
+    for distance in options.distances() {
+        measurement.add(&options, &server, distance).await?;
+    }
     let peaks = match options.cases().contains(&Case::Large) {
-        true => peaks(&options, &server, &times).await?,
+        true => peaks(&options, &server, &measurement).await?,
         false => Peaks::new(),
     };
     let weights = match options.cases().contains(&Case::Weight) {
-        true => weight::of_pages(&options.pages.join("one_call"))?,
+        true => weight::of_pages(&options.pages)?,
         false => BTreeMap::new(),
+    };
+    let serving = match options.cases().contains(&Case::Serving) {
+        true => Some(serving::measured(options.rounds).await?),
+        false => None,
     };
     println!("{}", process::machine());
     println!("{}\n", versions::all(&options.chrome)?);
-    println!("{}", table::measured(&options, &times));
+    println!("{}", table::measured(&options, &measurement));
     println!("{}", table::memory_and_weight(&peaks, &weights));
-    println!("{}", table::goals(&times, &peaks, &weights));
+    if let Some(serving) = serving {
+        println!("{}:\n\n{serving}", Case::Serving.title(Distance::Near));
+    }
+    println!("{}", table::goals(&measurement.times, &peaks, &weights));
     Ok(())
 }
 
@@ -136,82 +143,21 @@ fn open(options: &Options, page: &Page) -> Result<Chromium> {
     Chromium::start(&options.chrome, &[], &page.url(), None)
 }
 
-async fn times(options: &Options, server: &Server) -> Result<Times> {
-    let mut pages = Vec::new();
-    for client in options.clients() {
-        let page = server.page(client);
-        let browser = open(options, &page)?;
-        pages.push((page, browser));
-    }
-    for (page, _) in &mut pages {
-        page.ready().await?;
-    }
-    let mut times = Times::new();
-    for case in options.cases().into_iter().filter(|case| case.job().is_some()) {
-        for round in 0..=options.rounds {
-            for index in 0..pages.len() {
-                let index = (index + round) % pages.len();
-                let (page, browser) = &mut pages[index];
-                if !page.client.can(case) {
-                    continue;
-                }
-                take_turn(page, browser, case, round, &mut times).await?;
-            }
-        }
-    }
-    for (_, browser) in pages {
-        browser.end().await?;
-    }
-    Ok(times)
-}
-
-/// Round 0 is there to warm up.
-async fn take_turn(
-    page: &mut Page,
-    browser: &Chromium,
-    case: Case,
-    round: usize,
-    times: &mut Times,
-) -> Result<()> {
-    let own = times.entry((case, page.client)).or_default();
-    if own.are_slow() {
-        return Ok(());
-    }
-    let before = processes::cpu(browser.id()?)?;
-    let clock = measure(page, case).await?.milliseconds;
-    let cpu = (processes::cpu(browser.id()?)?.saturating_sub(before)).as_secs_f64() * 1_000.0;
-    let warms_up = round == 0 && clock <= SLOW;
-    let note = if warms_up { " (to warm up)" } else { "" };
-    eprintln!("{} {}: {clock:.1} ms, CPU {cpu:.0} ms{note}", case.letter(), page.client.name());
-    if !warms_up {
-        own.clock.push(clock);
-        own.cpu.push(cpu);
-    }
-    Ok(())
-}
-
-/// Does the job of a case once; an error when messages are missing.
-async fn measure(page: &mut Page, case: Case) -> Result<Measured> {
-    let Some(job) = case.job() else { anyhow::bail!("{} is not measured by the clock", case.letter()) };
-    let measured = page.run(job).await?;
-    case.check(page.client, &measured)?;
-    Ok(measured)
-}
-
 /// Peak memory of the page's process while it reads the large messages, above its memory before.
-async fn peaks(options: &Options, server: &Server, times: &Times) -> Result<Peaks> {
+async fn peaks(options: &Options, server: &Server, measurement: &Measurement) -> Result<Peaks> {
     let mut peaks = Peaks::new();
     for round in 0..MEMORY_ROUNDS.min(options.rounds) {
         for client in options.clients() {
-            let times = times.get(&(Case::Large, client));
-            if round > 0 && times.is_some_and(Rounds::are_slow) {
+            let figure = Figure { distance: Distance::Near, case: Case::Large, client };
+            let is_left_out = measurement.notes.contains_key(&figure)
+                || measurement.times.get(&figure).is_some_and(|times| round > 0 && times.are_slow());
+            let Some(mut page) = server.page(client, Distance::Near).filter(|_| !is_left_out) else {
                 continue;
-            }
-            let mut page = server.page(client);
+            };
             let browser = open(options, &page)?;
             let module = page.ready().await?;
             let before = processes::Renderers::of(browser.id()?)?;
-            let after = measure(&mut page, Case::Large).await?.memory;
+            let after = figure.measure(&mut page).await?.memory;
             let peak = before.peak_since()?;
             eprintln!("memory {}: {:.1} MB", client.name(), peak / 1e6);
             let memory = peaks.entry(client).or_default();

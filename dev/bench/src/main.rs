@@ -30,6 +30,8 @@ async fn main() -> Result<()> {
         ["bare-server", message_bytes, per_second, count] => {
             fan_out::bare_server(message_bytes.parse()?, per_second.parse()?, count.parse()?).await
         }
+        // The measurement of a server starts this program again.
+        ["channel-server"] => channel::serve_alone().await,
         _ => bail!("usage: bench chat, bench channel PAGES, or bench page"),
     }
 }

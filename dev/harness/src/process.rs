@@ -63,6 +63,11 @@ impl Process {
         }
     }
 
+    /// Starts a program that says nothing when it is ready.
+    pub fn start_quietly(command: &mut Command) -> Result<Self> {
+        Self::spawn(command, Log::default(), |_| {})
+    }
+
     /// Starts a program and calls `line` with each line of its standard output, on another thread.
     pub(crate) fn spawn(
         command: &mut Command,

@@ -13,12 +13,12 @@ use crate::page::pack_module;
 use crate::server::binary;
 use crate::step::Steps;
 use crate::target;
-use crate::tools::WasmTools;
+use crate::tools::{WasmTools, grpc_web_proxy};
 
 /// The clients in JavaScript, by the names of their sources.
-const SCRIPTS: [&str; 2] = ["connect_web", "grpc_web"];
+const SCRIPTS: [&str; 4] = ["connect_web", "grpc_web", "improbable", "nice_grpc_web"];
 /// The clients in Rust, by the names of their examples in `dev/bench/page`.
-const MODULES: [&str; 3] = ["channel", "socket", "tonic_web_wasm_client"];
+const MODULES: [&str; 4] = ["channel", "socket", "tonic_web_wasm_client", "webnext"];
 
 /// The measurements.
 #[derive(Debug, Subcommand)]
@@ -72,9 +72,9 @@ fn page(options: &[String]) -> Result<()> {
 
 fn channel(options: &[String]) -> Result<()> {
     let mut steps = Steps::new(2);
-    let (tools, clients, browser) = steps.step("Tools and browser", || {
+    let (tools, clients, browser, proxy) = steps.step("Tools and browser", || {
         let clients = Clients::set_up()?.context("npm has to be there, for the clients in JavaScript")?;
-        Ok((WasmTools::set_up()?, clients, Browser::set_up()?))
+        Ok((WasmTools::set_up()?, clients, Browser::set_up()?, grpc_web_proxy()?))
     })?;
     let pages = target().join("bench-pages");
     steps.step("Pages, optimised, and server", || {
@@ -83,6 +83,10 @@ fn channel(options: &[String]) -> Result<()> {
     })?;
     let words = ["run", "--release", "--quiet", "--package", "bench", "--", "channel"];
     let measure = cargo(words).arguments([&pages]).arguments(options);
+    let measure = match proxy {
+        Some(proxy) => measure.env("GRPCWEBPROXY", proxy),
+        None => measure,
+    };
     measure.env("CHROME", &browser.chrome).run_visibly()
 }
 
@@ -90,7 +94,7 @@ fn channel(options: &[String]) -> Result<()> {
 fn build(tools: &WasmTools, clients: &Clients, pages: &Path) -> Result<()> {
     emptied(pages)?;
     fs::copy(folder().join("index.html"), pages.join("index.html"))?;
-    for name in SCRIPTS.into_iter().chain(["page", "fetch"]) {
+    for name in SCRIPTS.into_iter().chain(["page", "fetch", "raw_socket"]) {
         let source = format!("{name}.js");
         clients.module(&source, &pages.join(&source))?;
     }

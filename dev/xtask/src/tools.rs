@@ -5,6 +5,7 @@
 //! waits for the first.
 
 mod npm;
+mod proxy;
 mod suite;
 
 use std::ffi::OsStr;
@@ -19,6 +20,7 @@ use crate::root;
 use crate::step::{note, say};
 
 pub(crate) use self::npm::{PackTools, axe, buf, js_clients};
+pub(crate) use self::proxy::grpc_web_proxy;
 pub(crate) use self::suite::Suite;
 
 /// The newest trunk that this Rust version builds.

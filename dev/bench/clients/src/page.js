@@ -1,9 +1,11 @@
-// The page that measures. It asks for a job, does it, and reports the result when it asks for the next one. Its policy
-// allows only calls to its own server.
+// The page that measures. It asks for a job, does it, and reports the result when it asks for the next one.
 
 import { call, replyOf } from "./bytes.js";
 
 const parameters = new URLSearchParams(location.search);
+
+// The address of the server that is called. Some clients need another one than the page's.
+const server = parameters.get("server") ?? location.origin;
 
 async function next(report) {
   const metadata = { "x-bench-page": parameters.get("page") };
@@ -28,7 +30,7 @@ async function measurePairs({ client, memory }, { kind, count, size, pairs }) {
   const bare = await import(`/${BARE}.js`);
   const time = async (module) => {
     const start = performance.now();
-    const [messages, bytes] = await module[kind](location.origin, count, size);
+    const [messages, bytes] = await module[kind](server, count, size);
     return { milliseconds: performance.now() - start, messages, bytes };
   };
   const ratios = [];
@@ -50,7 +52,7 @@ async function measure(loaded, job) {
   const { client, memory } = loaded;
   const { kind, count, size } = job;
   const start = performance.now();
-  const [messages, bytes] = await client[kind](location.origin, count, size);
+  const [messages, bytes] = await client[kind](server, count, size);
   return { milliseconds: performance.now() - start, messages, bytes, memory: memory() };
 }
 

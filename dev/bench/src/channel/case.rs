@@ -1,77 +1,38 @@
-//! The measured cases and clients, and the expected results.
+//! The measured cases, and the expected results.
 
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use grpc_wire::message::PREFIX_LEN;
 use serde::Serialize;
 
+use super::client::Client;
 use super::page::Measured;
 
 /// The text of a reply without a requested size.
 pub(crate) const GREETING: &str = "Hello, World!";
 
-/// Sequential calls in (a).
-const UNARY_CALLS: u32 = 1_000;
-/// Concurrent calls in (d).
-const CONCURRENT_CALLS: u32 = 200;
-/// Messages in (b), each with a text as long as [`GREETING`].
-const SMALL_MESSAGES: u32 = 100_000;
-/// Messages in (c).
-const LARGE_MESSAGES: u32 = 1_600;
-/// Messages in each direction in (f).
-const PING_PONGS: u32 = 10_000;
-/// Bytes of the text of a message in (c).
-pub(crate) const LARGE_BYTES: u32 = 64 * 1024;
-
 /// Upper limit of the bytes of trailers and field lengths.
 const BODY_EXTRA: u64 = 256;
 
-/// The clients, in the order of the tables.
+/// Bytes of the text of a message in (c).
+pub(crate) const LARGE_BYTES: u32 = 64 * 1024;
+
+/// The distance between page and server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
-pub(crate) enum Client {
-    /// `fetch` without a client: the bytes are read and dropped.
-    Fetch,
-    #[value(name = "connect")]
-    ConnectWeb,
-    GrpcWeb,
-    #[value(name = "twwc")]
-    TonicWebWasm,
-    /// `tonic_web_channel::Channel`
-    #[value(name = "ours")]
-    Channel,
-    /// `tonic_web_channel::Channel` with the transport `Socket`
-    #[value(name = "socket")]
-    Socket,
+pub(crate) enum Distance {
+    /// Both are on this machine.
+    Near,
+    /// A relay adds 25 ms in each direction.
+    Far,
 }
 
-impl Client {
-    /// Name in tables.
-    pub(crate) fn name(self) -> &'static str {
+impl Distance {
+    /// For the titles of tables.
+    pub(crate) fn suffix(self) -> &'static str {
         match self {
-            Self::Fetch => "fetch, nothing decoded",
-            Self::ConnectWeb => "connect-web",
-            Self::GrpcWeb => "grpc-web",
-            Self::TonicWebWasm => "tonic-web-wasm-client",
-            Self::Channel => "tonic-web-channel",
-            Self::Socket => "tonic-web-channel, socket",
+            Self::Near => "",
+            Self::Far => ", 50 ms away",
         }
-    }
-
-    /// Name of its module, and of its folder under `one_call`.
-    pub(crate) fn module(self) -> &'static str {
-        match self {
-            Self::Fetch => "fetch",
-            Self::ConnectWeb => "connect_web",
-            Self::GrpcWeb => "grpc_web",
-            Self::TonicWebWasm => "tonic_web_wasm_client",
-            Self::Channel => "channel",
-            Self::Socket => "socket",
-        }
-    }
-
-    /// Whether it can carry the calls of `case`: `fetch` sends no streams of requests.
-    pub(crate) fn can(self, case: Case) -> bool {
-        self == Self::Socket || !matches!(case, Case::PingPong | Case::UploadSmall | Case::UploadLarge)
     }
 }
 
@@ -94,6 +55,8 @@ pub(crate) enum Case {
     UploadSmall,
     #[value(name = "h")]
     UploadLarge,
+    #[value(name = "i")]
+    Serving,
 }
 
 /// A page's job.
@@ -120,39 +83,61 @@ impl Case {
             Self::PingPong => "(f)",
             Self::UploadSmall => "(g)",
             Self::UploadLarge => "(h)",
+            Self::Serving => "(i)",
         }
     }
 
-    pub(crate) fn title(self) -> String {
-        match self {
-            Self::Unary => format!("(a) {UNARY_CALLS} unary calls, one after the other"),
-            Self::Small => format!("(b) one stream of {SMALL_MESSAGES} small messages"),
-            Self::Large => format!("(c) one stream of {LARGE_MESSAGES} messages of 64 KiB"),
-            Self::Concurrent => format!("(d) {CONCURRENT_CALLS} unary calls at once"),
-            Self::Weight => "(e) a page that makes one unary call".to_owned(),
-            Self::PingPong => format!("(f) {PING_PONGS} messages back and forth on one bidirectional stream"),
-            Self::UploadSmall => format!("(g) one stream of {SMALL_MESSAGES} small requests"),
-            Self::UploadLarge => format!("(h) one stream of {LARGE_MESSAGES} requests of 64 KiB"),
+    pub(crate) fn title(self, distance: Distance) -> String {
+        let count = self.count(distance);
+        let what = match self {
+            Self::Unary => format!("{count} unary calls, one after the other"),
+            Self::Small => format!("one stream of {count} small messages"),
+            Self::Large => format!("one stream of {count} messages of 64 KiB"),
+            Self::Concurrent => format!("{count} unary calls at once"),
+            Self::Weight => "a page that makes one unary call".to_owned(),
+            Self::PingPong => format!("{count} messages back and forth on one bidirectional stream"),
+            Self::UploadSmall => format!("one stream of {count} small requests"),
+            Self::UploadLarge => format!("one stream of {count} requests of 64 KiB"),
+            Self::Serving => "the server's side of a socket".to_owned(),
+        };
+        format!("{} {what}{}", self.letter(), distance.suffix())
+    }
+
+    /// The number of calls or messages. At a distance the cases that wait for each answer, or for windows, have fewer.
+    fn count(self, distance: Distance) -> u32 {
+        match (self, distance) {
+            (Self::Unary, Distance::Near) => 1_000,
+            (Self::Unary | Self::PingPong, Distance::Far) => 100,
+            (Self::Small | Self::UploadSmall, _) => 100_000,
+            (Self::Large | Self::UploadLarge, Distance::Near) => 1_600,
+            (Self::Large, Distance::Far) => 320,
+            (Self::UploadLarge, Distance::Far) => 80,
+            (Self::Concurrent, _) => 200,
+            (Self::PingPong, Distance::Near) => 10_000,
+            (Self::Weight | Self::Serving, _) => 0,
         }
     }
 
-    /// `None` for the case that only weighs files.
-    pub(crate) fn job(self) -> Option<Job> {
+    /// `None` for the cases that no page does.
+    pub(crate) fn job(self, distance: Distance) -> Option<Job> {
         let small = GREETING.len() as u32;
-        match self {
-            Self::Unary => Some(Job { kind: "unary", count: UNARY_CALLS, size: small, pairs: 0 }),
-            Self::Small => Some(Job { kind: "stream", count: SMALL_MESSAGES, size: small, pairs: 0 }),
-            Self::Large => Some(Job { kind: "stream", count: LARGE_MESSAGES, size: LARGE_BYTES, pairs: 0 }),
-            Self::Concurrent => {
-                Some(Job { kind: "concurrent", count: CONCURRENT_CALLS, size: small, pairs: 0 })
-            }
-            Self::Weight => None,
-            Self::PingPong => Some(Job { kind: "ping_pong", count: PING_PONGS, size: small, pairs: 0 }),
-            Self::UploadSmall => Some(Job { kind: "upload", count: SMALL_MESSAGES, size: small, pairs: 0 }),
-            Self::UploadLarge => {
-                Some(Job { kind: "upload", count: LARGE_MESSAGES, size: LARGE_BYTES, pairs: 0 })
-            }
-        }
+        let (kind, size) = match self {
+            Self::Unary => ("unary", small),
+            Self::Small => ("stream", small),
+            Self::Large => ("stream", LARGE_BYTES),
+            Self::Concurrent => ("concurrent", small),
+            Self::PingPong => ("ping_pong", small),
+            Self::UploadSmall => ("upload", small),
+            Self::UploadLarge => ("upload", LARGE_BYTES),
+            Self::Weight | Self::Serving => return None,
+        };
+        Some(Job { kind, count: self.count(distance), size, pairs: 0 })
+    }
+
+    /// The reason why a client cannot do it.
+    pub(crate) fn reason_against(self, client: Client) -> Option<&'static str> {
+        let needs_request_streams = matches!(self, Self::PingPong | Self::UploadSmall | Self::UploadLarge);
+        (needs_request_streams && !client.has_request_streams()).then_some("it has no streams of requests")
     }
 
     /// A job of short batches, for the cases that `fetch` can do. None for the weight.
@@ -160,18 +145,29 @@ impl Case {
         let parts = match self {
             Self::Unary => 25,
             Self::Small | Self::Large => 10,
-            Self::Concurrent | Self::Weight => 1,
+            Self::Concurrent | Self::Weight | Self::Serving => 1,
             // `fetch` cannot do them.
             Self::PingPong | Self::UploadSmall | Self::UploadLarge => return None,
         };
-        self.job().map(|job| Job { count: job.count / parts, pairs, ..job })
+        self.job(Distance::Near).map(|job| Job { count: job.count / parts, pairs, ..job })
     }
 
     /// An error when a client has lost messages or bytes, which would make it faster.
-    pub(crate) fn check(self, client: Client, measured: &Measured) -> Result<()> {
-        let Some(job) = self.job() else { return Ok(()) };
+    pub(crate) fn check(self, distance: Distance, client: Client, measured: &Measured) -> Result<()> {
+        let Some(job) = self.job(distance) else { return Ok(()) };
         let count = u64::from(job.count);
         let text = u64::from(job.size);
+        if client == Client::RawSocket {
+            ensure!(
+                measured.bytes == count * text,
+                "{} {}: {} bytes came instead of {}",
+                self.letter(),
+                client.name(),
+                measured.bytes,
+                count * text
+            );
+            return Ok(());
+        }
         if client == Client::Fetch {
             // It counts the bytes of whole bodies.
             let bodies = if job.kind == "stream" { 1 } else { count };
@@ -209,15 +205,21 @@ mod tests {
 
     #[test]
     fn a_client_that_loses_a_message_or_a_byte_fails() {
-        assert!(Case::Small.check(Client::Channel, &measured(Some(100_000), 1_300_000)).is_ok());
-        assert!(Case::Small.check(Client::Channel, &measured(Some(99_999), 1_300_000)).is_err());
-        assert!(Case::Small.check(Client::Channel, &measured(Some(100_000), 1_299_999)).is_err());
-        assert!(Case::Small.check(Client::ConnectWeb, &measured(None, 1_300_000)).is_err());
+        assert!(
+            Case::Small.check(Distance::Near, Client::Channel, &measured(Some(100_000), 1_300_000)).is_ok()
+        );
+        assert!(
+            Case::Small.check(Distance::Near, Client::Channel, &measured(Some(99_999), 1_300_000)).is_err()
+        );
+        assert!(
+            Case::Small.check(Distance::Near, Client::Channel, &measured(Some(100_000), 1_299_999)).is_err()
+        );
+        assert!(Case::Small.check(Distance::Near, Client::ConnectWeb, &measured(None, 1_300_000)).is_err());
     }
 
     #[test]
     fn bare_fetch_has_to_read_whole_bodies() {
-        assert!(Case::Unary.check(Client::Fetch, &measured(None, 1_000 * 55)).is_ok());
-        assert!(Case::Unary.check(Client::Fetch, &measured(None, 1_000 * 17)).is_err());
+        assert!(Case::Unary.check(Distance::Near, Client::Fetch, &measured(None, 1_000 * 55)).is_ok());
+        assert!(Case::Unary.check(Distance::Near, Client::Fetch, &measured(None, 1_000 * 17)).is_err());
     }
 }

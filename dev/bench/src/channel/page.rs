@@ -8,7 +8,8 @@ use serde::Deserialize;
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
-use super::case::{Client, Job};
+use super::case::Job;
+use super::client::Client;
 
 /// Time limit of a job.
 const JOB_TIMEOUT: Duration = Duration::from_secs(300);

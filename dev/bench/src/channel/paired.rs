@@ -5,9 +5,10 @@
 
 use std::fmt::Write as _;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 
-use super::case::{Case, Client};
+use super::case::{Case, Distance};
+use super::client::{Client, Served};
 use super::server::Server;
 use super::{Options, open};
 use crate::report::Samples;
@@ -19,12 +20,12 @@ const PAIRS: u32 = 60;
 pub(crate) async fn measured(options: &Options, server: &Server) -> Result<String> {
     let mut table =
         String::from("| case | client | time / fetch: median | 25 % to 75 % |\n|---|---|---|---|\n");
-    for client in options.clients().into_iter().filter(|client| *client != Client::Fetch) {
+    for client in options.clients().into_iter().filter(can_be_paired) {
         let mut pages = Vec::new();
         for _ in 0..options.rounds {
             pages.push(page(options, server, client).await?);
         }
-        for case in options.cases().into_iter().filter(|case| case.job().is_some()) {
+        for case in options.cases().into_iter().filter(|case| case.batch(PAIRS).is_some()) {
             let ratios = pages.iter().flatten().filter(|(measured, _)| *measured == case);
             let ratios = Samples::new(ratios.flat_map(|(_, ratios)| ratios.iter().copied()).collect());
             let spread = (ratios.quantile(0.25), ratios.quantile(0.75));
@@ -43,9 +44,15 @@ pub(crate) async fn measured(options: &Options, server: &Server) -> Result<Strin
     Ok(table)
 }
 
+/// Whether it calls the same server as `fetch`.
+fn can_be_paired(client: &Client) -> bool {
+    *client != Client::Fetch && client.served() == Served::ByPage
+}
+
 /// The ratios of each case in one page.
 async fn page(options: &Options, server: &Server, client: Client) -> Result<Vec<(Case, Vec<f64>)>> {
-    let mut page = server.page(client);
+    let page = server.page(client, Distance::Near);
+    let mut page = page.with_context(|| format!("{} has no server", client.name()))?;
     let browser = open(options, &page)?;
     page.ready().await?;
     let mut cases = Vec::new();

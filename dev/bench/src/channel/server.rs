@@ -8,6 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use anyhow::Result;
 use futures_util::StreamExt as _;
@@ -15,24 +16,30 @@ use futures_util::stream::{self, BoxStream};
 use proto::helloworld::server::greeter_server::{Greeter, GreeterServer};
 use proto::helloworld::{HelloReply, HelloRequest};
 use tokio::net::TcpListener;
+use tokio::time::interval;
 use tonic::metadata::MetadataMap;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status, Streaming};
 use tonic_serve::{App, ServeOptions};
 
-use super::case::{Client, GREETING};
+use super::addresses::Addresses;
+use super::case::{Distance, GREETING};
+use super::client::{Client, Served};
 use super::page::{JobQueue, Page};
 
 /// The number of the asking page.
 const PAGE_KEY: &str = "x-bench-page";
 /// Number of messages of a stream.
-const COUNT_KEY: &str = "x-bench-count";
+pub(crate) const COUNT_KEY: &str = "x-bench-count";
 /// Bytes of each message's text.
-const SIZE_KEY: &str = "x-bench-size";
+pub(crate) const SIZE_KEY: &str = "x-bench-size";
+
+/// Messages of a stream in a second; all at once without it.
+pub(crate) const PACE_KEY: &str = "x-bench-per-second";
 
 /// A server on a free port, until this program ends.
 pub(crate) struct Server {
-    addr: SocketAddr,
+    addresses: Addresses,
     queues: Arc<JobQueues>,
     last: AtomicU32,
 }
@@ -40,29 +47,48 @@ pub(crate) struct Server {
 type JobQueues = Mutex<HashMap<u32, JobQueue>>;
 
 impl Server {
-    pub(crate) async fn start(pages: &Path) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let addr = listener.local_addr()?;
+    /// `proxy`: the program of the peers that need another server.
+    pub(crate) async fn start(pages: &Path, proxy: Option<&Path>) -> Result<Self> {
         let queues = Arc::new(JobQueues::default());
-        let greeter = GreeterServer::new(BenchGreeter { queues: queues.clone() });
-        let app = App::new(Routes::new(greeter)).page(tonic_serve::Page::new(pages));
-        tokio::spawn(tonic_serve::serve(listener, app, ServeOptions::default(), std::future::pending()));
-        Ok(Self { addr, queues, last: AtomicU32::new(0) })
+        // Some clients call other servers than the page's.
+        let page = tonic_serve::Page::new(pages)
+            .allow_source("connect-src", "http://127.0.0.1:*")?
+            .allow_source("connect-src", "ws://127.0.0.1:*")?;
+        let addr = serve(queues.clone(), |app| app.page(page)).await?;
+        Ok(Self { addresses: Addresses::around(addr, proxy).await?, queues, last: AtomicU32::new(0) })
     }
 
     /// Its address.
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("http://{}", self.addresses.page())
     }
 
-    /// A page for a browser to open.
-    pub(crate) fn page(&self, client: Client) -> Page {
+    /// A page for a browser to open; `None` when the client's server is not there.
+    pub(crate) fn page(&self, client: Client, distance: Distance) -> Option<Page> {
+        let server = self.addresses.of(client.served(), distance)?;
+        let page = self.addresses.of(Served::ByPage, distance)?;
         let number = self.last.fetch_add(1, Ordering::Relaxed);
-        let url = format!("{}/?client={}&page={number}", self.url(), client.module());
+        let module = client.module();
+        let url = format!("http://{page}/?client={module}&page={number}&server=http://{server}");
         let (page, queue) = Page::new(client, url);
         self.queues.lock().unwrap_or_else(PoisonError::into_inner).insert(number, queue);
-        page
+        Some(page)
     }
+}
+
+/// Serves calls alone, as a program of its own, for the measurement of a server.
+pub(crate) async fn serve_alone() -> Result<()> {
+    let addr = serve(Arc::default(), |app| app).await?;
+    println!("listening on http://{addr}");
+    std::future::pending().await
+}
+
+async fn serve(queues: Arc<JobQueues>, change: impl FnOnce(App) -> App) -> Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let addr = listener.local_addr()?;
+    let app = change(App::new(Routes::new(GreeterServer::new(BenchGreeter { queues }))));
+    tokio::spawn(tonic_serve::serve(listener, app, ServeOptions::default(), std::future::pending()));
+    Ok(addr)
 }
 
 struct BenchGreeter {
@@ -94,8 +120,13 @@ impl Greeter for BenchGreeter {
             |key| number(request.metadata(), key)?.ok_or_else(|| Status::invalid_argument("how many?"));
         let (count, size) = (wanted(COUNT_KEY)?, wanted(SIZE_KEY)?);
         let reply = HelloReply { message: "x".repeat(size as usize) };
-        let replies = (0..count).map(move |_| Ok(reply.clone()));
-        Ok(Response::new(stream::iter(replies).boxed()))
+        let replies = stream::iter((0..count).map(move |_| Ok(reply.clone())));
+        let Some(pace) = number(request.metadata(), PACE_KEY)? else {
+            return Ok(Response::new(replies.boxed()));
+        };
+        let mut ticks = interval(Duration::from_secs(1) / pace.max(1));
+        let ticks = stream::poll_fn(move |cx| ticks.poll_tick(cx).map(Some));
+        Ok(Response::new(replies.zip(ticks).map(|(reply, _)| reply).boxed()))
     }
 
     async fn say_hello_bidi_stream(

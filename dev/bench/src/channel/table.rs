@@ -3,44 +3,60 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::case::{Case, Client, LARGE_BYTES};
-use super::weight::Weight;
-use super::{Memory, Options, Peaks, Times};
+use super::case::{Case, Distance, LARGE_BYTES};
+use super::client::Client;
+use super::rounds::{Figure, Measurement, Times};
+use super::weight::{Size, Weight};
+use super::{Memory, Options, Peaks};
 use crate::report::Samples;
-
-/// The peers in the columns of ratios.
-const PEERS: [Client; 3] = [Client::Fetch, Client::ConnectWeb, Client::TonicWebWasm];
 
 /// Name of a goal, the measurement, and the condition.
 type Goal = (&'static str, Option<Samples>, fn(f64) -> bool);
 
-/// Times, and ratios of times. Below 1 is faster.
-pub(crate) fn measured(options: &Options, times: &Times) -> String {
+/// Times, and ratios of times. A dash stands for a client that cannot do a case; a note below the table says why.
+pub(crate) fn measured(options: &Options, measurement: &Measurement) -> String {
     let mut text = String::new();
-    for case in options.cases() {
-        let of = |client| times.get(&(case, client));
-        let mut rows = String::new();
-        for client in options.clients() {
-            let Some(own) = of(client) else { continue };
-            let ratios = PEERS.map(|peer| ratio(Some(&own.clock), of(peer).map(|peer| &peer.clock)));
-            let ratios = ratios.map(|ratio| ratio.map_or_else(|| "-".to_owned(), |ratio| ratio.show()));
-            let [fetch, connect, tonic] = ratios;
-            let [clock, cpu] = [&own.clock, &own.cpu].map(|times| Samples::new(times.clone()).show());
-            let name = client.name();
-            write_line(&mut rows, &format!("| {name} | {clock} | {fetch} | {connect} | {tonic} | {cpu} |"));
-        }
-        if !rows.is_empty() {
-            write_line(&mut text, &format!("{}:\n", case.title()));
-            write_line(
-                &mut text,
-                "| client | ms, median (range) | x fetch | x connect-web | x tonic-web-wasm-client | CPU of the \
-                 browser, ms |",
-            );
-            write_line(&mut text, "|---|---:|---:|---:|---:|---:|");
-            write_line(&mut text, &rows);
+    for distance in options.distances() {
+        for case in options.cases() {
+            let table = of_case(options, measurement, distance, case);
+            if !table.is_empty() {
+                write_line(&mut text, &format!("{}:\n", case.title(distance)));
+                write_line(&mut text, &table);
+            }
         }
     }
     text
+}
+
+fn of_case(options: &Options, measurement: &Measurement, distance: Distance, case: Case) -> String {
+    let figure = |client| Figure { distance, case, client };
+    let of = |client| measurement.times.get(&figure(client)).filter(|rounds| !rounds.clock.is_empty());
+    let clock = |client| of(client).map(|rounds| &rounds.clock);
+    let (mut rows, mut notes) = (String::new(), String::new());
+    for client in options.clients() {
+        let name = client.name();
+        let Some(own) = of(client) else {
+            if let Some(reason) = measurement.notes.get(&figure(client)) {
+                write_line(&mut rows, &format!("| {name} | - | - | - | - |"));
+                write_line(&mut notes, &format!("- {name}: {reason}."));
+            }
+            continue;
+        };
+        let show = |ratio: Option<Samples>| ratio.map_or_else(|| "-".to_owned(), |ratio| ratio.show());
+        let fetch = show(ratio(Some(&own.clock), clock(Client::Fetch)));
+        let socket = show(ratio(clock(Client::Socket), Some(&own.clock)));
+        let [clock, cpu] = [&own.clock, &own.cpu].map(|times| Samples::new(times.clone()).show());
+        write_line(&mut rows, &format!("| {name} | {clock} | {fetch} | {socket} | {cpu} |"));
+    }
+    if rows.is_empty() {
+        return rows;
+    }
+    let head = "| client | ms, median (range) | x fetch | our socket's time over it | CPU of the browser, ms |\n\
+                |---|---:|---:|---:|---:|\n";
+    if !notes.is_empty() {
+        notes.insert(0, '\n');
+    }
+    format!("{head}{rows}{notes}")
 }
 
 pub(crate) fn memory_and_weight(peaks: &Peaks, weights: &BTreeMap<Client, Weight>) -> String {
@@ -62,22 +78,36 @@ pub(crate) fn memory_and_weight(peaks: &Peaks, weights: &BTreeMap<Client, Weight
         text.push('\n');
     }
     if !weights.is_empty() {
-        write_line(&mut text, &format!("{}:\n", Case::Weight.title()));
-        write_line(&mut text, "| client | bytes | brotli |\n|---|---:|---:|");
-        for (client, Weight { plain, brotli }) in weights {
-            write_line(&mut text, &format!("| {} | {plain} | {brotli} |", client.name()));
+        write_line(
+            &mut text,
+            &format!("{}, and the parts of one that makes all kinds:\n", Case::Weight.title(Distance::Near)),
+        );
+        let head =
+            "| client | bytes | brotli | all kinds that it has: bytes | brotli |\n|---|---:|---:|---:|---:|";
+        write_line(&mut text, head);
+        for (client, Weight { one_call, all_kinds }) in weights {
+            let show = |size: Option<Size>| match size {
+                Some(Size { plain, brotli }) => format!("{plain} | {brotli}"),
+                None => "- | -".to_owned(),
+            };
+            write_line(
+                &mut text,
+                &format!("| {} | {} | {} |", client.name(), show(*one_call), show(*all_kinds)),
+            );
         }
     }
     text
 }
 
-/// The goals of tonic-web-channel.
+/// The goals of tonic-web-channel. They are about the same machine.
 pub(crate) fn goals(times: &Times, peaks: &Peaks, weights: &BTreeMap<Client, Weight>) -> String {
-    let of = |case, client| times.get(&(case, client)).map(|rounds| &rounds.clock);
+    let figure = |case, client| Figure { distance: Distance::Near, case, client };
+    let of = |case, client| times.get(&figure(case, client)).map(|rounds| &rounds.clock);
     let against = |case, peer| ratio(of(case, Client::Channel), of(case, peer));
     let speed = |case, peer| ratio(of(case, peer), of(case, Client::Channel));
-    let weight = |client| weights.get(&client).map(|weight| vec![weight.brotli as f64]);
-    let goals: [Goal; 7] = [
+    let weight = |client| weights.get(&client).and_then(|weight| Some(vec![weight.one_call?.brotli as f64]));
+    let socket = |case| ratio(of(case, Client::Socket), of(case, Client::Fetch));
+    let goals: [Goal; 11] = [
         ("(a) at most 1.05 x the time of fetch", against(Case::Unary, Client::Fetch), |x| x <= 1.05),
         ("(b) at least 20 x as fast as connect-web", speed(Case::Small, Client::ConnectWeb), |x| x >= 20.0),
         ("(b) at most the time of tonic-web-wasm-client", against(Case::Small, Client::TonicWebWasm), |x| {
@@ -97,6 +127,10 @@ pub(crate) fn goals(times: &Times, peaks: &Peaks, weights: &BTreeMap<Client, Wei
             ratio(weight(Client::Channel).as_ref(), weight(Client::TonicWebWasm).as_ref()),
             |x| x < 1.0,
         ),
+        ("(a) the socket: at most 0.5 x the time of fetch", socket(Case::Unary), |x| x <= 0.5),
+        ("(b) the socket: at most the time of fetch", socket(Case::Small), |x| x <= 1.0),
+        ("(c) the socket: at most the time of fetch", socket(Case::Large), |x| x <= 1.0),
+        ("(d) the socket: at most the time of fetch", socket(Case::Concurrent), |x| x <= 1.0),
     ];
     let mut text = "| goal | measured, median (range) | |\n|---|---:|---|\n".to_owned();
     for (goal, measured, is_met) in goals {
