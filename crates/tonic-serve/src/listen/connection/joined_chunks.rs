@@ -19,10 +19,14 @@ const TAKEN_PART: usize = 4;
 /// The most chunks of a join: a body may have chunks without bytes.
 const MAX_CHUNKS: usize = 4 * 1024;
 
+/// The next frame of a body, or its end.
+type Next<E> = Option<Result<Frame<Bytes>, E>>;
+
 /// The joins of one body.
 pub(super) struct JoinedChunks<E> {
-    /// What came after the last chunk of a join: trailers, the end, or a failure.
-    after: Option<Option<Result<Frame<Bytes>, E>>>,
+    /// What came after the last chunk of a join: trailers, the end, or a failure. Boxed, because it is there once, and every
+    /// open call has the place.
+    after: Option<Box<Next<E>>>,
 }
 
 impl<E> Default for JoinedChunks<E> {
@@ -39,12 +43,12 @@ impl<E> JoinedChunks<E> {
         mut body: Pin<&mut B>,
         taken: usize,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, E>>>
+    ) -> Poll<Next<E>>
     where
         B: Body<Data = Bytes, Error = E>,
     {
         if let Some(after) = self.after.take() {
-            return Poll::Ready(after);
+            return Poll::Ready(*after);
         }
         let limit = MAX_JOINED.min(taken / TAKEN_PART);
         let first = match ready!(body.as_mut().poll_frame(cx)) {
@@ -66,10 +70,14 @@ impl<E> JoinedChunks<E> {
         let mut joined = BytesMut::new();
         for _ in 0..MAX_CHUNKS {
             let Poll::Ready(next) = body.as_mut().poll_frame(cx) else { break };
-            match next.map(|frame| frame.map(Frame::into_data)) {
-                Some(Ok(Ok(data))) => {
+            let data = match next {
+                Some(Ok(frame)) => frame.into_data().map_err(|trailers| Some(Ok(trailers))),
+                end => Err(end),
+            };
+            match data {
+                Ok(data) => {
                     if joined.is_empty() {
-                        joined.reserve(limit.max(first.len() + data.len()));
+                        joined.reserve(first.len() + data.len());
                         joined.extend_from_slice(&first);
                     }
                     joined.extend_from_slice(&data);
@@ -77,16 +85,8 @@ impl<E> JoinedChunks<E> {
                         break;
                     }
                 }
-                Some(Ok(Err(trailers))) => {
-                    self.after = Some(Some(Ok(trailers)));
-                    break;
-                }
-                Some(Err(error)) => {
-                    self.after = Some(Some(Err(error)));
-                    break;
-                }
-                None => {
-                    self.after = Some(None);
+                Err(after) => {
+                    self.after = Some(Box::new(after));
                     break;
                 }
             }
