@@ -63,7 +63,8 @@ fn note_versions(programs: [&PathBuf; 2]) {
     }
 }
 
-fn install(packages: &[&str]) -> Result<()> {
+/// Installs Debian's packages.
+pub(crate) fn install(packages: &[&str]) -> Result<()> {
     program("apt-get", ["update"]).run()?;
     program("apt-get", ["install", "--yes", "--no-install-recommends"])
         .arguments(packages)
@@ -71,7 +72,8 @@ fn install(packages: &[&str]) -> Result<()> {
         .run()
 }
 
-fn may_install() -> bool {
+/// Whether this is a Debian of which this user is root.
+pub(crate) fn may_install() -> bool {
     cfg!(target_os = "linux")
         && Path::new("/etc/debian_version").exists()
         && program("id", ["-u"]).output().as_deref() == Some("0")

@@ -20,6 +20,7 @@ mod server;
 mod step;
 mod test;
 mod tools;
+mod webnext;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -111,6 +112,8 @@ enum Command {
     Ci,
     /// Build every application in examples/, and run the command that it names for checks
     Examples,
+    /// Test our sockets beside those of grpc-webnext, whose server `protoc` is needed for
+    Webnext,
     /// Check the limits of the house style, and print lengths of functions and files
     House,
     /// Run wasm tests in a browser; the runner in .cargo/config.toml
@@ -159,6 +162,7 @@ fn carry_out(command: Command) -> Result<()> {
         Command::Shots { folder } => test::shots(&folder),
         Command::Ci => ci::run(),
         Command::Examples => ci::examples(),
+        Command::Webnext => webnext::run(),
         Command::House => house::run(),
         Command::BrowserTest { arguments } => test::browser::run(&arguments),
         Command::Reap => {
