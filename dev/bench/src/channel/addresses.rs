@@ -52,9 +52,9 @@ impl Addresses {
     /// The server of a client; `None` when it is not there.
     pub(crate) fn of(&self, served: Served, distance: Distance) -> Option<SocketAddr> {
         let address = match served {
-            Served::ByPage => &self.page,
-            Served::ByRawSocket => &self.raw_socket,
-            Served::ByProxy => &self.proxy.as_ref()?.0,
+            Served::Page => &self.page,
+            Served::RawSocket => &self.raw_socket,
+            Served::Proxy => &self.proxy.as_ref()?.0,
         };
         Some(match distance {
             Distance::Near => address.near,

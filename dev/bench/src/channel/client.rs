@@ -33,11 +33,11 @@ pub(crate) enum Client {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Served {
     /// The one that the page comes from.
-    ByPage,
+    Page,
     /// The server of raw WebSockets.
-    ByRawSocket,
+    RawSocket,
     /// `grpcwebproxy`, in front of the page's server.
-    ByProxy,
+    Proxy,
 }
 
 impl Client {
@@ -75,9 +75,9 @@ impl Client {
 
     pub(crate) fn served(self) -> Served {
         match self {
-            Self::RawSocket => Served::ByRawSocket,
-            Self::Improbable | Self::NiceGrpcWeb => Served::ByProxy,
-            _ => Served::ByPage,
+            Self::RawSocket => Served::RawSocket,
+            Self::Improbable | Self::NiceGrpcWeb => Served::Proxy,
+            _ => Served::Page,
         }
     }
 

@@ -46,7 +46,7 @@ pub(crate) async fn measured(options: &Options, server: &Server) -> Result<Strin
 
 /// Whether it calls the same server as `fetch`.
 fn can_be_paired(client: &Client) -> bool {
-    *client != Client::Fetch && client.served() == Served::ByPage
+    *client != Client::Fetch && client.served() == Served::Page
 }
 
 /// The ratios of each case in one page.

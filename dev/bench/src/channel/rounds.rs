@@ -14,6 +14,9 @@ use super::{Options, open, processes};
 /// A client that takes longer for a job, milliseconds, does it once.
 const SLOW: f64 = 10_000.0;
 
+/// Characters of a peer's error in a note.
+const MAX_NOTE: usize = 80;
+
 /// One figure of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Figure {
@@ -145,8 +148,10 @@ impl Measurement {
         let reason = format!("{error:#}");
         eprintln!("{} {}: {reason}", figure.case.letter(), figure.client.name());
         self.times.remove(&figure);
-        // A stack of the page's script is longer than a note.
-        self.notes.insert(figure, reason.lines().next().unwrap_or_default().to_owned());
+        // The page adds the stack of its script, which begins with the text again.
+        let first = reason.lines().next().unwrap_or_default();
+        let without_name = first.trim_start_matches(figure.client.name()).trim_start_matches(": ");
+        self.notes.insert(figure, without_name.chars().take(MAX_NOTE).collect());
         Ok(())
     }
 }

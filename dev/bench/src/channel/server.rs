@@ -66,7 +66,7 @@ impl Server {
     /// A page for a browser to open; `None` when the client's server is not there.
     pub(crate) fn page(&self, client: Client, distance: Distance) -> Option<Page> {
         let server = self.addresses.of(client.served(), distance)?;
-        let page = self.addresses.of(Served::ByPage, distance)?;
+        let page = self.addresses.of(Served::Page, distance)?;
         let number = self.last.fetch_add(1, Ordering::Relaxed);
         let module = client.module();
         let url = format!("http://{page}/?client={module}&page={number}&server=http://{server}");
