@@ -7,6 +7,10 @@ use super::frame::{MAX_31_BITS, Violation};
 /// The size of every window before a setting or an update changes it.
 pub(super) const INITIAL_WINDOW: u32 = 65_535;
 
+/// The part of a window from which on it is announced that it has opened. What is read beyond the last announcement is not
+/// in the window until more comes, so a half would leave a distant server with little more than a half to send.
+const ANNOUNCED_PART: i64 = 8;
+
 /// The bytes that the server accepts. Negative after it has made its initial window smaller.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SendWindow(i64);
@@ -72,10 +76,10 @@ impl ReceiveWindow {
         self.held == 0
     }
 
-    /// The increment to announce now: half the window at least, so that there are few updates.
+    /// The increment to announce now, if it is a part of the window: so there are few updates.
     pub(super) fn update(&mut self) -> Option<u32> {
         let due = self.size - self.held - self.open;
-        if due <= 0 || due < self.size / 2 {
+        if due <= 0 || due < self.size / ANNOUNCED_PART {
             return None;
         }
         self.open += due;
@@ -104,13 +108,33 @@ mod tests {
         let mut window = ReceiveWindow::new(100, 100);
         window.receive(100).unwrap();
         assert_eq!(window.update(), None);
-        window.release(49);
+        window.release(11);
         assert_eq!(window.update(), None);
         window.release(1);
-        assert_eq!(window.update(), Some(50));
+        assert_eq!(window.update(), Some(12));
         assert_eq!(window.update(), None);
-        window.receive(50).unwrap();
+        window.receive(12).unwrap();
         assert!(window.receive(1).is_err());
+    }
+
+    #[test]
+    fn window_that_is_read_to_its_end_is_nearly_open() {
+        const SIZE: i64 = 1 << 20;
+        // A message of 64 KiB, of which sixteen do not fit.
+        const PIECE: i64 = 65_545;
+        let mut window = ReceiveWindow::new(SIZE as u32, SIZE as u32);
+        for _ in 0..20 {
+            // A server that is far away: it sends all that it may before it learns of anything.
+            let mut left = window.open;
+            assert!(left >= SIZE * 7 / 8, "{left} bytes are open");
+            while left > 0 {
+                let piece = left.min(PIECE) as usize;
+                left -= piece as i64;
+                window.receive(piece).unwrap();
+                window.release(piece);
+                window.update();
+            }
+        }
     }
 
     #[test]
