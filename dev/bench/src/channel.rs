@@ -9,7 +9,6 @@ mod client;
 mod page;
 mod paired;
 mod processes;
-mod proxy;
 mod raw_socket;
 mod relay;
 mod rounds;

@@ -7,6 +7,8 @@
 mod catch_up;
 mod channel;
 mod fan_out;
+mod gateway;
+mod grpcwebproxy;
 mod page;
 mod people;
 mod process;
@@ -26,13 +28,16 @@ async fn main() -> Result<()> {
         ["chat"] => chat().await,
         ["channel", options @ ..] => channel::run(channel::Options::parse_from(options)).await,
         ["page", options @ ..] => page::run(page::Options::parse_from(options)).await,
+        ["gateway", options @ ..] => gateway::run(gateway::Options::parse_from(options)).await,
+        // The comparison of gateways starts this program again.
+        ["greeter"] => gateway::serve().await,
         // The fan-out comparison starts this program again.
         ["bare-server", message_bytes, per_second, count] => {
             fan_out::bare_server(message_bytes.parse()?, per_second.parse()?, count.parse()?).await
         }
         // The measurement of a server starts this program again.
         ["channel-server"] => channel::serve_alone().await,
-        _ => bail!("usage: bench chat, bench channel PAGES, or bench page"),
+        _ => bail!("usage: bench chat, bench channel PAGES, bench gateway, or bench page"),
     }
 }
 

@@ -1,12 +1,16 @@
 //! The servers that are measured, as child processes.
 
 use std::fs;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use harness::{Process, Server};
+
+/// Time in which a server has to listen.
+const START: Duration = Duration::from_secs(10);
 
 /// The application's server with its database in `data`.
 pub(crate) fn backend(data: &Path) -> Result<Server> {
@@ -18,6 +22,17 @@ pub(crate) fn backend(data: &Path) -> Result<Server> {
 /// This program again, as another server.
 pub(crate) fn own_server(arguments: &[&str]) -> Result<(Process, SocketAddr)> {
     Process::start_listening(Command::new(std::env::current_exe()?).args(arguments))
+}
+
+/// Waits for a server that does not tell when it listens.
+pub(crate) fn wait_until_it_listens(process: &mut Process, addr: SocketAddr) -> Result<()> {
+    let deadline = Instant::now() + START;
+    while TcpStream::connect(addr).is_err() {
+        let is_late = process.has_ended() || Instant::now() > deadline;
+        ensure!(!is_late, "nothing listens on {addr}: {:#?}", process.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    Ok(())
 }
 
 /// Number of cores and processor, in a line.

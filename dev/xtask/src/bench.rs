@@ -8,7 +8,7 @@ use clap::Subcommand;
 
 use crate::browser::Browser;
 use crate::clients::{Clients, emptied, folder};
-use crate::command::{cargo, program};
+use crate::command::{Program, cargo, program};
 use crate::page::pack_module;
 use crate::server::binary;
 use crate::step::Steps;
@@ -31,6 +31,12 @@ pub(crate) enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// The gateway beside grpcwebproxy and nginx
+    Gateway {
+        /// `--rounds N`; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// tonic-web-channel beside other clients in a browser
     Channel {
         /// `--rounds N`, `--case a,b`, `--only ours,fetch` and others; `--help` lists them
@@ -43,6 +49,7 @@ pub(crate) fn run(what: Bench) -> Result<()> {
     match what {
         Bench::Chat => chat(),
         Bench::Page { options } => page(&options),
+        Bench::Gateway { options } => gateway(&options),
         Bench::Channel { options } => channel(&options),
     }
 }
@@ -70,6 +77,24 @@ fn page(options: &[String]) -> Result<()> {
         .run_visibly()
 }
 
+fn gateway(options: &[String]) -> Result<()> {
+    let mut steps = Steps::new(2);
+    let proxy = steps.step("grpcwebproxy", grpc_web_proxy)?;
+    steps.step("Gateway and clients", || {
+        cargo(["build", "--release", "--package", "backend", "--package", "bench"]).run()
+    })?;
+    let measure = cargo(["run", "--release", "--quiet", "--package", "bench", "--", "gateway"]);
+    with_proxy(measure.arguments(options), proxy).env("CHINWAG_BACKEND", binary("release")).run_visibly()
+}
+
+/// Tells a measurement of `grpcwebproxy`, if it is there.
+fn with_proxy(measure: Program, proxy: Option<PathBuf>) -> Program {
+    match proxy {
+        Some(proxy) => measure.env("GRPCWEBPROXY", proxy),
+        None => measure,
+    }
+}
+
 fn channel(options: &[String]) -> Result<()> {
     let mut steps = Steps::new(2);
     let (tools, clients, browser, proxy) = steps.step("Tools and browser", || {
@@ -82,11 +107,7 @@ fn channel(options: &[String]) -> Result<()> {
         cargo(["build", "--release", "--package", "bench"]).run()
     })?;
     let words = ["run", "--release", "--quiet", "--package", "bench", "--", "channel"];
-    let measure = cargo(words).arguments([&pages]).arguments(options);
-    let measure = match proxy {
-        Some(proxy) => measure.env("GRPCWEBPROXY", proxy),
-        None => measure,
-    };
+    let measure = with_proxy(cargo(words).arguments([&pages]).arguments(options), proxy);
     measure.env("CHROME", &browser.chrome).run_visibly()
 }
 

@@ -8,7 +8,8 @@ use harness::Process;
 
 use super::case::Distance;
 use super::client::Served;
-use super::{proxy, raw_socket, relay};
+use super::{raw_socket, relay};
+use crate::grpcwebproxy;
 
 /// One server, and the relay in front of it.
 struct Address {
@@ -35,7 +36,7 @@ impl Addresses {
     pub(crate) async fn around(page: SocketAddr, program: Option<&Path>) -> Result<Self> {
         let proxy = match program {
             Some(program) => {
-                let (process, addr) = proxy::start(program, page)?;
+                let (process, addr) = grpcwebproxy::start(program, page)?;
                 Some((Address::new(addr).await?, process))
             }
             None => None,

@@ -1,15 +1,13 @@
-//! `grpcwebproxy`, the server side of two of the peers.
+//! `grpcwebproxy`, the server side of two of the channel's peers, and a peer of the gateway.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use harness::Process;
 
-/// Time in which it has to listen.
-const START: Duration = Duration::from_secs(10);
+use crate::process::wait_until_it_listens;
 
 /// Largest message of a client, bytes: more than any that is measured.
 const MAX_MESSAGE: u32 = 16 * 1024 * 1024;
@@ -28,14 +26,6 @@ pub(crate) fn start(program: &Path, backend: SocketAddr) -> Result<(Process, Soc
         .arg("--server_bind_address=127.0.0.1")
         .arg(format!("--server_http_debug_port={}", addr.port()));
     let mut process = Process::start_quietly(&mut command)?;
-    let deadline = Instant::now() + START;
-    while TcpStream::connect(addr).is_err() {
-        ensure!(
-            !process.has_ended() && Instant::now() < deadline,
-            "grpcwebproxy does not listen: {:#?}",
-            process.log()
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until_it_listens(&mut process, addr)?;
     Ok((process, addr))
 }
