@@ -2,7 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
@@ -34,11 +34,18 @@ impl http_body::Body for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(Some(Err(status))) = &polled {
-            self.failure.set(status.clone()).ok();
+        loop {
+            match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
+                // The end of a request often comes in a frame of its own. Sent before the end is known, it is an empty frame inside
+                // a stream, and HTTP/2 servers close connections on which many of them come.
+                Some(Ok(frame)) if frame.data_ref().is_some_and(Bytes::is_empty) => {}
+                Some(Err(status)) => {
+                    self.failure.set(status.clone()).ok();
+                    return Poll::Ready(Some(Err(status)));
+                }
+                polled => return Poll::Ready(polled),
+            }
         }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {

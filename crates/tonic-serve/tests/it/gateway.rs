@@ -521,3 +521,36 @@ async fn the_limits_of_the_port_apply() {
     gateway.stopped().await;
     upstream.stopped().await;
 }
+
+#[tokio::test]
+async fn requests_that_end_with_an_empty_frame_do_not_end_the_upstreams_connection() {
+    // Clients that do not know the end with the last message send it alone. HTTP/2 servers take few empty frames that are not
+    // the end of a request, 100 for a connection of `h2`.
+    const CALLS: usize = 300;
+    let upstream = Server::start(|_| {}).await;
+    let gateway = gateway_to(at(upstream.addr)).await;
+    let stream = TcpStream::connect(gateway.addr).await.unwrap();
+    let (mut sender, connection) = h2::client::handshake(stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    for number in 0..CALLS {
+        let call = call(Way::Native, UNARY, &[]).map(|_| ());
+        let (response, mut sending) =
+            sender.clone().ready().await.unwrap().send_request(call, false).unwrap();
+        sending.send_data(request(&["a"]).into(), false).unwrap();
+        // A frame of its own: the response has not begun before it.
+        tokio::task::yield_now().await;
+        sending.send_data(Bytes::new(), true).unwrap();
+        let (head, mut body) = response.await.unwrap().into_parts();
+        while let Some(data) = body.data().await {
+            body.flow_control().release_capacity(data.unwrap().len()).unwrap();
+        }
+        let trailers = body.trailers().await.unwrap().unwrap_or_default();
+        let status = trailers.get("grpc-status").or(head.headers.get("grpc-status"));
+        assert_eq!(status.unwrap(), "0", "call {number}: {head:?}");
+    }
+    sender = sender.ready().await.unwrap();
+    drop(sender);
+    connection.await.unwrap().unwrap();
+    gateway.stopped().await;
+    upstream.stopped().await;
+}

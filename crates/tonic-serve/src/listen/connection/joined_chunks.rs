@@ -36,7 +36,8 @@ impl<E> Default for JoinedChunks<E> {
 }
 
 impl<E> JoinedChunks<E> {
-    /// The next frame of `body`, or several chunks that are ready as one. `taken`: bytes of the response that the client has
+    /// The next frame of `body`, or several chunks that are ready as one. Empty chunks are left out: clients of HTTP/2 close
+    /// connections on which many of them come. `taken`: bytes of the response that the client has
     /// taken.
     pub(super) fn poll<B>(
         &mut self,
@@ -51,15 +52,21 @@ impl<E> JoinedChunks<E> {
             return Poll::Ready(*after);
         }
         let limit = MAX_JOINED.min(taken / TAKEN_PART);
-        let first = match ready!(body.as_mut().poll_frame(cx)) {
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) if data.len() < limit => data,
-                Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
-                Err(other) => return Poll::Ready(Some(Ok(other))),
-            },
-            other => return Poll::Ready(other),
-        };
-        Poll::Ready(Some(Ok(Frame::data(self.join(first, body, limit, cx)))))
+        for _ in 0..MAX_CHUNKS {
+            let first = match ready!(body.as_mut().poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) if data.is_empty() => continue,
+                    Ok(data) if data.len() < limit => data,
+                    Ok(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                    Err(other) => return Poll::Ready(Some(Ok(other))),
+                },
+                other => return Poll::Ready(other),
+            };
+            return Poll::Ready(Some(Ok(Frame::data(self.join(first, body, limit, cx)))));
+        }
+        // Others have their turn before more of a body that has nothing to say.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Adds chunks of `body` to `first` until they have `limit` bytes, or none is ready.
@@ -163,6 +170,15 @@ mod tests {
         use futures_util::StreamExt as _;
         let frames = chunks(2).chain(stream::pending());
         assert_eq!(lengths(joined(frames, usize::MAX)), [2 * CHUNK]);
+    }
+
+    #[test]
+    fn empty_chunks_are_left_out() {
+        let empty = || Ok(Frame::data(Bytes::new()));
+        for taken in [0, usize::MAX] {
+            let frames = [empty(), Ok::<_, Infallible>(chunk()), empty(), empty()];
+            assert_eq!(lengths(joined(stream::iter(frames), taken)), [CHUNK]);
+        }
     }
 
     #[test]
