@@ -1,10 +1,10 @@
 //! The application behind a port: gRPC services, and a page or another HTTP service for all other requests.
 
+mod entrance;
 mod service;
 mod socket;
 
 use std::convert::Infallible;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -18,6 +18,7 @@ use tower::{Service, ServiceExt as _};
 pub(crate) use self::service::AppService;
 use self::service::Fallback;
 pub(crate) use self::socket::{InheritedHeaders, remove_cookies};
+use crate::base_path::BasePath;
 use crate::grpc::{CallPolicy, CorsOptions, Methods};
 use crate::host::AllowedHosts;
 use crate::options::ServeOptions;
@@ -30,11 +31,12 @@ type BoxError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug)]
 pub struct App {
     grpc: Routes,
-    fallback: Fallback,
+    fallback: Fallback<Page>,
     cors: CorsOptions,
     hosts: AllowedHosts,
     policy: CallPolicy,
     readiness: Option<Readiness>,
+    base: Option<BasePath>,
 }
 
 impl App {
@@ -47,13 +49,28 @@ impl App {
             hosts: AllowedHosts::default(),
             policy: CallPolicy::default(),
             readiness: None,
+            base: None,
         }
     }
 
     /// Serves `page` for requests that are not calls. Default: no page, 404, and 415 for POST.
     #[must_use]
     pub fn page(mut self, page: Page) -> Self {
-        self.fallback = Fallback::Page(Arc::new(page.into_service()));
+        self.fallback = Fallback::Page(page);
+        self
+    }
+
+    /// Serves everything under this path: calls, sockets, the page and the paths of health. Default: `/`.
+    ///
+    /// Other requests get 404, calls among them UNIMPLEMENTED, with a sentence that names the path. The path without its last slash is
+    /// redirected. Calls inside a socket have no base path: their socket has it.
+    ///
+    /// `index.html` learns the path: its element `base` gets it as `href`, and the document is then sent as it is, without the
+    /// compressed neighbours. A page for any path has `<base href="/">` before all other addresses, and only relative ones after it. A
+    /// document without such an element is not changed.
+    #[must_use]
+    pub fn base_path(mut self, base: BasePath) -> Self {
+        self.base = Some(base).filter(|base| !base.is_root());
         self
     }
 

@@ -5,6 +5,7 @@
 #![doc = include_str!("../README.md")]
 
 mod app;
+mod base_path;
 mod body_timeout;
 mod budget;
 mod client_address;
@@ -25,6 +26,7 @@ mod tls;
 mod websocket;
 
 pub use self::app::App;
+pub use self::base_path::{BasePath, BasePathError};
 pub use self::client_address::ClientAddress;
 #[cfg(feature = "gateway")]
 pub use self::gateway::{Gateway, TlsSetupError, Upstream, UpstreamError};

@@ -3,6 +3,7 @@
 //! Files are served from memory (`page/files.rs`): as they are, or their `.br` and `.gz` neighbours for clients that accept them.
 
 mod csp;
+mod document;
 mod files;
 
 use std::path::PathBuf;
@@ -19,7 +20,11 @@ use tower_http::services::fs::DefaultServeDirFallback;
 pub use self::csp::SourceError;
 use self::csp::{Policy, PolicyCache};
 use self::files::Files;
+use crate::base_path::BasePath;
 use crate::response::{NO_STORE, is_cacheable, plain_text};
+
+/// The name of the document.
+const INDEX: &str = "index.html";
 
 /// For files whose name has a hash of their content.
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
@@ -147,17 +152,23 @@ impl Page {
         self
     }
 
-    pub(crate) fn into_service(self) -> PageService {
-        if self.files.is_on_disk() && !self.dir.join("index.html").exists() {
+    /// The page under a base path.
+    pub(crate) fn into_service(self, base: Option<&BasePath>) -> PageService {
+        if self.files.is_on_disk() && !self.dir.join(INDEX).exists() {
             let dir = std::path::absolute(&self.dir).unwrap_or_else(|_| self.dir.clone());
             tracing::warn!(page.dir = %dir.display(), "the page's folder has no index.html yet; build the page, or name its folder");
         }
-        let files = ServeDir::with_backend(&self.dir, self.files.clone())
+        let index = self.dir.join(INDEX);
+        let files = match base {
+            Some(base) => self.files.with_base(&index, base),
+            None => self.files,
+        };
+        let policy = PolicyCache::new(files.clone(), index, self.policy);
+        let files = ServeDir::with_backend(&self.dir, files)
             .append_index_html_on_directories(false)
             .with_buf_chunk_size(CHUNK)
             .precompressed_br()
             .precompressed_gzip();
-        let policy = PolicyCache::new(self.files, self.dir.join("index.html"), self.policy);
         PageService { files, policy, when_missing: self.when_missing, headers: self.headers }
     }
 }
@@ -215,7 +226,7 @@ impl PageService {
     async fn file<B>(&self, request: &Request<B>) -> Response<Body> {
         let path = request.uri().path();
         let name = path.rsplit('/').next().unwrap_or_default();
-        if name == "index.html" {
+        if name == INDEX {
             return self.index(request).await;
         }
         let cache_control = if is_hashed(name) { IMMUTABLE } else { REVALIDATE };

@@ -17,6 +17,7 @@ use tower::util::BoxCloneSyncService;
 use tower::{Service, ServiceExt as _};
 
 use super::{App, BoxError};
+use crate::base_path::BasePath;
 use crate::body_timeout::BodyTimeouts;
 use crate::budget::{CallAccount, RETRY_AFTER};
 use crate::grpc::{
@@ -36,22 +37,23 @@ pub(crate) struct AppService {
     calls: CheckedCalls,
     /// `calls` with CORS headers, if pages of other origins may call.
     cors: Option<Cors<CheckedCalls>>,
-    fallback: Fallback,
+    fallback: Fallback<Arc<PageService>>,
     readiness: Option<Readiness>,
+    pub(super) base: Option<BasePath>,
     pub(super) checks: Arc<Checks>,
 }
 
-/// The handler of requests that are not calls.
+/// The handler of requests that are not calls, with a page of type `P`.
 #[derive(Clone, Debug)]
-pub(super) enum Fallback {
+pub(super) enum Fallback<P> {
     None,
-    Page(Arc<PageService>),
+    Page(P),
     Service(BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>),
 }
 
 impl AppService {
     pub(super) fn new(app: App, stop_calls: CancellationToken, options: &ServeOptions) -> Self {
-        let App { grpc, fallback, cors, hosts, policy, readiness } = app;
+        let App { grpc, fallback, cors, hosts, policy, readiness, base } = app;
         if policy.largest_request() > options.max_buffered_bytes_per_connection {
             tracing::warn!(
                 request.max_bytes = policy.largest_request(),
@@ -60,6 +62,11 @@ impl AppService {
                  ServeOptions::max_buffered_bytes_per_connection"
             );
         }
+        let fallback = match fallback {
+            Fallback::None => Fallback::None,
+            Fallback::Page(page) => Fallback::Page(Arc::new(page.into_service(base.as_ref()))),
+            Fallback::Service(service) => Fallback::Service(service),
+        };
         let policy = Arc::new(policy);
         let observer =
             options.observer.clone().map(|observer| CallObserver::new(observer, Arc::clone(&policy)));
@@ -68,7 +75,7 @@ impl AppService {
             Arc::new(Checks { hosts, cors, tls: options.tls.is_some(), web_sockets: options.web_sockets });
         let calls = CheckedCalls { grpc, checks: Arc::clone(&checks), observer };
         let cors = checks.cors.wrap(calls.clone());
-        Self { calls, cors, fallback, readiness, checks }
+        Self { calls, cors, fallback, readiness, base, checks }
     }
 
     /// The response to a request for the health of the server.

@@ -18,13 +18,20 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncSeek, ReadBuf};
 use tokio::task::spawn_blocking;
 use tower_http::services::fs::{Backend, File, Metadata};
 
+use super::document::Document;
+use crate::base_path::BasePath;
+
 /// Bytes of cached files; above it the cache is emptied, and files are read again on request. A single file above it is sent from
 /// disk, and stays open until it is sent.
 const MAX_CACHED: u64 = 64 * 1024 * 1024;
 
 /// The files of one page. Clones share them.
 #[derive(Clone, Debug)]
-pub(super) struct Files(Arc<Source>);
+pub(super) struct Files {
+    source: Arc<Source>,
+    /// The document that is changed before it is sent.
+    document: Option<Arc<Document>>,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -73,7 +80,7 @@ impl Metadata for FileMetadata {
 impl Files {
     /// The files on disk, wherever they are.
     pub(super) fn on_disk() -> Self {
-        Self(Arc::new(Source::Disk(Mutex::default())))
+        Self::of(Source::Disk(Mutex::default()))
     }
 
     pub(super) fn is_on_disk(&self) -> bool {
@@ -83,7 +90,16 @@ impl Files {
     /// These files, by their paths.
     pub(super) fn in_memory(files: HashMap<PathBuf, Bytes>) -> Self {
         // Browsers ask whether a file has changed since then.
-        Self(Arc::new(Source::Memory(files, SystemTime::now())))
+        Self::of(Source::Memory(files, SystemTime::now()))
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source: Arc::new(source), document: None }
+    }
+
+    /// The same files, whose document at `index` names a base path.
+    pub(super) fn with_base(self, index: &Path, base: &BasePath) -> Self {
+        Self { document: Some(Arc::new(Document::new(index, base))), ..self }
     }
 
     /// The content of the file at `path`, in UTF-8.
@@ -95,7 +111,23 @@ impl Files {
 
     /// Blocks. Runs on the blocking pool, so a cancelled request cannot hold the lock.
     fn open(&self, path: PathBuf) -> io::Result<OpenFile> {
-        match &*self.0 {
+        let Some(document) = &self.document else { return self.open_unchanged(path) };
+        if document.hides(&path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let is_document = document.is(&path);
+        match self.open_unchanged(path)? {
+            OpenFile { mut metadata, content: Content::Memory(bytes) } if is_document => {
+                let bytes = document.write(bytes.into_inner());
+                metadata.len = length(&bytes);
+                Ok(OpenFile { metadata, content: Content::Memory(Cursor::new(bytes)) })
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn open_unchanged(&self, path: PathBuf) -> io::Result<OpenFile> {
+        match &*self.source {
             Source::Disk(cache) => open_on_disk(cache, path),
             Source::Memory(files, since) => {
                 let bytes = files.get(&path).ok_or(io::ErrorKind::NotFound)?.clone();
@@ -109,7 +141,11 @@ impl Files {
 }
 
 fn in_memory(bytes: &Bytes, since: SystemTime) -> FileMetadata {
-    FileMetadata { is_dir: false, modified: Some(since), len: u64::try_from(bytes.len()).unwrap_or(u64::MAX) }
+    FileMetadata { is_dir: false, modified: Some(since), len: length(bytes) }
+}
+
+fn length(bytes: &Bytes) -> u64 {
+    u64::try_from(bytes.len()).unwrap_or(u64::MAX)
 }
 
 fn open_on_disk(cache: &Mutex<Cache>, path: PathBuf) -> io::Result<OpenFile> {
@@ -135,7 +171,7 @@ impl Cache {
     fn read(&mut self, path: PathBuf, metadata: FileMetadata) -> io::Result<Bytes> {
         self.forget(&path);
         let bytes = Bytes::from(std::fs::read(&path)?);
-        let len = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
+        let len = length(&bytes);
         if len != metadata.len {
             return Err(io::Error::other("the file is being written"));
         }
@@ -168,7 +204,7 @@ impl Backend for Files {
     fn metadata(&self, path: PathBuf) -> Self::MetadataFuture {
         let files = self.clone();
         Box::pin(async move {
-            match &*files.0 {
+            match &*files.source {
                 Source::Disk(_) => tokio::fs::metadata(path).await.map(FileMetadata::from),
                 Source::Memory(files, since) => files
                     .get(&path)
@@ -235,7 +271,7 @@ mod tests {
     use super::*;
 
     fn cache(files: &Files) -> &Mutex<Cache> {
-        match &*files.0 {
+        match &*files.source {
             Source::Disk(cache) => cache,
             Source::Memory(..) => panic!("it has no cache"),
         }

@@ -93,6 +93,9 @@ impl ConnectionService {
 
     fn respond(&self, mut request: Request<Incoming>, client: ClientAddress) -> ResponseFuture {
         if let Client::OfConnection { pending, .. } = &self.client {
+            if let Some(answer) = self.app.enter(&mut request) {
+                return ready(answer);
+            }
             // The application must not take the connection over: it would leave the limits.
             let upgrade = request.extensions_mut().remove::<OnUpgrade>();
             if let (Some(upgrade), Some(answer)) = (upgrade, self.app.open_socket(&request)) {
