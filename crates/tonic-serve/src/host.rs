@@ -79,6 +79,11 @@ impl AllowedHosts {
         self
     }
 
+    /// How the operator allows a host, as [`hint`](Self::hint) says.
+    pub(crate) fn how_to_allow(&self) -> &str {
+        &self.hint
+    }
+
     /// Whether `host` is listed by name.
     pub(crate) fn lists(&self, host: &Host) -> bool {
         let Host::Name(name) = host else { return false };

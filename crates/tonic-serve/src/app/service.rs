@@ -2,8 +2,9 @@
 //! that every request has to pass.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use grpc_wire::content_type::ContentType;
@@ -30,6 +31,9 @@ use crate::page::PageService;
 use crate::readiness::Readiness;
 use crate::response::{CommonHeaders, ResponseFuture, plain_text, ready};
 use crate::websocket::is_websocket;
+
+/// Shortest interval between two warnings of foreign pages.
+const FOREIGN_PAGE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// An [`App`] that handles requests.
 #[derive(Clone, Debug)]
@@ -71,8 +75,13 @@ impl AppService {
         let observer =
             options.observer.clone().map(|observer| CallObserver::new(observer, Arc::clone(&policy)));
         let grpc = GrpcService::new(grpc, policy, BodyTimeouts::new(options), stop_calls, observer.clone());
-        let checks =
-            Arc::new(Checks { hosts, cors, tls: options.tls.is_some(), web_sockets: options.web_sockets });
+        let checks = Arc::new(Checks {
+            hosts,
+            cors,
+            tls: options.tls.is_some(),
+            web_sockets: options.web_sockets,
+            warned: Mutex::default(),
+        });
         let calls = CheckedCalls { grpc, checks: Arc::clone(&checks), observer };
         let cors = checks.cors.wrap(calls.clone());
         Self { calls, cors, fallback, readiness, base, checks }
@@ -158,15 +167,32 @@ pub(super) struct Checks {
     pub(super) cors: CorsOptions,
     pub(super) tls: bool,
     pub(super) web_sockets: bool,
+    /// The last warning of a foreign page.
+    pub(super) warned: Mutex<Option<Instant>>,
 }
 
 impl Checks {
+    /// Tells the operator that calls of pages are refused: behind a proxy that does not pass on the host, these are the server's own
+    /// pages. Foreign pages are refused as well, so it is told rarely.
+    fn warn_of_foreign_page(&self) {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        if warned.is_none_or(|warned| warned.elapsed() > FOREIGN_PAGE_INTERVAL) {
+            *warned = Some(Instant::now());
+            tracing::warn!(
+                "refusing calls with cookies, because their page has another host than their request asks for; if it is this \
+                 server's own page, a proxy in front does not pass on the host name {}",
+                self.hosts.how_to_allow()
+            );
+        }
+    }
+
     /// The response to a request that fails a check.
     fn refuse<B>(&self, request: &Request<B>) -> Option<Response<Body>> {
         if let Some(refusal) = self.refuse_host(request) {
             return Some(refusal);
         }
         if is_call(request.headers()) && is_foreign(request, &self.hosts, &self.cors) {
+            self.warn_of_foreign_page();
             let call = refuse_call(request, || Status::permission_denied(FOREIGN_PAGE));
             return Some(call.unwrap_or_else(|| plain_text(StatusCode::FORBIDDEN, FOREIGN_PAGE)));
         }
