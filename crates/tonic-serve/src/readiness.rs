@@ -26,8 +26,8 @@ const OK: &str = "ok\n";
 
 /// Whether further clients should be sent to a server, as load balancers ask at `/readyz`.
 ///
-/// A server is not ready while the application's own check fails, from the beginning of its shutdown, and while as many
-/// connections or calls are open as it allows. Clones share one state.
+/// A server is not ready while the application's own check fails, from the beginning of its shutdown, while as many calls are
+/// open as it allows, and while as many connections are and none of them is idle: an idle one makes room. Clones share one state.
 ///
 /// ```
 /// use tonic::service::Routes;

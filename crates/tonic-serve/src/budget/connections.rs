@@ -212,7 +212,7 @@ impl BudgetState {
         limit: Limit,
         find: impl FnOnce(&mut Registry) -> Option<(Usefulness, Arc<Peer>)>,
     ) -> Option<()> {
-        let may_evict = registry.closing < connections_beyond(self.options.max_connections, MAX_CLOSING);
+        let may_evict = registry.may_evict(self.options.max_connections);
         let Some((usefulness, peer)) = may_evict.then(|| find(registry)).flatten() else {
             self.count_locked(registry, limit, LimitOutcome::Refused);
             return None;
@@ -260,6 +260,18 @@ impl Registry {
 
     pub(super) fn open(&self) -> usize {
         self.open
+    }
+
+    /// Whether one more connection is accepted without a call being ended for it.
+    pub(super) fn has_room(&self, max_connections: usize) -> bool {
+        let is_idle = |peer: &&Arc<Peer>| !peer.is_closing.load(Ordering::Relaxed) && peer.is_idle();
+        self.open < max_connections
+            || (self.may_evict(max_connections) && self.peers.values().find(is_idle).is_some())
+    }
+
+    /// Whether another connection may be closing while a new one takes its place.
+    fn may_evict(&self, max_connections: usize) -> bool {
+        self.closing < connections_beyond(max_connections, MAX_CLOSING)
     }
 
     fn add(&mut self, state: &Arc<BudgetState>, address: Arc<Address>, is_proxy: bool) -> Arc<Peer> {

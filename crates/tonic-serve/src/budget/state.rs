@@ -106,7 +106,7 @@ impl BudgetState {
     /// The limit, as a sentence, that leaves no room for another client.
     pub(crate) fn reached_limit(&self) -> Option<&'static str> {
         let options = &self.options;
-        if lock(&self.registry).open() >= options.max_connections {
+        if !lock(&self.registry).has_room(options.max_connections) {
             return Some("the limit of open connections is reached");
         }
         let calls = self.calls.load(Ordering::Relaxed);

@@ -32,6 +32,20 @@ fn busy(budget: &Budget, from: IpAddr) -> Option<(ConnectionPermit, OpenCall)> {
 }
 
 #[test]
+fn only_a_port_without_an_idle_connection_is_full() {
+    let budget = budget(false, |options| options.max_connections = 16);
+    let idle = budget.admit(address(1)).unwrap();
+    let mut others: Vec<_> = (2..=16).map(|last| busy(&budget, address(last)).unwrap()).collect();
+    assert_eq!(budget.0.reached_limit(), None, "the idle one makes room");
+    others.push(busy(&budget, address(17)).unwrap());
+    assert_eq!(budget.0.reached_limit(), Some("the limit of open connections is reached"));
+    let (permit, call) = others.remove(0);
+    drop(call);
+    assert_eq!(budget.0.reached_limit(), None, "another one is idle now");
+    drop((idle, permit));
+}
+
+#[test]
 fn networks_of_ipv6_count_as_one_address() {
     let budget = budget(false, |options| options.max_connections_per_address = 1);
     let from = |text: &str| busy(&budget, text.parse().unwrap());
