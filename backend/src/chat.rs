@@ -109,6 +109,8 @@ pub struct ChatOptions {
     pub data: PathBuf,
     /// Whether the session cookie is `Secure`: for a server that browsers reach by https only.
     pub secure_cookie: bool,
+    /// Path of the session cookie: browsers send it with requests below this path, which ends with a slash.
+    pub cookie_path: String,
     /// See [`ROOMS_PER_USER`].
     pub rooms_per_user: usize,
     /// See [`SESSION_LIFETIME`].
@@ -133,6 +135,7 @@ impl Default for ChatOptions {
         Self {
             data: "data".into(),
             secure_cookie: false,
+            cookie_path: "/".to_owned(),
             rooms_per_user: ROOMS_PER_USER,
             session_lifetime: SESSION_LIFETIME,
             heartbeat_interval: HEARTBEAT_INTERVAL,
@@ -184,7 +187,7 @@ impl Chat {
             tail_gaps: AtomicU64::new(0),
             metrics: ChatMetrics::default(),
         });
-        let cookies = CookieNames::new(&opened.database_id, options.secure_cookie);
+        let cookies = CookieNames::new(&opened.database_id, options.secure_cookie, &options.cookie_path);
         let (path, needs_check) = (opened.path.clone(), opened.needs_check);
         let (writer, thread) = Writer::start(opened, shared.clone(), options.unused_lifetime)
             .map_err(|error| error.with_path(path.clone()))?;

@@ -83,7 +83,7 @@ pub struct Config {
     #[command(flatten)]
     pub rates: RatesConfig,
 
-    /// Chat options without flags; `data`, `secure_cookie` and `rooms_per_user` are taken from the fields above.
+    /// Chat options without flags; `data`, `secure_cookie`, `cookie_path` and `rooms_per_user` are taken from the fields above.
     #[arg(skip)]
     pub chat: ChatOptions,
 

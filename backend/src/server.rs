@@ -80,6 +80,7 @@ impl Server {
             data: config.data.clone(),
             rooms_per_user: config.rates.rooms_per_user,
             secure_cookie: config.secure_cookie || config.port.is_https(),
+            cookie_path: config.port.path().to_owned(),
             ..config.chat.clone()
         };
         // Opening blocks: it reads the database and may migrate it.

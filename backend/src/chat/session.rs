@@ -109,7 +109,7 @@ impl<'a> RequestToken<'a> {
             if name == names.current {
                 return Some(Self::Cookie(token));
             }
-            let found = names.older.iter().position(|older| older == name).map(OldName);
+            let found = names.older.iter().position(|older| older.name == name).map(OldName);
             old = old.into_iter().chain(found.map(|name| (name, token))).min_by_key(|(name, _)| *name);
         }
         old.map(|(name, token)| Self::OldCookie(token, name))
@@ -127,13 +127,27 @@ impl<'a> RequestToken<'a> {
 /// same domain can set them.
 const HOST_PREFIX: &str = "__Host-";
 
+/// Prefix of cookies that browsers accept only by https, for any path.
+const SECURE_PREFIX: &str = "__Secure-";
+
+/// The path of a server that has the whole origin.
+const ROOT: &str = "/";
+
 /// The names of the session cookie.
 #[derive(Debug)]
 pub(super) struct CookieNames {
     current: String,
+    path: String,
     /// Accepted and replaced, the newest first.
-    older: Vec<String>,
+    older: Vec<OlderCookie>,
     secure: bool,
+}
+
+/// A cookie of an older name.
+#[derive(Debug)]
+struct OlderCookie {
+    name: String,
+    path: String,
 }
 
 /// The index of an older name.
@@ -141,30 +155,39 @@ pub(super) struct CookieNames {
 pub(super) struct OldName(usize);
 
 impl CookieNames {
-    /// The names for the database with this id. `secure`: browsers reach the server by https only.
-    pub(super) fn new(database_id: &str, secure: bool) -> Self {
+    /// The names for the database with this id, on a server under `path`. `secure`: browsers reach it by https only.
+    pub(super) fn new(database_id: &str, secure: bool, path: &str) -> Self {
         let own = format!("{OLD_COOKIE}_{database_id}");
-        let oldest = OLD_COOKIE.to_owned();
-        match secure {
-            true => Self { current: format!("{HOST_PREFIX}{own}"), older: vec![own, oldest], secure },
-            false => Self { current: own, older: vec![oldest], secure },
-        }
+        let prefixed = |prefix| format!("{prefix}{own}");
+        let older = |name: &str, path: &str| OlderCookie { name: name.to_owned(), path: path.to_owned() };
+        // The oldest name has no database, so under a path it may be that of the server at the root.
+        let (current, older) = match (secure, path) {
+            (true, ROOT) => (prefixed(HOST_PREFIX), vec![older(&own, ROOT), older(OLD_COOKIE, ROOT)]),
+            (false, ROOT) => (own, vec![older(OLD_COOKIE, ROOT)]),
+            (true, path) => {
+                let at_root = older(&prefixed(HOST_PREFIX), ROOT);
+                (prefixed(SECURE_PREFIX), vec![older(&own, path), at_root])
+            }
+            (false, _) => (own, vec![]),
+        };
+        Self { current, path: path.to_owned(), older, secure }
     }
 
     /// The `set-cookie` value that stores `token` for `max_age_s` seconds; 0 removes the cookie.
     pub(super) fn set(&self, token: &str, max_age_s: u64) -> String {
-        set_cookie(&self.current, token, max_age_s, self.secure)
+        set_cookie(&self.current, token, &self.path, max_age_s, self.secure)
     }
 
     /// The `set-cookie` value that removes a cookie with an older name.
     pub(super) fn remove_old(&self, name: OldName) -> String {
-        set_cookie(&self.older[name.0], "", 0, self.secure)
+        let OlderCookie { name, path } = &self.older[name.0];
+        set_cookie(name, "", path, 0, self.secure)
     }
 }
 
-fn set_cookie(name: &str, token: &str, max_age_s: u64, secure: bool) -> String {
+fn set_cookie(name: &str, token: &str, path: &str, max_age_s: u64, secure: bool) -> String {
     let secure = if secure { "; Secure" } else { "" };
-    format!("{name}={token}; HttpOnly; SameSite=Strict; Path=/; Max-Age={max_age_s}{secure}")
+    format!("{name}={token}; HttpOnly; SameSite=Strict; Path={path}; Max-Age={max_age_s}{secure}")
 }
 
 /// A valid session.
@@ -274,7 +297,7 @@ mod tests {
 
     #[test]
     fn authorization_header_takes_precedence_over_the_cookie() {
-        let names = CookieNames::new("1f", false);
+        let names = CookieNames::new("1f", false, "/");
         let find = |a: Option<&'static str>, c: &'static [&'static str]| {
             RequestToken::find(a, c.iter().copied(), &names)
         };
@@ -292,7 +315,7 @@ mod tests {
 
     #[test]
     fn cookie_of_another_database_is_ignored_and_the_old_one_is_second() {
-        let names = CookieNames::new("1f", false);
+        let names = CookieNames::new("1f", false, "/");
         let find = |c: &'static [&'static str]| RequestToken::find(None, c.iter().copied(), &names);
         assert_eq!(find(&["chinwag_session_2e=abc"]), None);
         assert_eq!(find(&["chinwag_session=old"]), Some(RequestToken::OldCookie("old", OldName(0))));
@@ -302,13 +325,13 @@ mod tests {
 
     #[test]
     fn cookie_is_http_only_and_same_site() {
-        let names = CookieNames::new("1f", false);
+        let names = CookieNames::new("1f", false, "/");
         assert_eq!(
             names.set("abc", 60),
             "chinwag_session_1f=abc; HttpOnly; SameSite=Strict; Path=/; Max-Age=60"
         );
         assert!(names.remove_old(OldName(0)).starts_with("chinwag_session=; "));
-        let names = CookieNames::new("1f", true);
+        let names = CookieNames::new("1f", true, "/");
         assert_eq!(
             names.set("", 0),
             "__Host-chinwag_session_1f=; HttpOnly; SameSite=Strict; Path=/; Max-Age=0; Secure"
@@ -317,7 +340,7 @@ mod tests {
 
     #[test]
     fn names_from_before_https_are_accepted_after_the_current_one() {
-        let names = CookieNames::new("1f", true);
+        let names = CookieNames::new("1f", true, "/");
         let find = |c: &'static [&'static str]| RequestToken::find(None, c.iter().copied(), &names);
         assert_eq!(find(&["__Host-chinwag_session_1f=a"]), Some(RequestToken::Cookie("a")));
         let (plain, oldest) = (OldName(0), OldName(1));
@@ -329,6 +352,31 @@ mod tests {
         assert_eq!(all, Some(RequestToken::Cookie("a")));
         assert!(names.remove_old(plain).starts_with("chinwag_session_1f=; "));
         assert!(names.remove_old(oldest).ends_with("; Secure"));
+    }
+
+    #[test]
+    fn cookie_of_a_server_under_a_path_is_sent_only_there() {
+        let names = CookieNames::new("1f", false, "/chat/");
+        assert_eq!(
+            names.set("abc", 60),
+            "chinwag_session_1f=abc; HttpOnly; SameSite=Strict; Path=/chat/; Max-Age=60"
+        );
+        let foreign = RequestToken::find(None, ["chinwag_session=a"].into_iter(), &names);
+        assert_eq!(foreign, None, "it may be the cookie of the server at the root");
+        let names = CookieNames::new("1f", true, "/chat/");
+        assert_eq!(
+            names.set("abc", 60),
+            "__Secure-chinwag_session_1f=abc; HttpOnly; SameSite=Strict; Path=/chat/; Max-Age=60; Secure"
+        );
+        let find = |cookie: &'static str| RequestToken::find(None, [cookie].into_iter(), &names);
+        assert_eq!(find("__Secure-chinwag_session_1f=a"), Some(RequestToken::Cookie("a")));
+        let moved = Some(RequestToken::OldCookie("a", OldName(1)));
+        assert_eq!(find("__Host-chinwag_session_1f=a"), moved, "it is from before the server moved");
+        let removed = names.remove_old(OldName(1));
+        assert!(
+            removed.starts_with("__Host-chinwag_session_1f=; ") && removed.contains("; Path=/; "),
+            "{removed}"
+        );
     }
 
     #[test]

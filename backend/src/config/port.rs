@@ -8,7 +8,7 @@ use clap::Args;
 use http::HeaderName;
 use tokio::net::TcpListener;
 use tonic::service::Routes;
-use tonic_serve::{AllowedHosts, App, CorsOptions, Origin, ServeOptions};
+use tonic_serve::{AllowedHosts, App, BasePath, CorsOptions, Origin, ServeOptions};
 
 use super::limits::LimitConfig;
 use super::tls::TlsConfig;
@@ -79,7 +79,16 @@ impl PortConfig {
         let cors = CorsOptions::new(self.cors_origins.iter().cloned().chain(development_origins()))
             .allow_headers(headers)
             .allow_headers(self.web.cors_headers.iter().cloned());
-        App::new(routes).allowed_hosts(self.hosts()).cors(cors)
+        let app = App::new(routes).allowed_hosts(self.hosts()).cors(cors);
+        match &self.web.base_path {
+            Some(base) => app.base_path(base.clone().stripped_by_proxy(self.web.base_path_stripped)),
+            None => app,
+        }
+    }
+
+    /// The path of the page's addresses and of cookies, with slashes at both ends.
+    pub(crate) fn path(&self) -> &str {
+        self.web.base_path.as_ref().map_or("/", BasePath::as_str)
     }
 
     /// The configured host names.
@@ -92,6 +101,7 @@ impl PortConfig {
         let address = listener.local_addr()?;
         tracing::info!(
             listen = %address,
+            path = self.path(),
             tls = self.is_https(),
             page,
             cors.origins = self.cors_origins.len(),

@@ -1,10 +1,10 @@
-//! Host names, CORS headers, trusted proxies, keep-alive and sockets.
+//! Host names, the base path, CORS headers, trusted proxies, keep-alive and sockets.
 
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use http::HeaderName;
-use tonic_serve::{HostName, Network};
+use tonic_serve::{BasePath, HostName, Network};
 
 /// Host names, CORS headers, trusted proxies and sockets.
 #[derive(Args, Clone, Debug, Default)]
@@ -14,6 +14,16 @@ pub struct WebConfig {
     /// refused
     #[arg(long = "host", env = "CHINWAG_HOST", value_name = "NAME", value_delimiter = ',')]
     pub hosts: Vec<HostName>,
+
+    /// The path under which people reach this server, such as /chat/, when it shares its host name with others:
+    /// page, calls, sockets, cookies and the paths of health are below it [default: /]
+    #[arg(long, env = "CHINWAG_BASE_PATH", value_name = "PATH")]
+    pub base_path: Option<BasePath>,
+
+    /// A proxy in front removes the base path before it passes requests on; without this, requests have to come with
+    /// the path
+    #[arg(long, env = "CHINWAG_BASE_PATH_STRIPPED", value_name = "BOOL", default_value_t = false, default_missing_value = "true", num_args = 0..=1, require_equals = true, action = ArgAction::Set)]
+    pub base_path_stripped: bool,
 
     /// A request header that pages of the origins in --cors-origin may send in addition to those of gRPC-Web,
     /// such as traceparent; repeatable (in the environment: separated by commas)

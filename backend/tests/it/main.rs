@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+mod base_path;
 #[cfg(target_os = "linux")]
 mod budget;
 mod certificates;
