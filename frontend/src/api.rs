@@ -47,15 +47,15 @@ pub(crate) struct StreamOptions {
 }
 
 impl Api {
-    /// Calls to the server at an origin such as `http://127.0.0.1:50051`, which are reported to `observer`.
+    /// Calls to the server at an address such as `http://127.0.0.1:50051/chat/`, which are reported to `observer`.
     pub(crate) fn new(
-        origin: &str,
+        address: &str,
         observer: impl Fn(&CallEvent) + MaybeSend + MaybeSync + 'static,
     ) -> Result<Api, tonic_web_channel::BuildError> {
         let observer = Arc::new(observer);
         let channel = |captured_bytes| {
             let observer = observer.clone();
-            Channel::builder(origin)
+            Channel::builder(address)
                 .methods(proto::METHODS)
                 .deadline(DEFAULT_DEADLINE)
                 .capture(captured_bytes)
@@ -183,19 +183,19 @@ pub(crate) struct GreeterApi {
 }
 
 impl GreeterApi {
-    /// Calls to the server at `origin`, which are reported to `observer`. The WebSocket is opened at `socket`, a URI with
+    /// Calls to the server at `address`, which are reported to `observer`. The WebSocket is opened at `socket`, a URI with
     /// a path of its own, so that a proxy can have rules for it.
     pub(crate) fn new(
-        origin: &str,
+        address: &str,
         socket: &str,
         observer: impl Fn(&CallEvent) + MaybeSend + MaybeSync + 'static,
     ) -> Result<GreeterApi, tonic_web_channel::BuildError> {
-        let builder = Channel::builder(origin)
+        let builder = Channel::builder(address)
             .methods(proto::METHODS)
             .deadline(DEFAULT_DEADLINE)
             .capture(MAX_PAYLOAD_BYTES)
             .observer(observer);
-        Ok(GreeterApi { channel: with_socket(builder, origin, socket).build()? })
+        Ok(GreeterApi { channel: with_socket(builder, address, socket).build()? })
     }
 
     /// `helloworld.Greeter/SayHello`.
@@ -267,11 +267,11 @@ fn limit<T>(request: &mut Request<T>, deadline: Option<Duration>) {
 }
 
 #[cfg(target_arch = "wasm32")]
-fn with_socket(builder: Builder, origin: &str, socket: &str) -> Builder {
+fn with_socket(builder: Builder, address: &str, socket: &str) -> Builder {
     use tonic_web_channel::{Auto, Fetch, Socket};
 
-    match (origin.parse(), socket.parse()) {
-        (Ok(origin), Ok(socket)) => builder.transport(Auto::new(Fetch::new(origin), Socket::new(socket))),
+    match (address.parse(), socket.parse()) {
+        (Ok(address), Ok(socket)) => builder.transport(Auto::new(Fetch::new(address), Socket::new(socket))),
         // The builder says why.
         _ => builder,
     }
@@ -279,7 +279,7 @@ fn with_socket(builder: Builder, origin: &str, socket: &str) -> Builder {
 
 /// Native programs only check that this compiles.
 #[cfg(not(target_arch = "wasm32"))]
-fn with_socket(builder: Builder, _origin: &str, _socket: &str) -> Builder {
+fn with_socket(builder: Builder, _address: &str, _socket: &str) -> Builder {
     builder
 }
 

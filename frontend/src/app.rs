@@ -10,11 +10,12 @@ use self::{main_view::MainView, tab_title::keep_tab_title};
 use crate::{
     account::RecoveryNotice,
     api::Api,
+    base::server_address,
     calls::{CALLS, CallsPanel, provide_calls},
     chat::{ConnectionStrip, JOIN, Switcher, provide_chat},
     chunk::preload_when_idle,
     file_drop::provide_file_drop,
-    focus::guard_focus,
+    focus::{self, guard_focus},
     header::Header,
     i18n::{provide_language, text},
     keys::{self, KeysDialog, provide_keys},
@@ -38,8 +39,7 @@ pub fn App() -> impl IntoView {
     provide_keys();
     guard_focus();
     provide_file_drop();
-    let origin = window().location().origin().unwrap_or_default();
-    let api = Api::new(&origin, observer(calls)).expect("a page's own origin is a valid address");
+    let api = Api::new(&server_address(), observer(calls)).expect("a page's own address is a valid one");
     provide_session(api.clone());
     provide_chat(api.clone());
     provide_context(api);
@@ -49,7 +49,7 @@ pub fn App() -> impl IntoView {
 
     view! {
         <div class="frame">
-            <a class="skip-link" href="#main">{text(|m| m.skip_to_content)}</a>
+            <a class="skip-link" href="#main" on:click=skip_to_content>{text(|m| m.skip_to_content)}</a>
             <Header />
             <ConnectionStrip />
             <RecoveryNotice />
@@ -61,4 +61,10 @@ pub fn App() -> impl IntoView {
             <Switcher />
         </div>
     }
+}
+
+/// The browser would look for the place in the document at the base path, and load that.
+fn skip_to_content(event: web_sys::MouseEvent) {
+    event.prevent_default();
+    focus::focus("#main");
 }

@@ -45,7 +45,7 @@ impl Draft {
     pub(crate) fn follow(&self, changed: impl Fn(String) + 'static) {
         let key = self.key.clone();
         let listener = window_event_listener(ev::storage, move |event| {
-            if event.key().as_deref() == Some(key.as_str()) {
+            if storage::changed_key(&event).as_deref() == Some(key.as_str()) {
                 changed(event.new_value().unwrap_or_default());
             }
         });

@@ -20,6 +20,7 @@ use self::{
 };
 use crate::{
     api::{GreeterApi, native_origin},
+    base::{base_path, origin, server_address},
     calls::use_calls,
     chunk::part,
     i18n::text,
@@ -84,13 +85,12 @@ fn CallsBar() -> impl IntoView {
 
 /// Provides the Greeter's calls to the parts of its page. Made there, so that no other page loads the WebSocket's code.
 fn provide_greeter() {
-    let origin = window().location().origin().unwrap_or_default();
-    let socket = [&socket_origin(&origin), "/socket"].concat();
-    let greeter = GreeterApi::new(&origin, &socket, observer(use_calls()));
-    provide_context(greeter.expect("a page's own origin is a valid address"));
+    let socket = [socket_origin(origin()).as_str(), &base_path(), "socket"].concat();
+    let greeter = GreeterApi::new(&server_address(), &socket, observer(use_calls()));
+    provide_context(greeter.expect("a page's own address is a valid one"));
 }
 
 /// The origin for WebSockets: the page's own, except for trunk's development server, whose proxy drops the subprotocol.
-fn socket_origin(origin: &str) -> String {
-    if cfg!(debug_assertions) && origin.ends_with(":8080") { native_origin() } else { origin.to_owned() }
+fn socket_origin(origin: String) -> String {
+    if cfg!(debug_assertions) && origin.ends_with(":8080") { native_origin() } else { origin }
 }

@@ -29,7 +29,7 @@ pub(crate) fn Header() -> impl IntoView {
                 <BackButton />
                 <p class="header__room" aria-hidden="true">{title.room}</p>
             </Show>
-            <a class="header__product" href="/">
+            <a class="header__product" href=Route::Home.address()>
                 <Icon kind=IconKind::Mark />
                 <span>{text(|m| m.product)}</span>
             </a>

@@ -8,6 +8,7 @@
 mod account;
 mod api;
 mod app;
+mod base;
 mod calls;
 mod chat;
 mod choices;

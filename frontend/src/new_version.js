@@ -1,5 +1,7 @@
 // The service worker, which keeps the page for a start without a network. Browsers have none on insecure pages and in some private windows.
 
+import { basePath } from "./base.js";
+
 let registration;
 // Whether a check came before the registration, which waits until the page has loaded its parts.
 let isWanted = false;
@@ -11,13 +13,15 @@ export function register(replaced) {
         return;
     }
     const own = new URL(import.meta.url).pathname;
+    const folder = (script) => script.slice(0, script.lastIndexOf("/"));
     serviceWorker.addEventListener("message", ({ data }) => {
-        if (data !== own) {
+        // A worker tells all pages of the origin, also those of servers under other paths.
+        if (data !== own && folder(data) === folder(own)) {
             replaced();
         }
     });
     serviceWorker.startMessages();
-    serviceWorker.register("/service-worker.js", { updateViaCache: "none" }).then(
+    serviceWorker.register(`${basePath()}service-worker.js`, { updateViaCache: "none" }).then(
         (registered) => {
             registration = registered;
             registered.active?.postMessage("version");

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::i18n::text;
+use crate::{i18n::text, route::Route};
 
 /// "Page not found", with a link to the chat.
 #[component]
@@ -11,7 +11,7 @@ pub(crate) fn NotFoundPage() -> impl IntoView {
         <article class="page page--narrow">
             <h1>{text(|m| m.not_found_title)}</h1>
             <p>{text(|m| m.not_found_text)}</p>
-            <p><a href="/">{text(|m| m.to_chat)}</a></p>
+            <p><a href=Route::Home.address()>{text(|m| m.to_chat)}</a></p>
         </article>
     }
 }

@@ -31,7 +31,7 @@ where
     });
     // A choice in another tab is followed.
     let listener = window_event_listener(ev::storage, move |event| {
-        let other = event.new_value().filter(|_| event.key().as_deref() == Some(key));
+        let other = event.new_value().filter(|_| storage::changed_key(&event).as_deref() == Some(key));
         if let Some(other) = other.and_then(|word| read(&word)) {
             choice.set(other);
         }

@@ -4,16 +4,22 @@
 // `cargo xtask page` fills in both constants. Without files, as trunk copies it, a worker removes itself and what earlier ones kept.
 
 const VERSION = "";
-// The first one is the page's script.
+// Relative to this script. The first one is the page's script.
 const FILES = [];
 
-const PREFIX = "chinwag-page-";
+// The path of the server, with slashes at both ends. Servers under other paths of the origin have caches of their own.
+const BASE = new URL("./", location).pathname;
+// index.html has the same rule.
+const PREFIX = BASE === "/" ? "chinwag-page-" : `chinwag-page:${BASE}:`;
 const CACHE = PREFIX + VERSION;
+
+// The path of the page's script, by which a page knows its version.
+const SCRIPT = BASE + FILES[0];
 
 // Names of files whose content never changes, also those of other versions.
 const HASHED = /-[0-9a-f]{16}\.[a-z]+$/;
-// The server's rule for files; every other path is a route of the page.
-const FILE = /\.[^/]*$/;
+// The page's routes, below the path. Others may be those of another server.
+const ROUTE = /^(rooms|greeter|settings|room\/.+)?\/?$/;
 
 // Longest wait for a document from the network, in milliseconds.
 const NETWORK_TIMEOUT_MS = 2_000;
@@ -33,7 +39,7 @@ addEventListener("activate", (event) => {
 // A page asks for the version: one that came while the page was starting was told to nobody.
 addEventListener("message", ({ source }) => {
     if (FILES.length > 0) {
-        source.postMessage(FILES[0]);
+        source.postMessage(SCRIPT);
     }
 });
 
@@ -44,7 +50,7 @@ addEventListener("fetch", (event) => {
         return;
     }
     if (request.mode === "navigate") {
-        if (!FILE.test(pathname)) {
+        if (ROUTE.test(pathname.slice(BASE.length))) {
             event.respondWith(page(request));
         }
     } else if (HASHED.test(pathname)) {
@@ -54,12 +60,12 @@ addEventListener("fetch", (event) => {
 
 async function keep() {
     const cache = await caches.open(CACHE);
-    const index = await fetch("/", { cache: "no-cache", redirect: "error" });
+    const index = await fetch(BASE, { cache: "no-cache", redirect: "error" });
     if (!index.ok || !(await index.clone().text()).includes(FILES[0])) {
         throw new Error("the server has another version by now");
     }
     await cache.addAll(FILES);
-    await cache.put("/", index);
+    await cache.put(BASE, index);
 }
 
 async function earlierCaches() {
@@ -71,7 +77,7 @@ async function replace() {
     const older = (await earlierCaches()).slice(0, -1);
     await Promise.all(older.map((name) => caches.delete(name)));
     const pages = await clients.matchAll({ type: "window", includeUncontrolled: true });
-    pages.forEach((page) => page.postMessage(FILES[0]));
+    pages.forEach((page) => page.postMessage(SCRIPT));
 }
 
 async function leave() {
@@ -87,7 +93,7 @@ async function page(request) {
     if (answer && answer.status < 500) {
         return answer;
     }
-    return (await kept("/", { cacheName: CACHE })) ?? answer ?? network;
+    return (await kept(BASE, { cacheName: CACHE })) ?? answer ?? network;
 }
 
 async function file(request) {

@@ -48,8 +48,8 @@ pub(crate) fn pack(index: &Path, compiled: &Path, dist: &Path, tools: &Tools) ->
         program::copy(compiled, &new, tools)?
     };
     let loads = format!(
-        "<link rel=\"preload\" href=\"/{}\" as=\"fetch\" type=\"application/wasm\" crossorigin>\
-         <script type=\"module\" src=\"/{}\"></script>",
+        "<link rel=\"preload\" href=\"{}\" as=\"fetch\" type=\"application/wasm\" crossorigin>\
+         <script type=\"module\" src=\"{}\"></script>",
         program.module, program.script
     );
     html = replaced(&html, &of_kind("rust").collect::<Vec<_>>(), &loads);
@@ -81,7 +81,7 @@ fn styles(links: &[String], sources: &Path, new: &Path, tools: &Tools) -> Result
     if tools.can_bundle() {
         tools.minify(&file)?;
     }
-    Ok(format!("<link rel=\"stylesheet\" href=\"/{}\">", named_by_content(&file, &file)?))
+    Ok(format!("<link rel=\"stylesheet\" href=\"{}\">", named_by_content(&file, &file)?))
 }
 
 /// `html` with `new` in the place of the first of `tags`, and without the others.
@@ -111,7 +111,7 @@ pub(crate) fn print_sizes(dist: &Path) -> Result<()> {
         // A file that is not worth compressing is sent as it is.
         let sent = fs::metadata(with_suffix(file, ".br")).map_or(plain, |data| data.len());
         let name = file.strip_prefix(dist)?.display().to_string();
-        let is_at_start = name == "index.html" || index.contains(&format!("\"/{name}\""));
+        let is_at_start = name == "index.html" || index.contains(&format!("\"{name}\""));
         println!(
             "| {name} | {plain} | {sent} | {} |",
             if is_at_start { "at the start" } else { "when needed" }

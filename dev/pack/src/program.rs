@@ -36,7 +36,7 @@ pub(crate) fn pack(compiled: &Path, dist: &Path, work: &Path, tools: &Tools) -> 
     let mut move_to_dist = |file: &Path, stem: &str, address: &str| -> Result<String> {
         let name = named_by_content(file, &dist.join(stem))?;
         ensure!(text.matches(address).count() == 1, "the script does not load {} once", file.display());
-        text = text.replace(address, &format!("/{name}"));
+        text = text.replace(address, &format!("./{name}"));
         Ok(name)
     };
     for part in &parts {

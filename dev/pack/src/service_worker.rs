@@ -24,9 +24,9 @@ pub(crate) fn fill(dist: &Path, html: &str, script: &str, tools: &Tools) -> Resu
     if !worker.exists() {
         return Ok(());
     }
-    let mut names = vec![format!("/{script}")];
+    let mut names = vec![script.to_owned()];
     for file in files(dist)?.iter().filter(|file| **file != worker && has_extension(file, &KEPT)) {
-        let name = format!("/{}", file.strip_prefix(dist)?.display());
+        let name = file.strip_prefix(dist)?.display().to_string();
         if !names.contains(&name) {
             names.push(name);
         }
@@ -57,12 +57,12 @@ mod tests {
     #[test]
     fn the_version_changes_with_the_files_and_the_document() {
         let fill = |html: &str, name: &str| filled(TEMPLATE, html, &[name.to_owned()]).unwrap();
-        let one = fill("<p>", "/page-01.js");
-        assert!(one.contains(r#"const FILES = ["/page-01.js"];"#), "{one}");
-        assert_eq!(one, fill("<p>", "/page-01.js"));
+        let one = fill("<p>", "page-01.js");
+        assert!(one.contains(r#"const FILES = ["page-01.js"];"#), "{one}");
+        assert_eq!(one, fill("<p>", "page-01.js"));
         let version = |text: &str| text.lines().find(|line| line.contains("VERSION =")).map(str::to_owned);
-        assert_ne!(version(&one), version(&fill("<b>", "/page-01.js")));
-        assert_ne!(version(&one), version(&fill("<p>", "/page-02.js")));
+        assert_ne!(version(&one), version(&fill("<b>", "page-01.js")));
+        assert_ne!(version(&one), version(&fill("<p>", "page-02.js")));
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(crate) fn back_to_rooms() {
     navigate(&Route::Rooms, false);
     spawn_local(async move {
         leptos::task::tick().await;
-        focus::focus(&[".chat-rooms a[href=\"", &room.path(), "\"]"].concat());
+        focus::focus(&[".chat-rooms a[href=\"", &room.address(), "\"]"].concat());
     });
 }
 

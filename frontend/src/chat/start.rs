@@ -10,7 +10,7 @@ use super::{
     runtime::Runtime,
     store::{Chat, is_online},
 };
-use crate::{api::Api, session_context::SessionContext};
+use crate::{api::Api, session_context::SessionContext, storage};
 
 thread_local! {
     static CHAT: OnceCell<(Owner, Chat)> = const { OnceCell::new() };
@@ -58,7 +58,7 @@ fn listen(chat: Chat, session: SessionContext) {
         forget(window_event_listener_untyped(back, needed));
     }
     forget(window_event_listener(ev::storage, move |event| {
-        let Some(key) = event.key() else { return };
+        let Some(key) = storage::changed_key(&event) else { return };
         if let Some(change) = OtherTab::from_event(&key, event.new_value().as_deref()) {
             chat.act(|model, now| model.changed_in_other_tab(change, now));
         }

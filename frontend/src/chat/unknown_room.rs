@@ -20,7 +20,7 @@ pub(crate) fn UnknownRoom() -> impl IntoView {
                 <h1>{text(|m| m.room_unknown_title)}</h1>
                 <p>{text(|m| m.room_unknown_text)}</p>
                 {move || first().map(|room| view! {
-                    <a class="button" href=Route::Room { id: room.id, seq: None }.path()>
+                    <a class="button" href=Route::Room { id: room.id, seq: None }.address()>
                         {move || fill(m.get().to_first_room, &[("room", &room.name)])}
                     </a>
                 })}

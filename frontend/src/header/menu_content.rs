@@ -7,6 +7,7 @@ use crate::{
     choices::Choices,
     i18n::text,
     keys::{KeysContext, keys as key_names},
+    route::Route,
     session_context::SessionContext,
     sign_out::SignOut,
 };
@@ -21,7 +22,7 @@ pub(super) fn MenuContent() -> impl IntoView {
     view! {
         <Choices place="menu" />
         <div class="menu__end">
-            <a class="button button--quiet" href="/settings">{text(|m| m.settings)}</a>
+            <a class="button button--quiet" href=Route::Settings.address()>{text(|m| m.settings)}</a>
             <button
                 type="button"
                 class="button button--quiet"

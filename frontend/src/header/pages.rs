@@ -16,11 +16,11 @@ pub(super) fn Pages() -> impl IntoView {
     let in_greeter = Signal::derive(move || (route.get() == Route::Greeter).then_some("page"));
     view! {
         <nav class="header__pages" aria-label=text(|m| m.pages)>
-            <a href="/" aria-current=in_chat>
+            <a href=Route::Home.address() aria-current=in_chat>
                 {text(|m| m.chat)}
             </a>
             <a
-                href="/greeter"
+                href=Route::Greeter.address()
                 aria-current=in_greeter
                 on:pointerenter=move |_| load_greeter()
                 on:focus=move |_| load_greeter()

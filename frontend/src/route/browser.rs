@@ -4,10 +4,23 @@ use leptos::{ev, prelude::*};
 use wasm_bindgen::JsCast;
 
 use super::Route;
+use crate::base::{base_path, origin};
 
 thread_local! {
     // Not a context, so that tasks that outlive their component can navigate.
     static CURRENT: ArcRwSignal<Route> = ArcRwSignal::new(Route::Home);
+}
+
+impl Route {
+    /// The route's path in the address: the base path, and the path below it.
+    pub(crate) fn address(&self) -> String {
+        [base_path().trim_end_matches('/'), &self.path()].concat()
+    }
+
+    /// The route of an address with this path; `None` outside of the base path.
+    fn of_address(path: &str) -> Option<Route> {
+        path.strip_prefix(&base_path()).map(Route::parse)
+    }
 }
 
 /// The current route.
@@ -17,12 +30,12 @@ pub(crate) fn use_route() -> Signal<Route> {
 
 /// Goes to a route: as a new entry of the history, or with `replace` in place of the current one.
 pub(crate) fn navigate(route: &Route, replace: bool) {
-    let path = route.path();
+    let address = route.address();
     if let Ok(history) = window().history() {
         let nothing = wasm_bindgen::JsValue::NULL;
         let moved = match replace {
-            true => history.replace_state_with_url(&nothing, "", Some(&path)),
-            false => history.push_state_with_url(&nothing, "", Some(&path)),
+            true => history.replace_state_with_url(&nothing, "", Some(&address)),
+            false => history.push_state_with_url(&nothing, "", Some(&address)),
         };
         // Browsers refuse only too many entries in a short time; the route is shown all the same.
         moved.ok();
@@ -32,8 +45,7 @@ pub(crate) fn navigate(route: &Route, replace: bool) {
 
 /// The whole address of a room or of one of its messages, to be copied.
 pub(crate) fn room_link(room_id: &str, seq: Option<u64>) -> String {
-    let path = Route::Room { id: room_id.to_owned(), seq }.path();
-    [window().location().origin().unwrap_or_default(), path].concat()
+    [origin(), Route::Room { id: room_id.to_owned(), seq }.address()].concat()
 }
 
 /// Shows the route of the address, and follows later changes and links. Call once, in the application's root.
@@ -70,17 +82,16 @@ fn linked_route(event: &web_sys::MouseEvent) -> Option<Route> {
         || !matches!(link.target().as_str(), "" | "_self")
         || !link.hash().is_empty()
         || !link.search().is_empty()
-        || link.origin() != window().location().origin().ok()?;
+        || link.origin() != origin();
     if for_browser {
         return None;
     }
-    let route = Route::parse(&link.pathname());
-    (route != Route::NotFound).then_some(route)
+    Route::of_address(&link.pathname()).filter(|route| *route != Route::NotFound)
 }
 
 fn show_address() {
     let path = window().location().pathname().unwrap_or_default();
-    show(Route::parse(&path));
+    show(Route::of_address(&path).unwrap_or(Route::NotFound));
 }
 
 fn show(route: Route) {

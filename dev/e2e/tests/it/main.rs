@@ -1,6 +1,7 @@
 //! Scenarios: several people, each with a browser, on the real server and page.
 
 mod accessibility;
+mod base_path;
 mod chat;
 mod composer;
 mod connection;

@@ -10,11 +10,11 @@ use serde_json::{Value, json};
 const N: &Names = &ENGLISH;
 
 /// Says from when the messages are.
-const KEPT_AT: &str = "You see what this browser kept at";
+pub(crate) const KEPT_AT: &str = "You see what this browser kept at";
 const NEW_VERSION: &str = "A new version of Chinwag is ready.";
 
 /// Waits until the browser keeps the page.
-async fn keeps_the_page(page: &Page) -> Result {
+pub(crate) async fn keeps_the_page(page: &Page) -> Result {
     eventually("the service worker", async || {
         let look =
             "navigator.serviceWorker.getRegistration().then((own) => { window.active = own?.active?.state });
@@ -33,7 +33,7 @@ async fn copy(page: &Page) -> Result<Option<String>> {
          window.copy = null;
          indexedDB.databases().then((all) => {
              if (all.length === 0) return done();
-             const request = indexedDB.open('chinwag');
+             const request = indexedDB.open(all[0].name);
              request.onsuccess = () => {
                  const entries = request.result.transaction('kept').objectStore('kept').getAll();
                  entries.onsuccess = () => {
@@ -50,7 +50,7 @@ async fn copy(page: &Page) -> Result<Option<String>> {
 }
 
 /// Waits until the copy has a message.
-async fn keeps_message(page: &Page, text: &str) -> Result {
+pub(crate) async fn keeps_message(page: &Page, text: &str) -> Result {
     eventually("the copy of the chat", async || {
         let copy = copy(page).await?.context("there is none")?;
         ensure!(copy.contains(text), "it lacks {text:?}");
@@ -245,7 +245,7 @@ fn script(page: &Path) -> Result<String> {
 async fn runs_script(page: &Page, name: &str) -> Result<bool> {
     let address: Value =
         page.run("return document.querySelector('script[src]').getAttribute('src')", vec![]).await?;
-    Ok(address == json!(format!("/{name}")))
+    Ok(address == json!(name))
 }
 
 #[tokio::test]

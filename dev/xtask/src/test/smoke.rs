@@ -77,7 +77,7 @@ fn one_file() -> Result<()> {
     let address = listening.recv_timeout(START_TIMEOUT).context("it does not listen")?;
     let page = get(&address, "/room/general")?;
     ensure!(page.starts_with("HTTP/1.1 200"), "/room/general is not a page: {page}");
-    let script = page.split("src=\"/").nth(1).and_then(|rest| rest.split('"').next());
+    let script = page.split("<script type=\"module\" src=\"").nth(1).and_then(|rest| rest.split('"').next());
     let script = script.context("the page names no script")?;
     let script = get(&address, &format!("/{script}"))?;
     ensure!(script.starts_with("HTTP/1.1 200"), "the page's script is not there: {script}");

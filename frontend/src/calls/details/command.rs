@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use proto::schema::MethodMessages;
 
 use super::super::{code_to_copy::CodeToCopy, grpcurl, log::CallRecord, message::requests};
-use crate::{api::native_origin, i18n::use_messages};
+use crate::{api::native_origin, base::base_path, i18n::use_messages};
 
 /// The path prefix of the methods that need a session, but for [`WITHOUT_SESSION`].
 const CHAT_SERVICE: &str = "/chat.v1.ChatService/";
@@ -32,7 +32,8 @@ pub(super) fn Command(
         frames.with(|frames| requests(method, frames, sent))
     });
     let command = Memo::new(move |_| {
-        let record = record.get()?;
+        // grpcurl cannot call below a path.
+        let record = record.get().filter(|_| base_path() == "/")?;
         let origin = native_origin();
         Some(requests.with(|requests| grpcurl::command(&record, &requests.json, &origin, needs_session)))
     });

@@ -1,6 +1,8 @@
 // The browser's database with the copy of the chat. Every function fails where there is no database.
 
-const NAME = "chinwag";
+import { ownName } from "../../base.js";
+
+const NAME = ownName("chinwag");
 const ENTRIES = "kept";
 
 let opened = null;

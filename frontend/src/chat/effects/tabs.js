@@ -1,6 +1,8 @@
 // The lock and the channel that the tabs of a browser share.
 
-const NAME = "chinwag.stream";
+import { ownName } from "../../base.js";
+
+const NAME = ownName("chinwag.stream");
 
 const channel = makeChannel();
 // Requests for the lock: at most one that waits for its turn, and one that stole it.

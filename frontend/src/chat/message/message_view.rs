@@ -98,7 +98,7 @@ pub(super) fn MessageView(
 /// The time as a link to the message.
 fn time_link(list: ListView, seq: Memo<Option<u64>>, at_ms: Memo<i64>) -> impl IntoView {
     let language = use_language();
-    let link = move || seq.get().map(|seq| Route::Room { id: list.room_id(), seq: Some(seq) }.path());
+    let link = move || seq.get().map(|seq| Route::Room { id: list.room_id(), seq: Some(seq) }.address());
     let moment = move || intl::moment(language.get(), Moment::Full, at_ms.get());
     let time = move || intl::moment(language.get(), Moment::Time, at_ms.get());
     view! {

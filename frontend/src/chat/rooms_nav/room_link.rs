@@ -26,7 +26,7 @@ pub(super) fn RoomLink(
     let id = room.id.clone();
     let room = Memo::new(move |_| by_id.with(|rooms| rooms.get(&id).unwrap_or(&room).clone()));
     let id = room.with_untracked(|room| room.id.clone());
-    let href = Route::Room { id: id.clone(), seq: None }.path();
+    let href = Route::Room { id: id.clone(), seq: None }.address();
     let is_current = move || current.with(|current| current.as_deref() == Some(id.as_str()));
     let unread = move || room.with(|room| room.unread);
     let label = move || {
