@@ -8,7 +8,7 @@ streams and sockets must outlive the proxies' idle timeouts of 60 seconds.
 
 import base64, concurrent.futures, contextlib, os, pathlib, re, shutil, struct, subprocess, sys, tempfile, uuid
 
-from proxies import HOST, PROXIES, SILENCE, Proxy, free_port, running, until_open
+from proxies import BASE, HOST, KEEPS, PROXIES, SILENCE, STRIPS, WAYS, WHOLE, Proxy, free_port, running, until_open
 
 # Heartbeats of a stream, or pings of a socket: together longer than 60 seconds, because they are at least 16 apart.
 BEATS = 5
@@ -43,7 +43,9 @@ def expect(found, wanted):
 
 def page(proxy):
     answer = proxy.request("GET", "/")
-    script = re.search(r"/?([\w.-]+\.js)\"", answer.read().decode())[1]
+    document = answer.read().decode()
+    expect(re.search(r'<base href="?([^" >]+)', document)[1], f"{proxy.base}/")
+    script = re.search(r"/?([\w.-]+\.js)\"", document)[1]
     expect((answer.status, answer.headers["strict-transport-security"]), (200, "max-age=31536000"))
     answer = proxy.request("GET", "/" + script, headers={"accept-encoding": "br"})
     expect((answer.status, answer.headers["content-encoding"]), (200, "br"))
@@ -56,7 +58,7 @@ def unary(proxy):
 
 def cookies(proxy):
     cookie = session(proxy)
-    expect(cookie["cookie"].startswith("__Host-"), True)
+    expect(cookie["cookie"].startswith("__Secure-" if proxy.base else "__Host-"), True)
     expect(grpc_status(proxy.call("/chat.v1.ChatService/GetSession", b"", cookie)), 0)
 
 
@@ -65,6 +67,12 @@ def client_address(proxy):
     made_up = [join(proxy, proxy.clients[1], {"x-forwarded-for": f"203.0.113.{n}"}) for n in range(JOINS + 1)]
     expect([grpc_status(answer) for answer in made_up], [0] * JOINS + [8])
     expect(grpc_status(join(proxy, proxy.clients[2])), 0)
+
+
+def outside(proxy):
+    """The path without its last slash leads to the path."""
+    answer = proxy.request("GET", "")
+    expect((answer.status in (301, 308), answer.headers["location"].endswith(f"{BASE}/")), (True, True))
 
 
 def frames(answer):
@@ -89,7 +97,7 @@ class Socket:
     def __init__(self, proxy):
         self.wire = proxy.connect()
         key = base64.b64encode(os.urandom(16)).decode()
-        self.wire.sendall(f"GET /socket HTTP/1.1\r\nHost: {HOST}:{proxy.port}\r\nOrigin: https://{HOST}:{proxy.port}\r\n"
+        self.wire.sendall(f"GET {proxy.base}/socket HTTP/1.1\r\nHost: {HOST}:{proxy.port}\r\nOrigin: https://{HOST}:{proxy.port}\r\n"
                           f"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
                           "Sec-WebSocket-Protocol: h2ts\r\n\r\n".encode())
         self.file, self.inner = self.wire.makefile("rb"), b""
@@ -133,7 +141,7 @@ def curl_stream(proxy):
                "--resolve", f"{HOST}:{proxy.port}:127.0.0.1", "--data-binary", "@-"]
     headers = {"content-type": "application/grpc-web+proto", "x-grpc-web": "1", **session(proxy)}
     command += [word for pair in headers.items() for word in ("-H", ": ".join(pair))]
-    address = f"https://{HOST}:{proxy.port}/chat.v1.ChatService/Subscribe"
+    address = f"https://{HOST}:{proxy.port}{proxy.base}/chat.v1.ChatService/Subscribe"
     with subprocess.Popen([*command, "--max-time", str(SILENCE), address], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as curl:
         curl.stdin.write(bytes(5))
         curl.stdin.close()
@@ -176,17 +184,23 @@ def main(program, page_folder, names):
                    check=True, capture_output=True)
     both = (folder / "certificate.pem").read_bytes() + (folder / "key.pem").read_bytes()
     (folder / "haproxy.pem").write_bytes(both)
-    checks = CHECKS + [check for tool, check in (("curl", curl_stream), ("grpcurl", native)) if shutil.which(tool)]
-    port = free_port()
-    server = [program, "--listen", f"127.0.0.1:{port}", "--data", str(folder / "data"), "--page", page_folder, "--host", HOST,
-              "--secure-cookie", "--trusted-proxy", "127.0.0.1", "--rate-join-address", f"{JOINS}:1/h"]
+    web = CHECKS + [curl_stream] * bool(shutil.which("curl"))
+    # grpcurl cannot call below a path.
+    checks = {WHOLE: web + [native] * bool(shutil.which("grpcurl")), KEEPS: web + [outside], STRIPS: web + [outside]}
+    base = {WHOLE: [], KEEPS: ["--base-path", f"{BASE}/"], STRIPS: ["--base-path", f"{BASE}/", "--base-path-stripped"]}
     lines = []
-    with contextlib.ExitStack() as stack, concurrent.futures.ThreadPoolExecutor(64) as pool:
-        until_open(stack.enter_context(running(server)), port)
-        proxies = [Proxy(name, folder, port, number) for number, name in enumerate(names, 1)]
-        for proxy in proxies:
+    with contextlib.ExitStack() as stack, concurrent.futures.ThreadPoolExecutor(128) as pool:
+        proxies = []
+        for way in WAYS:
+            port = free_port()
+            server = [program, "--listen", f"127.0.0.1:{port}", "--data", str(folder / f"data{len(proxies)}"), "--page", page_folder,
+                      "--host", HOST, "--secure-cookie", "--trusted-proxy", "127.0.0.1", "--rate-join-address", f"{JOINS}:1/h"]
+            until_open(stack.enter_context(running(server + base[way])), port)
+            proxies += [(way, Proxy(name, way, folder, port, len(proxies) + number)) for number, name in enumerate(names, 1)]
+        for _, proxy in proxies:
             until_open(stack.enter_context(running(proxy.command)), proxy.port)
-        for done in concurrent.futures.as_completed([pool.submit(result, check, proxy) for proxy in proxies for check in checks]):
+        tasks = [pool.submit(result, check, proxy) for way, proxy in proxies for check in checks[way]]
+        for done in concurrent.futures.as_completed(tasks):
             lines.append(done.result())
             print(lines[-1], flush=True)
     shutil.rmtree(folder)

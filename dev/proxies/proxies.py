@@ -4,10 +4,13 @@ import contextlib, http.client, os, pathlib, re, socket, ssl, struct, subprocess
 
 HOST = "chat.example"
 DEPLOY = pathlib.Path(__file__).resolve().parents[2] / "docs" / "deploy"
+BASE = "/chat"
+# The server has the whole origin, or is under a path that the proxy keeps or strips.
+WHOLE, KEEPS, STRIPS = WAYS = "", " under a path", " that strips a path"
 # Seconds without a byte after which a check fails: longer than the 24 between two heartbeats.
 SILENCE = 40
 # Modules that apache.conf needs, and those that Debian turns on and that act on requests and responses, with its settings.
-MODULES = """authz_core deflate filter headers http2 mpm_event proxy proxy_http proxy_http2 reqtimeout rewrite socache_shmcb
+MODULES = """alias authz_core deflate filter headers http2 mpm_event proxy proxy_http proxy_http2 reqtimeout rewrite socache_shmcb
              ssl""".split()
 DEBIAN = """RequestReadTimeout header=20-40,minrate=500
 RequestReadTimeout body=10,minrate=500
@@ -22,15 +25,18 @@ def free_port():
 
 
 class Proxy:
-    """A proxy with its file from docs/deploy, on a port of its own."""
+    """A proxy with its file from docs/deploy, on a port of its own. `way` is one of WAYS."""
 
-    def __init__(self, name, folder, server_port, number):
-        self.name, self.port, self.folder = name, free_port(), folder / name
+    def __init__(self, name, way, folder, server_port, number):
+        self.name, self.port, self.folder = f"{name}{way}", free_port(), folder / f"{name}-{number}"
+        self.base = BASE if way else ""
         self.clients = [f"127.0.{number}.{last}" for last in (1, 2, 3)]
         self.folder.mkdir()
         self.tls = ssl.create_default_context(cafile=folder / "certificate.pem")
         file, command, wrap = PROXIES[name]
-        text = (DEPLOY / file).read_text()
+        text = (DEPLOY / ("path" if way else "") / file).read_text()
+        if way == STRIPS:
+            text = text.replace("#STRIP ", "").replace("uri /chat/readyz", "uri /readyz")
         ports = {"443": self.port, "80": free_port(), "50051": server_port}
         for old, new in ports.items():
             text = re.sub(rf"(listen |bind :|\*:|127\.0\.0\.1:){old}\b", lambda m: local(m[1]) + str(new), text)
@@ -46,7 +52,7 @@ class Proxy:
     def request(self, method, path, body=None, headers=(), client=None):
         connection = http.client.HTTPConnection(HOST, self.port)
         connection.sock = self.connect(client)
-        connection.request(method, path, body, {"origin": f"https://{HOST}:{self.port}", **dict(headers)})
+        connection.request(method, self.base + path, body, {"origin": f"https://{HOST}:{self.port}", **dict(headers)})
         return connection.getresponse()
 
     def call(self, path, message, headers=(), client=None):
