@@ -15,6 +15,8 @@ pub mod open_files;
 pub mod rates;
 mod server;
 pub mod shutdown;
+pub mod sockets;
+pub mod systemd;
 pub mod telemetry;
 
 pub use self::commands::Command;

@@ -2,11 +2,12 @@
 //! database commands.
 
 use std::io::{self, Write as _};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use backend::config::{GatewayConfig, PortConfig};
+use backend::sockets::{CLIENTS, PassedSockets};
+use backend::systemd::{self, State};
 use backend::{Command, Config, Server, commands, gateway, open_files, shutdown, telemetry};
 use tokio::net::TcpListener;
 
@@ -56,41 +57,43 @@ fn exit_code(served: anyhow::Result<()>) -> ExitCode {
 #[tokio::main]
 async fn serve_chat(config: Config) -> anyhow::Result<()> {
     let shutdown = stop_signal()?;
-    let listener = bind(config.port.listen)?;
+    let mut sockets = PassedSockets::of_process()?;
+    let listener = listen(&mut sockets, &config.port)?;
     let port = config.port.clone();
-    let server = Server::open(config).await?;
+    let server = Server::open(config, sockets).await?;
     announce(&port, &listener)?;
+    tokio::spawn(systemd::tell_life());
     server.serve(listener, shutdown).await
 }
 
 #[tokio::main]
 async fn serve_gateway(config: GatewayConfig) -> anyhow::Result<()> {
     let shutdown = stop_signal()?;
-    let listener = bind(config.port.listen)?;
+    let listener = listen(&mut PassedSockets::of_process()?, &config.port)?;
     announce(&config.port, &listener)?;
+    tokio::spawn(systemd::tell_life());
     gateway::serve(listener, config, shutdown).await
 }
 
 fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
-    shutdown::signal().context("cannot listen for signals")
-}
-
-fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    tonic_serve::listen(address).map_err(|error| {
-        let reason = match error.kind() {
-            io::ErrorKind::AddrInUse => "another program uses the port".to_owned(),
-            io::ErrorKind::AddrNotAvailable => "this machine does not have the address".to_owned(),
-            _ => error.to_string(),
-        };
-        anyhow::anyhow!("cannot listen on {address}: {reason}; choose another address or port with --listen")
+    let signal = shutdown::signal().context("cannot listen for signals")?;
+    Ok(async move {
+        signal.await;
+        systemd::tell(State::Stopping);
     })
 }
 
-/// Prints the one line on standard output. Programs that start the server wait for it and read the port from it.
+fn listen(sockets: &mut PassedSockets, port: &PortConfig) -> anyhow::Result<TcpListener> {
+    sockets.listen(&CLIENTS, Some(port.listen))?.context("there is no port for clients")
+}
+
+/// Tells that the program listens: systemd, and by the one line on standard output. Programs that start the server wait for it and read the port from it.
 fn announce(port: &PortConfig, listener: &TcpListener) -> anyhow::Result<()> {
     let scheme = if port.is_https() { "https" } else { "http" };
     let address = listener.local_addr()?;
     let mut out = io::stdout().lock();
     let written = writeln!(out, "listening on {scheme}://{address}").and_then(|()| out.flush());
-    written.context("cannot write to standard output")
+    written.context("cannot write to standard output")?;
+    systemd::tell(State::Ready);
+    Ok(())
 }

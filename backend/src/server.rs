@@ -26,6 +26,7 @@ use crate::greeter::GreeterService;
 use crate::metrics::Metrics;
 use crate::rates::Rates;
 use crate::shutdown::Hangups;
+use crate::sockets::{OPERATORS, PassedSockets, REDIRECTS};
 
 pub(crate) use self::certificate::follow as follow_certificate;
 use self::rate_limit::RateLimit;
@@ -49,6 +50,9 @@ const COMPRESSED_RESPONSES: [&str; 4] = [
     "/helloworld.Greeter/SayHelloClientStream",
 ];
 
+/// The refusal of a socket that the flag's own check does not see.
+const REDIRECT_WITHOUT_TLS: &str = "the socket redirect-http of systemd needs --tls-certificate";
+
 /// The document that is served while the page is not built.
 const PAGE_NOT_BUILT: &str = include_str!("server/page_not_built.html");
 
@@ -69,12 +73,13 @@ pub async fn serve(
     config: Config,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    Server::open(config).await?.serve(listener, shutdown).await
+    Server::open(config, PassedSockets::default()).await?.serve(listener, shutdown).await
 }
 
 impl Server {
-    /// Validates the limits, reads the certificate, opens the database, and listens for operators and redirects.
-    pub async fn open(mut config: Config) -> anyhow::Result<Self> {
+    /// Validates the limits, reads the certificate, opens the database, and listens for operators and redirects: on `sockets`, or
+    /// as configured.
+    pub async fn open(mut config: Config, mut sockets: PassedSockets) -> anyhow::Result<Self> {
         config.limits = config.serve_options()?;
         let options = ChatOptions {
             data: config.data.clone(),
@@ -85,8 +90,10 @@ impl Server {
         };
         // Opening blocks: it reads the database and may migrate it.
         let chat = tokio::task::spawn_blocking(|| Chat::open(options)).await??;
-        let admin = config.admin.map(admin::listen).transpose()?;
-        let redirect = config.redirect_http.map(redirect::listen).transpose()?;
+        let admin = sockets.listen(&OPERATORS, config.admin)?;
+        admin.as_ref().map(admin::announce).transpose()?;
+        let redirect = sockets.listen(&REDIRECTS, config.redirect_http)?;
+        anyhow::ensure!(redirect.is_none() || config.port.is_https(), REDIRECT_WITHOUT_TLS);
         let hangups = Some(Hangups::new()?);
         Ok(Self { config, chat, admin, redirect, hangups })
     }
@@ -103,10 +110,11 @@ impl Server {
         background.spawn(rates.clone().clean_up_regularly());
         let readiness = health::readiness(&self.chat);
         let health = health::service(&self.chat, &readiness, &mut background);
-        let app = self.app(self.routes(health, &rates)?)?.health_paths(readiness.clone());
+        let methods = methods()?;
+        let app = self.app(self.routes(health, &rates)?, methods.clone()).health_paths(readiness.clone());
         let mut options = self.config.limits.clone();
         if let Some(admin) = self.admin.take() {
-            let metrics = Arc::new(Metrics::new(&methods()?, &self.chat, &rates));
+            let metrics = Arc::new(Metrics::new(&methods, &self.chat, &rates));
             options.observer = Some(metrics.observer());
             // It ends with the other background tasks, after the drain.
             background.spawn(admin::serve(admin, metrics, self.config.port.hosts()));
@@ -170,18 +178,17 @@ impl Server {
         }
     }
 
-    fn app(&self, routes: Routes) -> anyhow::Result<App> {
+    fn app(&self, routes: Routes, methods: Methods) -> App {
         let greeter_headers = [COUNT_KEY, INTERVAL_KEY].map(HeaderName::from_static);
-        Ok(self
-            .config
+        self.config
             .port
             .app(routes, greeter_headers)
             .page(self.page().when_missing(PAGE_NOT_BUILT))
-            .methods(methods()?)
+            .methods(methods)
             .max_message_size_of(GREETER, MAX_GREETER_REQUEST)
             .max_message_size_of(CHAT, MAX_REQUEST_BYTES)
             .long_responses(LARGE_RESPONSES, MAX_LARGE_RESPONSE)
-            .compress_only(COMPRESSED_RESPONSES))
+            .compress_only(COMPRESSED_RESPONSES)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The operators' port: the metrics of the server, and nothing else. It has no TLS and no authentication.
 
-use std::net::SocketAddr;
+use std::io;
 use std::sync::Arc;
 
 use axum::Router;
@@ -20,13 +20,8 @@ const MAX_CONNECTIONS: usize = 16;
 /// The text of all other paths.
 const ELSEWHERE: &str = "the metrics are at /metrics\n";
 
-/// Listens on the operators' address.
-pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = tonic_serve::listen(address).map_err(|error| {
-        anyhow::anyhow!(
-            "cannot listen on {address} for operators: {error}; choose another address or port with --admin"
-        )
-    })?;
+/// Logs the operators' address.
+pub(super) fn announce(listener: &TcpListener) -> io::Result<()> {
     let address = listener.local_addr()?;
     tracing::info!(admin.listen = %address, "serving metrics for operators");
     if !address.ip().to_canonical().is_loopback() {
@@ -34,7 +29,7 @@ pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
             "everybody who reaches the address of --admin can read the metrics: keep it inside a network that you trust"
         );
     }
-    Ok(listener)
+    Ok(())
 }
 
 /// Serves `metrics` on `listener`, for requests for `hosts`. Ends only with its task.

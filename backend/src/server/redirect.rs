@@ -1,7 +1,5 @@
 //! The port that sends browsers from http to https: every request gets 308, and nothing else is served.
 
-use std::net::SocketAddr;
-
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
@@ -19,19 +17,11 @@ const HTTPS_PORT: u16 = 443;
 const MAX_CONNECTIONS: usize = 32;
 const MAX_CONNECTIONS_PER_ADDRESS: usize = 16;
 
-/// Listens on the address for redirects.
-pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    let listener = tonic_serve::listen(address).map_err(|error| {
-        anyhow::anyhow!(
-            "cannot listen on {address} for redirects: {error}; choose another address or port with --redirect-http"
-        )
-    })?;
-    tracing::info!(redirect.listen = %listener.local_addr()?, "redirecting http to https");
-    Ok(listener)
-}
-
 /// Redirects requests for `hosts` to the port of https. Ends only with its task.
 pub(super) async fn serve(listener: TcpListener, port: u16, hosts: AllowedHosts) {
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(redirect.listen = %address, "redirecting http to https");
+    }
     let router = Router::new().fallback(move |request: Request| async move { redirect(&request, port) });
     let app = App::new(Routes::from(router.clone())).http(router).allowed_hosts(hosts);
     let options = ServeOptions::default()

@@ -33,6 +33,8 @@ mod socket;
 mod stalled_clients;
 mod storage;
 mod support;
+#[cfg(target_os = "linux")]
+mod systemd;
 mod tls;
 mod unread_responses;
 mod web;

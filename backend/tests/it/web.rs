@@ -247,3 +247,25 @@ async fn expired_certificate_is_logged_at_the_start() {
     assert!(line.contains("ERROR"), "{line}");
     assert_eq!(server.ended().await, Some(0));
 }
+
+#[tokio::test]
+async fn refused_page_is_logged_with_the_flag_that_allows_it() {
+    let mut server = Logged::start(&flags(&["--listen=127.0.0.1:0"])).await;
+    let address = server.addr.to_string();
+    let joined = joined_at(server.addr, &address, "http://chat.example").await;
+    let mut call =
+        web_call("application/grpc-web+proto", "/chat.v1.ChatService/GetSession", &HelloRequest::default());
+    let headers = call.headers_mut();
+    headers.insert("host", HeaderValue::from_str(&address).unwrap());
+    headers.insert("origin", HeaderValue::from_static("http://chat.example"));
+    headers.insert(
+        "cookie",
+        HeaderValue::from_str(joined.header("set-cookie").split(';').next().unwrap()).unwrap(),
+    );
+
+    assert_eq!(fetch(server.addr, Http::One, call).await.header("grpc-status"), "7");
+
+    let line = server.logged("does not pass on the host name").await;
+    assert!(line.contains("WARN") && line.contains("--host"), "{line}");
+    assert_eq!(server.ended().await, Some(0));
+}

@@ -242,7 +242,7 @@ pub(crate) fn command() -> Command {
     prepare(Command::new(PROGRAM))
 }
 
-fn prepare(mut command: Command) -> Command {
+pub(crate) fn prepare(mut command: Command) -> Command {
     for (key, _) in std::env::vars_os() {
         if key.to_string_lossy().starts_with("CHINWAG_") {
             command.env_remove(key);
