@@ -2,6 +2,8 @@
 //!
 //! Knows nothing of HTTP beyond the ALPN names of its versions.
 
+mod challenge;
+
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -12,6 +14,7 @@ use tokio_rustls::rustls::pki_types::pem::{self, PemObject as _};
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use tokio_rustls::rustls::sign::CertifiedKey;
 use tokio_rustls::rustls::{self, CertificateError, RootCertStore, ServerConfig};
 use tokio_rustls::{Accept, TlsAcceptor};
 
@@ -128,6 +131,30 @@ impl Tls {
         Self::of(current)
     }
 
+    /// Answers the question of an authority whether these names are this server's, by TLS-ALPN-01 (RFC 8737): from the next handshake
+    /// on until [`replace_certificate`](Self::replace_certificate), or until other answers replace these. Each answer is a name with
+    /// the certificate and key that the protocol demands, in PEM. Other handshakes are not affected.
+    ///
+    /// # Errors
+    ///
+    /// As for [`from_pem`](Self::from_pem); the answers in force stay.
+    pub fn answer_challenges<N: Into<String>>(
+        &self,
+        answers: impl IntoIterator<Item = (N, Vec<u8>, Vec<u8>)>,
+    ) -> Result<(), TlsError> {
+        let certified = answers.into_iter().map(|(name, certificate, key)| {
+            let key = PrivateKeyDer::from_pem_slice(&key).map_err(TlsError::Key)?;
+            let certified = CertifiedKey::from_der(read_certificates(&certificate)?, key, &provider());
+            Ok((name.into().to_ascii_lowercase(), Arc::new(certified.map_err(TlsError::Pair)?)))
+        });
+        let answers: challenge::Answers = certified.collect::<Result<_, _>>()?;
+        let mut current = self.lock();
+        let plain = config_of(&current)?;
+        current.config =
+            Arc::new(if answers.is_empty() { plain } else { challenge::with_answers(&plain, answers) });
+        Ok(())
+    }
+
     /// The time at which the server's certificate expires. `None` when it cannot be read.
     #[must_use]
     pub fn expires(&self) -> Option<SystemTime> {
@@ -169,10 +196,15 @@ impl Current {
 
     /// The same with a configuration of its parts.
     fn configured(self) -> Result<Self, TlsError> {
-        let verifier = self.clients.as_ref().map(|(_, verifier)| Arc::clone(verifier));
-        let config = Arc::new(config(&self.chain, &self.key, verifier, &self.alpn)?);
+        let config = Arc::new(config_of(&self)?);
         Ok(Self { config, ..self })
     }
+}
+
+/// The configuration of these parts.
+fn config_of(current: &Current) -> Result<ServerConfig, TlsError> {
+    let verifier = current.clients.as_ref().map(|(_, verifier)| Arc::clone(verifier));
+    config(&current.chain, &current.key, verifier, &current.alpn)
 }
 
 impl fmt::Debug for Tls {
@@ -243,45 +275,4 @@ fn config(
 }
 
 #[cfg(test)]
-mod tests {
-    use std::pin::pin;
-
-    use futures_util::FutureExt as _;
-    use rcgen::{CertificateParams, KeyPair};
-    use tokio::io::{AsyncWriteExt as _, duplex};
-    use tokio_rustls::TlsConnector;
-    use tokio_rustls::rustls::ClientConfig;
-    use tokio_rustls::rustls::pki_types::ServerName;
-
-    use super::*;
-
-    #[tokio::test]
-    async fn unsent_ciphertext_is_bounded() {
-        const PIPE: usize = 1024;
-        let key = KeyPair::generate().unwrap();
-        let certificate =
-            CertificateParams::new(["localhost".to_owned()]).unwrap().self_signed(&key).unwrap();
-        let tls = Tls::from_pem(certificate.pem().as_bytes(), key.serialize_pem().as_bytes()).unwrap();
-        let mut roots = RootCertStore::empty();
-        roots.add(certificate.der().clone()).unwrap();
-        let client = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let (near, far) = duplex(PIPE);
-        let connector = TlsConnector::from(Arc::new(client));
-        let name = ServerName::try_from("localhost").unwrap();
-        let (server, client) = tokio::join!(tls.accept(near), connector.connect(name, far));
-        let (mut server, _client) = (server.unwrap(), client.unwrap());
-
-        let mut held = 0;
-        while held < 1024 * 1024
-            && let Some(written) = pin!(server.write(&[0; 1024])).now_or_never()
-        {
-            held += written.unwrap();
-        }
-
-        assert!(held <= MAX_UNSENT + 2 * PIPE, "{held} bytes wait");
-    }
-}
+mod tests;
