@@ -23,6 +23,7 @@ mod response;
 mod retry_later;
 mod termination;
 mod tls;
+mod tracer;
 mod websocket;
 
 pub use self::app::App;
@@ -40,3 +41,4 @@ pub use self::proxy::{Network, NetworkError, TrustedProxies};
 pub use self::readiness::{NotReady, Readiness};
 pub use self::retry_later::retry_later;
 pub use self::tls::{AuthorityError, ClientCertificates, Tls, TlsError};
+pub use self::tracer::{CallHead, CallSpan, CallTracer};

@@ -11,6 +11,8 @@ use grpc_wire::method::MethodKind;
 use http::Version;
 use tonic::Code;
 
+use crate::tracer::CallSpan;
+
 /// Is told what happens on a port, for metrics.
 ///
 /// The methods are called where it happens, on the threads that serve, and [`limit_reached`](Self::limit_reached) under a lock:
@@ -185,16 +187,23 @@ impl From<Version> for Protocol {
 /// An open call. Dropping it tells the end.
 #[derive(Debug)]
 pub(crate) struct ObservedCall {
-    observer: SharedObserver,
+    observer: Option<SharedObserver>,
+    span: Option<Box<dyn CallSpan>>,
     method: Option<(Arc<str>, MethodKind)>,
     began: Instant,
     code: Code,
 }
 
 impl ObservedCall {
-    pub(crate) fn new(observer: &SharedObserver, method: Option<(Arc<str>, MethodKind)>) -> Self {
-        observer.call_began(known(method.as_ref()));
-        Self { observer: Arc::clone(observer), method, began: Instant::now(), code: Code::Cancelled }
+    pub(crate) fn new(
+        observer: Option<&SharedObserver>,
+        span: Option<Box<dyn CallSpan>>,
+        method: Option<(Arc<str>, MethodKind)>,
+    ) -> Self {
+        if let Some(observer) = observer {
+            observer.call_began(known(method.as_ref()));
+        }
+        Self { observer: observer.cloned(), span, method, began: Instant::now(), code: Code::Cancelled }
     }
 
     /// Sets the code of its status.
@@ -206,10 +215,15 @@ impl ObservedCall {
 impl Drop for ObservedCall {
     fn drop(&mut self) {
         let (code, duration) = (self.code, self.began.elapsed());
-        self.observer.call_ended(&EndedCall { method: known(self.method.as_ref()), code, duration });
+        if let Some(span) = &mut self.span {
+            span.end(code);
+        }
+        if let Some(observer) = &self.observer {
+            observer.call_ended(&EndedCall { method: known(self.method.as_ref()), code, duration });
+        }
     }
 }
 
-fn known(method: Option<&(Arc<str>, MethodKind)>) -> Option<KnownMethod<'_>> {
+pub(crate) fn known(method: Option<&(Arc<str>, MethodKind)>) -> Option<KnownMethod<'_>> {
     method.map(|(path, kind)| KnownMethod { path, kind: *kind })
 }

@@ -9,6 +9,7 @@ use hyper_util::server::conn::auto;
 use crate::observer::Observer;
 use crate::proxy::{Network, TrustedProxies};
 use crate::tls::Tls;
+use crate::tracer::CallTracer;
 
 /// Calls that a client may open and cancel before the server has handled any of them; h2 itself allows 20. A browser that
 /// leaves a page cancels all its calls in one write, and may have as many as HTTP/2 allows it.
@@ -43,6 +44,8 @@ pub struct ServeOptions {
     pub trusted_proxies: TrustedProxies,
     /// Is told of calls, connections, bytes and reached limits, for metrics. Default: none.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Follows each call from its head to its status, for traces. Default: none.
+    pub tracer: Option<Arc<dyn CallTracer>>,
     /// Open connections in all. At the limit the least useful connection is evicted for a new one. Candidates, in this
     /// order, and of each kind the one without activity for the longest time: connections that have sent no request;
     /// connections without an open call; connections whose open calls carry neither `authorization` nor `cookie`. Then
@@ -168,6 +171,7 @@ impl Default for ServeOptions {
             tls: None,
             trusted_proxies: TrustedProxies::default(),
             observer: None,
+            tracer: None,
             max_connections: 6_000,
             max_connections_per_address: 1_000,
             max_calls: 20_000,
@@ -260,6 +264,13 @@ impl ServeOptions {
     #[must_use]
     pub fn tls(mut self, tls: Tls) -> Self {
         self.tls = Some(tls);
+        self
+    }
+
+    /// Sets [`tracer`](field@Self::tracer).
+    #[must_use]
+    pub fn tracer(mut self, tracer: Arc<dyn CallTracer>) -> Self {
+        self.tracer = Some(tracer);
         self
     }
 

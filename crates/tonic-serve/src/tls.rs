@@ -144,8 +144,10 @@ impl Tls {
     ) -> Result<(), TlsError> {
         let certified = answers.into_iter().map(|(name, certificate, key)| {
             let key = PrivateKeyDer::from_pem_slice(&key).map_err(TlsError::Key)?;
-            let certified = CertifiedKey::from_der(read_certificates(&certificate)?, key, &provider());
-            Ok((name.into().to_ascii_lowercase(), Arc::new(certified.map_err(TlsError::Pair)?)))
+            let key = provider().key_provider.load_private_key(key).map_err(TlsError::Pair)?;
+            // Without a check of the pair, which refuses the protocol's critical extension.
+            let certified = CertifiedKey::new(read_certificates(&certificate)?, key);
+            Ok((name.into().to_ascii_lowercase(), Arc::new(certified)))
         });
         let answers: challenge::Answers = certified.collect::<Result<_, _>>()?;
         let mut current = self.lock();

@@ -72,8 +72,7 @@ impl AppService {
             Fallback::Service(service) => Fallback::Service(service),
         };
         let policy = Arc::new(policy);
-        let observer =
-            options.observer.clone().map(|observer| CallObserver::new(observer, Arc::clone(&policy)));
+        let observer = CallObserver::new(options, &policy);
         let grpc = GrpcService::new(grpc, policy, BodyTimeouts::new(options), stop_calls, observer.clone());
         let checks = Arc::new(Checks {
             hosts,
@@ -241,7 +240,7 @@ where
             let code =
                 refusal.headers().get(Status::GRPC_STATUS).map(|code| Code::from_bytes(code.as_bytes()));
             if let (Some(observer), Some(code)) = (&self.observer, code) {
-                observer.refuse(request.uri().path(), code);
+                observer.refuse(&request, code);
             }
             return ready(refusal);
         }

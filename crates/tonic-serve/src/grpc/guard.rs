@@ -56,7 +56,7 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let timeout = request.headers().get(GRPC_TIMEOUT).map(|value| timeout::parse(value.as_bytes()));
-        let observed = self.observer.as_ref().map(|observer| Box::new(observer.begin(request.uri().path())));
+        let observed = self.observer.as_ref().map(|observer| Box::new(observer.begin(&request)));
         match timeout.transpose() {
             Ok(timeout) => {
                 let termination = Termination::new(timeout, self.shutdown.clone());

@@ -3,7 +3,7 @@
 use std::pin::pin;
 
 use futures_util::FutureExt as _;
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, CustomExtension, KeyPair};
 use tokio::io::{AsyncWriteExt as _, duplex};
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -70,12 +70,16 @@ impl ServerCertVerifier for AnyCertificate {
 
 #[tokio::test]
 async fn challenges_are_answered_by_name_and_change_no_other_handshake() {
-    let make = |name: &str| {
+    let make = |name: &str, extensions| {
         let key = KeyPair::generate().unwrap();
-        let certificate = CertificateParams::new([name.to_owned()]).unwrap().self_signed(&key).unwrap();
+        let mut params = CertificateParams::new([name.to_owned()]).unwrap();
+        params.custom_extensions = extensions;
+        let certificate = params.self_signed(&key).unwrap();
         (certificate.pem().into_bytes(), key.serialize_pem().into_bytes(), certificate.der().clone())
     };
-    let ((own, key, own_der), (asked, asked_key, asked_der)) = (make("own.example"), make("asked.example"));
+    let identifier = CustomExtension::new_acme_identifier(&[7; 32]);
+    let ((own, key, own_der), (asked, asked_key, asked_der)) =
+        (make("own.example", vec![]), make("asked.example", vec![identifier]));
     let tls = Tls::from_pem(&own, &key).unwrap();
     assert_eq!(shown(&tls, "asked.example", b"acme-tls/1").await, None, "nothing is asked");
 

@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex};
 use http_body_util::BodyExt as _;
 use tonic::Code;
 use tonic_serve::{
-    AllowedHosts, EndedCall, KnownMethod, Limit, LimitOutcome, Observer, Protocol, ServeOptions,
+    AllowedHosts, CallHead, CallSpan, CallTracer, EndedCall, KnownMethod, Limit, LimitOutcome, Observer,
+    Protocol, ServeOptions,
 };
 
 use crate::echo::{SERVER_STREAM, UNARY, request};
@@ -187,4 +188,46 @@ async fn connections_are_told_by_protocol_and_bytes_once() {
     assert_eq!(recorder.closed.lock().unwrap().first(), Some(&Protocol::Http1));
     server.stopped().await;
     eventually("the socket closes", || recorder.closed.lock().unwrap().len() == 2).await;
+}
+
+/// The heads and the ends of calls, as a tracer hears them.
+#[derive(Clone, Debug, Default)]
+struct Trace(Arc<Mutex<Vec<String>>>);
+
+impl CallTracer for Trace {
+    fn begin(&self, head: &CallHead<'_>) -> Box<dyn CallSpan> {
+        let parent = head.headers.get("traceparent").map_or("", |value| value.to_str().unwrap());
+        let line = format!("{:?} at {:?} of {parent:?}", path(head.method), head.host);
+        self.0.lock().unwrap().push(line);
+        Box::new(self.clone())
+    }
+}
+
+impl CallSpan for Trace {
+    fn end(&mut self, code: Code) {
+        self.0.lock().unwrap().push(code.to_string());
+    }
+}
+
+#[tokio::test]
+async fn tracer_hears_the_head_and_the_code_of_each_call() {
+    let trace = Trace::default();
+    let tracer = Arc::new(trace.clone());
+    let server = Server::start(|options| *options = std::mem::take(options).tracer(tracer)).await;
+    for way in Way::ALL {
+        let mut traced = call(way, UNARY, &request(&["a"]));
+        traced.headers_mut().insert("traceparent", "00-01-02-01".parse().unwrap());
+        assert_eq!(send(server.addr, way, traced).await.code(), "0", "{way:?}");
+        send(server.addr, way, call(way, "/test.Echo/Unknown", &request(&["a"]))).await;
+
+        let heard = std::mem::take(&mut *trace.0.lock().unwrap());
+        let expected = [
+            "Some(\"/test.Echo/Unary\") at Some(\"test\") of \"00-01-02-01\"".to_owned(),
+            Code::Ok.to_string(),
+            "None at Some(\"test\") of \"\"".to_owned(),
+            Code::Unimplemented.to_string(),
+        ];
+        assert_eq!(heard, expected, "{way:?}");
+    }
+    server.stopped().await;
 }
