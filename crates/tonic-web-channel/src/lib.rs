@@ -41,6 +41,7 @@ pub mod retry;
 mod status;
 mod subscription;
 mod timer;
+mod trace;
 mod transport;
 mod validate;
 #[cfg_attr(
@@ -70,6 +71,7 @@ pub use self::request_ext::RequestExt;
 pub use self::subscription::{
     NextAttempt, State, Subscription, SubscriptionHandle, SubscriptionOptions, Update,
 };
+pub use self::trace::send_traceparent;
 #[cfg(target_arch = "wasm32")]
 pub use self::transport::Fetch;
 #[cfg(not(target_arch = "wasm32"))]
