@@ -1,5 +1,6 @@
 //! Configuration from flags and environment variables, and its validation.
 
+mod acme;
 mod gateway;
 mod limits;
 mod port;
@@ -17,6 +18,7 @@ use clap::{ArgAction, Args, CommandFactory as _, Parser, ValueEnum};
 use tonic_serve::ServeOptions;
 use tracing_subscriber::EnvFilter;
 
+pub use self::acme::{AcmeConfig, DEFAULT_DIRECTORY};
 pub use self::gateway::{GatewayConfig, Route};
 pub use self::limits::LimitConfig;
 use self::port::parse_listen;
@@ -51,15 +53,19 @@ pub struct Config {
     pub admin: Option<SocketAddr>,
 
     /// Address and port that answers every request with a redirect to https, and nothing else; needs
-    /// --tls-certificate
+    /// --tls-certificate or --acme-domain
     #[arg(
         long,
         env = "CHINWAG_REDIRECT_HTTP",
         value_name = "ADDRESS:PORT",
         value_parser = parse_listen,
-        requires = "tls_certificate"
+        requires = "https"
     )]
     pub redirect_http: Option<SocketAddr>,
+
+    /// Certificates from an authority.
+    #[command(flatten)]
+    pub acme: AcmeConfig,
 
     /// Directory of the database; created when it does not exist
     #[arg(long, env = "CHINWAG_DATA", value_name = "DIR", default_value = DEFAULT_DATA)]
@@ -126,6 +132,7 @@ impl Config {
     /// directory.
     pub fn check(&self) -> Result<(), clap::Error> {
         self.check_ports()?;
+        self.check_acme()?;
         if let Err(error) = fs::create_dir_all(&self.data) {
             let reason = format!("it has to be a directory, or a path where one can be made ({error})");
             return Err(refuse("--data <DIR>", &self.data, &reason));

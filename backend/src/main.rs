@@ -59,9 +59,8 @@ async fn serve_chat(config: Config) -> anyhow::Result<()> {
     let shutdown = stop_signal()?;
     let mut sockets = PassedSockets::of_process()?;
     let listener = listen(&mut sockets, &config.port)?;
-    let port = config.port.clone();
     let server = Server::open(config, sockets).await?;
-    announce(&port, &listener)?;
+    announce(server.port(), &listener)?;
     tokio::spawn(systemd::tell_life());
     server.serve(listener, shutdown).await
 }

@@ -1,5 +1,7 @@
 //! Builds the services, serves them, and shuts them down in order.
 
+#[cfg(feature = "acme")]
+mod acme;
 mod admin;
 mod certificate;
 mod health;
@@ -21,7 +23,7 @@ use tonic::service::Routes;
 use tonic_serve::{App, Methods, Page};
 
 use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
-use crate::config::{Config, DEFAULT_PAGE};
+use crate::config::{Config, DEFAULT_PAGE, PortConfig};
 use crate::greeter::GreeterService;
 use crate::metrics::Metrics;
 use crate::rates::Rates;
@@ -51,7 +53,8 @@ const COMPRESSED_RESPONSES: [&str; 4] = [
 ];
 
 /// The refusal of a socket that the flag's own check does not see.
-const REDIRECT_WITHOUT_TLS: &str = "the socket redirect-http of systemd needs --tls-certificate";
+const REDIRECT_WITHOUT_TLS: &str =
+    "the socket redirect-http of systemd needs --tls-certificate or --acme-domain";
 
 /// The document that is served while the page is not built.
 const PAGE_NOT_BUILT: &str = include_str!("server/page_not_built.html");
@@ -63,6 +66,9 @@ pub struct Server {
     chat: Chat,
     admin: Option<TcpListener>,
     redirect: Option<TcpListener>,
+    /// Gets the certificate and keeps it current.
+    #[cfg(feature = "acme")]
+    acme: Option<acme::Certificate>,
     /// Caught from the opening on, so that none is lost before the server serves.
     hangups: Option<Hangups>,
 }
@@ -80,6 +86,8 @@ impl Server {
     /// Validates the limits, reads the certificate, opens the database, and listens for operators and redirects: on `sockets`, or
     /// as configured.
     pub async fn open(mut config: Config, mut sockets: PassedSockets) -> anyhow::Result<Self> {
+        #[cfg(feature = "acme")]
+        let acme = acme::Certificate::open(&mut config)?;
         config.limits = config.serve_options()?;
         let options = ChatOptions {
             data: config.data.clone(),
@@ -95,7 +103,20 @@ impl Server {
         let redirect = sockets.listen(&REDIRECTS, config.redirect_http)?;
         anyhow::ensure!(redirect.is_none() || config.port.is_https(), REDIRECT_WITHOUT_TLS);
         let hangups = Some(Hangups::new()?);
-        Ok(Self { config, chat, admin, redirect, hangups })
+        Ok(Self {
+            config,
+            chat,
+            admin,
+            redirect,
+            #[cfg(feature = "acme")]
+            acme,
+            hangups,
+        })
+    }
+
+    /// The port of clients, with the names and the certificate that it has.
+    pub fn port(&self) -> &PortConfig {
+        &self.config.port
     }
 
     /// Serves on `listener` until `shutdown` resolves. Then: no new connections, goodbyes on the chat's streams, drain,
@@ -121,6 +142,10 @@ impl Server {
         }
         if let Some(hangups) = self.hangups.take() {
             background.spawn(follow_certificate(&self.config.port.tls, options.tls.clone(), hangups));
+        }
+        #[cfg(feature = "acme")]
+        if let Some(acme) = self.acme.take() {
+            background.spawn(acme.keep_current());
         }
         if let Some(redirect) = self.redirect.take() {
             background.spawn(redirect::serve(

@@ -54,7 +54,7 @@ pub struct PortConfig {
 impl PortConfig {
     /// Whether the port accepts https.
     pub fn is_https(&self) -> bool {
-        self.tls.certificate.is_some()
+        self.tls.certificate.is_some() || self.tls.managed.is_some()
     }
 
     /// `options` with all flags applied.

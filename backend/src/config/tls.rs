@@ -23,7 +23,8 @@ pub struct TlsConfig {
         long = "tls-certificate",
         env = "CHINWAG_TLS_CERTIFICATE",
         value_name = "FILE",
-        requires = "tls_key"
+        requires = "tls_key",
+        group = "https"
     )]
     pub certificate: Option<PathBuf>,
 
@@ -36,6 +37,10 @@ pub struct TlsConfig {
         requires = "tls_certificate"
     )]
     pub key: Option<PathBuf>,
+
+    /// TLS whose certificate the server gets by itself.
+    #[arg(skip)]
+    pub managed: Option<Tls>,
 }
 
 /// The files of a certificate and its key, PEM.
@@ -114,7 +119,7 @@ impl TlsConfig {
 
     /// Loads certificate and key, when they are configured. Errors name the flag whose file is wrong.
     pub fn load(&self) -> Result<Option<Tls>, clap::Error> {
-        let Some(files) = self.files() else { return Ok(None) };
+        let Some(files) = self.files() else { return Ok(self.managed.clone()) };
         let loaded = files.read().and_then(|pem| files.load(&pem));
         loaded.map(Some).map_err(|TlsRefusal { flag, file, reason }| refuse(flag, &file, &reason))
     }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a failed step fails the test")]
 
+#[cfg(all(feature = "acme", target_os = "linux"))]
+mod acme;
 mod base_path;
 #[cfg(target_os = "linux")]
 mod budget;

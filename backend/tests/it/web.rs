@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::net::TcpStream;
-use tokio::process::{Child, ChildStderr};
+use tokio::process::{Child, ChildStderr, Command};
 use tokio::time::timeout;
 
 use crate::support::http::{Answer, Http, fetch, get, web_call};
@@ -29,18 +29,23 @@ pub(crate) struct Logged {
     pub(crate) addr: SocketAddr,
     child: Child,
     log: Lines<BufReader<ChildStderr>>,
-    _dir: TempDir,
+    _dir: Option<TempDir>,
 }
 
 impl Logged {
     pub(crate) async fn start(flags: &[String]) -> Self {
         let dir = TempDir::new().unwrap();
         let mut command = command();
-        command.arg("--data").arg(dir.path()).args(flags).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
+        command.arg("--data").arg(dir.path()).args(flags);
+        Self { _dir: Some(dir), ..Self::start_command(command).await }
+    }
+
+    /// Starts a command that names its data folder.
+    pub(crate) async fn start_command(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let addr = listening_address(&mut child).await;
         let log = BufReader::new(child.stderr.take().unwrap()).lines();
-        Self { addr, child, log, _dir: dir }
+        Self { addr, child, log, _dir: None }
     }
 
     /// Waits for a log line that contains `part`.

@@ -21,7 +21,7 @@ use crate::e2e;
 use crate::page;
 use crate::server::binary;
 use crate::step::{Steps, note, say};
-use crate::tools::{Suite, Tools, axe, can_trace};
+use crate::tools::{Suite, Tools, axe, can_trace, pebble};
 
 /// Programs and files that the tests need.
 pub(crate) struct Setup {
@@ -32,6 +32,8 @@ pub(crate) struct Setup {
     /// The script with the gRPC-Web clients in JavaScript.
     js_clients: Option<PathBuf>,
     suite: Option<Suite>,
+    /// The certificate authority for tests.
+    pebble: Option<PathBuf>,
     /// Whether strace may follow another process.
     traces: bool,
 }
@@ -90,6 +92,11 @@ fn print_left_out(setup: &Setup, has_firefox: bool) {
     if setup.suite.is_none() {
         println!("NOT RUN: conformance, for which Go has to be there and to reach its modules");
     }
+    if setup.pebble.is_none() {
+        println!(
+            "NOT RUN: certificates from an authority, for which Go has to be there and to reach its modules"
+        );
+    }
     if !setup.traces {
         println!("NOT RUN: the test of syncs, for which strace has to be there and to be allowed");
     }
@@ -126,11 +133,12 @@ pub(crate) fn set_up() -> Result<Setup> {
         say("connect-web, grpc-web: npm is not there to fetch them; calls by them WILL NOT RUN");
     }
     let suite = suite()?;
+    let pebble = authority()?;
     let traces = can_trace();
     if !traces {
         say("strace: it is not there, or may follow no process; the test of syncs WILL NOT RUN");
     }
-    Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite, traces })
+    Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite, pebble, traces })
 }
 
 /// `None` where it is not there and cannot be installed.
@@ -147,9 +155,18 @@ fn suite() -> Result<Option<Suite>> {
     Ok(suite.inspect_err(|error| say(&format!("{error:#}; conformance WILL NOT RUN"))).ok())
 }
 
+/// `None` where Go is not there or cannot install it.
+fn authority() -> Result<Option<PathBuf>> {
+    let pebble = pebble();
+    stop_if_interrupted()?;
+    Ok(pebble
+        .inspect_err(|error| say(&format!("{error:#}; certificates from an authority WILL NOT RUN")))
+        .ok())
+}
+
 /// One command for all packages: each selection of packages would build its own variants of shared dependencies.
 fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
-    let words = "test --workspace --features xtask/codegen,proto/server,grpc-inspect/client --no-fail-fast";
+    let words = "test --workspace --features xtask/codegen,proto/server,grpc-inspect/client,backend/acme --no-fail-fast";
     let mut arguments: Vec<&str> = words.split(' ').collect();
     let build = cargo(arguments.iter().copied().chain(["--no-run"]));
     let build = end_to_end_environment(build, setup).run();
@@ -164,6 +181,9 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
         arguments.extend(["--skip", "interop::"]);
     }
     if !setup.traces {
+    if setup.pebble.is_none() {
+        arguments.extend(["--skip", "acme::"]);
+    }
         arguments.extend(["--skip", "fsync::"]);
     }
     count.tests("on the host", end_to_end_environment(cargo(arguments), setup))?;
@@ -220,9 +240,13 @@ pub(crate) fn end_to_end_environment(program: Program, setup: &Setup) -> Program
         .env("CHINWAG_DIST", page::dist())
         .env("CHROME", &setup.browser.chrome)
         .env("CHROMEDRIVER", &setup.browser.driver);
-    let scripts = [("CHINWAG_AXE", &setup.axe), ("CHINWAG_JS_CLIENTS", &setup.js_clients)];
-    let program = scripts.into_iter().fold(program, |program, (name, script)| match script {
-        Some(script) => program.env(name, script),
+    let found = [
+        ("CHINWAG_AXE", &setup.axe),
+        ("CHINWAG_JS_CLIENTS", &setup.js_clients),
+        ("CHINWAG_PEBBLE", &setup.pebble),
+    ];
+    let program = found.into_iter().fold(program, |program, (name, script)| match script {
+        Some(file) => program.env(name, file),
         None => program,
     });
     match &setup.suite {

@@ -5,6 +5,7 @@
 //! waits for the first.
 
 mod npm;
+mod pebble;
 mod proxy;
 mod suite;
 
@@ -20,6 +21,7 @@ use crate::root;
 use crate::step::{note, say};
 
 pub(crate) use self::npm::{PackTools, axe, buf, js_clients};
+pub(crate) use self::pebble::pebble;
 pub(crate) use self::proxy::grpc_web_proxy;
 pub(crate) use self::suite::Suite;
 
