@@ -7,6 +7,7 @@ mod port;
 mod ports;
 mod rates;
 mod tls;
+mod traces;
 mod web;
 
 use std::fs;
@@ -26,6 +27,7 @@ pub use self::port::{DEFAULT_LISTEN, PortConfig};
 pub use self::rates::RatesConfig;
 pub use self::tls::TlsConfig;
 pub(crate) use self::tls::{Pem, TlsFiles};
+pub use self::traces::TracesConfig;
 pub use self::web::WebConfig;
 use crate::chat::ChatOptions;
 
@@ -85,6 +87,10 @@ pub struct Config {
     #[command(flatten)]
     pub log: LogConfig,
 
+    /// Traces of calls.
+    #[command(flatten)]
+    pub traces: TracesConfig,
+
     /// Rate limits.
     #[command(flatten)]
     pub rates: RatesConfig,
@@ -133,6 +139,7 @@ impl Config {
     pub fn check(&self) -> Result<(), clap::Error> {
         self.check_ports()?;
         self.check_acme()?;
+        self.check_traces()?;
         if let Err(error) = fs::create_dir_all(&self.data) {
             let reason = format!("it has to be a directory, or a path where one can be made ({error})");
             return Err(refuse("--data <DIR>", &self.data, &reason));

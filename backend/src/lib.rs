@@ -18,6 +18,8 @@ pub mod shutdown;
 pub mod sockets;
 pub mod systemd;
 pub mod telemetry;
+#[cfg(feature = "otlp")]
+mod traces;
 
 pub use self::commands::Command;
 pub use self::config::Config;

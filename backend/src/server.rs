@@ -11,7 +11,7 @@ mod unknown_method;
 
 use std::sync::Arc;
 
-use http::HeaderName;
+use http::{HeaderName, HeaderValue};
 use proto::chat::v1::server::chat_service_server::SERVICE_NAME as CHAT;
 use proto::health::v1::health_server::{Health, HealthServer};
 use proto::helloworld::server::greeter_server::{GreeterServer, SERVICE_NAME as GREETER};
@@ -29,6 +29,8 @@ use crate::metrics::Metrics;
 use crate::rates::Rates;
 use crate::shutdown::Hangups;
 use crate::sockets::{OPERATORS, PassedSockets, REDIRECTS};
+#[cfg(feature = "otlp")]
+use crate::traces::Traces;
 
 pub(crate) use self::certificate::follow as follow_certificate;
 use self::rate_limit::RateLimit;
@@ -51,6 +53,13 @@ const COMPRESSED_RESPONSES: [&str; 4] = [
     "/helloworld.Greeter/SayHello",
     "/helloworld.Greeter/SayHelloClientStream",
 ];
+
+/// The headers by which a call joins a trace (W3C Trace Context).
+const TRACE_HEADERS: [&str; 2] = ["traceparent", "tracestate"];
+
+/// Tells the page that it traces its calls: the only header of a document that its scripts can read.
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
+const PAGES_TRACE: HeaderValue = HeaderValue::from_static("traceparent");
 
 /// The refusal of a socket that the flag's own check does not see.
 const REDIRECT_WITHOUT_TLS: &str =
@@ -140,6 +149,12 @@ impl Server {
             // It ends with the other background tasks, after the drain.
             background.spawn(admin::serve(admin, metrics, self.config.port.hosts()));
         }
+        #[cfg(feature = "otlp")]
+        let traces = self.config.traces.otlp_endpoint.as_deref().map(Traces::start).transpose()?;
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = &traces {
+            options.tracer = Some(Arc::new(traces.clone()));
+        }
         if let Some(hangups) = self.hangups.take() {
             background.spawn(follow_certificate(&self.config.port.tls, options.tls.clone(), hangups));
         }
@@ -163,6 +178,10 @@ impl Server {
         };
         let served = tonic_serve::serve(listener, app, options, stopping).await;
         self.chat.close().await;
+        #[cfg(feature = "otlp")]
+        if let Some(traces) = traces {
+            traces.finish().await;
+        }
         served?;
         tracing::info!("stopped");
         Ok(())
@@ -205,10 +224,15 @@ impl Server {
 
     fn app(&self, routes: Routes, methods: Methods) -> App {
         let greeter_headers = [COUNT_KEY, INTERVAL_KEY].map(HeaderName::from_static);
+        let traces = &self.config.traces;
+        let trace_headers = TRACE_HEADERS.map(HeaderName::from_static).into_iter();
+        let trace_headers = trace_headers.filter(|_| traces.are_wanted());
+        let page = self.page().when_missing(PAGE_NOT_BUILT);
+        let page = if traces.trace_pages { page.header(SERVER_TIMING, PAGES_TRACE) } else { page };
         self.config
             .port
-            .app(routes, greeter_headers)
-            .page(self.page().when_missing(PAGE_NOT_BUILT))
+            .app(routes, greeter_headers.into_iter().chain(trace_headers))
+            .page(page)
             .methods(methods)
             .max_message_size_of(GREETER, MAX_GREETER_REQUEST)
             .max_message_size_of(CHAT, MAX_REQUEST_BYTES)

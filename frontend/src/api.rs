@@ -17,7 +17,10 @@ use tonic_web_channel::retry::Backoff;
 use tonic_web_channel::rt::{MaybeSend, MaybeSync};
 use tonic_web_channel::{
     Builder, Channel, RequestExt as _, Subscription, SubscriptionHandle, SubscriptionOptions,
+    send_traceparent,
 };
+
+use crate::base::traces_calls;
 
 /// Deadline of calls without another: enough for a slow network, and not too long for a person to wait.
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(20);
@@ -55,7 +58,7 @@ impl Api {
         let observer = Arc::new(observer);
         let channel = |captured_bytes| {
             let observer = observer.clone();
-            Channel::builder(address)
+            builder(address)
                 .methods(proto::METHODS)
                 .deadline(DEFAULT_DEADLINE)
                 .capture(captured_bytes)
@@ -190,7 +193,7 @@ impl GreeterApi {
         socket: &str,
         observer: impl Fn(&CallEvent) + MaybeSend + MaybeSync + 'static,
     ) -> Result<GreeterApi, tonic_web_channel::BuildError> {
-        let builder = Channel::builder(address)
+        let builder = builder(address)
             .methods(proto::METHODS)
             .deadline(DEFAULT_DEADLINE)
             .capture(MAX_PAYLOAD_BYTES)
@@ -254,6 +257,12 @@ impl GreeterApi {
     fn client(&self) -> GreeterClient<Channel> {
         GreeterClient::new(self.channel.clone())
     }
+}
+
+/// A channel to the server at `address`, whose calls begin traces when the server asks for it.
+fn builder(address: &str) -> Builder {
+    let builder = Channel::builder(address);
+    if traces_calls() { builder.interceptor(send_traceparent) } else { builder }
 }
 
 /// Sets a call's deadline; without one the channel's default does not apply either.

@@ -8,6 +8,12 @@ export function basePath() {
     return PATH;
 }
 
+/// Whether the server asks pages to trace their calls, by a header of the document.
+export function tracesCalls() {
+    const [document] = performance.getEntriesByType("navigation");
+    return document?.serverTiming?.some(({ name }) => name === "traceparent") ?? false;
+}
+
 /// `name` as this server's own: servers under other paths share the browser's storage for the origin.
 export function ownName(name) {
     return PATH === "/" ? name : PATH + name;

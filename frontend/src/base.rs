@@ -8,6 +8,10 @@ extern "C" {
     #[wasm_bindgen(js_name = basePath)]
     pub(crate) fn base_path() -> String;
 
+    /// Whether the server asks pages to trace their calls.
+    #[wasm_bindgen(js_name = tracesCalls)]
+    pub(crate) fn traces_calls() -> bool;
+
     /// `name` as this server's own.
     #[wasm_bindgen(js_name = ownName)]
     pub(crate) fn own_name(name: &str) -> String;

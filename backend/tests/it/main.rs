@@ -38,5 +38,6 @@ mod support;
 #[cfg(target_os = "linux")]
 mod systemd;
 mod tls;
+mod traces;
 mod unread_responses;
 mod web;

@@ -166,7 +166,8 @@ fn authority() -> Result<Option<PathBuf>> {
 
 /// One command for all packages: each selection of packages would build its own variants of shared dependencies.
 fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
-    let words = "test --workspace --features xtask/codegen,proto/server,grpc-inspect/client,backend/acme --no-fail-fast";
+    let words = "test --workspace --no-fail-fast --features \
+         xtask/codegen,proto/server,grpc-inspect/client,backend/acme,backend/otlp";
     let mut arguments: Vec<&str> = words.split(' ').collect();
     let build = cargo(arguments.iter().copied().chain(["--no-run"]));
     let build = end_to_end_environment(build, setup).run();
@@ -180,10 +181,10 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     if setup.js_clients.is_none() {
         arguments.extend(["--skip", "interop::"]);
     }
-    if !setup.traces {
     if setup.pebble.is_none() {
         arguments.extend(["--skip", "acme::"]);
     }
+    if !setup.traces {
         arguments.extend(["--skip", "fsync::"]);
     }
     count.tests("on the host", end_to_end_environment(cargo(arguments), setup))?;
