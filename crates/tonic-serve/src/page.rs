@@ -6,7 +6,7 @@ mod csp;
 mod document;
 mod files;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, VARY};
@@ -158,7 +158,8 @@ impl Page {
             let dir = std::path::absolute(&self.dir).unwrap_or_else(|_| self.dir.clone());
             tracing::warn!(page.dir = %dir.display(), "the page's folder has no index.html yet; build the page, or name its folder");
         }
-        let index = self.dir.join(INDEX);
+        // As `ServeDir` names it, which begins relative paths with a dot.
+        let index = Path::new(".").join(&self.dir).join(INDEX);
         let files = match base {
             Some(base) => self.files.with_base(&index, base),
             None => self.files,

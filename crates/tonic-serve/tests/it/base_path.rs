@@ -120,6 +120,18 @@ async fn the_document_names_the_path_and_its_compressed_neighbour_is_not_sent() 
 }
 
 #[tokio::test]
+async fn the_document_of_a_relative_folder_names_the_path() {
+    let dir = tempfile::tempdir_in(".").unwrap();
+    std::fs::write(dir.path().join("index.html"), DOCUMENT).unwrap();
+    let page = Page::new(dir.path().file_name().unwrap());
+    let base: BasePath = "/chat/".parse().unwrap();
+    let server = Server::start_app(|_| {}, |app| app.base_path(base).page(page)).await;
+    let (_, _, body) = get(server.addr, "/chat/", &[]).await;
+    assert!(body.contains("<base href=\"/chat/\">"), "{body}");
+    server.stopped().await;
+}
+
+#[tokio::test]
 async fn a_page_at_the_root_is_sent_as_it_was_built() {
     let server = Server::start_app(|_| {}, under("/".parse().unwrap())).await;
     let (_, headers, body) = get(server.addr, "/", &[("accept-encoding", "br")]).await;
