@@ -20,7 +20,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding as Encoding;
 use tonic::service::Routes;
-use tonic_serve::{App, Methods, Page};
+use tonic_serve::{App, Methods, Page, Tls};
 
 use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
 use crate::config::{Config, DEFAULT_PAGE, PortConfig};
@@ -155,20 +155,7 @@ impl Server {
         if let Some(traces) = &traces {
             options.tracer = Some(Arc::new(traces.clone()));
         }
-        if let Some(hangups) = self.hangups.take() {
-            background.spawn(follow_certificate(&self.config.port.tls, options.tls.clone(), hangups));
-        }
-        #[cfg(feature = "acme")]
-        if let Some(acme) = self.acme.take() {
-            background.spawn(acme.keep_current());
-        }
-        if let Some(redirect) = self.redirect.take() {
-            background.spawn(redirect::serve(
-                redirect,
-                listener.local_addr()?.port(),
-                self.config.port.hosts(),
-            ));
-        }
+        self.look_after_tls(listener.local_addr()?.port(), options.tls.clone(), &mut background);
         self.config.port.log_start(&listener, self.has_page())?;
         let chat = self.chat.clone();
         let stopping = async move {
@@ -185,6 +172,20 @@ impl Server {
         served?;
         tracing::info!("stopped");
         Ok(())
+    }
+
+    /// Keeps the certificate of `tls` current, and redirects to https at `port`.
+    fn look_after_tls(&mut self, port: u16, tls: Option<Tls>, tasks: &mut JoinSet<()>) {
+        if let Some(hangups) = self.hangups.take() {
+            tasks.spawn(follow_certificate(&self.config.port.tls, tls, hangups));
+        }
+        #[cfg(feature = "acme")]
+        if let Some(acme) = self.acme.take() {
+            tasks.spawn(acme.keep_current());
+        }
+        if let Some(redirect) = self.redirect.take() {
+            tasks.spawn(redirect::serve(redirect, port, self.config.port.hosts()));
+        }
     }
 
     /// All services: the Greeter, the chat, health and reflection.
