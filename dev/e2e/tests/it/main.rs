@@ -23,3 +23,4 @@ mod rooms;
 mod sockets;
 mod start;
 mod tabs;
+mod traces;
