@@ -7,7 +7,7 @@ use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_web_channel::retry::RetryPolicy;
-use tonic_web_channel::{Channel, Error, Idempotency, Method, MethodKind, RequestExt as _};
+use tonic_web_channel::{Channel, Error, Idempotency, Method, MethodKind, RequestExt as _, send_traceparent};
 
 use crate::support::canned::{Canned, Reply, reply};
 use crate::support::{Seen, ask};
@@ -263,4 +263,27 @@ async fn a_request_over_the_replay_buffer_is_sent_once() {
     client.check(HealthCheckRequest { service: "x".repeat(300 << 10) }).await.unwrap_err();
 
     assert_eq!(canned.sent().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_of_a_call_have_one_trace_and_calls_have_their_own() {
+    let canned = failing(1, unavailable);
+    let channel = canned.builder().interceptor(send_traceparent).build().unwrap();
+    let mut client = HealthClient::new(channel);
+    client.check(ask()).await.unwrap();
+    let given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00";
+    let mut request = ask();
+    request.metadata_mut().insert("traceparent", given.parse().unwrap());
+    client.check(ask()).await.unwrap();
+    client.check(request).await.unwrap();
+
+    let sent = canned.sent();
+    let traces: Vec<_> = sent.iter().map(|sent| sent.headers["traceparent"].to_str().unwrap()).collect();
+
+    assert_eq!(traces.len(), 4, "the first call has two attempts");
+    assert_eq!(traces[0], traces[1]);
+    assert_ne!(traces[1], traces[2]);
+    assert_eq!(traces[3], given, "the caller's trace is kept");
+    let parts: Vec<usize> = traces[0].split('-').map(str::len).collect();
+    assert_eq!(parts, [2, 32, 16, 2], "{}", traces[0]);
 }
