@@ -71,9 +71,9 @@ pub mod health {
         include!("generated/server/grpc.health.v1.rs");
     }
 
-    /// The contract as a serialised `google.protobuf.FileDescriptorSet` without comments, for server reflection.
+    /// The contract as a serialised `google.protobuf.FileDescriptorSet` with the comments, for server reflection.
     pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/server/health.bin");
 }
 
-/// All contracts of this application as a serialised `google.protobuf.FileDescriptorSet` without comments, for server reflection.
+/// All contracts of this application as a serialised `google.protobuf.FileDescriptorSet` with the comments, for server reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/descriptors.bin");

@@ -111,6 +111,21 @@ async fn reflection_describes_the_contracts() {
 }
 
 #[tokio::test]
+async fn reflection_has_the_comments_of_the_contracts() {
+    let server = TestServer::start().await;
+
+    let symbol = MessageRequest::FileContainingSymbol("helloworld.Greeter".to_owned());
+    let MessageResponse::FileDescriptorResponse(files) = reflect(&server, symbol).await else {
+        panic!("no files")
+    };
+
+    let text = files.file_descriptor_proto.concat();
+    let comment = b"One greeting per name, as names arrive.";
+    assert!(text.windows(comment.len()).any(|window| window == comment));
+    server.shutdown().await;
+}
+
+#[tokio::test]
 async fn reflection_v1alpha_is_answered() {
     let server = TestServer::start().await;
     let request = v1alpha::ServerReflectionRequest {

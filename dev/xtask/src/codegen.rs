@@ -57,7 +57,7 @@ fn generate(contracts: &Path, out: &Path) -> Result<()> {
     MethodTable::new(&files).file_name("method_table.rs").write_to(out)?;
     fs::write(out.join("methods.rs"), schema::tables(&files)?).context("cannot write the methods")?;
 
-    let descriptors = without_comments(files).encode_to_vec();
+    let descriptors = with_comments_only(files).encode_to_vec();
     fs::write(out.join("descriptors.bin"), descriptors).context("cannot write the descriptors")
 }
 
@@ -69,15 +69,19 @@ fn generate_health(contracts: &Path, out: &Path) -> Result<()> {
         .out_dir(out)
         .compile_fds(files.clone())
         .context("cannot generate the health service")?;
-    let descriptors = without_comments(files).encode_to_vec();
+    let descriptors = with_comments_only(files).encode_to_vec();
     fs::write(out.join("health.bin"), descriptors)
         .context("cannot write the descriptors of the health service")
 }
 
-/// Reflection needs no comments, which are most of the bytes.
-fn without_comments(mut files: FileDescriptorSet) -> FileDescriptorSet {
-    for file in &mut files.file {
-        file.source_code_info = None;
+/// Tools that use reflection show the comments. Places of elements without one would be most of the bytes.
+fn with_comments_only(mut files: FileDescriptorSet) -> FileDescriptorSet {
+    for info in files.file.iter_mut().filter_map(|file| file.source_code_info.as_mut()) {
+        info.location.retain(|location| {
+            location.leading_comments.is_some()
+                || location.trailing_comments.is_some()
+                || !location.leading_detached_comments.is_empty()
+        });
     }
     files
 }
