@@ -19,7 +19,7 @@ pub async fn serve(
     background.spawn(follow_certificate(&config.port.tls, options.tls.clone(), Hangups::new()?));
     let app = config.port.app(config.gateway()?.into(), []);
     let app = match &config.page {
-        Some(page) => app.page(Page::new(page)),
+        Some(page) => app.page(config.port.web.allow_connections(Page::new(page))?),
         None => app,
     };
     config.port.log_start(&listener, config.page.is_some())?;

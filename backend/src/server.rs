@@ -141,7 +141,7 @@ impl Server {
         let readiness = health::readiness(&self.chat);
         let health = health::service(&self.chat, &readiness, &mut background);
         let methods = methods()?;
-        let app = self.app(self.routes(health, &rates)?, methods.clone()).health_paths(readiness.clone());
+        let app = self.app(self.routes(health, &rates)?, methods.clone())?.health_paths(readiness.clone());
         let mut options = self.config.limits.clone();
         if let Some(admin) = self.admin.take() {
             let metrics = Arc::new(Metrics::new(&methods, &self.chat, &rates));
@@ -223,14 +223,16 @@ impl Server {
         }
     }
 
-    fn app(&self, routes: Routes, methods: Methods) -> App {
+    fn app(&self, routes: Routes, methods: Methods) -> anyhow::Result<App> {
         let greeter_headers = [COUNT_KEY, INTERVAL_KEY].map(HeaderName::from_static);
         let traces = &self.config.traces;
         let trace_headers = TRACE_HEADERS.map(HeaderName::from_static).into_iter();
         let trace_headers = trace_headers.filter(|_| traces.are_wanted());
         let page = self.page().when_missing(PAGE_NOT_BUILT);
         let page = if traces.trace_pages { page.header(SERVER_TIMING, PAGES_TRACE) } else { page };
-        self.config
+        let page = self.config.port.web.allow_connections(page)?;
+        Ok(self
+            .config
             .port
             .app(routes, greeter_headers.into_iter().chain(trace_headers))
             .page(page)
@@ -238,7 +240,7 @@ impl Server {
             .max_message_size_of(GREETER, MAX_GREETER_REQUEST)
             .max_message_size_of(CHAT, MAX_REQUEST_BYTES)
             .long_responses(LARGE_RESPONSES, MAX_LARGE_RESPONSE)
-            .compress_only(COMPRESSED_RESPONSES)
+            .compress_only(COMPRESSED_RESPONSES))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use http::HeaderName;
-use tonic_serve::{BasePath, HostName, Network};
+use tonic_serve::{BasePath, HostName, Network, Page, SourceError};
 
 /// Host names, CORS headers, trusted proxies and sockets.
 #[derive(Args, Clone, Debug, Default)]
@@ -47,10 +47,31 @@ pub struct WebConfig {
     #[arg(long, env = "CHINWAG_KEEP_ALIVE", value_name = "SECONDS", value_parser = parse_keep_alive)]
     pub keep_alive: Option<Duration>,
 
+    /// A server that the page may call besides this one, such as https://api.example; `*` for any server. The
+    /// explorer needs it for other addresses; repeatable (in the environment: separated by commas)
+    #[arg(
+        long = "connect-source",
+        env = "CHINWAG_CONNECT_SOURCE",
+        value_name = "SOURCE",
+        value_delimiter = ',',
+        value_parser = parse_connect_source
+    )]
+    pub connect_sources: Vec<String>,
+
     /// Whether pages may open sockets: HTTP/2 in a WebSocket, for calls that fetch cannot carry
     /// [default: true]
     #[arg(long, env = "CHINWAG_WEB_SOCKETS", value_name = "BOOL", default_missing_value = "true", num_args = 0..=1, require_equals = true)]
     pub web_sockets: Option<bool>,
+}
+
+/// The directive of the content security policy that lists the servers that a page may call.
+const CONNECT: &str = "connect-src";
+
+impl WebConfig {
+    /// The page, which may call the configured servers.
+    pub fn allow_connections(&self, page: Page) -> Result<Page, SourceError> {
+        self.connect_sources.iter().try_fold(page, |page, source| page.allow_source(CONNECT, source))
+    }
 }
 
 /// A day is more than any proxy keeps an idle connection.
@@ -68,5 +89,15 @@ fn parse_header(value: &str) -> Result<HeaderName, String> {
     match value.parse() {
         Ok(name) if value != "*" => Ok(name),
         _ => Err("it has to be the name of one header, for example traceparent".to_owned()),
+    }
+}
+
+/// A source of the content security policy for connections.
+fn parse_connect_source(value: &str) -> Result<String, String> {
+    let is_keyword = value.starts_with('\'');
+    let allowed = Page::new("").allow_source(CONNECT, value);
+    match allowed {
+        Ok(_) if !is_keyword => Ok(value.to_owned()),
+        _ => Err("it has to be the address of one server, for example https://api.example, or *".to_owned()),
     }
 }

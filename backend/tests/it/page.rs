@@ -33,9 +33,16 @@ async fn server() -> TestServer {
 #[tokio::test]
 async fn every_path_of_the_page_serves_the_page() {
     let server = server().await;
-    for path in
-        ["/", "/index.html", "/room/general", "/room/general/12?x=y", "/greeter", "/settings", "/%E4%BD%A0"]
-    {
+    for path in [
+        "/",
+        "/index.html",
+        "/room/general",
+        "/room/general/12?x=y",
+        "/greeter",
+        "/settings",
+        "/explorer/a.B/C",
+        "/%E4%BD%A0",
+    ] {
         let answer = get(server.addr, path, &[("accept", "text/html")]).await;
 
         assert_eq!((answer.status, answer.text()), (StatusCode::OK, INDEX), "{path}");
@@ -142,6 +149,21 @@ async fn content_security_policy_allows_the_pages_own_scripts_only() {
     let hash = STANDARD.encode(Sha256::digest("again()"));
     assert!(answer.header("content-security-policy").contains(&format!("'sha256-{hash}'")));
     server.shutdown().await;
+}
+
+#[tokio::test]
+async fn the_page_calls_only_servers_that_are_configured() {
+    let server = server().await;
+    let strict = get(server.addr, "/explorer", &[]).await.header("content-security-policy").to_owned();
+    server.shutdown().await;
+    assert!(strict.contains("; connect-src 'self'; "), "{strict}");
+
+    let sources = ["https://api.example", "http://localhost:*"].map(str::to_owned);
+    let server = TestServer::start_with(|config| config.port.web.connect_sources = sources.to_vec()).await;
+    fs::write(server.page_dir().join("index.html"), INDEX).unwrap();
+    let wider = get(server.addr, "/explorer", &[]).await.header("content-security-policy").to_owned();
+    server.shutdown().await;
+    assert!(wider.contains("; connect-src 'self' https://api.example http://localhost:*; "), "{wider}");
 }
 
 #[tokio::test]
