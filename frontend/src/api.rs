@@ -275,6 +275,7 @@ fn limit<T>(request: &mut Request<T>, deadline: Option<Duration>) {
     }
 }
 
+/// Adds the socket at the address `socket`, for the calls that `fetch` cannot carry.
 #[cfg(target_arch = "wasm32")]
 fn with_socket(builder: Builder, address: &str, socket: &str) -> Builder {
     use tonic_web_channel::{Auto, Fetch, Socket};
@@ -300,6 +301,14 @@ pub(crate) fn native_origin() -> String {
     } else {
         window().location().origin().unwrap_or_default()
     }
+}
+
+/// The address of the WebSocket of `server`, which is an origin or has a path. A page of trunk's development server, whose proxy drops
+/// the subprotocol, opens it at the server itself.
+pub(crate) fn socket_address(server: &str) -> String {
+    let is_proxied = cfg!(debug_assertions) && server.trim_end_matches('/').ends_with(":8080");
+    let server = if is_proxied { native_origin() } else { server.trim_end_matches('/').to_owned() };
+    [&server, "/socket"].concat()
 }
 
 /// The page's calls.

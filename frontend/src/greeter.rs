@@ -5,9 +5,7 @@ mod exchange_log;
 mod field;
 mod input;
 mod message_log;
-mod outcome_view;
 mod requests;
-mod run;
 mod streaming;
 mod unary;
 
@@ -19,8 +17,8 @@ use self::{
     unary::UnaryCard,
 };
 use crate::{
-    api::{GreeterApi, native_origin},
-    base::{base_path, origin, server_address},
+    api::{GreeterApi, socket_address},
+    base::server_address,
     calls::use_calls,
     chunk::part,
     i18n::text,
@@ -85,12 +83,7 @@ fn CallsBar() -> impl IntoView {
 
 /// Provides the Greeter's calls to the parts of its page. Made there, so that no other page loads the WebSocket's code.
 fn provide_greeter() {
-    let socket = [socket_origin(origin()).as_str(), &base_path(), "socket"].concat();
-    let greeter = GreeterApi::new(&server_address(), &socket, observer(use_calls()));
+    let server = server_address();
+    let greeter = GreeterApi::new(&server, &socket_address(&server), observer(use_calls()));
     provide_context(greeter.expect("a page's own address is a valid one"));
-}
-
-/// The origin for WebSockets: the page's own, except for trunk's development server, whose proxy drops the subprotocol.
-fn socket_origin(origin: String) -> String {
-    if cfg!(debug_assertions) && origin.ends_with(":8080") { native_origin() } else { origin }
 }

@@ -3,6 +3,7 @@
 use grpc_wire::timeout;
 
 use super::{log::CallRecord, metadata::Value};
+use crate::shell::{decimal_seconds, host, quoted};
 
 /// Keys that `grpcurl` sets itself or has a flag for, and keys of browsers.
 const LEFT_OUT: [&str; 10] = [
@@ -52,23 +53,6 @@ pub(super) fn command(record: &CallRecord, messages: &str, origin: &str, needs_s
     line
 }
 
-/// `host:port`, since `grpcurl` needs a port.
-fn host(origin: &str) -> String {
-    let (scheme, host) = origin.split_once("://").unwrap_or(("https", origin));
-    // A colon after the closing bracket of an IPv6 address, or the only colon.
-    let has_port = host.rsplit_once(']').map_or(host, |(_, rest)| rest).contains(':');
-    match scheme {
-        _ if has_port => host.to_owned(),
-        "http" => [host, ":80"].concat(),
-        _ => [host, ":443"].concat(),
-    }
-}
-
-/// A text as one argument for a shell.
-fn quoted(value: &str) -> String {
-    ["'", &value.replace('\'', r"'\''"), "'"].concat()
-}
-
 fn argument(line: &mut String, flag: &str, value: &str) {
     line.push(' ');
     line.push_str(flag);
@@ -80,13 +64,7 @@ fn argument(line: &mut String, flag: &str, value: &str) {
 fn timeout_seconds(record: &CallRecord) -> Option<String> {
     let entry = record.request_metadata.iter().find(|entry| entry.key == "grpc-timeout")?;
     let Value::Text(value) = &entry.value else { return None };
-    let timeout = timeout::parse(value.as_bytes()).ok()?;
-    let (whole, fraction) = (timeout.as_secs().to_string(), timeout.subsec_nanos().to_string());
-    let fraction = ["0".repeat(9 - fraction.len()), fraction].concat();
-    Some(match fraction.trim_end_matches('0') {
-        "" => whole,
-        fraction => [&whole, ".", fraction].concat(),
-    })
+    Some(decimal_seconds(timeout::parse(value.as_bytes()).ok()?))
 }
 
 #[cfg(test)]
@@ -135,13 +113,6 @@ mod tests {
             command(&record, "{}", "https://chat.example.org", true),
             "grpcurl -H 'authorization: Bearer <token>' -d '{}' chat.example.org:443 chat.v1.ChatService/ListRooms"
         );
-    }
-
-    #[test]
-    fn a_host_has_a_port() {
-        assert_eq!(host("http://localhost"), "localhost:80");
-        assert_eq!(host("https://[::1]"), "[::1]:443");
-        assert_eq!(host("https://[::1]:8443"), "[::1]:8443");
     }
 
     #[test]

@@ -13,12 +13,11 @@ use super::{
     exchange_log::{ExchangeLog, Line},
     field::{Field, TextField},
     input::{deadline, name},
-    outcome_view::{CancelButton, Facts, FailureView},
-    run::Run,
 };
 use crate::{
     api::{GreeterApi, use_greeter},
     i18n::{Text, text},
+    run::{CancelButton, Facts, FailureView, Run},
 };
 
 /// Names that wait for the server to take them. A person is slower.

@@ -15,12 +15,12 @@ use self::{
     greeting_log::GreetingLog,
     screen::Screen,
 };
-use super::{
-    card_title::CardTitle,
-    outcome_view::{CancelButton, Facts, FailureView},
-    run::Run,
+use super::card_title::CardTitle;
+use crate::{
+    api::use_greeter,
+    i18n::text,
+    run::{CancelButton, Facts, FailureView, Run},
 };
-use crate::{api::use_greeter, i18n::text};
 
 /// Greetings read before the browser gets a turn.
 const GREETINGS_PER_TURN: u64 = 500;

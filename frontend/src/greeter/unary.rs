@@ -6,10 +6,12 @@ use super::{
     card_title::CardTitle,
     field::{Field, TextField},
     input::{deadline, name},
-    outcome_view::{CancelButton, Facts, FailureView},
-    run::Run,
 };
-use crate::{api::use_greeter, i18n::text};
+use crate::{
+    api::use_greeter,
+    i18n::text,
+    run::{CancelButton, Facts, FailureView, Run},
+};
 
 #[component]
 pub(super) fn UnaryCard() -> impl IntoView {

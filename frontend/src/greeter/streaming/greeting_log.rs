@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use super::{
-    super::{message_log::MessageLog, run::Run},
-    screen::Greetings,
+use super::{super::message_log::MessageLog, screen::Greetings};
+use crate::{
+    i18n::{fill, plural, use_messages},
+    run::Run,
 };
-use crate::i18n::{fill, plural, use_messages};
 
 /// The greetings, and their number.
 #[component]

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use tonic::Code;
 
-use super::super::run::Run;
+use super::Run;
 use crate::i18n::use_messages;
 
 /// The failure in a sentence, with the status message behind "Details"; nothing after a success.

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::super::run::Run;
+use super::Run;
 use crate::i18n::text;
 
 /// The button, while a call is running.

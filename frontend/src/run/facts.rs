@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use tonic_web_channel::Route;
 
-use super::super::run::Run;
+use super::Run;
 use crate::{
     duration_text::duration_text,
     i18n::{Text, text, use_messages},

@@ -1,4 +1,8 @@
-//! A card's call, while it runs and afterwards. It can be cancelled, and ends with the card.
+//! A call that a person makes, while it runs and afterwards: it can be cancelled, and ends with the place that shows it.
+
+mod cancel_button;
+mod facts;
+mod failure_view;
 
 use std::time::Duration;
 
@@ -8,6 +12,7 @@ use tonic::{Response, Status};
 use tonic_web_channel::Route;
 use web_time::Instant;
 
+pub(crate) use self::{cancel_button::CancelButton, facts::Facts, failure_view::FailureView};
 use crate::status::{Failure, field_violations};
 
 /// Interval at which the duration of a running call is drawn.
@@ -15,28 +20,28 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// The end of a call.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Outcome {
-    pub(super) failure: Failure,
+pub(crate) struct Outcome {
+    pub(crate) failure: Failure,
     /// The status message, or the reason for the field that was refused.
-    pub(super) message: String,
-    pub(super) duration: Duration,
+    pub(crate) message: String,
+    pub(crate) duration: Duration,
 }
 
-/// A card's call.
+/// A call.
 #[derive(Clone, Copy)]
-pub(super) struct Run {
-    pub(super) outcome: RwSignal<Option<Outcome>>,
+pub(crate) struct Run {
+    pub(crate) outcome: RwSignal<Option<Outcome>>,
     is_running: RwSignal<bool>,
     /// The transport that carries the call, and the reason; known when its response has begun.
-    pub(super) route: RwSignal<Option<Route>>,
+    pub(crate) route: RwSignal<Option<Route>>,
     /// The duration of the running call, updated while it runs.
-    pub(super) elapsed: RwSignal<Duration>,
+    pub(crate) elapsed: RwSignal<Duration>,
     started: StoredValue<Instant>,
     abort: StoredValue<Option<AbortHandle>>,
 }
 
 impl Run {
-    pub(super) fn new() -> Run {
+    pub(crate) fn new() -> Run {
         let run = Run {
             outcome: RwSignal::new(None),
             is_running: RwSignal::new(false),
@@ -49,22 +54,22 @@ impl Run {
         run
     }
 
-    pub(super) fn is_running(self) -> bool {
+    pub(crate) fn is_running(self) -> bool {
         self.is_running.get()
     }
 
     /// As [`is_running`](Self::is_running), for an event.
-    pub(super) fn is_running_now(self) -> bool {
+    pub(crate) fn is_running_now(self) -> bool {
         self.is_running.get_untracked()
     }
 
     /// Notes the transport that brought `response`.
-    pub(super) fn carried_by<T>(self, response: &Response<T>) {
+    pub(crate) fn carried_by<T>(self, response: &Response<T>) {
         self.route.try_set(response.extensions().get().copied());
     }
 
     /// Makes a call, and cancels the one that may be running.
-    pub(super) fn start(self, call: impl Future<Output = Result<(), Status>> + 'static) {
+    pub(crate) fn start(self, call: impl Future<Output = Result<(), Status>> + 'static) {
         self.abort();
         let (call, handle) = abortable(call);
         self.abort.set_value(Some(handle));
@@ -74,7 +79,7 @@ impl Run {
         self.is_running.set(true);
         self.follow_time();
         spawn_local(async move {
-            // An aborted call has its outcome already, or its card is gone.
+            // An aborted call has its outcome already, or its place is gone.
             if let Ok(result) = call.await {
                 self.end(result.err().unwrap_or_else(|| Status::ok("")));
             }
@@ -82,14 +87,14 @@ impl Run {
     }
 
     /// Drops the outcome of the last call, because the input that is shown now was refused. A running call goes on.
-    pub(super) fn forget(self) {
+    pub(crate) fn forget(self) {
         if !self.is_running.get_untracked() {
             self.outcome.set(None);
         }
     }
 
     /// Drops the call, which cancels it on the server too.
-    pub(super) fn cancel(self) {
+    pub(crate) fn cancel(self) {
         if self.is_running.get_untracked() {
             self.abort();
             self.end(Status::cancelled(""));
