@@ -11,6 +11,7 @@ mod unary;
 
 use leptos::prelude::*;
 
+pub(crate) use self::input::deadline;
 use self::{
     requests::{Requests, RequestsCard},
     streaming::StreamingCard,
@@ -56,7 +57,7 @@ pub(crate) fn GreeterPage() -> impl IntoView {
     }
 }
 
-/// The button "Calls" at the lower edge, where the panel opens.
+/// The button "Calls" at the lower edge, where the panel opens, and the way to the explorer.
 #[component]
 fn CallsBar() -> impl IntoView {
     let calls = use_calls();
@@ -76,6 +77,7 @@ fn CallsBar() -> impl IntoView {
                     {text(|m| m.calls)}
                     <kbd aria-hidden="true">{keys.calls}</kbd>
                 </button>
+                <a class="button button--quiet" href="/explorer">{text(|m| m.explorer)}</a>
             </div>
         </Show>
     }

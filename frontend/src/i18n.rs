@@ -11,7 +11,7 @@ mod zh;
 use leptos::prelude::*;
 
 pub(crate) use self::{
-    messages::Messages,
+    messages::{Messages, messages},
     template::{fill, plural},
 };
 use crate::{preference::preference, storage};
@@ -113,9 +113,11 @@ fn browser_language() -> Language {
     Language::choose(tags.iter().map(String::as_str))
 }
 
+/// Checks of texts, for every type of texts.
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(crate) mod checks {
+    /// Keys and texts.
+    type Entries = [(&'static str, &'static str)];
 
     fn placeholders(template: &str) -> Vec<&str> {
         let mut names: Vec<&str> = template
@@ -127,37 +129,54 @@ mod tests {
         names
     }
 
-    #[test]
-    fn no_text_is_empty_or_padded() {
-        for language in Language::ALL {
-            for (key, text) in language.messages().entries() {
-                assert!(!text.is_empty(), "{key} is empty in {language:?}");
-                assert_eq!(text.trim(), text, "{key} is padded in {language:?}");
-            }
+    pub(crate) fn no_text_is_empty_or_padded(texts: &Entries) {
+        for (key, text) in texts {
+            assert!(!text.is_empty(), "{key} is empty");
+            assert_eq!(text.trim(), *text, "{key} is padded");
         }
     }
 
-    #[test]
-    fn both_languages_have_the_same_placeholders() {
-        let chinese = Language::Chinese.messages().entries();
-        for (english, chinese) in Language::English.messages().entries().iter().zip(chinese) {
+    pub(crate) fn placeholders_are_the_same(english: &Entries, chinese: &Entries) {
+        for (english, chinese) in english.iter().zip(chinese) {
             assert_eq!(placeholders(english.1), placeholders(chinese.1), "{}", english.0);
         }
     }
 
-    #[test]
-    fn chinese_texts_are_translated() {
-        // Names that are the same in every language.
-        let international = ["product"];
-        for (key, text) in Language::Chinese.messages().entries() {
+    /// `international` are keys of names that are the same in every language.
+    pub(crate) fn texts_are_chinese(texts: &Entries, international: &[&str]) {
+        for (key, text) in texts {
             let words: String =
                 text.split('{').map(|part| part.split_once('}').map_or(part, |(_, rest)| rest)).collect();
             if !words.contains(char::is_alphabetic) {
                 continue;
             }
             let has_han = text.chars().any(|letter| ('\u{4e00}'..='\u{9fff}').contains(&letter));
-            assert!(has_han || international.contains(&key), "{key} is not translated: {text}");
+            assert!(has_han || international.contains(key), "{key} is not translated: {text}");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_text_is_empty_or_padded() {
+        for language in Language::ALL {
+            checks::no_text_is_empty_or_padded(&language.messages().entries());
+        }
+    }
+
+    #[test]
+    fn both_languages_have_the_same_placeholders() {
+        let [english, chinese] = Language::ALL.map(|language| language.messages().entries());
+        checks::placeholders_are_the_same(&english, &chinese);
+    }
+
+    #[test]
+    fn chinese_texts_are_translated() {
+        // Names that are the same in every language.
+        checks::texts_are_chinese(&Language::Chinese.messages().entries(), &["product"]);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod copy_button;
 mod dialog;
 mod drafts;
 mod duration_text;
+mod explorer;
 mod face;
 mod file_drop;
 mod focus;

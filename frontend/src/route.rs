@@ -28,6 +28,11 @@ pub(crate) enum Route {
     },
     /// `/greeter`.
     Greeter,
+    /// `/explorer`, and `/explorer/<service>/<method>` for a method.
+    Explorer {
+        /// `package.Service/Method`. The server may have no such method.
+        method: Option<String>,
+    },
     /// `/settings`.
     Settings,
     /// Everything else.
@@ -46,6 +51,8 @@ impl Route {
             (Some("greeter"), None, None) => Some(Route::Greeter),
             (Some("settings"), None, None) => Some(Route::Settings),
             (Some("room"), Some(id), seq) => room(id, seq),
+            (Some("explorer"), None, None) => Some(Route::Explorer { method: None }),
+            (Some("explorer"), Some(service), Some(method)) => explorer(service, method),
             _ => None,
         };
         route.filter(|_| parts.next().is_none()).unwrap_or(Route::NotFound)
@@ -66,6 +73,15 @@ impl Route {
             }
             Route::Rooms => "/rooms".to_owned(),
             Route::Greeter => "/greeter".to_owned(),
+            Route::Explorer { method: None } => "/explorer".to_owned(),
+            Route::Explorer { method: Some(method) } => {
+                let mut path = String::from("/explorer");
+                for part in method.split('/') {
+                    path.push('/');
+                    path.extend(utf8_percent_encode(part, RESERVED));
+                }
+                path
+            }
             Route::Settings => "/settings".to_owned(),
         }
     }
@@ -87,6 +103,12 @@ fn room(id: &str, seq: Option<&str>) -> Option<Route> {
         Some(digits) => Some(message_number(digits)?),
     };
     Some(Route::Room { id, seq })
+}
+
+fn explorer(service: &str, method: &str) -> Option<Route> {
+    let part = |part| percent_decode_str(part).decode_utf8().ok().filter(|part| !part.is_empty());
+    let method = [&part(service)?, "/", &part(method)?].concat();
+    Some(Route::Explorer { method: Some(method) })
 }
 
 /// The number of a message. A number that no message can have is kept, so that its room can say so.
@@ -174,8 +196,27 @@ mod tests {
 
     #[test]
     fn routes_survive_their_paths() {
-        for route in [Route::Home, Route::Rooms, Route::Greeter, Route::Settings] {
+        for route in
+            [Route::Home, Route::Rooms, Route::Greeter, Route::Settings, Route::Explorer { method: None }]
+        {
             assert_eq!(Route::parse(&route.path()), route);
+        }
+    }
+
+    fn explorer(method: &str) -> Route {
+        Route::Explorer { method: Some(method.to_owned()) }
+    }
+
+    #[test]
+    fn a_method_survives_its_path() {
+        assert_eq!(Route::parse("/explorer/"), Route::Explorer { method: None });
+        assert_eq!(explorer("a.B/C").path(), "/explorer/a.B/C");
+        assert_eq!(Route::parse("/explorer/a.B/C/"), explorer("a.B/C"));
+        for method in ["helloworld.Greeter/SayHello", "a b/%2F?", "服务/方法"] {
+            assert_eq!(Route::parse(&explorer(method).path()), explorer(method), "{method}");
+        }
+        for path in ["/explorer/a.B", "/explorer/a.B/C/d", "/explorer//C", "/explorer/a.B/%ff"] {
+            assert_eq!(Route::parse(path), Route::NotFound, "{path}");
         }
     }
 

@@ -6,6 +6,7 @@ use super::place::Place;
 use crate::{
     chat::ChatPage,
     chunk::{ShowPart, part},
+    explorer::EXPLORER,
     greeter::GREETER,
     not_found::NotFoundPage,
     route::use_route,
@@ -37,6 +38,7 @@ pub(super) fn MainView() -> impl IntoView {
             {move || match place.get() {
                 Place::Chat => view! { <ChatPage /> }.into_any(),
                 Place::Greeter => view! { <ShowPart part=GREETER /> }.into_any(),
+                Place::Explorer => view! { <ShowPart part=EXPLORER /> }.into_any(),
                 Place::Settings => view! { <ShowPart part=SETTINGS /> }.into_any(),
                 Place::NotFound => view! { <NotFoundPage /> }.into_any(),
             }}

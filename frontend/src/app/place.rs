@@ -7,6 +7,7 @@ use crate::route::Route;
 pub(super) enum Place {
     Chat,
     Greeter,
+    Explorer,
     Settings,
     NotFound,
 }
@@ -17,6 +18,7 @@ impl Place {
         match route {
             Route::Home | Route::Rooms | Route::Room { .. } => Place::Chat,
             Route::Greeter => Place::Greeter,
+            Route::Explorer { .. } => Place::Explorer,
             Route::Settings => Place::Settings,
             Route::NotFound => Place::NotFound,
         }

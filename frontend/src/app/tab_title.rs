@@ -25,6 +25,7 @@ fn tab_title(m: &Messages, place: Place, room: Option<&str>, unread: u64) -> Str
     let place = match place {
         Place::Chat => room,
         Place::Greeter => Some(m.greeter),
+        Place::Explorer => Some(m.explorer),
         Place::Settings => Some(m.settings),
         Place::NotFound => Some(m.not_found_title),
     };

@@ -12,7 +12,8 @@ use grpc_wire::method::MethodKind;
 use leptos::prelude::*;
 use proto::schema;
 
-use self::{command::Command, message_list::MessageList, metadata_list::MetadataList, notes::Notes};
+pub(crate) use self::metadata_list::MetadataList;
+use self::{command::Command, message_list::MessageList, notes::Notes};
 use super::{
     context::use_calls,
     frame_view::{FrameKind, FrameRow},

@@ -6,4 +6,8 @@ mod hex_view;
 mod legend;
 mod part_text;
 
-pub(super) use self::{frame_row::FrameRow, part_text::FrameKind};
+pub(super) use self::frame_row::FrameRow;
+pub(crate) use self::{
+    hex_view::HexView,
+    part_text::{FrameKind, byte_count},
+};

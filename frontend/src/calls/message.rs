@@ -17,10 +17,10 @@ use crate::{
 const NUMBERS: NumberFormat = NumberFormat { double: js_std::double, float: js_std::float };
 
 /// Indented JSON with unknown fields, for people.
-pub(super) const PRETTY: JsonOptions = JsonOptions { indent: true, unknown_fields: true, numbers: NUMBERS };
+pub(crate) const PRETTY: JsonOptions = JsonOptions { indent: true, unknown_fields: true, numbers: NUMBERS };
 
 /// One line of JSON without unknown fields, for previews and for `grpcurl`.
-pub(super) const COMPACT: JsonOptions =
+pub(crate) const COMPACT: JsonOptions =
     JsonOptions { indent: false, unknown_fields: false, numbers: NUMBERS };
 
 /// The content of a message.
@@ -83,7 +83,7 @@ pub(super) fn remarks(m: &Messages, frame: &Frame, content: &Content) -> Vec<Str
 }
 
 /// A problem with its offset in the frame, as the hex dump shows it.
-fn problem_text(m: &Messages, problem: Problem) -> String {
+pub(crate) fn problem_text(m: &Messages, problem: Problem) -> String {
     let template = match problem.kind {
         ProblemKind::Truncated => m.calls_problem_truncated,
         ProblemKind::InvalidField => m.calls_problem_invalid_field,

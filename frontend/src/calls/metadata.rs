@@ -34,7 +34,7 @@ pub(crate) enum Value {
 }
 
 /// The entries in the order of the map, with repeated keys.
-pub(super) fn decode(metadata: &HeaderMap) -> Arc<[Entry]> {
+pub(crate) fn decode(metadata: &HeaderMap) -> Arc<[Entry]> {
     let metadata = MetadataMap::from_headers(metadata.clone());
     metadata
         .iter()

@@ -12,7 +12,7 @@ const MAX_NAME_CHARS: usize = proto::limits::greeter::MAX_NAME_CHARS;
 
 /// Why a value is refused before the call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InvalidInput {
+pub(crate) enum InvalidInput {
     /// It is not an integer in this range.
     NotANumber { min: u32, max: u32 },
     /// An interval of 0 without a count, which would flood the page.
@@ -24,7 +24,7 @@ pub(super) enum InvalidInput {
 }
 
 impl InvalidInput {
-    pub(super) fn sentence(self, m: &Messages) -> String {
+    pub(crate) fn sentence(self, m: &Messages) -> String {
         match self {
             InvalidInput::NotANumber { min, max } => {
                 fill(m.error_number, &[("min", &grouped(min)), ("max", &grouped(max))])
@@ -56,7 +56,7 @@ pub(super) fn number(text: &str, min: u32, max: u32) -> Result<Option<u32>, Inva
 }
 
 /// Parses an optional deadline in milliseconds.
-pub(super) fn deadline(text: &str) -> Result<Option<Duration>, InvalidInput> {
+pub(crate) fn deadline(text: &str) -> Result<Option<Duration>, InvalidInput> {
     Ok(number(text, 1, MAX_DEADLINE_MS)?.map(|ms| Duration::from_millis(ms.into())))
 }
 

@@ -22,6 +22,7 @@ pub(super) fn MenuContent() -> impl IntoView {
     view! {
         <Choices place="menu" />
         <div class="menu__end">
+            <a class="button button--quiet" href=Route::Explorer { method: None }.address()>{text(|m| m.explorer)}</a>
             <a class="button button--quiet" href=Route::Settings.address()>{text(|m| m.settings)}</a>
             <button
                 type="button"

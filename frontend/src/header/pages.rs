@@ -3,6 +3,8 @@
 use leptos::{prelude::*, task::spawn_local};
 
 use crate::{
+    chunk::Part,
+    explorer::EXPLORER,
     greeter::GREETER,
     i18n::text,
     route::{Route, use_route},
@@ -14,6 +16,7 @@ pub(super) fn Pages() -> impl IntoView {
     let route = use_route();
     let in_chat = Signal::derive(move || route.get().is_chat().then_some("page"));
     let in_greeter = Signal::derive(move || (route.get() == Route::Greeter).then_some("page"));
+    let in_explorer = Signal::derive(move || matches!(route.get(), Route::Explorer { .. }).then_some("page"));
     view! {
         <nav class="header__pages" aria-label=text(|m| m.pages)>
             <a href=Route::Home.address() aria-current=in_chat>
@@ -22,19 +25,27 @@ pub(super) fn Pages() -> impl IntoView {
             <a
                 href=Route::Greeter.address()
                 aria-current=in_greeter
-                on:pointerenter=move |_| load_greeter()
-                on:focus=move |_| load_greeter()
+                on:pointerenter=move |_| load(GREETER)
+                on:focus=move |_| load(GREETER)
             >
                 {text(|m| m.greeter)}
+            </a>
+            <a
+                href="/explorer"
+                aria-current=in_explorer
+                on:pointerenter=move |_| load(EXPLORER)
+                on:focus=move |_| load(EXPLORER)
+            >
+                {text(|m| m.explorer)}
             </a>
         </nav>
     }
 }
 
-/// Loads the Greeter for somebody who is about to go there.
-fn load_greeter() {
-    spawn_local(async {
+/// Loads a part for somebody who is about to go there.
+fn load(part: Part) {
+    spawn_local(async move {
         // It is tried again when the page is shown.
-        GREETER.load().await.ok();
+        part.load().await.ok();
     });
 }

@@ -9,6 +9,7 @@ pub(super) static MESSAGES: Messages = Messages {
     pages: "Pages",
     chat: "Chat",
     greeter: "Greeter",
+    explorer: "Explorer",
     settings: "Settings",
     menu: "Menu",
     language: "Language",

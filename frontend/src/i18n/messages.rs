@@ -1,14 +1,16 @@
 //! The keys of the texts. A language that lacks one does not compile.
 
+/// `messages! { Name: key, ... }` is a type with these texts in one language. A part of the page may have a type of its own, so that its
+/// texts are in its module.
 macro_rules! messages {
-    ($($key:ident,)*) => {
-        /// All texts of the page in one language.
+    ($(#[$attribute:meta])* $name:ident: $($key:ident,)*) => {
+        $(#[$attribute])*
         #[derive(Debug)]
-        pub(crate) struct Messages {
+        pub(crate) struct $name {
             $(pub(crate) $key: &'static str,)*
         }
 
-        impl Messages {
+        impl $name {
             #[cfg(test)]
             pub(crate) fn entries(&self) -> Vec<(&'static str, &'static str)> {
                 vec![$((stringify!($key), self.$key),)*]
@@ -17,13 +19,19 @@ macro_rules! messages {
     };
 }
 
+pub(crate) use messages;
+
 messages! {
+    /// All texts of the page in one language, but for those of a part with a type of its own.
+    Messages:
+
     // Frame
     product,
     skip_to_content,
     pages,
     chat,
     greeter,
+    explorer,
     settings,
     menu,
     language,

@@ -9,6 +9,7 @@ pub(super) static MESSAGES: Messages = Messages {
     pages: "页面",
     chat: "聊天",
     greeter: "Greeter 示例",
+    explorer: "接口浏览",
     settings: "设置",
     menu: "菜单",
     language: "语言",

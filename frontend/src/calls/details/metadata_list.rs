@@ -9,11 +9,12 @@ use crate::i18n::{Text, use_messages};
 
 /// Keys and values under a title; nothing without entries.
 #[component]
-pub(super) fn MetadataList(
+pub(crate) fn MetadataList(
     /// The title.
     title: Text,
     /// The entries.
-    entries: Memo<Arc<[Entry]>>,
+    #[prop(into)]
+    entries: Signal<Arc<[Entry]>>,
 ) -> impl IntoView {
     let m = use_messages();
     let row = move |entry: &Entry| {

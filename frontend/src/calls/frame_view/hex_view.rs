@@ -14,7 +14,7 @@ use crate::i18n::{Language, Messages};
 
 /// The bytes on the wire. A screen reader reads each part with its name; offsets and characters beside them are for the eye.
 #[component]
-pub(super) fn HexView(
+pub(crate) fn HexView(
     /// The frame.
     frame: Frame,
     /// Its content.

@@ -35,6 +35,6 @@ pub(super) fn part_name(m: &Messages, kind: PartKind) -> &'static str {
     }
 }
 
-pub(super) fn byte_count(m: &Messages, language: Language, bytes: u64) -> String {
+pub(crate) fn byte_count(m: &Messages, language: Language, bytes: u64) -> String {
     fill(m.calls_bytes, &[("count", &intl::number(language, bytes))])
 }
