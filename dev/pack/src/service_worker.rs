@@ -18,6 +18,9 @@ const FILES: &str = "const FILES = [];";
 /// Types of the files that are kept: what a start needs, and the parts of the program.
 const KEPT: [&str; 3] = ["js", "css", "wasm"];
 
+/// Beginnings of the names of large parts that have no use without a server.
+const NOT_KEPT: [&str; 2] = ["split_explorer-", "split_protos-"];
+
 /// Fills in the script, if the page has one. `script` is the name of the page's own script, `html` the text of its index.html.
 pub(crate) fn fill(dist: &Path, html: &str, script: &str, tools: &Tools) -> Result<()> {
     let worker = dist.join(NAME);
@@ -25,7 +28,7 @@ pub(crate) fn fill(dist: &Path, html: &str, script: &str, tools: &Tools) -> Resu
         return Ok(());
     }
     let mut names = vec![script.to_owned()];
-    for file in files(dist)?.iter().filter(|file| **file != worker && has_extension(file, &KEPT)) {
+    for file in files(dist)?.iter().filter(|file| **file != worker && is_kept(file)) {
         let name = file.strip_prefix(dist)?.display().to_string();
         if !names.contains(&name) {
             names.push(name);
@@ -34,6 +37,11 @@ pub(crate) fn fill(dist: &Path, html: &str, script: &str, tools: &Tools) -> Resu
     let template = fs::read_to_string(&worker)?;
     fs::write(&worker, filled(&template, html, &names).context(NAME)?)?;
     tools.minify(&worker)
+}
+
+fn is_kept(file: &Path) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    has_extension(file, &KEPT) && !NOT_KEPT.iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// `template` with the names, and with a version that changes with them and with `html`.
@@ -63,6 +71,14 @@ mod tests {
         let version = |text: &str| text.lines().find(|line| line.contains("VERSION =")).map(str::to_owned);
         assert_ne!(version(&one), version(&fill("<b>", "page-01.js")));
         assert_ne!(version(&one), version(&fill("<p>", "page-02.js")));
+    }
+
+    #[test]
+    fn parts_without_use_in_a_page_without_a_server_are_not_kept() {
+        let is_kept = |name: &str| is_kept(Path::new(name));
+        assert!(is_kept("dist/page-01.js") && is_kept("dist/split_calls-01.wasm"));
+        assert!(!is_kept("dist/split_explorer-01.wasm") && !is_kept("dist/split_protos-01.wasm"));
+        assert!(!is_kept("dist/icon.svg"));
     }
 
     #[test]
