@@ -20,6 +20,7 @@ const ROLES = {
   NAV: "navigation",
   OL: "list",
   OUTPUT: "status",
+  SELECT: "combobox",
   SECTION: (element) => (label(element) ? "region" : ""),
   SUMMARY: "button",
   TEXTAREA: "textbox",

@@ -7,7 +7,7 @@ use serde_json::Value;
 const N: &Names = &ENGLISH;
 
 /// Fails when axe finds a violation. The error names rules and elements.
-async fn has_no_barriers(page: &Page, place: &str) -> Result {
+pub(crate) async fn has_no_barriers(page: &Page, place: &str) -> Result {
     let script = std::fs::read_to_string(axe()?).context("axe-core can not be read")?;
     page.run::<()>(&format!("if (!window.axe) {{ {script} }}"), vec![]).await?;
     page.settled().await?;

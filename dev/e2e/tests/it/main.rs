@@ -5,6 +5,7 @@ mod base_path;
 mod chat;
 mod composer;
 mod connection;
+mod explorer;
 mod faults;
 mod frame;
 mod greeter;
