@@ -26,6 +26,7 @@ use crate::{
     icon::{Icon, IconKind},
     keys::keys,
     observer::observer,
+    route::Route,
 };
 
 part!(GREETER, greeter: view! { <GreeterPage /> });
@@ -77,7 +78,7 @@ fn CallsBar() -> impl IntoView {
                     {text(|m| m.calls)}
                     <kbd aria-hidden="true">{keys.calls}</kbd>
                 </button>
-                <a class="button button--quiet" href="/explorer">{text(|m| m.explorer)}</a>
+                <a class="button button--quiet" href=Route::Explorer { method: None }.address()>{text(|m| m.explorer)}</a>
             </div>
         </Show>
     }

@@ -19,7 +19,7 @@ const SCRIPT = BASE + FILES[0];
 // Names of files whose content never changes, also those of other versions.
 const HASHED = /-[0-9a-f]{16}\.[a-z]+$/;
 // The page's routes, below the path. Others may be those of another server.
-const ROUTE = /^(rooms|greeter|settings|room\/.+)?\/?$/;
+const ROUTE = /^(rooms|greeter|settings|room\/.+|explorer(\/.+)?)?\/?$/;
 
 // Longest wait for a document from the network, in milliseconds.
 const NETWORK_TIMEOUT_MS = 2_000;

@@ -26,7 +26,8 @@ pub(super) enum InvalidAddress {
 }
 
 impl Address {
-    /// Reads what a person typed. A text without a scheme gets `http` for this machine, and `https` otherwise. `own` is the page's origin.
+    /// Reads what a person typed. A text without a scheme gets `http` for this machine, and `https` otherwise. `own` is
+    /// the address of the page's server, as a browser writes it: its origin, and the path under which it is.
     pub(super) fn parse(text: &str, own: &str) -> Result<Address, InvalidAddress> {
         let text = text.trim().trim_end_matches('/');
         if text.is_empty() {
@@ -51,7 +52,7 @@ impl Address {
         }
         let origin = [&scheme, "://", &authority.as_str().to_ascii_lowercase()].concat();
         let path = uri.path().trim_end_matches('/');
-        if path.is_empty() && without_default_port(&origin) == without_default_port(own) {
+        if [without_default_port(&origin), path].concat() == own {
             return Ok(Address::Own);
         }
         if scheme == "http" && own.starts_with("https:") && !is_loopback(authority.as_str()) {
@@ -114,6 +115,11 @@ mod tests {
             assert_eq!(Address::parse(text, OWN), Ok(Address::Own), "{text}");
         }
         assert_eq!(Address::parse("https://Chat.example:443", "https://chat.example"), Ok(Address::Own));
+        // A server under a path has neighbours on its origin.
+        let own = "https://team.example/chat";
+        assert_eq!(Address::parse("team.example/chat/", own), Ok(Address::Own));
+        let neighbour = Address::Other("https://team.example".to_owned());
+        assert_eq!(Address::parse("team.example", own), Ok(neighbour));
     }
 
     #[test]

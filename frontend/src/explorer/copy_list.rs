@@ -8,7 +8,7 @@ use super::{
     copy::{CallToCopy, buf_curl, grpcurl, program},
     metadata::bearer,
     schema::Source,
-    state::{Explorer, own_origin},
+    state::{Explorer, own_address},
     texts::{Texts, say, use_texts},
 };
 use crate::{api::native_origin, calls::CodeToCopy, greeter::deadline};
@@ -109,7 +109,7 @@ fn call_to_copy(explorer: Explorer) -> Option<CallToCopy> {
         let bytes = explorer.with_method(|method| encode::from_json(method.request(), json).ok());
         bytes.flatten().map(Bytes::from)
     });
-    let own = own_origin();
+    let own = own_address();
     let address = explorer.address.get();
     // The development server does not speak native gRPC.
     let own = if cfg!(debug_assertions) { native_origin() } else { own };

@@ -7,7 +7,7 @@ use super::{
     address::{Address, InvalidAddress},
     files,
     schema::Source,
-    state::{Explorer, Services, own_origin},
+    state::{Explorer, Services, own_address},
     texts::{Texts, say, use_texts},
 };
 use crate::i18n::{fill, use_messages};
@@ -20,7 +20,7 @@ pub(super) fn ServerBar() -> impl IntoView {
     let text = RwSignal::new(explorer.address.with_untracked(|address| address.text().to_owned()));
     let invalid = RwSignal::new(None);
     let input = NodeRef::<html::Input>::new();
-    let connect = move || match Address::parse(&text.get_untracked(), &own_origin()) {
+    let connect = move || match Address::parse(&text.get_untracked(), &own_address()) {
         Ok(address) => {
             text.set(address.text().to_owned());
             explorer.connect(address);

@@ -102,7 +102,7 @@ fn ServiceEntry(
         .methods
         .into_iter()
         .map(|ListedMethod { name, full_name, kind, is_deprecated }| {
-            let href = Route::Explorer { method: Some(full_name.clone()) }.path();
+            let href = Route::Explorer { method: Some(full_name.clone()) }.address();
             let current = move || {
                 explorer.method.with(|method| method.as_deref() == Some(&full_name)).then_some("page")
             };

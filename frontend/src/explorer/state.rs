@@ -15,6 +15,7 @@ use super::{
     schema::{Schema, Unknown},
 };
 use crate::{
+    base::server_address,
     calls::{Calls, use_calls},
     observer::observer,
     route::{Route, use_route},
@@ -88,9 +89,9 @@ impl Explorer {
     /// The explorer of the last address. Call once, in the page's component.
     pub(super) fn new() -> Explorer {
         let stored = storage::get(ADDRESS_KEY).unwrap_or_default();
-        let address = Address::parse(&stored, &own_origin()).unwrap_or_default();
+        let address = Address::parse(&stored, &own_address()).unwrap_or_default();
         let route = use_route();
-        let connection = Connection::new(&address, &own_origin());
+        let connection = Connection::new(&address, &own_address());
         let explorer = Explorer {
             past: RwSignal::new(history::load(&address)),
             address: RwSignal::new(address),
@@ -129,7 +130,7 @@ impl Explorer {
         storage::set(ADDRESS_KEY, address.text());
         self.exchange.clear();
         self.connection.with_value(|connection| {
-            *connection.borrow_mut() = Connection::new(&address, &own_origin());
+            *connection.borrow_mut() = Connection::new(&address, &own_address());
         });
         if self.address.get_untracked() != address {
             // It belongs to the other server.
@@ -282,7 +283,7 @@ impl Explorer {
     }
 }
 
-/// The page's own origin.
-pub(super) fn own_origin() -> String {
-    window().location().origin().unwrap_or_default()
+/// The address of the page's own server, without a slash at its end.
+pub(super) fn own_address() -> String {
+    server_address().trim_end_matches('/').to_owned()
 }

@@ -31,7 +31,7 @@ pub(super) fn Pages() -> impl IntoView {
                 {text(|m| m.greeter)}
             </a>
             <a
-                href="/explorer"
+                href=Route::Explorer { method: None }.address()
                 aria-current=in_explorer
                 on:pointerenter=move |_| load(EXPLORER)
                 on:focus=move |_| load(EXPLORER)

@@ -84,7 +84,7 @@ impl Files {
     }
 
     pub(super) fn is_on_disk(&self) -> bool {
-        matches!(*self.0, Source::Disk(_))
+        matches!(*self.source, Source::Disk(_))
     }
 
     /// These files, by their paths.

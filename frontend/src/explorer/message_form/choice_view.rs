@@ -1,5 +1,7 @@
 //! Values that are chosen: truth values and enums.
 
+use std::sync::Arc;
+
 use grpc_inspect::{form::EnumChoice, json_text::Content};
 use leptos::prelude::*;
 
@@ -57,7 +59,7 @@ pub(super) fn choice(value: String, label: impl IntoView, chosen: Memo<String>) 
 /// A value of an enum by its name. A number that has none stays a choice, as long as it is chosen.
 #[component]
 pub(super) fn EnumInput(
-    values: Vec<EnumChoice>,
+    values: Arc<[EnumChoice]>,
     place: Place,
     label: Signal<String>,
     comment: String,
@@ -79,9 +81,9 @@ pub(super) fn EnumInput(
         let is_other = !chosen.is_empty() && !names.contains(&chosen);
         is_other.then(|| view! { <option value=chosen.clone() prop:selected=true>{chosen.clone()}</option> })
     };
-    let options = values.into_iter().map(|value| {
+    let options = values.iter().map(|value| {
         let label = [&value.name, " = ", &value.number.to_string()].concat();
-        choice(value.name, label, chosen)
+        choice(value.name.clone(), label, chosen)
     });
     let options = options.collect_view();
     let write = {
