@@ -5,7 +5,8 @@ use std::process::Command;
 use super::*;
 
 /// The programs of `program_for`, which have to compile.
-#[allow(dead_code, reason = "they are compiled, not run")]
+#[cfg(not(target_arch = "wasm32"))]
+#[allow(clippy::print_stdout, dead_code, reason = "they are compiled, not run")]
 mod programs {
     mod unary {
         include!("tests/unary.txt");
