@@ -47,7 +47,7 @@ pub struct WebConfig {
     #[arg(long, env = "CHINWAG_KEEP_ALIVE", value_name = "SECONDS", value_parser = parse_keep_alive)]
     pub keep_alive: Option<Duration>,
 
-    /// A server that the page may call besides this one, such as https://api.example; `*` for any server. The
+    /// A server that the page may call besides this one, such as `https://api.example`; `*` for any server. The
     /// explorer needs it for other addresses; repeatable (in the environment: separated by commas)
     #[arg(
         long = "connect-source",
