@@ -31,7 +31,7 @@ pub enum Error {
     Offline,
     /// No connection could be made, so the request was not sent. `UNAVAILABLE`.
     ///
-    /// In a browser it is the WebSocket of a [`Socket`](crate::Socket).
+    /// In a browser it is the WebSocket of the transport `Socket`.
     #[error("the server at {origin} cannot be reached ({reason}); check {CONNECT_ADVICE}")]
     Connect {
         /// The address that was called.
