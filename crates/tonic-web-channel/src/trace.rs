@@ -18,7 +18,9 @@ const TRACEPARENT: &str = "traceparent";
 /// ```
 /// use tonic_web_channel::{Channel, send_traceparent};
 ///
-/// let channel = Channel::builder("https://api.example").interceptor(send_traceparent).build()?;
+/// # let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+/// # let _entered = runtime.enter();
+/// let channel = Channel::builder("http://127.0.0.1:50051").interceptor(send_traceparent).build()?;
 /// # drop(channel);
 /// # Ok::<(), tonic_web_channel::BuildError>(())
 /// ```

@@ -110,7 +110,8 @@ impl Connection {
             builder = builder.deadline(deadline);
         }
         #[cfg(target_arch = "wasm32")]
-        if let (Ok(url), Some(socket)) = (self.url.parse(), self.socket.clone()) {
+        // Reflection has no need of a socket: each of its questions is a call of its own.
+        if let (Some(_), Ok(url), Some(socket)) = (method, self.url.parse(), self.socket.clone()) {
             use tonic_web_channel::{Auto, Fetch};
 
             builder = builder.transport(Auto::new(Fetch::new(url), socket));

@@ -12,9 +12,11 @@ async fn traceparent(page: &Page) -> Result<Option<String>> {
     page.run::<()>(
         "window.sent = [];
          const fetched = window.fetch;
-         window.fetch = (...request) => {
-             window.sent.push(new Request(...request).headers.get('traceparent'));
-             return fetched(...request);
+         window.fetch = (...parameters) => {
+             const request = new Request(...parameters);
+             // Parts of the page are fetched, too.
+             if (request.url.endsWith('/SayHello')) window.sent.push(request.headers.get('traceparent'));
+             return fetched(...parameters);
          };",
         vec![],
     )
