@@ -13,6 +13,24 @@ use crate::module::{Tools, run};
 const GLUE: &str = "page.js";
 /// The script that loads the parts.
 const LOADER: &str = "./__wasm_split.js";
+/// Fetches a module. A browser has six connections of HTTP/1.1 to a host, and a network that falls silent keeps each that waits for
+/// an answer: three are left for calls, by which the page finds that out.
+const FETCH_PART: &str = "
+let turns = 3;
+const waiting = [];
+async function fetchPart(address) {
+    if (turns > 0) turns--;
+    else await new Promise((go) => waiting.push(go));
+    try {
+        const response = await fetch(address, { signal: AbortSignal.timeout(60000) });
+        return new Response(await response.arrayBuffer(), response);
+    } finally {
+        const next = waiting.shift();
+        if (next) next();
+        else turns++;
+    }
+}
+";
 /// The packed script before the module's name is known.
 const ENTRY: &str = "import init from 'the-module'; init({ module_or_path: '/WASM' });";
 
@@ -68,6 +86,9 @@ fn split(compiled: &Path, main: &Path, work: &Path) -> Result<Vec<PathBuf>> {
     let split = wasm_split_cli_support::transform(options);
     let mut parts = split.map_err(|error| anyhow!("cannot split the program: {error:#}"))?.split_modules;
     let loader = fs::read_to_string(work.join(LOADER))?;
+    let fetch = "const src = fetch(";
+    ensure!(loader.contains(fetch), "the loader of parts fetches in another way");
+    let loader = loader.replace(fetch, "const src = fetchPart(") + FETCH_PART;
     // The page says that a part could not be loaded; it is no error of the program.
     let report = "console.error(e);";
     ensure!(loader.matches(report).count() == 1, "the loader of parts is another one");
