@@ -111,8 +111,8 @@ async fn without_a_list_no_origin_is_allowed() {
     let preflight = fetch(server.addr, Http::One, preflight(other)).await;
     let answer = call(&server, SAY_HELLO, other).await;
 
-    assert!(!preflight.headers.keys().any(|name| name.as_str().starts_with("access-control")));
-    assert!(!answer.headers.keys().any(|name| name.as_str().starts_with("access-control")));
+    assert_eq!(preflight.header("access-control-allow-origin"), "");
+    assert_eq!(answer.header("access-control-allow-origin"), "");
     // The page's own calls have an origin too.
     assert!(matches!(web_frames(answer.body)[..], [WebFrame::Message(_), WebFrame::Trailers(_)]));
     server.shutdown().await;

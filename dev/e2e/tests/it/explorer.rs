@@ -228,7 +228,10 @@ async fn a_gateway_to_a_server_without_reflection_is_explored_by_a_dropped_set()
         page.click(&beginning("button", "Start and send")).await?;
         received(&page, 1).await?;
         page.click(&part("button", N.finish)).await?;
-        page.contains_text(&response(), "0 OK").await
+        page.contains_text(&response(), "0 OK").await?;
+        // The gateway ends before the page, which asks again for the chat.
+        page.allow_failed_requests();
+        Ok(())
     })
     .await
 }
