@@ -122,6 +122,8 @@ async fn an_offline_machine_is_named_as_the_cause() -> Result {
     scenario(async |world| {
         let page = world.browser("somebody", Default::default()).await?;
         page.open("/greeter").await?;
+        // Its part is loaded while the network is there.
+        page.part(&part("button", N.say_hello)).await?;
         page.allow_failed_requests();
         page.set_offline(true).await?;
         shows_error(&page, "14 UNAVAILABLE", "this device is offline").await?;
@@ -136,6 +138,8 @@ async fn a_stopped_server_is_named_until_it_is_back() -> Result {
     scenario(async |world| {
         let page = world.browser("somebody", Default::default()).await?;
         page.open("/greeter").await?;
+        // Its part is loaded while the network is there.
+        page.part(&part("button", N.say_hello)).await?;
         page.allow_failed_requests();
         world.kill_server()?;
         shows_error(&page, "14 UNAVAILABLE", "No answer came from the server").await?;
