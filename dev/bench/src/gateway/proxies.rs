@@ -70,7 +70,8 @@ http {{
     upstream greeter {{ server {upstream}; keepalive 64; keepalive_requests 1000000; }}
     server {{
         listen {addr} http2;
-        http2_max_requests 1000000;
+        keepalive_requests 100000000;
+        keepalive_time 1h;
         http2_max_concurrent_streams 1024;
         location / {{ grpc_pass grpc://greeter; grpc_read_timeout 1h; }}
     }}
