@@ -35,7 +35,7 @@ pub(super) struct Certificate {
     config: AcmeConfig,
     store: Store,
     tls: Tls,
-    /// When the certificate in force was stored; `None` for the one of the first start, which nobody trusts.
+    /// The time at which the certificate in force was stored; `None` for the one of the first start, which nobody trusts.
     obtained: Option<SystemTime>,
 }
 

@@ -35,7 +35,7 @@ pub struct DecodedMessage {
     pub problem: Option<Problem>,
     /// The first [`MAX_UNKNOWN_FIELDS`] fields that the descriptors lack.
     pub unknown_fields: Vec<UnknownField>,
-    /// How many fields the descriptors lack.
+    /// The number of fields that the descriptors lack.
     pub unknown_field_count: usize,
     /// Full names of messages in an `Any` that the pool lacks, each once. Their bytes are shown in base64, as `value`.
     pub unknown_types: Vec<String>,

@@ -28,7 +28,7 @@ pub struct FormField {
     pub number: u32,
     /// The comment of the .proto file.
     pub comment: String,
-    /// How many values it has.
+    /// One value, a list or a map.
     pub shape: Shape,
     /// The input for a value: of a list for an item, of a map for the value of an entry.
     pub control: Control,
@@ -116,7 +116,7 @@ pub struct Template {
 /// A member of a oneof that a template does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Alternative {
-    /// Where the value would stand in the text.
+    /// The place that the value would have in the text.
     pub path: Path,
     /// Name of the oneof.
     pub oneof: String,

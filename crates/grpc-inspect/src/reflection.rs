@@ -66,7 +66,7 @@ pub enum ReflectionError {
     /// A response is none of the reflection service, or none to this request.
     #[error("the response to {request} is none of the reflection service")]
     InvalidResponse {
-        /// What was asked for.
+        /// The request to the server.
         request: String,
     },
     /// The server refuses what was asked for.

@@ -98,7 +98,7 @@ async fn a_method_is_called_without_generated_code() {
     assert_eq!(json["fileDescriptorResponse"]["fileDescriptorProto"].as_array().unwrap().len(), 1, "{json}");
 }
 
-/// What a scripted server was asked, in order, with the metadata `x-key`.
+/// The requests to a scripted server, in order, with the metadata `x-key`.
 type Asked = Arc<Mutex<Vec<(String, Option<String>)>>>;
 
 /// A server of version 1 that answers each request by a function; none is a response without a message.

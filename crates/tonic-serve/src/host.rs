@@ -79,7 +79,7 @@ impl AllowedHosts {
         self
     }
 
-    /// How the operator allows a host, as [`hint`](Self::hint) says.
+    /// The way in which the operator allows a host, from [`hint`](Self::hint).
     pub(crate) fn how_to_allow(&self) -> &str {
         &self.hint
     }

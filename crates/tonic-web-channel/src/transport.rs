@@ -86,6 +86,13 @@ pub(crate) fn default_for(
     Ok(Arc::new(Native::connect_lazy(uri, max_metadata)?))
 }
 
+/// The address of `path` at this page's or worker's origin. `None` where that is no address: in a page from a file, and outside a
+/// browser.
+#[cfg(any(target_arch = "wasm32", feature = "socket"))]
+pub(crate) fn at_own_origin(path: &str) -> Option<Uri> {
+    [own_origin().as_str(), path].concat().parse().ok().filter(|uri: &Uri| uri.authority().is_some())
+}
+
 /// The origin of this page or worker, as in `https://example.com`; empty outside a browser.
 pub(crate) fn own_origin() -> String {
     #[cfg(target_arch = "wasm32")]

@@ -28,7 +28,7 @@ type Replies = Pin<Box<dyn Stream<Item = Result<HelloReply, Status>> + Send>>;
 /// Time between two replies of a stream.
 pub const BETWEEN: Duration = Duration::from_millis(10);
 
-/// Whose server it is.
+/// The project that the server is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// `tonic-serve`

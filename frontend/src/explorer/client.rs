@@ -120,7 +120,7 @@ impl Connection {
     }
 }
 
-/// Where the server accepts WebSockets, if it does as ours.
+/// The address at which the server accepts WebSockets, if it does as ours.
 #[cfg_attr(not(target_arch = "wasm32"), allow(dead_code, reason = "only a page opens WebSockets"))]
 fn socket_url(address: &Address, own: &str) -> String {
     match address {

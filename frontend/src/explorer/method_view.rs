@@ -15,7 +15,7 @@ use super::{
     texts::{Pick, say},
 };
 
-/// What is said of a method.
+/// The facts of a method that are shown.
 struct MethodFacts {
     service: String,
     method: String,
@@ -73,7 +73,7 @@ pub(super) fn MethodView(
 /// Name, kind, marks and documentation.
 #[component]
 fn MethodHead(
-    /// What is said of the method.
+    /// The facts of the method.
     facts: MethodFacts,
 ) -> impl IntoView {
     let idempotency: Option<Pick> = match facts.idempotency {

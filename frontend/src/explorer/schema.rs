@@ -13,7 +13,7 @@ use crate::{i18n::fill, status::code_name};
 /// Packages of services that help tools. They stand behind the others.
 const HELPERS: [&str; 3] = ["grpc.reflection.", "grpc.health.", "grpc.channelz."];
 
-/// Where descriptors come from.
+/// The origin of descriptors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Source {
     /// The server's reflection.

@@ -110,7 +110,7 @@ fn FileButton() -> impl IntoView {
     }
 }
 
-/// Where the services come from, that they are loaded, or why they are not known.
+/// The origin of the services, that they are loaded, or the reason for which they are not known.
 #[component]
 fn ServicesState() -> impl IntoView {
     let explorer = expect_context::<Explorer>();

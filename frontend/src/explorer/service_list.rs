@@ -36,7 +36,7 @@ pub(super) fn ServiceList() -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     let t = use_texts();
     let filter = RwSignal::new(String::new());
-    // Where a method is shown, a narrow page has its place first.
+    // A narrow page has the place of a shown method first.
     let is_open = RwSignal::new(explorer.method.get_untracked().is_none());
     Effect::new(move |previous: Option<Option<String>>| {
         let method = explorer.method.get();

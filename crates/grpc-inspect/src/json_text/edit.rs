@@ -131,7 +131,7 @@ fn child(node: &Node, position: usize) -> &Node {
     }
 }
 
-/// Where each part of a list or an object stands, keys included.
+/// The places of the parts of a list or an object, keys included.
 fn parts(node: &Node) -> Vec<Range<usize>> {
     match &node.value {
         Value::Object(members) => {
@@ -161,7 +161,7 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    /// Where the missing steps are inserted, and their text.
+    /// The place at which the missing steps are inserted, and their text.
     fn insert(&self, missing: &[Step], value: &str) -> Option<(Range<usize>, String)> {
         let fits = match (&self.node.value, &missing[0]) {
             (Value::Object(_), Step::Key(_) | Step::Field { .. }) | (Value::Null, _) => true,

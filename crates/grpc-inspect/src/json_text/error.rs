@@ -49,7 +49,7 @@ pub enum JsonErrorKind {
     UnexpectedCharacter {
         /// The character.
         found: char,
-        /// What may stand here.
+        /// The parts that are allowed here.
         due: Due,
     },
     /// A string has a character that needs an escape.
@@ -111,7 +111,7 @@ pub enum JsonErrorKind {
     /// A value has the wrong type, or is out of range.
     #[error("expected {expected}, found {found}")]
     WrongValue {
-        /// What the field takes.
+        /// The values that the field takes.
         expected: Expected,
         /// The value, shortened.
         found: String,
@@ -121,7 +121,7 @@ pub enum JsonErrorKind {
     NoSuchPart(String),
 }
 
-/// What may stand at a place of a JSON text.
+/// The parts that are allowed at a place of a JSON text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named as the parts of JSON")]
 pub enum Due {
@@ -150,7 +150,7 @@ impl fmt::Display for Due {
     }
 }
 
-/// What a field takes.
+/// The values that a field takes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named as the types of the .proto language and of JSON")]
 #[non_exhaustive]

@@ -25,7 +25,7 @@ pub(crate) enum Value {
 #[derive(Debug)]
 pub(crate) struct Member {
     pub(crate) key: String,
-    /// Where the key begins, with its quotes.
+    /// The start of the key, with its quotes.
     pub(crate) key_start: usize,
     pub(crate) node: Node,
 }

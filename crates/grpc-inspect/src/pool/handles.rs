@@ -152,7 +152,7 @@ impl<'a> Field<'a> {
         self.data().number
     }
 
-    /// How many values it has.
+    /// One value, a list or a map.
     pub fn shape(self) -> Shape {
         self.data().shape
     }

@@ -12,7 +12,7 @@ use super::link_field::{self, FieldContext};
 use super::proto::{EnumProto, FieldProto, FileProto, MessageProto, MethodProto, ServiceProto};
 use grpc_wire::method::{Idempotency, MethodKind};
 
-/// What an element needs to know of the ones around it.
+/// The surroundings of an element.
 #[derive(Clone)]
 pub(super) struct Scope<'p> {
     pub(super) file: &'p FileProto<'p>,

@@ -53,7 +53,7 @@ pub(crate) async fn refusal(addr: SocketAddr, headers: &[(&str, &str)]) -> u16 {
     }
 }
 
-/// What has come besides the bytes.
+/// The close code that has come, and the number of messages.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Seen {
     code: Arc<Mutex<Option<u16>>>,

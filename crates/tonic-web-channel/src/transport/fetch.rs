@@ -20,7 +20,7 @@ use tonic::body::Body;
 
 use self::connections::{Connections, OpenCall};
 use self::exchange::{Exchange, FetchBody, offline};
-use super::{Cookies, Transport, own_origin};
+use super::{Cookies, Transport, at_own_origin};
 use crate::context::CallContext;
 use crate::error::Error;
 use crate::maybe_send::BoxFuture;
@@ -71,7 +71,7 @@ impl Fetch {
 
     /// Calls go to the origin that this page or worker was loaded from. `None` where that is no address: in a page from a file.
     pub fn same_origin() -> Option<Self> {
-        own_origin().parse().ok().filter(|uri: &Uri| uri.authority().is_some()).map(Self::new)
+        at_own_origin("").map(Self::new)
     }
 
     /// Sets the calls that carry cookies: those to the page's own origin by default.

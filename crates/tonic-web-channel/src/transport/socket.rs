@@ -26,7 +26,7 @@ use tonic::Status;
 use tonic::body::Body;
 
 use self::connection::Connection;
-use super::{Transport, own_origin};
+use super::{Transport, at_own_origin};
 use crate::backoff::{Backoff, Delays};
 use crate::error::Error;
 use crate::maybe_send::{BoxFuture, Confined, MaybeSend};
@@ -121,12 +121,7 @@ impl Socket {
     /// Calls go to the origin that this page or worker was loaded from; its WebSocket is opened at `path`, such as `/socket`. `None`
     /// where that is no address: in a page from a file, and outside a browser.
     pub fn same_origin(path: &str) -> Option<Self> {
-        [own_origin().as_str(), path]
-            .concat()
-            .parse()
-            .ok()
-            .filter(|uri: &Uri| uri.authority().is_some())
-            .map(Self::new)
+        at_own_origin(path).map(Self::new)
     }
 
     /// Sets the time for the WebSocket to open; 5 s by default.

@@ -44,7 +44,7 @@ impl Rounds {
 
 pub(crate) type Times = BTreeMap<Figure, Rounds>;
 
-/// What was measured, and the reasons for what was not.
+/// The measured times, and the reasons for those that are missing.
 #[derive(Debug, Default)]
 pub(crate) struct Measurement {
     pub(crate) times: Times,

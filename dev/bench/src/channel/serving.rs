@@ -73,7 +73,7 @@ pub(crate) async fn measured(rounds: usize) -> Result<String> {
 async fn round(way: Way) -> Result<Round> {
     let (server, addr) = own_server(&["channel-server"])?;
     let url = format!("http://{addr}");
-    // What the first connection allocates for all.
+    // The first connection allocates for all.
     say_hello(&mut way.client(&url)?).await?;
     let before = resident_bytes(server.id())?;
     let mut clients = Vec::new();

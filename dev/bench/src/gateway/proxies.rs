@@ -106,7 +106,7 @@ fn version(command: &mut Command) -> Option<String> {
 /// nginx ends its workers only when it is told to end.
 impl Drop for Proxy {
     fn drop(&mut self) {
-        // Whatever is left is killed.
+        // The rest is killed.
         self.process.terminate(END).ok();
     }
 }

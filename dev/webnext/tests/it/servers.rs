@@ -1,4 +1,4 @@
-//! What both servers do with the same requests: each test is a row of the table in `docs/socket.md`.
+//! Both servers with the same requests: each test is a row of the table in `docs/socket.md`.
 
 use std::time::Duration;
 

@@ -41,7 +41,7 @@ pub(super) fn OneofView(
             }
         }
     };
-    // Which one has a value says the choice above, so the member itself is always there.
+    // The choice above says which one has a value, so the member itself is always there.
     let member = move || {
         let member = FormField { has_presence: false, ..members.get(chosen.get()?)?.clone() };
         Some(view! { <FieldView field=member path=path.clone() /> })

@@ -24,7 +24,7 @@ type Next<E> = Option<Result<Frame<Bytes>, E>>;
 
 /// The joins of one body.
 pub(super) struct JoinedChunks<E> {
-    /// What came after the last chunk of a join: trailers, the end, or a failure. Boxed, because it is there once, and every
+    /// The item behind the last chunk of a join: trailers, the end, or a failure. Boxed, because it is there once, and every
     /// open call has the place.
     after: Option<Box<Next<E>>>,
 }
