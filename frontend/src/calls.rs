@@ -19,7 +19,7 @@ pub(crate) use self::{
     code_to_copy::CodeToCopy,
     context::{Calls, provide_calls, use_calls},
     details::MetadataList,
-    frame_view::{FrameKind, HexView, byte_count},
+    frame_view::{FrameKind, FrameLine, HexView, byte_count},
     message::{COMPACT, PRETTY, problem_text},
     metadata::{Entry, decode as entries},
     panel::{CALLS, CallsPanel},

@@ -15,15 +15,11 @@ use super::{
     transcript::Message,
 };
 use crate::{
-    calls::{COMPACT, FrameKind, HexView, PRETTY, byte_count, problem_text},
+    calls::{COMPACT, FrameKind, FrameLine, HexView, PRETTY, problem_text},
     copy_button::CopyButton,
-    duration_text::duration_text,
     i18n::{Messages, fill, use_language, use_messages},
     intl,
 };
-
-/// Characters of a message in its line. The style sheet shows as many as fit.
-const PREVIEW_CHARS: usize = 160;
 
 /// Longest text of a message that is shown, bytes. Its copy is whole.
 const MAX_SHOWN_BYTES: usize = 256 * 1024;
@@ -36,7 +32,6 @@ pub(super) fn MessageRow(
 ) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
     let t = use_texts();
-    let m = use_messages();
     let language = use_language();
     let direction = message.direction;
     let is_reply =
@@ -48,30 +43,13 @@ pub(super) fn MessageRow(
         [direction, " ", &intl::number(language.get(), number)].concat()
     };
     let length = message.bytes.len() as u64;
-    let elapsed = ["+", &duration_text(message.elapsed)].concat();
     let preview = {
         let message = message.clone();
-        move || {
-            let json = decoded(explorer, &message, &COMPACT).map(|decoded| decoded.json).unwrap_or_default();
-            json.chars().take(PREVIEW_CHARS).collect::<String>()
-        }
+        move || decoded(explorer, &message, &COMPACT).map(|decoded| decoded.json).unwrap_or_default()
     };
     view! {
         <div class="explorer-message" data-direction=if direction == Direction::Sent { "sent" } else { "received" }>
-            <button
-                type="button"
-                class="call-frame__line"
-                aria-expanded=move || is_open.get().to_string()
-                on:click=move |_| is_open.update(|open| *open = !*open)
-            >
-                <span class="call-frame__name">{name}</span>
-                " "
-                <span class="call-frame__after">{elapsed}</span>
-                " "
-                <span class="call-frame__size">{move || byte_count(m.get(), language.get(), length)}</span>
-                " "
-                <span class="call-frame__preview">{preview}</span>
-            </button>
+            <FrameLine is_open name elapsed=message.elapsed length preview />
             {move || is_open.get().then(|| view! { <MessageBody message=message.clone() /> })}
         </div>
     }

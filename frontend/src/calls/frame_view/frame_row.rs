@@ -7,15 +7,10 @@ use proto::schema::MethodMessages;
 use super::{
     super::message::{COMPACT, Content, content},
     frame_body::FrameBody,
-    part_text::{FrameKind, byte_count},
+    frame_line::FrameLine,
+    part_text::FrameKind,
 };
-use crate::{
-    duration_text::duration_text,
-    i18n::{use_language, use_messages},
-};
-
-/// Characters of a message in its line. The style sheet shows as many as fit.
-const PREVIEW_CHARS: usize = 160;
+use crate::i18n::{use_language, use_messages};
 
 /// Largest decompressed message. A larger one is shown compressed.
 const MAX_DECOMPRESSED_BYTES: usize = 128 * 1024;
@@ -40,39 +35,22 @@ pub(crate) fn FrameRow(
     if frame.is_compressed() && frame.is_complete() {
         decompress(frame.clone(), readable);
     }
-    let preview = move || {
-        let text = readable.with(|frame| one_line(frame, kind, method));
-        text.chars().take(PREVIEW_CHARS).collect::<String>()
-    };
+    let preview = move || readable.with(|frame| one_line(frame, kind, method));
     let number = frame.number.to_string();
     let length = frame.length as u64;
-    let elapsed = ["+", &duration_text(frame.elapsed)].concat();
+    let elapsed = frame.elapsed;
     let name = move || match kind {
         FrameKind::Message(_) => [m.get().message, " ", &number].concat(),
         FrameKind::Trailers => m.get().calls_trailers_frame.to_owned(),
     };
-    let compressed = frame.is_compressed();
+    let is_compressed = frame.is_compressed();
     let body = move || {
         let (frame, readable) = (frame.clone(), readable.get());
         view! { <FrameBody frame readable kind method m=m.get() language=language.get() /> }
     };
     view! {
         <li class="call-frame">
-            <button
-                type="button"
-                class="call-frame__line"
-                aria-expanded=move || is_open.get().to_string()
-                on:click=move |_| is_open.update(|open| *open = !*open)
-            >
-                <span class="call-frame__name">{name}</span>
-                " "
-                <span class="call-frame__after">{elapsed}</span>
-                " "
-                <span class="call-frame__size">{move || byte_count(m.get(), language.get(), length)}</span>
-                " "
-                {move || compressed.then(|| view! { <span class="call-frame__mark">{m.get().calls_compressed}</span> " " })}
-                <span class="call-frame__preview">{preview}</span>
-            </button>
+            <FrameLine is_open name elapsed length is_compressed preview />
             {move || is_open.get().then(&body)}
         </li>
     }
