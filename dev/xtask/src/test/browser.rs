@@ -6,9 +6,10 @@
 use std::ffi::OsString;
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
 
 use super::faulty_server;
 use crate::browser::Browser;
@@ -17,6 +18,13 @@ use crate::root;
 use crate::server::{Server, binary};
 use crate::target;
 use crate::tools::wasm_bindgen_program;
+
+/// Seconds for the driver to listen. The runner's own 5 are too few for a machine that has never run it.
+const DRIVER_SECONDS: &str = "60";
+
+/// Seconds for all tests of a module, with the browser's compilation of it. The runner's own 20 are too few for the
+/// frontend's program without optimisation on a slow machine.
+const TESTS_SECONDS: &str = "300";
 
 /// `cargo xtask browser-test MODULE [FLAGS]`, in the folder of the package that is tested.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
@@ -32,6 +40,8 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .env("CHROMEDRIVER", &browser.driver)
         .env("WASM_BINDGEN_TEST_ADDRESS", &page)
         .env("WASM_BINDGEN_TEST_WEBDRIVER_JSON", capabilities(&browser, &folder.0)?)
+        .env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", DRIVER_SECONDS)
+        .env("WASM_BINDGEN_TEST_TIMEOUT", TESTS_SECONDS)
         .run()
 }
 
@@ -71,17 +81,17 @@ fn capabilities(browser: &Browser, folder: &Path) -> Result<OsString> {
     Ok(file.into())
 }
 
-/// The first of three free ports in a row.
+/// The first of three free ports in a row. They are below those that Linux gives to outgoing connections, one of which
+/// could take a port before its server listens.
 fn three_free_ports() -> Result<u16> {
+    const PORTS: Range<u16> = 20_000..32_000;
     let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    for _ in 0..100 {
-        let first = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-        let port = first.local_addr()?.port();
-        if port < u16::MAX - 1 && is_free(port + 1) && is_free(port + 2) {
-            return Ok(port);
-        }
-    }
-    bail!("there are no three free ports in a row")
+    // Test programs beside each other begin apart.
+    let steps = PORTS.len() / 3;
+    let start = std::process::id() as usize % steps;
+    let mut firsts = PORTS.step_by(3).cycle().skip(start).take(steps);
+    let found = firsts.find(|first| (*first..first + 3).all(is_free));
+    found.context("there are no three free ports in a row")
 }
 
 /// A folder that is deleted when this is dropped.

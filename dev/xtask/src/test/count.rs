@@ -25,6 +25,8 @@ pub(crate) struct Count {
     unfinished: Option<String>,
     /// Whether the next lines are the output of failed tests.
     in_failures: bool,
+    /// Whether the output of a failed test or program was shown.
+    has_explained: bool,
 }
 
 impl Count {
@@ -38,6 +40,10 @@ impl Count {
         let (mut child, reader) = program.start_reading_all(move |line| {
             log(line);
             let (count, lines) = &mut *counting.lock().unwrap_or_else(PoisonError::into_inner);
+            if started(line).is_some() {
+                count.explain_unfinished(lines);
+                lines.clear();
+            }
             if count.line(line) {
                 say(line);
             }
@@ -47,6 +53,7 @@ impl Count {
         // It ends with the output.
         reader.join().ok();
         let (mut count, lines) = std::mem::take(&mut *shared.lock().unwrap_or_else(PoisonError::into_inner));
+        count.explain_unfinished(&lines);
         count.finish();
         if !succeeded && count.failed == 0 {
             count.fail(format!("`{shown}`"));
@@ -54,7 +61,7 @@ impl Count {
         if count.passed + count.failed == 0 {
             count.fail(format!("`{shown}` ran no test"));
         }
-        if !succeeded && !lines.iter().any(|line| line == FAILURES) {
+        if !succeeded && !count.has_explained {
             say_end_of_log(&lines);
         }
         self.add_all(count);
@@ -107,6 +114,7 @@ impl Count {
             line => was_in_failures && !line.starts_with("test result: "),
         };
         self.count(line);
+        self.has_explained |= self.in_failures;
         self.in_failures || line.starts_with("test ") && line.ends_with(" ... FAILED")
     }
 
@@ -135,6 +143,14 @@ impl Count {
         } else if line.starts_with("    `-p ") {
             // cargo ends with the arguments that run the failed programs again.
             self.failures.push(format!("cargo test {}", line.trim().trim_matches('`')));
+        }
+    }
+
+    /// Shows the end of `output` when its program ended without a result.
+    fn explain_unfinished(&mut self, output: &[String]) {
+        if self.unfinished.is_some() {
+            say_end_of_log(output);
+            self.has_explained = true;
         }
     }
 
