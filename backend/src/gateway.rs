@@ -1,8 +1,10 @@
 //! Serves the gateway.
 
+use std::time::Duration;
+
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tonic_serve::Page;
+use tonic_serve::{Page, Readiness};
 
 use crate::config::GatewayConfig;
 use crate::server::follow_certificate;
@@ -17,7 +19,16 @@ pub async fn serve(
     let options = config.port.serve_options(config.limits.clone())?;
     let mut background = JoinSet::new();
     background.spawn(follow_certificate(&config.port.tls, options.tls.clone(), Hangups::new()?));
-    let app = config.port.app(config.gateway()?.into(), []);
+    let gateway = config.gateway()?;
+    let readiness = match config.upstream_health {
+        0 => Readiness::new(|| Ok::<_, &str>(())),
+        seconds => {
+            let (readiness, checks) = gateway.health_checks(Duration::from_secs(seconds.into()));
+            background.spawn(async move { match checks.await {} });
+            readiness
+        }
+    };
+    let app = config.port.app(gateway.into(), []).health_paths(readiness);
     let app = match &config.page {
         Some(page) => app.page(config.port.web.allow_connections(Page::new(page))?),
         None => app,

@@ -40,6 +40,10 @@ pub struct GatewayConfig {
     #[arg(long, env = "CHINWAG_UPSTREAM_KEEP_ALIVE", value_name = "SECONDS")]
     pub upstream_keep_alive: Option<NonZeroU32>,
 
+    /// Seconds between questions for the servers' health (grpc.health.v1), by which /readyz answers; 0: never
+    #[arg(long, env = "CHINWAG_UPSTREAM_HEALTH", value_name = "SECONDS", default_value_t = 10)]
+    pub upstream_health: u32,
+
     /// Directory of a built page that is served with the calls [default: no page]
     #[arg(long, env = "CHINWAG_PAGE", value_name = "DIR")]
     pub page: Option<PathBuf>,

@@ -9,6 +9,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
+use crate::chat_client::eventually;
 use crate::support::http::{Http, WebFrame, fetch, get, web_call, web_frames};
 use crate::support::{PATIENCE, TestServer, command, listening_address};
 
@@ -32,6 +33,8 @@ async fn page_calls_another_server_through_the_gateway() {
     let other = web_call("application/grpc-web+proto", "/other.Service/Method", &HelloRequest::default());
     let other = fetch(addr, Http::One, other).await;
 
+    eventually("an answer to the first check", async || get(addr, "/readyz", &[]).await.text() == "ok\n")
+        .await;
     assert_eq!((document.status, document.text()), (StatusCode::OK, "<p>a page"));
     for answer in answers {
         let frames = web_frames(answer.body);
@@ -44,6 +47,24 @@ async fn page_calls_another_server_through_the_gateway() {
     let ended = timeout(PATIENCE, gateway.wait()).await.expect("the gateway did not end in time").unwrap();
     assert_eq!(ended.code(), Some(0));
     upstream.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_gateway_to_a_stopped_server_is_not_ready() {
+    let upstream = TestServer::start().await;
+    let mut gateway = command();
+    gateway.args(["gateway", "--listen=127.0.0.1:0", "--upstream-health=1"]);
+    let mut gateway = gateway.arg(format!("--upstream=http://{}", upstream.addr)).spawn().unwrap();
+    let addr = listening_address(&mut gateway).await;
+    let readiness = async || get(addr, "/readyz", &[]).await;
+    eventually("an answer to the first check", async || readiness().await.text() == "ok\n").await;
+
+    upstream.shutdown().await;
+
+    eventually("the end of readiness", async || readiness().await.status == StatusCode::SERVICE_UNAVAILABLE)
+        .await;
+    assert_eq!(readiness().await.text(), "no upstream is healthy\n");
+    assert_eq!(get(addr, "/healthz", &[]).await.status, StatusCode::OK);
 }
 
 #[tokio::test]

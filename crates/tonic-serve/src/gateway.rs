@@ -5,6 +5,7 @@
 mod body;
 mod failure;
 mod headers;
+mod health;
 mod request_body;
 mod upstream;
 

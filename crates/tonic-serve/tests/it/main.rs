@@ -12,6 +12,8 @@ mod echo;
 mod files;
 #[cfg(feature = "gateway")]
 mod gateway;
+#[cfg(feature = "gateway")]
+mod gateway_health;
 mod headers;
 mod health_paths;
 mod hosts;
