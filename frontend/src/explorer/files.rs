@@ -87,7 +87,11 @@ async fn read_all(files: &[JsValue]) -> Result<Schema, Unknown> {
     }
     let names = names_of(&read);
     let texts = read.into_iter().map(|(name, bytes)| (name, String::from_utf8_lossy(&bytes).into_owned()));
-    match sources::compile(texts.collect()).await {
+    let texts: Vec<_> = texts.collect();
+    if let Some((name, _)) = texts.iter().find(|(_, text)| sources::has_edition(text)) {
+        return Err(Unknown::Edition { name: name.clone() });
+    }
+    match sources::compile(texts).await {
         Ok(Ok(set)) => schema_of(vec![(names, set)]),
         Ok(Err(error)) => Err(Unknown::Sources { error }),
         Err(NotLoaded) => Err(Unknown::NoCompiler),

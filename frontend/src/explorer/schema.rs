@@ -93,6 +93,8 @@ pub(super) enum Unknown {
     Unreadable { name: String },
     /// Files with sources do not compile, with the compiler's words.
     Sources { error: String },
+    /// A file is written in an edition of Protobuf, which the compiler does not know.
+    Edition { name: String },
     /// Files with sources and others came together.
     Mixed,
     /// The module of the compiler could not be loaded.
@@ -109,6 +111,7 @@ impl Unknown {
             Unknown::TooLong { name } => fill(t.file_too_long, &[("name", name)]),
             Unknown::Unreadable { name } => fill(t.file_unreadable, &[("name", name)]),
             Unknown::Sources { .. } => t.sources_invalid.to_owned(),
+            Unknown::Edition { name } => fill(t.sources_edition, &[("name", name)]),
             Unknown::Mixed => t.files_mixed.to_owned(),
             Unknown::NoCompiler => t.no_compiler.to_owned(),
         }

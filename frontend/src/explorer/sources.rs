@@ -10,6 +10,21 @@ use crate::chunk::NotLoaded;
 /// A file: its name and its text.
 pub(super) type Source = (String, String);
 
+/// Whether a file is written in an edition, which protox does not know (its issue 31): its first statement says so.
+pub(super) fn has_edition(text: &str) -> bool {
+    let mut rest = text.trim_start();
+    loop {
+        let comment_end = match rest.get(..2) {
+            Some("//") => rest.find('\n'),
+            Some("/*") => rest.find("*/").map(|end| end + 2),
+            _ => return rest.strip_prefix("edition").is_some_and(|rest| rest.trim_start().starts_with('=')),
+        };
+        // A comment without an end is the whole file.
+        let Some(end) = comment_end else { return false };
+        rest = rest[end..].trim_start();
+    }
+}
+
 /// Compiles files to a serialised `FileDescriptorSet` with their comments. The error is the compiler's own words.
 pub(super) async fn compile(sources: Vec<Source>) -> Result<Result<Vec<u8>, String>, NotLoaded> {
     compile_part(sources).await
@@ -100,6 +115,18 @@ mod tests {
         let service = pool.service("a.Clock").unwrap();
         assert_eq!(service.comment().trim(), "Says when.");
         assert_eq!(service.methods().next().unwrap().response().full_name(), "google.protobuf.Timestamp");
+    }
+
+    #[test]
+    fn an_edition_is_found_behind_comments() {
+        for text in ["edition = \"2023\";", "// Copyright\n\n/* edition\n */ edition=\"2024\";"] {
+            assert!(has_edition(text), "{text}");
+        }
+        for text in
+            ["", "syntax = \"proto3\";", "// edition = \"2023\";", "/* edition = ", "editions = 1;", "世"]
+        {
+            assert!(!has_edition(text), "{text}");
+        }
     }
 
     #[test]

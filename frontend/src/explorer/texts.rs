@@ -52,6 +52,7 @@ messages! {
     file_too_long,
     file_unreadable,
     files_mixed,
+    sources_edition,
     sources_invalid,
     no_compiler,
     no_services,

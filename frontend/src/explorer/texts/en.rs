@@ -43,6 +43,7 @@ pub(super) static TEXTS: Texts = Texts {
     file_too_long: "{name} is longer than 16 MiB, which is as much as this page reads.",
     file_unreadable: "The browser cannot read {name}.",
     files_mixed: "Choose one FileDescriptorSet, or .proto files alone.",
+    sources_edition: "{name} is written in an edition of Protobuf, which this page cannot compile. Drop a set that buf build -o all.binpb makes of it.",
     sources_invalid: "The .proto files do not compile. Drop all files that they import together with them.",
     no_compiler: "The compiler for .proto files could not be loaded. Try again.",
     no_services: "The server has no services.",

@@ -43,6 +43,7 @@ pub(super) static TEXTS: Texts = Texts {
     file_too_long: "{name} 超过 16 MiB，本页面最多读取这么多。",
     file_unreadable: "浏览器无法读取 {name}。",
     files_mixed: "请选择一个 FileDescriptorSet，或者只选择 .proto 文件。",
+    sources_edition: "{name} 使用 Protobuf edition，本页无法编译。请拖入用 buf build -o all.binpb 从它生成的文件。",
     sources_invalid: ".proto 文件无法编译。请把它们导入的所有文件一起拖进来。",
     no_compiler: "无法加载 .proto 文件的编译器。请重试。",
     no_services: "服务器没有服务。",
