@@ -35,3 +35,10 @@ pub fn js_clients() -> Result<PathBuf> {
         "the clients in JavaScript are not there: name their script in CHINWAG_JS_CLIENTS (`cargo xtask test` makes it)",
     )
 }
+
+/// The folder with the server of gRPC's route guide, its contract and the contract's `FileDescriptorSet`: `CHINWAG_ROUTE_GUIDE`.
+pub fn route_guide() -> Result<PathBuf> {
+    file_in("CHINWAG_ROUTE_GUIDE")?.context(
+        "the route guide is not there: name the folder of its server in CHINWAG_ROUTE_GUIDE (`cargo xtask test` makes it)",
+    )
+}

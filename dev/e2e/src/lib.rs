@@ -15,7 +15,7 @@ mod relay;
 pub mod scenario;
 
 pub use faulty_proxy::{Fault, FaultyProxy};
-pub use files::{axe, dist, js_clients};
+pub use files::{axe, dist, js_clients, route_guide};
 pub use guest::Guest;
 pub use harness::eventually;
 pub use names::{CHINESE, ENGLISH, Names};

@@ -21,7 +21,7 @@ use crate::e2e;
 use crate::page;
 use crate::server::binary;
 use crate::step::{Steps, note, say};
-use crate::tools::{Suite, Tools, axe, can_trace, pebble};
+use crate::tools::{Suite, Tools, axe, can_trace, pebble, route_guide};
 
 /// Programs and files that the tests need.
 pub(crate) struct Setup {
@@ -34,13 +34,16 @@ pub(crate) struct Setup {
     suite: Option<Suite>,
     /// The certificate authority for tests.
     pebble: Option<PathBuf>,
+    /// The folder with the server of gRPC's route guide, in Go.
+    route_guide: Option<PathBuf>,
     /// Whether strace may follow another process.
     traces: bool,
 }
 
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::new(8);
-    let (setup, firefox) = steps.step("Tools and browsers", || Ok((set_up()?, firefox()?)))?;
+    let (setup, firefox) = steps
+        .step("Tools and browsers", || Ok((set_up()?, optional(Firefox::set_up, "scenarios in Firefox")?)))?;
     let mut count = Count::default();
     steps.step("Page, optimised", || {
         let built = page::build(&setup.tools.wasm);
@@ -97,6 +100,11 @@ fn print_left_out(setup: &Setup, has_firefox: bool) {
             "NOT RUN: certificates from an authority, for which Go has to be there and to reach its modules"
         );
     }
+    if setup.route_guide.is_none() {
+        println!(
+            "NOT RUN: calls of the route guide's server, for which Go has to be there and to reach its modules"
+        );
+    }
     if !setup.traces {
         println!("NOT RUN: the test of syncs, for which strace has to be there and to be allowed");
     }
@@ -132,36 +140,21 @@ pub(crate) fn set_up() -> Result<Setup> {
     if js_clients.is_none() {
         say("connect-web, grpc-web: npm is not there to fetch them; calls by them WILL NOT RUN");
     }
-    let suite = suite()?;
-    let pebble = authority()?;
+    let suite = optional(Suite::set_up, "conformance")?;
+    let pebble = optional(pebble, "certificates from an authority")?;
+    let route_guide = optional(route_guide, "calls of the route guide's server")?;
     let traces = can_trace();
     if !traces {
         say("strace: it is not there, or may follow no process; the test of syncs WILL NOT RUN");
     }
-    Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite, pebble, traces })
+    Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite, pebble, route_guide, traces })
 }
 
-/// `None` where it is not there and cannot be installed.
-fn firefox() -> Result<Option<Firefox>> {
-    let firefox = Firefox::set_up();
+/// `None` where it is not there and cannot be installed: a machine without Go or network, or with an old Go. `tests` are not run then.
+fn optional<T>(set_up: impl FnOnce() -> Result<T>, tests: &str) -> Result<Option<T>> {
+    let found = set_up();
     stop_if_interrupted()?;
-    Ok(firefox.inspect_err(|error| say(&format!("{error:#}; scenarios in Firefox WILL NOT RUN"))).ok())
-}
-
-/// `None` where Go is not there or cannot install it: a machine without network, or an old Go.
-fn suite() -> Result<Option<Suite>> {
-    let suite = Suite::set_up();
-    stop_if_interrupted()?;
-    Ok(suite.inspect_err(|error| say(&format!("{error:#}; conformance WILL NOT RUN"))).ok())
-}
-
-/// `None` where Go is not there or cannot install it.
-fn authority() -> Result<Option<PathBuf>> {
-    let pebble = pebble();
-    stop_if_interrupted()?;
-    Ok(pebble
-        .inspect_err(|error| say(&format!("{error:#}; certificates from an authority WILL NOT RUN")))
-        .ok())
+    Ok(found.inspect_err(|error| say(&format!("{error:#}; {tests} WILL NOT RUN"))).ok())
 }
 
 /// One command for all packages: each selection of packages would build its own variants of shared dependencies.
@@ -183,6 +176,9 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     }
     if setup.pebble.is_none() {
         arguments.extend(["--skip", "acme::"]);
+    }
+    if setup.route_guide.is_none() {
+        arguments.extend(["--skip", "route_guide::"]);
     }
     if !setup.traces {
         arguments.extend(["--skip", "fsync::"]);
@@ -245,6 +241,7 @@ pub(crate) fn end_to_end_environment(program: Program, setup: &Setup) -> Program
         ("CHINWAG_AXE", &setup.axe),
         ("CHINWAG_JS_CLIENTS", &setup.js_clients),
         ("CHINWAG_PEBBLE", &setup.pebble),
+        ("CHINWAG_ROUTE_GUIDE", &setup.route_guide),
     ];
     let program = found.into_iter().fold(program, |program, (name, script)| match script {
         Some(file) => program.env(name, file),

@@ -7,6 +7,7 @@
 mod npm;
 mod pebble;
 mod proxy;
+mod route_guide;
 mod suite;
 
 use std::ffi::OsStr;
@@ -23,6 +24,7 @@ use crate::step::{note, say};
 pub(crate) use self::npm::{PackTools, axe, buf, js_clients};
 pub(crate) use self::pebble::pebble;
 pub(crate) use self::proxy::grpc_web_proxy;
+pub(crate) use self::route_guide::route_guide;
 pub(crate) use self::suite::Suite;
 
 /// The newest trunk that this Rust version builds.

@@ -18,15 +18,15 @@ fn request() -> Part {
     part("form", "Request")
 }
 
-fn response() -> Part {
+pub(crate) fn response() -> Part {
     part("region", "Response")
 }
 
-fn editor() -> Part {
+pub(crate) fn editor() -> Part {
     part("textbox", "Message as JSON")
 }
 
-fn send() -> Part {
+pub(crate) fn send() -> Part {
     beginning("button", "Send").within(&request())
 }
 
@@ -51,7 +51,7 @@ async fn lines(page: &Page) -> Result<Vec<String>> {
 }
 
 /// Waits until so many messages were received.
-async fn received(page: &Page, count: usize) -> Result {
+pub(crate) async fn received(page: &Page, count: usize) -> Result {
     eventually(&format!("{count} replies"), async || {
         let found = lines(page).await?.iter().filter(|line| line.starts_with("Received")).count();
         if found >= count { Ok(()) } else { bail!("there are {found}") }
@@ -60,7 +60,7 @@ async fn received(page: &Page, count: usize) -> Result {
 }
 
 /// Drops a file on the page.
-async fn drop_file(page: &Page, name: &str, bytes: &[u8]) -> Result {
+pub(crate) async fn drop_file(page: &Page, name: &str, bytes: &[u8]) -> Result {
     page.run(
         "const data = new DataTransfer();
          data.items.add(new File([new Uint8Array(arguments[1])], arguments[0]));

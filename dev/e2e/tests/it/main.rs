@@ -21,6 +21,7 @@ mod offline;
 mod parts;
 mod reading;
 mod rooms;
+mod route_guide;
 mod sockets;
 mod start;
 mod tabs;
