@@ -12,6 +12,7 @@ mod message;
 mod metadata;
 mod panel;
 mod row;
+mod types;
 
 #[cfg(target_arch = "wasm32")]
 pub(crate) use self::devtools::describe;
@@ -23,4 +24,5 @@ pub(crate) use self::{
     message::{COMPACT, PRETTY, problem_text},
     metadata::{Entry, decode as entries},
     panel::{CALLS, CallsPanel},
+    types::{FindMethod, FoundMethod},
 };

@@ -6,7 +6,10 @@ use grpc_inspect::frame::FrameBuffer;
 use leptos::{prelude::*, task::spawn_local};
 use wasm_bindgen::JsCast;
 
-use super::log::{CallLog, CallRecord, Note};
+use super::{
+    log::{CallLog, CallRecord, Note},
+    types::{FindMethod, Types},
+};
 
 /// Shortest time between two drawings of the open panel. Calls may report thousands of messages a second.
 const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
@@ -18,6 +21,8 @@ pub(crate) struct Calls {
     version: RwSignal<u64>,
     redraw_is_due: StoredValue<bool>,
     open: RwSignal<bool>,
+    /// Descriptors beside the page's contracts.
+    found: StoredValue<Option<FindMethod>>,
 }
 
 impl Calls {
@@ -27,6 +32,7 @@ impl Calls {
             version: RwSignal::new(0),
             redraw_is_due: StoredValue::new(false),
             open: RwSignal::new(false),
+            found: StoredValue::new(None),
         }
     }
 
@@ -65,6 +71,22 @@ impl Calls {
         self.open.set(false);
         if had_focus {
             focus_after_drawing(&["#calls-button", "#person-button"]);
+        }
+    }
+
+    /// Decodes calls of methods that the page's contracts lack by other descriptors, the newest ones.
+    pub(crate) fn set_found(self, find: FindMethod) {
+        self.found.set_value(Some(find));
+    }
+
+    /// The types of the method at `/package.Service/Method`.
+    pub(super) fn types(self, path: &str) -> Types {
+        match Types::of_contract(path) {
+            Types::Unknown => {
+                let found = self.found.with_value(|find| find.as_ref().and_then(|find| find(path)));
+                found.map_or(Types::Unknown, Types::Found)
+            }
+            known => known,
         }
     }
 

@@ -10,7 +10,6 @@ use std::sync::Arc;
 use grpc_inspect::frame::{Direction, FrameBuffer};
 use grpc_wire::method::MethodKind;
 use leptos::prelude::*;
-use proto::schema;
 
 pub(crate) use self::metadata_list::MetadataList;
 use self::{command::Command, message_list::MessageList, notes::Notes};
@@ -33,7 +32,7 @@ pub(super) fn Details(
     let frames = Memo::new(move |_| calls.frames(id));
     let path = record.with_untracked(|record| record.as_ref().map(|record| record.path.clone()));
     let path = path.unwrap_or_default();
-    let method = schema::method(&path);
+    let types = calls.types(&path);
     let status_message = Memo::new(move |_| match &record.get()?.state {
         CallState::Ended { message, .. } if !message.is_empty() => Some(message.to_string()),
         _ => None,
@@ -43,12 +42,14 @@ pub(super) fn Details(
     };
     let trailers = Memo::new(move |_| frames.with(|frames: &FrameBuffer| frames.trailers().cloned()));
     // The three frames of a unary call fit on the screen.
-    let starts_open = method.is_some_and(|method| method.kind == MethodKind::Unary);
+    let starts_open = types.kind() == Some(MethodKind::Unary);
+    let trailers_types = types.clone();
     let trailers_row = move || {
         trailers.get().map(|frame| {
+            let types = trailers_types.clone();
             view! {
                 <ol class="call-frames">
-                    <FrameRow frame kind=FrameKind::Trailers method starts_open />
+                    <FrameRow frame kind=FrameKind::Trailers types starts_open />
                 </ol>
             }
         })
@@ -57,11 +58,11 @@ pub(super) fn Details(
         {move || status_message.get().map(|message| view! { <p class="call__message">{message}</p> })}
         <Notes id />
         <MetadataList title=|m| m.calls_request_metadata entries=entries(|record| record.request_metadata) />
-        <MessageList direction=Direction::Sent method record frames />
+        <MessageList direction=Direction::Sent types=types.clone() record frames />
         <MetadataList title=|m| m.calls_response_metadata entries=entries(|record| record.response_metadata) />
-        <MessageList direction=Direction::Received method record frames />
+        <MessageList direction=Direction::Received types=types.clone() record frames />
         <MetadataList title=|m| m.calls_trailers entries=entries(|record| record.trailers) />
         {trailers_row}
-        <Command path method record frames />
+        <Command path types record frames />
     }
 }

@@ -8,7 +8,10 @@ use leptos::task::spawn_local;
 use tonic_web_devtools::extension::{self, Message};
 use wasm_bindgen::JsValue;
 
-use super::message::{Content, PRETTY, content};
+use super::{
+    message::{Content, PRETTY, content},
+    types::Types,
+};
 use crate::chunk::NotLoaded;
 
 /// Turns messages into objects. Until the decoder's module is loaded, which the first message starts, and when a message
@@ -53,7 +56,7 @@ async fn load_decoder() -> Result<(), NotLoaded> {
 }
 
 fn object(path: &str, direction: Direction, frame: &Frame) -> Option<JsValue> {
-    match content(proto::schema::method(path), direction, frame, &PRETTY) {
+    match content(&Types::of_contract(path), direction, frame, &PRETTY) {
         // The decoder writes valid JSON only.
         Content::Decoded(decoded) => js_sys::JSON::parse(&decoded.json).ok(),
         _ => None,

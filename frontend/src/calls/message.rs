@@ -3,11 +3,11 @@
 use grpc_inspect::{
     frame::{Direction, Frame, FrameBuffer},
     hex::offset_text,
-    json::{Decoded, JsonOptions, NumberFormat, Problem, ProblemKind, to_json},
+    json::{Decoded, JsonOptions, NumberFormat, Problem, ProblemKind},
 };
-use grpc_wire::message::PREFIX_LEN;
-use proto::schema::MethodMessages;
+use grpc_wire::{message::PREFIX_LEN, method::MethodKind};
 
+use super::types::Types;
 use crate::{
     i18n::{Messages, fill},
     js_std,
@@ -32,29 +32,22 @@ pub(super) enum Content {
     Compressed,
     /// Its bytes were not captured.
     NotCaptured,
-    /// The contracts do not have the method.
+    /// No descriptors have the method.
     UnknownMethod,
 }
 
 /// Decodes a message of a method.
-pub(super) fn content(
-    method: Option<&MethodMessages>,
-    direction: Direction,
-    frame: &Frame,
-    options: &JsonOptions,
-) -> Content {
-    let Some(method) = method else { return Content::UnknownMethod };
+pub(super) fn content(types: &Types, direction: Direction, frame: &Frame, options: &JsonOptions) -> Content {
+    if matches!(types, Types::Unknown) {
+        return Content::UnknownMethod;
+    }
     if frame.payload.is_empty() && !frame.is_complete() {
         return Content::NotCaptured;
     }
     if frame.is_compressed() {
         return Content::Compressed;
     }
-    let message = match direction {
-        Direction::Sent => method.request,
-        Direction::Received => method.response,
-    };
-    Content::Decoded(to_json(message, &frame.payload, options))
+    types.decode(direction, &frame.payload, options).map_or(Content::UnknownMethod, Content::Decoded)
 }
 
 /// Remarks on a message in addition to its content.
@@ -103,14 +96,14 @@ pub(super) struct Requests {
 }
 
 /// Decodes the requests of a call of a method, `sent` messages in all.
-pub(super) fn requests(method: Option<&MethodMessages>, frames: &FrameBuffer, sent: u64) -> Requests {
-    let is_stream = method.is_some_and(|method| method.kind.client_streaming());
+pub(super) fn requests(types: &Types, frames: &FrameBuffer, sent: u64) -> Requests {
+    let is_stream = types.kind().is_some_and(MethodKind::client_streaming);
     let captured = frames.messages(Direction::Sent);
     // A retried call has sent its one message again.
     let skipped = if is_stream { 0 } else { captured.len().saturating_sub(1) };
     let mut requests = Requests { json: String::new(), is_complete: true };
     for frame in captured.iter().skip(skipped) {
-        match content(method, Direction::Sent, frame, &COMPACT) {
+        match content(types, Direction::Sent, frame, &COMPACT) {
             Content::Decoded(decoded) => {
                 requests.is_complete &= decoded.problem.is_none() && !decoded.has_unknown_fields;
                 if !requests.json.is_empty() {
@@ -133,8 +126,6 @@ pub(super) fn requests(method: Option<&MethodMessages>, frames: &FrameBuffer, se
 mod tests {
     use std::time::Duration;
 
-    use proto::schema;
-
     use super::*;
     use crate::i18n::Language;
 
@@ -155,8 +146,8 @@ mod tests {
 
     #[test]
     fn a_message_is_decoded_by_method_and_direction() {
-        let method = schema::method(UNARY);
-        let json = |direction| match content(method, direction, &frame(0, 3, b"\n\x01x"), &COMPACT) {
+        let types = Types::of_contract(UNARY);
+        let json = |direction| match content(&types, direction, &frame(0, 3, b"\n\x01x"), &COMPACT) {
             Content::Decoded(decoded) => decoded.json,
             other => panic!("{other:?}"),
         };
@@ -166,19 +157,19 @@ mod tests {
 
     #[test]
     fn an_undecodable_message_has_its_reason() {
-        let method = schema::method(UNARY);
-        let of = |method, frame| content(method, Direction::Sent, &frame, &PRETTY);
-        assert_eq!(of(None, frame(0, 0, b"")), Content::UnknownMethod);
-        assert_eq!(of(method, frame(0, 7, b"")), Content::NotCaptured);
-        assert_eq!(of(method, frame(1, 3, b"\x1f\x8b\x08")), Content::Compressed);
-        assert!(matches!(of(method, frame(0, 0, b"")), Content::Decoded(decoded) if decoded.json == "{}"));
+        let types = Types::of_contract(UNARY);
+        let of = |types: &Types, frame| content(types, Direction::Sent, &frame, &PRETTY);
+        assert_eq!(of(&Types::Unknown, frame(0, 0, b"")), Content::UnknownMethod);
+        assert_eq!(of(&types, frame(0, 7, b"")), Content::NotCaptured);
+        assert_eq!(of(&types, frame(1, 3, b"\x1f\x8b\x08")), Content::Compressed);
+        assert!(matches!(of(&types, frame(0, 0, b"")), Content::Decoded(decoded) if decoded.json == "{}"));
     }
 
     #[test]
     fn a_problem_has_its_offset_in_the_hex_dump() {
         let m = Language::English.messages();
-        let method = schema::method(UNARY);
-        let remarks = |frame| remarks(m, &frame, &content(method, Direction::Sent, &frame, &PRETTY));
+        let types = Types::of_contract(UNARY);
+        let remarks = |frame| remarks(m, &frame, &content(&types, Direction::Sent, &frame, &PRETTY));
         assert!(remarks(frame(0, 3, b"\n\x01x")).is_empty());
         let [no_field] = remarks(frame(0, 4, b"\n\x01x\x00")).try_into().unwrap();
         assert!(no_field.contains("0008"), "{no_field}");
@@ -190,14 +181,14 @@ mod tests {
     fn a_retried_call_has_one_request_and_a_stream_has_all() {
         let frames = sent(&[frame(0, 3, b"\n\x01x"), frame(0, 3, b"\n\x01x")]);
         let once = Requests { json: r#"{"name":"x"}"#.to_owned(), is_complete: true };
-        assert_eq!(requests(schema::method(UNARY), &frames, 2), once);
+        assert_eq!(requests(&Types::of_contract(UNARY), &frames, 2), once);
         let both = r#"{"name":"x"} {"name":"x"}"#.to_owned();
         assert_eq!(
-            requests(schema::method(CLIENT_STREAM), &frames, 2),
+            requests(&Types::of_contract(CLIENT_STREAM), &frames, 2),
             Requests { json: both.clone(), is_complete: true }
         );
         assert_eq!(
-            requests(schema::method(CLIENT_STREAM), &frames, 3),
+            requests(&Types::of_contract(CLIENT_STREAM), &frames, 3),
             Requests { json: both, is_complete: false }
         );
     }
@@ -205,10 +196,10 @@ mod tests {
     #[test]
     fn partly_captured_requests_are_incomplete() {
         let nothing = Requests { json: "{}".to_owned(), is_complete: false };
-        assert_eq!(requests(schema::method(UNARY), &FrameBuffer::default(), 1), nothing);
-        assert_eq!(requests(schema::method(UNARY), &sent(&[frame(0, 7, b"")]), 1), nothing);
-        assert_eq!(requests(None, &sent(&[frame(0, 0, b"")]), 1), nothing);
-        assert!(!requests(schema::method(UNARY), &sent(&[frame(0, 9, b"\n\x07x")]), 1).is_complete);
-        assert!(requests(schema::method(UNARY), &FrameBuffer::default(), 0).is_complete);
+        assert_eq!(requests(&Types::of_contract(UNARY), &FrameBuffer::default(), 1), nothing);
+        assert_eq!(requests(&Types::of_contract(UNARY), &sent(&[frame(0, 7, b"")]), 1), nothing);
+        assert_eq!(requests(&Types::Unknown, &sent(&[frame(0, 0, b"")]), 1), nothing);
+        assert!(!requests(&Types::of_contract(UNARY), &sent(&[frame(0, 9, b"\n\x07x")]), 1).is_complete);
+        assert!(requests(&Types::of_contract(UNARY), &FrameBuffer::default(), 0).is_complete);
     }
 }

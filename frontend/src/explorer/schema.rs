@@ -1,6 +1,11 @@
 //! The services of a server: where they come from, and why they are not known. Knows no signals.
 
+use std::sync::Arc;
+
 use grpc_inspect::{
+    decode::to_json,
+    frame::Direction,
+    json::{Decoded, JsonOptions},
     pool::{Method, Pool, PoolError, Service},
     reflection::{Reflection, ReflectionError, ReflectionVersion},
 };
@@ -8,7 +13,11 @@ use tonic::{Code, Status};
 use tonic_web_channel::{BodyEnd, Error};
 
 use super::{address::Address, texts::Texts};
-use crate::{i18n::fill, status::code_name};
+use crate::{
+    calls::{FindMethod, FoundMethod},
+    i18n::fill,
+    status::code_name,
+};
 
 /// Packages of services that help tools. They stand behind the others.
 const HELPERS: [&str; 3] = ["grpc.reflection.", "grpc.health.", "grpc.channelz."];
@@ -66,6 +75,37 @@ impl Schema {
     /// The services.
     pub(super) fn services(&self) -> impl Iterator<Item = Service<'_>> {
         self.services.iter().filter_map(|name| self.pool.service(name))
+    }
+
+    /// Decodes calls of the services for the calls panel.
+    pub(super) fn find_method(self: &Arc<Schema>) -> FindMethod {
+        let schema = Arc::clone(self);
+        Arc::new(move |path| {
+            let kind = schema.pool.method(path)?.kind();
+            let (schema, path) = (Arc::clone(&schema), path.to_owned());
+            let decode = Arc::new(move |direction, bytes: &[u8], options: &JsonOptions| {
+                schema.decode(&path, direction, bytes, options)
+            });
+            Some(FoundMethod { kind, decode })
+        })
+    }
+
+    /// A message of the method at `/package.Service/Method`.
+    fn decode(
+        &self,
+        path: &str,
+        direction: Direction,
+        bytes: &[u8],
+        options: &JsonOptions,
+    ) -> Option<Decoded> {
+        let method = self.pool.method(path)?;
+        let message = match direction {
+            Direction::Sent => method.request(),
+            Direction::Received => method.response(),
+        };
+        let decoded = to_json(message, bytes, options);
+        let has_unknown_fields = decoded.unknown_field_count > 0;
+        Some(Decoded { json: decoded.json, problem: decoded.problem, has_unknown_fields })
     }
 
     /// The method `package.Service/Method`.

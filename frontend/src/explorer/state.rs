@@ -168,7 +168,11 @@ impl Explorer {
     pub(super) fn end_load(self, number: u64, result: Result<Schema, Unknown>) {
         if self.load.try_get_value() == Some(number) {
             self.services.set(match result {
-                Ok(schema) => Services::Known(Arc::new(schema)),
+                Ok(schema) => {
+                    let schema = Arc::new(schema);
+                    self.calls.set_found(schema.find_method());
+                    Services::Known(schema)
+                }
                 Err(unknown) => Services::Unknown(Arc::new(unknown)),
             });
         }

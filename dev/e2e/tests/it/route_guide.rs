@@ -78,6 +78,27 @@ async fn a_feature_is_asked_for() -> Result {
 }
 
 #[tokio::test]
+async fn the_calls_panel_decodes_messages_by_the_descriptors_that_were_found() -> Result {
+    scenario(async |world| {
+        let guide = Guide::start().await?;
+        let page = guide.explore(world, "GetFeature").await?;
+        page.fill(&editor(), PLACE).await?;
+        page.click(&send()).await?;
+        has_ended_well(&page).await?;
+        page.open_menu().await?;
+        page.click(&part("button", N.calls)).await?;
+        let panel = part("region", N.calls);
+        page.contains_text(&panel, "routeguide.RouteGuide/GetFeature").await?;
+        let open = "const lines = [...document.querySelectorAll('#calls button')];
+             lines.find((line) => line.innerText.includes('GetFeature')).click()";
+        page.run::<()>(open, vec![]).await?;
+        page.contains_text(&panel, "\"latitude\": 409146138").await?;
+        page.contains_text(&panel, NAME).await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn features_are_streamed_to_the_page() -> Result {
     scenario(async |world| {
         let guide = Guide::start().await?;

@@ -2,9 +2,8 @@
 
 use grpc_inspect::frame::FrameBuffer;
 use leptos::prelude::*;
-use proto::schema::MethodMessages;
 
-use super::super::{code_to_copy::CodeToCopy, grpcurl, log::CallRecord, message::requests};
+use super::super::{code_to_copy::CodeToCopy, grpcurl, log::CallRecord, message::requests, types::Types};
 use crate::{api::native_origin, base::base_path, i18n::use_messages};
 
 /// The path prefix of the methods that need a session, but for [`WITHOUT_SESSION`].
@@ -17,8 +16,8 @@ const WITHOUT_SESSION: [&str; 2] = ["Join", "Recover"];
 pub(super) fn Command(
     /// `/package.Service/Method`.
     path: String,
-    /// The call's method, when the contracts have it.
-    method: Option<&'static MethodMessages>,
+    /// The types of the call's messages.
+    types: Types,
     /// The call; `None` when it was dropped.
     record: Memo<Option<CallRecord>>,
     /// Its frames.
@@ -29,7 +28,7 @@ pub(super) fn Command(
         path.strip_prefix(CHAT_SERVICE).is_some_and(|method| !WITHOUT_SESSION.contains(&method));
     let requests = Memo::new(move |_| {
         let sent = record.with(|record| record.as_ref().map_or(0, |record| record.sent.messages));
-        frames.with(|frames| requests(method, frames, sent))
+        frames.with(|frames| requests(&types, frames, sent))
     });
     let command = Memo::new(move |_| {
         // grpcurl cannot call below a path.

@@ -2,11 +2,11 @@
 
 use grpc_inspect::frame::{Direction, FrameBuffer};
 use leptos::prelude::*;
-use proto::schema::MethodMessages;
 
 use super::super::{
     frame_view::{FrameKind, FrameRow},
     log::CallRecord,
+    types::Types,
 };
 use crate::{
     i18n::{Text, fill, text, use_language, use_messages},
@@ -18,8 +18,8 @@ use crate::{
 pub(super) fn MessageList(
     /// The direction.
     direction: Direction,
-    /// The call's method, when the contracts have it.
-    method: Option<&'static MethodMessages>,
+    /// The types of the call's messages.
+    types: Types,
     /// The call; `None` when it was dropped.
     record: Memo<Option<CallRecord>>,
     /// Its frames.
@@ -33,9 +33,9 @@ pub(super) fn MessageList(
         Direction::Received => |m| m.calls_response_messages,
     };
     // A single message is what the reader looks for.
-    let starts_open = method.is_some_and(|method| match direction {
-        Direction::Sent => !method.kind.client_streaming(),
-        Direction::Received => !method.kind.server_streaming(),
+    let starts_open = types.kind().is_some_and(|kind| match direction {
+        Direction::Sent => !kind.client_streaming(),
+        Direction::Received => !kind.server_streaming(),
     });
     let dropped = Memo::new(move |_| {
         let all = record.with(|record| {
@@ -52,13 +52,14 @@ pub(super) fn MessageList(
         };
         (kept < all).then(kept_of_all)
     });
+    let types = StoredValue::new(types);
     view! {
         <Show when=move || kept.with(|kept| !kept.is_empty()) || dropped.with(Option::is_some) fallback=|| ()>
             <h3>{text(title)}</h3>
             {move || dropped.get().map(|dropped| view! { <p class="call-frames__dropped">{dropped}</p> })}
             <ol class="call-frames">
                 <For each=move || kept.get() key=|frame| frame.number let:frame>
-                    <FrameRow frame kind=FrameKind::Message(direction) method starts_open />
+                    <FrameRow frame kind=FrameKind::Message(direction) types=types.get_value() starts_open />
                 </For>
             </ol>
         </Show>

@@ -2,10 +2,12 @@
 
 use grpc_inspect::frame::Frame;
 use leptos::prelude::*;
-use proto::schema::MethodMessages;
 
 use super::{
-    super::message::{Content, PRETTY, content, remarks},
+    super::{
+        message::{Content, PRETTY, content, remarks},
+        types::Types,
+    },
     hex_view::HexView,
     part_text::FrameKind,
 };
@@ -20,8 +22,8 @@ pub(super) fn FrameBody(
     readable: Frame,
     /// Its content.
     kind: FrameKind,
-    /// The call's method, when the contracts have it.
-    method: Option<&'static MethodMessages>,
+    /// The types of the call's messages.
+    types: Types,
     /// The page's texts.
     m: &'static Messages,
     /// The page's language.
@@ -30,7 +32,7 @@ pub(super) fn FrameBody(
     let message = match kind {
         FrameKind::Trailers => None,
         FrameKind::Message(direction) => {
-            let content = content(method, direction, &readable, &PRETTY);
+            let content = content(&types, direction, &readable, &PRETTY);
             let remarks: Vec<_> = remarks(m, &readable, &content)
                 .into_iter()
                 .map(|remark| view! { <p class="call-frame__remark">{remark}</p> })

@@ -2,10 +2,12 @@
 
 use grpc_inspect::frame::Frame;
 use leptos::{prelude::*, task::spawn_local};
-use proto::schema::MethodMessages;
 
 use super::{
-    super::message::{COMPACT, Content, content},
+    super::{
+        message::{COMPACT, Content, content},
+        types::Types,
+    },
     frame_body::FrameBody,
     frame_line::FrameLine,
     part_text::FrameKind,
@@ -22,8 +24,8 @@ pub(crate) fn FrameRow(
     frame: Frame,
     /// Its content.
     kind: FrameKind,
-    /// The call's method, when the contracts have it.
-    method: Option<&'static MethodMessages>,
+    /// The types of the call's messages.
+    types: Types,
     /// Whether it is open at first.
     starts_open: bool,
 ) -> impl IntoView {
@@ -35,7 +37,10 @@ pub(crate) fn FrameRow(
     if frame.is_compressed() && frame.is_complete() {
         decompress(frame.clone(), readable);
     }
-    let preview = move || readable.with(|frame| one_line(frame, kind, method));
+    let preview = {
+        let types = types.clone();
+        move || readable.with(|frame| one_line(frame, kind, &types))
+    };
     let number = frame.number.to_string();
     let length = frame.length as u64;
     let elapsed = frame.elapsed;
@@ -45,8 +50,8 @@ pub(crate) fn FrameRow(
     };
     let is_compressed = frame.is_compressed();
     let body = move || {
-        let (frame, readable) = (frame.clone(), readable.get());
-        view! { <FrameBody frame readable kind method m=m.get() language=language.get() /> }
+        let (frame, readable, types) = (frame.clone(), readable.get(), types.clone());
+        view! { <FrameBody frame readable kind types m=m.get() language=language.get() /> }
     };
     view! {
         <li class="call-frame">
@@ -69,10 +74,10 @@ fn decompress(frame: Frame, readable: RwSignal<Frame>) {
 }
 
 /// A frame in one line.
-fn one_line(frame: &Frame, kind: FrameKind, method: Option<&MethodMessages>) -> String {
+fn one_line(frame: &Frame, kind: FrameKind, types: &Types) -> String {
     match kind {
         FrameKind::Trailers => String::from_utf8_lossy(&frame.payload).trim_end().replace("\r\n", " · "),
-        FrameKind::Message(direction) => match content(method, direction, frame, &COMPACT) {
+        FrameKind::Message(direction) => match content(types, direction, frame, &COMPACT) {
             Content::Decoded(decoded) => decoded.json,
             _ => String::new(),
         },
