@@ -38,6 +38,21 @@ pub mod helloworld {
 
 /// Package `chat.v1`: the chat's log protocol. Documented in `chat/v1/chat.proto`.
 pub mod chat {
+    /// Package `chat.log.v1`: the changes that the writer of the chat makes. Documented in `chat/log/v1/log.proto`.
+    #[cfg(feature = "server")]
+    pub mod log {
+        #[allow(
+            missing_docs,
+            unreachable_pub,
+            missing_debug_implementations,
+            clippy::all,
+            reason = "generated; the documentation is in the .proto file"
+        )]
+        pub mod v1 {
+            include!("generated/server/chat.log.v1.rs");
+        }
+    }
+
     #[allow(
         missing_docs,
         unreachable_pub,

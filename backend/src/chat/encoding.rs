@@ -64,17 +64,22 @@ impl EventBody {
         Self(event.encode_to_vec())
     }
 
-    /// Encodes the whole event, given its place in the log, into `event`.
-    pub(super) fn encode_at(&self, room_id: &str, seq: u64, created_at_ms: i64, event: &mut Vec<u8>) {
-        event.clear();
+    /// Encodes the whole event, given its place in the log.
+    pub(super) fn encode_at(&self, room_id: &str, seq: u64, created_at_ms: i64) -> Vec<u8> {
+        let created_at = created_at_ms.cast_unsigned();
+        let lengths = [room_id.len() as u64, seq, created_at].map(encoded_len_varint);
+        let tags = 3;
+        let len = tags + lengths.iter().sum::<usize>() + room_id.len() + self.0.len();
+        let mut event = Vec::with_capacity(len);
         event.put_u8(EVENT_ROOM_ID);
-        encode_varint(room_id.len() as u64, event);
+        encode_varint(room_id.len() as u64, &mut event);
         event.put_slice(room_id.as_bytes());
         event.put_u8(EVENT_SEQ);
-        encode_varint(seq, event);
+        encode_varint(seq, &mut event);
         event.put_u8(EVENT_CREATED_AT_MS);
-        encode_varint(created_at_ms.cast_unsigned(), event);
+        encode_varint(created_at, &mut event);
         event.put_slice(&self.0);
+        event
     }
 }
 
@@ -185,13 +190,9 @@ mod tests {
     fn event(seq: u64, text: &str) -> (Vec<u8>, pb::Event) {
         let author = User { key: UserKey(1), id: "u1".into(), name: "Ada".into() };
         let operation = OperationId::parse(&[9; 16]).unwrap();
-        let mut encoded = Vec::new();
-        EventBody::message(&author, operation, &MessageText::parse(text.to_owned()).unwrap()).encode_at(
-            "general",
-            seq,
-            1_700_000_000_000,
-            &mut encoded,
-        );
+        let body = EventBody::message(&author, operation, &MessageText::parse(text.to_owned()).unwrap());
+        let encoded = body.encode_at("general", seq, 1_700_000_000_000);
+        assert_eq!(encoded.capacity(), encoded.len(), "one allocation of the right size");
         let expected = pb::Event {
             room_id: "general".to_owned(),
             seq,

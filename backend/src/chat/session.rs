@@ -277,6 +277,13 @@ impl SessionCache {
         }
     }
 
+    /// Extends a session that was extended in the store, if it is cached.
+    pub(super) fn extend(&self, token: &TokenHash, expires_at_ms: i64) {
+        if let Some(session) = self.inner.lock().sessions.peek(token) {
+            session.extend(expires_at_ms);
+        }
+    }
+
     /// Removes a session that was removed from the store.
     pub(super) fn remove(&self, token: &TokenHash) {
         let mut inner = self.inner.lock();

@@ -3,6 +3,7 @@
 //! Knows tables and transactions, but no streams, session cache or gRPC. A commit is durable when it returns: write-ahead
 //! log, `synchronous=FULL`.
 
+mod apply;
 mod check;
 mod copy;
 mod damage;
@@ -36,10 +37,12 @@ pub use self::head::HEAD_FILE;
 
 pub(super) use self::damage::{DamageCheck, report as report_damage};
 pub(super) use self::head::HeadFile;
-pub(super) use self::read::{EventsPage, fingerprint_at, page, replay_page, rooms, session, sessions};
+pub(super) use self::read::{
+    EventsPage, StoredMarker, fingerprint_at, page, replay_page, rooms, session, sessions,
+};
 pub(super) use self::readers::{Purpose, Readers, Requester};
-pub(super) use self::users::NewSession;
-pub(super) use self::write::{Append, RoomRow, WriteStore};
+pub(super) use self::sweep::Expired;
+pub(super) use self::write::{OperationEvent, RoomRow, WriteStore};
 
 /// File name of the database in the data folder.
 pub const DATABASE_FILE: &str = "chinwag.db";

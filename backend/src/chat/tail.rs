@@ -136,17 +136,14 @@ impl Tail {
         (frames.entries.len(), frames.bytes)
     }
 
-    /// Removes the oldest entry silently, like a bug would.
+    /// Replaces an entry by the one after it, like a bug would. `index` counts from the oldest.
     #[cfg(test)]
-    pub(super) fn drop_oldest_for_test(&self) {
+    pub(super) fn lose_for_test(&self, index: usize) {
         let mut frames = self.frames.lock();
-        if let Some(lost) = frames.entries.pop_front() {
-            frames.bytes -= lost.frame.as_bytes().len();
-            if let Some(next) = frames.entries.front().cloned() {
-                frames.bytes += next.frame.as_bytes().len();
-                frames.entries.push_front(next);
-            }
-        }
+        let next = frames.entries[index + 1].clone();
+        frames.bytes += next.frame.as_bytes().len();
+        let lost = std::mem::replace(&mut frames.entries[index], next);
+        frames.bytes -= lost.frame.as_bytes().len();
     }
 
     /// Removes the newest entry, as if it had never been published.

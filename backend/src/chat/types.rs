@@ -196,6 +196,11 @@ impl RoomKey {
         Self(u32::try_from(index + 1).expect("there are at most MAX_ROOMS rooms"))
     }
 
+    /// The room with this number; `None` for 0, which no room has.
+    pub(super) fn from_number(number: u32) -> Option<Self> {
+        (number > 0).then_some(Self(number))
+    }
+
     /// Index in order of creation, from 0.
     pub(super) fn index(self) -> usize {
         self.0 as usize - 1

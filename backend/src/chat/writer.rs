@@ -1,8 +1,9 @@
-//! The writer: one thread that commits everything that waits as one transaction (group commit), and publishes it in the
-//! order of the commits.
+//! The writer: one thread that evaluates everything that waits into changes, commits them as one transaction (group commit), and
+//! publishes them in the order of the commits.
 //!
 //! Nothing is published or acknowledged before it is on disk.
 
+mod effects;
 mod group;
 mod maintenance;
 mod mutations;
@@ -44,14 +45,14 @@ pub(super) struct Job<I: Mutation> {
     reply: oneshot::Sender<Result<I::Output, ChatError>>,
 }
 
-/// A change to the database.
+/// A command that is evaluated against the database.
 pub(super) trait Mutation: Sized {
     /// The caller's result.
     type Output;
 
-    /// Applies it as part of the group's transaction. [`ChatError::Store`] rolls the whole transaction back; any other error
-    /// means that this mutation wrote nothing.
-    fn apply(&self, group: &mut Group) -> Result<Self::Output, ChatError>;
+    /// Makes the changes that it takes, in the group's transaction. [`ChatError::Store`] rolls the whole transaction back; any
+    /// other error is the caller's result, and the group goes on.
+    fn evaluate(&self, group: &mut Group) -> Result<Self::Output, ChatError>;
 }
 
 /// The commands of the writer.
@@ -79,9 +80,9 @@ macro_rules! commands {
         })*
 
         impl Command {
-            fn apply(&mut self, group: &mut Group) -> Result<(), StoreError> {
+            fn evaluate(&mut self, group: &mut Group) -> Result<(), StoreError> {
                 match self {
-                    $(Self::$name(job) => job.apply(group),)*
+                    $(Self::$name(job) => job.evaluate(group),)*
                     Self::Close => Ok(()),
                 }
             }
@@ -115,8 +116,8 @@ commands!(
 );
 
 impl<I: Mutation> Job<I> {
-    fn apply(&mut self, group: &mut Group) -> Result<(), StoreError> {
-        match self.mutation.apply(group) {
+    fn evaluate(&mut self, group: &mut Group) -> Result<(), StoreError> {
+        match self.mutation.evaluate(group) {
             Err(ChatError::Store(error)) => Err(error),
             result => {
                 self.result = Some(result);

@@ -17,6 +17,8 @@ use prost_types::FileDescriptorSet;
 const CONTRACTS: &str = "proto";
 /// The standard health service. The page does not call it, so it is not among its methods.
 const HEALTH: &str = "grpc/health/v1/health.proto";
+/// The changes that the chat's writer makes. Clients never see them, so they are for servers only.
+const LOG: &str = "chat/log/v1/log.proto";
 /// Folder of the generated code, from the workspace's root.
 const GENERATED: &str = "proto/src/generated";
 
@@ -54,6 +56,7 @@ fn generate(contracts: &Path, out: &Path) -> Result<()> {
         .context("cannot generate the services")?;
 
     generate_health(contracts, &server_out)?;
+    generate_log(contracts, &server_out)?;
     MethodTable::new(&files).file_name("method_table.rs").write_to(out)?;
     fs::write(out.join("methods.rs"), schema::tables(&files)?).context("cannot write the methods")?;
 
@@ -72,6 +75,15 @@ fn generate_health(contracts: &Path, out: &Path) -> Result<()> {
     let descriptors = with_comments_only(files).encode_to_vec();
     fs::write(out.join("health.bin"), descriptors)
         .context("cannot write the descriptors of the health service")
+}
+
+/// The messages of the chat's changes, without descriptors: no service has them.
+fn generate_log(contracts: &Path, out: &Path) -> Result<()> {
+    let files = protox::compile([LOG], [contracts]).context("the changes of the chat do not compile")?;
+    tonic_prost_build::configure()
+        .out_dir(out)
+        .compile_fds(files)
+        .context("cannot generate the changes of the chat")
 }
 
 /// Tools that use reflection show the comments. Places of elements without one would be most of the bytes.

@@ -130,6 +130,12 @@ pub enum StoreError {
         /// The last event before the gap.
         after: u64,
     },
+    /// A change cannot be applied to this database.
+    #[error("a change has an invalid {field}")]
+    InvalidChange {
+        /// The field's name in the contract of changes.
+        field: &'static str,
+    },
     /// A file of the database is no longer the one that was opened, or another program wrote to it.
     #[error("the file {} was removed, moved, replaced or written to while the server used it", path.display())]
     Replaced {
@@ -158,7 +164,9 @@ impl StoreError {
             Self::Replaced { .. } => Some(Fault::Replaced),
             // Stored events could be decoded, and their numbers were dense.
             Self::Decode(_) | Self::Gap { .. } => Some(Fault::Damaged),
-            Self::Closed | Self::Busy | Self::TookTooLong | Self::Panicked => None,
+            Self::InvalidChange { .. } | Self::Closed | Self::Busy | Self::TookTooLong | Self::Panicked => {
+                None
+            }
         }
     }
 

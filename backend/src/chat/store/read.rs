@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::super::device::Device;
 use super::super::encoding::{EventsFrame, entry_len, fingerprint};
 use super::super::session::{SessionView, TokenHash};
-use super::super::types::{PageRange, RoomId, RoomKey, RoomView, User, UserKey};
+use super::super::types::{Marker, PageRange, RoomId, RoomKey, RoomView, User, UserKey};
 use super::StoreError;
 
 /// Maximum size of a page's events, bytes: leaves room for the rest of the response below [`MAX_PAGE_BYTES`].
@@ -23,6 +23,24 @@ pub(in crate::chat) struct SessionRow {
     pub(in crate::chat) last_used_ms: i64,
     /// Whether it has been used since `Join`.
     pub(in crate::chat) used: bool,
+}
+
+/// A stored read marker.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::chat) struct StoredMarker {
+    pub(in crate::chat) read_seq: u64,
+    /// Number of messages in the room up to `read_seq`.
+    pub(in crate::chat) read_messages: u64,
+    /// Number of the user's own messages above `read_seq`.
+    pub(in crate::chat) own_above: u64,
+}
+
+impl StoredMarker {
+    /// The marker as the user sees it in a room of `messages` messages.
+    pub(in crate::chat) fn view(&self, messages: u64) -> Marker {
+        let unread = messages.saturating_sub(self.read_messages).saturating_sub(self.own_above);
+        Marker { read: self.read_seq, unread: u32::try_from(unread).unwrap_or(u32::MAX) }
+    }
 }
 
 /// The session with this token, valid or expired.
@@ -88,6 +106,8 @@ fn room_view(row: &Row<'_>) -> Result<RoomView, StoreError> {
     let name: String = row.get(2)?;
     let key: usize = row.get(0)?;
     let last = blob(row, 10)?;
+    let marker = StoredMarker { read_seq: row.get(7)?, read_messages: row.get(8)?, own_above: row.get(9)? };
+    let Marker { read, unread } = marker.view(row.get(6)?);
     Ok(RoomView {
         key: RoomKey::from_index(key - 1),
         id: RoomId::new(id),
@@ -97,8 +117,8 @@ fn room_view(row: &Row<'_>) -> Result<RoomView, StoreError> {
         head: row.get(5)?,
         fingerprint: fingerprint(last),
         head_ms: pb::Event::decode(last)?.created_at_ms,
-        read: row.get(7)?,
-        unread: unread(row.get(6)?, row.get(8)?, row.get(9)?),
+        read,
+        unread,
     })
 }
 
@@ -112,11 +132,6 @@ pub(in crate::chat) fn fingerprint_at(
     let found =
         statement.query_row(params![room.number(), seq], |row| Ok(fingerprint(row.get_ref(0)?.as_blob()?)));
     Ok(found.optional()?)
-}
-
-/// Number of messages of other users above a user's marker.
-pub(super) fn unread(messages: u64, read_messages: u64, own_above: u64) -> u32 {
-    u32::try_from(messages.saturating_sub(read_messages).saturating_sub(own_above)).unwrap_or(u32::MAX)
 }
 
 /// Reads the stored events above `after`, up to `head` and about `budget` bytes. Returns them as frames, with the number

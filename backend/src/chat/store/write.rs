@@ -1,5 +1,5 @@
-//! The statements of the writing connection. Each call is part of the transaction that the writer has begun. Whatever is
-//! refused is refused before anything is written.
+//! The writing connection, and the queries by which the writer evaluates commands on rooms and their logs. Each is part of the
+//! transaction that the writer has begun.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -11,7 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::types::{Marker, OperationId, RoomId, RoomKey, RoomView, User, UserKey};
 use super::StoreError;
 use super::identity::Identity;
-use super::read::{fingerprint_at, unread};
+use super::read::{StoredMarker, fingerprint_at};
 
 /// The writing connection.
 #[derive(Debug)]
@@ -41,18 +41,6 @@ impl RoomRow {
         let name = name.to_owned();
         Self { key, id, name, epoch, created_at_ms, head: 0, messages: 0, last_ms: created_at_ms }
     }
-}
-
-/// An event to append.
-#[derive(Debug)]
-pub(in crate::chat) struct Append<'a> {
-    pub(in crate::chat) room: RoomKey,
-    pub(in crate::chat) seq: u64,
-    /// Number of messages in the room, this event included.
-    pub(in crate::chat) messages: u64,
-    /// The author, if the event is a message.
-    pub(in crate::chat) message_author: Option<UserKey>,
-    pub(in crate::chat) event: &'a [u8],
 }
 
 /// The event of an operation.
@@ -92,7 +80,7 @@ impl WriteStore {
 
     /// A room as `user` sees it.
     pub(in crate::chat) fn view(&self, user: UserKey, room: &RoomRow) -> Result<RoomView, StoreError> {
-        let (read, read_messages, own_above) = self.marker(user, room.key)?;
+        let Marker { read, unread } = self.marker(user, room.key)?.view(room.messages);
         Ok(RoomView {
             key: room.key,
             id: room.id.clone(),
@@ -103,7 +91,7 @@ impl WriteStore {
             fingerprint: fingerprint_at(&self.connection, room.key, room.head)?.unwrap_or(0),
             head_ms: room.last_ms,
             read,
-            unread: unread(room.messages, read_messages, own_above),
+            unread,
         })
     }
 
@@ -126,38 +114,6 @@ impl WriteStore {
             made += usize::from(first.author.is_some_and(|author| author.id == *user.id));
         }
         Ok(made)
-    }
-
-    pub(in crate::chat) fn insert_room(&self, room: &RoomRow, name_key: &str) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO rooms (key, id, name, name_key, epoch, created_at_ms)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![
-                room.key.number(),
-                room.id.as_str(),
-                room.name,
-                name_key,
-                room.epoch.cast_signed(),
-                room.created_at_ms
-            ])?;
-        Ok(())
-    }
-
-    /// Assigns the operation id to the event `seq`. Returns false, and writes nothing, if the author used it before.
-    pub(in crate::chat) fn claim(
-        &self,
-        operation: OperationId,
-        author: UserKey,
-        room: RoomKey,
-        seq: u64,
-    ) -> Result<bool, StoreError> {
-        let mut statement = self.connection.prepare_cached(
-            "INSERT INTO operations (operation_id, author, room, seq) VALUES (?1, ?2, ?3, ?4)
-             ON CONFLICT DO NOTHING",
-        )?;
-        Ok(statement.execute(params![operation.as_bytes(), author.0, room.number(), seq])? == 1)
     }
 
     /// The event that an operation id was used for.
@@ -186,66 +142,31 @@ impl WriteStore {
             .transpose()
     }
 
-    /// Appends an event and updates its author's marker.
-    pub(in crate::chat) fn append(&self, append: &Append<'_>) -> Result<(), StoreError> {
-        self.connection
-            .prepare_cached(
-                "INSERT INTO events (room, seq, messages, message_author, event)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
-            )?
-            .execute(params![
-                append.room.number(),
-                append.seq,
-                append.messages,
-                append.message_author.map_or(0, |author| author.0),
-                append.event
-            ])?;
-        if let Some(author) = append.message_author {
-            self.connection
-                .prepare_cached(
-                    "INSERT INTO markers (user, room, read_seq, read_messages, own_above)
-                     VALUES (?1, ?2, 0, 0, 1)
-                     ON CONFLICT DO UPDATE SET own_above = own_above + 1",
-                )?
-                .execute(params![author.0, append.room.number()])?;
-        }
-        Ok(())
-    }
-
-    /// Moves a marker forward to `seq`, which exists in the log of `room`. Returns the marker and whether it moved.
-    pub(in crate::chat) fn mark_read(
+    /// The marker of `user` after it has moved forward to `seq`, which exists in the log of `room`.
+    pub(in crate::chat) fn marker_moved_to(
         &self,
+        seq: u64,
         user: UserKey,
         room: &RoomRow,
-        seq: u64,
-    ) -> Result<(Marker, bool), StoreError> {
-        let (read, read_messages, own_above) = self.marker(user, room.key)?;
-        if seq <= read {
-            return Ok((Marker { read, unread: unread(room.messages, read_messages, own_above) }, false));
-        }
-        let read_messages = self.messages_at(room.key, seq)?;
+        marker: StoredMarker,
+    ) -> Result<StoredMarker, StoreError> {
         // Nothing to count if there is nothing above, or nothing of the user's own.
-        let own_above = match own_above {
+        let own_above = match marker.own_above {
             0 => 0,
             _ if seq == room.head => 0,
-            own => own - self.own_messages_between(user, room.key, read, seq)?.min(own),
+            own => own - self.own_messages_between(user, room.key, marker.read_seq, seq)?.min(own),
         };
-        self.connection
-            .prepare_cached(
-                "INSERT INTO markers (user, room, read_seq, read_messages, own_above)
-                 VALUES (?1, ?2, ?3, ?4, ?5)
-                 ON CONFLICT DO UPDATE SET read_seq = ?3, read_messages = ?4, own_above = ?5",
-            )?
-            .execute(params![user.0, room.key.number(), seq, read_messages, own_above])?;
-        Ok((Marker { read: seq, unread: unread(room.messages, read_messages, own_above) }, true))
+        Ok(StoredMarker { read_seq: seq, read_messages: self.messages_at(room.key, seq)?, own_above })
     }
 
-    fn marker(&self, user: UserKey, room: RoomKey) -> Result<(u64, u64, u64), StoreError> {
+    /// The marker of a user, as stored.
+    pub(in crate::chat) fn marker(&self, user: UserKey, room: RoomKey) -> Result<StoredMarker, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT read_seq, read_messages, own_above FROM markers WHERE user = ?1 AND room = ?2",
         )?;
-        let row = statement
-            .query_row(params![user.0, room.number()], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)));
+        let row = statement.query_row(params![user.0, room.number()], |row| {
+            Ok(StoredMarker { read_seq: row.get(0)?, read_messages: row.get(1)?, own_above: row.get(2)? })
+        });
         Ok(row.optional()?.unwrap_or_default())
     }
 

@@ -1,27 +1,30 @@
-//! A group commit in progress: the heads of all logs with it, and the effects to publish once it is on disk.
+//! A group commit in progress: commands are evaluated into changes, each of which is applied at once to the open transaction, so
+//! that the next command sees it; then all are committed, and published.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use proto::EncodedSubscribeResponse;
-use proto::chat::v1::{self as pb, subscribe_response::Frame};
+use proto::chat::log::v1::change::Kind as Change;
+use proto::chat::log::v1::{
+    AuthorMarked, EventAppended, JoinForgotten, MarkerSet, NameFreed, RoomAdded, SessionRemoved, UserRemoved,
+};
 
 use super::super::Shared;
-use super::super::encoding::{self, EventBody, EventsFrame};
+use super::super::encoding::EventBody;
 use super::super::error::ChatError;
 use super::super::health::{Fault, Health};
 use super::super::random;
 use super::super::session::TokenHash;
-use super::super::store::{Append, OpenError, RoomRow, StoreError, WriteStore};
-use super::super::tail::Entry;
+use super::super::store::{Expired, OpenError, RoomRow, StoreError, StoredMarker, WriteStore};
 use super::super::text::name_key;
-use super::super::types::{Marker, RoomId, RoomKey, RoomView, UserKey};
+use super::super::types::{OperationId, RoomId, RoomKey, UserKey};
 use super::Command;
+use super::effects::Effects;
 use crate::error_chain::ErrorChain;
 
-/// Maximum number of users who are cached as authors. Any other costs a look at their row.
+/// Maximum number of authors, each with a room, whose counts are cached. Any other costs two queries.
 const CACHED_AUTHORS: usize = 65_536;
 
 /// State of the writer. Its rooms are ahead of the database by the open transaction.
@@ -34,64 +37,56 @@ pub(in crate::chat) struct Group {
     rooms: Vec<RoomRow>,
     /// The rooms must be read again because a transaction was rolled back.
     stale: bool,
+    /// The time of this evaluation, for all of its changes.
     pub(super) now_ms: i64,
     effects: Effects,
-    /// Users who are marked as authors in the database.
-    authors: HashSet<UserKey>,
-    /// Buffer for an encoded event.
-    event: Vec<u8>,
+    /// Authors of messages in a room, who are marked as authors in the database, with the number of their own messages above
+    /// their read marker.
+    authors: HashMap<(UserKey, RoomKey), u64>,
 }
 
-/// Effects to publish when the transaction is on disk.
-#[derive(Debug, Default)]
-struct Effects {
-    entries: Vec<Entry>,
-    pending: Vec<PendingFrame>,
-    pending_of: HashMap<RoomKey, usize>,
-    markers: Vec<(UserKey, RoomKey, Marker)>,
-    ended: Vec<(UserKey, TokenHash)>,
-    new_rooms: Vec<RoomKey>,
-}
-
-/// The frame of one room's events in this transaction.
-#[derive(Debug)]
-struct PendingFrame {
-    room: RoomKey,
-    first: u64,
-    last: u64,
-    frame: EventsFrame,
+/// The author of an event and their operation.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Author {
+    pub(super) user: UserKey,
+    pub(super) operation: OperationId,
 }
 
 impl Group {
-    /// Reads the heads of all logs and fills the directory.
+    /// Reads the heads of all logs and fills the directory. Creates the first room if there is none.
     pub(super) fn open(store: WriteStore, path: PathBuf, shared: Arc<Shared>) -> Result<Self, OpenError> {
         let rooms = store.rooms()?;
-        let (now_ms, effects, event) = (shared.clock.now_ms(), Effects::default(), Vec::new());
-        let authors = HashSet::new();
-        let mut group = Self { store, path, shared, rooms, stale: false, now_ms, effects, authors, event };
-        if group.rooms.is_empty() {
-            group.create_general()?;
-        }
+        let now_ms = shared.clock.now_ms();
+        let (effects, authors) = (Effects::default(), HashMap::new());
+        let mut group = Self { store, path, shared, rooms, stale: false, now_ms, effects, authors };
         group.rooms.iter().for_each(|room| group.shared.directory.add(room));
+        if group.rooms.is_empty() {
+            let epoch = random::epoch()?;
+            group.transact(|group| group.create_general(epoch))?;
+        }
         Ok(group)
     }
 
-    /// Creates the first room.
-    fn create_general(&mut self) -> Result<(), OpenError> {
-        let key = RoomKey::from_index(0);
-        let id = RoomId::new(RoomId::GENERAL);
-        let room = RoomRow::new(key, id, RoomId::GENERAL, random::epoch()?, self.now_ms);
-        self.store.begin()?;
-        self.add_room(room, &name_key(RoomId::GENERAL))?;
-        self.append(key, &EventBody::room_created(None, RoomId::GENERAL), None)?;
-        self.store.commit()?;
-        self.effects = Effects::default();
+    fn create_general(&mut self, epoch: u64) -> Result<(), StoreError> {
+        let name = RoomId::GENERAL;
+        let key = self.add_room(&RoomId::new(name), name, name_key(name), epoch)?;
+        self.append(key, &EventBody::room_created(None, name), None, false)?;
         Ok(())
     }
 
-    /// Commits `commands` as one transaction and publishes it. After an error none of them is written.
+    /// Evaluates `commands`, commits their changes as one transaction and publishes it. After an error none of them is written.
     pub(super) fn write(&mut self, commands: &mut [Command]) -> Result<(), StoreError> {
-        if let Err(error) = self.try_write(commands) {
+        self.transact(|group| commands.iter_mut().try_for_each(|command| command.evaluate(group)))?;
+        self.shared.metrics.group_size.observe(f64::from(u32::try_from(commands.len()).unwrap_or(u32::MAX)));
+        Ok(())
+    }
+
+    /// Commits the changes that `evaluate` makes, and publishes them.
+    fn transact(
+        &mut self,
+        evaluate: impl FnMut(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        if let Err(error) = self.begin().and_then(|()| self.try_transact(evaluate)) {
             self.effects = Effects::default();
             self.authors.clear();
             self.stale = true;
@@ -100,53 +95,73 @@ impl Group {
             }
             return Err(error);
         }
-        self.shared.metrics.group_size.observe(f64::from(u32::try_from(commands.len()).unwrap_or(u32::MAX)));
-        self.publish();
+        std::mem::take(&mut self.effects).publish(&self.shared, &self.rooms);
         Ok(())
     }
 
-    fn try_write(&mut self, commands: &mut [Command]) -> Result<(), StoreError> {
+    fn begin(&mut self) -> Result<(), StoreError> {
         if self.stale {
             self.rooms = self.store.rooms()?;
             self.stale = false;
         }
         self.now_ms = self.shared.clock.now_ms();
-        self.store.begin()?;
-        for command in commands {
-            command.apply(self)?;
-        }
+        self.store.begin()
+    }
+
+    fn try_transact(
+        &mut self,
+        mut evaluate: impl FnMut(&mut Self) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        evaluate(self)?;
         let start = Instant::now();
         let committed = self.store.commit();
         self.shared.metrics.commit_seconds.observe(start.elapsed().as_secs_f64());
         committed
     }
 
-    /// Publishes what is on disk. Rooms and heads first: whoever takes the tail's end as their position must find
-    /// everything before it in the directory.
-    fn publish(&mut self) {
-        let Effects { mut entries, pending, markers, ended, new_rooms, .. } =
-            std::mem::take(&mut self.effects);
-        for key in new_rooms {
-            self.shared.directory.add(&self.rooms[key.index()]);
-        }
-        for mut pending in pending {
-            entries.push(pending.finish());
-        }
-        for entry in &entries {
-            if let Some(room) = self.shared.directory.get(entry.room) {
-                room.advance(entry.last);
+    /// Makes a change: applies it to the open transaction and to the writer's state, and collects its effects.
+    pub(super) fn change(&mut self, change: &Change) -> Result<(), StoreError> {
+        self.store.apply(change)?;
+        self.follow(change)?;
+        self.effects.add(change, &self.rooms)
+    }
+
+    /// Keeps the writer's state equal to the database with the change.
+    fn follow(&mut self, change: &Change) -> Result<(), StoreError> {
+        match change {
+            Change::RoomAdded(added) => {
+                let key = RoomKey::from_number(added.room).filter(|key| key.index() == self.rooms.len());
+                let key = key.ok_or(StoreError::InvalidChange { field: "room" })?;
+                let id = RoomId::new(added.id.as_str());
+                self.rooms.push(RoomRow::new(key, id, &added.name, added.epoch, added.created_at_ms));
             }
+            Change::EventAppended(appended) => self.follow_event(appended)?,
+            Change::MarkerSet(marker) => {
+                let key = RoomKey::from_number(marker.room).map(|room| (UserKey(marker.user), room));
+                if let Some(own_above) = key.and_then(|key| self.authors.get_mut(&key)) {
+                    *own_above = marker.own_above;
+                }
+            }
+            _ => {}
         }
-        if !entries.is_empty() {
-            self.shared.tail.publish(entries);
+        Ok(())
+    }
+
+    fn follow_event(&mut self, appended: &EventAppended) -> Result<(), StoreError> {
+        let key = RoomKey::from_number(appended.room).filter(|key| key.index() < self.rooms.len());
+        let key = key.ok_or(StoreError::InvalidChange { field: "room" })?;
+        let room = &mut self.rooms[key.index()];
+        if appended.seq != room.head + 1 {
+            return Err(StoreError::InvalidChange { field: "seq" });
         }
-        for (user, room, marker) in markers {
-            self.shared.streams.marker_moved(user, room, marker);
+        (room.head, room.messages, room.last_ms) = (appended.seq, appended.messages, appended.created_at_ms);
+        if appended.is_message {
+            if self.authors.len() >= CACHED_AUTHORS {
+                self.authors.clear();
+            }
+            self.authors.insert((UserKey(appended.author), key), appended.own_above);
         }
-        for (user, token) in ended {
-            self.shared.sessions.remove(&token);
-            self.shared.streams.session_ended(user, &token);
-        }
+        Ok(())
     }
 
     /// A room by its key. Keys come from the directory, which has no room that the writer does not have.
@@ -154,22 +169,29 @@ impl Group {
         self.rooms.get(key.index()).ok_or(ChatError::RoomNotFound)
     }
 
-    /// Sets a new user's markers to the heads: older messages are not unread.
-    pub(super) fn mark_all_read(&self, user: UserKey) -> Result<(), StoreError> {
-        for room in &self.rooms {
-            self.store.mark_read(user, room, room.head)?;
-        }
-        Ok(())
-    }
-
     /// Number of rooms.
     pub(super) fn room_count(&self) -> usize {
         self.rooms.len()
     }
 
-    /// Time of a room's next event: now, but never before the last one.
-    fn event_time(&self, room: &RoomRow) -> i64 {
-        self.now_ms.max(room.last_ms)
+    /// Adds a room without events.
+    pub(super) fn add_room(
+        &mut self,
+        id: &RoomId,
+        name: &str,
+        name_key: String,
+        epoch: u64,
+    ) -> Result<RoomKey, StoreError> {
+        let key = RoomKey::from_index(self.rooms.len());
+        self.change(&Change::RoomAdded(RoomAdded {
+            room: key.number(),
+            id: id.as_str().to_owned(),
+            name: name.to_owned(),
+            name_key,
+            epoch,
+            created_at_ms: self.now_ms,
+        }))?;
+        Ok(key)
     }
 
     /// Appends an event to a room's log. Returns its number and time.
@@ -177,68 +199,118 @@ impl Group {
         &mut self,
         key: RoomKey,
         body: &EventBody,
-        message_author: Option<UserKey>,
+        author: Option<Author>,
+        is_message: bool,
     ) -> Result<(u64, i64), StoreError> {
+        let own_above = match author {
+            Some(author) if is_message => self.own_above(author.user, key)? + 1,
+            Some(author) => self.mark_author(author.user).map(|()| 0)?,
+            None => 0,
+        };
         let room = &self.rooms[key.index()];
-        let (seq, created_at_ms) = (room.head + 1, self.event_time(room));
-        let messages = room.messages + u64::from(message_author.is_some());
-        body.encode_at(room.id.as_str(), seq, created_at_ms, &mut self.event);
-        self.store.append(&Append { room: key, seq, messages, message_author, event: &self.event })?;
-        let room = &mut self.rooms[key.index()];
-        (room.head, room.messages, room.last_ms) = (seq, messages, created_at_ms);
-        self.effects.add_event(key, seq, &self.event);
+        // An event is never older than the one before it.
+        let (seq, created_at_ms) = (room.head + 1, self.now_ms.max(room.last_ms));
+        self.change(&Change::EventAppended(EventAppended {
+            room: key.number(),
+            seq,
+            created_at_ms,
+            messages: room.messages + u64::from(is_message),
+            author: author.map_or(0, |author| author.user.0),
+            operation_id: author.map(|author| author.operation.as_bytes().to_vec()).unwrap_or_default(),
+            is_message,
+            own_above,
+            event: body.encode_at(room.id.as_str(), seq, created_at_ms),
+        }))?;
         Ok((seq, created_at_ms))
     }
 
-    /// Adds a room without events.
-    pub(super) fn add_room(&mut self, room: RoomRow, name_key: &str) -> Result<(), StoreError> {
-        self.store.insert_room(&room, name_key)?;
-        self.rooms.push(room);
-        Ok(())
-    }
-
-    /// Publishes the room's first event as the state of a new room.
-    pub(super) fn announce_room(&mut self, view: &RoomView) {
-        let state = encoding::room_state(view, pb::Recovery::Fresh, pb::LostReason::Unspecified);
-        self.effects.announce_room(view.key, encoding::frame(Frame::RoomState(state)));
-    }
-
-    /// Notifies a user's streams of a moved marker after the commit.
-    pub(super) fn marker_moved(&mut self, user: UserKey, room: RoomKey, marker: Marker) {
-        self.effects.markers.push((user, room, marker));
-    }
-
-    /// Removes ended sessions from the cache and notifies their streams after the commit.
-    pub(super) fn sessions_ended(&mut self, user: UserKey, tokens: impl IntoIterator<Item = TokenHash>) {
-        self.effects.ended.extend(tokens.into_iter().map(|token| (user, token)));
+    /// Number of an author's own messages above their read marker. Marks them as an author.
+    fn own_above(&mut self, user: UserKey, room: RoomKey) -> Result<u64, StoreError> {
+        if let Some(own_above) = self.authors.get(&(user, room)) {
+            return Ok(*own_above);
+        }
+        self.mark_author(user)?;
+        Ok(self.store.marker(user, room)?.own_above)
     }
 
     /// Marks a user as the author of an event: then the user is never removed.
-    pub(super) fn mark_author(&mut self, user: UserKey) -> Result<(), StoreError> {
-        if self.authors.contains(&user) {
+    fn mark_author(&mut self, user: UserKey) -> Result<(), StoreError> {
+        if self.store.is_author(user)? {
             return Ok(());
         }
-        self.store.mark_author(user)?;
-        if self.authors.len() >= CACHED_AUTHORS {
-            self.authors.clear();
+        self.change(&Change::AuthorMarked(AuthorMarked { user: user.0 }))
+    }
+
+    /// Sets a user's marker.
+    pub(super) fn set_marker(
+        &mut self,
+        user: UserKey,
+        room: RoomKey,
+        marker: StoredMarker,
+    ) -> Result<(), StoreError> {
+        let StoredMarker { read_seq, read_messages, own_above } = marker;
+        let (user, room) = (user.0, room.number());
+        self.change(&Change::MarkerSet(MarkerSet { user, room, read_seq, read_messages, own_above }))
+    }
+
+    /// Sets a new user's markers to the heads: older messages are not unread.
+    pub(super) fn mark_all_read(&mut self, user: UserKey) -> Result<(), StoreError> {
+        for index in 0..self.rooms.len() {
+            let RoomRow { key, head, messages, .. } = self.rooms[index];
+            let marker = StoredMarker { read_seq: head, read_messages: messages, own_above: 0 };
+            self.set_marker(user, key, marker)?;
         }
-        self.authors.insert(user);
         Ok(())
     }
 
+    /// Ends a session.
+    pub(super) fn remove_session(&mut self, token: &TokenHash, user: UserKey) -> Result<(), StoreError> {
+        let token_hash = token.as_bytes().to_vec();
+        self.change(&Change::SessionRemoved(SessionRemoved { token_hash, user: user.0 }))
+    }
+
+    /// Frees the name of a user without a session; false if they have one.
+    pub(super) fn free_name_unless_live(&mut self, user: UserKey) -> Result<bool, StoreError> {
+        if !self.store.sessions_of(user)?.is_empty() {
+            return Ok(false);
+        }
+        self.change(&Change::NameFreed(NameFreed { user: user.0 }))?;
+        Ok(true)
+    }
+
     /// Removes a batch of expired and unused sessions, and of guests who have left.
-    pub(super) fn sweep(&self, unused_lifetime: Duration) -> Result<(), StoreError> {
+    pub(super) fn sweep(&mut self, unused_lifetime: Duration) -> Result<(), StoreError> {
+        if self.expired(unused_lifetime)?.is_empty() {
+            return Ok(());
+        }
+        self.transact(|group| {
+            let Expired { sessions, users, joins } = group.expired(unused_lifetime)?;
+            tracing::debug!(
+                sessions = sessions.len(),
+                users = users.len(),
+                "removing expired and unused sessions and guests who have left"
+            );
+            for (token, user) in sessions {
+                group.remove_session(&token, user)?;
+                group.free_name_unless_live(user)?;
+            }
+            for user in users {
+                group.change(&Change::UserRemoved(UserRemoved { user: user.0 }))?;
+            }
+            for attempt_hash in joins {
+                group.change(&Change::JoinForgotten(JoinForgotten { attempt_hash }))?;
+            }
+            Ok(())
+        })
+    }
+
+    fn expired(&self, unused_lifetime: Duration) -> Result<Expired, StoreError> {
         let now_ms = self.shared.clock.now_ms();
         let lifetime_ms = i64::try_from(unused_lifetime.as_millis()).unwrap_or(i64::MAX);
         // Removal is final: a clock that was wrong at the start must not end sessions.
         let ended_before_ms = if self.shared.clock.is_settled() { now_ms } else { i64::MIN };
         let is_connected = |user| self.shared.streams.is_connected(user);
-        let removed = self.store.sweep(ended_before_ms, now_ms.saturating_sub(lifetime_ms), is_connected)?;
-        for (token, user) in removed {
-            self.shared.sessions.remove(&token);
-            self.shared.streams.session_ended(user, &token);
-        }
-        Ok(())
+        self.store.expired(ended_before_ms, now_ms.saturating_sub(lifetime_ms), is_connected)
     }
 
     /// Tests whether the disk accepts writes.
@@ -265,52 +337,5 @@ impl Group {
     pub(super) fn close(self) -> Result<(), StoreError> {
         let is_final = self.health().fault().is_some_and(Fault::is_final);
         if is_final { self.store.close_as_it_is() } else { self.store.close() }
-    }
-}
-
-impl Effects {
-    fn add_event(&mut self, room: RoomKey, seq: u64, event: &[u8]) {
-        let at = *self.pending_of.entry(room).or_insert_with(|| {
-            self.pending.push(PendingFrame { room, first: seq, last: seq, frame: EventsFrame::new() });
-            self.pending.len() - 1
-        });
-        let pending = &mut self.pending[at];
-        if pending.frame.is_full() {
-            self.entries.push(pending.finish());
-            pending.first = seq;
-        }
-        pending.frame.push(event);
-        pending.last = seq;
-    }
-
-    /// Replaces a new room's first event by the room's state.
-    fn announce_room(&mut self, room: RoomKey, frame: EncodedSubscribeResponse) {
-        if let Some(at) = self.pending_of.remove(&room) {
-            // The state's head covers the event. The room was added last.
-            debug_assert_eq!(at + 1, self.pending.len());
-            self.pending.truncate(at);
-        }
-        self.entries.push(Entry {
-            room,
-            first: 1,
-            last: 1,
-            frame,
-            opens_room: true,
-            published: Instant::now(),
-        });
-        self.new_rooms.push(room);
-    }
-}
-
-impl PendingFrame {
-    fn finish(&mut self) -> Entry {
-        Entry {
-            room: self.room,
-            first: self.first,
-            last: self.last,
-            frame: self.frame.finish(),
-            opens_room: false,
-            published: Instant::now(),
-        }
     }
 }

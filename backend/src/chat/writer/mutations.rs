@@ -5,13 +5,13 @@ use proto::limits::chat::MAX_ROOMS;
 
 use super::super::encoding::EventBody;
 use super::super::error::ChatError;
-use super::super::store::{RoomRow, StoreError};
+use super::super::store::OperationEvent;
 use super::super::types::{
     InvalidField, Marker, MessageText, OperationId, Receipt, RoomId, RoomKey, RoomName, RoomView, User,
     UserKey,
 };
 use super::Mutation;
-use super::group::Group;
+use super::group::{Author, Group};
 
 /// Creates a room.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(in crate::chat) struct CreateRoom {
 impl Mutation for CreateRoom {
     type Output = RoomView;
 
-    fn apply(&self, group: &mut Group) -> Result<RoomView, ChatError> {
+    fn evaluate(&self, group: &mut Group) -> Result<RoomView, ChatError> {
         if let Some(first) = group.store.event_of_operation(self.operation, self.author.key)? {
             let same =
                 matches!(&first.event.body, Some(Body::RoomCreated(room)) if room.name == self.name.as_str());
@@ -48,16 +48,11 @@ impl Mutation for CreateRoom {
         if group.store.rooms_created_by(&self.author)? >= self.allowed {
             return Err(ChatError::TooManyOwnRooms { allowed: self.allowed });
         }
-        let key = RoomKey::from_index(group.room_count());
-        let room = RoomRow::new(key, self.id.clone(), self.name.as_str(), self.epoch, group.now_ms);
-        group.add_room(room, &name_key)?;
+        let key = group.add_room(&self.id, self.name.as_str(), name_key, self.epoch)?;
         let body = EventBody::room_created(Some((&self.author, self.operation)), self.name.as_str());
-        let (seq, _) = group.append(key, &body, None)?;
-        group.store.claim(self.operation, self.author.key, key, seq)?;
-        group.mark_author(self.author.key)?;
-        let view = group.store.view(self.author.key, group.room(key)?)?;
-        group.announce_room(&view);
-        Ok(view)
+        let author = Author { user: self.author.key, operation: self.operation };
+        group.append(key, &body, Some(author), false)?;
+        Ok(group.store.view(self.author.key, group.room(key)?)?)
     }
 }
 
@@ -74,24 +69,20 @@ pub(in crate::chat) struct SendMessage {
 impl Mutation for SendMessage {
     type Output = Receipt;
 
-    fn apply(&self, group: &mut Group) -> Result<Receipt, ChatError> {
-        let room = group.room(self.room)?;
-        let (epoch, next) = (room.epoch, room.head + 1);
-        if !group.store.claim(self.operation, self.author, self.room, next)? {
-            return self.repeat_receipt(group, epoch);
+    fn evaluate(&self, group: &mut Group) -> Result<Receipt, ChatError> {
+        let epoch = group.room(self.room)?.epoch;
+        if let Some(first) = group.store.event_of_operation(self.operation, self.author)? {
+            return self.repeat_receipt(first, epoch);
         }
-        let (seq, created_at_ms) = group.append(self.room, &self.body, Some(self.author))?;
-        group.mark_author(self.author)?;
+        let author = Author { user: self.author, operation: self.operation };
+        let (seq, created_at_ms) = group.append(self.room, &self.body, Some(author), true)?;
         Ok(Receipt { seq, epoch, created_at_ms, duplicate: false })
     }
 }
 
 impl SendMessage {
     /// Answers a repeated operation id: the first receipt again, if room and text are the same.
-    fn repeat_receipt(&self, group: &Group, epoch: u64) -> Result<Receipt, ChatError> {
-        let first = group.store.event_of_operation(self.operation, self.author)?;
-        // A claimed operation always has its event.
-        let first = first.ok_or(StoreError::Gap { room: self.room.number(), after: 0 })?;
+    fn repeat_receipt(&self, first: OperationEvent, epoch: u64) -> Result<Receipt, ChatError> {
         let same = first.room == self.room
             && matches!(&first.event.body, Some(Body::MessagePosted(posted)) if posted.text == self.text.as_str());
         if !same {
@@ -113,18 +104,21 @@ pub(in crate::chat) struct MarkRead {
 impl Mutation for MarkRead {
     type Output = Marker;
 
-    fn apply(&self, group: &mut Group) -> Result<Marker, ChatError> {
+    fn evaluate(&self, group: &mut Group) -> Result<Marker, ChatError> {
         let room = group.room(self.room)?;
         if self.seq > room.head {
             let sentence =
                 format!("The room's last event is {}; there is nothing above to be read.", room.head);
             return Err(InvalidField::new("seq", sentence).into());
         }
-        let (marker, moved) = group.store.mark_read(self.user, room, self.seq)?;
-        if moved {
-            group.marker_moved(self.user, self.room, marker);
+        let marker = group.store.marker(self.user, self.room)?;
+        if self.seq <= marker.read_seq {
+            return Ok(marker.view(room.messages));
         }
-        Ok(marker)
+        let moved = group.store.marker_moved_to(self.seq, self.user, room, marker)?;
+        let view = moved.view(room.messages);
+        group.set_marker(self.user, self.room, moved)?;
+        Ok(view)
     }
 }
 

@@ -1,10 +1,14 @@
 //! The mutations of users and their sessions, with their rules.
 
+use proto::chat::log::v1::change::Kind as Change;
+use proto::chat::log::v1::{JoinRecorded, NameTaken, RecoverySet, SessionAdded, SessionUpdated, UserAdded};
+use proto::limits::chat::MAX_SESSIONS_PER_USER;
+
 use super::super::credentials::{CodeHash, JoinAttempt};
 use super::super::device::Device;
 use super::super::error::ChatError;
 use super::super::session::TokenHash;
-use super::super::store::{NewSession, StoreError};
+use super::super::store::StoreError;
 use super::super::types::{User, UserKey, UserName};
 use super::Mutation;
 use super::group::Group;
@@ -19,14 +23,50 @@ pub(in crate::chat) struct StartSession {
 }
 
 impl StartSession {
-    fn apply(&self, group: &mut Group, user: UserKey) -> Result<(), StoreError> {
-        let expires_at_ms = group.now_ms + self.lifetime_ms;
-        let session =
-            NewSession { token: &self.token, device: &self.device, now_ms: group.now_ms, expires_at_ms };
-        let ended = group.store.insert_session(user, &session)?;
-        group.sessions_ended(user, ended);
+    /// Adds a session. If the user has too many then, ends those that were not used for the longest time.
+    fn evaluate(&self, group: &mut Group, user: UserKey) -> Result<(), StoreError> {
+        let others = group.store.sessions_of(user)?;
+        group.change(&Change::SessionAdded(SessionAdded {
+            token_hash: self.token.as_bytes().to_vec(),
+            user: user.0,
+            created_at_ms: group.now_ms,
+            expires_at_ms: group.now_ms + self.lifetime_ms,
+            client: self.device.client.clone(),
+            system: self.device.system.clone(),
+        }))?;
+        for session in others.iter().skip(MAX_SESSIONS_PER_USER - 1) {
+            group.remove_session(&session.token, user)?;
+        }
         Ok(())
     }
+}
+
+/// Whether a user with a valid session has this name. Removes expired sessions of that name.
+fn name_in_use(group: &mut Group, name_key: &str) -> Result<bool, StoreError> {
+    let Some(holder) = group.store.name_holder(name_key)? else { return Ok(false) };
+    let sessions = group.store.sessions_of(holder)?;
+    let now_ms = group.now_ms;
+    for session in sessions.iter().filter(|session| session.expires_at_ms <= now_ms) {
+        group.remove_session(&session.token, holder)?;
+    }
+    Ok(!group.free_name_unless_live(holder)?)
+}
+
+/// Records the use of a session now, until when it is valid at least. Returns false if there is no such session.
+fn use_session(
+    group: &mut Group,
+    token: &TokenHash,
+    used: bool,
+    expires_at_ms: i64,
+) -> Result<bool, StoreError> {
+    let Some(session) = group.store.session_state(token)? else { return Ok(false) };
+    group.change(&Change::SessionUpdated(SessionUpdated {
+        token_hash: token.as_bytes().to_vec(),
+        used: session.used || used,
+        last_used_ms: session.last_used_ms.max(group.now_ms),
+        expires_at_ms: session.expires_at_ms.max(expires_at_ms),
+    }))?;
+    Ok(true)
 }
 
 /// Creates a user with a session, or repeats that.
@@ -44,22 +84,31 @@ pub(in crate::chat) struct Join {
 impl Mutation for Join {
     type Output = User;
 
-    fn apply(&self, group: &mut Group) -> Result<User, ChatError> {
+    fn evaluate(&self, group: &mut Group) -> Result<User, ChatError> {
         if let Some(user) = self.first_result(group)? {
             return self.repeat(group, user);
         }
-        let key = self.name.key();
-        if group.store.user_name_in_use(&key, group.now_ms)? {
+        let name_key = self.name.key();
+        if name_in_use(group, &name_key)? {
             return Err(ChatError::NameInUse);
         }
-        let user = (self.user_id.as_str(), self.name.as_str(), key.as_str());
-        let user = group.store.insert_user(user, &self.recovery, group.now_ms)?;
+        let (key, created_at_ms) = (group.store.next_user()?, group.now_ms);
+        group.change(&Change::UserAdded(UserAdded {
+            user: key.0,
+            id: self.user_id.clone(),
+            name: self.name.as_str().to_owned(),
+            name_key,
+            created_at_ms,
+            recovery_hash: self.recovery.as_bytes().to_vec(),
+        }))?;
         if let Some(attempt) = &self.attempt {
-            group.store.insert_join(attempt, user.key, group.now_ms)?;
+            let attempt_hash = attempt.as_bytes().to_vec();
+            let recorded = JoinRecorded { attempt_hash, user: key.0, created_at_ms };
+            group.change(&Change::JoinRecorded(recorded))?;
         }
-        group.mark_all_read(user.key)?;
-        self.session.apply(group, user.key)?;
-        Ok(user)
+        group.mark_all_read(key)?;
+        self.session.evaluate(group, key)?;
+        Ok(User { key, id: self.user_id.as_str().into(), name: self.name.as_str().into() })
     }
 }
 
@@ -77,10 +126,11 @@ impl Join {
         if *user.name != *self.name.as_str() {
             return Err(operation_reused());
         }
-        let lost = group.store.remove_unused_sessions_of(user.key)?;
-        group.sessions_ended(user.key, lost);
-        group.store.set_recovery(user.key, &self.recovery)?;
-        self.session.apply(group, user.key)?;
+        for lost in group.store.sessions_of(user.key)?.iter().filter(|session| !session.used) {
+            group.remove_session(&lost.token, user.key)?;
+        }
+        set_recovery(group, user.key, &self.recovery)?;
+        self.session.evaluate(group, user.key)?;
         Ok(user)
     }
 }
@@ -97,22 +147,23 @@ pub(in crate::chat) struct Recover {
 impl Mutation for Recover {
     type Output = User;
 
-    fn apply(&self, group: &mut Group) -> Result<User, ChatError> {
+    fn evaluate(&self, group: &mut Group) -> Result<User, ChatError> {
         let key = self.name.key();
         let found = group.store.user_by_recovery(&self.recovery)?;
         let (user, has_name) =
             found.filter(|(user, _)| user.name_key() == key).ok_or(ChatError::WrongRecoveryCode)?;
         if !has_name {
-            if group.store.user_name_in_use(&key, group.now_ms)? {
+            if name_in_use(group, &key)? {
                 return Err(ChatError::NameInUse);
             }
-            group.store.take_name(user.key, &key)?;
+            group.change(&Change::NameTaken(NameTaken { user: user.key.0, name_key: key }))?;
         }
         if self.end_others {
-            let ended = group.store.remove_sessions_of(user.key)?;
-            group.sessions_ended(user.key, ended);
+            for session in group.store.sessions_of(user.key)? {
+                group.remove_session(&session.token, user.key)?;
+            }
         }
-        self.session.apply(group, user.key)?;
+        self.session.evaluate(group, user.key)?;
         Ok(user)
     }
 }
@@ -127,9 +178,14 @@ pub(in crate::chat) struct SetRecoveryCode {
 impl Mutation for SetRecoveryCode {
     type Output = ();
 
-    fn apply(&self, group: &mut Group) -> Result<(), ChatError> {
-        Ok(group.store.set_recovery(self.user, &self.recovery)?)
+    fn evaluate(&self, group: &mut Group) -> Result<(), ChatError> {
+        Ok(set_recovery(group, self.user, &self.recovery)?)
     }
+}
+
+fn set_recovery(group: &mut Group, user: UserKey, recovery: &CodeHash) -> Result<(), StoreError> {
+    let recovery_hash = recovery.as_bytes().to_vec();
+    group.change(&Change::RecoverySet(RecoverySet { user: user.0, recovery_hash }))
 }
 
 /// Extends a session.
@@ -143,9 +199,9 @@ impl Mutation for ExtendSession {
     /// The new expiry, milliseconds since 1970-01-01T00:00:00Z.
     type Output = i64;
 
-    fn apply(&self, group: &mut Group) -> Result<i64, ChatError> {
+    fn evaluate(&self, group: &mut Group) -> Result<i64, ChatError> {
         let expires_at_ms = group.now_ms + self.lifetime_ms;
-        match group.store.extend_session(&self.token, group.now_ms, expires_at_ms)? {
+        match use_session(group, &self.token, false, expires_at_ms)? {
             true => Ok(expires_at_ms),
             false => Err(ChatError::NoSession),
         }
@@ -161,8 +217,8 @@ pub(in crate::chat) struct MarkUsed {
 impl Mutation for MarkUsed {
     type Output = ();
 
-    fn apply(&self, group: &mut Group) -> Result<(), ChatError> {
-        if group.store.mark_used(&self.token, group.now_ms)? { Ok(()) } else { Err(ChatError::NoSession) }
+    fn evaluate(&self, group: &mut Group) -> Result<(), ChatError> {
+        if use_session(group, &self.token, true, i64::MIN)? { Ok(()) } else { Err(ChatError::NoSession) }
     }
 }
 
@@ -176,9 +232,13 @@ pub(in crate::chat) struct EndSession {
 impl Mutation for EndSession {
     type Output = ();
 
-    fn apply(&self, group: &mut Group) -> Result<(), ChatError> {
-        group.store.end_session(&self.token)?;
-        group.sessions_ended(self.user, [self.token]);
+    fn evaluate(&self, group: &mut Group) -> Result<(), ChatError> {
+        let had_session = group.store.session_state(&self.token)?.is_some();
+        // Even when there is none any more, so that nothing in memory still has it.
+        group.remove_session(&self.token, self.user)?;
+        if had_session {
+            group.free_name_unless_live(self.user)?;
+        }
         Ok(())
     }
 }
