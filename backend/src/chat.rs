@@ -10,11 +10,14 @@
 
 pub mod clock;
 mod credentials;
+mod current;
 mod device;
 mod directory;
 mod encoding;
+mod entry;
 mod error;
 mod health;
+pub mod log;
 mod metrics;
 mod operations;
 mod random;
@@ -43,15 +46,17 @@ use tokio::sync::watch;
 use self::clock::Clock;
 #[cfg(test)]
 use self::clock::wall_ms as now_ms;
+use self::current::Current;
 use self::directory::Directory;
 use self::health::Health;
+use self::log::Log;
 use self::metrics::ChatMetrics;
 use self::operations::Core;
 use self::session::{CookieNames, SessionCache};
 use self::store::{DamageCheck, Readers};
 use self::streams::Streams;
 use self::tail::Tail;
-use self::writer::{Writer, WriterThread};
+use self::writer::{Started, Writer, WriterThread};
 
 pub use self::health::{Fault, WRITE_TIMEOUT};
 pub use self::session::CACHED_SESSIONS;
@@ -127,6 +132,8 @@ pub struct ChatOptions {
     pub unused_lifetime: Duration,
     /// Source of the time.
     pub clock: Clock,
+    /// The log that this server shares with others. `None`: it has the chat alone, and its database is the log.
+    pub log: Option<Arc<dyn Log>>,
 }
 
 impl Default for ChatOptions {
@@ -144,6 +151,7 @@ impl Default for ChatOptions {
             tail: TailLimits::default(),
             unused_lifetime: UNUSED_LIFETIME,
             clock: Clock::default(),
+            log: None,
         }
     }
 }
@@ -173,24 +181,27 @@ pub struct Chat {
 }
 
 impl Chat {
-    /// Opens the database, creates or migrates it if needed, and starts the writer. Blocks.
+    /// Opens the database, creates or migrates it if needed, applies what the log has, and starts the writer. Blocks.
     pub fn open(options: ChatOptions) -> Result<Self, OpenError> {
-        let opened = store::open(&options.data)?;
+        let log = options.log.clone();
+        let opened = store::open(&options.data, log.as_ref().map(|log| log.id()))?;
         let shared = Arc::new(Shared {
             directory: Directory::default(),
             tail: Tail::new(options.tail),
             sessions: SessionCache::default(),
             streams: Arc::default(),
             clock: options.clock.clone(),
+            current: Current::new(log.clone()),
             health: Health::default(),
             closing: AtomicBool::new(false),
             tail_gaps: AtomicU64::new(0),
             metrics: ChatMetrics::default(),
         });
-        let cookies = CookieNames::new(&opened.database_id, options.secure_cookie, &options.cookie_path);
         let (path, needs_check) = (opened.path.clone(), opened.needs_check);
-        let (writer, thread) = Writer::start(opened, shared.clone(), options.unused_lifetime)
-            .map_err(|error| error.with_path(path.clone()))?;
+        let Started { writer, thread, database_id } =
+            Writer::start(opened, shared.clone(), log, options.unused_lifetime)
+                .map_err(|error| error.with_path(path.clone()))?;
+        let cookies = CookieNames::new(&database_id, options.secure_cookie, &options.cookie_path);
         let readers = Readers::open(&path)?;
         let check = needs_check.then(|| {
             let shared = shared.clone();
@@ -270,6 +281,7 @@ struct Shared {
     sessions: SessionCache,
     streams: Arc<Streams>,
     clock: Clock,
+    current: Current,
     health: Health,
     closing: AtomicBool,
     tail_gaps: AtomicU64,

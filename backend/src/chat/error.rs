@@ -58,6 +58,8 @@ pub(super) enum ChatError {
     ShuttingDown,
     #[error("the system gave no random numbers")]
     Random(#[from] RandomError),
+    #[error("the log that servers share does not answer")]
+    LogUnavailable,
     #[error("nothing can be stored")]
     CannotStore(Fault),
     #[error("the store failed")]
@@ -120,6 +122,7 @@ impl From<ChatError> for Status {
                 tracing::error!(%error, "the system gave no random numbers");
                 Status::internal("The server could not do this. Try again later.")
             }
+            ChatError::LogUnavailable => log_unavailable(),
             ChatError::CannotStore(fault) => cannot_store(fault),
             ChatError::Store(source) => store_failed(&source),
         }
@@ -145,6 +148,13 @@ fn store_failed(source: &StoreError) -> Status {
     Status::internal("The server could not read or store this. Try again later.")
 }
 
+/// The outcome of a write may be unknown: a repeat with the same operation id gets its first answer.
+fn log_unavailable() -> Status {
+    let details = ErrorDetails::with_retry_info(Some(STORE_RETRY));
+    let sentence = "The server cannot reach the other servers at the moment. Try again shortly.";
+    Status::with_error_details(Code::Unavailable, sentence, details)
+}
+
 /// The writer has logged the cause. Temporary faults come with a retry delay.
 fn cannot_store(fault: Fault) -> Status {
     match fault {
@@ -157,6 +167,10 @@ fn cannot_store(fault: Fault) -> Status {
             let sentence = "The server cannot write to its disk at the moment. This was not stored.";
             Status::with_error_details(Code::Unavailable, sentence, details)
         }
+        Fault::LogUnanswered => log_unavailable(),
+        Fault::LogDiverged | Fault::LogTrimmed | Fault::LogNewer => Status::unavailable(
+            "This server can no longer follow the others. Nothing can be stored here until it is looked after.",
+        ),
         Fault::Replaced => Status::unavailable(
             "The server's database was removed or replaced while it ran. Nothing can be stored until the server is \
              started again.",

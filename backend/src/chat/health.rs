@@ -23,12 +23,28 @@ pub enum Fault {
     Replaced,
     /// The structure of the database is broken. Final.
     Damaged,
+    /// The log that servers share does not answer. Temporary.
+    LogUnanswered,
+    /// The log has lost or replaced entries that this database has. Final: the database is the witness of what they were.
+    LogDiverged,
+    /// The log no longer has the entries that this database needs next. Final.
+    LogTrimmed,
+    /// A newer version of this program has written an entry that this one does not know. Final.
+    LogNewer,
 }
 
 impl Fault {
     /// Whether the fault lasts until a restart.
     pub fn is_final(self) -> bool {
-        matches!(self, Self::Replaced | Self::Damaged)
+        match self {
+            Self::DiskFull | Self::WriteFailed | Self::LogUnanswered => false,
+            Self::Replaced | Self::Damaged | Self::LogDiverged | Self::LogTrimmed | Self::LogNewer => true,
+        }
+    }
+
+    /// Whether the fault is the log's, and not the database's.
+    pub(super) fn is_of_the_log(self) -> bool {
+        matches!(self, Self::LogUnanswered | Self::LogDiverged | Self::LogTrimmed | Self::LogNewer)
     }
 
     /// The fault as a sentence for an operator, without a full stop.
@@ -38,6 +54,14 @@ impl Fault {
             Self::WriteFailed => "the database refuses writes",
             Self::Replaced => "the files of the database were removed or replaced",
             Self::Damaged => "the database is damaged",
+            Self::LogUnanswered => "the log that the servers share does not answer",
+            Self::LogDiverged => "the log that the servers share has diverged from the database",
+            Self::LogTrimmed => {
+                "the log that the servers share no longer has the entries that the database needs"
+            }
+            Self::LogNewer => {
+                "the log that the servers share has an entry of a newer version of this program"
+            }
         }
     }
 }

@@ -154,6 +154,21 @@ impl Core {
         token: &TokenHash,
         requester: Requester,
     ) -> Result<Arc<Session>, ChatError> {
+        match self.known_session(token, requester).await {
+            Err(ChatError::NoSession) if self.shared.current.is_shared() => {
+                self.shared.current.wait().await?;
+                self.known_session(token, requester).await
+            }
+            found => found,
+        }
+    }
+
+    /// The valid session with this token, as far as this node knows.
+    async fn known_session(
+        &self,
+        token: &TokenHash,
+        requester: Requester,
+    ) -> Result<Arc<Session>, ChatError> {
         let session = match self.shared.sessions.get(token) {
             Ok(session) => session,
             Err(miss) => {
@@ -220,8 +235,17 @@ impl Core {
         self.read(Requester::User(user), purpose, query).await
     }
 
-    pub(super) fn room(&self, id: &str) -> Result<Arc<Room>, ChatError> {
+    pub(super) async fn room(&self, id: &str) -> Result<Arc<Room>, ChatError> {
+        if let Some(room) = self.shared.directory.find(id) {
+            return Ok(room);
+        }
+        self.shared.current.wait().await?;
         self.shared.directory.find(id).ok_or(ChatError::RoomNotFound)
+    }
+
+    /// Waits for the log if a client has seen more of a room than this node has: it comes from another one.
+    async fn wait_for_seq(&self, room: &Room, seq: u64) -> Result<(), ChatError> {
+        if seq > room.head() { self.shared.current.wait().await } else { Ok(()) }
     }
 
     pub(super) async fn send(
@@ -243,6 +267,9 @@ impl Core {
         range: PageRange,
         limit: u32,
     ) -> Result<EventsPage, ChatError> {
+        if let PageRange::Before(seq) | PageRange::After(seq) | PageRange::Around(seq) = range {
+            self.wait_for_seq(room, seq).await?;
+        }
         let key = room.key;
         let query = move |connection: &_| store::page(connection, key, range, limit.into());
         self.read(Requester::User(user.key), Purpose::Call, query).await
@@ -258,6 +285,12 @@ impl Core {
         cursors: Vec<ClientCursor>,
         replay_limit: u32,
     ) -> Result<Subscriber, ChatError> {
+        for cursor in &cursors {
+            match self.shared.directory.find(cursor.room.as_str()) {
+                Some(room) => self.wait_for_seq(&room, cursor.seq).await?,
+                None => self.shared.current.wait().await?,
+            }
+        }
         let open = self.shared.streams.open(session.user.key, session.token)?;
         // Again, now that the stream is registered: the session may have ended before that.
         let session = self.session(&session.token, Requester::User(session.user.key)).await?;

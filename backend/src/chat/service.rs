@@ -244,7 +244,7 @@ impl ChatService for Service {
         let pb::SendMessageRequest { room_id, operation_id, text } = request.into_inner();
         let operation = OperationId::parse(&operation_id).map_err(ChatError::from)?;
         let text = MessageText::parse(text).map_err(ChatError::from)?;
-        let room = self.core.room(&room_id)?;
+        let room = self.core.room(&room_id).await?;
         self.rates.send(session.user.key.0, network).map_err(ChatError::from)?;
         let receipt = self.core.send(&session.user, &room, operation, text).await?;
         Ok(Response::new(pb::SendMessageResponse {
@@ -268,7 +268,7 @@ impl ChatService for Service {
             Some(Range::AfterSeq(seq)) => PageRange::After(seq),
             Some(Range::AroundSeq(seq)) => PageRange::Around(seq),
         };
-        let room = self.core.room(&room_id)?;
+        let room = self.core.room(&room_id).await?;
         let page = self.core.page(&session.user, &room, range, limit).await?;
         Ok(Response::new(pb::ListEventsResponse {
             events: page.events,
@@ -289,7 +289,7 @@ impl ChatService for Service {
     ) -> Result<Response<pb::MarkReadResponse>, Status> {
         let session = self.authenticate_call(&request).await?;
         let pb::MarkReadRequest { room_id, seq } = request.into_inner();
-        let room = self.core.room(&room_id)?;
+        let room = self.core.room(&room_id).await?;
         let marker = self.core.mark_read(&session.user, &room, seq).await?;
         Ok(Response::new(pb::MarkReadResponse { read_seq: marker.read, unread: marker.unread }))
     }

@@ -8,6 +8,7 @@ mod check;
 mod copy;
 mod damage;
 mod error;
+mod followed_log;
 mod head;
 mod identity;
 mod incarnation;
@@ -29,6 +30,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use self::head::{Stamp, sync_folder};
 use self::identity::Identity;
+use super::log::LogId;
 
 pub use self::check::{CheckReport, MAX_FINDINGS, check};
 pub use self::copy::{CopyError, Restored, backup, restore};
@@ -36,6 +38,7 @@ pub use self::error::{OpenError, StoreError};
 pub use self::head::HEAD_FILE;
 
 pub(super) use self::damage::{DamageCheck, report as report_damage};
+pub(super) use self::followed_log::FollowedLog;
 pub(super) use self::head::HeadFile;
 pub(super) use self::read::{
     EventsPage, StoredMarker, fingerprint_at, page, replay_page, rooms, session, sessions,
@@ -70,8 +73,6 @@ pub(super) struct Opened {
     pub(super) store: WriteStore,
     /// The database file, for the reading connections.
     pub(super) path: PathBuf,
-    /// The database's id.
-    pub(super) database_id: String,
     /// To be held until the database is closed.
     pub(super) lock: FolderLock,
     /// The head file, for the writer's maintenance.
@@ -80,13 +81,14 @@ pub(super) struct Opened {
     pub(super) needs_check: bool,
 }
 
-/// Opens the database in `folder`, and creates or migrates it if needed.
-pub(super) fn open(folder: &Path) -> Result<Opened, OpenError> {
+/// Opens the database in `folder`, and creates or migrates it if needed. With a log, the commits need not be durable: the log has
+/// them.
+pub(super) fn open(folder: &Path, log: Option<LogId>) -> Result<Opened, OpenError> {
     let path = folder.join(DATABASE_FILE);
-    open_files(folder, &path).map_err(|error| error.with_path(path))
+    open_files(folder, &path, log).map_err(|error| error.with_path(path))
 }
 
-fn open_files(folder: &Path, path: &Path) -> Result<Opened, OpenError> {
+fn open_files(folder: &Path, path: &Path, log: Option<LogId>) -> Result<Opened, OpenError> {
     make_folder(folder).map_err(|source| OpenError::Io { path: folder.to_owned(), source })?;
     let lock = lock(folder)?;
     let head = HeadFile::read(folder)?;
@@ -104,14 +106,17 @@ fn open_files(folder: &Path, path: &Path) -> Result<Opened, OpenError> {
         announce_new(path, head.is_some());
     }
     names::update_keys(&mut connection)?;
-    let database_id = names::database_id(&connection)?;
+    followed_log::begin(&connection, log)?;
+    if log.is_some() {
+        connection.pragma_update(None, "synchronous", "normal")?;
+    }
     let needs_check = found != schema::Found::Nothing
         && (head.is_none() || head.and_then(|head| head.closed) != as_it_was_closed);
-    let head = incarnation::begin(&mut connection, folder, head)?;
+    let head = incarnation::begin(&mut connection, folder, head, log.is_none())?;
     let identity =
         Identity::of(&connection, path).map_err(|source| OpenError::Io { path: path.to_owned(), source })?;
     let store = WriteStore::new(connection, identity)?;
-    Ok(Opened { store, path: path.to_owned(), database_id, lock, head, needs_check })
+    Ok(Opened { store, path: path.to_owned(), lock, head, needs_check })
 }
 
 fn announce_new(path: &Path, had_another: bool) {
@@ -219,7 +224,7 @@ mod tests {
         for in_log_only in [false, true] {
             let folder = tempfile::tempdir().unwrap();
             let path = folder.path().join(DATABASE_FILE);
-            drop(open(folder.path()).unwrap());
+            drop(open(folder.path(), None).unwrap());
             let newer = Connection::open(&path).unwrap();
             newer
                 .set_db_config(rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, in_log_only)
@@ -230,9 +235,9 @@ mod tests {
             let before = (fs::read(&path).unwrap(), fs::read(&wal).ok());
             assert_eq!(before.1.is_some(), in_log_only, "the log is left only where it was asked for");
 
-            let error = open(folder.path()).unwrap_err();
+            let error = open(folder.path(), None).unwrap_err();
 
-            assert!(matches!(error, OpenError::Newer { known: 3, .. }), "{error}");
+            assert!(matches!(error, OpenError::Newer { known: 4, .. }), "{error}");
             assert!(error.to_string().contains("left untouched"), "{error}");
             assert!((fs::read(&path).unwrap(), fs::read(&wal).ok()) == before, "the files changed");
         }
@@ -251,7 +256,7 @@ mod tests {
         ] {
             make(&path);
             let before = fs::read(&path).unwrap();
-            assert!(matches!(open(folder.path()).unwrap_err(), OpenError::Foreign { .. }));
+            assert!(matches!(open(folder.path(), None).unwrap_err(), OpenError::Foreign { .. }));
             assert_eq!(fs::read(&path).unwrap(), before);
         }
     }
@@ -259,10 +264,10 @@ mod tests {
     #[test]
     fn data_folder_can_be_opened_once() {
         let folder = tempfile::tempdir().unwrap();
-        let first = open(folder.path()).unwrap();
-        assert!(matches!(open(folder.path()).unwrap_err(), OpenError::InUse { .. }));
+        let first = open(folder.path(), None).unwrap();
+        assert!(matches!(open(folder.path(), None).unwrap_err(), OpenError::InUse { .. }));
         drop(first);
-        open(folder.path()).unwrap();
+        open(folder.path(), None).unwrap();
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod client;
 mod log;
+mod nodes;
 mod stream;
 mod time;
 
@@ -73,7 +74,7 @@ impl TestChat {
     }
 
     fn general(&self) -> Arc<Room> {
-        self.core().room(RoomId::GENERAL).unwrap()
+        self.core().shared.directory.find(RoomId::GENERAL).unwrap()
     }
 
     /// All events of a room.

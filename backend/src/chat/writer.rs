@@ -1,23 +1,28 @@
 //! The writer: one thread that evaluates everything that waits into changes, commits them as one transaction (group commit), and
 //! publishes them in the order of the commits.
 //!
-//! Nothing is published or acknowledged before it is on disk.
+//! Nothing is published or acknowledged before it is durable: on this server's disk, or in the log that several servers share. With
+//! a log, the thread also applies the entries of the other servers.
 
+mod commit;
 mod effects;
 mod group;
 mod maintenance;
 mod mutations;
+mod replica;
 mod session_mutations;
 
+use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use tokio::runtime;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
+use self::commit::Wake;
 use self::group::Group;
 use self::maintenance::Maintenance;
 pub(super) use self::mutations::{CreateRoom, MarkRead, SendMessage};
@@ -27,6 +32,7 @@ pub(super) use self::session_mutations::{
 use super::Shared;
 use super::error::ChatError;
 use super::health::Fault;
+use super::log::{Log, Record};
 use super::store::{OpenError, Opened, StoreError};
 use crate::error_chain::ErrorChain;
 
@@ -36,6 +42,10 @@ const QUEUE: usize = 4_096;
 
 /// Maximum number of commands per transaction: bounds the time that the first of them waits for the last.
 const GROUP: usize = 1_024;
+
+/// Longest wait of a caller for a write, when the log does not answer. The write goes on: a repeat with the same operation id gets
+/// its answer.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A queued mutation with its result and its caller.
 #[derive(Debug)]
@@ -143,6 +153,17 @@ impl<I: Mutation> Job<I> {
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     commands: mpsc::Sender<Command>,
+    /// See [`PATIENCE`]; `None` without a log.
+    patience: Option<Duration>,
+}
+
+/// A writer that has started.
+#[derive(Debug)]
+pub(super) struct Started {
+    pub(super) writer: Writer,
+    pub(super) thread: WriterThread,
+    /// The database's id.
+    pub(super) database_id: String,
 }
 
 /// The writer's thread.
@@ -150,30 +171,45 @@ pub(super) struct Writer {
 pub(super) struct WriterThread(JoinHandle<()>);
 
 impl Writer {
-    /// Starts the thread, which holds the folder's lock until the database is closed. Sessions that were not used within
-    /// `unused_lifetime` after `Join` are removed.
+    /// Starts the thread, which holds the folder's lock until the database is closed, and waits until the database has everything
+    /// that `log` has. Sessions that were not used within `unused_lifetime` after `Join` are removed. Blocks.
     pub(super) fn start(
         opened: Opened,
         shared: Arc<Shared>,
+        log: Option<Arc<dyn Log>>,
         unused_lifetime: Duration,
-    ) -> Result<(Self, WriterThread), OpenError> {
+    ) -> Result<Started, OpenError> {
         let Opened { store, path, lock, head, .. } = opened;
-        let mut group = Group::open(store, path, shared)?;
-        let mut maintenance = Maintenance::new(head, unused_lifetime);
-        let timer =
-            runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
+        let patience = log.is_some().then_some(PATIENCE);
         let (commands, mut waiting) = mpsc::channel(QUEUE);
+        let (begun, begin) = sync_channel(1);
         let thread = thread::Builder::new()
             .name("chat-writer".to_owned())
             .spawn(move || {
-                run(&mut group, &mut maintenance, &mut waiting, &timer);
+                let mut maintenance = Maintenance::new(head, unused_lifetime);
+                let opened = Group::open(store, path, shared, log)
+                    .and_then(|group| Ok((group.store.database_id()?, group)));
+                let mut group = match opened {
+                    Ok((database_id, group)) => {
+                        begun.send(Ok(database_id)).ok();
+                        group
+                    }
+                    Err(error) => {
+                        begun.send(Err(error)).ok();
+                        return;
+                    }
+                };
+                run(&mut group, &mut maintenance, &mut waiting);
                 // Callers that still wait get ShuttingDown.
                 drop(waiting);
                 maintenance.close(group);
                 drop(lock);
             })
             .map_err(OpenError::Thread)?;
-        Ok((Self { commands }, WriterThread(thread)))
+        // It sends one of the two, unless it panics.
+        let ended = || OpenError::Thread(io::Error::other("the writer's thread has ended"));
+        let database_id = begin.recv().unwrap_or_else(|_| Err(ended()))?;
+        Ok(Started { writer: Self { commands, patience }, thread: WriterThread(thread), database_id })
     }
 
     /// Commands that wait.
@@ -193,7 +229,11 @@ impl Writer {
             TrySendError::Full(_) => ChatError::TooManyWrites,
             TrySendError::Closed(_) => ChatError::ShuttingDown,
         })?;
-        answer.await.map_err(|_| ChatError::ShuttingDown)?
+        let answered = match self.patience {
+            None => answer.await,
+            Some(patience) => timeout(patience, answer).await.map_err(|_| ChatError::LogUnavailable)?,
+        };
+        answered.map_err(|_| ChatError::ShuttingDown)?
     }
 
     /// Tells the thread to stop after the queued commands.
@@ -212,21 +252,17 @@ impl WriterThread {
     }
 }
 
-/// Commits commands until it is told to stop. `timer` wakes it for maintenance while no command arrives.
-fn run(
-    group: &mut Group,
-    maintenance: &mut Maintenance,
-    waiting: &mut mpsc::Receiver<Command>,
-    timer: &runtime::Runtime,
-) {
+/// Commits commands, and follows the log, until it is told to stop.
+fn run(group: &mut Group, maintenance: &mut Maintenance, waiting: &mut mpsc::Receiver<Command>) {
     let mut commands = Vec::with_capacity(GROUP);
     loop {
         // Everything that was queued during the last transaction goes into the next one.
-        let received = timer.block_on(async {
-            timeout(maintenance::INTERVAL, waiting.recv_many(&mut commands, GROUP)).await
-        });
-        if received == Ok(0) {
-            return;
+        let follows = maintenance.refusal(group).is_none();
+        match group.wait(waiting, &mut commands, maintenance::INTERVAL, follows) {
+            Wake::Due => {}
+            Wake::Entry(record) => follow(group, maintenance, &record),
+            Wake::Lost(error) => report(group, maintenance, &error),
+            Wake::Closed => return,
         }
         let closing = commands.iter().any(|command| matches!(command, Command::Close));
         write(group, maintenance, &mut commands);
@@ -237,14 +273,31 @@ fn run(
     }
 }
 
-/// Commits the commands as one transaction. If one of them makes it fail, each is retried alone, so that it does not take
-/// the others with it.
-fn write(group: &mut Group, maintenance: &mut Maintenance, commands: &mut Vec<Command>) {
-    if commands.is_empty() {
-        return;
+/// Applies the entry of another node.
+fn follow(group: &mut Group, maintenance: &mut Maintenance, record: &Record) {
+    match group.apply_entry(record) {
+        Ok(()) => maintenance.write_succeeded(group),
+        Err(error) => report(group, maintenance, &error),
     }
+}
+
+fn report(group: &Group, maintenance: &mut Maintenance, error: &StoreError) {
+    if let Some(fault) = error.fault() {
+        maintenance.write_failed(group, fault, error);
+    }
+}
+
+/// Commits the commands as one transaction, or as few as possible. If one of them makes it fail, each is retried alone, so that it
+/// does not take the others with it.
+fn write(group: &mut Group, maintenance: &mut Maintenance, commands: &mut Vec<Command>) {
+    while !commands.is_empty() {
+        write_some(group, maintenance, commands);
+    }
+}
+
+fn write_some(group: &mut Group, maintenance: &mut Maintenance, commands: &mut Vec<Command>) {
     match try_write(group, maintenance, commands) {
-        Ok(()) => commands.drain(..).for_each(Command::answer),
+        Ok(taken) => commands.drain(..taken).for_each(Command::answer),
         // Retrying each alone would fail as often as there are commands, and keep the disk busy.
         Err(Failure::Fault(fault)) => {
             commands.drain(..).for_each(|command| command.fail(ChatError::CannotStore(fault)));
@@ -257,7 +310,7 @@ fn write(group: &mut Group, maintenance: &mut Maintenance, commands: &mut Vec<Co
                 let written = try_write(group, maintenance, &mut alone);
                 let [command] = alone;
                 match written {
-                    Ok(()) => command.answer(),
+                    Ok(_) => command.answer(),
                     Err(Failure::Fault(fault)) => command.fail(ChatError::CannotStore(fault)),
                     Err(Failure::Statement(error)) => command.fail(ChatError::Store(error)),
                 }
@@ -278,14 +331,14 @@ fn try_write(
     group: &mut Group,
     maintenance: &mut Maintenance,
     commands: &mut [Command],
-) -> Result<(), Failure> {
+) -> Result<usize, Failure> {
     if let Some(fault) = maintenance.refusal(group) {
         return Err(Failure::Fault(fault));
     }
     match group.write(commands) {
-        Ok(()) => {
+        Ok(taken) => {
             maintenance.write_succeeded(group);
-            Ok(())
+            Ok(taken)
         }
         Err(error) => match error.fault() {
             Some(fault) => {

@@ -14,6 +14,9 @@ impl WriteStore {
     /// Applies a change as part of the open transaction.
     pub(in crate::chat) fn apply(&self, change: &Change) -> Result<(), StoreError> {
         match change {
+            Change::ChatCreated(created) => {
+                self.execute("UPDATE installation SET id = ?1", [&created.database_id])
+            }
             Change::UserAdded(added) => self.add_user(added),
             Change::UserRemoved(removed) => self.remove_user(removed.user),
             Change::AuthorMarked(marked) => {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use rusqlite::ErrorCode;
 use rusqlite::ffi::SQLITE_READONLY_DBMOVED;
 
+use super::super::entry::EntryError;
 use super::super::health::Fault;
+use super::super::log::LogError;
 
 /// Why the database could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +78,21 @@ pub enum OpenError {
         /// SQLite's error.
         source: StoreError,
     },
+    /// The database follows a log that servers share, and no log was given.
+    #[error(
+        "the database follows a log that several servers share: a server alone must not write to it; `chinwag backup` \
+         and `chinwag restore` make a chat of its own from it"
+    )]
+    FollowsLog,
+    /// The database does not belong to the log.
+    #[error("the database does not belong to the log: {reason}; use another data folder")]
+    OtherLog {
+        /// The difference.
+        reason: &'static str,
+    },
+    /// The log cannot be followed.
+    #[error("the log that the servers share cannot be followed")]
+    Log(#[source] StoreError),
     /// SQLite returned an error.
     #[error("the database cannot be opened")]
     Sqlite(#[from] rusqlite::Error),
@@ -106,6 +123,7 @@ impl OpenError {
                 Some(Fault::Damaged) => Self::Damaged { path, source },
                 Some(Fault::DiskFull) => Self::Unwritable { path, hint: DISK_FULL, source },
                 Some(Fault::WriteFailed) => Self::Unwritable { path, hint: WRITE_FAILED, source },
+                Some(fault) if fault.is_of_the_log() => Self::Log(source),
                 _ => Self::Store(source),
             },
             other => other,
@@ -136,6 +154,15 @@ pub enum StoreError {
         /// The field's name in the contract of changes.
         field: &'static str,
     },
+    /// The log that servers share did not do its part.
+    #[error("the log failed")]
+    Log(#[from] LogError),
+    /// An entry of the log cannot be applied.
+    #[error(transparent)]
+    Entry(#[from] EntryError),
+    /// The system provided no random numbers.
+    #[error("the system provided no random numbers")]
+    Random(#[from] getrandom::Error),
     /// A file of the database is no longer the one that was opened, or another program wrote to it.
     #[error("the file {} was removed, moved, replaced or written to while the server used it", path.display())]
     Replaced {
@@ -164,9 +191,16 @@ impl StoreError {
             Self::Replaced { .. } => Some(Fault::Replaced),
             // Stored events could be decoded, and their numbers were dense.
             Self::Decode(_) | Self::Gap { .. } => Some(Fault::Damaged),
-            Self::InvalidChange { .. } | Self::Closed | Self::Busy | Self::TookTooLong | Self::Panicked => {
-                None
-            }
+            Self::Log(LogError::Unanswered(_)) => Some(Fault::LogUnanswered),
+            Self::Log(LogError::Trimmed { .. }) => Some(Fault::LogTrimmed),
+            Self::Entry(EntryError::Newer { .. }) => Some(Fault::LogNewer),
+            Self::Entry(EntryError::Diverged { .. }) => Some(Fault::LogDiverged),
+            Self::InvalidChange { .. }
+            | Self::Random(_)
+            | Self::Closed
+            | Self::Busy
+            | Self::TookTooLong
+            | Self::Panicked => None,
         }
     }
 

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehav
 
 use super::super::random;
 use super::head::{Head, HeadFile};
-use super::{OpenError, StoreError};
+use super::{OpenError, StoreError, followed_log};
 
 /// The incarnations in the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +49,13 @@ fn relate(stored: Option<Stored>, head: Option<Head>, events: u64) -> Relation {
     Relation::Same
 }
 
-/// Gives the database in `folder` a new incarnation, and new epochs to its rooms if it is an older copy.
+/// Gives the database in `folder` a new incarnation, and new epochs to its rooms if it is an older copy that `renews` them. One
+/// that follows a log does not: the log has what it lacks.
 pub(super) fn begin(
     connection: &mut Connection,
     folder: &Path,
     head: Option<Head>,
+    renews: bool,
 ) -> Result<HeadFile, OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let stored = stored(&transaction)?;
@@ -64,6 +66,7 @@ pub(super) fn begin(
         Relation::Same => {}
         // The head file first: after a kill in between, the next start finds the database as it was.
         Relation::First => drop(HeadFile::write(folder, fresh)?),
+        Relation::OlderCopy(_) if !renews => {}
         Relation::OlderCopy(reason) => {
             tracing::warn!(
                 reason,
@@ -84,20 +87,23 @@ pub(super) fn begin(
     HeadFile::write(folder, fresh)
 }
 
-/// Gives a backup an incarnation that matches no head file, so that it counts as an older copy wherever it is put.
+/// Gives a backup an incarnation that matches no head file, so that it counts as an older copy wherever it is put. It follows no
+/// log.
 pub(super) fn detach(connection: &mut Connection) -> Result<(), OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     store(&transaction, Stored { current: random::epoch()?, previous: random::epoch()? })?;
+    followed_log::detach(&transaction)?;
     transaction.commit()?;
     Ok(())
 }
 
-/// Gives the database a new incarnation and its rooms new epochs in any case. Returns the matching head for a database that
-/// is not open.
+/// Gives the database a new incarnation and its rooms new epochs in any case, and lets it follow no log. Returns the matching
+/// head for a database that is not open.
 pub(super) fn renew(connection: &mut Connection) -> Result<Head, OpenError> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let (incarnation, events) = (random::epoch()?, count_events(&transaction)?);
     store(&transaction, Stored { current: incarnation, previous: incarnation })?;
+    followed_log::detach(&transaction)?;
     renew_epochs(&transaction)?;
     transaction.commit()?;
     Ok(Head { incarnation, events, closed: None })
@@ -182,14 +188,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection).unwrap();
-        begin(&mut connection, folder.path(), None).unwrap();
+        begin(&mut connection, folder.path(), None, true).unwrap();
         let written = stored(&connection).unwrap().unwrap().current;
         let head = Some(Head { incarnation: written, events: 0, closed: None });
 
         for _ in 0..3 {
             // The new head file is written to another folder.
             let elsewhere = tempfile::tempdir().unwrap();
-            begin(&mut connection, elsewhere.path(), head).unwrap();
+            begin(&mut connection, elsewhere.path(), head, true).unwrap();
             let relation = relate(stored(&connection).unwrap(), head, 0);
             assert!(matches!(relation, Relation::Same), "{relation:?}");
         }

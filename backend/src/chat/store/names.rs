@@ -10,7 +10,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 use super::super::text::{key_version, name_key};
 use super::OpenError;
 
-/// The database's id: random, the same for its whole life and in its copies.
+/// The database's id: random, the same for its whole life, in its copies, and in all databases that follow the same log.
 pub(super) fn database_id(connection: &Connection) -> Result<String, rusqlite::Error> {
     connection.query_row("SELECT id FROM installation", [], |row| row.get(0))
 }

@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use super::OpenError;
 
 /// The migrations: step `n` leads from version `n` to `n + 1`. A released step never changes; new ones are appended.
-pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3];
+pub(super) const MIGRATIONS: &[&str] = &[V1, V2, V3, V4];
 
 /// `PRAGMA application_id` of our files: "CHIN".
 const APPLICATION_ID: i32 = 0x4348_494E;
@@ -132,6 +132,16 @@ CREATE TABLE joins (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX joins_by_time ON joins (created_at_ms);
 CREATE INDEX joins_of_user ON joins (user);
+";
+
+const V4: &str = "
+-- The log that this database follows, if several servers share one, and the last entry that was applied, with its SHA-256.
+CREATE TABLE followed_log (
+    one     INTEGER PRIMARY KEY CHECK (one = 1),
+    id      BLOB NOT NULL,
+    applied INTEGER NOT NULL,
+    chain   BLOB NOT NULL
+) STRICT;
 ";
 
 /// The version that this program writes.

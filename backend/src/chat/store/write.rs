@@ -11,6 +11,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::super::types::{Marker, OperationId, RoomId, RoomKey, RoomView, User, UserKey};
 use super::StoreError;
 use super::identity::Identity;
+use super::names::database_id;
 use super::read::{StoredMarker, fingerprint_at};
 
 /// The writing connection.
@@ -51,6 +52,11 @@ pub(in crate::chat) struct OperationEvent {
 }
 
 impl WriteStore {
+    /// The database's id; see `names.rs`.
+    pub(in crate::chat) fn database_id(&self) -> Result<String, StoreError> {
+        Ok(database_id(&self.connection)?)
+    }
+
     /// All rooms in order of creation.
     pub(in crate::chat) fn rooms(&self) -> Result<Vec<RoomRow>, StoreError> {
         let mut statement = self.connection.prepare_cached(

@@ -11,7 +11,7 @@ use super::*;
 
 /// One action of a sender.
 #[derive(Clone, Debug)]
-enum Act {
+pub(super) enum Act {
     /// Sends a new message to a room.
     Send { room: usize },
     /// Sends an earlier message again.
@@ -22,7 +22,7 @@ enum Act {
     Pause,
 }
 
-fn act() -> impl Strategy<Value = Act> {
+pub(super) fn act() -> impl Strategy<Value = Act> {
     prop_oneof![
         6 => (0..3_usize).prop_map(|room| Act::Send { room }),
         2 => any::<usize>().prop_map(|earlier| Act::Repeat { earlier }),
@@ -32,13 +32,18 @@ fn act() -> impl Strategy<Value = Act> {
 }
 
 /// A sender's acknowledged messages in order, and read markers.
-struct Account {
+pub(super) struct Account {
     session: Arc<Session>,
     sent: Vec<(usize, String, Receipt)>,
     read: [u64; 3],
 }
 
-async fn carry_out(core: Arc<Core>, session: Arc<Session>, rooms: Vec<Arc<Room>>, acts: Vec<Act>) -> Account {
+pub(super) async fn carry_out(
+    core: Arc<Core>,
+    session: Arc<Session>,
+    rooms: Vec<Arc<Room>>,
+    acts: Vec<Act>,
+) -> Account {
     let mut account = Account { session: session.clone(), sent: Vec::new(), read: [0; 3] };
     // New users start at the heads.
     for (read, view) in account.read.iter_mut().zip(core.rooms(&session.user).await.unwrap()) {
@@ -76,7 +81,7 @@ async fn carry_out(core: Arc<Core>, session: Arc<Session>, rooms: Vec<Arc<Room>>
     account
 }
 
-async fn check(chat: &TestChat, rooms: &[Arc<Room>], accounts: &[Account]) {
+pub(super) async fn check_accounts(chat: &TestChat, rooms: &[Arc<Room>], accounts: &[Account]) {
     let mut logs = Vec::new();
     for room in rooms {
         let events = chat.log(room).await;
@@ -123,7 +128,7 @@ proptest! {
             for n in 0..2 {
                 let name = RoomName::parse(&format!("Room {n}")).unwrap();
                 let view = chat.core().create_room(&maker.user, name, operation(0, n)).await.unwrap();
-                rooms.push(chat.core().room(view.id.as_str()).unwrap());
+                rooms.push(chat.core().room(view.id.as_str()).await.unwrap());
             }
             let mut senders = Vec::new();
             for (n, acts) in plans.into_iter().enumerate() {
@@ -135,10 +140,11 @@ proptest! {
             for sender in senders {
                 accounts.push(sender.await.unwrap());
             }
-            check(&chat, &rooms, &accounts).await;
+            check_accounts(&chat, &rooms, &accounts).await;
             let chat = chat.reopen().await;
-            let rooms: Vec<_> = rooms.iter().map(|room| chat.core().room(room.id.as_str()).unwrap()).collect();
-            check(&chat, &rooms, &accounts).await;
+            let find = |room: &Arc<Room>| chat.core().shared.directory.find(room.id.as_str()).unwrap();
+            let rooms: Vec<_> = rooms.iter().map(find).collect();
+            check_accounts(&chat, &rooms, &accounts).await;
         });
     }
 }
@@ -205,7 +211,7 @@ async fn operation_id_belongs_to_one_author_and_one_action() {
     assert_eq!(core.create_room(&ada.user, name(" Tea "), operation(1, 2)).await.unwrap(), tea);
     reused(core.create_room(&ada.user, name("Coffee"), operation(1, 2)).await.map(drop));
     reused(core.send(&ada.user, &general, operation(1, 2), text("hi")).await.map(drop));
-    let tea = core.room(tea.id.as_str()).unwrap();
+    let tea = core.room(tea.id.as_str()).await.unwrap();
     reused(core.send(&ada.user, &tea, id, text("hi")).await.map(drop));
     assert!(matches!(
         core.create_room(&bob.user, name("tEA"), operation(1, 3)).await,

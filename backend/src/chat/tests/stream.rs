@@ -142,7 +142,7 @@ async fn write_in_two_rooms(chat: Arc<TestChat>, n: u64) {
     let name = RoomName::parse(&format!("Room {n}")).unwrap();
     send(&chat, &session, &chat.general(), 0..100).await;
     let room = chat.core().create_room(&session.user, name, operation(1_000, n)).await.unwrap();
-    let room = chat.core().room(room.id.as_str()).unwrap();
+    let room = chat.core().room(room.id.as_str()).await.unwrap();
     send(&chat, &session, &room, 100..200).await;
     send(&chat, &session, &chat.general(), 200..300).await;
 }

@@ -53,7 +53,8 @@ impl Effects {
                 Ok(())
             }
             // Nothing in memory repeats these. A room's first event brings the room.
-            Change::UserAdded(_)
+            Change::ChatCreated(_)
+            | Change::UserAdded(_)
             | Change::UserRemoved(_)
             | Change::AuthorMarked(_)
             | Change::NameTaken(_)

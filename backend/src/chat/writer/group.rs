@@ -1,5 +1,5 @@
-//! A group commit in progress: commands are evaluated into changes, each of which is applied at once to the open transaction, so
-//! that the next command sees it; then all are committed, and published.
+//! A group of commands in evaluation: they become changes, each of which is applied at once to the open transaction, so that the
+//! next command sees it.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,24 +8,32 @@ use std::time::{Duration, Instant};
 
 use proto::chat::log::v1::change::Kind as Change;
 use proto::chat::log::v1::{
-    AuthorMarked, EventAppended, JoinForgotten, MarkerSet, NameFreed, RoomAdded, SessionRemoved, UserRemoved,
+    AuthorMarked, ChatCreated, EventAppended, JoinForgotten, MarkerSet, NameFreed, RoomAdded, SessionRemoved,
+    UserRemoved,
 };
+use tokio::runtime;
 
 use super::super::Shared;
 use super::super::encoding::EventBody;
 use super::super::error::ChatError;
 use super::super::health::{Fault, Health};
+use super::super::log::Log;
 use super::super::random;
 use super::super::session::TokenHash;
 use super::super::store::{Expired, OpenError, RoomRow, StoreError, StoredMarker, WriteStore};
 use super::super::text::name_key;
 use super::super::types::{OperationId, RoomId, RoomKey, UserKey};
 use super::Command;
+use super::commit::Commit;
 use super::effects::Effects;
+use super::replica::Replica;
 use crate::error_chain::ErrorChain;
 
 /// Maximum number of authors, each with a room, whose counts are cached. Any other costs two queries.
 const CACHED_AUTHORS: usize = 65_536;
+
+/// Longest wait for the log when the chat is opened.
+const LOG_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// State of the writer. Its rooms are ahead of the database by the open transaction.
 #[derive(Debug)]
@@ -33,13 +41,16 @@ pub(in crate::chat) struct Group {
     pub(super) store: WriteStore,
     /// The database file.
     path: PathBuf,
-    shared: Arc<Shared>,
-    rooms: Vec<RoomRow>,
+    pub(super) shared: Arc<Shared>,
+    pub(super) commit: Commit,
+    /// Drives the log, and wakes the writer.
+    pub(super) runtime: runtime::Runtime,
+    pub(super) rooms: Vec<RoomRow>,
     /// The rooms must be read again because a transaction was rolled back.
     stale: bool,
     /// The time of this evaluation, for all of its changes.
     pub(super) now_ms: i64,
-    effects: Effects,
+    pub(super) effects: Effects,
     /// Authors of messages in a room, who are marked as authors in the database, with the number of their own messages above
     /// their read marker.
     authors: HashMap<(UserKey, RoomKey), u64>,
@@ -53,77 +64,96 @@ pub(super) struct Author {
 }
 
 impl Group {
-    /// Reads the heads of all logs and fills the directory. Creates the first room if there is none.
-    pub(super) fn open(store: WriteStore, path: PathBuf, shared: Arc<Shared>) -> Result<Self, OpenError> {
-        let rooms = store.rooms()?;
-        let now_ms = shared.clock.now_ms();
+    /// Reads the heads of all logs and fills the directory. Applies what the log has. Creates the first room if there is none.
+    pub(super) fn open(
+        store: WriteStore,
+        path: PathBuf,
+        shared: Arc<Shared>,
+        log: Option<Arc<dyn Log>>,
+    ) -> Result<Self, OpenError> {
+        let runtime =
+            runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
+        let commit = match (log, store.followed_log()?) {
+            (Some(log), Some(followed)) => {
+                Commit::Replicated(Box::new(Replica::new(log, shared.clone(), followed)))
+            }
+            _ => Commit::Local,
+        };
+        let (rooms, now_ms) = (store.rooms()?, shared.clock.now_ms());
         let (effects, authors) = (Effects::default(), HashMap::new());
-        let mut group = Self { store, path, shared, rooms, stale: false, now_ms, effects, authors };
+        let mut group =
+            Self { store, path, shared, commit, runtime, rooms, stale: false, now_ms, effects, authors };
         group.rooms.iter().for_each(|room| group.shared.directory.add(room));
-        if group.rooms.is_empty() {
-            let epoch = random::epoch()?;
-            group.transact(|group| group.create_general(epoch))?;
-        }
+        group.begin_chat()?;
         Ok(group)
     }
 
-    fn create_general(&mut self, epoch: u64) -> Result<(), StoreError> {
+    /// Evaluated like any other command, so that of several new servers one makes the chat.
+    fn begin_chat(&mut self) -> Result<(), OpenError> {
+        self.give_up_at(Some(Instant::now() + LOG_TIMEOUT));
+        let epoch = random::epoch()?;
+        self.transact(|group| if group.rooms.is_empty() { group.create_chat(epoch) } else { Ok(()) })?;
+        self.give_up_at(None);
+        Ok(())
+    }
+
+    fn create_chat(&mut self, epoch: u64) -> Result<(), StoreError> {
+        let database_id = self.store.database_id()?;
+        self.change(Change::ChatCreated(ChatCreated { database_id }))?;
         let name = RoomId::GENERAL;
         let key = self.add_room(&RoomId::new(name), name, name_key(name), epoch)?;
         self.append(key, &EventBody::room_created(None, name), None, false)?;
         Ok(())
     }
 
-    /// Evaluates `commands`, commits their changes as one transaction and publishes it. After an error none of them is written.
-    pub(super) fn write(&mut self, commands: &mut [Command]) -> Result<(), StoreError> {
-        self.transact(|group| commands.iter_mut().try_for_each(|command| command.evaluate(group)))?;
-        self.shared.metrics.group_size.observe(f64::from(u32::try_from(commands.len()).unwrap_or(u32::MAX)));
-        Ok(())
-    }
-
-    /// Commits the changes that `evaluate` makes, and publishes them.
-    fn transact(
-        &mut self,
-        evaluate: impl FnMut(&mut Self) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        if let Err(error) = self.begin().and_then(|()| self.try_transact(evaluate)) {
-            self.effects = Effects::default();
-            self.authors.clear();
-            self.stale = true;
-            if let Err(error) = self.store.roll_back() {
-                tracing::error!(error = %ErrorChain(&error), "a failed transaction could not be rolled back");
+    /// Evaluates `commands`, commits their changes as one transaction and publishes it. Returns how many of them it took: an entry
+    /// of a log is bounded. After an error none of them is written.
+    pub(super) fn write(&mut self, commands: &mut [Command]) -> Result<usize, StoreError> {
+        let mut taken = 0;
+        self.transact(|group| {
+            taken = 0;
+            for command in commands.iter_mut() {
+                if group.is_full() {
+                    break;
+                }
+                command.evaluate(group)?;
+                taken += 1;
             }
-            return Err(error);
-        }
-        std::mem::take(&mut self.effects).publish(&self.shared, &self.rooms);
-        Ok(())
+            Ok(())
+        })?;
+        self.shared.metrics.group_size.observe(f64::from(u32::try_from(taken).unwrap_or(u32::MAX)));
+        Ok(taken)
     }
 
-    fn begin(&mut self) -> Result<(), StoreError> {
+    /// Begins a transaction.
+    pub(super) fn begin(&mut self) -> Result<(), StoreError> {
         if self.stale {
             self.rooms = self.store.rooms()?;
             self.stale = false;
         }
         self.now_ms = self.shared.clock.now_ms();
+        self.begin_entry();
         self.store.begin()
     }
 
-    fn try_transact(
-        &mut self,
-        mut evaluate: impl FnMut(&mut Self) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
-        evaluate(self)?;
-        let start = Instant::now();
-        let committed = self.store.commit();
-        self.shared.metrics.commit_seconds.observe(start.elapsed().as_secs_f64());
-        committed
+    /// Forgets everything since [`begin`](Self::begin).
+    pub(super) fn abandon(&mut self) {
+        self.effects = Effects::default();
+        self.authors.clear();
+        self.stale = true;
+        if let Err(error) = self.store.roll_back() {
+            tracing::error!(error = %ErrorChain(&error), "a failed transaction could not be rolled back");
+        }
     }
 
-    /// Makes a change: applies it to the open transaction and to the writer's state, and collects its effects.
-    pub(super) fn change(&mut self, change: &Change) -> Result<(), StoreError> {
-        self.store.apply(change)?;
-        self.follow(change)?;
-        self.effects.add(change, &self.rooms)
+    /// Makes a change: applies it to the open transaction and to the writer's state, collects its effects, and adds it to the
+    /// entry.
+    pub(super) fn change(&mut self, change: Change) -> Result<(), StoreError> {
+        self.store.apply(&change)?;
+        self.follow(&change)?;
+        self.effects.add(&change, &self.rooms)?;
+        self.record(change);
+        Ok(())
     }
 
     /// Keeps the writer's state equal to the database with the change.
@@ -183,7 +213,7 @@ impl Group {
         epoch: u64,
     ) -> Result<RoomKey, StoreError> {
         let key = RoomKey::from_index(self.rooms.len());
-        self.change(&Change::RoomAdded(RoomAdded {
+        self.change(Change::RoomAdded(RoomAdded {
             room: key.number(),
             id: id.as_str().to_owned(),
             name: name.to_owned(),
@@ -210,7 +240,7 @@ impl Group {
         let room = &self.rooms[key.index()];
         // An event is never older than the one before it.
         let (seq, created_at_ms) = (room.head + 1, self.now_ms.max(room.last_ms));
-        self.change(&Change::EventAppended(EventAppended {
+        self.change(Change::EventAppended(EventAppended {
             room: key.number(),
             seq,
             created_at_ms,
@@ -238,7 +268,7 @@ impl Group {
         if self.store.is_author(user)? {
             return Ok(());
         }
-        self.change(&Change::AuthorMarked(AuthorMarked { user: user.0 }))
+        self.change(Change::AuthorMarked(AuthorMarked { user: user.0 }))
     }
 
     /// Sets a user's marker.
@@ -250,7 +280,7 @@ impl Group {
     ) -> Result<(), StoreError> {
         let StoredMarker { read_seq, read_messages, own_above } = marker;
         let (user, room) = (user.0, room.number());
-        self.change(&Change::MarkerSet(MarkerSet { user, room, read_seq, read_messages, own_above }))
+        self.change(Change::MarkerSet(MarkerSet { user, room, read_seq, read_messages, own_above }))
     }
 
     /// Sets a new user's markers to the heads: older messages are not unread.
@@ -266,7 +296,7 @@ impl Group {
     /// Ends a session.
     pub(super) fn remove_session(&mut self, token: &TokenHash, user: UserKey) -> Result<(), StoreError> {
         let token_hash = token.as_bytes().to_vec();
-        self.change(&Change::SessionRemoved(SessionRemoved { token_hash, user: user.0 }))
+        self.change(Change::SessionRemoved(SessionRemoved { token_hash, user: user.0 }))
     }
 
     /// Frees the name of a user without a session; false if they have one.
@@ -274,7 +304,7 @@ impl Group {
         if !self.store.sessions_of(user)?.is_empty() {
             return Ok(false);
         }
-        self.change(&Change::NameFreed(NameFreed { user: user.0 }))?;
+        self.change(Change::NameFreed(NameFreed { user: user.0 }))?;
         Ok(true)
     }
 
@@ -295,10 +325,10 @@ impl Group {
                 group.free_name_unless_live(user)?;
             }
             for user in users {
-                group.change(&Change::UserRemoved(UserRemoved { user: user.0 }))?;
+                group.change(Change::UserRemoved(UserRemoved { user: user.0 }))?;
             }
             for attempt_hash in joins {
-                group.change(&Change::JoinForgotten(JoinForgotten { attempt_hash }))?;
+                group.change(Change::JoinForgotten(JoinForgotten { attempt_hash }))?;
             }
             Ok(())
         })
@@ -313,8 +343,9 @@ impl Group {
         self.store.expired(ended_before_ms, now_ms.saturating_sub(lifetime_ms), is_connected)
     }
 
-    /// Tests whether the disk accepts writes.
+    /// Tests whether the disk accepts writes, and whether the log answers.
     pub(super) fn probe(&self) -> Result<(), StoreError> {
+        self.probe_log()?;
         self.store.probe(self.shared.clock.now_ms())
     }
 

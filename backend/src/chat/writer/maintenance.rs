@@ -149,6 +149,10 @@ fn report_final(group: &Group, fault: Fault, error: &StoreError) {
     if fault == Fault::Damaged {
         return report_damage(group.path(), &ErrorChain(error).to_string());
     }
+    if fault.is_of_the_log() {
+        let error = ErrorChain(error);
+        return tracing::error!(%error, "this server stops following the log, and keeps and serves what it has");
+    }
     let error = ErrorChain(error);
     match group.store.save_nameless_log() {
         Ok(true) => tracing::error!(

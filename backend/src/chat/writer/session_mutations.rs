@@ -26,7 +26,7 @@ impl StartSession {
     /// Adds a session. If the user has too many then, ends those that were not used for the longest time.
     fn evaluate(&self, group: &mut Group, user: UserKey) -> Result<(), StoreError> {
         let others = group.store.sessions_of(user)?;
-        group.change(&Change::SessionAdded(SessionAdded {
+        group.change(Change::SessionAdded(SessionAdded {
             token_hash: self.token.as_bytes().to_vec(),
             user: user.0,
             created_at_ms: group.now_ms,
@@ -60,7 +60,7 @@ fn use_session(
     expires_at_ms: i64,
 ) -> Result<bool, StoreError> {
     let Some(session) = group.store.session_state(token)? else { return Ok(false) };
-    group.change(&Change::SessionUpdated(SessionUpdated {
+    group.change(Change::SessionUpdated(SessionUpdated {
         token_hash: token.as_bytes().to_vec(),
         used: session.used || used,
         last_used_ms: session.last_used_ms.max(group.now_ms),
@@ -93,7 +93,7 @@ impl Mutation for Join {
             return Err(ChatError::NameInUse);
         }
         let (key, created_at_ms) = (group.store.next_user()?, group.now_ms);
-        group.change(&Change::UserAdded(UserAdded {
+        group.change(Change::UserAdded(UserAdded {
             user: key.0,
             id: self.user_id.clone(),
             name: self.name.as_str().to_owned(),
@@ -104,7 +104,7 @@ impl Mutation for Join {
         if let Some(attempt) = &self.attempt {
             let attempt_hash = attempt.as_bytes().to_vec();
             let recorded = JoinRecorded { attempt_hash, user: key.0, created_at_ms };
-            group.change(&Change::JoinRecorded(recorded))?;
+            group.change(Change::JoinRecorded(recorded))?;
         }
         group.mark_all_read(key)?;
         self.session.evaluate(group, key)?;
@@ -156,7 +156,7 @@ impl Mutation for Recover {
             if name_in_use(group, &key)? {
                 return Err(ChatError::NameInUse);
             }
-            group.change(&Change::NameTaken(NameTaken { user: user.key.0, name_key: key }))?;
+            group.change(Change::NameTaken(NameTaken { user: user.key.0, name_key: key }))?;
         }
         if self.end_others {
             for session in group.store.sessions_of(user.key)? {
@@ -185,7 +185,7 @@ impl Mutation for SetRecoveryCode {
 
 fn set_recovery(group: &mut Group, user: UserKey, recovery: &CodeHash) -> Result<(), StoreError> {
     let recovery_hash = recovery.as_bytes().to_vec();
-    group.change(&Change::RecoverySet(RecoverySet { user: user.0, recovery_hash }))
+    group.change(Change::RecoverySet(RecoverySet { user: user.0, recovery_hash }))
 }
 
 /// Extends a session.

@@ -17,7 +17,7 @@ const GRACE: Requester = Requester::User(UserKey(2));
 /// Readers of a new database.
 fn readers(limits: ReadLimits) -> (Arc<Readers>, TempDir) {
     let folder = TempDir::new().unwrap();
-    drop(open(folder.path()).unwrap());
+    drop(open(folder.path(), None).unwrap());
     let readers = Readers::open_with(&folder.path().join(DATABASE_FILE), limits).unwrap();
     (Arc::new(readers), folder)
 }

@@ -1,0 +1,245 @@
+//! A log in memory, which several nodes in one process share, and each node's connection to it, with faults on order.
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
+
+use super::super::*;
+use crate::chat::log::{Appended, Log, LogError, LogId, Position, Record};
+
+/// Time after which a connection that was cut gives up. Nothing waits for it to be over.
+const SILENCE: Duration = Duration::from_millis(5);
+
+/// A fault of one append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AppendFault {
+    /// It is stored, and the answer is lost.
+    AnswerLost,
+    /// It is not stored, and there is no answer.
+    Lost,
+    /// There is no answer; it arrives before some later append.
+    Delayed,
+}
+
+/// A fault of one entry that a node follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FollowFault {
+    /// It comes twice.
+    Repeated,
+    /// The stream breaks instead.
+    Broken,
+}
+
+/// The log.
+pub(super) struct Memory {
+    id: LogId,
+    state: Mutex<State>,
+    changed: watch::Sender<()>,
+}
+
+struct State {
+    /// Number of entries that were trimmed.
+    trimmed: u64,
+    entries: VecDeque<Bytes>,
+    delayed: Vec<(Position, Bytes)>,
+    counts: Counts,
+}
+
+/// Counters of what happened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) stored: u64,
+    pub(super) conflicts: u64,
+    pub(super) unanswered: u64,
+}
+
+impl State {
+    fn end(&self) -> Position {
+        self.trimmed + self.entries.len() as u64
+    }
+
+    fn append(&mut self, after: Position, entry: Bytes) -> Appended {
+        if after != self.end() {
+            self.counts.conflicts += 1;
+            return Appended::Conflict;
+        }
+        self.counts.stored += 1;
+        self.entries.push_back(entry);
+        Appended::Stored
+    }
+}
+
+impl Memory {
+    pub(super) fn new(id: u8) -> Arc<Self> {
+        let state =
+            State { trimmed: 0, entries: VecDeque::new(), delayed: Vec::new(), counts: Counts::default() };
+        let (state, changed) = (Mutex::new(state), watch::Sender::new(()));
+        Arc::new(Self { id: LogId([id; 16]), state, changed })
+    }
+
+    /// A node's connection to the log.
+    pub(super) fn connect(self: &Arc<Self>) -> Arc<Connection> {
+        let (appends, follows) = (Mutex::default(), Arc::new(Mutex::default()));
+        Arc::new(Connection { log: self.clone(), cut: watch::Sender::new(false), appends, follows })
+    }
+
+    pub(super) fn end(&self) -> Position {
+        self.state.lock().end()
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        self.state.lock().counts
+    }
+
+    /// The entries that are left.
+    pub(super) fn entries(&self) -> Vec<Bytes> {
+        self.state.lock().entries.iter().cloned().collect()
+    }
+
+    /// Removes the entries up to `position`.
+    pub(super) fn trim(&self, position: Position) {
+        let mut state = self.state.lock();
+        let count = position.saturating_sub(state.trimmed) as usize;
+        state.entries.drain(..count);
+        state.trimmed += count as u64;
+    }
+
+    /// Replaces the content, as a server does that has lost what it had acknowledged.
+    pub(super) fn replace(&self, entries: Vec<Bytes>) {
+        self.state.lock().entries = entries.into();
+        self.changed.send_replace(());
+    }
+
+    /// Appends without any condition, as no node does.
+    pub(super) fn push(&self, entry: Bytes) {
+        self.state.lock().entries.push_back(entry);
+        self.changed.send_replace(());
+    }
+
+    fn append(&self, after: Position, entry: Bytes, fault: Option<AppendFault>) -> Option<Appended> {
+        let mut state = self.state.lock();
+        // Those that were delayed arrive now, each with its condition.
+        if fault.is_none() {
+            for (after, entry) in std::mem::take(&mut state.delayed) {
+                state.append(after, entry);
+            }
+        }
+        let answer = match fault {
+            None => Some(state.append(after, entry)),
+            Some(AppendFault::AnswerLost) => {
+                state.append(after, entry);
+                None
+            }
+            Some(AppendFault::Delayed) => {
+                state.delayed.push((after, entry));
+                None
+            }
+            Some(AppendFault::Lost) => None,
+        };
+        state.counts.unanswered += u64::from(answer.is_none());
+        drop(state);
+        self.changed.send_replace(());
+        answer
+    }
+
+    fn read(&self, after: Position) -> Option<Result<Record, LogError>> {
+        let state = self.state.lock();
+        let Some(index) = after.checked_sub(state.trimmed) else {
+            return Some(Err(LogError::Trimmed { first: state.trimmed + 1 }));
+        };
+        let entry = state.entries.get(index as usize)?.clone();
+        Some(Ok(Record { position: after + 1, entry }))
+    }
+}
+
+/// A node's connection to the log.
+pub(super) struct Connection {
+    log: Arc<Memory>,
+    cut: watch::Sender<bool>,
+    appends: Mutex<VecDeque<Option<AppendFault>>>,
+    follows: Arc<Mutex<VecDeque<Option<FollowFault>>>>,
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Connection")
+    }
+}
+
+impl Connection {
+    /// Cuts the connection, or mends it.
+    pub(super) fn cut(&self, cut: bool) {
+        self.cut.send_replace(cut);
+    }
+
+    /// Orders the faults of the next appends and the next entries that are followed.
+    pub(super) fn order(&self, appends: Vec<Option<AppendFault>>, follows: Vec<Option<FollowFault>>) {
+        *self.appends.lock() = appends.into();
+        *self.follows.lock() = follows.into();
+    }
+
+    async fn while_cut(&self) -> Result<(), LogError> {
+        let mut cut = self.cut.subscribe();
+        // The sender lives as long as `self`.
+        let mended = cut.wait_for(|cut| !cut);
+        tokio::time::timeout(SILENCE, mended).await.map(drop).map_err(|_| LogError::Unanswered(None))
+    }
+}
+
+impl Log for Connection {
+    fn id(&self) -> LogId {
+        self.log.id
+    }
+
+    fn append(&self, after: Position, entry: Bytes) -> BoxFuture<'_, Result<Appended, LogError>> {
+        async move {
+            self.while_cut().await?;
+            let fault = self.appends.lock().pop_front().flatten();
+            self.log.append(after, entry, fault).ok_or(LogError::Unanswered(None))
+        }
+        .boxed()
+    }
+
+    fn follow(&self, after: Position) -> BoxStream<'static, Result<Record, LogError>> {
+        let (log, cut, faults) = (self.log.clone(), self.cut.clone(), self.follows.clone());
+        let changes = (log.changed.subscribe(), cut.subscribe());
+        let start = (after, changes, None::<Record>);
+        stream::unfold(start, move |(after, (mut changed, mut mended), again)| {
+            let (log, faults) = (log.clone(), faults.clone());
+            async move {
+                if let Some(record) = again {
+                    return Some((Ok(record), (after, (changed, mended), None)));
+                }
+                loop {
+                    mended.wait_for(|cut| !cut).await.ok()?;
+                    changed.borrow_and_update();
+                    match log.read(after) {
+                        None => changed.changed().await.ok()?,
+                        Some(Err(error)) => return Some((Err(error), (after, (changed, mended), None))),
+                        Some(Ok(record)) => {
+                            let again = match faults.lock().pop_front().flatten() {
+                                Some(FollowFault::Broken) => return None,
+                                Some(FollowFault::Repeated) => Some(record.clone()),
+                                None => None,
+                            };
+                            return Some((Ok(record), (after + 1, (changed, mended), again)));
+                        }
+                    }
+                }
+            }
+        })
+        .boxed()
+    }
+
+    fn end(&self) -> BoxFuture<'_, Result<Position, LogError>> {
+        async move {
+            self.while_cut().await?;
+            Ok(self.log.end())
+        }
+        .boxed()
+    }
+}

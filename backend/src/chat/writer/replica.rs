@@ -1,0 +1,202 @@
+//! The writer's end of a log that several nodes share: appends the changes of a group as one entry, and takes the entries of
+//! others, each once and in order.
+//!
+//! Knows the log, but not the database.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use futures_util::{FutureExt as _, StreamExt as _};
+use prost::Message as _;
+use proto::chat::log::v1 as pb;
+use proto::chat::log::v1::change::Kind as Change;
+use tokio::runtime;
+use tokio::time::timeout;
+
+use super::super::Shared;
+use super::super::entry::{self, Chain, EntryError};
+use super::super::log::{Appended, Log, LogError, Position, Record};
+use super::super::store::{FollowedLog, StoreError};
+
+/// An entry takes no further command when its changes have reached this size, bytes, so that no entry is longer than 512 KiB: a
+/// command adds some ten KiB at most.
+const FULL_BYTES: usize = 448 * 1024;
+
+/// Longest wait for an entry that the log has, until it is followed anew.
+const ENTRY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Result of an append.
+pub(super) enum Outcome {
+    /// The changes are durable in the log, as this entry; there is none if there were no changes.
+    Stored(Option<Bytes>),
+    /// The log had another entry, which has to be applied before the commands are evaluated again.
+    Overtaken(Record),
+}
+
+/// The writer's end of a log.
+pub(super) struct Replica {
+    log: Arc<dyn Log>,
+    shared: Arc<Shared>,
+    /// The last entry that the database has.
+    applied: Position,
+    chain: Chain,
+    entries: Option<BoxStream<'static, Result<Record, LogError>>>,
+    /// The changes of the group that is being evaluated, and their size in an entry.
+    draft: Vec<pb::Change>,
+    draft_bytes: usize,
+    /// End of all attempts, while the chat is being opened.
+    give_up: Option<Instant>,
+}
+
+impl fmt::Debug for Replica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { log, applied, .. } = self;
+        f.debug_struct("Replica").field("log", log).field("applied", applied).finish_non_exhaustive()
+    }
+}
+
+impl Replica {
+    pub(super) fn new(log: Arc<dyn Log>, shared: Arc<Shared>, followed: FollowedLog) -> Self {
+        shared.current.advance(followed.applied);
+        let (applied, chain) = (followed.applied, Chain(followed.chain));
+        let (draft, draft_bytes) = (Vec::new(), 0);
+        Self { log, shared, applied, chain, entries: None, draft, draft_bytes, give_up: None }
+    }
+
+    /// Sets the end of all attempts to reach the log. `None`: they end when the chat is closed.
+    pub(super) fn give_up_at(&mut self, give_up: Option<Instant>) {
+        self.give_up = give_up;
+    }
+
+    /// Asks the log once for its end.
+    pub(super) fn probe(&self, runtime: &runtime::Runtime) -> Result<(), StoreError> {
+        Ok(runtime.block_on(self.log.end()).map(drop)?)
+    }
+
+    /// Begins a group.
+    pub(super) fn begin(&mut self) {
+        self.draft.clear();
+        self.draft_bytes = 0;
+    }
+
+    /// Adds a change to the group.
+    pub(super) fn record(&mut self, change: Change) {
+        let change = pb::Change { kind: Some(change) };
+        self.draft_bytes += change.encoded_len();
+        self.draft.push(change);
+    }
+
+    /// Whether the group should take no further command.
+    pub(super) fn is_full(&self) -> bool {
+        self.draft_bytes >= FULL_BYTES
+    }
+
+    /// Appends the group's changes behind the last entry that was applied. A group without changes only asks whether that entry is
+    /// the last one: what it says to its callers has to be true now.
+    pub(super) fn append(&mut self, runtime: &runtime::Runtime, now_ms: i64) -> Result<Outcome, StoreError> {
+        if self.draft.is_empty() {
+            return self.confirm_end(runtime);
+        }
+        let entry = entry::encode(self.log.id(), self.chain, now_ms, &mut self.draft)?;
+        loop {
+            // The same entry behind the same position, so that a late attempt and this one exclude each other.
+            match runtime.block_on(self.log.append(self.applied, entry.clone())) {
+                Ok(Appended::Stored) => return Ok(Outcome::Stored(Some(entry))),
+                Ok(Appended::Conflict) => {
+                    let record = self.wait_for_next(runtime)?;
+                    // An earlier attempt, which was not answered, may have stored it.
+                    let is_own = record.entry == entry;
+                    return Ok(if is_own {
+                        Outcome::Stored(Some(entry))
+                    } else {
+                        Outcome::Overtaken(record)
+                    });
+                }
+                Err(error) => self.check_unanswered(error)?,
+            }
+        }
+    }
+
+    fn confirm_end(&mut self, runtime: &runtime::Runtime) -> Result<Outcome, StoreError> {
+        loop {
+            match runtime.block_on(self.log.end()) {
+                Ok(end) if end < self.applied => {
+                    let reason = "the log ends before it";
+                    return Err(EntryError::Diverged { position: self.applied, reason }.into());
+                }
+                Ok(end) if end == self.applied => return Ok(Outcome::Stored(None)),
+                Ok(_) => return Ok(Outcome::Overtaken(self.wait_for_next(runtime)?)),
+                Err(error) => self.check_unanswered(error)?,
+            }
+        }
+    }
+
+    /// Fails unless the log is to be asked again.
+    fn check_unanswered(&mut self, error: LogError) -> Result<(), StoreError> {
+        self.entries = None;
+        let is_over = self.give_up.is_some_and(|at| Instant::now() >= at) || self.shared.is_closing();
+        match error {
+            LogError::Unanswered(_) if !is_over => Ok(()),
+            error => Err(error.into()),
+        }
+    }
+
+    /// Waits for the next entry, which the log has.
+    fn wait_for_next(&mut self, runtime: &runtime::Runtime) -> Result<Record, StoreError> {
+        loop {
+            match runtime.block_on(async { timeout(ENTRY_TIMEOUT, self.next()).await }) {
+                Ok(Ok(record)) => return Ok(record),
+                Ok(Err(error)) => self.check_unanswered(error)?,
+                Err(_) => self.check_unanswered(LogError::Unanswered(None))?,
+            }
+        }
+    }
+
+    /// The next entry, if it has arrived.
+    pub(super) fn arrived(&mut self) -> Option<Record> {
+        self.next().now_or_never()?.ok()
+    }
+
+    /// Waits for the next entry. May be dropped and called again.
+    pub(super) async fn next(&mut self) -> Result<Record, LogError> {
+        loop {
+            let entries = self.entries.get_or_insert_with(|| self.log.follow(self.applied));
+            match entries.next().await.unwrap_or(Err(LogError::Unanswered(None))) {
+                // This node's own, or one that comes again.
+                Ok(record) if record.position <= self.applied => {}
+                Ok(record) if record.position == self.applied + 1 => return Ok(record),
+                Ok(record) => return Err(LogError::Trimmed { first: record.position }),
+                // Only entries that the database has: its own, which did not come by this way.
+                Err(LogError::Trimmed { first }) if first <= self.applied + 1 => self.entries = None,
+                Err(error) => {
+                    self.entries = None;
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    /// The changes of the next entry.
+    pub(super) fn decode(&self, record: &Record) -> Result<Vec<Change>, EntryError> {
+        entry::decode(&record.entry, record.position, self.log.id(), self.chain)
+    }
+
+    /// Position and chain after the next entry.
+    pub(super) fn after(&self, entry: &[u8]) -> (Position, Chain) {
+        (self.applied + 1, Chain::after(entry))
+    }
+
+    /// The database has the next entry.
+    pub(super) fn advance(&mut self, (applied, chain): (Position, Chain)) {
+        (self.applied, self.chain) = (applied, chain);
+        self.shared.current.advance(applied);
+    }
+
+    /// The database does not have an entry that was taken: the next ones begin behind the last one that it has.
+    pub(super) fn rewind(&mut self) {
+        self.entries = None;
+    }
+}
