@@ -29,6 +29,7 @@ mod subscriber;
 mod tail;
 mod text;
 mod types;
+mod wakers;
 mod writer;
 
 #[cfg(test)]
@@ -220,7 +221,7 @@ impl Chat {
     /// Sends a goodbye on every stream and refuses new calls.
     pub fn begin_shutdown(&self) {
         self.core.shared.closing.store(true, Ordering::Release);
-        self.core.shared.tail.notify();
+        self.core.shared.tail.wake_readers();
     }
 
     /// Waits until every accepted write is stored, and closes the database.

@@ -291,10 +291,11 @@ impl Core {
                 None => self.shared.current.wait().await?,
             }
         }
-        let open = self.shared.streams.open(session.user.key, session.token)?;
+        let waker = self.shared.tail.add_reader();
+        let open = self.shared.streams.open(session.user.key, session.token, waker.handle())?;
         // Again, now that the stream is registered: the session may have ended before that.
         let session = self.session(&session.token, Requester::User(session.user.key)).await?;
-        Ok(Subscriber::new(self.clone(), session, open, cursors, replay_limit))
+        Ok(Subscriber::new(self.clone(), session, open, waker, cursors, replay_limit))
     }
 
     pub(super) fn lifetime_ms(&self) -> i64 {

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use futures_util::task::AtomicWaker;
 use parking_lot::Mutex;
 use proto::limits::chat::MAX_STREAMS_PER_USER;
-use tokio::sync::Notify;
 
 use super::error::ChatError;
 use super::session::TokenHash;
@@ -26,14 +26,19 @@ pub(super) struct Mailbox {
     markers: Mutex<Vec<(RoomKey, Marker)>>,
     has_markers: AtomicBool,
     session_ended: AtomicBool,
-    notify: Notify,
+    reader: Arc<AtomicWaker>,
 }
 
 impl Mailbox {
+    /// Whether there is something new, or the session was ended.
+    pub(super) fn has_news(&self) -> bool {
+        self.has_markers.load(Ordering::Acquire) || self.session_ended()
+    }
+
     /// The markers that moved since the last call.
     pub(super) fn take_markers(&self) -> Vec<(RoomKey, Marker)> {
-        // Streams check this for every frame: avoid the lock.
-        if !self.has_markers.swap(false, Ordering::AcqRel) {
+        // Streams check this for every frame: avoid the lock, and the write.
+        if !self.has_markers.load(Ordering::Acquire) || !self.has_markers.swap(false, Ordering::AcqRel) {
             return Vec::new();
         }
         std::mem::take(&mut *self.markers.lock())
@@ -42,11 +47,6 @@ impl Mailbox {
     /// Whether the session that opened the stream was ended.
     pub(super) fn session_ended(&self) -> bool {
         self.session_ended.load(Ordering::Acquire)
-    }
-
-    /// Completes after a notification, at once if there was one since the last call.
-    pub(super) async fn changed(&self) {
-        self.notify.notified().await;
     }
 }
 
@@ -59,14 +59,19 @@ pub(super) struct OpenStream {
 }
 
 impl Streams {
-    /// Registers a stream, if the user may open another one.
-    pub(super) fn open(self: &Arc<Self>, user: UserKey, session: TokenHash) -> Result<OpenStream, ChatError> {
+    /// Registers a stream, if the user may open another one. Notifications wake `reader`.
+    pub(super) fn open(
+        self: &Arc<Self>,
+        user: UserKey,
+        session: TokenHash,
+        reader: Arc<AtomicWaker>,
+    ) -> Result<OpenStream, ChatError> {
         let mailbox = Arc::new(Mailbox {
             session,
             markers: Mutex::default(),
             has_markers: AtomicBool::new(false),
             session_ended: AtomicBool::new(false),
-            notify: Notify::new(),
+            reader,
         });
         let mut by_user = self.by_user.lock();
         let own = by_user.entry(user).or_default();
@@ -89,7 +94,7 @@ impl Streams {
             }
             drop(markers);
             mailbox.has_markers.store(true, Ordering::Release);
-            mailbox.notify.notify_one();
+            mailbox.reader.wake();
         }
     }
 
@@ -99,7 +104,7 @@ impl Streams {
         for mailbox in by_user.get(&user).into_iter().flatten() {
             if mailbox.session == *session {
                 mailbox.session_ended.store(true, Ordering::Release);
-                mailbox.notify.notify_one();
+                mailbox.reader.wake();
             }
         }
     }
@@ -144,12 +149,13 @@ mod tests {
     fn streams_per_user_are_limited_and_closing_one_frees_its_place() {
         let streams = Arc::new(Streams::default());
         let session = TokenHash::of("a");
-        let mut open: Vec<_> =
-            (0..MAX_STREAMS_PER_USER).map(|_| streams.open(UserKey(1), session).unwrap()).collect();
-        assert!(streams.open(UserKey(1), session).is_err());
-        assert!(streams.open(UserKey(2), session).is_ok(), "another user has their own");
+        let mut open: Vec<_> = (0..MAX_STREAMS_PER_USER)
+            .map(|_| streams.open(UserKey(1), session, Arc::default()).unwrap())
+            .collect();
+        assert!(streams.open(UserKey(1), session, Arc::default()).is_err());
+        assert!(streams.open(UserKey(2), session, Arc::default()).is_ok(), "another user has their own");
         open.pop();
-        open.push(streams.open(UserKey(1), session).unwrap());
+        open.push(streams.open(UserKey(1), session, Arc::default()).unwrap());
         assert_eq!(streams.count(), MAX_STREAMS_PER_USER);
         drop(open);
         assert_eq!(streams.count(), 0);
@@ -160,9 +166,9 @@ mod tests {
     fn every_stream_of_the_user_gets_the_latest_marker() {
         let streams = Arc::new(Streams::default());
         let (a, b) = (RoomKey::from_index(0), RoomKey::from_index(1));
-        let one = streams.open(UserKey(1), TokenHash::of("a")).unwrap();
-        let two = streams.open(UserKey(1), TokenHash::of("b")).unwrap();
-        let other = streams.open(UserKey(2), TokenHash::of("c")).unwrap();
+        let one = streams.open(UserKey(1), TokenHash::of("a"), Arc::default()).unwrap();
+        let two = streams.open(UserKey(1), TokenHash::of("b"), Arc::default()).unwrap();
+        let other = streams.open(UserKey(2), TokenHash::of("c"), Arc::default()).unwrap();
         for read in 1..100 {
             streams.marker_moved(UserKey(1), a, marker(read));
         }
@@ -177,8 +183,8 @@ mod tests {
     #[test]
     fn end_of_a_session_concerns_only_its_streams() {
         let streams = Arc::new(Streams::default());
-        let one = streams.open(UserKey(1), TokenHash::of("a")).unwrap();
-        let two = streams.open(UserKey(1), TokenHash::of("b")).unwrap();
+        let one = streams.open(UserKey(1), TokenHash::of("a"), Arc::default()).unwrap();
+        let two = streams.open(UserKey(1), TokenHash::of("b"), Arc::default()).unwrap();
         streams.session_ended(UserKey(1), &TokenHash::of("a"));
         assert!(one.mailbox.session_ended());
         assert!(!two.mailbox.session_ended());

@@ -19,7 +19,6 @@ use std::time::{Duration, Instant};
 use futures_util::Stream;
 use proto::EncodedSubscribeResponse;
 use proto::chat::v1::{self as pb, subscribe_response::Frame};
-use tokio::sync::watch;
 use tokio::time::Sleep;
 
 use self::catch_up::{MIN_READ_BYTES, Request, Step};
@@ -30,6 +29,7 @@ use super::session::Session;
 use super::streams::OpenStream;
 use super::tail::Position;
 use super::types::ClientCursor;
+use super::wakers::ReaderWaker;
 
 /// Relative jitter of the heartbeat interval, so that streams that were opened together do not send heartbeats together.
 const JITTER: f64 = 0.2;
@@ -39,7 +39,7 @@ pub(super) struct Subscriber {
     core: Arc<Core>,
     session: Arc<Session>,
     registration: OpenStream,
-    tail_changes: watch::Receiver<()>,
+    waker: ReaderWaker,
     position: Position,
     /// Indexed by room key.
     rooms: Vec<RoomPosition>,
@@ -84,10 +84,10 @@ impl Subscriber {
         core: Arc<Core>,
         session: Arc<Session>,
         registration: OpenStream,
+        waker: ReaderWaker,
         cursors: Vec<ClientCursor>,
         replay_limit: u32,
     ) -> Self {
-        let tail_changes = core.shared.tail.subscribe();
         let position = core.shared.tail.end();
         let cursors = cursors.into_iter().map(|cursor| (cursor.room.clone(), cursor)).collect();
         let heartbeat = Box::pin(tokio::time::sleep(jittered(core.options.heartbeat_interval)));
@@ -95,7 +95,7 @@ impl Subscriber {
             core,
             session,
             registration,
-            tail_changes,
+            waker,
             position,
             rooms: Vec::new(),
             phase: Phase::New(Request { cursors, replay_limit: replay_limit.into() }),
@@ -143,14 +143,18 @@ impl Subscriber {
             }
             match &mut self.phase {
                 Phase::New(_) => return Ok(Some(self.hello())),
-                Phase::HelloSent(_) => self.plan_catch_up().await?,
+                // The futures of what is rare have memory of their own, because every stream would have the room.
+                Phase::HelloSent(_) => Box::pin(self.plan_catch_up()).await?,
                 Phase::CatchingUp(steps) => match steps.pop_front() {
                     Some(Step::State(frame)) => return Ok(Some(frame)),
-                    Some(Step::Replay { room, to }) => self.replay(room, to).await?,
+                    Some(Step::Replay { room, to }) => Box::pin(self.replay(room, to)).await?,
                     Some(Step::CaughtUp) => {
                         return Ok(Some(encoding::frame(Frame::CaughtUp(pb::CaughtUp {}))));
                     }
-                    None => self.phase = Phase::Live,
+                    None => {
+                        self.phase = Phase::Live;
+                        self.ready = VecDeque::new();
+                    }
                 },
                 Phase::Live => {
                     if let Some(frame) = self.next_live().await? {

@@ -4,13 +4,15 @@
 //! the store. Knows nothing of readers.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 use proto::EncodedSubscribeResponse;
-use tokio::sync::watch;
 
 use super::types::RoomKey;
+use super::wakers::{ReaderWaker, Wakers};
 
 /// Maximum number of frames in the tail. Readers that are further behind read the store.
 pub const TAIL_FRAMES: usize = 8_192;
@@ -64,12 +66,14 @@ pub(super) enum Next {
     Behind,
 }
 
-/// The tail, with a change notification.
+/// The tail, which wakes its readers when it changes.
 #[derive(Debug)]
 pub(super) struct Tail {
     limits: TailLimits,
     frames: Mutex<Frames>,
-    changed: watch::Sender<()>,
+    /// The position behind the last entry. Changed only under the lock; readers at the end look at it without.
+    end: AtomicU64,
+    readers: Arc<Wakers>,
 }
 
 #[derive(Debug, Default)]
@@ -82,10 +86,10 @@ struct Frames {
 
 impl Tail {
     pub(super) fn new(limits: TailLimits) -> Self {
-        Self { limits, frames: Mutex::default(), changed: watch::Sender::new(()) }
+        Self { limits, frames: Mutex::default(), end: AtomicU64::new(0), readers: Arc::default() }
     }
 
-    /// Adds the entries of one commit and notifies all readers once.
+    /// Adds the entries of one commit and wakes all readers once.
     pub(super) fn publish(&self, entries: impl IntoIterator<Item = Entry>) {
         let mut frames = self.frames.lock();
         for entry in entries {
@@ -97,28 +101,31 @@ impl Tail {
             frames.bytes -= oldest.frame.as_bytes().len();
             frames.start += 1;
         }
+        self.end.store(frames.start + frames.entries.len() as u64, Ordering::Release);
         drop(frames);
-        self.notify();
+        self.wake_readers();
     }
 
-    /// Notifies all readers.
-    pub(super) fn notify(&self) {
-        self.changed.send_replace(());
+    /// Wakes all readers.
+    pub(super) fn wake_readers(&self) {
+        self.readers.wake();
     }
 
-    /// Subscribes to notifications. Changes after this call are not missed.
-    pub(super) fn subscribe(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+    /// Adds a reader to those that are woken.
+    pub(super) fn add_reader(&self) -> ReaderWaker {
+        self.readers.add()
     }
 
     /// The position of the next entry to be published.
     pub(super) fn end(&self) -> Position {
-        let frames = self.frames.lock();
-        Position(frames.start + frames.entries.len() as u64)
+        Position(self.end.load(Ordering::Acquire))
     }
 
     /// Reads the entry at `position` and advances it.
     pub(super) fn next(&self, position: &mut Position) -> Next {
+        if *position >= self.end() {
+            return Next::AtEnd;
+        }
         let frames = self.frames.lock();
         let Some(offset) = position.0.checked_sub(frames.start) else { return Next::Behind };
         match frames.entries.get(usize::try_from(offset).unwrap_or(usize::MAX)) {
@@ -152,6 +159,7 @@ impl Tail {
         let mut frames = self.frames.lock();
         if let Some(last) = frames.entries.pop_back() {
             frames.bytes -= last.frame.as_bytes().len();
+            self.end.fetch_sub(1, Ordering::Release);
         }
     }
 }
@@ -188,14 +196,9 @@ mod tests {
         let tail = Tail::new(TailLimits::default());
         tail.publish([entry(1, 10)]);
         let mut position = tail.end();
-        let mut changed = tail.subscribe();
-        assert!(!changed.has_changed().unwrap());
-
         tail.publish([entry(2, 10), entry(3, 10)]);
         tail.publish([entry(4, 10)]);
 
-        assert!(changed.has_changed().unwrap());
-        changed.mark_unchanged();
         assert_eq!(drain(&tail, &mut position), Ok(vec![2, 3, 4]));
         assert_eq!(drain(&tail, &mut position), Ok(vec![]));
     }

@@ -1,6 +1,8 @@
 //! The live part of a stream: new entries of the tail, read markers and heartbeats.
 
+use std::future::poll_fn;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use proto::EncodedSubscribeResponse;
 use proto::chat::v1::{self as pb, subscribe_response::Frame};
@@ -32,7 +34,7 @@ impl Subscriber {
             Next::Behind if self.is_stalled() => Ok(Some(self.say_goodbye(pb::GoodbyeReason::Slow))),
             Next::Behind => {
                 self.core.shared.metrics.tail_misses.inc();
-                self.catch_up_to_tail().await?;
+                Box::pin(self.catch_up_to_tail()).await?;
                 Ok(None)
             }
             Next::AtEnd => self.wait_for_change().await,
@@ -63,7 +65,7 @@ impl Subscriber {
                 Ok(Some(entry.frame))
             }
             None => {
-                self.catch_up_to_tail().await?;
+                Box::pin(self.catch_up_to_tail()).await?;
                 Ok(None)
             }
         }
@@ -86,13 +88,19 @@ impl Subscriber {
 
     /// Waits for the next event, read marker, or heartbeat.
     async fn wait_for_change(&mut self) -> Result<Option<EncodedSubscribeResponse>, ChatError> {
-        tokio::select! {
-            biased;
-            // The sender lives as long as `core`.
-            _ = self.tail_changes.changed() => Ok(None),
-            () = self.registration.mailbox.changed() => Ok(None),
-            () = self.heartbeat.as_mut() => self.heartbeat_due().await,
-        }
+        let heartbeat_is_due = poll_fn(|cx| {
+            self.waker.register(cx.waker());
+            if self.has_news() {
+                return Poll::Ready(false);
+            }
+            self.heartbeat.as_mut().poll(cx).map(|()| true)
+        });
+        if heartbeat_is_due.await { Box::pin(self.heartbeat_due()).await } else { Ok(None) }
+    }
+
+    fn has_news(&self) -> bool {
+        let shared = &self.core.shared;
+        shared.tail.end() > self.position || self.registration.mailbox.has_news() || shared.is_closing()
     }
 
     async fn heartbeat_due(&mut self) -> Result<Option<EncodedSubscribeResponse>, ChatError> {
@@ -113,7 +121,7 @@ impl Subscriber {
         self.heartbeat.as_mut().reset(tokio::time::Instant::now() + pause);
         let frame = due.then(|| self.heartbeat_frame());
         // A gap in the tail shows by the numbers as soon as more events come. This finds it when none do.
-        self.catch_up_to_tail().await?;
+        Box::pin(self.catch_up_to_tail()).await?;
         Ok(frame)
     }
 
