@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use hyper::server::conn::{http1, http2};
 use hyper_util::rt::TokioTimer;
-use hyper_util::server::conn::auto;
 
 use crate::observer::Observer;
 use crate::proxy::{Network, TrustedProxies};
@@ -124,8 +124,8 @@ pub struct ServeOptions {
     /// Bytes of request headers, as HTTP/2 counts them (name, value and 32 for each); more is refused with 431.
     /// Default 16 KiB.
     pub max_header_list_size: u32,
-    /// Bytes that HTTP/1.1 buffers to find the end of a request's head, and of a response that the socket does not take; a
-    /// longer head is refused with 431. Default 64 KiB.
+    /// Bytes that HTTP/1.1 buffers to find the end of a request's head, and of a response that the socket does not take, until
+    /// its first pause; from then on it holds one chunk. A longer head is refused with 431. Default 64 KiB.
     pub max_http1_buffer: usize,
     /// Bytes of a response that HTTP/2 buffers per stream until the socket takes them. Above it the handler is not polled,
     /// so a slow reader pauses its own stream and costs at most this and one chunk. Small chunks that are ready together are
@@ -295,17 +295,21 @@ impl ServeOptions {
         self.max_concurrent_streams.saturating_mul(512).min(MAX_WINDOW)
     }
 
-    /// A builder of HTTP connections with these limits, which runs its tasks on `executor`.
-    pub(crate) fn http<E>(&self, executor: E) -> auto::Builder<E> {
-        let mut builder = auto::Builder::new(executor);
+    /// A builder of HTTP/1.1 connections with these limits.
+    pub(crate) fn http1(&self) -> http1::Builder {
+        let mut builder = http1::Builder::new();
         builder
-            .http1()
             .timer(TokioTimer::new())
             // A backstop: each of the two has a watch of its own, and HTTP counts both as one.
             .header_read_timeout(self.http1_keep_alive.saturating_add(self.header_read_timeout))
             .max_buf_size(self.max_http1_buffer);
         builder
-            .http2()
+    }
+
+    /// A builder of HTTP/2 connections with these limits, which runs its tasks on `executor`.
+    pub(crate) fn http2<E>(&self, executor: E) -> http2::Builder<E> {
+        let mut builder = http2::Builder::new(executor);
+        builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.max_concurrent_streams)
             .max_pending_accept_reset_streams(MAX_PENDING_RESETS.max(self.max_concurrent_streams as usize))

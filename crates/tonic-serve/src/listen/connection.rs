@@ -3,53 +3,53 @@
 //! Knows nothing about the meaning of its requests.
 
 mod activity;
+mod chunked;
+mod http;
 mod joined_chunks;
+mod leaving;
 mod open_calls;
 mod open_connections;
 mod response_body;
 mod service;
 mod tunnel;
+mod watch;
 mod watches;
 mod yield_once;
 
-use std::fmt::Display;
-use std::future::poll_fn;
 use std::io;
 use std::net::IpAddr;
-use std::pin::{Pin, pin};
 use std::sync::{Arc, OnceLock};
 
+use ::http::Extensions;
 use bytes::BytesMut;
-use http::Extensions;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use hyper::rt::Executor;
-use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::UpgradeableConnection;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected as _;
 
 use self::activity::{Activity, MeteredStream, Socket};
+use self::http::HttpConnection;
 use self::open_calls::OpenCalls;
 pub(super) use self::open_connections::OpenConnections;
 use self::service::{Client, ConnectionService};
 use self::tunnel::PendingTunnel;
-use self::watches::{DrainWatch, Http1Watch, IdleWatch, StallWatch, Verdict};
-use self::yield_once::YieldOnce;
+use self::watch::{Ending, Watch};
 use super::request_body::BodyDrain;
 use crate::app::AppService;
-use crate::budget::{CLOSE_TIMEOUT, ConnectionPermit, Peer};
+use crate::budget::{ConnectionPermit, Peer};
 use crate::options::ServeOptions;
 use crate::proxy::{Rewind, read_proxy_header};
+use crate::tls::Tls;
 
 /// The part that all connections share.
-#[derive(Clone)]
 pub(super) struct ConnectionContext {
     pub(super) tasks: TaskTracker,
-    pub(super) service: AppService,
+    pub(super) service: Arc<AppService>,
     pub(super) drain: BodyDrain,
     pub(super) options: Arc<ServeOptions>,
     pub(super) open: Arc<OpenConnections>,
@@ -61,42 +61,40 @@ pub(super) struct ConnectionContext {
 
 impl ConnectionContext {
     /// Serves one connection to its end, or until the budget aborts it.
-    pub(super) async fn run(self, stream: TcpStream, permit: ConnectionPermit) {
+    pub(super) async fn run(self: Arc<Self>, stream: TcpStream, permit: ConnectionPermit) {
+        // Most of the time a connection is in the last step, so the others have memory of their own.
+        let Some((stream, source)) = Box::pin(self.read_source(stream, permit)).await else { return };
+        let Some(tls) = &self.options.tls else { return self.serve(stream, source).await };
+        Box::pin(self.serve_inside_tls(tls, stream, source)).await;
+    }
+
+    /// The connection behind its PROXY header, and its source.
+    async fn read_source(&self, stream: TcpStream, permit: ConnectionPermit) -> Option<(Rewind, Source)> {
         let accepted = Instant::now();
         let mut extensions = Extensions::new();
         extensions.insert(stream.connect_info());
         // A socket without a peer is closed already.
-        let Ok(address) = stream.peer_addr() else { return };
+        let address = stream.peer_addr().ok()?;
         let read = tokio::select! {
             read = self.before_first_request(accepted, self.read_client(stream, address.ip())) => read,
             () = permit.peer().abort.cancelled() => None,
         };
-        let Some((stream, client)) = read else { return };
+        let (stream, client) = read?;
         let permit = match client {
-            None => Some(permit),
-            Some(client) => permit.pass_to(client),
+            None => permit,
+            Some(client) => permit.pass_to(client)?,
         };
-        let Some(permit) = permit else { return };
-        let peer = Arc::clone(permit.peer());
-        let source = Source { address: client.unwrap_or(address.ip()), extensions, accepted, permit };
-        tokio::select! {
-            biased;
-            // HTTP ends an aborted connection in its own way.
-            () = self.serve_inside_tls(stream, source) => {}
-            () = peer.abort.cancelled() => {}
-        }
+        Some((stream, Source { address: client.unwrap_or(address.ip()), extensions, accepted, permit }))
     }
 
-    async fn serve_inside_tls(&self, stream: Rewind, mut source: Source) {
-        match &self.options.tls {
-            None => self.serve(stream, source).await,
-            Some(tls) => {
-                let handshake = tls.accept(stream);
-                if let Some(stream) = self.before_first_request(source.accepted, handshake).await {
-                    source.extensions.insert(stream.connect_info());
-                    self.serve(stream, source).await;
-                }
-            }
+    async fn serve_inside_tls(&self, tls: &Tls, stream: Rewind, mut source: Source) {
+        let stream = tokio::select! {
+            stream = self.before_first_request(source.accepted, tls.accept(stream)) => stream,
+            () = source.permit.peer().abort.cancelled() => None,
+        };
+        if let Some(stream) = stream {
+            source.extensions.insert(stream.connect_info());
+            Box::pin(self.serve(stream, source)).await;
         }
     }
 
@@ -153,24 +151,19 @@ impl ConnectionContext {
             Activity::new(&self.options, peer.is_proxy()).count_bytes(self.options.observer.clone()),
         );
         let _registration = self.open.register(&activity);
-        let executor = CallExecutor { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) };
-        let io = TokioIo::new(MeteredStream { stream, activity: Arc::clone(&activity) });
         let client = Client::OfConnection {
             address: source.address,
             proxies: self.options.trusted_proxies.clone(),
             pending: pending.clone(),
         };
         let service = self.connection_service(client, source.extensions.clone(), &activity, peer);
-        let service = service_fn(move |request| service.call(request));
-        let http = self.options.http(executor);
-        let connection = pin!(http.serve_connection_with_upgrades(io, service));
-        let watched = Watched {
-            activity: &activity,
-            peer,
-            accepted: source.accepted,
-            shut_down: UpgradeableConnection::graceful_shutdown,
-        };
-        self.watch(connection, watched).await;
+        let stream = MeteredStream::new(stream, &activity);
+        let connection = HttpConnection::new(&self.options, stream, service, self.executor(&activity));
+        self.watch(connection, Watch::new(self, &activity, peer, source.accepted), &activity).await;
+    }
+
+    fn executor(&self, activity: &Activity) -> CallExecutor {
+        CallExecutor { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) }
     }
 
     fn connection_service(
@@ -181,7 +174,7 @@ impl ConnectionContext {
         peer: &Arc<Peer>,
     ) -> ConnectionService {
         ConnectionService {
-            app: self.service.clone(),
+            app: Arc::clone(&self.service),
             drain: self.drain.clone(),
             client,
             extensions,
@@ -189,74 +182,36 @@ impl ConnectionContext {
             peer: Arc::clone(peer),
             observer: self.options.observer.clone(),
             observed: OnceLock::new(),
+            leaving: None,
         }
     }
 
-    /// Drives `connection` until it ends or has to be closed. It is longer than the limit, because one
-    /// `select!` has every event of a connection.
-    async fn watch<C, E>(&self, mut connection: Pin<&mut C>, watched: Watched<'_, C>)
+    /// Drives `connection` until it ends or has to be closed.
+    async fn watch<S>(&self, mut connection: HttpConnection<S>, watch: Watch<'_>, activity: &Activity)
     where
-        C: Future<Output = Result<(), E>>,
-        E: Display,
+        S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Watched { activity, peer, accepted, shut_down } = watched;
-        let go_away = |connection: Pin<&mut C>| {
-            activity.go_away();
-            shut_down(connection);
-        };
-        let mut turn = YieldOnce::default();
-        let (mut closing, mut draining) = (false, false);
-        let mut idle = IdleWatch::new(accepted, peer.requests(), &self.options);
-        let mut http1 = Http1Watch::new(&self.options);
-        let mut stalls = StallWatch::new(&self.options);
-        let mut drain = DrainWatch::new();
-        let mut close_at = None;
+        // It polls its future only when that was woken.
+        let mut endings = FuturesUnordered::new();
+        endings.push(watch.next());
         loop {
             tokio::select! {
-                result = poll_fn(|cx| turn.poll(connection.as_mut(), cx)) => {
+                biased;
+                Some((ending, watch)) = endings.next() => match ending {
+                    Ending::Graceful => {
+                        activity.go_away();
+                        connection.graceful_shutdown();
+                        endings.push(watch.next());
+                    }
+                    Ending::Close => return,
+                    Ending::Reset => return activity.reset_on_close(),
+                },
+                result = &mut connection => {
                     if let Err(error) = result {
                         tracing::debug!(%error, "a connection ended early");
                     }
                     return;
                 }
-                () = self.abort.cancelled() => return,
-                () = peer.abort.cancelled() => return activity.reset_on_close(),
-                () = activity.calls.too_many_cancelled.notified() => {
-                    tracing::debug!("closing a connection whose client cancels too many calls");
-                    return activity.reset_on_close();
-                }
-                () = sleep_until(http1.next), if activity.may_be_http1() => if http1.check(activity, peer) {
-                    tracing::debug!("closing a connection that waits for a request");
-                    return;
-                },
-                _ = stalls.ticks.tick() => if stalls.check(activity) {
-                    tracing::debug!("closing a connection whose client takes no bytes");
-                    return activity.reset_on_close();
-                },
-                () = self.draining.cancelled(), if !draining => {
-                    (closing, draining) = (true, true);
-                    go_away(connection.as_mut());
-                    drain.ticks.reset();
-                }
-                _ = drain.ticks.tick(), if draining => if drain.check(activity, peer.requests()) {
-                    return;
-                },
-                () = peer.close.cancelled(), if close_at.is_none() => {
-                    close_at = Some(Instant::now() + CLOSE_TIMEOUT);
-                    closing = true;
-                    go_away(connection.as_mut());
-                }
-                () = sleep_until(close_at.unwrap_or(accepted)), if close_at.is_some() => {
-                    return activity.reset_on_close();
-                }
-                () = sleep_until(idle.next), if !closing => match idle.check(activity, peer) {
-                    Verdict::Active => {}
-                    Verdict::NoHttp => return,
-                    Verdict::Idle => {
-                        closing = true;
-                        go_away(connection.as_mut());
-                    }
-                },
             }
         }
     }
@@ -270,16 +225,6 @@ struct Source {
     extensions: Extensions,
     accepted: Instant,
     permit: ConnectionPermit,
-}
-
-/// A connection that is watched.
-struct Watched<'a, C> {
-    activity: &'a Activity,
-    peer: &'a Peer,
-    /// Begin of the connection.
-    accepted: Instant,
-    /// Asks the connection to finish its calls and to close.
-    shut_down: fn(Pin<&mut C>),
 }
 
 /// Runs the tasks of a connection where the drain finds them and where a call can be ended.

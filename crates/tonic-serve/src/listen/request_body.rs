@@ -5,6 +5,8 @@
 //! client to stop.
 
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -43,15 +45,15 @@ impl BodyDrain {
         }
     }
 
-    /// Wraps the body of `request`.
-    pub(super) fn wrap(&self, request: Request<Incoming>) -> Request<RequestBody> {
+    /// Wraps the body of `request`. `end` is told when it has been read to its end.
+    pub(super) fn wrap(&self, request: Request<Incoming>, end: Option<RequestEnd>) -> Request<RequestBody> {
         let drain = (request.version() < Version::HTTP_2).then(|| self.clone());
         let awaits_continue = request.headers().contains_key(EXPECT);
         // The bodies of calls are timed by message.
         let content_type = request.headers().get(CONTENT_TYPE).map_or(&b""[..], HeaderValue::as_bytes);
         let is_call = ContentType::parse(content_type) != ContentType::Other;
         let timer = (!is_call).then(|| BodyTimer::new(self.timeouts));
-        request.map(|body| RequestBody { body: Some(body), drain, awaits_continue, timer })
+        request.map(|body| RequestBody { body: Some(body), drain, awaits_continue, timer, end }.check_end())
     }
 
     fn read(self, mut body: Incoming) {
@@ -81,6 +83,21 @@ impl BodyDrain {
     }
 }
 
+/// The end of a request's body.
+#[derive(Clone, Debug, Default)]
+pub(super) struct RequestEnd(Arc<AtomicBool>);
+
+impl RequestEnd {
+    /// The body has been read to its end.
+    fn reached(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_reached(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A request body. If it is dropped before its end, the rest is read in the background.
 #[derive(Debug)]
 pub(super) struct RequestBody {
@@ -90,6 +107,17 @@ pub(super) struct RequestBody {
     /// The client waits for 100 (Continue) before it sends the body, which has not been polled yet.
     awaits_continue: bool,
     timer: Option<BodyTimer>,
+    end: Option<RequestEnd>,
+}
+
+impl RequestBody {
+    /// Tells the end of the body, if it has come.
+    fn check_end(self) -> Self {
+        if let (Some(end), true) = (&self.end, self.is_end_stream()) {
+            end.reached();
+        }
+        self
+    }
 }
 
 impl Body for RequestBody {
@@ -114,6 +142,9 @@ impl Body for RequestBody {
         }
         if let None | Some(Err(_)) = polled {
             this.body = None;
+        }
+        if let (Some(end), Some(Ok(_)) | None, true) = (&this.end, &polled, this.is_end_stream()) {
+            end.reached();
         }
         Poll::Ready(polled.map(|frame| frame.map_err(Into::into)))
     }

@@ -52,15 +52,15 @@ pub async fn serve(
     let tasks = TaskTracker::new();
     let stop_calls = CancellationToken::new();
     let readiness = app.readiness().cloned();
-    let context = ConnectionContext {
+    let context = Arc::new(ConnectionContext {
         tasks: tasks.clone(),
-        service: app.into_service(stop_calls.clone(), &options),
+        service: Arc::new(app.into_service(stop_calls.clone(), &options)),
         drain: BodyDrain::new(tasks.clone(), &options),
         options: Arc::new(options.clone()),
         open: Arc::new(OpenConnections::default()),
         draining: CancellationToken::new(),
         abort: CancellationToken::new(),
-    };
+    });
     let proxies = options.trusted_proxies.clone();
     let budget = Budget::new(&options, Box::new(move |address| proxies.contains(address)));
     readiness.iter().for_each(|readiness| readiness.watch_budget(&budget.0));
@@ -78,7 +78,7 @@ pub async fn serve(
         match budget.admit(peer) {
             Some(permit) => {
                 configure(&stream, &options);
-                tasks.spawn(context.clone().run(stream, permit));
+                tasks.spawn(Arc::clone(&context).run(stream, permit));
             }
             None => refusals.refuse(stream),
         }

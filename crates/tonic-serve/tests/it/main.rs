@@ -19,6 +19,7 @@ mod health_paths;
 mod hosts;
 mod limits;
 mod observer;
+mod pauses;
 mod peer;
 mod proxy;
 mod raw;

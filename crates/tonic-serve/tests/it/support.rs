@@ -10,7 +10,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::post;
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::stream::{self, StreamExt as _};
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
@@ -37,6 +37,8 @@ pub(crate) const SMALL_CHUNKS: usize = 4_000;
 pub(crate) const SMALL_CHUNK: usize = 500;
 /// Responds with a head and then nothing.
 pub(crate) const SILENT: &str = "/test.Test/Silent";
+/// Responds with as many bytes as its header `x-bytes` says, and with as many again for each [`Watch::release`], twice.
+pub(crate) const PAUSED: &str = "/test.Test/Paused";
 /// Responds with [`LONG_RESPONSE`] bytes at once, after its request.
 pub(crate) const LONG: &str = "/test.Test/Long";
 /// Bytes of a response of [`LONG`].
@@ -97,10 +99,12 @@ impl Drop for Living {
 impl Watch {
     fn routes(&self) -> Routes {
         let (endless, silent, held, long) = (self.clone(), self.clone(), self.clone(), self.clone());
+        let paused = self.clone();
         let other: Router = Routes::default().into_axum_router();
         other
             .route(ENDLESS, post(move || endless.endless()))
             .route(SMALL, post(small))
+            .route(PAUSED, post(move |request| paused.paused(request)))
             .route(SILENT, post(move || silent.silent()))
             .route(HELD, post(move |request| held.held(request)))
             .route(LONG, post(move |request| long.long(request)))
@@ -129,6 +133,21 @@ impl Watch {
         grpc(Body::from_stream(stream::once(async move {
             let _living = living;
             std::future::pending::<Result<Bytes, Infallible>>().await
+        })))
+    }
+
+    async fn paused(self, request: Request<Body>) -> Response<Body> {
+        let bytes = request.headers()["x-bytes"].to_str().unwrap().parse::<usize>().unwrap();
+        read_whole(request).await;
+        let living = Arc::new(Living::new(&self.streams));
+        grpc(Body::from_stream(stream::iter(0..3).then(move |number| {
+            let (release, _living) = (Arc::clone(&self.release), Arc::clone(&living));
+            async move {
+                if number > 0 {
+                    release.notified().await;
+                }
+                Ok::<_, Infallible>(Bytes::from(vec![b'a' + number; bytes]))
+            }
         })))
     }
 

@@ -4,9 +4,10 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -20,6 +21,9 @@ use crate::websocket::{CloseCode, WebSocket};
 
 /// The first bytes of HTTP/2, which tell the version.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// Bytes of a request that are read before the response to the one before it has ended.
+const MAX_EARLY: usize = 256;
 
 /// The activity of a connection.
 #[derive(Debug)]
@@ -73,7 +77,12 @@ impl Activity {
 
     /// Whether no call is open and no byte waits for the socket.
     pub(super) fn is_idle(&self) -> bool {
-        self.calls.is_empty() && !self.is_blocked.load(Ordering::Relaxed)
+        self.calls.is_empty() && !self.is_blocked()
+    }
+
+    /// Whether bytes wait for the socket.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.is_blocked.load(Ordering::Relaxed)
     }
 
     /// Lets the connection end with a reset. Otherwise the kernel would keep its bytes for a client that does not read for
@@ -89,7 +98,7 @@ impl Activity {
 
     /// Whether the socket has taken nothing since the last call of this although there was something to write.
     pub(super) fn take_stalled(&self) -> bool {
-        !self.has_written.swap(false, Ordering::Relaxed) && self.is_blocked.load(Ordering::Relaxed)
+        !self.has_written.swap(false, Ordering::Relaxed) && self.is_blocked()
     }
 
     /// The begin of an HTTP/1.1 head that is not complete.
@@ -106,6 +115,12 @@ impl Activity {
     /// The head of a request is complete.
     pub(super) fn end_head(&self) {
         self.head_began.store(0, Ordering::Relaxed);
+    }
+
+    /// Bytes that have still to come before the version is known.
+    fn version_needs(&self) -> usize {
+        let seen = self.first_bytes.load(Ordering::Relaxed);
+        if self.is_http1.load(Ordering::Relaxed) { 0 } else { PREFACE.len().saturating_sub(seen) }
     }
 
     fn record_read(&self, bytes: &[u8]) {
@@ -142,7 +157,7 @@ impl Activity {
     fn record_write<T>(&self, polled: &Poll<io::Result<T>>) {
         // Most writes change nothing, and a load is cheaper than a store to memory that others read.
         let is_blocked = polled.is_pending();
-        if self.is_blocked.load(Ordering::Relaxed) != is_blocked {
+        if self.is_blocked() != is_blocked {
             self.is_blocked.store(is_blocked, Ordering::Relaxed);
         }
         if !is_blocked && !self.has_written.load(Ordering::Relaxed) {
@@ -190,8 +205,58 @@ impl Socket for TlsStream<Rewind> {
 /// A stream that records its activity, inside TLS where there is TLS.
 #[derive(Debug)]
 pub(super) struct MeteredStream<S: Socket> {
-    pub(super) stream: S,
+    stream: S,
     pub(super) activity: Arc<Activity>,
+    /// Bytes that were read, and are read again.
+    first: Bytes,
+}
+
+impl<S: Socket> MeteredStream<S> {
+    pub(super) fn new(stream: S, activity: &Arc<Activity>) -> Self {
+        Self { stream, activity: Arc::clone(activity), first: Bytes::new() }
+    }
+}
+
+impl<S: Socket + AsyncRead + Unpin> MeteredStream<S> {
+    /// Ready when the bytes that have come tell the HTTP version. They are read again.
+    pub(super) fn poll_version(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        loop {
+            let missing = self.activity.version_needs();
+            let mut bytes = [0; PREFACE.len()];
+            if missing == 0 || ready!(self.poll_socket(&mut bytes[..missing], cx))? == 0 {
+                return Poll::Ready(Ok(()));
+            }
+        }
+    }
+
+    /// An error when the client has left. Its next request, if that comes early, is read again.
+    pub(super) fn poll_client(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let mut bytes = [0; MAX_EARLY];
+        if self.first.is_empty()
+            && let Poll::Ready(read) = self.poll_socket(&mut bytes, cx)
+            && read? == 0
+        {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(())
+    }
+
+    /// Lets these bytes be read again, before those of the socket.
+    pub(super) fn read_again(&mut self, bytes: Bytes) {
+        let behind = std::mem::replace(&mut self.first, bytes);
+        if !behind.is_empty() {
+            self.first = [&self.first[..], &behind].concat().into();
+        }
+    }
+
+    /// Reads bytes of the socket that are read again; returns their number.
+    fn poll_socket(&mut self, bytes: &mut [u8], cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(bytes);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
+        self.activity.record_read(buf.filled());
+        self.first = [&self.first[..], buf.filled()].concat().into();
+        Poll::Ready(Ok(buf.filled().len()))
+    }
 }
 
 impl<S: Socket> Drop for MeteredStream<S> {
@@ -210,6 +275,11 @@ impl<S: Socket + AsyncRead + Unpin> AsyncRead for MeteredStream<S> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if !self.first.is_empty() {
+            let length = self.first.len().min(buf.remaining());
+            buf.put_slice(&self.first.split_to(length));
+            return Poll::Ready(Ok(()));
+        }
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
         self.activity.record_read(&buf.filled()[before..]);
@@ -227,7 +297,7 @@ impl<S: Socket + AsyncWrite + Unpin> AsyncWrite for MeteredStream<S> {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.stream).poll_flush(cx);
         // A flush without anything to do has not written; TLS writes its buffer when it is flushed.
-        if polled.is_pending() || self.activity.is_blocked.load(Ordering::Relaxed) {
+        if polled.is_pending() || self.activity.is_blocked() {
             self.activity.record_write(&polled);
         }
         polled

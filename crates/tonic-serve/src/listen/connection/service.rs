@@ -2,28 +2,32 @@
 
 use std::convert::Infallible;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll, ready};
 
 use http::{Extensions, Request, Response, Version};
 use hyper::body::Incoming;
+use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
-use tonic::body::Body;
 use tower::Service as _;
 
 use super::activity::Activity;
+use super::leaving::{LeavingBody, SentBody, end_of};
+use super::open_calls::CallProgress;
 use super::response_body::ResponseBody;
 use super::tunnel::{OpenedTunnel, PendingTunnel};
 use crate::app::{AppService, InheritedHeaders, remove_cookies};
-use crate::budget::Peer;
+use crate::budget::{OpenCall, Peer};
 use crate::client_address::ClientAddress;
-use crate::listen::request_body::BodyDrain;
+use crate::listen::request_body::{BodyDrain, RequestEnd};
 use crate::observer::{OpenConnection, Protocol, SharedObserver};
 use crate::proxy::TrustedProxies;
-use crate::response::{ResponseFuture, ready};
+use crate::response::{self, ResponseFuture};
 
 /// The service of one connection.
 pub(super) struct ConnectionService {
-    pub(super) app: AppService,
+    pub(super) app: Arc<AppService>,
     pub(super) drain: BodyDrain,
     pub(super) client: Client,
     /// Extensions that every request gets.
@@ -33,6 +37,8 @@ pub(super) struct ConnectionService {
     /// Is told of the connection at its first request.
     pub(super) observer: Option<SharedObserver>,
     pub(super) observed: OnceLock<OpenConnection>,
+    /// The place for bodies that leave hyper, over HTTP/1.1.
+    pub(super) leaving: Option<LeavingBody>,
 }
 
 /// The source of requests.
@@ -44,27 +50,9 @@ pub(super) enum Client {
 }
 
 impl ConnectionService {
-    pub(super) fn call(
-        &self,
-        mut request: Request<Incoming>,
-    ) -> impl Future<Output = Result<Response<ResponseBody<Body>>, Infallible>> + use<> {
-        self.activity.end_head();
-        self.observe(request.version());
-        let client = self.prepare(&mut request);
-        request.extensions_mut().extend(self.extensions.clone());
-        request.extensions_mut().insert(client);
-        let open = self.peer.open_call(&mut request);
-        let progress = self.activity.calls.begin(Arc::clone(open.account()));
-        let response = self.respond(request, client);
-        let in_socket = matches!(self.client, Client::OfSocket { .. });
-        async move {
-            let mut response = response.await?;
-            if in_socket {
-                remove_cookies(response.headers_mut());
-            }
-            let termination = response.extensions_mut().remove();
-            Ok(response.map(|body| ResponseBody::new(body, open, progress, termination)))
-        }
+    /// Lets bodies over HTTP/1.1 leave hyper.
+    pub(super) fn leaving(self, place: LeavingBody) -> Self {
+        Self { leaving: Some(place), ..self }
     }
 
     /// Tells the observer the protocol of the connection, once.
@@ -91,10 +79,15 @@ impl ConnectionService {
         }
     }
 
-    fn respond(&self, mut request: Request<Incoming>, client: ClientAddress) -> ResponseFuture {
+    fn respond(
+        &self,
+        mut request: Request<Incoming>,
+        client: ClientAddress,
+        end: Option<RequestEnd>,
+    ) -> ResponseFuture {
         if let Client::OfConnection { pending, .. } = &self.client {
             if let Some(answer) = self.app.enter(&mut request) {
-                return ready(answer);
+                return response::ready(answer);
             }
             // The application must not take the connection over: it would leave the limits.
             let upgrade = request.extensions_mut().remove::<OnUpgrade>();
@@ -102,10 +95,55 @@ impl ConnectionService {
                 if let Some(inherited) = answer.inherited {
                     pending.set(OpenedTunnel { upgrade, client, inherited });
                 }
-                return ready(answer.response);
+                return response::ready(answer.response);
             }
         }
         // The application is always ready, and waiting for that would make the future of every call larger.
-        self.app.clone().call(self.drain.wrap(request))
+        AppService::clone(&self.app).call(self.drain.wrap(request, end))
+    }
+}
+
+impl Service<Request<Incoming>> for ConnectionService {
+    type Response = Response<SentBody>;
+    type Error = Infallible;
+    type Future = CallFuture;
+
+    fn call(&self, mut request: Request<Incoming>) -> CallFuture {
+        self.activity.end_head();
+        self.observe(request.version());
+        let client = self.prepare(&mut request);
+        request.extensions_mut().extend(self.extensions.clone());
+        request.extensions_mut().insert(client);
+        let open = self.peer.open_call(&mut request);
+        let progress = self.activity.calls.begin(Arc::clone(open.account()));
+        let leaving = self.leaving.clone().zip(end_of(&request));
+        let end = leaving.as_ref().map(|(_, end)| end.clone());
+        let response = self.respond(request, client, end);
+        let in_socket = matches!(self.client, Client::OfSocket { .. });
+        CallFuture { response, call: Some((open, progress)), leaving, in_socket }
+    }
+}
+
+/// A call until the head of its response.
+pub(super) struct CallFuture {
+    response: ResponseFuture,
+    /// `None` when the response is there.
+    call: Option<(OpenCall, Arc<CallProgress>)>,
+    leaving: Option<(LeavingBody, RequestEnd)>,
+    in_socket: bool,
+}
+
+impl Future for CallFuture {
+    type Output = Result<Response<SentBody>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut response = ready!(self.response.as_mut().poll(cx))?;
+        let Some((open, progress)) = self.call.take() else { return Poll::Pending };
+        if self.in_socket {
+            remove_cookies(response.headers_mut());
+        }
+        let termination = response.extensions_mut().remove();
+        let response = response.map(|body| ResponseBody::new(body, open, progress, termination));
+        Poll::Ready(Ok(SentBody::in_response(response, self.leaving.take())))
     }
 }

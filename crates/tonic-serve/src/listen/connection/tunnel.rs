@@ -7,16 +7,16 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
-use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
-use hyper_util::server::conn::auto::{Connection, upgrade};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use super::activity::{Activity, MeteredStream, Socket};
+use super::http::HttpConnection;
 use super::service::Client;
-use super::{CallExecutor, ConnectionContext, Source, Watched};
+use super::watch::Watch;
+use super::{ConnectionContext, Source};
 use crate::app::InheritedHeaders;
 use crate::budget::ConnectionPermit;
 use crate::client_address::ClientAddress;
@@ -52,7 +52,7 @@ impl ConnectionContext {
         let OpenedTunnel { upgrade, client, inherited } = opened;
         // The connection has ended already, in the switch or before it.
         let Ok(upgraded) = upgrade.await else { return };
-        let Ok(parts) = upgrade::downcast::<TokioIo<MeteredStream<S>>>(upgraded) else { return };
+        let Ok(parts) = upgraded.downcast::<TokioIo<MeteredStream<S>>>() else { return };
         let mut stream = WebSocket::new(parts.io.into_inner(), parts.read_buf);
         let Some(permit) = permit_for(source.permit, client) else {
             stream.set_close_code(CloseCode::POLICY);
@@ -63,20 +63,11 @@ impl ConnectionContext {
         let peer = permit.peer();
         let activity = Arc::new(Activity::new(&self.options, peer.is_proxy()));
         let _registration = self.open.register(&activity);
-        let executor = CallExecutor { tasks: self.tasks.clone(), calls: Arc::clone(&activity.calls) };
-        let io = TokioIo::new(MeteredStream { stream, activity: Arc::clone(&activity) });
         let client = Client::OfSocket { address: client, inherited };
         let service = self.connection_service(client, source.extensions, &activity, peer);
-        let service = service_fn(move |request| service.call(request));
-        let http = self.options.http(executor).http2_only();
-        let connection = pin!(http.serve_connection(io, service));
-        let watched = Watched {
-            activity: &activity,
-            peer,
-            accepted: Instant::now(),
-            shut_down: Connection::graceful_shutdown,
-        };
-        self.watch(connection, watched).await;
+        let stream = MeteredStream::new(stream, &activity);
+        let connection = HttpConnection::http2(&self.options, stream, service, self.executor(&activity));
+        self.watch(connection, Watch::new(self, &activity, peer, Instant::now()), &activity).await;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at};
+use tokio::time::Instant;
 
 use super::activity::Activity;
 use super::open_calls::STALLED_CHECKS;
@@ -19,7 +19,9 @@ const IDLE_GRACE: Duration = Duration::from_millis(500);
 /// Checks whether the client takes bytes.
 #[derive(Debug)]
 pub(super) struct StallWatch {
-    pub(super) ticks: Interval,
+    /// Time of the next check.
+    pub(super) next: Instant,
+    period: Duration,
     /// Checks since the socket took some bytes.
     stalled: u32,
 }
@@ -27,13 +29,12 @@ pub(super) struct StallWatch {
 impl StallWatch {
     pub(super) fn new(options: &ServeOptions) -> Self {
         let period = (options.stall_timeout / STALLED_CHECKS).max(MIN_STALL_INTERVAL);
-        let mut ticks = interval_at(Instant::now() + period, period);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { ticks, stalled: 0 }
+        Self { next: Instant::now() + period, period, stalled: 0 }
     }
 
     /// Ends stalled calls. `true` when the connection must be closed.
     pub(super) fn check(&mut self, activity: &Activity) -> bool {
+        self.next = Instant::now() + self.period;
         let check = activity.calls.check_stalls();
         if check.ended > 0 {
             tracing::debug!(calls.ended = check.ended, "ended calls whose client takes no bytes");
@@ -46,20 +47,22 @@ impl StallWatch {
 /// At shutdown: checks whether a connection without calls must be closed because it does not close itself.
 #[derive(Debug)]
 pub(super) struct DrainWatch {
-    pub(super) ticks: Interval,
+    /// Time of the next check.
+    pub(super) next: Instant,
     /// The number of requests at the last check, if the connection was idle then.
     idle_since: Option<usize>,
 }
 
 impl DrainWatch {
-    /// Two checks take [`IDLE_GRACE`] after the ticks are reset.
+    /// Two checks take [`IDLE_GRACE`].
     pub(super) fn new() -> Self {
-        Self { ticks: interval(IDLE_GRACE / 2), idle_since: None }
+        Self { next: Instant::now() + IDLE_GRACE / 2, idle_since: None }
     }
 
     /// Whether the connection was idle at two checks in a row, and in between. One check is not enough: the last call may have
     /// just ended, and its status may not be written yet.
     pub(super) fn check(&mut self, activity: &Activity, requests: usize) -> bool {
+        self.next = Instant::now() + IDLE_GRACE / 2;
         let before = std::mem::replace(&mut self.idle_since, activity.is_idle().then_some(requests));
         before.is_some() && before == self.idle_since
     }
