@@ -14,6 +14,8 @@ mod people;
 mod process;
 mod report;
 mod sends;
+mod shared_connections;
+mod tls;
 
 use anyhow::{Result, bail};
 use clap::Parser as _;
@@ -29,15 +31,18 @@ async fn main() -> Result<()> {
         ["channel", options @ ..] => channel::run(channel::Options::parse_from(options)).await,
         ["page", options @ ..] => page::run(page::Options::parse_from(options)).await,
         ["gateway", options @ ..] => gateway::run(gateway::Options::parse_from(options)).await,
+        ["fan-out", options @ ..] => fan_out::run(fan_out::Options::parse_from(options)).await,
+        // The comparison of fan-outs starts this program again.
+        ["write-server"] => fan_out::write_server(),
         // The comparison of gateways starts this program again.
         ["greeter"] => gateway::serve().await,
-        // The fan-out comparison starts this program again.
+        // The comparison with bare HTTP/2 starts this program again.
         ["bare-server", message_bytes, per_second, count] => {
-            fan_out::bare_server(message_bytes.parse()?, per_second.parse()?, count.parse()?).await
+            shared_connections::bare_server(message_bytes.parse()?, per_second.parse()?, count.parse()?).await
         }
         // The measurement of a server starts this program again.
         ["channel-server"] => channel::serve_alone().await,
-        _ => bail!("usage: bench chat, bench channel PAGES, bench gateway, or bench page"),
+        _ => bail!("usage: bench chat, bench channel PAGES, bench gateway, bench fan-out, or bench page"),
     }
 }
 
@@ -45,7 +50,7 @@ async fn chat() -> Result<()> {
     println!("{}\n", process::machine());
     let mut table = report::Table::new();
     sends::run(&mut table).await?;
-    fan_out::run(&mut table).await?;
+    shared_connections::run(&mut table).await?;
     catch_up::run(&mut table).await?;
     println!("{table}");
     Ok(())

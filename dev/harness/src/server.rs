@@ -183,7 +183,8 @@ impl Server {
 
 /// The address in the line by which a server says that it listens.
 pub(crate) fn listening(line: &str) -> Option<SocketAddr> {
-    line.strip_prefix("listening on http://")?.trim().parse().ok()
+    let url = line.strip_prefix("listening on ")?;
+    url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"))?.trim().parse().ok()
 }
 
 impl Process {

@@ -11,9 +11,9 @@ use crate::clients::{Clients, emptied, folder};
 use crate::command::{Program, cargo, program};
 use crate::page::pack_module;
 use crate::server::binary;
-use crate::step::Steps;
-use crate::target;
+use crate::step::{Steps, say};
 use crate::tools::{WasmTools, grpc_web_proxy};
+use crate::{root, target};
 
 /// The clients in JavaScript, by the names of their sources.
 const SCRIPTS: [&str; 4] = ["connect_web", "grpc_web", "improbable", "nice_grpc_web"];
@@ -28,6 +28,12 @@ pub(crate) enum Bench {
     /// The page in Chromium: start, sending, a large room, many messages
     Page {
         /// `--rounds N`, `--case start,sending`; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
+    /// A room with thousands of subscribers, beside Centrifuge's library and bare writes
+    FanOut {
+        /// `--subscribers N`, `--rounds N`, `--restart`, `--idle` and others; `--help` lists them
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
@@ -49,6 +55,7 @@ pub(crate) fn run(what: Bench) -> Result<()> {
     match what {
         Bench::Chat => chat(),
         Bench::Page { options } => page(&options),
+        Bench::FanOut { options } => fan_out(&options),
         Bench::Gateway { options } => gateway(&options),
         Bench::Channel { options } => channel(&options),
     }
@@ -75,6 +82,35 @@ fn page(options: &[String]) -> Result<()> {
         .env("CHROME", &browser.chrome)
         .env("CHROMEDRIVER", &browser.driver)
         .run_visibly()
+}
+
+fn fan_out(options: &[String]) -> Result<()> {
+    let mut steps = Steps::new(2);
+    let peer = steps.step("Centrifuge's library", centrifuge)?;
+    steps.step("Server and clients", || {
+        cargo(["build", "--release", "--package", "backend", "--package", "bench"]).run()
+    })?;
+    let measure = cargo(["run", "--release", "--quiet", "--package", "bench", "--", "fan-out"]);
+    let measure = measure.arguments(options).env("CHINWAG_BACKEND", binary("release"));
+    match peer {
+        Some(peer) => measure.env("CENTRIFUGE", peer).run_visibly(),
+        None => measure.run_visibly(),
+    }
+}
+
+/// The program of `dev/bench/centrifuge`; `None` without Go, or when Go cannot fetch the library.
+fn centrifuge() -> Result<Option<PathBuf>> {
+    if program("go", ["version"]).output().is_none() {
+        say("there is no `go` to build the peer, which is left out");
+        return Ok(None);
+    }
+    let built = target().join(format!("bench-centrifuge{}", std::env::consts::EXE_SUFFIX));
+    let build = program("go", ["build", "-o"]).arguments([&built]);
+    if let Err(error) = build.in_folder(&root().join("dev/bench/centrifuge")).run() {
+        say(&format!("Go cannot build the peer, which is left out: {error:#}"));
+        return Ok(None);
+    }
+    Ok(Some(built))
 }
 
 fn gateway(options: &[String]) -> Result<()> {
