@@ -14,6 +14,7 @@ mod program;
 mod service_worker;
 mod weigh;
 
+use std::fs;
 use std::path::PathBuf;
 
 use anyhow::Result;
@@ -70,9 +71,10 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Page { index, program, dist, tools } => page::pack(&index, &program, &dist, &tools),
         Command::Module { entry, glue, wasm, script, tools } => {
+            fs::write(&wasm, panics::without_texts(&fs::read(&wasm)?)?)?;
             tools.pack(&entry, &glue, &wasm, &[], &script)
         }
         Command::Size { dist } => page::print_sizes(&dist),
-        Command::Weigh { wasm } => weigh::run(&std::fs::read(wasm)?),
+        Command::Weigh { wasm } => weigh::run(&fs::read(wasm)?),
     }
 }

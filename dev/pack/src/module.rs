@@ -9,7 +9,6 @@ use clap::Args;
 
 use crate::names::{self, ShortNames};
 use crate::order;
-use crate::panics;
 
 /// Flags of wasm-opt that make the compressed module smallest. Inlining functions with one caller only up to 20
 /// instructions, and no merging of similar code, leaves more repetition for brotli: measured on the page, -Oz alone
@@ -84,10 +83,9 @@ impl Tools {
         let bundle = fs::read_to_string(script)?;
         let short: ShortNames = serde_json::from_slice(&fs::read(&cache)?).context("esbuild's names")?;
         fs::remove_file(&cache)?;
-        fs::write(wasm, names::shorten(&panics::without_texts(&module)?, &short, &bundle)?)?;
+        fs::write(wasm, names::shorten(&module, &short, &bundle)?)?;
         for part in parts {
-            let module = panics::without_texts(&fs::read(part)?)?;
-            fs::write(part, names::shorten(&module, &short, &bundle)?)?;
+            fs::write(part, names::shorten(&fs::read(part)?, &short, &bundle)?)?;
             self.optimize(part)?;
         }
         self.optimize(wasm)

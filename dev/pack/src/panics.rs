@@ -1,15 +1,18 @@
 //! Panics without their texts: the functions that end a program become a trap. Its stack stays in the browser's console; the sentence, the
 //! code that formats it, and the places in the sources are no part of the page. Nor are the texts of `Debug`, which are for developers: its
 //! functions write nothing.
+//!
+//! In a program of the linker, whose relocations say what names what, the sentences lose their names, so that splitting the program drops
+//! them.
 
-use std::collections::HashMap;
-use std::ops::Range;
+mod dead_code;
+mod places;
+mod relocations;
+
+use std::collections::{HashMap, HashSet};
 
 use anyhow::{Context as _, Result};
-use wasm_encoder::{CodeSection, Function, Module, RawSection};
-use wasmparser::{
-    BinaryReader, CodeSectionReader, DataKind, KnownCustom, Name, Operator, Parser, Payload, TypeRef, ValType,
-};
+use wasmparser::{FunctionBody, KnownCustom, Name, Parser, Payload, TypeRef, ValType};
 
 /// Functions of Rust's own that never return, as both of Rust's manglings write their paths: each name follows its length.
 const DIVERGING: [&str; 14] = [
@@ -29,12 +32,6 @@ const DIVERGING: [&str; 14] = [
     "5alloc5alloc18handle_alloc_error",
 ];
 
-/// Bytes of a place in a source file, and the largest numbers that one has.
-const PLACE_BYTES: usize = 16;
-const LONGEST_PATH: u32 = 400;
-const MOST_LINES: u32 = 100_000;
-const MOST_COLUMNS: u32 = 1_000;
-
 /// The module of which no function returns.
 const PANICKING: &str = "4core9panicking";
 
@@ -47,149 +44,124 @@ enum Instead {
     Success,
 }
 
-/// Replaces the functions that panic by traps, those of `Debug` by ones that write nothing, and the places in sources by zeros. A module
-/// without names stays as it is.
-pub(crate) fn without_texts(module: &[u8]) -> Result<Vec<u8>> {
-    let replaced = replacements(module)?;
-    if replaced.is_empty() {
-        return Ok(module.to_vec());
-    }
-    without_places(with_replacements(module, &replaced)?)
-}
+/// WebAssembly's instructions that appear in place of others.
+const NOP: u8 = 0x01;
+const UNREACHABLE: u8 = 0x00;
+const ZERO: [u8; 2] = [0x41, 0];
+const END: u8 = 0x0b;
 
-fn with_replacements(module: &[u8], instead: &HashMap<usize, Instead>) -> Result<Vec<u8>> {
-    let mut out = Module::new();
-    for payload in Parser::new(0).parse_all(module) {
-        let payload = payload.context("this is not a WebAssembly module")?;
-        if let Payload::CodeSectionStart { range, .. } = &payload {
-            let start = usize::try_from(range.start)?;
-            let bytes = &module[start..usize::try_from(range.end)?];
-            out.section(&replaced(CodeSectionReader::new(BinaryReader::new(bytes, 0))?, bytes, instead)?);
-        } else if let Some((id, range)) = payload.as_section() {
-            let range = usize::try_from(range.start)?..usize::try_from(range.end)?;
-            out.section(&RawSection { id, data: &module[range] });
-        }
-    }
-    Ok(out.finish())
-}
-
-/// The section of these functions, some of them replaced.
-fn replaced(
-    functions: CodeSectionReader<'_>,
-    bytes: &[u8],
-    instead: &HashMap<usize, Instead>,
-) -> Result<CodeSection> {
-    let mut code = CodeSection::new();
-    for (index, body) in functions.into_iter().enumerate() {
-        let range = body?.range();
-        let mut short = Function::new([]);
-        match instead.get(&index) {
-            Some(Instead::Trap) => short.instructions().unreachable().end(),
-            Some(Instead::Success) => short.instructions().i32_const(0).end(),
-            None => {
-                code.raw(&bytes[usize::try_from(range.start)?..usize::try_from(range.end)?]);
-                continue;
-            }
-        };
-        code.function(&short);
-    }
-    Ok(code)
-}
-
-/// Overwrites all constants of the type `core::panic::Location`, and the paths that they name, with zeros. Nothing reads them any more.
+/// Replaces the functions that panic by traps, with their calls and what only prepares these, those of `Debug` by ones that write
+/// nothing, and the places in sources by zeros. A module without names stays as it is.
 ///
-/// A place is four numbers of 32 bits: the address and the length of a path, a line and a column.
-fn without_places(mut module: Vec<u8>) -> Result<Vec<u8>> {
-    let segments = segments(&module)?;
-    let at = |address: u32, length: u32| {
-        let found = segments.iter().find_map(|(start, range)| {
-            let from = range.start + usize::try_from(address.checked_sub(*start)?).ok()?;
-            Some(from..from + usize::try_from(length).ok()?).filter(|found| found.end <= range.end)
-        });
-        found.filter(|_| (1..=LONGEST_PATH).contains(&length))
-    };
+/// Nothing moves: instructions that are gone are `nop`s, for wasm-opt to remove.
+pub(crate) fn without_texts(module: &[u8]) -> Result<Vec<u8>> {
+    let functions = Functions::parse(module)?;
+    let mut edited = module.to_vec();
+    if functions.replaced.is_empty() {
+        return Ok(edited);
+    }
     let mut blank = Vec::new();
-    for (start, range) in &segments {
-        let aligned = range.start + usize::try_from(start.wrapping_neg() % 4)?;
-        for place in (aligned..range.end.saturating_sub(PLACE_BYTES - 1)).step_by(4) {
-            let number = |index: usize| {
-                let bytes = &module[place + 4 * index..][..4];
-                u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]])
-            };
-            if let Some(path) = at(number(0), number(1)).filter(|path| is_path(&module[path.clone()]))
-                && (1..=MOST_LINES).contains(&number(2))
-                && (1..=MOST_COLUMNS).contains(&number(3))
-            {
-                blank.extend([place..place + PLACE_BYTES, path]);
-            }
+    for range in functions.dead_code()? {
+        edited[range.clone()].fill(NOP);
+        edited[range.end - 1] = UNREACHABLE;
+        blank.push(range);
+    }
+    for (index, instead) in &functions.replaced {
+        let Some(body) = functions.body(*index) else { continue };
+        let start = usize::try_from(body.get_operators_reader()?.original_position())?;
+        let range = start..usize::try_from(body.range().end)?;
+        let new: &[u8] = match instead {
+            Instead::Trap => &[UNREACHABLE, END],
+            Instead::Success => &[ZERO[0], ZERO[1], END],
+        };
+        if let Some(nops) = range.len().checked_sub(new.len()) {
+            edited[range.clone()].fill(NOP);
+            edited[start + nops..range.end].copy_from_slice(new);
+            blank.push(range);
         }
     }
-    for range in blank {
-        module[range].fill(0);
+    for range in places::find(module)? {
+        edited[range.clone()].fill(0);
+        blank.push(range);
     }
-    Ok(module)
+    relocations::without(&edited, blank)
 }
 
-/// The path of a source file, as the compiler writes it.
-fn is_path(text: &[u8]) -> bool {
-    text.ends_with(b".rs") && text.iter().all(|byte| byte.is_ascii_alphanumeric() || b"_-./+@".contains(byte))
+/// The functions of a module.
+struct Functions<'a> {
+    imported: u32,
+    bodies: Vec<FunctionBody<'a>>,
+    /// What to put in the place of some of them, by their numbers.
+    replaced: HashMap<u32, Instead>,
 }
 
-/// The constant data of a module: the address and the bytes' place in the file of each segment.
-fn segments(module: &[u8]) -> Result<Vec<(u32, Range<usize>)>> {
-    let mut segments = Vec::new();
-    for payload in Parser::new(0).parse_all(module) {
-        let Payload::DataSection(section) = payload? else { continue };
-        for data in section {
-            let data = data?;
-            let end = usize::try_from(data.range.end)?;
-            let DataKind::Active { offset_expr, .. } = data.kind else { continue };
-            if let Operator::I32Const { value } = offset_expr.get_operators_reader().read()? {
-                segments.push((value.cast_unsigned(), end - data.data.len()..end));
-            }
-        }
-    }
-    Ok(segments)
-}
-
-/// The functions to replace, by their places among those that are not imported.
-fn replacements(module: &[u8]) -> Result<HashMap<usize, Instead>> {
-    let mut imported = 0;
-    let (mut has_one_number, mut types) = (Vec::new(), Vec::new());
-    let mut found = HashMap::new();
-    for payload in Parser::new(0).parse_all(module) {
-        match payload? {
-            Payload::TypeSection(section) => {
-                for one in section.into_iter_err_on_gc_types() {
-                    has_one_number.push(one?.results() == [ValType::I32]);
-                }
-            }
-            Payload::FunctionSection(section) => {
-                types = section.into_iter().collect::<Result<_, _>>()?;
-            }
-            Payload::ImportSection(imports) => {
-                for import in imports.into_imports() {
-                    imported += usize::from(matches!(import?.ty, TypeRef::Func(_)));
-                }
-            }
-            Payload::CustomSection(section) => {
-                let KnownCustom::Name(names) = section.as_known() else { continue };
-                for name in names {
-                    let Name::Function(names) = name? else { continue };
-                    for naming in names {
-                        let naming = naming?;
-                        let place = (naming.index as usize).checked_sub(imported);
-                        found.extend(place.and_then(|place| Some((place, replacement(naming.name)?))));
+impl<'a> Functions<'a> {
+    fn parse(module: &'a [u8]) -> Result<Self> {
+        let (mut imported, mut bodies, mut replaced) = (0, Vec::new(), HashMap::new());
+        let (mut has_one_number, mut types) = (Vec::new(), Vec::new());
+        for payload in Parser::new(0).parse_all(module) {
+            match payload.context("this is not a WebAssembly module")? {
+                Payload::TypeSection(section) => {
+                    for one in section.into_iter_err_on_gc_types() {
+                        has_one_number.push(one?.results() == [ValType::I32]);
                     }
                 }
+                Payload::FunctionSection(section) => {
+                    types = section.into_iter().collect::<Result<_, _>>()?;
+                }
+                Payload::ImportSection(imports) => {
+                    for import in imports.into_imports() {
+                        imported += u32::from(matches!(import?.ty, TypeRef::Func(_)));
+                    }
+                }
+                Payload::CodeSectionEntry(body) => bodies.push(body),
+                Payload::CustomSection(section) => {
+                    let KnownCustom::Name(names) = section.as_known() else { continue };
+                    for name in names {
+                        let Name::Function(names) = name? else { continue };
+                        for naming in names {
+                            let naming = naming?;
+                            replaced.extend(replacement(naming.name).map(|instead| (naming.index, instead)));
+                        }
+                    }
+                }
+                _ => {}
             }
-            _ => {}
+        }
+        // The compiler drops a result that nobody reads.
+        let returns_number = |index: u32| {
+            let ty: Option<&u32> = types.get(index.checked_sub(imported)? as usize);
+            ty.map(|ty| has_one_number[*ty as usize])
+        };
+        replaced.retain(|index, instead| *instead == Instead::Trap || returns_number(*index) == Some(true));
+        Ok(Self { imported, bodies, replaced })
+    }
+
+    fn body(&self, index: u32) -> Option<&FunctionBody<'a>> {
+        self.bodies.get(index.checked_sub(self.imported)? as usize)
+    }
+
+    /// The places of code that only leads to a panic.
+    fn dead_code(&self) -> Result<Vec<std::ops::Range<usize>>> {
+        let traps = self.replaced.iter().filter(|(_, instead)| **instead == Instead::Trap);
+        let mut diverging: HashSet<u32> = traps.map(|(index, _)| *index).collect();
+        loop {
+            let known = diverging.len();
+            let mut dead = Vec::new();
+            for (index, body) in (self.imported..).zip(&self.bodies) {
+                if self.replaced.contains_key(&index) {
+                    continue;
+                }
+                let found = dead_code::find(body, &diverging)?;
+                dead.extend(found.ranges);
+                diverging.extend(found.only_panics.then_some(index));
+            }
+            // A function that only panics makes its own calls dead.
+            if diverging.len() == known {
+                return Ok(dead);
+            }
         }
     }
-    // The compiler drops a result that nobody reads.
-    let returns_number = |place: usize| types.get(place).is_some_and(|ty: &u32| has_one_number[*ty as usize]);
-    found.retain(|place, instead| *instead == Instead::Trap || returns_number(*place));
-    Ok(found)
 }
 
 /// The replacement of a function, by its mangled name; `None` for a function that stays.
@@ -228,6 +200,8 @@ fn is_panic(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use wasm_encoder::{CodeSection, Function, Module};
+
     use super::*;
 
     #[test]
@@ -301,26 +275,5 @@ mod tests {
         // It has no result, so it cannot return success.
         let debug = named(Some("_ZN1_$LT$u8$u20$as$u20$core..fmt..Debug$GT$3fmt17h0123456789abcdefE"));
         assert_eq!(without_texts(&debug).unwrap(), debug);
-    }
-
-    #[test]
-    fn places_in_sources_are_blanked_and_other_data_stays() {
-        let path = b"library/core/src/lib.rs";
-        let mut bytes = [&b"text"[..], path, b"\0"].concat();
-        for number in [1_004, path.len() as u32, 12, 5, 1_000, 4, 12, 5] {
-            bytes.extend(number.to_le_bytes());
-        }
-        let module = |bytes: &[u8]| {
-            let mut data = wasm_encoder::DataSection::new();
-            data.active(0, &wasm_encoder::ConstExpr::i32_const(1_000), bytes.iter().copied());
-            let mut module = Module::new();
-            module.section(&data);
-            module.finish()
-        };
-        let before = module(&bytes);
-        // The path, and the first of the two places: the other one names no path.
-        bytes[4..4 + path.len()].fill(0);
-        bytes[28..44].fill(0);
-        assert_eq!(without_places(before).unwrap(), module(&bytes));
     }
 }

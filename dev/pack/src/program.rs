@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::files::named_by_content;
 use crate::module::{Tools, run};
+use crate::panics;
 
 /// The script of wasm-bindgen, and of the program's parts, which import it.
 const GLUE: &str = "page.js";
@@ -77,6 +78,8 @@ pub(crate) fn copy(compiled: &Path, dist: &Path, tools: &Tools) -> Result<Files>
 /// Splits the parts off, into `work`. Returns their modules.
 fn split(compiled: &Path, main: &Path, work: &Path) -> Result<Vec<PathBuf>> {
     let wasm = fs::read(compiled).with_context(|| format!("cannot read {}", compiled.display()))?;
+    // Before splitting, which leaves out what nothing names any more.
+    let wasm = panics::without_texts(&wasm)?;
     let glue = format!("./{GLUE}");
     let mut options = wasm_split_cli_support::Options::new(&wasm);
     options.output_dir = work;
