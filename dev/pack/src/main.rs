@@ -5,6 +5,7 @@
 
 mod compress;
 mod files;
+mod merge;
 mod module;
 mod names;
 mod order;

@@ -1,5 +1,6 @@
 //! The page's program: split into parts, bound to JavaScript, bundled and made smaller.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -8,30 +9,19 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::files::named_by_content;
 use crate::module::{Tools, run};
-use crate::panics;
+use crate::{merge, panics};
 
 /// The script of wasm-bindgen, and of the program's parts, which import it.
 const GLUE: &str = "page.js";
 /// The script that loads the parts.
 const LOADER: &str = "./__wasm_split.js";
-/// Fetches a module. A browser has six connections of HTTP/1.1 to a host, and a network that falls silent keeps each that waits for
-/// an answer: three are left for calls, by which the page finds that out.
-const FETCH_PART: &str = "
-let turns = 3;
-const waiting = [];
-async function fetchPart(address) {
-    if (turns > 0) turns--;
-    else await new Promise((go) => waiting.push(go));
-    try {
-        const response = await fetch(address, { signal: AbortSignal.timeout(60000) });
-        return new Response(await response.arrayBuffer(), response);
-    } finally {
-        const next = waiting.shift();
-        if (next) next();
-        else turns++;
-    }
-}
-";
+/// Its text, but for the names.
+const LOADER_TEXT: &str = include_str!("loader.js");
+
+/// The parts in the order in which a page loads them: those that nobody asks for, and the Greeter before the explorer. Others come last.
+/// What parts share is in one module for the first of them that needs it.
+const ORDER: [&str; 5] = ["join", "kept", "dialogs", "calls", "greeter"];
+
 /// The packed script before the module's name is known.
 const ENTRY: &str = "import init from 'the-module'; init({ module_or_path: '/WASM' });";
 
@@ -54,7 +44,7 @@ pub(crate) fn pack(compiled: &Path, dist: &Path, work: &Path, tools: &Tools) -> 
     let mut text = fs::read_to_string(&script)?;
     let mut move_to_dist = |file: &Path, stem: &str, address: &str| -> Result<String> {
         let name = named_by_content(file, &dist.join(stem))?;
-        ensure!(text.matches(address).count() == 1, "the script does not load {} once", file.display());
+        ensure!(text.contains(address), "the script does not load {}", file.display());
         text = text.replace(address, &format!("./{name}"));
         Ok(name)
     };
@@ -87,19 +77,67 @@ fn split(compiled: &Path, main: &Path, work: &Path) -> Result<Vec<PathBuf>> {
     options.main_module = &glue;
     options.link_name = LOADER;
     let split = wasm_split_cli_support::transform(options);
-    let mut parts = split.map_err(|error| anyhow!("cannot split the program: {error:#}"))?.split_modules;
-    let loader = fs::read_to_string(work.join(LOADER))?;
-    let fetch = "const src = fetch(";
-    ensure!(loader.contains(fetch), "the loader of parts fetches in another way");
-    let loader = loader.replace(fetch, "const src = fetchPart(") + FETCH_PART;
-    // The page says that a part could not be loaded; it is no error of the program.
-    let report = "console.error(e);";
-    ensure!(loader.matches(report).count() == 1, "the loader of parts is another one");
-    fs::write(work.join(LOADER), loader.replace(report, ""))?;
-    // An empty module is not loaded.
-    parts.retain(|part| part.file_name().is_some_and(|name| loader.contains(&*name.to_string_lossy())));
-    parts.sort();
-    Ok(parts)
+    let needs = split.map_err(|error| anyhow!("cannot split the program: {error:#}"))?.prefetch_map;
+    let parts = Parts::group(needs.into_iter().collect());
+    let mut modules = BTreeMap::new();
+    for (name, together) in &parts.modules {
+        let read = |name: &String| fs::read(work.join(name).with_extension("wasm"));
+        let together = together.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        modules.insert(work.join(name).with_extension("wasm"), merge::merged(&together)?);
+    }
+    for (file, module) in &modules {
+        fs::write(file, module)?;
+    }
+    fs::write(work.join(LOADER), parts.loader(&merge::imports(modules.values())?))?;
+    Ok(modules.into_keys().collect())
+}
+
+/// The modules of a program's parts.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
+    /// The names of the modules of each part.
+    needs: BTreeMap<String, BTreeSet<String>>,
+    /// What each module is made of: the names of the modules that splitting made.
+    modules: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Parts {
+    /// Puts together what parts share, from the names of the modules that each part needs.
+    fn group(needs: BTreeMap<String, Vec<String>>) -> Parts {
+        let place = |part: &String| {
+            let place = ORDER.iter().position(|known| known == part);
+            (place.unwrap_or(ORDER.len()), part.clone())
+        };
+        let mut in_order: Vec<_> = needs.keys().collect();
+        in_order.sort_by_key(|part| place(part));
+        let mut homes = BTreeMap::new();
+        for part in in_order {
+            for module in &needs[part] {
+                let own = format!("split_{part}");
+                let home = if *module == own { own } else { format!("shared_{part}") };
+                homes.entry(module.clone()).or_insert(home);
+            }
+        }
+        let mut modules = BTreeMap::<_, BTreeSet<_>>::new();
+        for (module, home) in &homes {
+            modules.entry(home.clone()).or_default().insert(module.clone());
+        }
+        let home_of = |module: String| homes[&module].clone();
+        let needs = needs.into_iter().map(|(part, needs)| (part, needs.into_iter().map(home_of).collect()));
+        Parts { needs: needs.collect(), modules }
+    }
+
+    /// The script that loads the parts. `shared` are the names of what the program gives them.
+    fn loader(&self, shared: &BTreeSet<String>) -> String {
+        let shared: Vec<&str> = shared.iter().map(String::as_str).collect();
+        let mut text =
+            LOADER_TEXT.replace("GLUE", &format!("./{GLUE}")).replace("SHARED", &shared.join(", "));
+        for (part, modules) in &self.needs {
+            let addresses: Vec<_> = modules.iter().map(|name| format!("\"./{name}.wasm\"")).collect();
+            text += &format!("export const __wasm_split_load_{part} = part({});\n", addresses.join(", "));
+        }
+        text
+    }
 }
 
 /// Makes `page.js` and `page_bg.wasm` in `folder` by wasm-bindgen.
@@ -107,4 +145,45 @@ fn bind(wasm: &Path, folder: &Path, tools: &Tools, flags: &[&str]) -> Result<()>
     let mut command = Command::new(&tools.wasm_bindgen);
     command.args(["--target", "web", "--no-typescript", "--out-name", "page", "--out-dir"]);
     run(command.arg(folder).args(flags).arg(wasm))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
+    }
+
+    #[test]
+    fn what_parts_share_is_in_one_module_for_the_first_that_needs_it() {
+        let needs = [
+            ("calls", vec!["chunk_8", "chunk_9", "split_calls"]),
+            ("greeter", vec!["chunk_9", "chunk_10", "chunk_11", "split_greeter"]),
+            ("explorer", vec!["chunk_10", "split_explorer"]),
+            ("join", vec!["chunk_8", "split_join"]),
+            ("merged", vec!["chunk_11"]),
+        ];
+        let needs =
+            needs.map(|(part, needs)| (part.to_owned(), needs.into_iter().map(str::to_owned).collect()));
+        let parts = Parts::group(needs.into());
+        assert_eq!(parts.needs["join"], names(&["shared_join", "split_join"]));
+        assert_eq!(parts.needs["calls"], names(&["shared_calls", "shared_join", "split_calls"]));
+        assert_eq!(parts.modules["shared_join"], names(&["chunk_8"]));
+        assert_eq!(parts.modules["shared_calls"], names(&["chunk_9"]));
+        assert_eq!(parts.modules["shared_greeter"], names(&["chunk_10", "chunk_11"]));
+        // A part of which nothing is left loads what it shares.
+        assert_eq!(parts.needs["merged"], names(&["shared_greeter"]));
+    }
+
+    #[test]
+    fn the_loader_names_the_modules_of_each_part() {
+        let parts =
+            Parts::group([("join".to_owned(), vec!["chunk_8".to_owned(), "split_join".to_owned()])].into());
+        let loader = parts.loader(&names(&["memory", "table"]));
+        let line =
+            "export const __wasm_split_load_join = part(\"./shared_join.wasm\", \"./split_join.wasm\");";
+        assert!(loader.contains(line), "{loader}");
+        assert!(loader.contains("{ memory, table } = initSync()") && loader.contains("from \"./page.js\""));
+    }
 }

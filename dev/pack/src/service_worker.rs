@@ -19,7 +19,7 @@ const FILES: &str = "const FILES = [];";
 const KEPT: [&str; 3] = ["js", "css", "wasm"];
 
 /// Beginnings of the names of large parts that have no use without a server.
-const NOT_KEPT: [&str; 2] = ["split_explorer-", "split_protos-"];
+const NOT_KEPT: [&str; 3] = ["split_explorer-", "split_protos-", "shared_explorer-"];
 
 /// Fills in the script, if the page has one. `script` is the name of the page's own script, `html` the text of its index.html.
 pub(crate) fn fill(dist: &Path, html: &str, script: &str, tools: &Tools) -> Result<()> {
