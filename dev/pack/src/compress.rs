@@ -18,7 +18,9 @@ pub(crate) fn compress(file: &Path) -> Result<()> {
 }
 
 pub(crate) fn brotli(content: &[u8]) -> Result<Vec<u8>> {
-    let parameters = brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, ..Default::default() };
+    // Short blocks suit modules, whose sections differ.
+    let parameters =
+        brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 22, lgblock: 16, ..Default::default() };
     let mut compressed = Vec::new();
     brotli::BrotliCompress(&mut &*content, &mut compressed, &parameters).context("cannot compress")?;
     Ok(compressed)
