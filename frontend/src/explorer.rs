@@ -32,7 +32,6 @@ mod service_list;
 mod sources;
 mod state;
 mod status_details;
-mod style;
 mod texts;
 mod transcript;
 
@@ -45,12 +44,12 @@ use self::{
     server_bar::ServerBar,
     service_list::ServiceList,
     state::{Explorer, Services},
-    style::add_style,
     texts::{say, use_texts},
 };
 use crate::{
     chunk::part,
     i18n::{fill, text},
+    style::{self, add_style},
 };
 
 part!(EXPLORER, explorer: view! { <ExplorerPage /> });
@@ -58,7 +57,9 @@ part!(EXPLORER, explorer: view! { <ExplorerPage /> });
 /// The explorer.
 #[component]
 fn ExplorerPage() -> impl IntoView {
-    add_style();
+    for style in [style::GREETER, style::CALLS, style::EXPLORER] {
+        add_style(style);
+    }
     let explorer = Explorer::new();
     provide_context(explorer);
     follow_policy(explorer);

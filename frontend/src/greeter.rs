@@ -27,6 +27,7 @@ use crate::{
     keys::keys,
     observer::observer,
     route::Route,
+    style::{self, add_style},
 };
 
 part!(GREETER, greeter: view! { <GreeterPage /> });
@@ -34,6 +35,7 @@ part!(GREETER, greeter: view! { <GreeterPage /> });
 /// The Greeter.
 #[component]
 pub(crate) fn GreeterPage() -> impl IntoView {
+    add_style(style::GREETER);
     provide_greeter();
     view! {
         <div class="greeter">

@@ -42,6 +42,7 @@ mod shell;
 mod sign_out;
 mod status;
 mod storage;
+mod style;
 mod theme;
 mod viewport;
 

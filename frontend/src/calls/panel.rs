@@ -12,6 +12,7 @@ use crate::{
     chunk::{ShowPart, part},
     i18n::{plural, text, use_messages},
     icon::{Icon, IconKind},
+    style::{self, add_style},
 };
 
 /// Interval at which the durations of running calls are updated.
@@ -44,6 +45,7 @@ pub(crate) fn CallsPanel() -> impl IntoView {
 /// The calls, under a bar with what can be done with all of them.
 #[component]
 fn CallsContent() -> impl IntoView {
+    add_style(style::CALLS);
     let m = use_messages();
     let calls = use_calls();
     let ids = Memo::new(move |_| calls.ids());
