@@ -5,6 +5,7 @@ mod place;
 mod tab_title;
 
 use leptos::prelude::*;
+use wasm_bindgen_futures::spawn_local;
 
 use self::{main_view::MainView, tab_title::keep_tab_title};
 use crate::{
@@ -13,11 +14,11 @@ use crate::{
     base::server_address,
     calls::{CALLS, CallsPanel, provide_calls},
     chat::{ConnectionStrip, JOIN, Switcher, provide_chat},
-    chunk::preload_when_idle,
+    chunk::{NotLoaded, preload_when_idle},
     file_drop::provide_file_drop,
     focus::{self, guard_focus},
     header::Header,
-    i18n::{provide_language, text},
+    i18n::{load_texts, provide_language, text},
     keys::{self, KeysDialog, provide_keys},
     microtasks,
     observer::observer,
@@ -27,10 +28,21 @@ use crate::{
     viewport::follow_keyboard,
 };
 
+/// Calls `mount`, which mounts [`App`], when the texts of the reader's language are there. Call once, before any future is spawned.
+pub fn start(mount: fn()) {
+    microtasks::one_at_a_time();
+    spawn_local(async move {
+        match load_texts().await {
+            Ok(()) => mount(),
+            // The shell says so.
+            Err(NotLoaded) => wasm_bindgen::throw_str("the texts could not be loaded"),
+        }
+    });
+}
+
 /// The whole page.
 #[component]
 pub fn App() -> impl IntoView {
-    microtasks::one_at_a_time();
     provide_language();
     provide_theme();
     provide_route();

@@ -3,18 +3,19 @@
 //! A text is a field of [`Messages`]. A text with arguments is a template, filled in by [`fill`]; where a count changes the sentence, there
 //! are two keys, `..._one` and `..._other`, for [`plural`].
 
+mod chinese;
 mod en;
 mod messages;
 mod template;
 mod zh;
 
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
 
 pub(crate) use self::{
     messages::{Messages, messages},
     template::{fill, plural},
 };
-use crate::{preference::preference, storage};
+use crate::{chunk::NotLoaded, preference::preference, storage};
 
 const STORAGE_KEY: &str = "chinwag.language";
 
@@ -47,11 +48,24 @@ impl Language {
         }
     }
 
-    /// The texts.
+    /// The texts; English ones until those of the language are loaded.
     pub(crate) fn messages(self) -> &'static Messages {
+        let own = match self {
+            Language::English => None,
+            Language::Chinese => chinese::messages(),
+        };
+        own.unwrap_or(&en::MESSAGES)
+    }
+
+    fn is_loaded(self) -> bool {
+        self == Language::English || chinese::messages().is_some()
+    }
+
+    /// Loads the texts.
+    async fn load(self) -> Result<(), NotLoaded> {
         match self {
-            Language::English => &en::MESSAGES,
-            Language::Chinese => &zh::MESSAGES,
+            Language::English => Ok(()),
+            Language::Chinese => chinese::load().await,
         }
     }
 
@@ -71,17 +85,34 @@ impl Language {
     }
 }
 
+/// Loads the texts of the reader's language, with which the page begins.
+pub(crate) async fn load_texts() -> Result<(), NotLoaded> {
+    initial_language().load().await
+}
+
 /// Provides the language as a context: the stored choice, or else the browser's. Call once, in the application's root.
 pub(crate) fn provide_language() {
+    let initial = initial_language();
+    let language = preference(STORAGE_KEY, "lang", initial, Language::tag, Language::from_tag);
+    provide_context(LanguageContext(language));
+    Effect::new(move |_| {
+        let chosen = language.get();
+        if !chosen.is_loaded() {
+            spawn_local(async move {
+                match chosen.load().await {
+                    // The texts are read again.
+                    Ok(()) => language.notify(),
+                    Err(NotLoaded) => language.set(Language::English),
+                }
+            });
+        }
+    });
+}
+
+/// The stored choice, or else the browser's language.
+fn initial_language() -> Language {
     let stored = storage::get(STORAGE_KEY);
-    let initial = stored.as_deref().and_then(Language::from_tag).unwrap_or_else(browser_language);
-    provide_context(LanguageContext(preference(
-        STORAGE_KEY,
-        "lang",
-        initial,
-        Language::tag,
-        Language::from_tag,
-    )));
+    stored.as_deref().and_then(Language::from_tag).unwrap_or_else(browser_language)
 }
 
 /// The language. Setting it changes the page and is remembered.

@@ -51,4 +51,4 @@ mod style_tests;
 #[cfg(all(test, target_arch = "wasm32"))]
 mod web_tests;
 
-pub use self::app::App;
+pub use self::app::{App, start};

@@ -15,6 +15,9 @@ use crate::{program, service_worker};
 /// File types that are worth compressing.
 const COMPRESSED: [&str; 7] = ["html", "js", "mjs", "css", "wasm", "svg", "webmanifest"];
 
+/// The line in a script of index.html that gets the address of the module with the Chinese texts, and the beginning of the module's name.
+const CHINESE_TEXTS: (&str, &str) = ("const chinese = \"\";", "split_chinese-");
+
 /// Makes `dist` from `index`, the page's index.html, and `compiled`, its program as cargo built it. What was in `dist`
 /// goes.
 pub(crate) fn pack(index: &Path, compiled: &Path, dist: &Path, tools: &Tools) -> Result<()> {
@@ -53,7 +56,7 @@ pub(crate) fn pack(index: &Path, compiled: &Path, dist: &Path, tools: &Tools) ->
         program.module, program.script
     );
     html = replaced(&html, &of_kind("rust").collect::<Vec<_>>(), &loads);
-    let html = without_indentation(&html);
+    let html = with_chinese_texts(&without_indentation(&html), &program.parts)?;
     fs::write(new.join("index.html"), &html)?;
     if tools.can_bundle() {
         service_worker::fill(&new, &html, &program.script, tools)?;
@@ -101,6 +104,16 @@ fn without_indentation(html: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// `html` with the address of the module with the Chinese texts, if there is one among `parts`.
+fn with_chinese_texts(html: &str, parts: &[String]) -> Result<String> {
+    let (line, beginning) = CHINESE_TEXTS;
+    let Some(part) = parts.iter().find(|name| name.starts_with(beginning)) else {
+        return Ok(html.to_owned());
+    };
+    ensure!(html.matches(line).count() == 1, "index.html has no line `{line}`");
+    Ok(html.replace(line, &format!("const chinese = \"{part}\";")))
+}
+
 /// Prints the bytes of each file, plain and as the server sends it.
 pub(crate) fn print_sizes(dist: &Path) -> Result<()> {
     let index = fs::read_to_string(dist.join("index.html")).context("there is no index.html")?;
@@ -111,7 +124,8 @@ pub(crate) fn print_sizes(dist: &Path) -> Result<()> {
         // A file that is not worth compressing is sent as it is.
         let sent = fs::metadata(with_suffix(file, ".br")).map_or(plain, |data| data.len());
         let name = file.strip_prefix(dist)?.display().to_string();
-        let is_at_start = name == "index.html" || index.contains(&format!("\"{name}\""));
+        let is_named = ["href", "src"].iter().any(|word| index.contains(&format!(" {word}=\"{name}\"")));
+        let is_at_start = name == "index.html" || is_named;
         println!(
             "| {name} | {plain} | {sent} | {} |",
             if is_at_start { "at the start" } else { "when needed" }
@@ -155,6 +169,18 @@ mod tests {
     fn tags_are_replaced_by_one() {
         let (a, b) = ("<a>".to_owned(), "<b>".to_owned());
         assert_eq!(replaced("1<a>2<b>3", &[&a, &b], "<c>"), "1<c>23");
+    }
+
+    #[test]
+    fn the_module_with_chinese_texts_is_named_in_the_document() {
+        let parts = ["split_calls-01.wasm", "split_chinese-02.wasm"].map(str::to_owned);
+        let html = "<script>const chinese = \"\";</script>";
+        assert_eq!(
+            with_chinese_texts(html, &parts).unwrap(),
+            "<script>const chinese = \"split_chinese-02.wasm\";</script>"
+        );
+        assert_eq!(with_chinese_texts(html, &parts[..1]).unwrap(), html);
+        assert!(with_chinese_texts("<script></script>", &parts).is_err());
     }
 
     #[test]

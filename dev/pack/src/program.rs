@@ -20,7 +20,10 @@ const LOADER_TEXT: &str = include_str!("loader.js");
 
 /// The parts in the order in which a page loads them: those that nobody asks for, and the Greeter before the explorer. Others come last.
 /// What parts share is in one module for the first of them that needs it.
-const ORDER: [&str; 5] = ["join", "kept", "dialogs", "calls", "greeter"];
+const ORDER: [&str; 6] = [WHOLE, "join", "kept", "dialogs", "calls", "greeter"];
+
+/// A part that the program waits for, so that it is one module.
+const WHOLE: &str = "chinese";
 
 /// The packed script before the module's name is known.
 const ENTRY: &str = "import init from 'the-module'; init({ module_or_path: '/WASM' });";
@@ -30,6 +33,8 @@ const ENTRY: &str = "import init from 'the-module'; init({ module_or_path: '/WAS
 pub(crate) struct Files {
     pub(crate) script: String,
     pub(crate) module: String,
+    /// The modules of parts, which are loaded later.
+    pub(crate) parts: Vec<String>,
 }
 
 /// Writes the packed program into `dist`: a script, a module, and a module for each part. `work` is an empty folder.
@@ -48,13 +53,14 @@ pub(crate) fn pack(compiled: &Path, dist: &Path, work: &Path, tools: &Tools) -> 
         text = text.replace(address, &format!("./{name}"));
         Ok(name)
     };
+    let mut moved = Vec::new();
     for part in &parts {
         let name = part.file_name().context("a part has a name")?.to_string_lossy();
-        move_to_dist(part, &name, &format!("./{name}"))?;
+        moved.push(move_to_dist(part, &name, &format!("./{name}"))?);
     }
     let module = move_to_dist(&module, "page.wasm", "/WASM")?;
     fs::write(&script, text)?;
-    Ok(Files { script: named_by_content(&script, &dist.join("page.js"))?, module })
+    Ok(Files { script: named_by_content(&script, &dist.join("page.js"))?, module, parts: moved })
 }
 
 /// Writes a program that is as the compiler made it into `dist`, for want of esbuild.
@@ -62,7 +68,7 @@ pub(crate) fn copy(compiled: &Path, dist: &Path, tools: &Tools) -> Result<Files>
     bind(compiled, dist, tools, &[])?;
     tools.optimize(&dist.join("page_bg.wasm"))?;
     fs::write(dist.join("start.js"), "import init from './page.js'; init();")?;
-    Ok(Files { script: "start.js".to_owned(), module: "page_bg.wasm".to_owned() })
+    Ok(Files { script: "start.js".to_owned(), module: "page_bg.wasm".to_owned(), parts: Vec::new() })
 }
 
 /// Splits the parts off, into `work`. Returns their modules.
@@ -114,7 +120,8 @@ impl Parts {
         for part in in_order {
             for module in &needs[part] {
                 let own = format!("split_{part}");
-                let home = if *module == own { own } else { format!("shared_{part}") };
+                let is_own = *module == own || part == WHOLE;
+                let home = if is_own { own } else { format!("shared_{part}") };
                 homes.entry(module.clone()).or_insert(home);
             }
         }
@@ -163,6 +170,7 @@ mod tests {
             ("explorer", vec!["chunk_10", "split_explorer"]),
             ("join", vec!["chunk_8", "split_join"]),
             ("merged", vec!["chunk_11"]),
+            ("chinese", vec!["chunk_12", "split_chinese"]),
         ];
         let needs =
             needs.map(|(part, needs)| (part.to_owned(), needs.into_iter().map(str::to_owned).collect()));
@@ -172,6 +180,8 @@ mod tests {
         assert_eq!(parts.modules["shared_join"], names(&["chunk_8"]));
         assert_eq!(parts.modules["shared_calls"], names(&["chunk_9"]));
         assert_eq!(parts.modules["shared_greeter"], names(&["chunk_10", "chunk_11"]));
+        assert_eq!(parts.needs["chinese"], names(&["split_chinese"]));
+        assert_eq!(parts.modules["split_chinese"], names(&["chunk_12", "split_chinese"]));
         // A part of which nothing is left loads what it shares.
         assert_eq!(parts.needs["merged"], names(&["shared_greeter"]));
     }
