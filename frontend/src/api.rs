@@ -1,17 +1,21 @@
-//! The page's calls, one method for each RPC. The only file that names the generated clients.
+//! The page's calls, one method for each RPC. The only file that names methods and generated clients.
 //!
 //! Methods take and return messages of the contracts. Dropping a future or a stream cancels its call.
 
 use std::{sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use futures_util::Stream;
-use grpc_inspect::frame::MAX_PAYLOAD_BYTES;
+use grpc_inspect::{codec::BytesCodec, frame::MAX_PAYLOAD_BYTES};
+use http::uri::PathAndQuery;
 use leptos::prelude::*;
+use prost::Message as _;
 use proto::{
+    UnaryRequest,
     chat::v1::{self as pb, chat_service_client::ChatServiceClient},
     helloworld::{HelloReply, HelloRequest, greeter_client::GreeterClient},
 };
-use tonic::{Request, Response, Status, Streaming};
+use tonic::{Request, Response, Status, Streaming, client::Grpc};
 use tonic_web_channel::observe::CallEvent;
 use tonic_web_channel::retry::Backoff;
 use tonic_web_channel::rt::{MaybeSend, MaybeSync};
@@ -70,7 +74,7 @@ impl Api {
 
     /// `chat.v1.ChatService/Join`. The browser keeps the session's cookie.
     pub(crate) async fn join(&self, request: pb::JoinRequest) -> Result<pb::JoinResponse, Status> {
-        Ok(self.secret_chat().join(request).await?.into_inner())
+        unary(&self.secret, Request::new(request)).await
     }
 
     /// `chat.v1.ChatService/GetSession`.
@@ -79,27 +83,27 @@ impl Api {
         // The callers repeat it, and say so.
         request.no_retry();
         request.set_timeout(timeout);
-        Ok(self.chat().get_session(request).await?.into_inner())
+        unary(&self.channel, request).await
     }
 
     /// `chat.v1.ChatService/Recover`. The browser keeps the session's cookie.
     pub(crate) async fn recover(&self, request: pb::RecoverRequest) -> Result<pb::RecoverResponse, Status> {
-        Ok(self.secret_chat().recover(request).await?.into_inner())
+        unary(&self.secret, Request::new(request)).await
     }
 
     /// `chat.v1.ChatService/NewRecoveryCode`.
     pub(crate) async fn new_recovery_code(&self) -> Result<pb::NewRecoveryCodeResponse, Status> {
-        Ok(self.secret_chat().new_recovery_code(pb::NewRecoveryCodeRequest {}).await?.into_inner())
+        unary(&self.secret, Request::new(pb::NewRecoveryCodeRequest {})).await
     }
 
     /// `chat.v1.ChatService/ListSessions`.
     pub(crate) async fn list_sessions(&self) -> Result<pb::ListSessionsResponse, Status> {
-        Ok(self.chat().list_sessions(pb::ListSessionsRequest {}).await?.into_inner())
+        unary(&self.channel, Request::new(pb::ListSessionsRequest {})).await
     }
 
     /// `chat.v1.ChatService/EndSession`.
     pub(crate) async fn end_session(&self, session_id: String) -> Result<pb::EndSessionResponse, Status> {
-        Ok(self.chat().end_session(pb::EndSessionRequest { session_id }).await?.into_inner())
+        unary(&self.channel, Request::new(pb::EndSessionRequest { session_id })).await
     }
 
     /// `chat.v1.ChatService/SignOut` of the session with this token, whatever cookie the browser has.
@@ -107,12 +111,12 @@ impl Api {
         let mut request = Request::new(pb::SignOutRequest {});
         let value = ["Bearer ", token].concat().parse().map_err(|_| Status::internal("invalid token"))?;
         request.metadata_mut().insert("authorization", value);
-        self.secret_chat().sign_out(request).await.map(drop)
+        unary(&self.secret, request).await.map(drop)
     }
 
     /// `chat.v1.ChatService/SignOut`.
     pub(crate) async fn sign_out(&self) -> Result<pb::SignOutResponse, Status> {
-        Ok(self.chat().sign_out(pb::SignOutRequest {}).await?.into_inner())
+        unary(&self.channel, Request::new(pb::SignOutRequest {})).await
     }
 
     /// `chat.v1.ChatService/CreateRoom`.
@@ -120,7 +124,7 @@ impl Api {
         &self,
         request: pb::CreateRoomRequest,
     ) -> Result<pb::CreateRoomResponse, Status> {
-        Ok(self.chat().create_room(request).await?.into_inner())
+        unary(&self.channel, Request::new(request)).await
     }
 
     /// `chat.v1.ChatService/SendMessage`.
@@ -133,7 +137,7 @@ impl Api {
         // The outbox retries, and shows when.
         request.no_retry();
         request.set_timeout(timeout);
-        Ok(self.chat().send_message(request).await?.into_inner())
+        unary(&self.channel, request).await
     }
 
     /// `chat.v1.ChatService/ListEvents`.
@@ -141,7 +145,7 @@ impl Api {
         &self,
         request: pb::ListEventsRequest,
     ) -> Result<pb::ListEventsResponse, Status> {
-        Ok(self.chat().list_events(request).await?.into_inner())
+        unary(&self.channel, Request::new(request)).await
     }
 
     /// `chat.v1.ChatService/MarkRead`.
@@ -149,7 +153,7 @@ impl Api {
         &self,
         request: pb::MarkReadRequest,
     ) -> Result<pb::MarkReadResponse, Status> {
-        Ok(self.chat().mark_read(request).await?.into_inner())
+        unary(&self.channel, Request::new(request)).await
     }
 
     /// `chat.v1.ChatService/Subscribe`, reconnected when it breaks. `make_request` makes the request of each call, with the cursors of that
@@ -162,21 +166,31 @@ impl Api {
             .backoff(RECONNECT_BACKOFF)
             .first_message_timeout(FIRST_FRAME_TIMEOUT)
             .try_offline(true);
-        Subscription::new(options, self.chat(), move |mut client| {
+        Subscription::new(options, ChatServiceClient::new(self.channel.clone()), move |mut client| {
             let mut request = Request::new(make_request());
             // The subscription reconnects after its own delays.
             request.no_deadline().no_retry();
             async move { client.subscribe(request).await }
         })
     }
+}
 
-    fn chat(&self) -> ChatServiceClient<Channel> {
-        ChatServiceClient::new(self.channel.clone())
-    }
+/// Makes a unary call of the chat. Messages are encoded and decoded here, as bytes for tonic, because its generated clients have all the
+/// code of a call once for each method.
+async fn unary<R: UnaryRequest>(channel: &Channel, request: Request<R>) -> Result<R::Response, Status> {
+    let request = request.map(|message| Bytes::from(message.encode_to_vec()));
+    let response = unary_bytes(Grpc::new(channel.clone()), request, R::PATH).await?;
+    R::Response::decode(response).map_err(|error| Status::internal(error.to_string()))
+}
 
-    fn secret_chat(&self) -> ChatServiceClient<Channel> {
-        ChatServiceClient::new(self.secret.clone())
-    }
+async fn unary_bytes(
+    mut client: Grpc<Channel>,
+    request: Request<Bytes>,
+    path: &'static str,
+) -> Result<Bytes, Status> {
+    client.ready().await.map_err(|error| Status::unknown(error.to_string()))?;
+    let response = client.unary(request, PathAndQuery::from_static(path), BytesCodec).await?;
+    Ok(response.into_inner())
 }
 
 /// The Greeter's calls, all four kinds: by `fetch`, and by a WebSocket where `fetch` cannot carry a call.

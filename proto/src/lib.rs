@@ -18,6 +18,16 @@ pub use self::encoded::EncodedSubscribeResponse;
 
 include!("generated/method_table.rs");
 
+/// The request of a unary method, which it names: for callers whose code does not depend on the method.
+pub trait UnaryRequest: prost::Message {
+    /// The method's path, `/package.Service/Method`.
+    const PATH: &'static str;
+    /// What the method answers with.
+    type Response: prost::Message + Default;
+}
+
+include!("generated/unary.rs");
+
 /// Package `helloworld`: gRPC's quick-start Greeter. Documented in `helloworld.proto`.
 #[allow(
     missing_docs,

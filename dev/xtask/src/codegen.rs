@@ -4,6 +4,7 @@
 //! and the descriptors for reflection.
 
 mod schema;
+mod unary;
 
 use std::fs;
 use std::path::Path;
@@ -59,6 +60,7 @@ fn generate(contracts: &Path, out: &Path) -> Result<()> {
     generate_log(contracts, &server_out)?;
     MethodTable::new(&files).file_name("method_table.rs").write_to(out)?;
     fs::write(out.join("methods.rs"), schema::tables(&files)?).context("cannot write the methods")?;
+    fs::write(out.join("unary.rs"), unary::requests(&files)?).context("cannot write the unary requests")?;
 
     let descriptors = with_comments_only(files).encode_to_vec();
     fs::write(out.join("descriptors.bin"), descriptors).context("cannot write the descriptors")
