@@ -1,7 +1,7 @@
 //! Parts of the page that are modules of their own, loaded when they are needed.
 
 use anyhow::ensure;
-use e2e::{ENGLISH, Names, Page, Result, eventually, part, scenario};
+use e2e::{Browser, CHINESE, ENGLISH, Names, Page, Result, eventually, part, scenario};
 
 const N: &Names = &ENGLISH;
 
@@ -35,6 +35,50 @@ async fn a_part_is_loaded_after_the_page_has_started() -> Result {
         ensure!(!all.iter().any(|name| name.contains("greeter")), "few need the Greeter: {all:?}");
         page.click(&part("link", N.greeter)).await?;
         page.part(&part("form", "SayHello")).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_form_to_join_is_two_modules() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/").await?;
+        page.part(&part("form", N.join)).await?;
+        let modules = loaded_modules(&page).await?;
+        let of_form: Vec<_> = modules.iter().filter(|name| name.contains("_join-")).collect();
+        ensure!(of_form.len() == 2, "{modules:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_reader_of_english_loads_the_chinese_texts_with_the_choice() -> Result {
+    scenario(async |world| {
+        let page = world.person("Ada").await?;
+        let has_chinese = |modules: &[String]| modules.iter().any(|name| name.contains("chinese"));
+        ensure!(!has_chinese(&loaded_modules(&page).await?), "they are loaded at the start");
+        page.choose("中文").await?;
+        page.page_contains(CHINESE.greeter).await?;
+        ensure!(has_chinese(&loaded_modules(&page).await?), "they are in another module");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_reader_of_chinese_gets_the_chinese_texts_with_the_program() -> Result {
+    scenario(async |world| {
+        let browser = Browser { language: "zh-CN,zh", ..Browser::default() };
+        let page = world.browser("小红", browser).await?.in_chinese();
+        page.open("/").await?;
+        page.part(&part("form", CHINESE.join)).await?;
+        let texts = "performance.getEntriesByType('resource').filter(({ name }) => name.includes('chinese'))";
+        let started_by: Vec<String> =
+            page.run(&format!("return {texts}.map((entry) => entry.initiatorType)"), vec![]).await?;
+        ensure!(started_by.first().is_some_and(|kind| kind == "link"), "not preloaded: {started_by:?}");
+        Ok(())
     })
     .await
 }
