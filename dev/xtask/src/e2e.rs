@@ -22,10 +22,13 @@ const IN_FIREFOX: [&str; 5] = ["connection::", "tabs::", "identity::", "network:
 const SHORT_FORM: [&str; 3] = ["connection::", "identity::a_browser_without_cookies", "tabs::the_sixth_tab"];
 
 /// Scenarios that Firefox leaves out, with the reason.
-const LEFT_OUT_OF_FIREFOX: [(&str, &str); 1] = [(
-    "start::the_shell_is_replaced_without_a_shift",
-    "it needs a view of 320 pixels, and a window of Firefox is at least 500 wide",
-)];
+const LEFT_OUT_OF_FIREFOX: [(&str, &str); 2] = [
+    (
+        "start::the_shell_is_replaced_without_a_shift",
+        "it needs a view of 320 pixels, and a window of Firefox is at least 500 wide",
+    ),
+    ("start::a_slow_line_shows_the_shell_and_that_it_loads", "the driver of Firefox cannot slow the network"),
+];
 
 pub(crate) fn run(browser: Choice, names: &[String]) -> Result<()> {
     let mut steps = Steps::new(2);

@@ -3,7 +3,7 @@
 use anyhow::{Context as _, bail};
 use serde::Deserialize;
 
-use crate::part::{any, beginning, part};
+use crate::part::{Part, any, beginning, part};
 use crate::{Page, Result, eventually, keys};
 
 /// A message on the screen.
@@ -61,6 +61,21 @@ impl Page {
             let is_marked =
                 [self.names.waiting, self.names.not_sent].iter().any(|mark| message.text.contains(mark));
             if is_marked { bail!("its text is {:?}", message.text) } else { Ok(()) }
+        })
+        .await
+    }
+
+    /// The value of a field.
+    pub async fn value(&self, field: &Part) -> Result<String> {
+        self.part(field).await?;
+        self.run("return find(arguments[0].steps)[0].value", vec![serde_json::to_value(field)?]).await
+    }
+
+    /// Waits until the composer holds exactly `text`.
+    pub async fn composer_holds(&self, text: &str) -> Result {
+        eventually(&format!("the composer to hold {text:?}"), async || {
+            let held = self.value(&part("textbox", self.names.message)).await?;
+            if held == text { Ok(()) } else { bail!("it holds {held:?}") }
         })
         .await
     }

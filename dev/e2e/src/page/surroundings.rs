@@ -124,6 +124,17 @@ impl Page {
         }
     }
 
+    /// Limits the network to this many bytes a second in each direction.
+    pub async fn slow_down(&self, bytes_per_second: u32) -> Result {
+        let conditions = json!({
+            "offline": false,
+            "latency": 0,
+            "downloadThroughput": bytes_per_second,
+            "uploadThroughput": bytes_per_second,
+        });
+        self.devtools("Network.emulateNetworkConditions", conditions).await.map(drop)
+    }
+
     /// Deletes the cookies of the page's site.
     pub async fn delete_cookies(&self) -> Result {
         Ok(self.client.delete_all_cookies().await?)

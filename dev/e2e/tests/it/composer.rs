@@ -9,20 +9,6 @@ fn composer() -> Part {
     part("textbox", N.message)
 }
 
-/// The composer's content.
-async fn held(page: &Page) -> Result<String> {
-    page.run("return find(arguments[0].steps)[0].value", vec![serde_json::to_value(composer())?]).await
-}
-
-async fn holds(page: &Page, text: &str) -> Result {
-    eventually(&format!("the composer to hold {text:?}"), async || {
-        page.part(&composer()).await?;
-        let held = held(page).await?;
-        if held == text { Ok(()) } else { bail!("it holds {held:?}") }
-    })
-    .await
-}
-
 #[tokio::test]
 async fn a_draft_survives_a_reload_and_belongs_to_its_room() -> Result {
     scenario(async |world| {
@@ -33,20 +19,20 @@ async fn a_draft_survives_a_reload_and_belongs_to_its_room() -> Result {
         let second = part("link", "Second");
         ada.click(&second).await?;
         ada.part(&part("log", "Second")).await?;
-        holds(&ada, "").await?;
+        ada.composer_holds("").await?;
         ada.reload().await?;
-        holds(&ada, "").await?;
+        ada.composer_holds("").await?;
         ada.click(&part("link", "general").within(&part("navigation", N.rooms))).await?;
-        holds(&ada, "half a thou").await?;
+        ada.composer_holds("half a thou").await?;
         ada.reload().await?;
-        holds(&ada, "half a thou").await?;
+        ada.composer_holds("half a thou").await?;
         ada.click(&composer()).await?;
         ada.press(keys::ENTER).await?;
-        holds(&ada, "").await?;
+        ada.composer_holds("").await?;
         ada.shows_stored("half a thou").await?;
         ada.reload().await?;
         ada.shows_messages(&["half a thou"]).await?;
-        holds(&ada, "").await
+        ada.composer_holds("").await
     })
     .await
 }
@@ -59,10 +45,10 @@ async fn shift_and_enter_breaks_the_line_and_enter_sends() -> Result {
         ada.type_keys("one").await?;
         ada.chord(&[keys::SHIFT, keys::ENTER]).await?;
         ada.type_keys("two").await?;
-        holds(&ada, "one\ntwo").await?;
+        ada.composer_holds("one\ntwo").await?;
         assert!(ada.messages().await?.is_empty());
         ada.press(keys::ENTER).await?;
-        holds(&ada, "").await?;
+        ada.composer_holds("").await?;
         ada.shows_stored("one").await?;
         let messages = ada.messages().await?;
         assert!(messages.len() == 1 && messages[0].text.contains("two"), "{messages:?}");
@@ -93,7 +79,7 @@ async fn enter_never_sends_while_an_input_method_composes() -> Result {
         // A prevented key never reaches the input method.
         assert_eq!(prevented, [false, false]);
         ada.insert("你好").await?;
-        holds(&ada, "你好").await?;
+        ada.composer_holds("你好").await?;
         ada.press(keys::ENTER).await?;
         ada.shows_stored("你好").await?;
         ada.shows_messages(&["你好"]).await
@@ -125,7 +111,7 @@ async fn the_length_limit_counts_characters_and_deletes_nothing() -> Result {
         grace.shows_stored(&longest).await?;
         let too_long = "字".repeat(4_001);
         ada.write(&too_long).await?;
-        holds(&ada, &too_long).await?;
+        ada.composer_holds(&too_long).await?;
         assert_eq!(ada.messages().await?.len(), 1);
         ada.press('\u{e003}').await?;
         ada.press(keys::ENTER).await?;
@@ -199,9 +185,9 @@ async fn enter_breaks_the_line_where_the_pointer_is_coarse() -> Result {
         ada.type_keys("one").await?;
         ada.press(keys::ENTER).await?;
         ada.type_keys("two").await?;
-        holds(&ada, "one\ntwo").await?;
+        ada.composer_holds("one\ntwo").await?;
         ada.chord(&[keys::CONTROL, keys::ENTER]).await?;
-        holds(&ada, "").await?;
+        ada.composer_holds("").await?;
         ada.shows_stored("one two").await
     })
     .await
@@ -234,12 +220,12 @@ async fn typing_in_the_list_goes_to_the_composer_and_escape_to_the_latest() -> R
         let latest = e2e::beginning("button", N.latest);
         ada.part(&latest).await?;
         ada.type_keys("hello").await?;
-        holds(&ada, "hello").await?;
+        ada.composer_holds("hello").await?;
         assert_eq!(ada.focused().await?, ("textbox".to_owned(), N.message.to_owned()));
         ada.part(&latest).await?;
         ada.press(keys::ESCAPE).await?;
         ada.gone(&latest).await?;
-        holds(&ada, "hello").await?;
+        ada.composer_holds("hello").await?;
         assert_eq!(ada.focused().await?, ("textbox".to_owned(), N.message.to_owned()));
         Ok(())
     })

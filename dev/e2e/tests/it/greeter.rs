@@ -5,6 +5,7 @@ use std::process::Command;
 use anyhow::bail;
 use e2e::{ENGLISH, FaultyProxy, Names, Page, Part, Result, any, eventually, part, scenario};
 use harness::Process;
+use serde_json::Value;
 
 const N: &Names = &ENGLISH;
 
@@ -181,6 +182,46 @@ async fn every_call_is_listed_with_its_method_and_code() -> Result {
     .await
 }
 
+/// Notes in `window.sent` the headers of the calls, as the browser gets them.
+const NOTE_HEADERS: &str = "
+    const real = window.fetch;
+    window.fetch = (request, init) => {
+        if (String(request.url ?? request).endsWith('/SayHello')) {
+            window.sent = Object.fromEntries(new Headers(init?.headers ?? request.headers));
+        }
+        return real.call(window, request, init);
+    };";
+
+#[tokio::test]
+async fn the_calls_show_the_headers_that_were_sent() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        page.part(&unary()).await?;
+        page.run::<()>(NOTE_HEADERS, vec![]).await?;
+        page.fill(&part("textbox", N.deadline).within(&unary()), "30000").await?;
+        page.click(&part("button", N.say_hello)).await?;
+        page.contains_text(&unary(), "0 OK").await?;
+        page.click(&part("button", N.calls)).await?;
+        let panel = part("region", N.calls);
+        let line = e2e::beginning("button", "").within(&any("listitem").within(&panel));
+        page.part_of(&line, 0).await?.click().await?;
+        page.contains_text(&panel, "Request metadata").await?;
+        let (shown, sent): (Value, Value) = page
+            .run(
+                "const rows = [...document.querySelector('#calls .metadata').children];
+                 const shown = Object.fromEntries(rows.map((row) => [...row.children].map((part) => part.textContent)));
+                 return [shown, window.sent]",
+                vec![],
+            )
+            .await?;
+        assert_eq!(shown, sent);
+        assert_eq!(shown["content-type"], "application/grpc-web+proto");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_refused_input_drops_the_old_result_and_moves_nothing() -> Result {
     scenario(async |world| {
@@ -199,6 +240,38 @@ async fn a_refused_input_drops_the_old_result_and_moves_nothing() -> Result {
         page.fill(&part("textbox", N.name).within(&unary()), " ").await?;
         page.click(&part("button", N.say_hello)).await?;
         page.contains_text(&unary(), "Enter a name.").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_refused_input_drops_the_messages_of_the_call_before() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/greeter").await?;
+        let count = part("textbox", N.count).within(&streaming());
+        page.fill(&count, "3").await?;
+        page.click(&part("button", N.start)).await?;
+        page.contains_text(&streaming(), "0 OK").await?;
+        page.fill(&count, "many").await?;
+        page.click(&part("button", N.start)).await?;
+        page.contains_text(&streaming(), "Enter a whole number").await?;
+        eventually("no greetings", async || match shown(&page).await?.len() {
+            0 => Ok(()),
+            left => bail!("{left} stay"),
+        })
+        .await?;
+
+        send_name(&page, &names(), "Ada").await?;
+        // The call runs, so its messages stay.
+        send_name(&page, &names(), "").await?;
+        page.contains_text(&names(), "Enter a name.").await?;
+        shows(&page, &names(), &["Sent Ada"]).await?;
+        page.click(&part("button", N.finish).within(&names())).await?;
+        page.contains_text(&names(), "0 OK").await?;
+        send_name(&page, &names(), "").await?;
+        page.contains_text(&names(), "Enter a name.").await?;
+        shows(&page, &names(), &[]).await
     })
     .await
 }

@@ -41,6 +41,11 @@ async fn scrolling_up_brings_older_messages_and_keeps_the_place_to_the_pixel() -
             last => bail!("the last is {last:?}"),
         })
         .await?;
+        eventually("nothing to say that it loads", async || match ada.all_text().await? {
+            text if text.contains("Loading") => bail!("{text}"),
+            _ => Ok(()),
+        })
+        .await?;
         // In every frame, the position of the message that was the highest in view in the frame before: a change without
         // scrolling is a jump.
         ada.run::<()>(WATCH, vec![]).await?;

@@ -5,6 +5,7 @@ use e2e::{
     Browser, ENGLISH, Fault, FaultyProxy, Guest, Names, Page, Part, Result, any, beginning, eventually, part,
     scenario,
 };
+use harness::{Server, TempFolder};
 
 const N: &Names = &ENGLISH;
 const JOIN: &str = "/chat.v1.ChatService/Join";
@@ -19,19 +20,6 @@ fn code_form() -> Part {
 
 fn recover_form() -> Part {
     part("form", "Take your name back")
-}
-
-async fn value(page: &Page, field: &Part) -> Result<String> {
-    page.part(field).await?;
-    page.run("return find(arguments[0].steps)[0].value", vec![serde_json::to_value(field)?]).await
-}
-
-async fn composer_holds(page: &Page, text: &str) -> Result {
-    eventually(&format!("the composer to hold {text:?}"), async || {
-        let held = value(page, &composer()).await?;
-        if held == text { Ok(()) } else { bail!("it holds {held:?}") }
-    })
-    .await
 }
 
 async fn sign_out(page: &Page) -> Result {
@@ -138,13 +126,96 @@ async fn a_name_that_mixes_alphabets_is_refused_in_the_readers_language() -> Res
 }
 
 #[tokio::test]
+async fn a_name_in_use_and_a_wrong_code_are_refused_in_the_readers_language() -> Result {
+    scenario(async |world| {
+        Guest::join(&world.url(), "Grace").await?;
+        let chinese = Browser { language: "zh-CN", ..Browser::default() };
+        let page = world.browser("小明", chinese).await?.in_chinese();
+        let n = page.names();
+        page.open("/").await?;
+        page.join("Grace").await?;
+        page.contains_text(&part("form", n.join), "这个名字已有人使用").await?;
+
+        page.click(&part("button", "我有恢复码")).await?;
+        let form = part("form", "找回你的名字");
+        page.fill(&part("textbox", n.your_name).within(&form), "Grace").await?;
+        let code = part("textbox", "恢复码").within(&form);
+        for (wrong, sentence) in [
+            ("0", "恢复码由 20 个字母和数字组成"),
+            ("0000-0000-0000-0000-0000", "没有与这个名字和恢复码相符的用户"),
+        ] {
+            page.fill(&code, wrong).await?;
+            page.press(e2e::keys::ENTER).await?;
+            page.contains_text(&form, sentence).await?;
+        }
+
+        page.click(&part("button", "用新名字加入")).await?;
+        page.join("小明").await?;
+        page.click(&part("button", n.new_room)).await?;
+        let dialog = any("dialog");
+        page.fill(&part("textbox", n.room_name).within(&dialog), "GENERAL").await?;
+        page.press(e2e::keys::ENTER).await?;
+        page.contains_text(&dialog, "同名的房间已经存在").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_server_that_is_down_is_named_at_the_form_and_loses_no_name() -> Result {
+    scenario(async |world| {
+        let ada = world.browser("Ada", Browser::default()).await?;
+        ada.open("/").await?;
+        let form = part("form", N.join);
+        ada.part(&form).await?;
+        ada.allow_failed_requests();
+        world.kill_server()?;
+        ada.join("Ada").await?;
+        ada.contains_text(&form, "No answer came from the server.").await?;
+        assert_eq!(ada.focused().await?, ("textbox".to_owned(), N.your_name.to_owned()));
+        world.restart_server()?;
+        ada.click(&part("button", N.join).within(&form)).await?;
+        ada.part(&composer()).await?;
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn two_servers_on_one_host_keep_their_sessions() -> Result {
+    scenario(async |world| {
+        let folder = TempFolder::new()?;
+        let mut other = Server::new(&folder.path().join("data"))?
+            .flags(["--page".as_ref(), e2e::dist()?.as_os_str()]);
+        other.start()?;
+        let page = world.person("Ada").await?;
+        page.part(&composer()).await?;
+        page.visit(&other.url()).await?;
+        page.join("Grace").await?;
+        page.write("at the other server").await?;
+        page.shows_stored("at the other server").await?;
+
+        page.open("/").await?;
+        page.part(&part("button", "Menu: Ada")).await?;
+        page.write("still here").await?;
+        page.shows_stored("still here").await?;
+        page.visit(&other.url()).await?;
+        page.part(&part("button", "Menu: Grace")).await?;
+        page.shows_messages(&["at the other server"]).await?;
+        // The other server ends before the page.
+        page.allow_failed_requests();
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn a_recovery_code_takes_the_name_to_another_browser() -> Result {
     scenario(async |world| {
         let ada = world.browser("Ada", Browser::default()).await?;
         ada.open("/").await?;
         ada.join("Ada").await?;
         let field = part("textbox", "Recovery code").within(&code_form());
-        let code = value(&ada, &field).await?;
+        let code = ada.value(&field).await?;
         assert_eq!(code.len(), 24, "{code}");
         let markup: [String; 3] = ada
             .run(
@@ -194,7 +265,7 @@ async fn the_settings_make_a_new_code_and_end_another_session() -> Result {
         let ada = world.person("Ada").await?;
         ada.open("/settings").await?;
         ada.click(&part("button", "Make a new code")).await?;
-        let code = value(&ada, &part("textbox", "Recovery code").within(&code_form())).await?;
+        let code = ada.value(&part("textbox", "Recovery code").within(&code_form())).await?;
         ada.click(&part("button", N.done).within(&code_form())).await?;
         assert_eq!(ada.focused().await?, ("button".to_owned(), "Make a new code".to_owned()));
 
@@ -241,7 +312,7 @@ async fn a_draft_belongs_to_its_author_and_leaves_with_them() -> Result {
         ada.reload().await?;
         ada.join("Grace").await?;
         ada.click(&part("button", N.done)).await?;
-        composer_holds(&ada, "").await?;
+        ada.composer_holds("").await?;
         let kept = "return Object.values(localStorage).join()";
         assert!(ada.run::<String>(kept, vec![]).await?.contains("a secret of Ada"));
 
@@ -260,7 +331,7 @@ async fn a_draft_of_an_older_version_is_kept_for_its_room() -> Result {
         ada.part(&composer()).await?;
         ada.run::<()>("localStorage.setItem('chinwag.draft.general', 'from before')", vec![]).await?;
         ada.reload().await?;
-        composer_holds(&ada, "from before").await?;
+        ada.composer_holds("from before").await?;
         let old: Option<String> =
             ada.run("return localStorage.getItem('chinwag.draft.general')", vec![]).await?;
         assert_eq!(old, None);
@@ -275,17 +346,17 @@ async fn a_text_sent_in_one_tab_is_no_draft_in_another() -> Result {
         let ada = world.person("Ada").await?;
         ada.fill(&composer(), "written once").await?;
         ada.open_tab("/").await?;
-        composer_holds(&ada, "written once").await?;
+        ada.composer_holds("written once").await?;
         ada.switch_to_tab(0).await?;
         ada.fill(&composer(), "written once, and changed").await?;
         ada.switch_to_tab(1).await?;
-        composer_holds(&ada, "written once, and changed").await?;
+        ada.composer_holds("written once, and changed").await?;
         ada.write("written once, and sent").await?;
         ada.shows_stored("written once, and sent").await?;
         ada.switch_to_tab(0).await?;
-        composer_holds(&ada, "").await?;
+        ada.composer_holds("").await?;
         ada.reload().await?;
-        composer_holds(&ada, "").await
+        ada.composer_holds("").await
     })
     .await
 }

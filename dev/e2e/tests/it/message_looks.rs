@@ -6,16 +6,20 @@ use serde_json::{Value, json};
 
 const N: &Names = &ENGLISH;
 
+/// The middle of the beginning of the message with this text, in the view.
+async fn place_of(page: &Page, text: &str) -> Result<(f64, f64)> {
+    page.run(
+        "const article = find([{ role: 'article', name: null }]).find((one) => one.textContent.includes(arguments[0]));
+         const { x, y, width, height } = article.getBoundingClientRect();
+         return [x + Math.min(width, 40) / 2, y + height / 2]",
+        vec![json!(text)],
+    )
+    .await
+}
+
 /// Moves the pointer over the message with this text.
 async fn point_at(page: &Page, text: &str) -> Result {
-    let (x, y): (f64, f64) = page
-        .run(
-            "const article = find([{ role: 'article', name: null }]).find((one) => one.textContent.includes(arguments[0]));
-             const { x, y, width, height } = article.getBoundingClientRect();
-             return [x + Math.min(width, 40) / 2, y + height / 2]",
-            vec![json!(text)],
-        )
-        .await?;
+    let (x, y) = place_of(page, text).await?;
     page.devtools("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": x, "y": y })).await?;
     Ok(())
 }
@@ -63,6 +67,27 @@ async fn the_pointer_shows_actions_that_copy_and_quote() -> Result {
 }
 
 #[tokio::test]
+async fn a_tap_shows_the_actions_of_a_message() -> Result {
+    scenario(async |world| {
+        let grace = Guest::join(&world.url(), "Grace").await?;
+        grace.send("general", "only").await?;
+        let page = world.person("Ada").await?;
+        page.page_contains("only").await?;
+        page.gone(&part("button", "Quote")).await?;
+        let touch = json!({ "enabled": true, "maxTouchPoints": 1 });
+        page.devtools("Emulation.setTouchEmulationEnabled", touch).await?;
+        let (x, y) = place_of(&page, "only").await?;
+        for (kind, points) in [("touchStart", json!([{ "x": x, "y": y }])), ("touchEnd", json!([]))] {
+            let touch = json!({ "type": kind, "touchPoints": points });
+            page.devtools("Input.dispatchTouchEvent", touch).await?;
+        }
+        page.click(&part("button", "Quote")).await?;
+        page.composer_holds("> only\n\n").await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn the_keyboard_reaches_the_actions_of_a_message() -> Result {
     scenario(async |world| {
         let grace = Guest::join(&world.url(), "Grace").await?;
@@ -76,13 +101,7 @@ async fn the_keyboard_reaches_the_actions_of_a_message() -> Result {
         assert_eq!(page.focused().await?, ("button".to_owned(), "Copy link".to_owned()));
         page.press(keys::TAB).await?;
         page.press(keys::ENTER).await?;
-        eventually("the quotation", async || {
-            match page.run::<String>("return document.querySelector('textarea').value", vec![]).await? {
-                text if text == "> only\n\n" => Ok(()),
-                text => bail!("the field has {text:?}"),
-            }
-        })
-        .await
+        page.composer_holds("> only\n\n").await
     })
     .await
 }
@@ -127,6 +146,27 @@ async fn the_day_is_an_opaque_strip_over_the_whole_list() -> Result {
             )
             .await?;
         assert!(ground.starts_with("rgb(") && narrower <= 0.0, "{ground}, {narrower} pixels narrower");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_line_has_about_sixty_letters() -> Result {
+    scenario(async |world| {
+        let page = world.person("Ada").await?;
+        page.write(&"All the words that people write here are read in lines of a good length. ".repeat(12)).await?;
+        page.shows_stored("All the words").await?;
+        let letters: f64 = page
+            .run(
+                "const text = document.querySelector('.chat-log article p').firstChild;
+                 const range = document.createRange();
+                 range.selectNodeContents(text);
+                 return text.length / new Set([...range.getClientRects()].map((line) => line.top)).size",
+                vec![],
+            )
+            .await?;
+        assert!((52.0..70.0).contains(&letters), "a line has {letters} letters");
         Ok(())
     })
     .await

@@ -272,6 +272,7 @@ async fn a_new_version_is_said_and_taken_at_the_next_start() -> Result {
         // The open page goes on.
         ada.write("from the old version").await?;
         ada.shows_stored("from the old version").await?;
+        ada.fill(&part("textbox", N.message), "a draft").await?;
         ada.click(&part("button", "Reload")).await?;
         eventually("the new version", async || {
             ensure!(runs_script(&ada, &new).await?, "the old one runs");
@@ -280,6 +281,7 @@ async fn a_new_version_is_said_and_taken_at_the_next_start() -> Result {
         .await?;
         ada.strip_is_empty().await?;
         ada.shows_messages(&["before", "from the old version"]).await?;
+        ada.composer_holds("a draft").await?;
 
         // It is kept like the one before.
         keeps_message(&ada, "from the old version").await?;

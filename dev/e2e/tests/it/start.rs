@@ -7,14 +7,38 @@ async fn a_lost_program_is_named_in_the_readers_language_and_can_be_tried_again(
     scenario(async |world| {
         let browser = Browser { language: "zh-CN,zh", ..Browser::default() };
         let page = world.browser("小红", browser).await?.in_chinese();
-        page.block(&["*.wasm"]).await?;
-        page.open("/").await?;
-        page.page_contains("页面的一部分没有加载成功").await?;
-        page.block(&[]).await?;
-        page.click(&part("button", CHINESE.try_again)).await?;
-        page.part(&part("form", CHINESE.join)).await?;
+        for lost in ["*/page-*.wasm", "*/page-*.js"] {
+            page.block(&[lost]).await?;
+            page.open("/").await?;
+            page.page_contains("页面的一部分没有加载成功").await?;
+            page.block(&[]).await?;
+            page.click(&part("button", CHINESE.try_again)).await?;
+            page.part(&part("form", CHINESE.join)).await?;
+        }
         // The failures that were wanted.
         page.errors().await?;
+        Ok(())
+    })
+    .await
+}
+
+/// Notes what the shell says once its words appear.
+const NOTE_LOADING: &str = "
+    addEventListener('animationend', ({ animationName, target }) => {
+        if (animationName === 'shell-appear') window.loading = [target.innerText, target.querySelector('progress').offsetWidth];
+    });";
+
+#[tokio::test]
+async fn a_slow_line_shows_the_shell_and_that_it_loads() -> Result {
+    scenario(async |world| {
+        let page = world.browser("Ada", Browser::default()).await?;
+        page.run_before_pages(NOTE_LOADING).await?;
+        page.slow_down(50_000).await?;
+        page.open("/").await?;
+        page.part(&part("form", ENGLISH.join)).await?;
+        let (text, width): (String, f64) = page.run("return window.loading", vec![]).await?;
+        assert_eq!(text.trim(), "Loading…");
+        assert!(width > 50.0, "the progress is {width} pixels wide");
         Ok(())
     })
     .await
