@@ -86,11 +86,13 @@ impl Run {
         });
     }
 
-    /// Drops the outcome of the last call, because the input that is shown now was refused. A running call goes on.
-    pub(crate) fn forget(self) {
-        if !self.is_running.get_untracked() {
+    /// Drops the outcome of the last call, because the input that is shown now was refused. A running call goes on: `false`.
+    pub(crate) fn forget(self) -> bool {
+        let has_ended = !self.is_running.get_untracked();
+        if has_ended {
             self.outcome.set(None);
         }
+        has_ended
     }
 
     /// Drops the call, which cancels it on the server too.

@@ -137,8 +137,8 @@ pub(super) fn RequestsCard(
                 on:submit=move |event| {
                     event.prevent_default();
                     // `None`: a field shows its error, and an older result would belong to other input.
-                    if !is_finished() && send().is_none() {
-                        run.forget();
+                    if !is_finished() && send().is_none() && run.forget() {
+                        exchange.lines.set(Vec::new());
                     }
                 }
             >

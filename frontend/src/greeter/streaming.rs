@@ -52,8 +52,8 @@ pub(super) fn StreamingCard() -> impl IntoView {
                 on:submit=move |event| {
                     event.prevent_default();
                     // `None`: a field shows its error, and an older result would belong to other input.
-                    if start().is_none() {
-                        run.forget();
+                    if start().is_none() && run.forget() {
+                        screen.clear();
                     }
                 }
             >

@@ -43,8 +43,7 @@ pub(super) fn UnaryCard() -> impl IntoView {
                 on:submit=move |event| {
                     event.prevent_default();
                     // `None`: a field shows its error, and an older result would belong to other input.
-                    if say_hello().is_none() {
-                        run.forget();
+                    if say_hello().is_none() && run.forget() {
                         reply.set(String::new());
                     }
                 }
