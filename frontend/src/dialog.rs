@@ -1,6 +1,7 @@
 //! A modal dialog: the browser's own `<dialog>`, which traps the focus, closes by Escape and gives the focus back.
 
 use leptos::{html, prelude::*, task::spawn_local};
+use wasm_bindgen::JsCast as _;
 
 use crate::chunk::Part;
 
@@ -36,6 +37,7 @@ impl DialogHandle {
             // The content is drawn first, so that the browser focuses its first field or button.
             leptos::task::tick().await;
             if let Some(element) = self.element.try_get_untracked().flatten() {
+                close_menus();
                 // It fails only for a dialog that is open or not in the document.
                 element.show_modal().ok();
             }
@@ -54,6 +56,17 @@ impl DialogHandle {
             true => self.close(),
             false => self.open(),
         }
+    }
+}
+
+/// Closes open menus, which give the focus back to their buttons. A dialog would close them, too, and later give the focus to an element
+/// inside that is hidden then.
+fn close_menus() {
+    // A browser that does not know popovers has none open.
+    let menu = document().query_selector(":popover-open").ok().flatten();
+    if let Some(menu) = menu.and_then(|menu| menu.dyn_into::<web_sys::HtmlElement>().ok()) {
+        // It fails only for a popover that is hidden.
+        menu.hide_popover().ok();
     }
 }
 

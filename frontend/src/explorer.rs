@@ -35,7 +35,7 @@ mod status_details;
 mod texts;
 mod transcript;
 
-use leptos::prelude::*;
+use leptos::{prelude::*, task::spawn_local};
 
 use self::{
     files::follow_drops,
@@ -48,6 +48,7 @@ use self::{
 };
 use crate::{
     chunk::part,
+    focus,
     i18n::{fill, text},
     style::{self, add_style},
 };
@@ -97,6 +98,17 @@ fn MethodPlace() -> impl IntoView {
         let name = explorer.method.get()?;
         let schema = explorer.schema()?;
         schema.method(&name).map(|_| name)
+    });
+    // The request would be many presses of Tab behind a link in the list.
+    Effect::new(move |previous: Option<Option<String>>| {
+        let name = explorer.method.get();
+        if name.is_some() && previous.is_some_and(|previous| previous != name) {
+            spawn_local(async {
+                leptos::task::tick().await;
+                focus::focus(".explorer-method__name");
+            });
+        }
+        name
     });
     move || {
         if let Some(name) = shown.get() {

@@ -17,7 +17,7 @@ pub(crate) fn RecoveryNotice() -> impl IntoView {
     let session = expect_context::<SessionContext>();
     let has_code = Memo::new(move |_| session.code_to_keep().is_some());
     view! {
-        <div class="notice">{move || has_code.get().then(|| view! { <ShowPart part=NEW_CODE /> })}</div>
+        <div class="notice" aria-live="polite">{move || has_code.get().then(|| view! { <ShowPart part=NEW_CODE /> })}</div>
     }
 }
 

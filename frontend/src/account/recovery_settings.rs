@@ -5,6 +5,7 @@ use leptos::{html, prelude::*, task::spawn_local};
 use super::code_form::CodeForm;
 use crate::{
     api::use_api,
+    focus,
     i18n::{text, use_messages},
     status::Failure,
 };
@@ -25,6 +26,8 @@ pub(crate) fn RecoverySettings() -> impl IntoView {
                 Ok(response) => {
                     failure.try_set(None);
                     code.try_set(Some(response.recovery_code));
+                    leptos::task::tick().await;
+                    focus::focus(".settings .recovery__code");
                 }
                 Err(status) => drop(failure.try_set(Some(Failure::from(&status)))),
             }

@@ -87,15 +87,16 @@ fn SessionRow(
     let Session { current, connected, last_used_ms, .. } = session;
     let named = session.clone();
     let device = Signal::derive(move || device_name(&named, m.get()));
-    let state = move || match (current, connected) {
+    let state = Signal::derive(move || match (current, connected) {
         (true, _) => m.get().session_current.to_owned(),
         (false, true) => m.get().session_connected.to_owned(),
         (false, false) => {
             let time = intl::moment(language.get(), Moment::Full, last_used_ms);
             fill(m.get().session_last_used, &[("time", &time)])
         }
-    };
-    let label = move || fill(m.get().session_end_of, &[("device", &device.get())]);
+    });
+    // Several sessions may have the same device.
+    let label = move || fill(m.get().session_end_of, &[("device", &device.get()), ("state", &state.get())]);
     view! {
         <li class="sessions__row" data-current=current.then_some("")>
             <span class="sessions__device">{device}</span>

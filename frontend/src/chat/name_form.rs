@@ -105,14 +105,15 @@ pub(super) fn NameField(
     /// Further explanation.
     #[prop(optional)]
     hint: Option<Text>,
+    /// The id of an explanation above the field, which screen readers read with it.
+    #[prop(optional)]
+    explanation_id: &'static str,
 ) -> impl IntoView {
     let m = use_messages();
     let error_id = [id, "-error"].concat();
     let hint_id = [id, "-hint"].concat();
-    let described_by = match hint {
-        Some(_) => [&error_id, " ", &hint_id].concat(),
-        None => error_id.clone(),
-    };
+    let explained_by = if hint.is_some() { hint_id.as_str() } else { explanation_id };
+    let described_by = [error_id.as_str(), " ", explained_by].concat();
     let error = Memo::new(move |_| form.error(false, m.get()));
     view! {
         <div class="field">

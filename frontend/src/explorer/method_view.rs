@@ -87,7 +87,7 @@ fn MethodHead(
     view! {
         <header class="explorer-method">
             <p class="explorer-method__service">{facts.service}</p>
-            <h2 class="explorer-method__name">{facts.method}</h2>
+            <h2 class="explorer-method__name" tabindex="-1">{facts.method}</h2>
             <p class="explorer-method__marks">
                 <span class="explorer-mark">{say(kind_text(facts.kind))}</span>
                 {idempotency.map(|pick| view! { " " <span class="explorer-mark">{say(pick)}</span> })}

@@ -1,6 +1,7 @@
 //! The button of the person's menu, and the menu. Its content is drawn when it is first opened.
 
-use leptos::{html, prelude::*};
+use leptos::{ev, html, prelude::*};
+use wasm_bindgen::JsCast as _;
 
 use super::menu_content::MenuContent;
 use crate::{
@@ -53,10 +54,31 @@ pub(super) fn PersonMenu() -> impl IntoView {
             }}
             <span class="header__label">{shown}</span>
         </button>
-        <div class="menu" id="person-menu" node_ref=menu popover="auto" role="group" aria-label=text(|m| m.menu)>
+        <div
+            class="menu"
+            id="person-menu"
+            node_ref=menu
+            popover="auto"
+            role="group"
+            aria-label=text(|m| m.menu)
+            on:focusout=move |event| close_when_left(&event)
+        >
             <Show when=move || was_opened.get() fallback=|| ()>
                 <ShowPart part=MENU />
             </Show>
         </div>
+    }
+}
+
+/// Closes the menu when Tab leads out of it: it would cover what has the focus then.
+fn close_when_left(event: &ev::FocusEvent) {
+    let menu = event.current_target().and_then(|menu| menu.dyn_into::<web_sys::HtmlElement>().ok());
+    let to = event.related_target().and_then(|to| to.dyn_into::<web_sys::Node>().ok());
+    // Without a target the focus left the window.
+    if let (Some(menu), Some(to)) = (menu, to)
+        && !menu.contains(Some(&to))
+    {
+        // It fails only for a popover that is hidden.
+        menu.hide_popover().ok();
     }
 }

@@ -292,5 +292,5 @@ pub(super) static MESSAGES: Messages = Messages {
     session_connected: "In use now",
     session_last_used: "Last used {time}",
     session_end: "End session",
-    session_end_of: "End session: {device}",
+    session_end_of: "End session: {device}, {state}",
 };

@@ -292,5 +292,5 @@ pub(super) static MESSAGES: Messages = Messages {
     session_connected: "正在使用",
     session_last_used: "上次使用：{time}",
     session_end: "结束会话",
-    session_end_of: "结束会话：{device}",
+    session_end_of: "结束会话：{device}，{state}",
 };

@@ -28,7 +28,7 @@ pub(crate) fn KeysDialog() -> impl IntoView {
 fn KeysList() -> impl IntoView {
     let dialog = expect_context::<DialogHandle>();
     view! {
-            <header class="dialog__header">
+            <div class="dialog__header">
                 <h2>{text(|m| m.keys_help)}</h2>
                 <button
                     type="button"
@@ -38,7 +38,7 @@ fn KeysList() -> impl IntoView {
                 >
                     <Icon kind=IconKind::Close />
                 </button>
-            </header>
+            </div>
             <KeyList />
     }
 }

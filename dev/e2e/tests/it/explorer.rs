@@ -85,6 +85,10 @@ async fn a_method_is_found_by_reflection_and_called() -> Result {
         page.click(&part("link", "SayHello unary").within(&services)).await?;
         ensure!(page.path().await? == "/explorer/helloworld.Greeter/SayHello");
         page.page_contains("One name, one greeting.").await?;
+        // The request follows, and not the rest of the list.
+        assert_eq!(page.focused().await?, ("heading".to_owned(), "SayHello".to_owned()));
+        page.press(keys::TAB).await?;
+        assert_eq!(page.focused().await?, ("radio".to_owned(), "Form".to_owned()));
         // The form and the JSON text are one.
         page.fill(&part("textbox", "name"), "世界 \"🌍\"").await?;
         page.click(&part("radio", "JSON")).await?;

@@ -184,8 +184,8 @@ async fn a_server_that_is_down_is_named_at_the_form_and_loses_no_name() -> Resul
 async fn two_servers_on_one_host_keep_their_sessions() -> Result {
     scenario(async |world| {
         let folder = TempFolder::new()?;
-        let mut other = Server::new(&folder.path().join("data"))?
-            .flags(["--page".as_ref(), e2e::dist()?.as_os_str()]);
+        let mut other =
+            Server::new(&folder.path().join("data"))?.flags(["--page".as_ref(), e2e::dist()?.as_os_str()]);
         other.start()?;
         let page = world.person("Ada").await?;
         page.part(&composer()).await?;
@@ -265,6 +265,12 @@ async fn the_settings_make_a_new_code_and_end_another_session() -> Result {
         let ada = world.person("Ada").await?;
         ada.open("/settings").await?;
         ada.click(&part("button", "Make a new code")).await?;
+        ada.part(&code_form()).await?;
+        eventually("the focus on the code", async || match ada.focused().await? {
+            (role, name) if (role.as_str(), name.as_str()) == ("textbox", "Recovery code") => Ok(()),
+            focused => bail!("it is at {focused:?}"),
+        })
+        .await?;
         let code = ada.value(&part("textbox", "Recovery code").within(&code_form())).await?;
         ada.click(&part("button", N.done).within(&code_form())).await?;
         assert_eq!(ada.focused().await?, ("button".to_owned(), "Make a new code".to_owned()));
@@ -281,6 +287,11 @@ async fn the_settings_make_a_new_code_and_end_another_session() -> Result {
         ada.contains_text(&sessions, &format!("{} on Linux", ada.browser())).await?;
         let end = beginning("button", "End session: ").within(&sessions);
         assert_eq!(ada.parts(&end).await?.len(), 2);
+        // Their buttons have names of their own.
+        let device = format!("End session: {} on Linux", ada.browser());
+        for state in ["This session", "In use now"] {
+            ada.part(&part("button", &format!("{device}, {state}")).within(&sessions)).await?;
+        }
         // The last used session is the other one or this one: its row says which.
         ada.run::<()>(
             "for (const row of document.querySelectorAll('li')) {

@@ -57,15 +57,7 @@ async fn the_keyboard_alone_joins_writes_and_closes_dialogs() -> Result {
         tab_to(&page, "radio", "").await?;
         page.press(keys::ESCAPE).await?;
         page.gone(&any("radio")).await?;
-        eventually("the focus back at the menu's button", async || {
-            let focused = page.focused().await?;
-            if focused.0 == "button" && focused.1.starts_with(N.menu) {
-                Ok(())
-            } else {
-                bail!("it is at {focused:?}")
-            }
-        })
-        .await?;
+        focuses_menu_button(&page).await?;
 
         tab_to(&page, "button", N.new_room).await?;
         page.press(keys::SPACE).await?;
@@ -98,8 +90,86 @@ async fn a_question_mark_lists_the_keys_outside_of_fields() -> Result {
         page.run::<()>("document.activeElement.blur()", vec![]).await?;
         page.press('?').await?;
         page.part(&part("dialog", "Keyboard shortcuts")).await?;
+        // The banner is the page's, and not in the dialog.
+        assert!(!page.has(&any("banner").within(&any("dialog"))).await?);
         page.press(keys::ESCAPE).await?;
         page.gone(&any("dialog")).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_dialog_over_the_menu_gives_the_focus_back_to_the_menus_button() -> Result {
+    scenario(async |world| {
+        let page = world.person("Ada").await?;
+        page.part(&part("textbox", N.message)).await?;
+        let keys_button = part("button", "Keyboard shortcuts");
+        // The second time its part is in the browser already.
+        for _ in 0..2 {
+            page.open_menu().await?;
+            page.part(&keys_button).await?;
+            tab_to(&page, "button", "Keyboard shortcuts").await?;
+            page.press(keys::ENTER).await?;
+            page.part(&part("dialog", "Keyboard shortcuts")).await?;
+            page.press(keys::ESCAPE).await?;
+            page.gone(&any("dialog")).await?;
+            focuses_menu_button(&page).await?;
+        }
+        page.press(keys::ENTER).await?;
+        page.part(&part("radio", N.dark)).await?;
+        tab_to(&page, "radio", "").await?;
+        page.chord(&[keys::CONTROL, 'k']).await?;
+        page.part(&any("combobox")).await?;
+        page.press(keys::ESCAPE).await?;
+        page.gone(&any("dialog")).await?;
+        focuses_menu_button(&page).await
+    })
+    .await
+}
+
+async fn focuses_menu_button(page: &Page) -> Result {
+    eventually("the focus back at the menu's button", async || {
+        let focused = page.focused().await?;
+        if focused.0 == "button" && focused.1.starts_with(N.menu) {
+            Ok(())
+        } else {
+            bail!("it is at {focused:?}")
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_menu_closes_when_tab_leads_out_of_it() -> Result {
+    scenario(async |world| {
+        let page = world.person("Ada").await?;
+        page.part(&part("textbox", N.message)).await?;
+        page.open_menu().await?;
+        page.part(&part("radio", N.dark)).await?;
+        tab_to(&page, "button", "Sign out").await?;
+        page.press(keys::TAB).await?;
+        page.gone(&any("radio")).await?;
+        assert_eq!(page.focused().await?, ("button".to_owned(), N.new_room.to_owned()));
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_field_to_join_is_described_by_the_sentence_above() -> Result {
+    scenario(async |world| {
+        let page = world.person("Ada").await?;
+        let described = "return tidy(document.activeElement.getAttribute('aria-describedby').split(' ')
+             .map((id) => document.getElementById(id)?.innerText ?? '').join(' '))";
+        page.open_menu().await?;
+        page.click(&part("button", "Sign out")).await?;
+        page.part(&part("form", N.join)).await?;
+        assert_eq!(page.run::<String>(described, vec![]).await?, "You are signed out.");
+        page.click(&part("button", "I have a recovery code")).await?;
+        page.part(&part("form", "Take your name back")).await?;
+        let sentence: String = page.run(described, vec![]).await?;
+        assert!(sentence.starts_with("Enter your name and the recovery code"), "{sentence:?}");
+        Ok(())
     })
     .await
 }
@@ -241,6 +311,27 @@ async fn a_new_message_is_announced_once_and_an_own_one_never() -> Result {
         assert_eq!(heard.len(), 1, "{heard:?}");
         assert!(heard[0].starts_with("Grace"), "{heard:?}");
         Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_recovery_code_is_announced_after_joining() -> Result {
+    scenario(async |world| {
+        let page = world.browser("Ada", Browser::default()).await?;
+        page.open("/").await?;
+        page.part(&part("form", N.join)).await?;
+        page.run::<()>(LISTEN, vec![]).await?;
+        page.join("Ada").await?;
+        eventually("the code to be announced", async || {
+            let heard: Vec<String> = page.run("return window.heard", vec![]).await?;
+            if heard.iter().any(|said| said.contains("Keep this code")) {
+                Ok(())
+            } else {
+                bail!("heard was {heard:?}")
+            }
+        })
+        .await
     })
     .await
 }

@@ -101,7 +101,11 @@ async fn the_keyboard_reaches_the_actions_of_a_message() -> Result {
         assert_eq!(page.focused().await?, ("button".to_owned(), "Copy link".to_owned()));
         page.press(keys::TAB).await?;
         page.press(keys::ENTER).await?;
-        page.composer_holds("> only\n\n").await
+        page.composer_holds("> only\n\n").await?;
+        // Back from the composer, which has the focus now.
+        page.chord(&[keys::SHIFT, keys::TAB]).await?;
+        assert_eq!(page.focused().await?, ("button".to_owned(), "Copy text".to_owned()));
+        Ok(())
     })
     .await
 }
@@ -155,7 +159,8 @@ async fn the_day_is_an_opaque_strip_over_the_whole_list() -> Result {
 async fn a_line_has_about_sixty_letters() -> Result {
     scenario(async |world| {
         let page = world.person("Ada").await?;
-        page.write(&"All the words that people write here are read in lines of a good length. ".repeat(12)).await?;
+        page.write(&"All the words that people write here are read in lines of a good length. ".repeat(12))
+            .await?;
         page.shows_stored("All the words").await?;
         let letters: f64 = page
             .run(

@@ -48,8 +48,15 @@ pub(super) fn NewNameForm() -> impl IntoView {
             on:submit=move |event| form.submit(&event, join)
         >
             <h1>{text(|m| m.join_title)}</h1>
-            <p class="chat-join__text">{explanation}</p>
-            <NameField form id="join-name" name="name" autocomplete="username" label=|m| m.your_name />
+            <p class="chat-join__text" id="join-text">{explanation}</p>
+            <NameField
+                form
+                id="join-name"
+                name="name"
+                autocomplete="username"
+                label=|m| m.your_name
+                explanation_id="join-text"
+            />
             <button class="button button--primary" aria-disabled=move || form.is_running().to_string()>
                 {text(|m| m.join)}
             </button>

@@ -43,8 +43,15 @@ pub(super) fn RecoverForm() -> impl IntoView {
             on:submit=move |event| form.submit(&event, recover)
         >
             <h1>{text(|m| m.recovery_title)}</h1>
-            <p class="chat-join__text">{text(|m| m.recovery_text)}</p>
-            <NameField form id="recover-name" name="name" autocomplete="username" label=|m| m.your_name />
+            <p class="chat-join__text" id="recover-text">{text(|m| m.recovery_text)}</p>
+            <NameField
+                form
+                id="recover-name"
+                name="name"
+                autocomplete="username"
+                label=|m| m.your_name
+                explanation_id="recover-text"
+            />
             <CodeField form />
             <label class="choice">
                 <input type="checkbox" node_ref=ends_others />
