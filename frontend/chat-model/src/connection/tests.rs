@@ -101,6 +101,18 @@ fn failing_calls_are_shown_while_the_stream_works() {
 }
 
 #[test]
+fn failing_calls_stay_in_the_strip_while_a_new_stream_is_made() {
+    let mut connection = live();
+    connection.call_failed(Cause::Http(404));
+    connection.set_link(Link::Connecting, 1_000.0);
+    assert_eq!(connection.strip(0, 1_000.0), failing(Cause::Http(404), None));
+    connection.set_link(waiting(2_000.0, Cause::Http(404)), 1_010.0);
+    assert_eq!(connection.strip(0, 1_010.0), failing(Cause::Http(404), Some(1)));
+    connection.set_link(Link::Live, 2_050.0);
+    assert_eq!(connection.strip(0, 2_050.0), Strip::Nothing);
+}
+
+#[test]
 fn messages_wait_for_a_server_that_does_not_answer() {
     for (cause, sends) in [(Cause::Unreachable, false), (Cause::Http(403), false), (Cause::Busy, true)] {
         let mut connection = live();
