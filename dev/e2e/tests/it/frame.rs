@@ -89,6 +89,11 @@ async fn at_a_zoom_of_400_percent_most_of_the_height_is_for_messages() -> Result
     .await
 }
 
+/// The pixels by which something is wider than its place.
+const BEYOND: &str =
+    "Math.max(...['main', '.greeter__page', '.greeter__calls'].map((part) => document.querySelector(part))
+    .map((part) => part ? part.scrollWidth - part.clientWidth : 0))";
+
 #[tokio::test]
 async fn text_of_twice_the_size_overlaps_nowhere() -> Result {
     scenario(async |world| {
@@ -121,6 +126,18 @@ async fn text_of_twice_the_size_overlaps_nowhere() -> Result {
                 )
                 .await?;
             assert!(overlaps.is_empty(), "at {width} pixels: {overlaps:?}");
+            page.write("```\nshort\n```").await?;
+            page.shows_stored("short").await?;
+            let code = "document.querySelector('.chat-code')";
+            let button = format!("{code}.querySelector('button').getBoundingClientRect().bottom");
+            let block = format!("{code}.getBoundingClientRect().bottom");
+            assert!(number(&page, &button).await? <= number(&page, &block).await?, "the button stands out");
+            page.open("/settings").await?;
+            page.contains_text(&part("region", "Sessions"), "This session").await?;
+            assert_eq!(number(&page, BEYOND).await?, 0.0, "the settings at {width} pixels");
+            page.open("/greeter").await?;
+            page.part(&part("form", "SayHelloBidiStream")).await?;
+            assert_eq!(number(&page, BEYOND).await?, 0.0, "the Greeter at {width} pixels");
         }
         Ok(())
     })
