@@ -212,6 +212,7 @@ pub(super) static MESSAGES: Messages = Messages {
     part_failed: "This part of the page could not be loaded. Check the network, or reload the page.",
     discard: "Discard",
     not_sent_refused: "The server refused this message: {reason}",
+    not_sent_invalid: "The server refused this message. Edit it, then try again.",
     not_sent_too_old: "It waited for more than a day, so it was not sent automatically.",
     not_sent_other_user: "{name} wrote it in this browser, and that session has ended. “Try again” sends it under your name.",
     outbox_not_stored: "This browser cannot store your unsent messages. Keep this page open until they are sent.",

@@ -234,6 +234,7 @@ messages! {
     part_failed,
     discard,
     not_sent_refused,
+    not_sent_invalid,
     not_sent_too_old,
     not_sent_other_user,
     outbox_not_stored,

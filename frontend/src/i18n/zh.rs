@@ -212,6 +212,7 @@ pub(super) static MESSAGES: Messages = Messages {
     part_failed: "页面的这一部分无法加载。请检查网络，或重新加载页面。",
     discard: "放弃",
     not_sent_refused: "服务器拒绝了这条消息：{reason}",
+    not_sent_invalid: "服务器拒绝了这条消息。请修改后重试。",
     not_sent_too_old: "等待超过一天，因此没有自动发送。",
     not_sent_other_user: "这是 {name} 在这个浏览器里写的，那次会话已经结束。点“重试”会以你的名义发送。",
     outbox_not_stored: "浏览器无法保存未发送的消息。发送完成之前请不要关闭这个页面。",

@@ -5,6 +5,7 @@ use chat_model::{
     rows::{Delivery, MessageRow},
 };
 use leptos::prelude::*;
+use tonic::Code;
 
 use super::{
     super::{composer::ComposerHandle, store::use_chat},
@@ -73,6 +74,7 @@ pub(super) fn DeliveryView(
 
 fn reason_text(m: &Messages, reason: &NotSentReason, author: &str) -> String {
     match reason {
+        NotSentReason::Refused { code: Code::InvalidArgument, .. } => m.not_sent_invalid.to_owned(),
         // The server's text is in the server's language.
         NotSentReason::Refused { code, .. } => {
             fill(m.not_sent_refused, &[("reason", crate::status::sentence(m, *code))])
