@@ -135,16 +135,9 @@ impl Run {
             | O::I32Load8S { .. }
             | O::I32Load16U { .. }
             | O::I64Load { .. } => nothing(1, Value::Other),
-            O::I32Mul
-            | O::I32And
-            | O::I32Or
-            | O::I32Shl
-            | O::I32ShrU
-            | O::I64Add
-            | O::I64And
-            | O::I64Or
-            | O::I64Shl
-            | O::I64ShrU => nothing(2, Value::Other),
+            O::I32And | O::I32Or | O::I32Shl | O::I64Add | O::I64Or | O::I64Shl | O::I64ShrU => {
+                nothing(2, Value::Other)
+            }
             O::Select => nothing(3, Value::Other),
             O::I32Store { .. } | O::I32Store8 { .. } | O::I32Store16 { .. } | O::I64Store { .. } => {
                 Effect::Store
@@ -184,12 +177,16 @@ mod tests {
         found
     }
 
+    fn one(range: Range<usize>, only_panics: bool) -> DeadCode {
+        DeadCode { ranges: std::iter::once(range).collect(), only_panics }
+    }
+
     #[test]
     fn arguments_of_a_panic_are_dead_and_calls_before_them_are_not() {
         let found = dead_code(|code| {
             code.call(OTHER).local_get(0).i32_const(5).i32_add().i32_const(9).call(PANIC);
         });
-        assert_eq!(found, DeadCode { ranges: vec![2..11], only_panics: false });
+        assert_eq!(found, one(2..11, false));
     }
 
     #[test]
@@ -201,12 +198,12 @@ mod tests {
             frame(code);
             code.local_get(1).i32_const(5).i32_store(AT_0).call(PANIC);
         });
-        assert_eq!(own, DeadCode { ranges: vec![0..18], only_panics: true });
+        assert_eq!(own, one(0..18, true));
         let other = dead_code(|code| {
             frame(code);
             code.local_get(0).i32_const(5).i32_store(AT_0).i32_const(3).call(PANIC);
         });
-        assert_eq!(other, DeadCode { ranges: vec![16..20], only_panics: false });
+        assert_eq!(other, one(16..20, false));
     }
 
     #[test]
@@ -215,7 +212,7 @@ mod tests {
             code.global_get(0).local_set(1).local_get(0).local_set(1);
             code.local_get(1).i32_const(5).i32_store(AT_0).call(PANIC);
         });
-        assert_eq!(found, DeadCode { ranges: vec![15..17], only_panics: false });
+        assert_eq!(found, one(15..17, false));
     }
 
     #[test]
@@ -223,6 +220,6 @@ mod tests {
         let found = dead_code(|code| {
             code.local_get(0).br_if(0).i32_const(5).call(PANIC).i32_const(6).drop();
         });
-        assert_eq!(found, DeadCode { ranges: vec![4..8], only_panics: false });
+        assert_eq!(found, one(4..8, false));
     }
 }

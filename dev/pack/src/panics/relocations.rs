@@ -89,7 +89,7 @@ mod tests {
         let both = module(&[first, second]);
         // The code section's content follows the module's header, two sections, and its own kind and length.
         let place = 8 + 6 + 4 + 2 + 4;
-        assert_eq!(without(&both, vec![place..place + 3]).unwrap(), module(&[second]));
+        assert_eq!(without(&both, vec![place..place + 3, 0..8]).unwrap(), module(&[second]));
         assert_eq!(without(&both, vec![place + 5..place + 8, 0..8]).unwrap(), module(&[first]));
         assert_eq!(without(&both, vec![]).unwrap(), both);
     }
