@@ -2,7 +2,7 @@
 //!
 //! On the host these functions panic, like all of `js_sys`.
 
-use std::{cell::RefCell, collections::HashMap};
+use std::cell::RefCell;
 
 use js_sys::{
     Array, Date, Function,
@@ -14,7 +14,7 @@ use wasm_bindgen::JsValue;
 use crate::i18n::Language;
 
 /// Formats of a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Moment {
     /// `14:05`.
     Time,
@@ -28,35 +28,44 @@ pub(crate) enum Moment {
     Full,
 }
 
+/// The format of a moment, or that of numbers.
+type Format = Option<Moment>;
+
 thread_local! {
     // Making a formatter takes about a hundred times as long as using one.
-    static MOMENTS: RefCell<HashMap<(Language, Moment), Function>> = RefCell::default();
-    static NUMBERS: RefCell<HashMap<Language, Function>> = RefCell::default();
+    static FORMATS: RefCell<Vec<((Language, Format), Function)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A moment, given in milliseconds since 1970-01-01T00:00:00Z, in the reader's time zone.
 pub(crate) fn moment(language: Language, moment: Moment, unix_ms: i64) -> String {
-    let format = MOMENTS.with_borrow_mut(|formats| {
-        formats.entry((language, moment)).or_insert_with(|| moment_format(language, moment)).clone()
-    });
     // A double holds the milliseconds of all dates that are shown exactly.
-    call(&format, Date::new(&JsValue::from_f64(unix_ms as f64)).as_ref())
+    call(&format(language, Some(moment)), Date::new(&JsValue::from_f64(unix_ms as f64)).as_ref())
 }
 
 /// An integer with separated thousands.
 pub(crate) fn number(language: Language, value: u64) -> String {
-    let format = NUMBERS.with_borrow_mut(|formats| {
-        formats
-            .entry(language)
-            .or_insert_with(|| NumberFormat::new(&locales(language), &Object::new()).format())
-            .clone()
-    });
-    call(&format, &JsValue::from_f64(value as f64))
+    call(&format(language, None), &JsValue::from_f64(value as f64))
 }
 
 /// The time by the browser's clock, in milliseconds since 1970-01-01T00:00:00Z.
 pub(crate) fn now_ms() -> i64 {
     Date::now() as i64
+}
+
+/// The browser's function for a format.
+fn format(language: Language, format: Format) -> Function {
+    FORMATS.with_borrow_mut(|formats| {
+        let known = formats.iter().find(|(of, _)| *of == (language, format));
+        if let Some((_, function)) = known {
+            return function.clone();
+        }
+        let function = match format {
+            Some(moment) => moment_format(language, moment),
+            None => NumberFormat::new(&locales(language), &Object::new()).format(),
+        };
+        formats.push(((language, format), function.clone()));
+        function
+    })
 }
 
 fn moment_format(language: Language, moment: Moment) -> Function {

@@ -6,11 +6,13 @@ use crate::storage;
 
 /// All stored messages, of any user of this browser.
 pub(super) fn load() -> Vec<StoredMessage> {
-    let mut messages: Vec<StoredMessage> = storage::keys(KEY_PREFIX)
-        .iter()
-        .filter_map(|key| StoredMessage::decode(key, &storage::get(key)?))
-        .collect();
-    messages.sort_by_key(|message| message.operation_id);
+    let stored = storage::keys(KEY_PREFIX);
+    let mut messages: Vec<StoredMessage> = Vec::with_capacity(stored.len());
+    for message in stored.iter().filter_map(|key| StoredMessage::decode(key, &storage::get(key)?)) {
+        // They are few, and Rust's sort is large.
+        let place = messages.partition_point(|earlier| earlier.operation_id <= message.operation_id);
+        messages.insert(place, message);
+    }
     messages
 }
 
