@@ -242,11 +242,9 @@ impl<S: Socket + AsyncRead + Unpin> MeteredStream<S> {
     }
 
     /// Lets these bytes be read again, before those of the socket.
-    pub(super) fn read_again(&mut self, bytes: Bytes) {
-        let behind = std::mem::replace(&mut self.first, bytes);
-        if !behind.is_empty() {
-            self.first = [&self.first[..], &behind].concat().into();
-        }
+    pub(super) fn read_again(&mut self, bytes: &[u8]) {
+        // A copy, because they may be the rest of a large buffer, which would stay even for none.
+        self.first = [bytes, &self.first[..]].concat().into();
     }
 
     /// Reads bytes of the socket that are read again; returns their number.

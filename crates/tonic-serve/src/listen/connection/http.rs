@@ -120,7 +120,7 @@ where
                     return State::Ended;
                 };
                 let mut stream = parts.io.into_inner();
-                stream.read_again(parts.read_buf);
+                stream.read_again(&parts.read_buf);
                 let mut stream = ChunkedStream::new(stream, parts.service, body);
                 if self.is_shutting_down {
                     stream.close_at_end();
