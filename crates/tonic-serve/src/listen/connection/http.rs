@@ -27,7 +27,8 @@ pub(super) struct HttpConnection<S: Socket> {
     state: State<S>,
 }
 
-/// Most connections wait in a stream, so the other states have memory of their own.
+/// The states other than a stream have memory of their own.
+#[expect(clippy::large_enum_variant, reason = "most connections wait in a stream, which is the large one")]
 enum State<S: Socket> {
     ReadingVersion(Box<Unknown<S>>),
     Http1(Box<Http1<S>>),

@@ -2,46 +2,23 @@
 //!
 //! It runs in the task of the connection, which holds its permit until the end.
 
-use std::mem::take;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
-use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 
 use super::activity::{Activity, MeteredStream, Socket};
 use super::http::HttpConnection;
+use super::opened_tunnel::OpenedTunnel;
 use super::service::Client;
 use super::watch::Watch;
 use super::{ConnectionContext, Source};
-use crate::app::InheritedHeaders;
 use crate::budget::ConnectionPermit;
 use crate::client_address::ClientAddress;
 use crate::websocket::{CloseCode, WebSocket};
-
-/// The socket that a request of a connection has opened.
-pub(super) struct OpenedTunnel {
-    pub(super) upgrade: OnUpgrade,
-    pub(super) client: ClientAddress,
-    pub(super) inherited: InheritedHeaders,
-}
-
-/// A place for it, until the connection has written the response.
-#[derive(Clone, Default)]
-pub(super) struct PendingTunnel(Arc<Mutex<Option<OpenedTunnel>>>);
-
-impl PendingTunnel {
-    pub(super) fn set(&self, opened: OpenedTunnel) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(opened);
-    }
-
-    pub(super) fn take(&self) -> Option<OpenedTunnel> {
-        take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-}
 
 impl ConnectionContext {
     /// Serves HTTP/2 in the socket of a connection that served HTTP/1.1 over `S`.
