@@ -168,6 +168,31 @@ async fn node_that_needs_entries_that_were_trimmed_stops() {
 }
 
 #[tokio::test]
+async fn trimming_of_own_entries_that_did_not_come_yet_stops_nothing() {
+    let log = Memory::new(1);
+    let node = Node::open(&log);
+    let ada = node.test.join("Ada").await;
+    let general = node.general().await;
+    node.connection.hold(true);
+    for number in 0..5 {
+        node.core().send(&ada.user, &general, operation(1, number), text("hi")).await.unwrap();
+    }
+    log.trim(log.end() - 1);
+    node.connection.hold(false);
+    // It is followed anew from the last entry that the node has, so entries come again as soon as there are more.
+    let comes = async {
+        for number in 5.. {
+            node.core().send(&ada.user, &general, operation(1, number), text("hi")).await.unwrap();
+            if node.connection.followed() + 5 > log.end() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), comes).await.expect("no entry came");
+    assert_eq!(*node.test.chat.health().borrow(), None);
+}
+
+#[tokio::test]
 async fn database_belongs_to_one_log_or_to_none() {
     let (log, other) = (Memory::new(1), Memory::new(2));
     let folder = Node::open(&log).close().await;

@@ -84,7 +84,15 @@ impl Memory {
     /// A node's connection to the log.
     pub(super) fn connect(self: &Arc<Self>) -> Arc<Connection> {
         let (appends, follows) = (Mutex::default(), Arc::new(Mutex::default()));
-        Arc::new(Connection { log: self.clone(), cut: watch::Sender::new(false), appends, follows })
+        let (held, followed) = (watch::Sender::new(false), Arc::default());
+        Arc::new(Connection {
+            log: self.clone(),
+            cut: watch::Sender::new(false),
+            appends,
+            follows,
+            held,
+            followed,
+        })
     }
 
     pub(super) fn end(&self) -> Position {
@@ -162,6 +170,9 @@ pub(super) struct Connection {
     cut: watch::Sender<bool>,
     appends: Mutex<VecDeque<Option<AppendFault>>>,
     follows: Arc<Mutex<VecDeque<Option<FollowFault>>>>,
+    /// Whether entries do not come, while everything else works.
+    held: watch::Sender<bool>,
+    followed: Arc<AtomicU64>,
 }
 
 impl fmt::Debug for Connection {
@@ -174,6 +185,16 @@ impl Connection {
     /// Cuts the connection, or mends it.
     pub(super) fn cut(&self, cut: bool) {
         self.cut.send_replace(cut);
+    }
+
+    /// Holds the entries back, or lets them come.
+    pub(super) fn hold(&self, held: bool) {
+        self.held.send_replace(held);
+    }
+
+    /// The newest entry that came.
+    pub(super) fn followed(&self) -> Position {
+        self.followed.load(Ordering::Relaxed)
     }
 
     /// Orders the faults of the next appends and the next entries that are followed.
@@ -206,16 +227,19 @@ impl Log for Connection {
 
     fn follow(&self, after: Position) -> BoxStream<'static, Result<Record, LogError>> {
         let (log, cut, faults) = (self.log.clone(), self.cut.clone(), self.follows.clone());
+        let (held, followed) = (self.held.clone(), self.followed.clone());
         let changes = (log.changed.subscribe(), cut.subscribe());
         let start = (after, changes, None::<Record>);
         stream::unfold(start, move |(after, (mut changed, mut mended), again)| {
             let (log, faults) = (log.clone(), faults.clone());
+            let (held, followed) = (held.clone(), followed.clone());
             async move {
                 if let Some(record) = again {
                     return Some((Ok(record), (after, (changed, mended), None)));
                 }
                 loop {
                     mended.wait_for(|cut| !cut).await.ok()?;
+                    held.subscribe().wait_for(|held| !held).await.ok()?;
                     changed.borrow_and_update();
                     match log.read(after) {
                         None => changed.changed().await.ok()?,
@@ -226,6 +250,7 @@ impl Log for Connection {
                                 Some(FollowFault::Repeated) => Some(record.clone()),
                                 None => None,
                             };
+                            followed.store(record.position, Ordering::Relaxed);
                             return Some((Ok(record), (after + 1, (changed, mended), again)));
                         }
                     }
