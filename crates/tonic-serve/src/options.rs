@@ -57,7 +57,8 @@ pub struct ServeOptions {
     ///
     /// The defaults suit a server with 2 GB of memory. A connection holds up to 128 KiB of unread requests
     /// ([`max_http1_buffer`](field@Self::max_http1_buffer), [`connection_window`](field@Self::connection_window)), with
-    /// TLS 16 KiB of unsent ciphertext, and about 40 KiB of state: 1.1 GB for 6,000. Buffered bytes are 256 MiB. An open
+    /// TLS 16 KiB of unsent ciphertext, and about 40 KiB of state, or 10 while a response over HTTP/1.1
+    /// waits for its next message: 1.1 GB for 6,000. Buffered bytes are 256 MiB. An open
     /// HTTP/2 call costs some KiB and up to 16 KiB for its head
     /// ([`max_header_list_size`](field@Self::max_header_list_size)): for 20,000 calls less than 200 MB and up to 330 MB.
     /// If every client does its worst at once, that is 1.9 GB. For more memory, multiply all limits of connections, calls
