@@ -115,14 +115,18 @@ impl WriteStore {
         )
     }
 
-    /// Appends an event, assigns the operation to it, and counts it for its author.
+    /// Appends an event, assigns the operation to it, and counts it for its author. The first statement finds an operation id that was
+    /// used, so that the writer needs no query for the many that were not.
     fn append_event(&self, appended: &EventAppended) -> Result<(), StoreError> {
         let EventAppended { room, seq, messages, author, operation_id, own_above, event, .. } = appended;
         if !operation_id.is_empty() {
-            self.execute(
-                "INSERT INTO operations (operation_id, author, room, seq) VALUES (?1, ?2, ?3, ?4)",
-                params![operation_id, author, room, seq],
+            let mut statement = self.connection.prepare_cached(
+                "INSERT INTO operations (operation_id, author, room, seq) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO NOTHING",
             )?;
+            if statement.execute(params![operation_id, author, room, seq])? == 0 {
+                return Err(StoreError::OperationUsed);
+            }
         }
         let message_author = if appended.is_message { *author } else { 0 };
         self.execute(

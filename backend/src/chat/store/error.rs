@@ -154,6 +154,9 @@ pub enum StoreError {
         /// The field's name in the contract of changes.
         field: &'static str,
     },
+    /// The author has used the operation id of a new event. Nothing has changed.
+    #[error("an event has an operation id that its author has used")]
+    OperationUsed,
     /// The log that servers share did not do its part.
     #[error("the log failed")]
     Log(#[from] LogError),
@@ -196,6 +199,7 @@ impl StoreError {
             Self::Entry(EntryError::Newer { .. }) => Some(Fault::LogNewer),
             Self::Entry(EntryError::Diverged { .. }) => Some(Fault::LogDiverged),
             Self::InvalidChange { .. }
+            | Self::OperationUsed
             | Self::Random(_)
             | Self::Closed
             | Self::Busy

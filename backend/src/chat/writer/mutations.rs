@@ -5,7 +5,7 @@ use proto::limits::chat::MAX_ROOMS;
 
 use super::super::encoding::EventBody;
 use super::super::error::ChatError;
-use super::super::store::OperationEvent;
+use super::super::store::{OperationEvent, StoreError};
 use super::super::types::{
     InvalidField, Marker, MessageText, OperationId, Receipt, RoomId, RoomKey, RoomName, RoomView, User,
     UserKey,
@@ -71,12 +71,15 @@ impl Mutation for SendMessage {
 
     fn evaluate(&self, group: &mut Group) -> Result<Receipt, ChatError> {
         let epoch = group.room(self.room)?.epoch;
-        if let Some(first) = group.store.event_of_operation(self.operation, self.author)? {
-            return self.repeat_receipt(first, epoch);
-        }
         let author = Author { user: self.author, operation: self.operation };
-        let (seq, created_at_ms) = group.append(self.room, &self.body, Some(author), true)?;
-        Ok(Receipt { seq, epoch, created_at_ms, duplicate: false })
+        match group.append(self.room, &self.body, Some(author), true) {
+            Ok((seq, created_at_ms)) => Ok(Receipt { seq, epoch, created_at_ms, duplicate: false }),
+            Err(StoreError::OperationUsed) => {
+                let first = group.store.event_of_operation(self.operation, self.author)?;
+                self.repeat_receipt(first.ok_or(StoreError::OperationUsed)?, epoch)
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 }
 
