@@ -9,6 +9,9 @@ use super::*;
 
 const NODES: usize = 3;
 
+/// The faults of a node's appends and of its reading, in their order.
+type Faults = (Vec<Option<AppendFault>>, Vec<Option<FollowFault>>);
+
 fn append_faults() -> impl Strategy<Value = Vec<Option<AppendFault>>> {
     let fault =
         prop_oneof![Just(AppendFault::AnswerLost), Just(AppendFault::Lost), Just(AppendFault::Delayed)];
@@ -20,10 +23,7 @@ fn follow_faults() -> impl Strategy<Value = Vec<Option<FollowFault>>> {
     vec(weighted(0.3, fault), 0..40)
 }
 
-async fn run(
-    plans: Vec<(usize, Vec<super::super::log::Act>)>,
-    faults: Vec<(Vec<Option<AppendFault>>, Vec<Option<FollowFault>>)>,
-) {
+async fn run(plans: Vec<(usize, Vec<super::super::log::Act>)>, faults: Vec<Faults>) {
     let log = Memory::new(1);
     let nodes = nodes(&log, NODES);
     let maker = nodes[0].test.join("Maker").await;
