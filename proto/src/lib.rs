@@ -22,7 +22,7 @@ include!("generated/method_table.rs");
 pub trait UnaryRequest: prost::Message {
     /// The method's path, `/package.Service/Method`.
     const PATH: &'static str;
-    /// What the method answers with.
+    /// The response.
     type Response: prost::Message + Default;
 }
 

@@ -91,7 +91,7 @@ pub(crate) fn without_texts(module: &[u8]) -> Result<Vec<u8>> {
 struct Functions<'a> {
     imported: u32,
     bodies: Vec<FunctionBody<'a>>,
-    /// What to put in the place of some of them, by their numbers.
+    /// Replacements of some of them, by their numbers.
     replaced: HashMap<u32, Instead>,
 }
 

@@ -19,7 +19,7 @@ const LOADER: &str = "./__wasm_split.js";
 const LOADER_TEXT: &str = include_str!("loader.js");
 
 /// The parts in the order in which a page loads them: those that nobody asks for, and the Greeter before the explorer. Others come last.
-/// What parts share is in one module for the first of them that needs it.
+/// Shared code is in one module for the first of these parts that needs it.
 const ORDER: [&str; 6] = [WHOLE, "join", "kept", "dialogs", "calls", "greeter"];
 
 /// A part that the program waits for, so that it is one module.
@@ -103,7 +103,7 @@ fn split(compiled: &Path, main: &Path, work: &Path) -> Result<Vec<PathBuf>> {
 struct Parts {
     /// The names of the modules of each part.
     needs: BTreeMap<String, BTreeSet<String>>,
-    /// What each module is made of: the names of the modules that splitting made.
+    /// The modules that splitting made, by the module that they are put together in.
     modules: BTreeMap<String, BTreeSet<String>>,
 }
 

@@ -329,7 +329,7 @@ impl Connection {
                 None => Strip::Nothing,
             };
         }
-        // What was said of failing calls stays while a new stream is made.
+        // The sentence of failing calls stays while a new stream is made.
         if self.call_cause.is_none() && self.grace_left_ms(now_ms) > 0.0 {
             return Strip::Nothing;
         }

@@ -42,6 +42,23 @@ impl RoomRow {
         let name = name.to_owned();
         Self { key, id, name, epoch, created_at_ms, head: 0, messages: 0, last_ms: created_at_ms }
     }
+
+    /// The room as it is with this marker. `fingerprint`: that of the event at its head.
+    pub(in crate::chat) fn view(&self, marker: StoredMarker, fingerprint: u64) -> RoomView {
+        let Marker { read, unread } = marker.view(self.messages);
+        RoomView {
+            key: self.key,
+            id: self.id.clone(),
+            name: self.name.as_str().into(),
+            created_at_ms: self.created_at_ms,
+            epoch: self.epoch,
+            head: self.head,
+            fingerprint,
+            head_ms: self.last_ms,
+            read,
+            unread,
+        }
+    }
 }
 
 /// The event of an operation.
@@ -86,19 +103,8 @@ impl WriteStore {
 
     /// A room as `user` sees it.
     pub(in crate::chat) fn view(&self, user: UserKey, room: &RoomRow) -> Result<RoomView, StoreError> {
-        let Marker { read, unread } = self.marker(user, room.key)?.view(room.messages);
-        Ok(RoomView {
-            key: room.key,
-            id: room.id.clone(),
-            name: room.name.as_str().into(),
-            created_at_ms: room.created_at_ms,
-            epoch: room.epoch,
-            head: room.head,
-            fingerprint: fingerprint_at(&self.connection, room.key, room.head)?.unwrap_or(0),
-            head_ms: room.last_ms,
-            read,
-            unread,
-        })
+        let fingerprint = fingerprint_at(&self.connection, room.key, room.head)?.unwrap_or(0);
+        Ok(room.view(self.marker(user, room.key)?, fingerprint))
     }
 
     /// Whether a room has this name.

@@ -15,7 +15,7 @@ use super::replica::{Outcome, Replica};
 use super::{Command, GROUP};
 use crate::error_chain::ErrorChain;
 
-/// What makes a group durable.
+/// The place that makes a group durable.
 #[derive(Debug)]
 pub(super) enum Commit {
     /// The commit of this server's database, which syncs it to disk.

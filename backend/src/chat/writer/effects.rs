@@ -14,7 +14,7 @@ use super::super::encoding::{self, EventsFrame};
 use super::super::session::TokenHash;
 use super::super::store::{RoomRow, StoreError, StoredMarker};
 use super::super::tail::Entry;
-use super::super::types::{Marker, RoomKey, RoomView, UserKey};
+use super::super::types::{Marker, RoomKey, UserKey};
 
 /// Effects to publish when the transaction is on disk.
 #[derive(Debug, Default)]
@@ -86,19 +86,7 @@ impl Effects {
     /// Publishes a room's first event as the state of a new room, as it is for everybody: nobody has read anything.
     fn open_room(&mut self, appended: &EventAppended, rooms: &[RoomRow]) -> Result<(), StoreError> {
         let room = room(appended.room, rooms)?;
-        let Marker { read, unread } = StoredMarker::default().view(room.messages);
-        let view = RoomView {
-            key: room.key,
-            id: room.id.clone(),
-            name: room.name.as_str().into(),
-            created_at_ms: room.created_at_ms,
-            epoch: room.epoch,
-            head: room.head,
-            fingerprint: encoding::fingerprint(&appended.event),
-            head_ms: room.last_ms,
-            read,
-            unread,
-        };
+        let view = room.view(StoredMarker::default(), encoding::fingerprint(&appended.event));
         let state = encoding::room_state(&view, pb::Recovery::Fresh, pb::LostReason::Unspecified);
         self.entries.push(Entry {
             room: room.key,

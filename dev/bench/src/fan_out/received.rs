@@ -1,4 +1,4 @@
-//! What all subscribers together have received: messages with the time of their sending in the text.
+//! The messages that all subscribers together have received, with the time of their sending in the text.
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};

@@ -17,7 +17,7 @@ enum Value {
     Other,
 }
 
-/// What an instruction is to those behind it, when a trap follows.
+/// The effect of an instruction on those behind it, when a trap follows.
 enum Effect {
     /// Takes values and gives as many others, and has no other effect that matters after a trap.
     Nothing { takes: usize, gives: Option<Value> },
