@@ -5,6 +5,7 @@
 mod driver;
 mod faulty_proxy;
 mod files;
+mod gateway;
 pub mod guest;
 pub mod names;
 mod other_origin;
@@ -16,6 +17,7 @@ pub mod scenario;
 
 pub use faulty_proxy::{Fault, FaultyProxy};
 pub use files::{axe, dist, js_clients, route_guide};
+pub use gateway::start_gateway;
 pub use guest::Guest;
 pub use harness::eventually;
 pub use names::{CHINESE, ENGLISH, Names};

@@ -1,13 +1,11 @@
 //! The explorer: calls of any method by descriptors that come at run time.
 
-use std::process::Command;
-
 use anyhow::{Context as _, bail, ensure};
 use e2e::{
     Browser, ENGLISH, Names, OtherOrigin, Page, Part, Result, World, any, beginning, eventually, keys, part,
-    scenario,
+    scenario, start_gateway,
 };
-use harness::{Process, Server, TempFolder};
+use harness::{Server, TempFolder};
 use serde_json::{Value, json};
 
 use crate::accessibility::has_no_barriers;
@@ -219,10 +217,7 @@ async fn a_server_without_reflection_is_called_by_a_dropped_set() -> Result {
 #[tokio::test]
 async fn a_gateway_to_a_server_without_reflection_is_explored_by_a_dropped_set() -> Result {
     scenario(async |world| {
-        let mut gateway = Command::new(harness::program()?);
-        gateway.args(["gateway", "--listen=127.0.0.1:0", "--page"]).arg(e2e::dist()?);
-        gateway.arg(format!("--route=helloworld.Greeter={}", world.url()));
-        let (_gateway, addr) = Process::start_listening(&mut gateway)?;
+        let (_gateway, addr) = start_gateway(&format!("--route=helloworld.Greeter={}", world.url()))?;
         let page = world.browser("somebody", Browser::default()).await?;
         page.visit(&format!("http://{addr}/explorer/helloworld.Greeter/SayHelloBidiStream")).await?;
         page.page_contains("The server has no reflection, so it does not tell its services.").await?;

@@ -1,10 +1,7 @@
 //! The Greeter's page and the list of calls.
 
-use std::process::Command;
-
 use anyhow::bail;
-use e2e::{ENGLISH, FaultyProxy, Names, Page, Part, Result, any, eventually, part, scenario};
-use harness::Process;
+use e2e::{ENGLISH, FaultyProxy, Names, Page, Part, Result, any, eventually, part, scenario, start_gateway};
 use serde_json::Value;
 
 const N: &Names = &ENGLISH;
@@ -422,10 +419,7 @@ async fn a_proxy_that_drops_upgrades_is_named_and_fetch_carries_what_it_can() ->
 #[tokio::test]
 async fn another_server_is_called_through_the_gateway() -> Result {
     scenario(async |world| {
-        let mut gateway = Command::new(harness::program()?);
-        gateway.args(["gateway", "--listen=127.0.0.1:0", "--page"]).arg(e2e::dist()?);
-        gateway.arg(format!("--route=helloworld.Greeter={}", world.url()));
-        let (_gateway, addr) = Process::start_listening(&mut gateway)?;
+        let (_gateway, addr) = start_gateway(&format!("--route=helloworld.Greeter={}", world.url()))?;
         let page = world.browser("somebody", Default::default()).await?;
         page.visit(&format!("http://{addr}/greeter")).await?;
 

@@ -5,7 +5,10 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::Command;
 
 use anyhow::Context as _;
-use e2e::{Browser, ENGLISH, Names, Page, Result, World, beginning, eventually, part, route_guide, scenario};
+use e2e::{
+    Browser, ENGLISH, Names, Page, Result, World, beginning, eventually, part, route_guide, scenario,
+    start_gateway,
+};
 use harness::Process;
 
 use crate::explorer::{drop_file, editor, received, response, send};
@@ -29,10 +32,7 @@ impl Guide {
         let mut server = Command::new(route_guide()?.join("server"));
         let server = Process::start_quietly(server.arg(format!("-port={}", addr.port())))?;
         eventually("a server", async || Ok(TcpStream::connect(addr).map(drop)?)).await?;
-        let mut gateway = Command::new(harness::program()?);
-        gateway.args(["gateway", "--listen=127.0.0.1:0", "--page"]).arg(e2e::dist()?);
-        gateway.arg(format!("--upstream=http://{addr}"));
-        let (process, gateway) = Process::start_listening(&mut gateway)?;
+        let (process, gateway) = start_gateway(&format!("--upstream=http://{addr}"))?;
         Ok(Self { gateway, _processes: [server, process] })
     }
 
