@@ -25,6 +25,7 @@ mod termination;
 mod tls;
 mod tracer;
 mod websocket;
+mod when_woken;
 
 pub use self::app::App;
 pub use self::base_path::{BasePath, BasePathError};

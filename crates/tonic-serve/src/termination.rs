@@ -1,5 +1,6 @@
 //! The termination of a call from outside: at its deadline, or at shutdown.
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
@@ -9,6 +10,8 @@ use futures_util::future::BoxFuture;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tonic::Status;
+
+use crate::when_woken::WhenWoken;
 
 /// The termination of a call. The response has it in its extensions, for bodies that pause the response: after the termination
 /// they must poll the rest of it, whatever they wait for.
@@ -38,7 +41,7 @@ impl Termination {
 pub(crate) struct TerminationWait {
     termination: Termination,
     /// Made when the call first has to wait.
-    wait: Option<BoxFuture<'static, Status>>,
+    wait: Option<WhenWoken<BoxFuture<'static, Status>>>,
 }
 
 impl TerminationWait {
@@ -59,7 +62,7 @@ impl TerminationWait {
         let causes = &self.termination.0;
         let wait = self.wait.get_or_insert_with(|| {
             let (deadline, shutdown) = (causes.deadline, causes.shutdown.clone());
-            Box::pin(async move {
+            WhenWoken::new(Box::pin(async move {
                 match deadline {
                     None => shutdown.cancelled_owned().await,
                     Some(deadline) => tokio::select! {
@@ -68,9 +71,9 @@ impl TerminationWait {
                     },
                 }
                 shutting_down()
-            })
+            }))
         });
-        let status = ready!(wait.as_mut().poll(cx));
+        let status = ready!(Pin::new(wait).poll(cx));
         causes.has_come.store(true, Ordering::Relaxed);
         Poll::Ready(status)
     }

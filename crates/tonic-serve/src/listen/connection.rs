@@ -23,8 +23,6 @@ use std::sync::{Arc, OnceLock};
 
 use ::http::Extensions;
 use bytes::BytesMut;
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
 use hyper::rt::Executor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -46,6 +44,7 @@ use crate::budget::{ConnectionPermit, Peer};
 use crate::options::ServeOptions;
 use crate::proxy::{Rewind, read_proxy_header};
 use crate::tls::Tls;
+use crate::when_woken::WhenWoken;
 
 /// The part that all connections share.
 pub(super) struct ConnectionContext {
@@ -192,17 +191,15 @@ impl ConnectionContext {
     where
         S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        // It polls its future only when that was woken.
-        let mut endings = FuturesUnordered::new();
-        endings.push(watch.next());
+        let mut endings = WhenWoken::new(Box::pin(watch.next()));
         loop {
             tokio::select! {
                 biased;
-                Some((ending, watch)) = endings.next() => match ending {
+                (ending, watch) = &mut endings => match ending {
                     Ending::Graceful => {
                         activity.go_away();
                         connection.graceful_shutdown();
-                        endings.push(watch.next());
+                        endings = WhenWoken::new(Box::pin(watch.next()));
                     }
                     Ending::Close => return,
                     Ending::Reset => return activity.reset_on_close(),

@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use http_body_util::BodyExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tonic::Code;
 use tonic_serve::{
     AllowedHosts, CallHead, CallSpan, CallTracer, EndedCall, KnownMethod, Limit, LimitOutcome, Observer,
@@ -12,7 +14,7 @@ use tonic_serve::{
 
 use crate::echo::{SERVER_STREAM, UNARY, request};
 use crate::socket;
-use crate::support::{Http1, Http2, SILENT, Server, eventually};
+use crate::support::{ENDLESS, Http1, Http2, PAUSED, SILENT, Server, eventually};
 use crate::wire::{Way, call, send, send_over};
 
 #[derive(Debug, Default)]
@@ -230,4 +232,31 @@ async fn tracer_hears_the_head_and_the_code_of_each_call() {
         assert_eq!(heard, expected, "{way:?}");
     }
     server.stopped().await;
+}
+
+#[tokio::test]
+async fn message_after_a_pause_is_charged_until_the_client_takes_it() {
+    const MESSAGE: usize = 8 * 1024 * 1024;
+    const LIMIT: usize = 1024 * 1024;
+    let (server, recorder) = start(|options| options.max_buffered_bytes_per_address = LIMIT).await;
+    let mut paused = TcpStream::connect(server.addr).await.unwrap();
+    let call = format!(
+        "POST {PAUSED} HTTP/1.1\r\nhost: test\r\ncontent-type: application/grpc-web\r\nx-bytes: {MESSAGE}\r\n\
+         content-length: 0\r\n\r\n"
+    );
+    paused.write_all(call.as_bytes()).await.unwrap();
+    let mut first = vec![0; MESSAGE];
+    paused.read_exact(&mut first).await.unwrap();
+    // The second message is more than the socket takes at once.
+    server.watch.release.notify_one();
+    let waited = || {
+        let limits = recorder.limits.lock().unwrap();
+        limits.contains(&(Limit::BufferedBytesPerAddress, LimitOutcome::Waited))
+    };
+    // Other calls from this address wait for room then.
+    let mut other = Http2::over(TcpStream::connect(server.addr).await.unwrap(), 65_535).await;
+    let mut body = other.call(ENDLESS).await.into_body();
+    let reading = tokio::spawn(async move { while body.frame().await.is_some() {} });
+    eventually("the other call waits", waited).await;
+    reading.abort();
 }

@@ -4,9 +4,8 @@ use std::io::{self, Cursor, IoSlice, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::Buf as _;
 use bytes::buf::{Chain, Take};
-use http_body::Body as _;
+use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::body::Body;
 
@@ -30,8 +29,8 @@ pub(super) struct ChunkedStream<S: Socket> {
     /// For the requests after this one.
     service: ConnectionService,
     body: ResponseBody<Body>,
-    /// The chunk that is being written.
-    chunk: Option<Chunk>,
+    /// The chunk that is being written: what the socket did not take at once.
+    chunk: Option<Chunk<ResponseChunk>>,
     /// The rest of the last chunk, after the end of the body.
     last: Option<&'static [u8]>,
     /// Whether the connection closes at the end.
@@ -39,7 +38,7 @@ pub(super) struct ChunkedStream<S: Socket> {
 }
 
 /// The line of its size, its data, and its end.
-type Chunk = Chain<Chain<Take<Cursor<[u8; MAX_SIZE_LINE]>>, ResponseChunk>, &'static [u8]>;
+type Chunk<B> = Chain<Chain<Take<Cursor<[u8; MAX_SIZE_LINE]>>, B>, &'static [u8]>;
 
 impl<S: Socket + AsyncRead + AsyncWrite + Unpin> ChunkedStream<S> {
     pub(super) fn new(
@@ -72,20 +71,35 @@ impl<S: Socket + AsyncRead + AsyncWrite + Unpin> ChunkedStream<S> {
                 }
                 return Poll::Ready(Ok(()));
             }
-            let Poll::Ready(next) = Pin::new(&mut self.body).poll_frame(cx) else {
+            let Poll::Ready(next) = Pin::new(&mut self.body).poll_uncharged(cx) else {
                 // TLS has a buffer of its own.
                 ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
                 return Poll::Pending;
             };
             match next.transpose()?.map(http_body::Frame::into_data) {
-                Some(Ok(data)) => self.chunk = data.has_remaining().then(|| chunk(data)),
+                Some(Ok(data)) if data.is_empty() => {}
+                Some(Ok(data)) => self.write_new(chunk(data), cx)?,
                 // Trailers of HTTP/1.1 would have been announced, and such a body does not leave.
                 Some(Err(_)) | None => self.last = Some(LAST_CHUNK),
             }
         }
     }
 
-    /// Writes the chunk, and after the body the last one.
+    /// Writes what the socket takes at once. Only the rest is charged: most chunks have none, and the accounts are shared with
+    /// connections on other processors.
+    fn write_new(&mut self, mut chunk: Chunk<Bytes>, cx: &mut Context<'_>) -> io::Result<()> {
+        if let Poll::Ready(written) = poll_write_chunk(Pin::new(&mut self.stream), &chunk, cx) {
+            chunk.advance(non_zero(written?)?);
+        }
+        if chunk.has_remaining() {
+            let (start, end) = chunk.into_inner();
+            let (line, data) = start.into_inner();
+            self.chunk = Some(line.chain(self.body.charge(data)).chain(end));
+        }
+        Ok(())
+    }
+
+    /// Writes the rest of the chunk, and after the body the last one.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while let Some(chunk) = &mut self.chunk {
             let written = ready!(poll_write_chunk(Pin::new(&mut self.stream), chunk, cx))?;
@@ -103,7 +117,7 @@ impl<S: Socket + AsyncRead + AsyncWrite + Unpin> ChunkedStream<S> {
     }
 }
 
-fn chunk(data: ResponseChunk) -> Chunk {
+fn chunk<B: Buf>(data: B) -> Chunk<B> {
     let mut line = Cursor::new([0; MAX_SIZE_LINE]);
     // It has room for every size.
     let written = write!(line, "{:X}\r\n", data.remaining());
@@ -115,7 +129,7 @@ fn chunk(data: ResponseChunk) -> Chunk {
 
 fn poll_write_chunk(
     stream: Pin<&mut (impl AsyncWrite + ?Sized)>,
-    chunk: &Chunk,
+    chunk: &Chunk<impl Buf>,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
     let mut slices = [IoSlice::new(&[]); 4];

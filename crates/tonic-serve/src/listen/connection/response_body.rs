@@ -66,11 +66,26 @@ impl<B: Body> ResponseBody<B> {
 }
 
 impl<B: Body<Data = Bytes>> ResponseBody<B> {
-    /// The next frame of the body inside, when there is room for it.
-    fn poll_inner(
+    /// As [`Body::poll_frame`], without a charge for the frame: for a socket that may take it at once. The rest of a frame that
+    /// it does not take has to be [charged](Self::charge).
+    pub(super) fn poll_uncharged(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<ResponseChunk>, B::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
+        self.poll_with(cx, |bytes, _call| bytes)
+    }
+
+    /// Charges bytes of a response until they are dropped.
+    pub(super) fn charge(&self, bytes: Bytes) -> ResponseChunk {
+        ResponseChunk::new(bytes, &self.call)
+    }
+
+    /// The next frame of the body inside, when there is room for it.
+    fn poll_inner<T: Buf>(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        chunk: impl Fn(Bytes, &Arc<CallProgress>) -> T,
+    ) -> Poll<Option<Result<Frame<T>, B::Error>>> {
         let this = self.project();
         let account = &this.call.account;
         if this.room.poll_response(account, cx).is_pending() {
@@ -85,7 +100,7 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
             let begins = !std::mem::replace(this.has_begun, true);
             frame.map_data(|bytes| {
                 *this.passed = this.passed.saturating_add(bytes.len());
-                let chunk = ResponseChunk::new(bytes, this.call);
+                let chunk = chunk(bytes, this.call);
                 if begins {
                     account.begin_response();
                 }
@@ -95,18 +110,14 @@ impl<B: Body<Data = Bytes>> ResponseBody<B> {
         this.room.pass_on(account);
         polled
     }
-}
 
-impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
-    type Data = ResponseChunk;
-    type Error = B::Error;
-
-    fn poll_frame(
+    fn poll_with<T: Buf>(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<ResponseChunk>, B::Error>>> {
+        chunk: impl Fn(Bytes, &Arc<CallProgress>) -> T,
+    ) -> Poll<Option<Result<Frame<T>, B::Error>>> {
         if matches!(self.end, End::NotReached) {
-            let trailers = match ready!(self.as_mut().poll_inner(cx)) {
+            let trailers = match ready!(self.as_mut().poll_inner(cx, chunk)) {
                 None => None,
                 Some(Ok(frame)) if !frame.is_data() => frame.into_trailers().ok(),
                 other => return Poll::Ready(other),
@@ -126,6 +137,18 @@ impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
             End::Withheld(Some(trailers)) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
             End::Withheld(None) | End::NotReached | End::Sent => Poll::Ready(None),
         }
+    }
+}
+
+impl<B: Body<Data = Bytes>> Body for ResponseBody<B> {
+    type Data = ResponseChunk;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<ResponseChunk>, B::Error>>> {
+        self.poll_with(cx, ResponseChunk::new)
     }
 
     fn is_end_stream(&self) -> bool {
