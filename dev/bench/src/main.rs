@@ -18,7 +18,7 @@ mod shared_connections;
 mod tls;
 
 use anyhow::{Result, bail};
-use clap::Parser as _;
+use clap::{Parser, ValueEnum};
 
 /// Rounds of each comparison. The report has the median and the range.
 const ROUNDS: usize = 5;
@@ -27,7 +27,7 @@ const ROUNDS: usize = 5;
 async fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["chat"] => chat().await,
+        ["chat", options @ ..] => chat(ChatOptions::parse_from(options)).await,
         ["channel", options @ ..] => channel::run(channel::Options::parse_from(options)).await,
         ["page", options @ ..] => page::run(page::Options::parse_from(options)).await,
         ["gateway", options @ ..] => gateway::run(gateway::Options::parse_from(options)).await,
@@ -46,12 +46,39 @@ async fn main() -> Result<()> {
     }
 }
 
-async fn chat() -> Result<()> {
+/// Measure the chat's server
+#[derive(Debug, Parser)]
+#[command(no_binary_name = true)]
+struct ChatOptions {
+    /// Cases to measure, instead of all
+    #[arg(long = "case", value_enum, value_delimiter = ',')]
+    cases: Vec<ChatCase>,
+}
+
+/// The cases of [`chat`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ChatCase {
+    /// Durable sends beside SayHello
+    Sends,
+    /// Subscribers on shared connections beside bare HTTP/2
+    SharedConnections,
+    /// Missed events beside reading their rows
+    CatchUp,
+}
+
+async fn chat(options: ChatOptions) -> Result<()> {
     println!("{}\n", process::machine());
     let mut table = report::Table::new();
-    sends::run(&mut table).await?;
-    shared_connections::run(&mut table).await?;
-    catch_up::run(&mut table).await?;
+    let measures = |case| options.cases.is_empty() || options.cases.contains(&case);
+    if measures(ChatCase::Sends) {
+        sends::run(&mut table).await?;
+    }
+    if measures(ChatCase::SharedConnections) {
+        shared_connections::run(&mut table).await?;
+    }
+    if measures(ChatCase::CatchUp) {
+        catch_up::run(&mut table).await?;
+    }
     println!("{table}");
     Ok(())
 }

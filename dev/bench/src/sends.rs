@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use futures_util::future::try_join_all;
+use harness::Server;
 use proto::chat::v1::chat_service_client::ChatServiceClient;
 use proto::helloworld::HelloRequest;
 use proto::helloworld::greeter_client::GreeterClient;
@@ -29,31 +30,51 @@ pub(crate) async fn run(table: &mut Table) -> Result<()> {
     let guests = join(&channels[0], 256).await?;
 
     for (senders, goal) in [(1, "-"), (256, ">= 0.5")] {
-        let (mut sends, mut hellos) = (Vec::new(), Vec::new());
+        let (mut sends, mut hellos) = (Rounds::default(), Rounds::default());
         for _ in 0..ROUNDS {
-            hellos.push(per_second(senders, |index| hello(channels[index % CONNECTIONS].clone())).await?);
-            sends.push(
-                per_second(senders, |index| {
-                    send(channels[index % CONNECTIONS].clone(), guests[index].clone())
-                })
-                .await?,
-            );
+            hellos
+                .add(measure(&server, senders, |index| hello(channels[index % CONNECTIONS].clone())).await?);
+            let send = |index: usize| send(channels[index % CONNECTIONS].clone(), guests[index].clone());
+            sends.add(measure(&server, senders, send).await?);
         }
         table.row(
             &format!("durable sends, {senders} concurrent"),
-            Samples::ratios(&sends, &hellos).show(),
-            &format!(
-                "x SayHello ({} against {} per second)",
-                Samples::new(sends.clone()).show(),
-                Samples::new(hellos).show()
-            ),
+            Samples::ratios(&sends.per_second, &hellos.per_second).show(),
+            &against(&sends.per_second, &hellos.per_second, "per second"),
             goal,
         );
+        table.row(
+            &format!("the same, the server's CPU time for each, {senders} concurrent"),
+            Samples::ratios(&sends.cpu_us, &hellos.cpu_us).show(),
+            &against(&sends.cpu_us, &hellos.cpu_us, "µs"),
+            "-",
+        );
         if senders > 1 {
-            acknowledgements(table, &channels, &guests, Samples::new(sends).median() / 2.0).await?;
+            let half = Samples::new(sends.per_second).median() / 2.0;
+            acknowledgements(table, &channels, &guests, half).await?;
         }
     }
     Ok(())
+}
+
+/// The figures of one kind of call, round by round.
+#[derive(Default)]
+struct Rounds {
+    per_second: Vec<f64>,
+    /// The server's CPU time for each call, microseconds.
+    cpu_us: Vec<f64>,
+}
+
+impl Rounds {
+    fn add(&mut self, (per_second, cpu_us): (f64, f64)) {
+        self.per_second.push(per_second);
+        self.cpu_us.push(cpu_us);
+    }
+}
+
+fn against(sends: &[f64], hellos: &[f64], unit: &str) -> String {
+    let show = |samples: &[f64]| Samples::new(samples.to_vec()).show();
+    format!("x SayHello ({} against {} {unit})", show(sends), show(hellos))
 }
 
 fn hello(channel: Channel) -> impl AsyncFnMut() -> Result<()> {
@@ -72,11 +93,12 @@ fn send(channel: Channel, guest: Guest) -> impl AsyncFnMut() -> Result<()> {
     }
 }
 
-/// Calls per second of `callers` clients, each with one call at a time.
-async fn per_second<Call>(callers: usize, caller: impl Fn(usize) -> Call) -> Result<f64>
+/// Calls per second of `callers` clients, each with one call at a time, and the server's CPU time for each in microseconds.
+async fn measure<Call>(server: &Server, callers: usize, caller: impl Fn(usize) -> Call) -> Result<(f64, f64)>
 where
     Call: AsyncFnMut() -> Result<()>,
 {
+    let cpu = server.cpu_time()?;
     let start = Instant::now();
     let counts = try_join_all((0..callers).map(|index| {
         let mut call = caller(index);
@@ -90,7 +112,9 @@ where
         }
     }))
     .await?;
-    Ok(f64::from(counts.iter().sum::<u32>()) / start.elapsed().as_secs_f64())
+    let (count, seconds) = (f64::from(counts.iter().sum::<u32>()), start.elapsed().as_secs_f64());
+    let cpu = server.cpu_time()?.saturating_sub(cpu);
+    Ok((count / seconds, cpu.as_secs_f64() * 1e6 / count))
 }
 
 /// The latency of acknowledgements at a fixed rate of sends per second. A send that has to wait for the one before it

@@ -24,7 +24,11 @@ const MODULES: [&str; 4] = ["channel", "socket", "tonic_web_wasm_client", "webne
 #[derive(Debug, Subcommand)]
 pub(crate) enum Bench {
     /// The server beside SQLite and bare HTTP/2
-    Chat,
+    Chat {
+        /// `--case sends,catch-up`; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// The page in Chromium: start, sending, a large room, many messages
     Page {
         /// `--rounds N`, `--case start,sending`; `--help` lists them
@@ -53,7 +57,7 @@ pub(crate) enum Bench {
 
 pub(crate) fn run(what: Bench) -> Result<()> {
     match what {
-        Bench::Chat => chat(),
+        Bench::Chat { options } => chat(&options),
         Bench::Page { options } => page(&options),
         Bench::FanOut { options } => fan_out(&options),
         Bench::Gateway { options } => gateway(&options),
@@ -61,10 +65,12 @@ pub(crate) fn run(what: Bench) -> Result<()> {
     }
 }
 
-fn chat() -> Result<()> {
+fn chat(options: &[String]) -> Result<()> {
     let build = ["build", "--release", "--package", "backend", "--package", "bench"];
     Steps::new(1).step("Server and clients", || cargo(build).run())?;
-    cargo(["run", "--release", "--quiet", "--package", "bench", "--", "chat"]).run_visibly()
+    cargo(["run", "--release", "--quiet", "--package", "bench", "--", "chat"])
+        .arguments(options)
+        .run_visibly()
 }
 
 fn page(options: &[String]) -> Result<()> {

@@ -108,7 +108,7 @@ async fn begin(
     request: &Request,
     received: &Received,
 ) -> Result<()> {
-    stream.write_all(&request.first).await?;
+    send(stream, &request.first).await?;
     let mut head = Vec::new();
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         let read = read_some(stream, |bytes| head.extend_from_slice(bytes)).await?;
@@ -122,8 +122,14 @@ async fn begin(
         bail!("the response is {text}");
     }
     received.count(&head, &mut Vec::new());
-    stream.write_all(&request.then).await?;
+    send(stream, &request.then).await?;
     Ok(())
+}
+
+/// TLS may keep what it was given until it is flushed.
+async fn send(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Result<()> {
+    stream.write_all(bytes).await?;
+    stream.flush().await
 }
 
 async fn read(mut stream: impl AsyncRead + Unpin, received: Arc<Received>) {

@@ -17,7 +17,6 @@ use prost::Message as _;
 use proto::chat::v1::chat_service_client::ChatServiceClient;
 use proto::chat::v1::subscribe_response::Frame;
 use proto::chat::v1::{Cursor, Recovery, SubscribeRequest, SubscribeResponse};
-use rustix::process::Signal;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tonic::transport::Endpoint;
@@ -55,9 +54,9 @@ pub(super) async fn run(subscribers: usize) -> Result<()> {
     let all = subscribers as u64;
     state.catch_up(all, &mut followers).await?;
     println!("| {subscribers} subscribers, server ended by | all are back after it listens, s |\n|---|---:|");
-    for (number, ends_by) in (2..).zip([Signal::TERM, Signal::KILL]) {
+    for (number, ends_by) in (2..).zip(["SIGTERM", "SIGKILL"]) {
         send(&mut client, &author, MESSAGES).await?;
-        let ended = if ends_by == Signal::KILL { server.kill() } else { server.terminate(STOP).map(drop) };
+        let ended = if ends_by == "SIGKILL" { server.kill() } else { server.terminate(STOP).map(drop) };
         ended?;
         server.start()?;
         let listens = Instant::now();
@@ -66,7 +65,7 @@ pub(super) async fn run(subscribers: usize) -> Result<()> {
         let (newest, back) = tokio::join!(sending, async {
             state.catch_up(all * number, &mut followers).await.map(|()| listens.elapsed())
         });
-        println!("| {ends_by:?} | {:.1} |", back?.as_secs_f64());
+        println!("| {ends_by} | {:.1} |", back?.as_secs_f64());
         state.newest.store(newest?, Ordering::Relaxed);
     }
     let newest = state.newest.load(Ordering::Relaxed);

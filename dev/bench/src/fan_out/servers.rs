@@ -184,6 +184,8 @@ impl Measured {
             Publisher::Http(publisher) => {
                 let request = HttpRequest::post("/publish").header("host", "localhost");
                 let message = format!(r#"{{"text":"{text}"}}"#);
+                // The end of the last response may not have reached the connection yet.
+                publisher.ready().await?;
                 let answer = publisher.send_request(request.body(Full::from(message))?).await?;
                 ensure!(answer.status().is_success(), "HTTP {}", answer.status());
                 answer.into_body().collect().await?;
