@@ -9,6 +9,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -57,6 +58,9 @@ pub enum LogError {
         /// The first entry that is left.
         first: Position,
     },
+    /// A copy of the database cannot be read from its file, written to it, or is not whole.
+    #[error("the log's copy of the database cannot be used")]
+    Snapshot(#[source] Box<dyn Error + Send + Sync>),
 }
 
 /// One ordered, durable log of entries that all nodes of a chat share.
@@ -76,4 +80,18 @@ pub trait Log: fmt::Debug + Send + Sync + 'static {
 
     /// The position of the last entry at some time after this call began.
     fn end(&self) -> BoxFuture<'_, Result<Position, LogError>>;
+
+    /// Keeps a copy of the database at `position`, which `database` is a file of. Older copies may go once it is kept whole.
+    fn put_snapshot<'a>(
+        &'a self,
+        position: Position,
+        database: &'a Path,
+    ) -> BoxFuture<'a, Result<(), LogError>>;
+
+    /// Writes the newest copy, that of the highest position, to `into`, and says its position; `None` when there is no copy. A
+    /// file that is there is replaced; after an error it may hold anything. Does not sync the file.
+    fn newest_snapshot<'a>(&'a self, into: &'a Path) -> BoxFuture<'a, Result<Option<Position>, LogError>>;
+
+    /// Removes the entries up to and including `up_to`, which some copy has. Those that are gone already are no error.
+    fn trim(&self, up_to: Position) -> BoxFuture<'_, Result<(), LogError>>;
 }

@@ -198,7 +198,8 @@ impl StoreError {
             Self::Log(LogError::Trimmed { .. }) => Some(Fault::LogTrimmed),
             Self::Entry(EntryError::Newer { .. }) => Some(Fault::LogNewer),
             Self::Entry(EntryError::Diverged { .. }) => Some(Fault::LogDiverged),
-            Self::InvalidChange { .. }
+            Self::Log(LogError::Snapshot(_))
+            | Self::InvalidChange { .. }
             | Self::OperationUsed
             | Self::Random(_)
             | Self::Closed

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::path::Path;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -41,11 +42,13 @@ pub(super) struct Memory {
     changed: watch::Sender<()>,
 }
 
+#[derive(Default)]
 struct State {
     /// Number of entries that were trimmed.
     trimmed: u64,
     entries: VecDeque<Bytes>,
     delayed: Vec<(Position, Bytes)>,
+    snapshot: Option<(Position, Vec<u8>)>,
     counts: Counts,
 }
 
@@ -75,9 +78,7 @@ impl State {
 
 impl Memory {
     pub(super) fn new(id: u8) -> Arc<Self> {
-        let state =
-            State { trimmed: 0, entries: VecDeque::new(), delayed: Vec::new(), counts: Counts::default() };
-        let (state, changed) = (Mutex::new(state), watch::Sender::new(()));
+        let (state, changed) = (Mutex::default(), watch::Sender::new(()));
         Arc::new(Self { id: LogId([id; 16]), state, changed })
     }
 
@@ -111,7 +112,7 @@ impl Memory {
     /// Removes the entries up to `position`.
     pub(super) fn trim(&self, position: Position) {
         let mut state = self.state.lock();
-        let count = position.saturating_sub(state.trimmed) as usize;
+        let count = (position.saturating_sub(state.trimmed) as usize).min(state.entries.len());
         state.entries.drain(..count);
         state.trimmed += count as u64;
     }
@@ -264,6 +265,42 @@ impl Log for Connection {
         async move {
             self.while_cut().await?;
             Ok(self.log.end())
+        }
+        .boxed()
+    }
+
+    fn put_snapshot<'a>(
+        &'a self,
+        position: Position,
+        database: &'a Path,
+    ) -> BoxFuture<'a, Result<(), LogError>> {
+        async move {
+            self.while_cut().await?;
+            let database = std::fs::read(database).map_err(|error| LogError::Snapshot(error.into()))?;
+            let snapshot = &mut self.log.state.lock().snapshot;
+            if snapshot.as_ref().is_none_or(|(newest, _)| *newest < position) {
+                *snapshot = Some((position, database));
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
+    fn newest_snapshot<'a>(&'a self, into: &'a Path) -> BoxFuture<'a, Result<Option<Position>, LogError>> {
+        async move {
+            self.while_cut().await?;
+            let Some((position, database)) = self.log.state.lock().snapshot.clone() else { return Ok(None) };
+            std::fs::write(into, database).map_err(|error| LogError::Snapshot(error.into()))?;
+            Ok(Some(position))
+        }
+        .boxed()
+    }
+
+    fn trim(&self, up_to: Position) -> BoxFuture<'_, Result<(), LogError>> {
+        async move {
+            self.while_cut().await?;
+            self.log.trim(up_to);
+            Ok(())
         }
         .boxed()
     }
