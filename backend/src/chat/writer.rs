@@ -11,6 +11,7 @@ mod maintenance;
 mod mutations;
 mod replica;
 mod session_mutations;
+mod undo;
 
 use std::io;
 use std::sync::Arc;

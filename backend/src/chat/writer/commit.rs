@@ -111,8 +111,7 @@ impl Group {
         if let Some((applied, Chain(chain))) = &entry {
             self.store.record_applied(*applied, chain)?;
         }
-        self.store.commit()?;
-        std::mem::take(&mut self.effects).publish(&self.shared, &self.rooms);
+        self.commit_and_publish()?;
         if let (Commit::Replicated(replica), Some(entry)) = (&mut self.commit, entry) {
             replica.advance(entry);
         }

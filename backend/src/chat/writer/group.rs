@@ -1,7 +1,6 @@
 //! A group of commands in evaluation: they become changes, each of which is applied at once to the open transaction, so that the
 //! next command sees it.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,6 +26,7 @@ use super::Command;
 use super::commit::Commit;
 use super::effects::Effects;
 use super::replica::Replica;
+use super::undo::{Authors, Undo};
 use crate::error_chain::ErrorChain;
 
 /// Maximum number of authors, each with a room, whose counts are cached. Any other costs two queries.
@@ -46,14 +46,12 @@ pub(in crate::chat) struct Group {
     /// Drives the log, and wakes the writer.
     pub(super) runtime: runtime::Runtime,
     pub(super) rooms: Vec<RoomRow>,
-    /// The rooms must be read again because a transaction was rolled back.
-    stale: bool,
     /// The time of this evaluation, for all of its changes.
     pub(super) now_ms: i64,
     pub(super) effects: Effects,
-    /// Authors of messages in a room, who are marked as authors in the database, with the number of their own messages above
-    /// their read marker.
-    authors: HashMap<(UserKey, RoomKey), u64>,
+    /// Authors of messages in a room, who are marked as authors in the database.
+    authors: Authors,
+    undo: Undo,
 }
 
 /// The author of an event and their operation.
@@ -80,9 +78,9 @@ impl Group {
             _ => Commit::Local,
         };
         let (rooms, now_ms) = (store.rooms()?, shared.clock.now_ms());
-        let (effects, authors) = (Effects::default(), HashMap::new());
-        let mut group =
-            Self { store, path, shared, commit, runtime, rooms, stale: false, now_ms, effects, authors };
+        let (effects, authors, mut undo) = (Effects::default(), Authors::new(), Undo::default());
+        undo.begin(&rooms);
+        let mut group = Self { store, path, shared, commit, runtime, rooms, now_ms, effects, authors, undo };
         group.rooms.iter().for_each(|room| group.shared.directory.add(room));
         group.begin_chat()?;
         Ok(group)
@@ -127,10 +125,7 @@ impl Group {
 
     /// Begins a transaction.
     pub(super) fn begin(&mut self) -> Result<(), StoreError> {
-        if self.stale {
-            self.rooms = self.store.rooms()?;
-            self.stale = false;
-        }
+        self.undo.begin(&self.rooms);
         self.now_ms = self.shared.clock.now_ms();
         self.begin_entry();
         self.store.begin()
@@ -139,11 +134,18 @@ impl Group {
     /// Forgets everything since [`begin`](Self::begin).
     pub(super) fn abandon(&mut self) {
         self.effects = Effects::default();
-        self.authors.clear();
-        self.stale = true;
+        self.undo.roll_back(&mut self.rooms, &mut self.authors);
         if let Err(error) = self.store.roll_back() {
             tracing::error!(error = %ErrorChain(&error), "a failed transaction could not be rolled back");
         }
+    }
+
+    /// Commits the open transaction and publishes its effects.
+    pub(super) fn commit_and_publish(&mut self) -> Result<(), StoreError> {
+        self.store.commit()?;
+        self.undo.begin(&self.rooms);
+        std::mem::take(&mut self.effects).publish(&self.shared, &self.rooms);
+        Ok(())
     }
 
     /// Makes a change: applies it to the open transaction and to the writer's state, collects its effects, and adds it to the
@@ -168,7 +170,10 @@ impl Group {
             Change::EventAppended(appended) => self.follow_event(appended)?,
             Change::MarkerSet(marker) => {
                 let key = RoomKey::from_number(marker.room).map(|room| (UserKey(marker.user), room));
-                if let Some(own_above) = key.and_then(|key| self.authors.get_mut(&key)) {
+                if let Some(key) = key
+                    && let Some(own_above) = self.authors.get_mut(&key)
+                {
+                    self.undo.note_author(key);
                     *own_above = marker.own_above;
                 }
             }
@@ -184,12 +189,15 @@ impl Group {
         if appended.seq != room.head + 1 {
             return Err(StoreError::InvalidChange { field: "seq" });
         }
+        self.undo.keep_head(room);
         (room.head, room.messages, room.last_ms) = (appended.seq, appended.messages, appended.created_at_ms);
         if appended.is_message {
             if self.authors.len() >= CACHED_AUTHORS {
                 self.authors.clear();
             }
-            self.authors.insert((UserKey(appended.author), key), appended.own_above);
+            let author = (UserKey(appended.author), key);
+            self.undo.note_author(author);
+            self.authors.insert(author, appended.own_above);
         }
         Ok(())
     }
