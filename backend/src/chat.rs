@@ -23,6 +23,7 @@ mod operations;
 mod random;
 mod service;
 mod session;
+mod snapshots;
 mod store;
 mod streams;
 mod subscriber;
@@ -54,16 +55,18 @@ use self::log::Log;
 use self::metrics::ChatMetrics;
 use self::operations::Core;
 use self::session::{CookieNames, SessionCache};
+use self::snapshots::SnapshotThread;
 use self::store::{DamageCheck, Readers};
 use self::streams::Streams;
 use self::tail::Tail;
 use self::writer::{Started, Writer, WriterThread};
 
+pub use self::current::LogState;
 pub use self::health::{Fault, WRITE_TIMEOUT};
 pub use self::session::CACHED_SESSIONS;
 pub use self::store::{
-    CheckReport, CopyError, DATABASE_FILE, HEAD_FILE, LOCK_FILE, MAX_FINDINGS, OpenError, Restored,
-    StoreError, backup, check, restore,
+    CheckReport, CopyError, DATABASE_FILE, HEAD_FILE, LOCK_FILE, MAX_FINDINGS, OpenError, Restored, Snapshot,
+    StoreError, backup, check, first_snapshot, restore, snapshot,
 };
 pub use self::tail::{TAIL_BYTES, TAIL_FRAMES, TailLimits};
 
@@ -108,6 +111,25 @@ impl ReconnectDelay {
     }
 }
 
+/// When a server that shares a log with others puts a copy of its database into it. The log keeps the entries since the copy before
+/// the newest one.
+#[derive(Clone, Copy, Debug)]
+pub struct SnapshotOptions {
+    /// Entries since the newest copy after which another one is due.
+    pub entries: u64,
+    /// Age of the newest copy at which another one is due.
+    pub interval: Duration,
+    /// Longest wait of a server when a copy is due, and at its start: each waits for a random time, so that mostly one makes a copy.
+    pub spread: Duration,
+}
+
+impl Default for SnapshotOptions {
+    /// A copy each day, or sooner so that a new server has at most some minutes of entries to apply.
+    fn default() -> Self {
+        Self { entries: 50_000, interval: Duration::from_secs(24 * 60 * 60), spread: Duration::from_secs(30) }
+    }
+}
+
 /// Options of a chat.
 #[derive(Clone, Debug)]
 pub struct ChatOptions {
@@ -135,6 +157,8 @@ pub struct ChatOptions {
     pub clock: Clock,
     /// The log that this server shares with others. `None`: it has the chat alone, and its database is the log.
     pub log: Option<Arc<dyn Log>>,
+    /// Copies of the database in the log.
+    pub snapshots: SnapshotOptions,
 }
 
 impl Default for ChatOptions {
@@ -153,6 +177,7 @@ impl Default for ChatOptions {
             unused_lifetime: UNUSED_LIFETIME,
             clock: Clock::default(),
             log: None,
+            snapshots: SnapshotOptions::default(),
         }
     }
 }
@@ -179,11 +204,25 @@ pub struct Chat {
     core: Arc<Core>,
     thread: Arc<Mutex<Option<WriterThread>>>,
     check: Arc<Mutex<Option<DamageCheck>>>,
+    snapshots: Arc<Mutex<Option<SnapshotThread>>>,
 }
 
 impl Chat {
-    /// Opens the database, creates or migrates it if needed, applies what the log has, and starts the writer. Blocks.
+    /// Opens the database, creates or migrates it if needed, applies what the log has, and starts the writer. With a log, a folder
+    /// without a chat, or one that lacks entries which the log no longer has, gets the newest copy in the log first. Blocks.
     pub fn open(options: ChatOptions) -> Result<Self, OpenError> {
+        let Some(log) = options.log.clone() else { return Self::open_database(options) };
+        let data = options.data.clone();
+        snapshots::install(&data, &*log, true)?;
+        match Self::open_database(options.clone()) {
+            Err(error) if error.lacks_entries() && snapshots::install(&data, &*log, false)? => {
+                Self::open_database(options)
+            }
+            opened => opened,
+        }
+    }
+
+    fn open_database(options: ChatOptions) -> Result<Self, OpenError> {
         let log = options.log.clone();
         let opened = store::open(&options.data, log.as_ref().map(|log| log.id()))?;
         let shared = Arc::new(Shared {
@@ -193,6 +232,7 @@ impl Chat {
             streams: Arc::default(),
             clock: options.clock.clone(),
             current: Current::new(log.clone()),
+            newest_snapshot: Mutex::default(),
             health: Health::default(),
             closing: AtomicBool::new(false),
             tail_gaps: AtomicU64::new(0),
@@ -200,7 +240,7 @@ impl Chat {
         });
         let (path, needs_check) = (opened.path.clone(), opened.needs_check);
         let Started { writer, thread, database_id } =
-            Writer::start(opened, shared.clone(), log, options.unused_lifetime)
+            Writer::start(opened, shared.clone(), log.clone(), options.unused_lifetime)
                 .map_err(|error| error.with_path(path.clone()))?;
         let cookies = CookieNames::new(&database_id, options.secure_cookie, &options.cookie_path);
         let readers = Readers::open(&path)?;
@@ -210,11 +250,14 @@ impl Chat {
                 shared.health.fail(Fault::Damaged);
             })
         });
+        let snapshots =
+            log.map(|log| SnapshotThread::start(log, shared.clone(), &options.data, options.snapshots));
         let core = Core { shared, writer, readers, options, cookies };
         Ok(Self {
             core: Arc::new(core),
             thread: Arc::new(Mutex::new(Some(thread))),
             check: Arc::new(Mutex::new(check.transpose()?)),
+            snapshots: Arc::new(Mutex::new(snapshots.transpose()?)),
         })
     }
 
@@ -227,10 +270,16 @@ impl Chat {
     /// Waits until every accepted write is stored, and closes the database.
     pub async fn close(self) {
         self.begin_shutdown();
-        let check = self.check.lock().take();
-        if let Some(check) = check {
-            tokio::task::spawn_blocking(move || check.stop()).await.ok();
-        }
+        let (check, snapshots) = (self.check.lock().take(), self.snapshots.lock().take());
+        let stop = move || {
+            if let Some(check) = check {
+                check.stop();
+            }
+            if let Some(snapshots) = snapshots {
+                snapshots.stop();
+            }
+        };
+        tokio::task::spawn_blocking(stop).await.ok();
         self.core.readers.close().await;
         self.core.writer.close().await;
         let thread = self.thread.lock().take();
@@ -245,10 +294,23 @@ impl Chat {
         self.core.shared.health.watch()
     }
 
-    /// Whether the database takes writes: no fault is known, and something was stored within [`WRITE_TIMEOUT`]. The error is
-    /// the reason, as a sentence without a full stop.
+    /// Whether the chat takes writes: no fault is known, and something was stored within [`WRITE_TIMEOUT`]; with a log, the
+    /// database had everything in it not long ago. The error is the reason, as a sentence without a full stop.
     pub fn check_writable(&self) -> Result<(), &'static str> {
-        self.core.shared.health.check_writable()
+        let Shared { health, current, .. } = &*self.core.shared;
+        // A silent log keeps the writer from storing anything, so it comes first.
+        let of_the_log = if health.fault().is_some() { Ok(()) } else { current.check() };
+        of_the_log.and_then(|()| health.check_writable())
+    }
+
+    /// How far the log was followed; `None` without one.
+    pub fn log_state(&self) -> Option<LogState> {
+        self.core.shared.current.state()
+    }
+
+    /// The newest copy of the database in the log, as far as this server knows.
+    pub fn newest_snapshot(&self) -> Option<Snapshot> {
+        *self.core.shared.newest_snapshot.lock()
     }
 
     /// Current counters.
@@ -271,6 +333,9 @@ impl Chat {
     /// Adds the chat's counters to a registry of metrics.
     pub(crate) fn register_metrics(&self, registry: &mut Registry) {
         self.core.shared.metrics.register(registry);
+        if self.core.shared.current.is_shared() {
+            self.core.shared.metrics.register_log(registry);
+        }
     }
 }
 
@@ -283,6 +348,7 @@ struct Shared {
     streams: Arc<Streams>,
     clock: Clock,
     current: Current,
+    newest_snapshot: Mutex<Option<Snapshot>>,
     health: Health,
     closing: AtomicBool,
     tail_gaps: AtomicU64,

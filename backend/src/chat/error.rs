@@ -198,6 +198,16 @@ mod tests {
     }
 
     #[test]
+    fn silent_log_is_unavailable_with_a_sentence_and_a_delay() {
+        for error in [ChatError::LogUnavailable, ChatError::CannotStore(Fault::LogUnanswered)] {
+            let status: Status = error.into();
+            assert_eq!(status.code(), Code::Unavailable);
+            assert!(status.message().contains("cannot reach the other servers"), "{}", status.message());
+            assert!(status.get_details_retry_info().is_some());
+        }
+    }
+
+    #[test]
     fn internal_failures_are_not_disclosed() {
         let status: Status = ChatError::from(StoreError::from(rusqlite::Error::InvalidQuery)).into();
 

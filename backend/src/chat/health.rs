@@ -57,7 +57,8 @@ impl Fault {
             Self::LogUnanswered => "the log that the servers share does not answer",
             Self::LogDiverged => "the log that the servers share has diverged from the database",
             Self::LogTrimmed => {
-                "the log that the servers share no longer has the entries that the database needs"
+                "the log that the servers share no longer has the entries that the database needs; a restart \
+                 starts from the copy in the log"
             }
             Self::LogNewer => {
                 "the log that the servers share has an entry of a newer version of this program"

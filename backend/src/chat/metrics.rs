@@ -1,4 +1,4 @@
-//! Counters of the chat: groups of writes, commits, reads of the tail, resumed cursors, goodbyes.
+//! Counters of the chat: groups of writes, commits, reads of the tail, resumed cursors, goodbyes, appends to a log.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -13,6 +13,9 @@ const GROUP_SIZES: [f64; 11] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256
 /// Bounds of the time of a commit, seconds.
 const COMMIT_SECONDS: [f64; 13] =
     [0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0];
+
+/// Bounds of the number of appends that an entry took.
+const APPEND_TRIES: [f64; 8] = [1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 16.0, 32.0];
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ResultLabel {
@@ -43,6 +46,10 @@ pub(super) struct ChatMetrics {
     tail_reads: Family<ResultLabel, Counter>,
     resumes: Family<OutcomeLabel, Counter>,
     goodbyes: Family<ReasonLabel, Counter>,
+    /// Appends to the log until an entry was stored.
+    pub(super) append_tries: Histogram,
+    /// Questions and appends that the log did not answer.
+    pub(super) log_unanswered: Counter,
 }
 
 impl Default for ChatMetrics {
@@ -67,11 +74,22 @@ impl Default for ChatMetrics {
             tail_reads,
             resumes,
             goodbyes,
+            append_tries: Histogram::new(APPEND_TRIES),
+            log_unanswered: Counter::default(),
         }
     }
 }
 
 impl ChatMetrics {
+    /// Adds those of the log that servers share to a registry.
+    pub(super) fn register_log(&self, registry: &mut Registry) {
+        let help = "Appends to the log of the servers until an entry was stored; more than one when another server was first";
+        registry.register("chinwag_log_append_tries", help, self.append_tries.clone());
+        let help = "Appends and questions that the log of the servers did not answer";
+        registry.register("chinwag_log_unanswered", help, self.log_unanswered.clone());
+    }
+
+    /// Adds the others to a registry.
     pub(super) fn register(&self, registry: &mut Registry) {
         let help = "Writes that were committed in one transaction";
         registry.register("chinwag_writer_group_size", help, self.group_size.clone());

@@ -127,11 +127,21 @@ impl Core {
 
     /// Ends the user's session with this public id, if there is one.
     pub(super) async fn end_session(&self, user: &User, id: &str) -> Result<(), ChatError> {
-        let sessions = self.sessions(user).await?;
-        match sessions.into_iter().find(|session| session.token.session_id() == id) {
-            Some(session) => self.writer.write(EndSession { token: session.token, user: user.key }).await,
+        let mut token = self.find_session(user, id).await?;
+        if token.is_none() && self.shared.current.is_shared() {
+            // Another node may have made it just now.
+            self.shared.current.wait().await?;
+            token = self.find_session(user, id).await?;
+        }
+        match token {
+            Some(token) => self.writer.write(EndSession { token, user: user.key }).await,
             None => Ok(()),
         }
+    }
+
+    async fn find_session(&self, user: &User, id: &str) -> Result<Option<TokenHash>, ChatError> {
+        let mut tokens = self.sessions(user).await?.into_iter().map(|session| session.token);
+        Ok(tokens.find(|token| token.session_id() == id))
     }
 
     /// Records the use of a session, at most once in [`session::USE_INTERVAL_MS`](super::session::USE_INTERVAL_MS). Does not
@@ -195,7 +205,7 @@ impl Core {
         let marked = tokio::spawn(async move { writer.write(MarkUsed { token }).await });
         match marked.await.unwrap_or(Err(ChatError::ShuttingDown)) {
             Ok(()) => Ok(true),
-            Err(ChatError::CannotStore(_)) => Ok(false),
+            Err(ChatError::CannotStore(_) | ChatError::LogUnavailable) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -285,11 +295,11 @@ impl Core {
         cursors: Vec<ClientCursor>,
         replay_limit: u32,
     ) -> Result<Subscriber, ChatError> {
-        for cursor in &cursors {
-            match self.shared.directory.find(cursor.room.as_str()) {
-                Some(room) => self.wait_for_seq(&room, cursor.seq).await?,
-                None => self.shared.current.wait().await?,
-            }
+        let is_ahead = |cursor: &ClientCursor| {
+            self.shared.directory.find(cursor.room.as_str()).is_none_or(|room| cursor.seq > room.head())
+        };
+        if cursors.iter().any(is_ahead) {
+            self.shared.current.wait().await?;
         }
         let waker = self.shared.tail.add_reader();
         let open = self.shared.streams.open(session.user.key, session.token, waker.handle())?;

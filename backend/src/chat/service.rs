@@ -183,7 +183,7 @@ impl ChatService for Service {
         let session = self.authenticate_call(&request).await?;
         let extended = match self.core.extend_session(&session).await {
             // The session stays valid as long as before, and the caller can still read.
-            Err(ChatError::CannotStore(_)) => false,
+            Err(ChatError::CannotStore(_) | ChatError::LogUnavailable) => false,
             extended => extended.map(|()| true)?,
         };
         let mut response = Response::new(pb::GetSessionResponse { user: Some((&session.user).into()) });

@@ -16,6 +16,7 @@ mod names;
 mod read;
 mod readers;
 mod schema;
+mod snapshot;
 mod sweep;
 mod transaction;
 mod users;
@@ -36,6 +37,7 @@ pub use self::check::{CheckReport, MAX_FINDINGS, check};
 pub use self::copy::{CopyError, Restored, backup, restore};
 pub use self::error::{OpenError, StoreError};
 pub use self::head::HEAD_FILE;
+pub use self::snapshot::{Snapshot, first_snapshot, snapshot};
 
 pub(super) use self::damage::{DamageCheck, report as report_damage};
 pub(super) use self::followed_log::FollowedLog;
@@ -44,6 +46,7 @@ pub(super) use self::read::{
     EventsPage, StoredMarker, fingerprint_at, page, replay_page, rooms, session, sessions,
 };
 pub(super) use self::readers::{Purpose, Readers, Requester};
+pub(super) use self::snapshot::{CopyFile, check_snapshot, install_snapshot};
 pub(super) use self::sweep::Expired;
 pub(super) use self::write::{OperationEvent, RoomRow, WriteStore};
 

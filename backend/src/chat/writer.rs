@@ -48,6 +48,9 @@ const GROUP: usize = 1_024;
 /// its answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// The same once the log has been silent for some seconds: a page that is loaded then should not wait for long.
+const PATIENCE_IN_SILENCE: Duration = Duration::from_secs(1);
+
 /// A queued mutation with its result and its caller.
 #[derive(Debug)]
 pub(super) struct Job<I: Mutation> {
@@ -154,8 +157,7 @@ impl<I: Mutation> Job<I> {
 #[derive(Clone, Debug)]
 pub(super) struct Writer {
     commands: mpsc::Sender<Command>,
-    /// See [`PATIENCE`]; `None` without a log.
-    patience: Option<Duration>,
+    shared: Arc<Shared>,
 }
 
 /// A writer that has started.
@@ -181,8 +183,8 @@ impl Writer {
         unused_lifetime: Duration,
     ) -> Result<Started, OpenError> {
         let Opened { store, path, lock, head, .. } = opened;
-        let patience = log.is_some().then_some(PATIENCE);
         let (commands, mut waiting) = mpsc::channel(QUEUE);
+        let writer = Self { commands, shared: shared.clone() };
         let (begun, begin) = sync_channel(1);
         let thread = thread::Builder::new()
             .name("chat-writer".to_owned())
@@ -196,6 +198,8 @@ impl Writer {
                         group
                     }
                     Err(error) => {
+                        // The folder may be opened again at once.
+                        drop(lock);
                         begun.send(Err(error)).ok();
                         return;
                     }
@@ -210,7 +214,7 @@ impl Writer {
         // It sends one of the two, unless it panics.
         let ended = || OpenError::Thread(io::Error::other("the writer's thread has ended"));
         let database_id = begin.recv().unwrap_or_else(|_| Err(ended()))?;
-        Ok(Started { writer: Self { commands, patience }, thread: WriterThread(thread), database_id })
+        Ok(Started { writer, thread: WriterThread(thread), database_id })
     }
 
     /// Commands that wait.
@@ -230,11 +234,18 @@ impl Writer {
             TrySendError::Full(_) => ChatError::TooManyWrites,
             TrySendError::Closed(_) => ChatError::ShuttingDown,
         })?;
-        let answered = match self.patience {
+        let answered = match self.patience() {
             None => answer.await,
             Some(patience) => timeout(patience, answer).await.map_err(|_| ChatError::LogUnavailable)?,
         };
         answered.map_err(|_| ChatError::ShuttingDown)?
+    }
+
+    /// `None` without a log.
+    fn patience(&self) -> Option<Duration> {
+        let current = &self.shared.current;
+        let patience = if current.is_silent() { PATIENCE_IN_SILENCE } else { PATIENCE };
+        current.is_shared().then_some(patience)
     }
 
     /// Tells the thread to stop after the queued commands.

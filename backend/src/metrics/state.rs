@@ -37,6 +37,7 @@ impl Collector for State {
         gauge(&mut encoder, "chinwag_writer_queue", help, stats.queued_writes)?;
         let help = "Size of the database and its write-ahead log";
         gauge(&mut encoder, "chinwag_database_bytes", help, self.chat.database_bytes())?;
+        self.encode_log(&mut encoder)?;
         let help = "Gaps between a stream and the tail, which should never happen";
         let gaps = ConstCounter::new(stats.tail_gaps);
         gaps.encode(encoder.encode_descriptor("chinwag_tail_gaps", help, None, MetricType::Counter)?)?;
@@ -48,6 +49,24 @@ impl Collector for State {
             ConstCounter::new(count).encode(refused.encode_family(&labels)?)?;
         }
         Ok(())
+    }
+}
+
+impl State {
+    /// The log that several servers share.
+    fn encode_log(&self, encoder: &mut DescriptorEncoder) -> fmt::Result {
+        let Some(log) = self.chat.log_state() else { return Ok(()) };
+        let help = "The last entry of the servers' log that the database has";
+        gauge(encoder, "chinwag_log_position", help, log.applied)?;
+        let help = "Entries of the servers' log that the database does not have yet";
+        gauge(encoder, "chinwag_log_lag", help, log.lag())?;
+        let help = "Time since the database had everything in the servers' log, seconds";
+        gauge(encoder, "chinwag_log_outdated_seconds", help, log.outdated.as_secs_f64())?;
+        let Some(snapshot) = self.chat.newest_snapshot() else { return Ok(()) };
+        let help = "The last entry that the newest copy of the database in the servers' log has";
+        gauge(encoder, "chinwag_log_snapshot_position", help, snapshot.position)?;
+        let help = "Age of the newest copy of the database in the servers' log, seconds";
+        gauge(encoder, "chinwag_log_snapshot_age_seconds", help, snapshot.age().as_secs_f64())
     }
 }
 

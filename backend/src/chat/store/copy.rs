@@ -60,6 +60,25 @@ pub enum CopyError {
         /// The first defect.
         finding: String,
     },
+    /// The log's copy of the database cannot be used.
+    #[error("the log's copy of the database cannot be used")]
+    Unusable(#[source] Box<CopyError>),
+    /// A database does not follow the log, or is not where the log says.
+    #[error("the database {difference}")]
+    OtherLog {
+        /// The difference.
+        difference: &'static str,
+    },
+    /// The database has events that the log's copy does not have.
+    #[error(
+        "the log's copy of the database does not continue the database {}, which was left as it is: the log has lost \
+         what this one has; to start from the copy, move this one away",
+        path.display()
+    )]
+    Diverged {
+        /// The database.
+        path: PathBuf,
+    },
     /// A file cannot be used.
     #[error("cannot use {}", path.display())]
     Io {
@@ -79,7 +98,7 @@ pub enum CopyError {
     Store(#[from] StoreError),
 }
 
-fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CopyError {
+pub(super) fn io_error(path: &Path) -> impl FnOnce(io::Error) -> CopyError {
     let path = path.to_owned();
     move |source| CopyError::Io { path, source }
 }
@@ -96,7 +115,8 @@ pub fn backup(folder: &Path, file: &Path) -> Result<u64, CopyError> {
     let part = with_suffix(file, ".part");
     let copied = remove(&part)
         .map_err(io_error(&part))
-        .and_then(|()| write_copy(&database, &part))
+        // If it is copied into place by hand, it has to count as an older copy.
+        .and_then(|()| write_copy(&database, &part, |copy| Ok(incarnation::detach(copy)?)))
         .and_then(|()| publish(&part, file));
     // After success it has a second name; after a failure it is worthless.
     remove_with_companions(&part).map_err(io_error(&part))?;
@@ -114,8 +134,12 @@ fn refuse_existing(file: &Path) -> Result<(), CopyError> {
     }
 }
 
-/// Copies `database` to `part`, as one file.
-fn write_copy(database: &Path, part: &Path) -> Result<(), CopyError> {
+/// Copies `database` to `part`, as one file, and lets `change` change the copy.
+pub(super) fn write_copy(
+    database: &Path,
+    part: &Path,
+    change: impl FnOnce(&mut Connection) -> Result<(), CopyError>,
+) -> Result<(), CopyError> {
     // Created here, so that the error names a missing folder.
     File::create_new(part).map_err(io_error(part))?;
     let source = open_reader(database)?;
@@ -123,8 +147,7 @@ fn write_copy(database: &Path, part: &Path) -> Result<(), CopyError> {
     copy_pages(&source, &mut copy)?;
     copy.pragma_update(None, "journal_mode", "delete")?;
     schema::migrate(&mut copy)?;
-    // If it is copied into place by hand, it has to count as an older copy.
-    incarnation::detach(&mut copy)?;
+    change(&mut copy)?;
     refuse_damage(&copy, database)?;
     copy.close().map_err(|(_, error)| error)?;
     File::open(part).and_then(|file| file.sync_all()).map_err(io_error(part))
@@ -143,7 +166,7 @@ fn copy_pages(source: &Connection, copy: &mut Connection) -> Result<(), CopyErro
     Err(rusqlite::Error::SqliteFailure(busy, None).into())
 }
 
-fn refuse_damage(connection: &Connection, named: &Path) -> Result<(), CopyError> {
+pub(super) fn refuse_damage(connection: &Connection, named: &Path) -> Result<(), CopyError> {
     match damage::quick_check(connection)? {
         None => Ok(()),
         Some(finding) => Err(CopyError::Damaged { path: named.to_owned(), finding }),
@@ -271,12 +294,12 @@ fn second_name(from: &Path, to: &Path) -> Result<(), CopyError> {
     fs::hard_link(from, to).or_else(|_| fs::rename(from, to)).map_err(io_error(to))
 }
 
-fn remove_with_companions(path: &Path) -> io::Result<()> {
+pub(super) fn remove_with_companions(path: &Path) -> io::Result<()> {
     ["", "-wal", "-shm", "-journal"].into_iter().try_for_each(|suffix| remove(&with_suffix(path, suffix)))
 }
 
 /// Removes a file if it exists.
-fn remove(path: &Path) -> io::Result<()> {
+pub(super) fn remove(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
         _ => Ok(()),

@@ -90,6 +90,9 @@ pub enum OpenError {
         /// The difference.
         reason: &'static str,
     },
+    /// The log's copy of the database cannot be taken over.
+    #[error("no copy of the database can be taken over from the log that the servers share")]
+    Snapshot(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The log cannot be followed.
     #[error("the log that the servers share cannot be followed")]
     Log(#[source] StoreError),
@@ -113,6 +116,11 @@ const WRITE_FAILED: &str =
     "this user has to be allowed to write to its folder and to every file in it, and the disk has to work";
 
 impl OpenError {
+    /// Whether the log no longer has the entries that the database needs.
+    pub(in crate::chat) fn lacks_entries(&self) -> bool {
+        matches!(self, Self::Log(StoreError::Log(LogError::Trimmed { .. })))
+    }
+
     /// Adds the path of the database to an error that says that it is damaged or cannot be written to.
     pub(in crate::chat) fn with_path(self, path: PathBuf) -> Self {
         match self {

@@ -23,15 +23,19 @@ pub(super) fn begin(connection: &Connection, log: Option<LogId>) -> Result<(), O
         (Some(_), None) => Err(OpenError::FollowsLog),
         (Some(followed), Some(log)) if followed.id == log => Ok(()),
         (Some(_), Some(_)) => Err(OpenError::OtherLog { reason: "it follows another log" }),
-        (None, Some(log)) if is_new(connection)? => {
-            connection.execute(
-                "INSERT INTO followed_log (one, id, applied, chain) VALUES (1, ?1, 0, zeroblob(32))",
-                [log.0],
-            )?;
-            Ok(())
-        }
+        (None, Some(log)) if is_new(connection)? => Ok(follow(connection, log)?),
         (None, Some(_)) => Err(OpenError::OtherLog { reason: "it has a chat of its own" }),
     }
+}
+
+/// Lets a database that follows no log follow `log` from its beginning.
+pub(super) fn follow(connection: &Connection, log: LogId) -> Result<(), rusqlite::Error> {
+    connection
+        .execute(
+            "INSERT INTO followed_log (one, id, applied, chain) VALUES (1, ?1, 0, zeroblob(32))",
+            [log.0],
+        )
+        .map(drop)
 }
 
 /// Lets the database follow no log, as a copy that becomes a chat of its own.
@@ -40,11 +44,11 @@ pub(super) fn detach(connection: &Connection) -> Result<(), rusqlite::Error> {
 }
 
 /// Whether the database has no rooms: every chat has one.
-fn is_new(connection: &Connection) -> Result<bool, rusqlite::Error> {
+pub(super) fn is_new(connection: &Connection) -> Result<bool, rusqlite::Error> {
     connection.query_row("SELECT NOT EXISTS (SELECT 1 FROM rooms)", [], |row| row.get(0))
 }
 
-fn read(connection: &Connection) -> Result<Option<FollowedLog>, rusqlite::Error> {
+pub(super) fn read(connection: &Connection) -> Result<Option<FollowedLog>, rusqlite::Error> {
     connection
         .query_row("SELECT id, applied, chain FROM followed_log", [], |row| {
             Ok(FollowedLog { id: LogId(row.get(0)?), applied: row.get(1)?, chain: row.get(2)? })

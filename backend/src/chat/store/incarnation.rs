@@ -109,6 +109,15 @@ pub(super) fn renew(connection: &mut Connection) -> Result<Head, OpenError> {
     Ok(Head { incarnation, events, closed: None })
 }
 
+/// The head that matches a database that is not open.
+pub(super) fn head(connection: &Connection) -> Result<Head, OpenError> {
+    let incarnation = match stored(connection)? {
+        Some(stored) => stored.current,
+        None => random::epoch()?,
+    };
+    Ok(Head { incarnation, events: count_events(connection)?, closed: None })
+}
+
 fn stored(connection: &Connection) -> Result<Option<Stored>, rusqlite::Error> {
     connection
         .query_row("SELECT current, previous FROM incarnation", [], |row| {
@@ -147,6 +156,11 @@ fn renew_epochs(transaction: &Transaction<'_>) -> Result<(), OpenError> {
         )?;
     }
     Ok(())
+}
+
+/// The time of the last [`probe`].
+pub(super) fn written_ms(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    connection.query_row("SELECT written_ms FROM incarnation", [], |row| row.get(0))
 }
 
 /// Writes a row without meaning to test whether the disk accepts writes.

@@ -2,9 +2,11 @@
 //! nodes have.
 
 mod faults;
+mod freshness;
 mod memory;
 mod properties;
 mod protocol;
+mod snapshots;
 
 use std::collections::BTreeMap;
 
@@ -14,6 +16,12 @@ use self::memory::{AppendFault, Connection, FollowFault, Memory};
 use super::log::{Account, act, carry_out, check_accounts};
 use super::*;
 use crate::chat::log::{Log, Position};
+use crate::metrics::Metrics;
+use crate::rates::{RateLimits, Rates};
+
+/// Copies are made by the tests only.
+const NO_SNAPSHOTS: SnapshotOptions =
+    SnapshotOptions { entries: u64::MAX, interval: Duration::MAX, spread: Duration::MAX };
 
 /// A node with its connection to the log.
 struct Node {
@@ -27,10 +35,15 @@ impl Node {
     }
 
     fn open_in(log: &Arc<Memory>, folder: TempDir) -> Result<Self, OpenError> {
+        Self::open_with(log, folder, NO_SNAPSHOTS)
+    }
+
+    fn open_with(log: &Arc<Memory>, folder: TempDir, snapshots: SnapshotOptions) -> Result<Self, OpenError> {
         let connection = log.connect();
         let options = ChatOptions {
             data: folder.path().to_owned(),
             log: Some(connection.clone()),
+            snapshots,
             ..ChatOptions::default()
         };
         let chat = Chat::open(options)?;
@@ -73,6 +86,15 @@ impl Node {
         found.unwrap().unwrap()
     }
 
+    /// Puts a copy of the database into the log. Returns its position.
+    async fn put_copy(&self) -> Position {
+        let elsewhere = TempDir::new().unwrap();
+        let file = elsewhere.path().join("copy");
+        let copy = snapshot(self.test.folder.path(), &file).unwrap();
+        self.connection.put_snapshot(copy.position, &file).await.unwrap();
+        copy.position
+    }
+
     fn database(&self) -> rusqlite::Connection {
         rusqlite::Connection::open(self.test.folder.path().join(DATABASE_FILE)).unwrap()
     }
@@ -80,6 +102,12 @@ impl Node {
 
 fn nodes(log: &Arc<Memory>, count: usize) -> Vec<Node> {
     (0..count).map(|_| Node::open(log)).collect()
+}
+
+/// The metrics of a server with this chat.
+fn scrape(chat: &Chat) -> String {
+    let rates = Arc::new(Rates::new(&RateLimits::OFF));
+    Metrics::new(&Default::default(), chat, &rates).encode().unwrap()
 }
 
 /// The rows of all tables that nodes share, as texts, from one snapshot.

@@ -144,11 +144,10 @@ impl Group {
         }
     }
 
-    /// Fails when the log does not answer.
-    pub(super) fn probe_log(&self) -> Result<(), StoreError> {
-        match &self.commit {
-            Commit::Local => Ok(()),
-            Commit::Replicated(replica) => replica.probe(&self.runtime),
+    /// Asks the log for its end, unless it was heard of just now.
+    pub(super) fn ask_log(&self) {
+        if let Commit::Replicated(replica) = &self.commit {
+            replica.ask_end(&self.runtime);
         }
     }
 

@@ -351,9 +351,8 @@ impl Group {
         self.store.expired(ended_before_ms, now_ms.saturating_sub(lifetime_ms), is_connected)
     }
 
-    /// Tests whether the disk accepts writes, and whether the log answers.
+    /// Tests whether the disk accepts writes.
     pub(super) fn probe(&self) -> Result<(), StoreError> {
-        self.probe_log()?;
         self.store.probe(self.shared.clock.now_ms())
     }
 

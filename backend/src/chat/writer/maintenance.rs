@@ -94,6 +94,7 @@ impl Maintenance {
             return;
         }
         self.last_run = Instant::now();
+        group.ask_log();
         let tried = match group.health().fault() {
             Some(fault) if fault.is_final() => return,
             Some(_) => group.probe().inspect(|()| self.write_succeeded(group)),

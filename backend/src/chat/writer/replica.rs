@@ -25,6 +25,9 @@ use super::super::store::{FollowedLog, StoreError};
 /// command adds some ten KiB at most.
 const FULL_BYTES: usize = 448 * 1024;
 
+/// Interval between two questions for the log's end while the writer has no other reason to ask.
+const ASK_INTERVAL: Duration = Duration::from_secs(1);
+
 /// Longest wait for an entry that the log has, until it is followed anew.
 const ENTRY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -47,6 +50,8 @@ pub(super) struct Replica {
     /// The changes of the group that is being evaluated, and their size in an entry.
     draft: Vec<pb::Change>,
     draft_bytes: usize,
+    /// Number of appends since the last entry that was stored.
+    tries: u32,
     /// End of all attempts, while the chat is being opened.
     give_up: Option<Instant>,
 }
@@ -63,7 +68,7 @@ impl Replica {
         shared.current.advance(followed.applied);
         let (applied, chain) = (followed.applied, Chain(followed.chain));
         let (draft, draft_bytes) = (Vec::new(), 0);
-        Self { log, shared, applied, chain, entries: None, draft, draft_bytes, give_up: None }
+        Self { log, shared, applied, chain, entries: None, draft, draft_bytes, tries: 0, give_up: None }
     }
 
     /// Sets the end of all attempts to reach the log. `None`: they end when the chat is closed.
@@ -71,9 +76,16 @@ impl Replica {
         self.give_up = give_up;
     }
 
-    /// Asks the log once for its end.
-    pub(super) fn probe(&self, runtime: &runtime::Runtime) -> Result<(), StoreError> {
-        Ok(runtime.block_on(self.log.end()).map(drop)?)
+    /// Asks the log once for its end, unless the database was current just now, so that the age of what is read here is known.
+    pub(super) fn ask_end(&self, runtime: &runtime::Runtime) {
+        if self.shared.current.outdated() < ASK_INTERVAL {
+            return;
+        }
+        let start = Instant::now();
+        match runtime.block_on(self.log.end()) {
+            Ok(end) => self.shared.current.answered(start, end),
+            Err(error) => self.count_unanswered(&error),
+        }
     }
 
     /// Begins a group.
@@ -98,31 +110,43 @@ impl Replica {
     /// the last one: what it says to its callers has to be true now.
     pub(super) fn append(&mut self, runtime: &runtime::Runtime, now_ms: i64) -> Result<Outcome, StoreError> {
         if self.draft.is_empty() {
+            self.tries = 0;
             return self.confirm_end(runtime);
         }
         let entry = entry::encode(self.log.id(), self.chain, now_ms, &mut self.draft)?;
         loop {
+            self.tries += 1;
+            let start = Instant::now();
             // The same entry behind the same position, so that a late attempt and this one exclude each other.
             match runtime.block_on(self.log.append(self.applied, entry.clone())) {
-                Ok(Appended::Stored) => return Ok(Outcome::Stored(Some(entry))),
+                Ok(Appended::Stored) => {
+                    self.shared.current.answered(start, self.applied + 1);
+                    return Ok(self.stored(entry));
+                }
                 Ok(Appended::Conflict) => {
                     let record = self.wait_for_next(runtime)?;
                     // An earlier attempt, which was not answered, may have stored it.
                     let is_own = record.entry == entry;
-                    return Ok(if is_own {
-                        Outcome::Stored(Some(entry))
-                    } else {
-                        Outcome::Overtaken(record)
-                    });
+                    return Ok(if is_own { self.stored(entry) } else { Outcome::Overtaken(record) });
                 }
                 Err(error) => self.check_unanswered(error)?,
             }
         }
     }
 
+    fn stored(&mut self, entry: Bytes) -> Outcome {
+        self.shared.metrics.append_tries.observe(std::mem::take(&mut self.tries).into());
+        Outcome::Stored(Some(entry))
+    }
+
     fn confirm_end(&mut self, runtime: &runtime::Runtime) -> Result<Outcome, StoreError> {
         loop {
-            match runtime.block_on(self.log.end()) {
+            let start = Instant::now();
+            let end = runtime.block_on(self.log.end());
+            if let Ok(end) = &end {
+                self.shared.current.answered(start, *end);
+            }
+            match end {
                 Ok(end) if end < self.applied => {
                     let reason = "the log ends before it";
                     return Err(EntryError::Diverged { position: self.applied, reason }.into());
@@ -136,11 +160,19 @@ impl Replica {
 
     /// Fails unless the log is to be asked again.
     fn check_unanswered(&mut self, error: LogError) -> Result<(), StoreError> {
+        self.count_unanswered(&error);
         self.entries = None;
         let is_over = self.give_up.is_some_and(|at| Instant::now() >= at) || self.shared.is_closing();
         match error {
             LogError::Unanswered(_) if !is_over => Ok(()),
             error => Err(error.into()),
+        }
+    }
+
+    fn count_unanswered(&self, error: &LogError) {
+        if matches!(error, LogError::Unanswered(_)) {
+            self.shared.metrics.log_unanswered.inc();
+            self.shared.current.unanswered(error);
         }
     }
 

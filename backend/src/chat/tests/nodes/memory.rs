@@ -58,6 +58,8 @@ pub(super) struct Counts {
     pub(super) stored: u64,
     pub(super) conflicts: u64,
     pub(super) unanswered: u64,
+    /// Questions for the end.
+    pub(super) ends: u64,
 }
 
 impl State {
@@ -109,12 +111,41 @@ impl Memory {
         self.state.lock().entries.iter().cloned().collect()
     }
 
+    /// Waits until `condition` holds.
+    pub(super) async fn until(&self, condition: impl Fn(&Self) -> bool) {
+        let mut changed = self.changed.subscribe();
+        let holds = async {
+            while !condition(self) {
+                // The sender lives as long as `self`.
+                changed.changed().await.ok();
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), holds).await.expect("it did not come to that");
+    }
+
+    /// Number of entries that were trimmed.
+    pub(super) fn trimmed(&self) -> u64 {
+        self.state.lock().trimmed
+    }
+
+    /// The newest copy of the database.
+    pub(super) fn snapshot(&self) -> Option<(Position, Vec<u8>)> {
+        self.state.lock().snapshot.clone()
+    }
+
+    /// Puts anything in the place of the newest copy.
+    pub(super) fn put_snapshot(&self, position: Position, copy: Vec<u8>) {
+        self.state.lock().snapshot = Some((position, copy));
+    }
+
     /// Removes the entries up to `position`.
     pub(super) fn trim(&self, position: Position) {
         let mut state = self.state.lock();
         let count = (position.saturating_sub(state.trimmed) as usize).min(state.entries.len());
         state.entries.drain(..count);
         state.trimmed += count as u64;
+        drop(state);
+        self.changed.send_replace(());
     }
 
     /// Replaces the content, as a server does that has lost what it had acknowledged.
@@ -264,6 +295,8 @@ impl Log for Connection {
     fn end(&self) -> BoxFuture<'_, Result<Position, LogError>> {
         async move {
             self.while_cut().await?;
+            self.log.state.lock().counts.ends += 1;
+            self.log.changed.send_replace(());
             Ok(self.log.end())
         }
         .boxed()
@@ -278,9 +311,10 @@ impl Log for Connection {
             self.while_cut().await?;
             let database = std::fs::read(database).map_err(|error| LogError::Snapshot(error.into()))?;
             let snapshot = &mut self.log.state.lock().snapshot;
-            if snapshot.as_ref().is_none_or(|(newest, _)| *newest < position) {
+            if snapshot.as_ref().is_none_or(|(newest, _)| *newest <= position) {
                 *snapshot = Some((position, database));
             }
+            self.log.changed.send_replace(());
             Ok(())
         }
         .boxed()

@@ -49,12 +49,31 @@ async fn keeps_the_rules(one: &dyn Log, two: &dyn Log) {
     assert_eq!(waiting.next().await.unwrap().unwrap(), Record { position: 12, entry: entry(2) });
 }
 
+/// Checks the rules of copies with two connections to one log that has none.
+async fn keeps_copies(one: &dyn Log, two: &dyn Log) {
+    let folder = TempDir::new().unwrap();
+    let [from, into] = ["from", "into"].map(|name| folder.path().join(name));
+    assert_eq!(one.newest_snapshot(&into).await.unwrap(), None);
+    assert!(matches!(one.put_snapshot(3, &from).await, Err(LogError::Snapshot(_))), "there is no file");
+    // One that comes late does not take the place of a newer one.
+    for (position, newest) in [(3, 3), (7, 7), (5, 7)] {
+        let copy = |position: u64| format!("copy at {position}").into_bytes().repeat(100_000);
+        std::fs::write(&from, copy(position)).unwrap();
+        one.put_snapshot(position, &from).await.unwrap();
+        assert_eq!(two.newest_snapshot(&into).await.unwrap(), Some(newest));
+        assert!(std::fs::read(&into).unwrap() == copy(newest), "at {newest}");
+    }
+    let nowhere = folder.path().join("none").join("into");
+    assert!(matches!(two.newest_snapshot(&nowhere).await, Err(LogError::Snapshot(_))));
+}
+
 #[tokio::test]
 async fn log_in_memory_keeps_the_rules() {
     let log = Memory::new(1);
     let (one, two) = (log.connect(), log.connect());
     keeps_the_rules(&*one, &*two).await;
-    log.trim(4);
+    keeps_copies(&*one, &*two).await;
+    two.trim(4).await.unwrap();
     assert_eq!(read(&*one, 4, 1).await[0].position, 5);
     let trimmed = one.follow(3).next().await.unwrap();
     assert!(matches!(trimmed, Err(LogError::Trimmed { first: 5 })), "{trimmed:?}");
