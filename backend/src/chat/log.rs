@@ -7,6 +7,9 @@
 //! Knows positions and bytes, but nothing of what is in an entry. A server without a log commits to its own database, and none of
 //! this takes part.
 
+#[cfg(feature = "cluster")]
+pub mod jetstream;
+
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
@@ -57,6 +60,12 @@ pub enum LogError {
     Trimmed {
         /// The first entry that is left.
         first: Position,
+    },
+    /// It is not the log that was opened, or has lost entries: it was made anew, or brought back from an older copy.
+    #[error("the log is not the one that this database follows: {reason}")]
+    Replaced {
+        /// The difference.
+        reason: &'static str,
     },
     /// A copy of the database cannot be read from its file, written to it, or is not whole.
     #[error("the log's copy of the database cannot be used")]

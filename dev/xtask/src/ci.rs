@@ -35,7 +35,9 @@ fn lint_host(suite: &Suite) -> Result<()> {
         let words = format!("clippy {what} --all-targets -- -D warnings");
         suite.contracts(cargo(words.split(' '))).run()
     };
-    lint("--workspace --features xtask/codegen,proto/server,grpc-inspect/client,backend/acme,backend/otlp")?;
+    lint(
+        "--workspace --features xtask/codegen,proto/server,grpc-inspect/client,backend/acme,backend/cluster,backend/otlp",
+    )?;
     lint("-p tonic-web-channel --features tls,socket")
 }
 

@@ -21,7 +21,7 @@ use crate::e2e;
 use crate::page;
 use crate::server::binary;
 use crate::step::{Steps, note, say};
-use crate::tools::{Suite, Tools, axe, can_trace, pebble, route_guide};
+use crate::tools::{Suite, Tools, axe, can_trace, nats_server, pebble, route_guide};
 
 /// Programs and files that the tests need.
 pub(crate) struct Setup {
@@ -34,6 +34,8 @@ pub(crate) struct Setup {
     suite: Option<Suite>,
     /// The certificate authority for tests.
     pebble: Option<PathBuf>,
+    /// The server of NATS.
+    nats_server: Option<PathBuf>,
     /// The folder with the server of gRPC's route guide, in Go.
     route_guide: Option<PathBuf>,
     /// Whether strace may follow another process.
@@ -100,6 +102,11 @@ fn print_left_out(setup: &Setup, has_firefox: bool) {
             "NOT RUN: certificates from an authority, for which Go has to be there and to reach its modules"
         );
     }
+    if setup.nats_server.is_none() {
+        println!(
+            "NOT RUN: several servers of one chat, for which Go has to be there and to reach its modules"
+        );
+    }
     if setup.route_guide.is_none() {
         println!(
             "NOT RUN: calls of the route guide's server, for which Go has to be there and to reach its modules"
@@ -142,12 +149,24 @@ pub(crate) fn set_up() -> Result<Setup> {
     }
     let suite = optional(Suite::set_up, "conformance")?;
     let pebble = optional(pebble, "certificates from an authority")?;
+    let nats_server = optional(nats_server, "several servers of one chat")?;
     let route_guide = optional(route_guide, "calls of the route guide's server")?;
     let traces = can_trace();
     if !traces {
         say("strace: it is not there, or may follow no process; the test of syncs WILL NOT RUN");
     }
-    Ok(Setup { path: tools.path()?, tools, browser, axe, js_clients, suite, pebble, route_guide, traces })
+    Ok(Setup {
+        path: tools.path()?,
+        tools,
+        browser,
+        axe,
+        js_clients,
+        suite,
+        pebble,
+        nats_server,
+        route_guide,
+        traces,
+    })
 }
 
 /// `None` where it is not there and cannot be installed: a machine without Go or network, or with an old Go. `tests` are not run then.
@@ -160,7 +179,7 @@ fn optional<T>(set_up: impl FnOnce() -> Result<T>, tests: &str) -> Result<Option
 /// One command for all packages: each selection of packages would build its own variants of shared dependencies.
 fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     let words = "test --workspace --no-fail-fast --features \
-         xtask/codegen,proto/server,grpc-inspect/client,backend/acme,backend/otlp";
+         xtask/codegen,proto/server,grpc-inspect/client,backend/acme,backend/cluster,backend/otlp";
     let mut arguments: Vec<&str> = words.split(' ').collect();
     let build = cargo(arguments.iter().copied().chain(["--no-run"]));
     let build = end_to_end_environment(build, setup).run();
@@ -176,6 +195,9 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     }
     if setup.pebble.is_none() {
         arguments.extend(["--skip", "acme::"]);
+    }
+    if setup.nats_server.is_none() {
+        arguments.extend(["--skip", "jetstream::"]);
     }
     if setup.route_guide.is_none() {
         arguments.extend(["--skip", "route_guide::"]);
@@ -240,6 +262,7 @@ pub(crate) fn end_to_end_environment(program: Program, setup: &Setup) -> Program
     let found = [
         ("CHINWAG_AXE", &setup.axe),
         ("CHINWAG_JS_CLIENTS", &setup.js_clients),
+        ("CHINWAG_NATS", &setup.nats_server),
         ("CHINWAG_PEBBLE", &setup.pebble),
         ("CHINWAG_ROUTE_GUIDE", &setup.route_guide),
     ];

@@ -4,8 +4,8 @@
 //! interrupted installation leaves no half of a tool; the next one continues it. A second installation at the same time
 //! waits for the first.
 
+mod go_install;
 mod npm;
-mod pebble;
 mod proxy;
 mod route_guide;
 mod suite;
@@ -21,8 +21,8 @@ use crate::command::{cargo, program};
 use crate::root;
 use crate::step::{note, say};
 
+pub(crate) use self::go_install::{nats_server, pebble};
 pub(crate) use self::npm::{PackTools, axe, buf, js_clients};
-pub(crate) use self::pebble::pebble;
 pub(crate) use self::proxy::grpc_web_proxy;
 pub(crate) use self::route_guide::route_guide;
 pub(crate) use self::suite::Suite;

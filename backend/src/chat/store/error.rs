@@ -205,7 +205,9 @@ impl StoreError {
             Self::Log(LogError::Unanswered(_)) => Some(Fault::LogUnanswered),
             Self::Log(LogError::Trimmed { .. }) => Some(Fault::LogTrimmed),
             Self::Entry(EntryError::Newer { .. }) => Some(Fault::LogNewer),
-            Self::Entry(EntryError::Diverged { .. }) => Some(Fault::LogDiverged),
+            Self::Entry(EntryError::Diverged { .. }) | Self::Log(LogError::Replaced { .. }) => {
+                Some(Fault::LogDiverged)
+            }
             Self::Log(LogError::Snapshot(_))
             | Self::InvalidChange { .. }
             | Self::OperationUsed

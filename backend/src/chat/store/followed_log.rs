@@ -23,17 +23,17 @@ pub(super) fn begin(connection: &Connection, log: Option<LogId>) -> Result<(), O
         (Some(_), None) => Err(OpenError::FollowsLog),
         (Some(followed), Some(log)) if followed.id == log => Ok(()),
         (Some(_), Some(_)) => Err(OpenError::OtherLog { reason: "it follows another log" }),
-        (None, Some(log)) if is_new(connection)? => Ok(follow(connection, log)?),
+        (None, Some(log)) if is_new(connection)? => Ok(follow(connection, log, 0)?),
         (None, Some(_)) => Err(OpenError::OtherLog { reason: "it has a chat of its own" }),
     }
 }
 
-/// Lets a database that follows no log follow `log` from its beginning.
-pub(super) fn follow(connection: &Connection, log: LogId) -> Result<(), rusqlite::Error> {
+/// Lets a database that follows no log follow `log`, as one that has everything up to `applied`.
+pub(super) fn follow(connection: &Connection, log: LogId, applied: Position) -> Result<(), rusqlite::Error> {
     connection
         .execute(
-            "INSERT INTO followed_log (one, id, applied, chain) VALUES (1, ?1, 0, zeroblob(32))",
-            [log.0],
+            "INSERT INTO followed_log (one, id, applied, chain) VALUES (1, ?1, ?2, zeroblob(32))",
+            params![log.0, applied],
         )
         .map(drop)
 }

@@ -78,16 +78,21 @@ pub fn snapshot(folder: &Path, file: &Path) -> Result<Snapshot, CopyError> {
 }
 
 /// Copies the database in `folder`, which a server may be using, to the new file `file`, as the beginning of `log`: the copy at
-/// position 0. Its rooms have new epochs, so that every client reloads them.
-pub fn first_snapshot(folder: &Path, file: &Path, log: LogId) -> Result<Snapshot, CopyError> {
+/// `position`. Its rooms have new epochs, so that every client reloads them.
+pub fn first_snapshot(
+    folder: &Path,
+    file: &Path,
+    log: LogId,
+    position: Position,
+) -> Result<Snapshot, CopyError> {
     let database = existing_database(folder)?;
     let made_at_ms = wall_ms();
     write_copy(&database, file, |copy| {
         incarnation::renew(copy)?;
-        followed_log::follow(copy, log)?;
+        followed_log::follow(copy, log, position)?;
         Ok(incarnation::probe(copy, made_at_ms)?)
     })?;
-    Ok(Snapshot { position: 0, made_at_ms })
+    Ok(Snapshot { position, made_at_ms })
 }
 
 fn existing_database(folder: &Path) -> Result<PathBuf, CopyError> {

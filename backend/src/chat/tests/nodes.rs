@@ -3,6 +3,8 @@
 
 mod faults;
 mod freshness;
+#[cfg(feature = "cluster")]
+mod jetstream;
 mod memory;
 mod properties;
 mod protocol;

@@ -7,16 +7,16 @@ use super::*;
 use crate::chat::log::{Appended, LogError, Record};
 
 /// Entries that differ.
-fn entry(number: usize) -> Bytes {
+pub(super) fn entry(number: usize) -> Bytes {
     format!("entry {number}").into()
 }
 
-async fn read(log: &dyn Log, after: Position, count: usize) -> Vec<Record> {
+pub(super) async fn read(log: &dyn Log, after: Position, count: usize) -> Vec<Record> {
     log.follow(after).take(count).map(Result::unwrap).collect().await
 }
 
 /// Checks the rules with two connections to one new log.
-async fn keeps_the_rules(one: &dyn Log, two: &dyn Log) {
+pub(super) async fn keeps_the_rules(one: &dyn Log, two: &dyn Log) {
     assert_eq!(one.id(), two.id());
     assert_eq!(one.end().await.unwrap(), 0);
     // Of appends at one position exactly one succeeds, and a position that is taken is refused for ever.
@@ -50,7 +50,7 @@ async fn keeps_the_rules(one: &dyn Log, two: &dyn Log) {
 }
 
 /// Checks the rules of copies with two connections to one log that has none.
-async fn keeps_copies(one: &dyn Log, two: &dyn Log) {
+pub(super) async fn keeps_copies(one: &dyn Log, two: &dyn Log) {
     let folder = TempDir::new().unwrap();
     let [from, into] = ["from", "into"].map(|name| folder.path().join(name));
     assert_eq!(one.newest_snapshot(&into).await.unwrap(), None);

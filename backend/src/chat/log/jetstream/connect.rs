@@ -1,0 +1,227 @@
+//! The servers of a cluster: how they are reached, and the names of the cluster's things there.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_nats::jetstream::context::{ContextBuilder, GetStreamErrorKind};
+use async_nats::jetstream::stream::Info;
+use async_nats::jetstream::{Context, ErrorCode};
+use async_nats::{ConnectOptions, Event};
+use tokio::time::timeout;
+
+use super::super::LogId;
+use super::{ANSWER_TIMEOUT, ClientError};
+
+/// Longest time for the first connection, all servers together.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Interval of pings; a connection whose second ping is not answered is given up.
+const PING_INTERVAL: Duration = Duration::from_secs(3);
+
+/// Commands that wait in the client while it writes; each call of ours is one, or a few.
+const CLIENT_CAPACITY: usize = 256;
+
+/// Smallest `max_payload` of a server, bytes: the longest entry has 512 KiB, and a header.
+const MIN_PAYLOAD: usize = 513 * 1024;
+
+/// The key of the log's id in the stream's metadata and in those of the copies.
+pub(super) const LOG_ID: &str = "chinwag-log-id";
+
+/// The servers of a cluster.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Servers {
+    /// Their addresses, such as `nats://10.0.0.1:4222`.
+    pub addresses: Vec<String>,
+    /// The cluster's name: letters, digits, hyphens and underscores.
+    pub name: String,
+    /// A file with credentials as `nsc` writes them.
+    pub credentials: Option<PathBuf>,
+    /// A PEM file with the authority of the servers' certificates.
+    pub authority: Option<PathBuf>,
+}
+
+impl fmt::Debug for Servers {
+    /// Without the addresses, which may have passwords in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Servers").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Why a cluster cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// The file cannot be used.
+    #[error("the credentials in {} cannot be used", path.display())]
+    Credentials {
+        /// The file.
+        path: PathBuf,
+        /// The cause.
+        source: io::Error,
+    },
+    /// No server accepts the connection.
+    #[error("no server of the cluster can be reached")]
+    Unreachable(#[source] ClientError),
+    /// A server answered with an error, or not at all.
+    #[error("JetStream did not do it: the servers have to have JetStream, and most of them to run")]
+    Failed(#[source] ClientError),
+    /// There is no such cluster.
+    #[error("these servers have no cluster named {name}: `chinwag cluster init` makes it, once")]
+    Missing {
+        /// The cluster's name.
+        name: String,
+    },
+    /// There is one already.
+    #[error("these servers have a cluster named {name} already; nothing was changed")]
+    Exists {
+        /// The cluster's name.
+        name: String,
+    },
+    /// Another program has made the stream.
+    #[error("the stream {stream} was not made by `chinwag cluster init`")]
+    Foreign {
+        /// The stream.
+        stream: String,
+    },
+    /// Entries would not fit.
+    #[error("the servers take messages of {bytes} bytes; max_payload has to be 1MB, as it is by default")]
+    Payload {
+        /// Their limit.
+        bytes: usize,
+    },
+}
+
+impl From<super::LogError> for ClusterError {
+    fn from(error: super::LogError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// An error of the client that no other kind names.
+pub(super) fn failed(error: impl Into<ClientError>) -> ClusterError {
+    ClusterError::Failed(error.into())
+}
+
+impl Servers {
+    /// The name of the stream of entries.
+    pub(super) fn stream(&self) -> String {
+        format!("chinwag-{}", self.name)
+    }
+
+    /// The subject of the entries of one log.
+    pub(super) fn subject(&self, id: LogId) -> String {
+        format!("chinwag.{}.log.{}", self.name, hex(id))
+    }
+
+    /// The bucket of the copies.
+    pub(super) fn bucket(&self) -> String {
+        format!("chinwag-{}", self.name)
+    }
+
+    /// Connects to the first server that accepts it. The client changes servers by itself later.
+    pub(super) async fn connect(&self) -> Result<Context, ClusterError> {
+        let mut options = ConnectOptions::new();
+        if let Some(path) = &self.credentials {
+            let unusable = |source| ClusterError::Credentials { path: path.clone(), source };
+            options = options.credentials_file(path).await.map_err(unusable)?;
+        }
+        if let Some(authority) = &self.authority {
+            options = options.add_root_certificates(authority.clone()).require_tls(true);
+        }
+        let connecting = options
+            .name("chinwag")
+            .connection_timeout(ANSWER_TIMEOUT)
+            .request_timeout(Some(ANSWER_TIMEOUT))
+            .ping_interval(PING_INTERVAL)
+            .client_capacity(CLIENT_CAPACITY)
+            .event_callback(|event| async move { report(&event) })
+            .connect(self.addresses.as_slice());
+        let client = match timeout(CONNECT_TIMEOUT, connecting).await {
+            Ok(Ok(client)) => client,
+            Ok(Err(error)) => return Err(ClusterError::Unreachable(error.into())),
+            Err(elapsed) => return Err(ClusterError::Unreachable(elapsed.into())),
+        };
+        let bytes = client.max_payload();
+        if bytes < MIN_PAYLOAD {
+            return Err(ClusterError::Payload { bytes });
+        }
+        Ok(ContextBuilder::new().timeout(ANSWER_TIMEOUT).build(client))
+    }
+
+    /// The log's id, and the state of its stream.
+    pub(super) async fn find(&self, context: &Context) -> Result<(LogId, Info), ClusterError> {
+        let stream = match context.get_stream(self.stream()).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                return Err(match error.kind() {
+                    GetStreamErrorKind::JetStream(refusal)
+                        if refusal.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                    {
+                        ClusterError::Missing { name: self.name.clone() }
+                    }
+                    _ => failed(error),
+                });
+            }
+        };
+        let info = stream.cached_info().clone();
+        match log_id(&info) {
+            Some(id) => Ok((id, info)),
+            None => Err(ClusterError::Foreign { stream: self.stream() }),
+        }
+    }
+}
+
+/// Logs changes of the connection. Addresses are not logged.
+fn report(event: &Event) {
+    match event {
+        Event::Connected => tracing::info!("connected to a server of the cluster"),
+        Event::Disconnected => {
+            tracing::warn!("the connection to the cluster's server was lost; trying all of them");
+        }
+        Event::SlowConsumer(_) => {
+            tracing::warn!("entries came faster than they were applied; they are read again");
+        }
+        other => tracing::debug!(event = %other, "the client of the cluster's servers reports"),
+    }
+}
+
+pub(super) fn hex(LogId(id): LogId) -> String {
+    format!("{:032x}", u128::from_be_bytes(id))
+}
+
+fn parse_hex(text: &str) -> Option<LogId> {
+    let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
+    Some(LogId(number.to_be_bytes()))
+}
+
+/// The id of the log whose entries the stream has.
+pub(super) fn log_id(info: &Info) -> Option<LogId> {
+    parse_hex(info.config.metadata.get(LOG_ID)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_id_is_written_as_32_digits_and_read_back() {
+        let id = LogId([0, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 255]);
+        assert_eq!(hex(id).len(), 32);
+        assert_eq!(parse_hex(&hex(id)), Some(id));
+        for other in ["", "7", "x0070102030405060708090a0b0c0dff"] {
+            assert_eq!(parse_hex(other), None, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn addresses_with_their_passwords_are_not_printed() {
+        let servers = Servers {
+            addresses: vec!["nats://me:secret@host".to_owned()],
+            name: "team".to_owned(),
+            credentials: None,
+            authority: None,
+        };
+        assert!(!format!("{servers:?}").contains("secret"));
+    }
+}
