@@ -2,6 +2,8 @@
 
 mod backup;
 mod check;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod restore;
 
 use std::io::{self, Write as _};
@@ -14,6 +16,8 @@ use clap::{Args, Parser, Subcommand};
 
 pub use self::backup::BackupCommand;
 pub use self::check::CheckCommand;
+#[cfg(feature = "cluster")]
+pub use self::cluster::ClusterCommand;
 pub use self::restore::RestoreCommand;
 use crate::config::{Config, DEFAULT_DATA, GatewayConfig, LogConfig};
 use crate::telemetry;
@@ -47,6 +51,9 @@ pub enum Command {
     Restore(RestoreCommand),
     /// Checks the database; changes nothing
     Check(CheckCommand),
+    /// Makes a cluster of several servers of one chat, and looks at it
+    #[cfg(feature = "cluster")]
+    Cluster(ClusterCommand),
     /// Prints the licences of the libraries in this program
     #[cfg(feature = "dist")]
     Licences,
@@ -66,6 +73,8 @@ impl Command {
             Self::Backup(command) => command.run(),
             Self::Restore(command) => command.run(),
             Self::Check(command) => command.run(),
+            #[cfg(feature = "cluster")]
+            Self::Cluster(command) => command.run(),
             #[cfg(feature = "dist")]
             Self::Licences => write_lines([crate::inside::LICENCES.to_owned()])
                 .map(|()| ExitCode::SUCCESS)

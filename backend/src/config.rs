@@ -1,6 +1,7 @@
 //! Configuration from flags and environment variables, and its validation.
 
 mod acme;
+mod cluster;
 mod gateway;
 mod limits;
 mod port;
@@ -20,6 +21,7 @@ use tonic_serve::ServeOptions;
 use tracing_subscriber::EnvFilter;
 
 pub use self::acme::{AcmeConfig, DEFAULT_DIRECTORY};
+pub use self::cluster::ClusterConfig;
 pub use self::gateway::{GatewayConfig, Route};
 pub use self::limits::LimitConfig;
 use self::port::parse_listen;
@@ -87,6 +89,10 @@ pub struct Config {
     #[command(flatten)]
     pub log: LogConfig,
 
+    /// The servers of this chat, if there are several.
+    #[command(flatten)]
+    pub cluster: ClusterConfig,
+
     /// Traces of calls.
     #[command(flatten)]
     pub traces: TracesConfig,
@@ -140,6 +146,7 @@ impl Config {
         self.check_ports()?;
         self.check_acme()?;
         self.check_traces()?;
+        self.check_cluster()?;
         if let Err(error) = fs::create_dir_all(&self.data) {
             let reason = format!("it has to be a directory, or a path where one can be made ({error})");
             return Err(refuse("--data <DIR>", &self.data, &reason));

@@ -12,12 +12,16 @@ mod state;
 use std::fmt;
 use std::sync::Arc;
 
+#[cfg(feature = "cluster")]
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::registry::Registry;
 use tonic_serve::Methods;
 
 use self::http::HttpMetrics;
 use self::state::State;
+#[cfg(feature = "cluster")]
+pub(crate) use self::state::gauge;
 use crate::chat::Chat;
 use crate::rates::Rates;
 
@@ -40,6 +44,13 @@ impl Metrics {
         #[cfg(target_os = "linux")]
         registry.register_collector(Box::new(process::Process));
         Self { registry, http }
+    }
+
+    /// Adds metrics that only some servers have.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn with(mut self, collector: impl Collector) -> Self {
+        self.registry.register_collector(Box::new(collector));
+        self
     }
 
     /// The observer of the HTTP side.

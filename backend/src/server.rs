@@ -4,6 +4,8 @@
 mod acme;
 mod admin;
 mod certificate;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod health;
 mod rate_limit;
 mod redirect;
@@ -20,7 +22,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding as Encoding;
 use tonic::service::Routes;
-use tonic_serve::{App, Methods, Page, Tls};
+use tonic_serve::{App, Methods, Observer, Page, Tls};
 
 use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
 use crate::config::{Config, DEFAULT_PAGE, PortConfig};
@@ -33,6 +35,8 @@ use crate::sockets::{OPERATORS, PassedSockets, REDIRECTS};
 use crate::traces::Traces;
 
 pub(crate) use self::certificate::follow as follow_certificate;
+#[cfg(feature = "cluster")]
+use self::cluster::Cluster;
 use self::rate_limit::RateLimit;
 use self::unknown_method::name_unknown_methods;
 
@@ -78,6 +82,9 @@ pub struct Server {
     /// Gets the certificate and keeps it current.
     #[cfg(feature = "acme")]
     acme: Option<acme::Certificate>,
+    /// The servers that have the chat's log.
+    #[cfg(feature = "cluster")]
+    cluster: Option<Cluster>,
     /// Caught from the opening on, so that none is lost before the server serves.
     hangups: Option<Hangups>,
 }
@@ -98,6 +105,8 @@ impl Server {
         #[cfg(feature = "acme")]
         let acme = acme::Certificate::open(&mut config)?;
         config.limits = config.serve_options()?;
+        #[cfg(feature = "cluster")]
+        let cluster = Cluster::open(&mut config).await?;
         let options = ChatOptions {
             data: config.data.clone(),
             rooms_per_user: config.rates.rooms_per_user,
@@ -119,6 +128,8 @@ impl Server {
             redirect,
             #[cfg(feature = "acme")]
             acme,
+            #[cfg(feature = "cluster")]
+            cluster,
             hangups,
         })
     }
@@ -143,11 +154,8 @@ impl Server {
         let methods = methods()?;
         let app = self.app(self.routes(health, &rates)?, methods.clone())?.health_paths(readiness.clone());
         let mut options = self.config.limits.clone();
-        if let Some(admin) = self.admin.take() {
-            let metrics = Arc::new(Metrics::new(&methods, &self.chat, &rates));
-            options.observer = Some(metrics.observer());
-            // It ends with the other background tasks, after the drain.
-            background.spawn(admin::serve(admin, metrics, self.config.port.hosts()));
+        if let Some(observer) = self.serve_metrics(&methods, &rates, &mut background) {
+            options.observer = Some(observer);
         }
         #[cfg(feature = "otlp")]
         let traces = self.config.traces.otlp_endpoint.as_deref().map(Traces::start).transpose()?;
@@ -155,7 +163,7 @@ impl Server {
         if let Some(traces) = &traces {
             options.tracer = Some(Arc::new(traces.clone()));
         }
-        self.look_after_tls(listener.local_addr()?.port(), options.tls.clone(), &mut background);
+        self.start_tasks(listener.local_addr()?.port(), options.tls.clone(), &mut background);
         self.config.port.log_start(&listener, self.has_page())?;
         let chat = self.chat.clone();
         let stopping = async move {
@@ -174,14 +182,39 @@ impl Server {
         Ok(())
     }
 
-    /// Keeps the certificate of `tls` current, and redirects to https at `port`.
-    fn look_after_tls(&mut self, port: u16, tls: Option<Tls>, tasks: &mut JoinSet<()>) {
+    /// Serves metrics for operators, if they have a port. Returns the observer that counts for them.
+    fn serve_metrics(
+        &mut self,
+        methods: &Methods,
+        rates: &Arc<Rates>,
+        tasks: &mut JoinSet<()>,
+    ) -> Option<Arc<dyn Observer>> {
+        let admin = self.admin.take()?;
+        let metrics = Metrics::new(methods, &self.chat, rates);
+        #[cfg(feature = "cluster")]
+        let metrics = match &self.cluster {
+            Some(cluster) => metrics.with(cluster.durability()),
+            None => metrics,
+        };
+        let metrics = Arc::new(metrics);
+        let observer = metrics.observer();
+        // It ends with the other background tasks, after the drain.
+        tasks.spawn(admin::serve(admin, metrics, self.config.port.hosts()));
+        Some(observer)
+    }
+
+    /// Keeps the certificate of `tls` current, redirects to https at `port`, and watches the cluster.
+    fn start_tasks(&mut self, port: u16, tls: Option<Tls>, tasks: &mut JoinSet<()>) {
         if let Some(hangups) = self.hangups.take() {
             tasks.spawn(follow_certificate(&self.config.port.tls, tls, hangups));
         }
         #[cfg(feature = "acme")]
         if let Some(acme) = self.acme.take() {
             tasks.spawn(acme.keep_current());
+        }
+        #[cfg(feature = "cluster")]
+        if let Some(cluster) = self.cluster.take() {
+            tasks.spawn(cluster.watch());
         }
         if let Some(redirect) = self.redirect.take() {
             tasks.spawn(redirect::serve(redirect, port, self.config.port.hosts()));

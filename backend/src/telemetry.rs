@@ -9,8 +9,9 @@ use tracing_subscriber::EnvFilter;
 use crate::config::{LogConfig, LogFormat};
 
 /// Default levels of noisy libraries, some of which log headers; the filter can override them. h2 warns of clients that
-/// break a limit, once per connection: a client could fill the log.
-const NOISY_LIBRARIES: &str = "h2=error,hyper=warn,hyper_util=warn,tower=warn,tonic=warn,tonic_web=warn";
+/// break a limit, once per connection: a client could fill the log. async_nats logs addresses.
+const NOISY_LIBRARIES: &str =
+    "async_nats=warn,h2=error,hyper=warn,hyper_util=warn,tower=warn,tonic=warn,tonic_web=warn";
 
 /// Starts logging for the process. Further calls have no effect.
 pub fn start(config: &LogConfig) {

@@ -71,7 +71,7 @@ impl State {
 }
 
 /// Encodes one gauge.
-pub(super) fn gauge(
+pub(crate) fn gauge(
     encoder: &mut DescriptorEncoder,
     name: &str,
     help: &str,

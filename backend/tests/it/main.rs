@@ -23,6 +23,8 @@ mod gateway;
 mod greeter;
 mod grpc_web;
 mod identity;
+#[cfg(feature = "cluster")]
+mod jetstream;
 mod metrics;
 mod older_copy;
 mod page;

@@ -25,7 +25,7 @@ async fn start() -> (Program, SocketAddr) {
 }
 
 /// The same with more environment variables.
-async fn start_with(variables: &[&str]) -> (Program, SocketAddr) {
+pub(crate) async fn start_with(variables: &[&str]) -> (Program, SocketAddr) {
     let server = Program::start_by(&[&["env", "CHINWAG_ADMIN=127.0.0.1:0"], variables].concat()).await;
     let log = server.log();
     let address = log.split("admin.listen=").nth(1).and_then(|rest| rest.split_whitespace().next());
@@ -33,7 +33,7 @@ async fn start_with(variables: &[&str]) -> (Program, SocketAddr) {
     (server, address)
 }
 
-async fn scrape(admin: SocketAddr) -> String {
+pub(crate) async fn scrape(admin: SocketAddr) -> String {
     let answer = get(admin, "/metrics", &[]).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");

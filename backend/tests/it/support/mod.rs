@@ -1,6 +1,8 @@
 //! Servers for tests: in this process, or as a child process that can be killed and restarted.
 
 pub(crate) mod http;
+#[cfg(feature = "cluster")]
+pub(crate) mod nats;
 pub(crate) mod program;
 
 use std::net::{Ipv4Addr, SocketAddr};
