@@ -170,7 +170,7 @@ async fn recovered(world: &mut World) -> Result<()> {
         while world.watcher.rooms().await.is_err() {
             sleep(Duration::from_millis(5)).await;
         }
-        world.witness.send().await;
+        world.witness().send().await;
     };
     let works = timeout(RECOVERY_TIMEOUT, works).await;
     ensure!(!world.server.has_ended(), "the server has ended");

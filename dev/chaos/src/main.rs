@@ -12,6 +12,8 @@ mod attacks;
 #[cfg(target_os = "linux")]
 mod check;
 #[cfg(target_os = "linux")]
+mod cluster;
+#[cfg(target_os = "linux")]
 mod disturbance;
 #[cfg(target_os = "linux")]
 mod faults;
@@ -20,9 +22,13 @@ mod measure;
 #[cfg(target_os = "linux")]
 mod options;
 #[cfg(target_os = "linux")]
+mod people;
+#[cfg(target_os = "linux")]
 mod person;
 #[cfg(target_os = "linux")]
 mod plan;
+#[cfg(target_os = "linux")]
+mod ports;
 #[cfg(target_os = "linux")]
 mod probe;
 #[cfg(target_os = "linux")]

@@ -49,6 +49,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "KIND", value_delimiter = ',')]
     pub(crate) without: Vec<Kind>,
 
+    /// Three servers of one chat on three servers of NATS, and faults of both; needs a server with the feature `cluster`, and
+    /// nats-server, which CHINWAG_NATS names
+    #[arg(long, conflicts_with_all = ["messages", "kills", "only", "without", "measure", "plan"])]
+    pub(crate) cluster: bool,
+
     /// Measure a client's latencies for this many seconds during each attack, and break nothing
     #[arg(long, value_name = "SECONDS")]
     pub(crate) measure: Option<f64>,
@@ -86,7 +91,8 @@ impl Options {
 
     /// The command that repeats the run.
     pub(crate) fn command(&self, seed: u64) -> String {
-        let mut command = format!("cargo xtask chaos --seed {seed}");
+        let name = if self.cluster { "cluster-test" } else { "chaos" };
+        let mut command = format!("cargo xtask {name} --seed {seed}");
         let mut add = |flag: &str, value: String| command.push_str(&format!(" --{flag} {value}"));
         if let Some(minutes) = self.minutes {
             add("minutes", minutes.to_string());

@@ -39,7 +39,7 @@ async fn newcomer(world: &mut World, client: Client, name: &str) -> Result<Durat
     };
     longest.of("Subscribe", caught_up).await?;
     let sent = async {
-        world.witness.send().await;
+        world.witness().send().await;
         anyhow::Ok(())
     };
     longest.of("SendMessage", sent).await?;

@@ -1,4 +1,4 @@
-//! A relay between the well-behaved clients and the server, which can break connections.
+//! A relay between the well-behaved clients and the servers, which can break connections.
 //!
 //! It passes bytes on and knows no protocol.
 
@@ -33,7 +33,7 @@ pub(crate) enum Mode {
 
 type Links = Arc<Mutex<HashMap<u64, watch::Sender<Mode>>>>;
 
-/// A relay in front of one server. Dropping it stops it.
+/// A relay in front of servers. Dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) addr: SocketAddr,
@@ -42,12 +42,12 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Listens on a free port; connections go on to `server`.
-    pub(crate) async fn start(server: SocketAddr) -> io::Result<Self> {
+    /// Listens on a free port; connections go on to the servers in turn, or to the next one that accepts them.
+    pub(crate) async fn start(servers: Vec<SocketAddr>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let addr = listener.local_addr()?;
         let links = Links::default();
-        let accepting = tokio::spawn(accept(listener, server, links.clone()));
+        let accepting = tokio::spawn(accept(listener, servers.into(), links.clone()));
         Ok(Self { addr, links, accepting })
     }
 
@@ -84,7 +84,7 @@ fn set(links: &HashMap<u64, watch::Sender<Mode>>, ids: &[u64], mode: Mode) {
     }
 }
 
-async fn accept(listener: TcpListener, server: SocketAddr, links: Links) {
+async fn accept(listener: TcpListener, servers: Arc<[SocketAddr]>, links: Links) {
     for id in 0.. {
         let Ok((client, _)) = listener.accept().await else {
             // No descriptors are left until connections end.
@@ -93,18 +93,23 @@ async fn accept(listener: TcpListener, server: SocketAddr, links: Links) {
         };
         let (sender, mode) = watch::channel(Mode::Pass(Duration::ZERO));
         lock(&links).insert(id, sender);
-        let links = links.clone();
+        let (links, servers) = (links.clone(), servers.clone());
         tokio::spawn(async move {
             // Either side may close at any time, which closes the other.
-            link(client, server, id, mode).await.ok();
+            link(client, &servers, id, mode).await.ok();
             lock(&links).remove(&id);
         });
     }
 }
 
-async fn link(client: TcpStream, server: SocketAddr, id: u64, mode: watch::Receiver<Mode>) -> io::Result<()> {
+async fn link(
+    client: TcpStream,
+    servers: &[SocketAddr],
+    id: u64,
+    mode: watch::Receiver<Mode>,
+) -> io::Result<()> {
     let source = Ipv4Addr::new(127, 0, 1, u8::try_from(id % SOURCES).unwrap_or(0) + 1);
-    let server = connect(source, server).await?;
+    let server = connect_to_one(source, servers, id as usize).await?;
     client.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
@@ -114,6 +119,18 @@ async fn link(client: TcpStream, server: SocketAddr, id: u64, mode: watch::Recei
         result = pump(from_server, to_client, mode) => result,
         _ = cut.wait_for(|mode| *mode == Mode::Cut) => Ok(()),
     }
+}
+
+/// A connection to the server whose turn it is, or to the next one that accepts it.
+async fn connect_to_one(source: Ipv4Addr, servers: &[SocketAddr], turn: usize) -> io::Result<TcpStream> {
+    let mut refused = io::Error::from(io::ErrorKind::NotFound);
+    for turn in (turn..).take(servers.len()) {
+        match connect(source, servers[turn % servers.len()]).await {
+            Ok(server) => return Ok(server),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 /// A connection to `server` from a loopback address.
@@ -169,7 +186,7 @@ mod tests {
                 });
             }
         });
-        let relay = Relay::start(addr).await.unwrap();
+        let relay = Relay::start(vec![addr]).await.unwrap();
         let mut client = TcpStream::connect(relay.addr).await.unwrap();
         client.write_all(b"1").await.unwrap();
         assert_eq!(next(&mut client).await, Some(b'1'));
@@ -193,6 +210,18 @@ mod tests {
         assert_eq!(client.try_read(&mut [0]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         relay.set(&silent, Mode::Pass(Duration::ZERO));
         assert_eq!(next(&mut client).await, Some(b'2'));
+    }
+
+    #[tokio::test]
+    async fn a_server_that_does_not_accept_is_passed_over() {
+        let (echo, _client) = echo().await;
+        let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+        let relay = Relay::start(vec![gone, echo.addr]).await.unwrap();
+        for _ in 0..2 {
+            let mut client = TcpStream::connect(relay.addr).await.unwrap();
+            client.write_all(b"4").await.unwrap();
+            assert_eq!(next(&mut client).await, Some(b'4'));
+        }
     }
 
     #[tokio::test]

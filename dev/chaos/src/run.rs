@@ -1,6 +1,5 @@
 //! One run from the command line to the exit code.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -13,10 +12,12 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
 use crate::attacks::{Attack, Target};
+use crate::cluster;
 use crate::faults;
 use crate::measure;
 use crate::options::Options;
 use crate::plan::{Plan, Step};
+use crate::ports::free_port;
 use crate::probe;
 use crate::report::Report;
 use crate::server::Server;
@@ -26,8 +27,6 @@ use crate::world::World;
 const ATTACK_MS: std::ops::Range<u64> = 50..500;
 /// Pause between two lines of progress.
 const REPORT_INTERVAL: Duration = Duration::from_secs(10);
-/// The server's port is one of these: no system assigns them to outgoing connections.
-const PORTS: std::ops::Range<u16> = 20_000..32_000;
 /// Exit code that a shell reports for a program that Ctrl-C ended.
 const EXIT_INTERRUPTED: u8 = 130;
 
@@ -84,6 +83,9 @@ fn allow_descriptors() -> Result<()> {
 async fn run(options: &Options, seed: u64, plan: Plan, time: Duration) -> Result<bool> {
     let mut rng = Rng::with_seed(seed);
     let folder = tempfile::tempdir()?;
+    if options.cluster {
+        return cluster::run(folder, options, seed, time).await;
+    }
     let server = Server::new(folder.path(), free_port(&mut rng)?)?;
     if let Some(seconds) = options.measure {
         return measure::run(server, &mut rng, seconds).await;
@@ -178,9 +180,4 @@ async fn end(world: World, report: &mut Report) -> Result<()> {
     }
     ensure!(report.panics == 0, "the server panicked: {:#?}", server.log());
     Ok(())
-}
-
-fn free_port(rng: &mut Rng) -> Result<SocketAddr> {
-    let ports = std::iter::repeat_with(|| SocketAddr::from((Ipv4Addr::LOCALHOST, rng.u16(PORTS)))).take(100);
-    ports.into_iter().find(|addr| TcpListener::bind(addr).is_ok()).context("no port is free")
 }

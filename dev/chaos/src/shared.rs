@@ -18,6 +18,8 @@ const MAX_STEPS: usize = 6;
 #[derive(Debug, Default)]
 pub(crate) struct Shared {
     pub(crate) disturbance: Disturbance,
+    /// Whether clients change between several servers, of which one may be a little behind.
+    pub(crate) has_several_servers: bool,
     /// Messages that were acknowledged.
     pub(crate) acknowledged: AtomicU64,
     /// Acknowledgements that repeated the first answer.

@@ -15,12 +15,12 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
+use crate::people::{judge, rooms_of};
 use crate::person::Person;
 use crate::sender::Sender;
 use crate::server::Server;
 use crate::shared::Shared;
 use crate::wire;
-use crate::world::{judge, rooms_of};
 
 /// Size of the disk, bytes: some hundred transactions fill it.
 const SMALL: u64 = 4 * 1024 * 1024;

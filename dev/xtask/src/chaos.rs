@@ -5,6 +5,7 @@ use anyhow::Result;
 use crate::command::{Program, cargo, program};
 use crate::step::Steps;
 use crate::target;
+use crate::tools::nats_server;
 
 /// Flags that make a run long, or measure: the server is then built as it is run for real.
 const RELEASE_FLAGS: [&str; 4] = ["--minutes", "--messages", "--kills", "--measure"];
@@ -20,6 +21,23 @@ pub(crate) fn run(flags: &[String]) -> Result<()> {
     };
     Steps::new(1).step("Server and chaos", || cargo(build).run())?;
     chaos(profile, flags).run_visibly()
+}
+
+/// A run with three servers of one chat on three servers of NATS.
+pub(crate) fn cluster(flags: &[String]) -> Result<()> {
+    let mut build =
+        vec!["build", "--package", "backend", "--features", "backend/cluster", "--package", "chaos"];
+    let profile = if needs_release(flags) {
+        build.push("--release");
+        "release"
+    } else {
+        "debug"
+    };
+    let mut steps = Steps::new(2);
+    let nats = steps.step("Tools", nats_server)?;
+    steps.step("Server and chaos", || cargo(build).run())?;
+    let flags: Vec<_> = flags.iter().cloned().chain(["--cluster".to_owned()]).collect();
+    chaos(profile, &flags).env("CHINWAG_NATS", nats).run_visibly()
 }
 
 /// The short form, with the programs that the tests on the host have built.

@@ -98,6 +98,12 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         flags: Vec<String>,
     },
+    /// Kill and freeze three servers of one chat and their three servers of NATS while many send and read, and check that nothing is lost
+    ClusterTest {
+        /// Flags of the program, such as `--minutes 10 --seed 7`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        flags: Vec<String>,
+    },
     /// Measure, each figure against a peer in the same run
     Bench {
         #[command(subcommand)]
@@ -158,6 +164,7 @@ fn carry_out(command: Command) -> Result<()> {
         Command::Codegen => generate(),
         Command::Conformance { part, transport, flags } => conformance::run(&part, transport, &flags),
         Command::Chaos { flags } => chaos::run(&flags),
+        Command::ClusterTest { flags } => chaos::cluster(&flags),
         Command::Bench { what } => bench::run(what),
         Command::Shots { folder } => test::shots(&folder),
         Command::Ci => ci::run(),
