@@ -8,6 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::browser::Browser;
 use crate::command::{cargo, program};
 use crate::step::{Steps, note, say};
+use crate::test::ALL_FEATURES;
 use crate::tools::{Suite, Tools, buf, cargo_deny, wasm_target};
 use crate::{house, root, target, test};
 
@@ -35,9 +36,7 @@ fn lint_host(suite: &Suite) -> Result<()> {
         let words = format!("clippy {what} --all-targets -- -D warnings");
         suite.contracts(cargo(words.split(' '))).run()
     };
-    lint(
-        "--workspace --features xtask/codegen,proto/server,grpc-inspect/client,backend/acme,backend/cluster,backend/otlp",
-    )?;
+    lint(&format!("--workspace --features {ALL_FEATURES}"))?;
     lint("-p tonic-web-channel --features tls,socket")
 }
 
@@ -61,7 +60,8 @@ fn document(suite: &Suite) -> Result<()> {
         let words = format!("doc --no-deps --quiet {what}");
         suite.contracts(cargo(words.split(' ')).env("RUSTDOCFLAGS", "-D warnings")).run()
     };
-    document("--workspace")?;
+    // With the features of the lints, which have checked the dependencies with them.
+    document(&format!("--workspace --features {ALL_FEATURES}"))?;
     document("-p tonic-web-channel --target wasm32-unknown-unknown")
 }
 

@@ -23,6 +23,11 @@ use crate::server::binary;
 use crate::step::{Steps, note, say};
 use crate::tools::{Suite, Tools, axe, can_trace, nats_server, pebble, route_guide};
 
+/// The features that no package has by default. One list for lints, documentation and tests: each other one would build its own
+/// variants of shared dependencies.
+pub(crate) const ALL_FEATURES: &str =
+    "xtask/codegen,proto/server,grpc-inspect/client,backend/acme,backend/cluster,backend/otlp";
+
 /// Programs and files that the tests need.
 pub(crate) struct Setup {
     path: OsString,
@@ -178,9 +183,7 @@ fn optional<T>(set_up: impl FnOnce() -> Result<T>, tests: &str) -> Result<Option
 
 /// One command for all packages: each selection of packages would build its own variants of shared dependencies.
 fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
-    let words = "test --workspace --no-fail-fast --features \
-         xtask/codegen,proto/server,grpc-inspect/client,backend/acme,backend/cluster,backend/otlp";
-    let mut arguments: Vec<&str> = words.split(' ').collect();
+    let mut arguments = vec!["test", "--workspace", "--no-fail-fast", "--features", ALL_FEATURES];
     let build = cargo(arguments.iter().copied().chain(["--no-run"]));
     let build = end_to_end_environment(build, setup).run();
     stop_if_interrupted()?;
