@@ -170,7 +170,7 @@ async fn what_a_server_does_not_find_is_refused_at_its_start() {
     };
     let url = format!("--cluster={}", nats.url());
     let new = &nothing.path().join("data");
-    refused(new, &[url.clone()], "have no cluster named team: `chinwag cluster init`").await;
+    refused(new, std::slice::from_ref(&url), "have no cluster named team: `chinwag cluster init`").await;
     refused(new, &[url.clone(), "--cluster-credentials=/none".to_owned()], "--cluster-credentials <FILE>")
         .await;
     refused(new, &["--cluster=nats://127.0.0.1:1".to_owned()], "no server of the cluster can be reached")
