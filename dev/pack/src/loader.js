@@ -4,7 +4,7 @@ import { initSync } from "GLUE";
 
 let imports;
 
-/// What the program gives its parts, once it runs.
+/// The exports of the program that its parts import, once it runs.
 function getImports() {
     if (!imports) {
         const { SHARED } = initSync();
