@@ -1,8 +1,11 @@
 //! The state of the connection and the content of its strip. Nothing is shown while the connection works, nor for the moment in which
 //! a new one is made.
 
+mod cause;
 #[cfg(test)]
 mod tests;
+
+pub use self::cause::Cause;
 
 /// Length of an interruption that is not shown, in milliseconds.
 const GRACE_MS: f64 = 300.0;
@@ -16,10 +19,22 @@ const CHECK_AFTER_MS: f64 = 1_500.0;
 /// The same after an attempt that nothing came of.
 const CHECK_SILENCE_AFTER_MS: f64 = 250.0;
 
-/// Time between the starts of two checks, in milliseconds, and after one that was answered. The first is shorter than a check may
-/// take: a browser gives a new call a kept connection, which may be dead, while those before hold other dead ones.
+/// Time between the starts of two checks, in milliseconds. Shorter than a check may take: a browser gives a new call a kept connection,
+/// which may be dead, while those before hold other dead ones.
 const CHECK_INTERVAL_MS: f64 = 1_000.0;
-const ANSWERED_CHECK_INTERVAL_MS: f64 = 4_000.0;
+
+/// Time from the answer to a check to the end of an attempt that is still without a message, in milliseconds. A proxy that holds the
+/// stream back does not release it when it is mended: only a new attempt gets through. With the time of a check it is less than 5 s.
+const HELD_BACK_AFTER_MS: f64 = 4_000.0;
+
+/// The same for a slow network, as a multiple of the time that the check took: a new connection takes that long several times.
+const HELD_BACK_AFTER_CHECKS: f64 = 4.0;
+
+/// Shortest wait that is counted down, in milliseconds. Numbers that stand for a moment only distract.
+const COUNTED_DOWN_FROM_MS: f64 = 3_000.0;
+
+/// Difference between the ends of two waits that are the same one, in milliseconds, which tabs tell each other by their own clocks.
+const SAME_WAIT_MS: f64 = 500.0;
 
 /// The state of the stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -42,74 +57,6 @@ pub enum Link {
         /// Why the last attempt ended.
         cause: Cause,
     },
-}
-
-/// Why a call or the stream failed, other than by a verdict of the server on its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// The stream ended.
-    Ended,
-    /// No connection could be made, or it broke.
-    Unreachable,
-    /// Nothing came in time.
-    Silent,
-    /// Short calls are answered, but nothing of the stream came in time.
-    StreamSilent,
-    /// Something other than the server answered with this HTTP status.
-    Http(u16),
-    /// Something other than the server answered with a web page or the like.
-    WebPage,
-    /// The answer was cut off or is not valid.
-    Broken,
-    /// The server asks to come back later.
-    Busy,
-    /// The server has no chat: a gateway to other services.
-    NoChat,
-    /// The server allows no calls from pages of this address.
-    NotAllowed,
-    /// The user has as many streams open as allowed.
-    TooManyStreams,
-    /// Each tab has a stream, and the browser opens no more connections.
-    TooManyTabs,
-}
-
-/// The causes in the order of their numbers, from 1. An HTTP status is its own number.
-const NUMBERED_CAUSES: [Cause; 11] = [
-    Cause::Ended,
-    Cause::Unreachable,
-    Cause::Silent,
-    Cause::StreamSilent,
-    Cause::WebPage,
-    Cause::Broken,
-    Cause::Busy,
-    Cause::TooManyStreams,
-    Cause::TooManyTabs,
-    Cause::NoChat,
-    Cause::NotAllowed,
-];
-
-impl Cause {
-    /// The number by which one tab tells another.
-    pub fn to_number(self) -> f64 {
-        match self {
-            Cause::Http(status) => f64::from(status),
-            cause => NUMBERED_CAUSES.iter().position(|one| *one == cause).map_or(0.0, |at| at as f64 + 1.0),
-        }
-    }
-
-    /// Reads a number. `None` for 0 and unknown ones.
-    pub fn from_number(number: f64) -> Option<Cause> {
-        match number as u16 {
-            0 => None,
-            status @ 100.. => Some(Cause::Http(status)),
-            at => NUMBERED_CAUSES.get(usize::from(at) - 1).copied(),
-        }
-    }
-
-    /// Whether calls other than the stream are likely to succeed.
-    fn allows_calls(self) -> bool {
-        matches!(self, Cause::StreamSilent | Cause::Busy | Cause::TooManyStreams)
-    }
 }
 
 impl Link {
@@ -151,16 +98,41 @@ pub struct Connection {
     is_reachable: bool,
     has_too_many_tabs: bool,
     check: Check,
+    /// Whether the wait for the next attempt is long enough to be counted down.
+    is_counted_down: bool,
 }
 
 /// Checks of the server by short calls, while an attempt waits for its first message.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Check {
+    /// Time of the next one; after an answer that of the attempt's end.
     due_ms: f64,
+    /// Time of the first one since the attempt began.
+    asked_ms: Option<f64>,
     /// Whether a check has failed since the attempt began.
     has_failed: bool,
     /// Whether the last one was answered since the attempt began.
     is_answered: bool,
+}
+
+/// A step that is due while an attempt waits for its first message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Due {
+    /// Check by a short call whether the server answers.
+    Check,
+    /// Replace the attempt: short calls are answered, and the stream is not.
+    Replacement,
+}
+
+/// The next attempt, in the strip.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retry {
+    /// None is needed: the stream works, or its attempts are not the reason of the sentence.
+    None,
+    /// It runs, or follows soon.
+    Soon,
+    /// It follows after these seconds, rounded up.
+    After(u64),
 }
 
 /// The content of the connection strip.
@@ -178,8 +150,8 @@ pub enum Strip {
     Failing {
         /// The reason.
         cause: Cause,
-        /// Seconds until the next attempt, rounded up; `None` while one runs.
-        seconds: Option<u64>,
+        /// The next attempt.
+        retry: Retry,
     },
 }
 
@@ -196,6 +168,7 @@ impl Connection {
             is_reachable: true,
             has_too_many_tabs: false,
             check: Check::default(),
+            is_counted_down: false,
         };
         connection.set_link(Link::Starting, now_ms);
         connection
@@ -208,12 +181,20 @@ impl Connection {
 
     /// Sets the state of the stream.
     pub fn set_link(&mut self, link: Link, now_ms: f64) {
-        self.link = match link {
-            Link::Waiting { until_ms, cause: Cause::Silent } if self.check.is_answered => {
-                Link::Waiting { until_ms, cause: Cause::StreamSilent }
+        // An attempt that was replaced before anything came says nothing new.
+        let is_replaced = self.link == Link::Connecting && self.cause == Some(Cause::StreamSilent);
+        let before = std::mem::replace(&mut self.link, link);
+        if let Link::Waiting { until_ms, cause } = &mut self.link {
+            if (*cause == Cause::Silent && self.check.is_answered) || (*cause == Cause::Ended && is_replaced)
+            {
+                *cause = Cause::StreamSilent;
             }
-            link => link,
-        };
+            let is_same = matches!(before, Link::Waiting { until_ms: before_ms, .. }
+                if (*until_ms - before_ms).abs() < SAME_WAIT_MS);
+            if !is_same {
+                self.is_counted_down = *until_ms - now_ms >= COUNTED_DOWN_FROM_MS;
+            }
+        }
         match self.link {
             Link::Starting => {}
             Link::Connecting => {
@@ -284,13 +265,19 @@ impl Connection {
         self.is_reachable
     }
 
-    /// Whether a check of the server has to start now. Plans the next one.
-    pub fn take_check(&mut self, now_ms: f64) -> bool {
-        let is_due = self.link == Link::Connecting && now_ms >= self.check.due_ms;
-        if is_due {
-            self.check.due_ms = now_ms + CHECK_INTERVAL_MS;
+    /// The step that has to be taken now, if any. Plans the next one.
+    pub fn take_due(&mut self, now_ms: f64) -> Option<Due> {
+        if self.link != Link::Connecting || now_ms < self.check.due_ms {
+            return None;
         }
-        is_due
+        if self.check.is_answered {
+            self.cause = Some(Cause::StreamSilent);
+            self.check.due_ms = now_ms + HELD_BACK_AFTER_MS;
+            return Some(Due::Replacement);
+        }
+        self.check.asked_ms.get_or_insert(now_ms);
+        self.check.due_ms = now_ms + CHECK_INTERVAL_MS;
+        Some(Due::Check)
     }
 
     /// A check ended: answered by the server, or failed by a cause. Returns whether the attempt has to start again: it
@@ -301,8 +288,10 @@ impl Connection {
         }
         let Some(cause) = failure else {
             self.call_answered();
-            self.check.is_answered = true;
-            self.check.due_ms = now_ms + ANSWERED_CHECK_INTERVAL_MS;
+            if !std::mem::replace(&mut self.check.is_answered, true) {
+                let took_ms = now_ms - self.check.asked_ms.unwrap_or(now_ms);
+                self.check.due_ms = now_ms + HELD_BACK_AFTER_MS.max(took_ms * HELD_BACK_AFTER_CHECKS);
+            }
             return self.cause == Some(Cause::Silent) || std::mem::take(&mut self.check.has_failed);
         };
         // A check that began before one that was answered says nothing new.
@@ -321,11 +310,11 @@ impl Connection {
             return Strip::Offline;
         }
         if self.has_too_many_tabs {
-            return Strip::Failing { cause: Cause::TooManyTabs, seconds: None };
+            return Strip::Failing { cause: Cause::TooManyTabs, retry: Retry::None };
         }
         if works {
             return match self.call_cause {
-                Some(cause) => Strip::Failing { cause, seconds: None },
+                Some(cause) => Strip::Failing { cause, retry: Retry::None },
                 None => Strip::Nothing,
             };
         }
@@ -335,23 +324,22 @@ impl Connection {
         }
         match (self.link, self.failure()) {
             (Link::CatchingUp, _) if catching_up > 0 => Strip::CatchingUp(catching_up),
-            (Link::Waiting { until_ms, cause }, _) => Strip::Failing {
-                cause,
-                // After the wait comes an attempt.
-                seconds: Some(((until_ms - now_ms) / 1_000.0).ceil())
-                    .filter(|left| *left >= 1.0)
-                    .map(|left| left as u64),
-            },
-            (_, Some(cause)) if cause != Cause::Ended => Strip::Failing { cause, seconds: None },
+            (Link::Waiting { until_ms, cause }, _) => {
+                let left = ((until_ms - now_ms) / 1_000.0).ceil();
+                let is_counted_down = self.is_counted_down && left >= 1.0;
+                let retry = if is_counted_down { Retry::After(left as u64) } else { Retry::Soon };
+                Strip::Failing { cause, retry }
+            }
+            (_, Some(cause)) => Strip::Failing { cause, retry: Retry::Soon },
             _ => Strip::Connecting,
         }
     }
 
-    /// Milliseconds until something changes with time alone: the strip, or a check that is due; `None` when nothing does.
+    /// Milliseconds until something changes with time alone: the strip, or a step that is due; `None` when nothing does.
     pub fn changes_in_ms(&self, now_ms: f64) -> Option<f64> {
         let grace = Some(self.grace_left_ms(now_ms)).filter(|left| *left > 0.0);
         let next = match self.link {
-            Link::Waiting { until_ms, .. } if until_ms > now_ms => {
+            Link::Waiting { until_ms, .. } if self.is_counted_down && until_ms > now_ms => {
                 let part = (until_ms - now_ms) % 1_000.0;
                 Some(if part < 1.0 { 1_000.0 } else { part })
             }

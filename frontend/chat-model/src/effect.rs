@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proto::chat::v1 as pb;
 
+use crate::connection::Due;
 use crate::history::HistoryPage;
 use crate::outbox::{PendingMessage, StorageChange};
 
@@ -28,6 +29,8 @@ pub enum Effect {
     WakeStream,
     /// Check by a short call whether the server answers.
     CheckServer,
+    /// Start the subscription's attempt again, while somebody sees the page: a proxy holds it back, and may be mended by now.
+    ReplaceAttempt,
     /// Send a message.
     Send(PendingMessage),
     /// Resume the outbox after its backoff.
@@ -56,4 +59,13 @@ pub enum Effect {
     WakeAfter(Duration),
     /// Tell the rest of the page who is signed in.
     ShowUser(Option<pb::User>),
+}
+
+impl From<Due> for Effect {
+    fn from(due: Due) -> Effect {
+        match due {
+            Due::Check => Effect::CheckServer,
+            Due::Replacement => Effect::ReplaceAttempt,
+        }
+    }
 }

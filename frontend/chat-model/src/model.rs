@@ -142,9 +142,7 @@ impl ChatModel {
                 self.effects.push(Effect::MarkRead { room_id, seq });
             }
         }
-        if self.connection.take_check(now.page_ms) {
-            self.effects.push(Effect::CheckServer);
-        }
+        self.effects.extend(self.connection.take_due(now.page_ms).map(Effect::from));
         if let Some(wait_ms) = self.changes_in_ms(now) {
             self.effects.push(Effect::WakeAfter(Duration::from_millis(wait_ms.ceil() as u64)));
         }

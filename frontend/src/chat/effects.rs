@@ -36,7 +36,10 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 pub(super) fn run(chat: Chat, effect: Effect) {
     match effect {
         Effect::FindSession => session::find(chat),
-        Effect::Subscribe => tabs::start(chat),
+        Effect::Subscribe => {
+            tabs::start(chat);
+            kept::load_later(chat);
+        }
         Effect::CatchUp => stream::open_stream(chat),
         Effect::Unsubscribe => tabs::stop(chat),
         Effect::ReconnectAfter(delay) => {
@@ -49,6 +52,11 @@ pub(super) fn run(chat: Chat, effect: Effect) {
             stream.iter().for_each(|stream| stream.probe(timeout));
         }
         Effect::CheckServer => spawn_local(check_server(chat)),
+        // Tabs that nobody sees leave it to the attempt's own timeout, so that they do not busy the server.
+        Effect::ReplaceAttempt if document().hidden() => {}
+        Effect::ReplaceAttempt => {
+            stream::with_stream(chat, true, |stream| stream.reconnect_after(Duration::ZERO))
+        }
         Effect::Send(message) => {
             // The leader reads it from the storage.
             let by_leader = chat.runtime.with_value(|runtime| runtime.tabs.is_follower());

@@ -1,6 +1,6 @@
 //! The connection strip, and the warning that messages could not be stored.
 
-use chat_model::connection::{Cause, Strip};
+use chat_model::connection::{Cause, Retry, Strip};
 use leptos::prelude::*;
 
 use super::store::{Chat, use_chat};
@@ -23,7 +23,7 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
             Strip::Connecting => Some(m.connecting.into_any()),
             Strip::Offline => Some(m.offline.into_any()),
             Strip::CatchingUp(count) => Some(with_number(m.catching_up, "{count}", count)),
-            Strip::Failing { cause, seconds } => Some(failure(m, cause, seconds)),
+            Strip::Failing { cause, retry } => Some(failure(m, cause, retry)),
         }
     };
     let kept = move || {
@@ -79,14 +79,16 @@ fn check_after_interruptions(chat: Chat) {
     });
 }
 
-/// The reason, and the time until the next attempt.
-fn failure(m: &'static Messages, cause: Cause, seconds: Option<u64>) -> AnyView {
-    let reason = reason(m, cause);
-    let wait = seconds.map(|seconds| with_number(m.reconnecting, "{seconds}", seconds));
-    match (cause, wait) {
-        (Cause::Ended, Some(wait)) => wait,
-        (Cause::Ended, None) => m.connecting.into_any(),
-        (_, wait) => view! { {reason} {wait.map(|wait| view! { " " {wait} })} }.into_any(),
+/// The reason, and the next attempt.
+fn failure(m: &'static Messages, cause: Cause, retry: Retry) -> AnyView {
+    let retry = match retry {
+        Retry::None => None,
+        Retry::Soon => Some(m.reconnecting_soon.into_any()),
+        Retry::After(seconds) => Some(with_number(m.reconnecting, "{seconds}", seconds)),
+    };
+    match retry {
+        Some(retry) if cause == Cause::Ended => retry,
+        retry => view! { {reason(m, cause)} " " {retry} }.into_any(),
     }
 }
 

@@ -219,6 +219,7 @@ pub(super) static MESSAGES: Messages = Messages {
     connecting: "Connecting…",
     offline: "Offline. What you write is kept and sent later.",
     reconnecting: "Reconnecting in {seconds} s",
+    reconnecting_soon: "Reconnecting…",
     try_now: "Try now",
     catching_up: "Catching up ({count})",
     link_unreachable: "The server cannot be reached. What you write is kept and sent later.",

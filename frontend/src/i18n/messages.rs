@@ -241,6 +241,7 @@ messages! {
     connecting,
     offline,
     reconnecting,
+    reconnecting_soon,
     try_now,
     catching_up,
     link_unreachable,

@@ -219,6 +219,7 @@ pub(super) static MESSAGES: Messages = Messages {
     connecting: "正在连接…",
     offline: "已离线。你写的内容会保存下来，稍后发送。",
     reconnecting: "{seconds} 秒后重新连接",
+    reconnecting_soon: "正在重新连接…",
     try_now: "立即重试",
     catching_up: "正在补收消息（{count}）",
     link_unreachable: "无法连接服务器。你写的内容会保存下来，稍后发送。",

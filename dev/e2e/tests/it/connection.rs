@@ -75,14 +75,14 @@ async fn waiting_messages_survive_a_reload_while_the_server_is_down() -> Result 
 }
 
 #[tokio::test]
-async fn the_strip_counts_down_and_try_now_reconnects() -> Result {
+async fn the_strip_says_that_the_page_reconnects_and_try_now_does() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
         ada.part(&part("textbox", N.message)).await?;
         ada.strip_is_empty().await?;
         ada.allow_failed_requests();
         world.kill_server()?;
-        ada.strip_says("Reconnecting in").await?;
+        ada.strip_says("Reconnecting").await?;
         let before = ada.strip().await?;
         world.restart_server()?;
         eventually("the strip to be empty after Try now", async || {

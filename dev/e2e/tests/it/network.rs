@@ -4,9 +4,12 @@
 
 use std::time::Duration;
 
+use anyhow::ensure;
 use e2e::{ENGLISH, Fault, FaultyProxy, Names, Page, Relay, Result, eventually, part, scenario};
 use proto::chat::v1::{SubscribeRequest, chat_service_client::ChatServiceClient};
 use tonic::{Request, metadata::MetadataValue, transport::Endpoint};
+
+use crate::offline::{KEPT_AT, keeps_message};
 
 const N: &Names = &ENGLISH;
 
@@ -173,6 +176,55 @@ async fn a_proxy_that_holds_back_the_stream_is_named() -> Result {
 }
 
 #[tokio::test]
+async fn a_proxy_that_holds_back_the_stream_hides_no_room() -> Result {
+    scenario(async |world| {
+        let proxy = FaultyProxy::start(&world.url(), SUBSCRIBE)?;
+        let ada = world.browser("Ada", Default::default()).await?;
+        join(&ada, &proxy.url()).await?;
+        keeps_message(&ada, "before").await?;
+        ada.allow_failed_requests();
+        proxy.set_fault(Fault::Buffer);
+        ada.reload().await?;
+        ada.shows_messages(&["before"]).await?;
+        ada.strip_says(KEPT_AT).await?;
+        ada.strip_says("a proxy between here and the server holds them back").await?;
+        // Calls pass.
+        ada.write("through the proxy").await?;
+        ada.shows_stored("through the proxy").await?;
+        proxy.set_fault(Fault::None);
+        ada.strip_is_empty().await?;
+        ada.shows_messages(&["before", "through the proxy"]).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_gateway_that_has_the_chat_again_goes_on_with_the_room_that_is_shown() -> Result {
+    scenario(async |world| {
+        let proxy = FaultyProxy::start(&world.url(), SUBSCRIBE)?;
+        let ada = world.browser("Ada", Default::default()).await?;
+        join(&ada, &proxy.url()).await?;
+        ada.allow_failed_requests();
+        let head = "content-type: application/grpc-web+proto\r\ngrpc-status: 12\r\nconnection: close";
+        let unknown = format!("HTTP/1.1 200 OK\r\n{head}\r\ncontent-length: 0\r\n\r\n");
+        proxy.set_fault(Fault::Response(unknown.into()));
+        ada.run::<()>("document.querySelector('.chat-log').isMarked = true", vec![]).await?;
+        // The stream breaks.
+        world.kill_server()?;
+        world.restart_server()?;
+        ada.strip_says("This server has no chat.").await?;
+        ada.shows_messages(&["before"]).await?;
+        proxy.set_fault(Fault::None);
+        ada.strip_is_empty().await?;
+        let is_same: bool =
+            ada.run("return document.querySelector('.chat-log').isMarked ?? false", vec![]).await?;
+        ensure!(is_same, "the room was drawn anew");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn the_strip_is_shown_on_every_view() -> Result {
     scenario(async |world| {
         let ada = world.person("Ada").await?;
@@ -183,7 +235,7 @@ async fn the_strip_is_shown_on_every_view() -> Result {
         ada.part(&part("textbox", N.message)).await?;
         ada.allow_failed_requests();
         world.kill_server()?;
-        ada.strip_says("Reconnecting in").await?;
+        ada.strip_says("Reconnecting").await?;
         ada.click(&part("link", "Greeter")).await?;
         ada.part(&part("form", "SayHello")).await?;
         ada.strip_says("The server cannot be reached. What you write is kept and sent later.").await?;

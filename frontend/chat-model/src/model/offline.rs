@@ -4,8 +4,10 @@
 mod tests;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{ChatModel, Now, Phase};
+use crate::connection::Link;
 use crate::effect::Effect;
 use crate::kept::{Kept, KeptList, MAX_ROOMS, ToKeep};
 use crate::message::Author;
@@ -13,20 +15,23 @@ use crate::outbox::Outbox;
 use crate::state::ChatState;
 
 impl ChatModel {
-    /// Shows the copy until the server says who is signed in. It counts only while that is not known.
+    /// Shows the copy until the server has said who is signed in and what is new. It counts only while a part of that is not known.
     pub fn restore(&mut self, kept: Kept) {
-        if self.phase != Phase::Starting {
+        let Kept { list: KeptList { at_ms, user, rooms }, messages } = kept;
+        if self.phase == Phase::Starting {
+            self.user = Some(Arc::new(Author { id: user.id.clone(), name: user.name.clone() }));
+            self.replace_state(ChatState::new(&user.id, Outbox::new(&user.id)));
+            self.phase = Phase::SignedIn;
+            self.effects.extend([Effect::LoadOutbox, Effect::ShowUser(Some(user))]);
+        } else if self.awaits_first_frame() && self.is_known_as(&user) {
+            // The attempt that runs has no cursors, and would make the rooms begin anew.
+            self.effects.push(Effect::ReconnectAfter(Duration::ZERO));
+        } else {
             return;
         }
-        let Kept { list: KeptList { at_ms, user, rooms }, messages } = kept;
-        self.user = Some(Arc::new(Author { id: user.id.clone(), name: user.name.clone() }));
-        let mut state = ChatState::new(&user.id, Outbox::new(&user.id));
-        state.restore(rooms, messages);
-        self.replace_state(state);
+        self.state.restore(rooms, messages);
         self.is_ready = true;
         self.kept_at_ms = Some(at_ms);
-        self.phase = Phase::SignedIn;
-        self.effects.extend([Effect::LoadOutbox, Effect::ShowUser(Some(user))]);
     }
 
     /// Time of the copy that is shown, in milliseconds since the Unix epoch; `None` once the server has brought it up to date.
@@ -62,7 +67,16 @@ impl ChatModel {
 
     /// Whether the copy that is shown belongs to this user.
     pub(super) fn shows_kept_of(&self, user: &proto::chat::v1::User) -> bool {
-        self.waits_for_session()
-            && self.user.as_ref().is_some_and(|known| known.id == user.id && known.name == user.name)
+        self.waits_for_session() && self.is_known_as(user)
+    }
+
+    fn is_known_as(&self, user: &proto::chat::v1::User) -> bool {
+        self.user.as_ref().is_some_and(|known| known.id == user.id && known.name == user.name)
+    }
+
+    /// Whether a user is signed in, and nothing of the stream has come yet.
+    fn awaits_first_frame(&self) -> bool {
+        let has_begun = !matches!(self.link(), Link::Connecting | Link::Waiting { .. });
+        self.has_session && !has_begun && self.state.rooms().is_empty()
     }
 }

@@ -3,7 +3,7 @@
 use proto::chat::v1::subscribe_response::Frame;
 
 use super::*;
-use crate::connection::Cause;
+use crate::connection::{Cause, Retry};
 
 pub(super) const ROOM: &str = "general";
 
@@ -150,12 +150,22 @@ fn an_answer_without_grpc_refuses_no_message_and_ends_no_session() {
         for _ in 0..20 {
             model.send_failed(Uuid::from_u128(1), &unanswered(code, Cause::Http(http)), now(0));
             assert_eq!(names(&model.finish(now(0))), ["ResumeOutboxLater"]);
-            assert_eq!(model.strip(now(0)), Strip::Failing { cause: Cause::Http(http), seconds: None });
+            assert_eq!(model.strip(now(0)), Strip::Failing { cause: Cause::Http(http), retry: Retry::None });
             model.resume_outbox(now(0));
             assert_eq!(names(&model.finish(now(0))), ["probe 5000", "send 1"]);
         }
         assert_eq!(model.phase(), Phase::SignedIn);
     }
+}
+
+#[test]
+fn a_stream_that_a_proxy_holds_back_is_asked_for_anew() {
+    let mut model = connected();
+    model.set_link(Link::Connecting, now(0));
+    assert!(names(&model.finish(now(1_500))).contains(&"CheckServer".to_owned()));
+    model.server_checked(None, now(1_510));
+    assert!(!names(&model.finish(now(1_510))).contains(&"ReplaceAttempt".to_owned()));
+    assert!(names(&model.finish(now(5_510))).contains(&"ReplaceAttempt".to_owned()));
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The copy of the chat in the browser's database (IndexedDB): read at a start without the server, written behind, removed at the end of
-//! the session. Where there is no database nothing is kept, and nothing fails.
+//! The copy of the chat in the browser's database (IndexedDB): read at a start without the server or its stream, written behind, removed at
+//! the end of the session. Where there is no database nothing is kept, and nothing fails.
 //!
 //! Reading and writing are a module of their own, which is loaded when it is first needed (see `crate::chunk`).
 
@@ -35,7 +35,7 @@ const ROOM_KEY: &str = "room/";
 /// Time after a change at which the copy is brought up to date.
 const SAVE_AFTER: Duration = Duration::from_secs(3);
 
-/// Time after which a start without an answer shows the copy.
+/// Time after which a start shows the copy: from the question for the session without an answer, or from the stream's without a frame.
 const LOAD_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -44,16 +44,22 @@ enum Job {
     Save,
 }
 
-/// Shows the copy, while the server has not said who is signed in.
+/// Shows the copy, while the rooms are not known.
 pub(super) fn load(chat: Chat) {
-    if chat.read_model(ChatModel::phase) == Phase::Starting && storage::get(EXISTS_KEY).is_some() {
+    if !chat.read_model(ChatModel::is_ready) && storage::get(EXISTS_KEY).is_some() {
         spawn_local(run(chat, Job::Load));
     }
 }
 
-/// The same when the server has not answered for a while.
+/// The same when this step of the start takes a while.
 pub(super) fn load_later(chat: Chat) {
-    set_timeout(move || load(chat), LOAD_AFTER);
+    let step = chat.read_model(ChatModel::phase);
+    let load_in_step = move || {
+        if chat.read_model(ChatModel::phase) == step {
+            load(chat);
+        }
+    };
+    set_timeout(load_in_step, LOAD_AFTER);
 }
 
 /// Brings the copy up to date soon. One tab does so for all.

@@ -28,7 +28,10 @@ const APPLY_BUDGET_MS: f64 = 10.0;
 /// Longest delay of frames in a tab that draws nothing, such as one in the background.
 const APPLY_WITHIN: Duration = Duration::from_millis(100);
 
-/// Delay after a final status of the stream.
+/// Delay after a final status of the stream that the same request may not get again, in a page that somebody sees.
+const REOPEN_DELAY: Duration = Duration::from_secs(4);
+
+/// Delay after another final status of the stream, and in a hidden page.
 const RESTART_DELAY: Duration = Duration::from_secs(30);
 
 /// Starts the stream from the cursors, unless it runs.
@@ -71,7 +74,14 @@ pub(super) fn with_stream(chat: Chat, retry: bool, act: impl FnOnce(&Subscriptio
     match stream {
         Some(stream) => act(&stream),
         None if is_follower => tabs::pass_need_on(chat, retry),
-        None => {}
+        None => reopen(chat),
+    }
+}
+
+/// Opens the stream again, if the server has ended it.
+fn reopen(chat: Chat) {
+    if chat.runtime.with_value(|runtime| runtime.subscription.is_none() && runtime.reading.is_some()) {
+        open_stream(chat);
     }
 }
 
@@ -109,11 +119,20 @@ async fn stream_failed(chat: Chat, status: &Status) {
     if status.code() == Code::Unauthenticated && cause(status).is_none() {
         return chat.act(|model, now| model.end_session(true, now));
     }
-    // This task is aborted when the session ends meanwhile, so that it does not end the next one.
     let cause = cause::of_stream(status);
-    chat.act(|model, now| model.set_link(waiting(RESTART_DELAY, cause, now), now));
-    tonic_web_channel::rt::sleep(RESTART_DELAY).await;
-    chat.act(|model, now| model.restart(now));
+    // A proxy's rules and a gateway's servers change. Other statuses are of this request, and of its cursors.
+    let reopens = matches!(cause, Cause::NoChat | Cause::NotAllowed);
+    let delay = if reopens && !document().hidden() { REOPEN_DELAY } else { RESTART_DELAY };
+    if reopens {
+        chat.runtime.update_value(|runtime| runtime.subscription = None);
+    }
+    chat.act(|model, now| model.set_link(waiting(delay, cause, now), now));
+    // This task is aborted when the session ends meanwhile, so that it does not end the next one.
+    tonic_web_channel::rt::sleep(delay).await;
+    match reopens {
+        true => reopen(chat),
+        false => chat.act(|model, now| model.restart(now)),
+    }
 }
 
 pub(super) fn waiting(delay: Duration, cause: Cause, now: Now) -> Link {

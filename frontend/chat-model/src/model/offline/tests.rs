@@ -141,10 +141,44 @@ fn signing_out_removes_the_copy() {
     }
 }
 
-#[test]
-fn the_copy_comes_too_late_for_a_known_session() {
+/// A chat of this user whose stream has brought nothing yet.
+fn subscribed(user_id: &str) -> ChatModel {
     let mut model = ChatModel::new(true, now(0));
-    model.sign_in(user("me"), now(0));
+    model.sign_in(user(user_id), now(0));
+    model.finish(now(0));
+    model
+}
+
+#[test]
+fn the_copy_is_shown_while_the_first_frame_is_awaited() {
+    let mut model = subscribed("me");
+    write(&mut model, 1, 0);
+    model.restore(kept(3));
+    assert_eq!((model.phase(), model.is_ready(), model.kept_at_ms()), (Phase::SignedIn, true, Some(500)));
+    assert_eq!(seqs(&model), [1, 2, 3]);
+    assert_eq!(model.state().outbox.all().len(), 1, "what was written stays");
+    assert!(names(&model.finish(now(0))).contains(&"reconnect 0".to_owned()), "from the cursors of the copy");
+    assert_eq!(model.state().cursors()[0].seq, 3);
+    model.mark_read(ROOM, 3);
+    assert!(names(&model.finish(now(5_000))).contains(&"mark read 3".to_owned()), "calls are made");
+}
+
+#[test]
+fn the_copy_comes_too_late_for_a_stream_that_has_begun() {
+    let mut model = subscribed("me");
+    let hello = frame(Frame::Hello(pb::Hello { user: Some(user("me")), ..Default::default() }));
+    model.apply_frame(hello, now(0));
+    model.restore(kept(3));
+    assert!(model.state().rooms().is_empty());
+    model.apply_frame(room_state(0), now(0));
+    model.set_link(Link::Connecting, now(0));
+    model.restore(kept(3));
+    assert_eq!(seqs(&model), [0; 0], "the rooms are known");
+}
+
+#[test]
+fn the_copy_of_another_user_and_of_an_ended_session_is_not_shown() {
+    let mut model = subscribed("other");
     model.restore(kept(3));
     assert!(model.state().rooms().is_empty());
     model.end_session(false, now(0));
