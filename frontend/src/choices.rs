@@ -6,9 +6,15 @@ use leptos::prelude::*;
 
 use self::choice::Choice;
 use crate::{
-    i18n::{Language, text, use_language},
+    i18n::{Language, text, use_language, use_missing_texts},
     theme::{Theme, use_theme},
 };
+
+/// The sentence that the Chinese texts could not be loaded, in English, which is shown in their place, and in Chinese.
+const NOT_LOADED: (&str, &str) = (
+    "The Chinese texts could not be loaded. Check the network, then choose 中文 again.",
+    "中文文本没有加载成功。请检查网络，然后再次选择“中文”。",
+);
 
 /// Language and theme.
 #[component]
@@ -18,6 +24,8 @@ pub(crate) fn Choices(
 ) -> impl IntoView {
     let language = use_language();
     let theme = use_theme();
+    let is_missing = use_missing_texts();
+    let (english, chinese) = NOT_LOADED;
     let languages = Language::ALL.map(|choice| {
         let chosen = Signal::derive(move || language.get() == choice);
         let choose = Callback::new(move |()| language.set(choice));
@@ -37,6 +45,9 @@ pub(crate) fn Choices(
         <fieldset class="choices">
             <legend>{text(|m| m.language)}</legend>
             {languages}
+            <p class="error" role="alert">
+                {move || is_missing.get().then(|| view! { {english} " " <span lang="zh-CN">{chinese}</span> })}
+            </p>
         </fieldset>
         <fieldset class="choices">
             <legend>{text(|m| m.theme)}</legend>

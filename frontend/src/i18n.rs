@@ -93,16 +93,23 @@ pub(crate) async fn load_texts() -> Result<(), NotLoaded> {
 /// Provides the language as a context: the stored choice, or else the browser's. Call once, in the application's root.
 pub(crate) fn provide_language() {
     let initial = initial_language();
-    let language = preference(STORAGE_KEY, "lang", initial, Language::tag, Language::from_tag);
-    provide_context(LanguageContext(language));
+    let is_missing = RwSignal::new(false);
+    // English in the place of texts that are missing is nobody's choice: the next start tries the stored one again.
+    let is_chosen = move |language| language != Language::English || !is_missing.get_untracked();
+    let language = preference(STORAGE_KEY, "lang", initial, Language::tag, Language::from_tag, is_chosen);
+    provide_context(LanguageContext { language, is_missing });
     Effect::new(move |_| {
         let chosen = language.get();
         if !chosen.is_loaded() {
             spawn_local(async move {
+                is_missing.set(false);
                 match chosen.load().await {
                     // The texts are read again.
                     Ok(()) => language.notify(),
-                    Err(NotLoaded) => language.set(Language::English),
+                    Err(NotLoaded) => {
+                        is_missing.set(true);
+                        language.set(Language::English);
+                    }
                 }
             });
         }
@@ -117,7 +124,12 @@ fn initial_language() -> Language {
 
 /// The language. Setting it changes the page and is remembered.
 pub(crate) fn use_language() -> RwSignal<Language> {
-    expect_context::<LanguageContext>().0
+    expect_context::<LanguageContext>().language
+}
+
+/// Whether the texts of the language that was chosen last could not be loaded, and English ones are in their place.
+pub(crate) fn use_missing_texts() -> RwSignal<bool> {
+    expect_context::<LanguageContext>().is_missing
 }
 
 /// All texts in the page's language.
@@ -136,7 +148,10 @@ pub(crate) fn text(pick: Text) -> Signal<&'static str> {
 pub(crate) type Text = fn(&'static Messages) -> &'static str;
 
 #[derive(Clone, Copy)]
-struct LanguageContext(RwSignal<Language>);
+struct LanguageContext {
+    language: RwSignal<Language>,
+    is_missing: RwSignal<bool>,
+}
 
 fn browser_language() -> Language {
     let tags: Vec<String> =

@@ -5,13 +5,14 @@ use leptos::{ev, prelude::*};
 use crate::storage;
 
 /// A signal of the choice. Each value is set as the root element's `attribute`; a change is stored under `key` as a `word`, from
-/// which other tabs `read` it.
+/// which other tabs `read` it, unless the value `is_chosen` by nobody.
 pub(crate) fn preference<T>(
     key: &'static str,
     attribute: &'static str,
     initial: T,
     word: fn(T) -> &'static str,
     read: fn(&str) -> Option<T>,
+    is_chosen: impl Fn(T) -> bool + 'static,
 ) -> RwSignal<T>
 where
     T: Copy + PartialEq + Send + Sync + 'static,
@@ -24,7 +25,7 @@ where
             root.set_attribute(attribute, word(choice)).ok();
         }
         // The initial value may be the browser's, which is not stored, so that the page follows it.
-        if previous.unwrap_or(initial) != choice {
+        if previous.unwrap_or(initial) != choice && is_chosen(choice) {
             storage::set(key, word(choice));
         }
         choice

@@ -46,9 +46,9 @@ impl Theme {
 /// Provides the theme as a context. Call once, in the application's root.
 pub(crate) fn provide_theme() {
     let stored = Theme::from_word(&storage::get(STORAGE_KEY).unwrap_or_default());
-    provide_context(ThemeContext(preference(STORAGE_KEY, "data-theme", stored, Theme::word, |word| {
-        Some(Theme::from_word(word))
-    })));
+    let read = |word: &str| Some(Theme::from_word(word));
+    let theme = preference(STORAGE_KEY, "data-theme", stored, Theme::word, read, |_| true);
+    provide_context(ThemeContext(theme));
 }
 
 /// The theme. Setting it changes the page and is remembered.

@@ -101,3 +101,34 @@ async fn a_part_that_cannot_be_loaded_can_be_tried_again() -> Result {
     })
     .await
 }
+
+#[tokio::test]
+async fn chinese_texts_that_cannot_be_loaded_are_said_and_can_be_chosen_again() -> Result {
+    scenario(async |world| {
+        let page = world.browser("somebody", Default::default()).await?;
+        page.open("/settings").await?;
+        page.allow_failed_requests();
+        page.block(&["*chinese*.wasm"]).await?;
+        let chinese = part("radio", "中文");
+        page.click(&chinese).await?;
+        page.page_contains("The Chinese texts could not be loaded.").await?;
+        page.page_contains("中文文本没有加载成功。").await?;
+        let [shown, stored]: [String; 2] = page
+            .run(
+                "return [document.querySelector('.choice input:checked').labels[0].textContent,
+                         localStorage.getItem('chinwag.language') ?? '']",
+                vec![],
+            )
+            .await?;
+        ensure!(shown == "English", "{shown} is chosen");
+        ensure!(stored == "zh-CN", "the next start has {stored:?}");
+
+        page.block(&[]).await?;
+        page.click(&chinese).await?;
+        page.page_contains(CHINESE.greeter).await?;
+        ensure!(!page.all_text().await?.contains("could not be loaded"), "the sentence stays");
+        page.reload().await?;
+        page.page_contains(CHINESE.greeter).await
+    })
+    .await
+}
