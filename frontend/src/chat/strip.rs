@@ -68,7 +68,7 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
     }
 }
 
-/// Looks for a new version of the page when the connection is back.
+/// Looks for a new version of the page when the connection is back. The stream does so, too, after interruptions that are not shown.
 fn check_after_interruptions(chat: Chat) {
     Effect::new(move |was_well: Option<bool>| {
         let is_well = chat.strip.get() == Strip::Nothing;

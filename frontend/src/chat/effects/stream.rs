@@ -1,6 +1,6 @@
 //! The stream: its state, and its frames on their way to the model.
 
-use std::time::Duration;
+use std::{mem::take, time::Duration};
 
 use chat_model::{
     connection::{Cause, Link},
@@ -17,9 +17,12 @@ use super::{
     cause::{self, cause},
     kept, tabs,
 };
-use crate::chat::{
-    runtime::Runtime,
-    store::{Chat, now},
+use crate::{
+    chat::{
+        runtime::Runtime,
+        store::{Chat, now},
+    },
+    new_version::check_for_new_version,
 };
 
 /// Time for which frames are applied before the page may draw, in milliseconds.
@@ -102,6 +105,9 @@ async fn read(chat: Chat, mut subscription: Subscription<pb::SubscribeResponse>)
 }
 
 fn set_stream_state(chat: Chat, state: State) {
+    if matches!(state, State::TransientFailure { .. }) {
+        chat.runtime.update_value(|runtime| runtime.was_interrupted = true);
+    }
     chat.act(|model, now| match state {
         // `read` handles the end of the stream. A stream is ready with its headers; the first frame proves more.
         State::Idle | State::Ready | State::Shutdown { .. } => {}
@@ -144,7 +150,14 @@ pub(super) fn waiting(delay: Duration, cause: Cause, now: Now) -> Link {
 fn receive(chat: Chat, frame: pb::SubscribeResponse) {
     let is_goodbye = matches!(frame.frame, Some(Frame::Goodbye(_)));
     tabs::pass_on(chat, &frame);
-    chat.runtime.update_value(|runtime| runtime.frames.push_back(frame));
+    let is_back = chat.runtime.try_update_value(|runtime| {
+        runtime.frames.push_back(frame);
+        take(&mut runtime.was_interrupted)
+    });
+    if is_back == Some(true) {
+        // The server may be a new one. The strip does not show an interruption that was short.
+        check_for_new_version();
+    }
     if is_goodbye {
         // The stream ends after it.
         apply_frames(chat, f64::INFINITY);
