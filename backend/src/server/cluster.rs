@@ -63,7 +63,7 @@ impl Collector for Durability {
     }
 }
 
-/// What the monitoring addresses say.
+/// The answer of the monitoring addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Syncs {
     EveryWrite,

@@ -45,7 +45,7 @@ pub(crate) struct People {
     done: watch::Sender<bool>,
 }
 
-/// What they have sent and read.
+/// The history of their sends and reads.
 #[derive(Debug)]
 pub(crate) struct History {
     pub(crate) rooms: Vec<Room>,

@@ -84,7 +84,7 @@ struct Connection {
     seen: Mutex<Seen>,
 }
 
-/// What this connection has seen of the log.
+/// The part of the log that this connection has seen.
 #[derive(Debug, Default)]
 struct Seen {
     /// The highest position that certainly was in the log.

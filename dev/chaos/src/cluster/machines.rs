@@ -91,7 +91,7 @@ impl Machines {
         Ok(String::from_utf8(output.stdout)?)
     }
 
-    /// What `chinwag cluster status` prints.
+    /// The output of `chinwag cluster status`.
     pub(super) fn status(&self) -> Result<String> {
         self.command(&["status"])
     }
