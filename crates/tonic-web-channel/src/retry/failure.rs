@@ -242,6 +242,11 @@ mod tests {
         let delay = [8, 3, 16, 0x80, 0xca, 0xb5, 0xee, 0x01];
         assert_eq!(retry_delay(&details(RETRY_INFO, &delay)), Some(Duration::from_millis(3_500)));
         assert_eq!(retry_delay(&details(b"type.googleapis.com/google.rpc.Other", &delay)), None);
+        // The most nanoseconds that a delay may have, and one more.
+        let most = [16, 0xff, 0x93, 0xeb, 0xdc, 0x03];
+        assert_eq!(retry_delay(&details(RETRY_INFO, &most)), Some(Duration::from_nanos(999_999_999)));
+        let second = [16, 0x80, 0x94, 0xeb, 0xdc, 0x03];
+        assert_eq!(retry_delay(&details(RETRY_INFO, &second)), None);
         // Minus one second.
         let negative = [8, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
         assert_eq!(retry_delay(&details(RETRY_INFO, &negative)), None);

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tonic::{Code, Request, Status};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use tonic_web_channel::retry::RetryPolicy;
+use tonic_web_channel::retry::{Backoff, RetryPolicy};
 use tonic_web_channel::{Channel, Error, Idempotency, Method, MethodKind, RequestExt as _, send_traceparent};
 
 use crate::support::canned::{Canned, Reply, reply};
@@ -60,6 +60,16 @@ async fn an_idempotent_call_is_repeated_with_the_same_request_and_reported() {
         assert!(lines[5].starts_with("Retrying { attempt: 2") && lines[6] == "attempt 3", "{lines:?}");
         assert_eq!(lines[7..], ["headers", "received 2", "ended Ok"], "{lines:?}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn attempts_wait_as_the_policy_s_backoff_says() {
+    let canned = failing(2, unavailable);
+    let none = Backoff { base: Duration::ZERO, max: Duration::ZERO };
+    let channel = canned.builder().retry(RetryPolicy::default().backoff(none)).build().unwrap();
+    let start = Instant::now();
+    HealthClient::new(channel).check(ask()).await.unwrap();
+    assert_eq!((canned.sent().len(), start.elapsed()), (3, Duration::ZERO));
 }
 
 #[tokio::test(start_paused = true)]
