@@ -13,6 +13,7 @@ pub mod jetstream;
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
@@ -72,6 +73,9 @@ pub enum LogError {
     Snapshot(#[source] Box<dyn Error + Send + Sync>),
 }
 
+/// Longest time for which nodes leave the next position to one that has said that it wants its turn.
+pub const TURN: Duration = Duration::from_millis(200);
+
 /// One ordered, durable log of entries that all nodes of a chat share.
 ///
 /// A method that fails with [`LogError::Unanswered`] has taken some time before, so that callers may call it again at once.
@@ -100,6 +104,13 @@ pub trait Log: fmt::Debug + Send + Sync + 'static {
     /// Writes the newest copy, that of the highest position, to `into`, and says its position; `None` when there is no copy. A
     /// file that is there is replaced; after an error it may hold anything. Does not sync the file.
     fn newest_snapshot<'a>(&'a self, into: &'a Path) -> BoxFuture<'a, Result<Option<Position>, LogError>>;
+
+    /// Tells the other nodes that this one has lost races for the next position, and `wants` its turn; or that it had it. A hint,
+    /// which may be lost.
+    fn want_turn(&self, wants: bool);
+
+    /// Completes when no other node wants its turn any more, or has wanted it for longer than [`TURN`]. `None`: none does now.
+    fn turn_of_others(&self) -> Option<BoxFuture<'_, ()>>;
 
     /// Removes the entries up to and including `up_to`, which some copy has. Those that are gone already are no error.
     fn trim(&self, up_to: Position) -> BoxFuture<'_, Result<(), LogError>>;

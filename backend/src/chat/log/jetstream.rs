@@ -10,6 +10,7 @@ mod connect;
 mod follow;
 mod manage;
 mod snapshots;
+mod turns;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,7 @@ use async_nats::jetstream::{Context, ErrorCode};
 use async_nats::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
+use futures_util::stream::{BoxStream, FuturesUnordered};
 use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -34,11 +35,17 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::{Appended, Log, LogError, LogId, Position, Record};
 
+use self::turns::Turns;
+
 pub use self::connect::{ClusterError, Servers};
 pub use self::manage::{FIRST_COPY, Kept, Replica, Status, init, save_newest, status};
 
 /// Longest wait for an answer. Calls of the chat that need the log wait for five seconds, so this leaves time for a second try.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time after which a question that was not answered is asked again. While a stream has no leader, nobody answers, and the next leader
+/// does not know the questions before.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// Shortest time until a call says that the log does not answer: callers may call again at once.
 const PAUSE: Duration = Duration::from_millis(250);
@@ -49,6 +56,10 @@ const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(600);
 /// Time in which a leader that was deposed may still answer, and longer: a server learns after ten seconds that it has lost the
 /// others.
 const STALE_LEADER: Duration = Duration::from_secs(15);
+
+/// Time without an answer after which the connection changes to another server: the one that it has may be cut off from the others.
+/// Longer than an election, during which no server answers.
+const UNHEARD: Duration = Duration::from_secs(10);
 
 /// Entries that were received and not yet taken; the next ones wait in the client.
 const QUEUE: usize = 16;
@@ -82,6 +93,9 @@ struct Connection {
     bucket: String,
     id: LogId,
     seen: Mutex<Seen>,
+    turns: Turns,
+    /// Time of the last answer, or of the connection that may still give one.
+    heard: Mutex<Instant>,
 }
 
 /// The part of the log that this connection has seen.
@@ -119,6 +133,7 @@ impl JetStream {
         let context = servers.connect().await?;
         let (id, info) = servers.find(&context).await?;
         let seen = Seen { end: info.state.last_sequence, behind_since: None };
+        let turns = Turns::listen(&context.client(), servers.turns(id)).await?;
         let connection = Connection {
             context,
             stream: servers.stream(),
@@ -126,6 +141,8 @@ impl JetStream {
             bucket: servers.bucket(),
             id,
             seen: Mutex::new(seen),
+            turns,
+            heard: Mutex::new(Instant::now()),
         };
         Ok(Self { connection: Arc::new(connection), runtime: Handle::current() })
     }
@@ -144,10 +161,13 @@ impl JetStream {
         async move {
             let task = runtime.spawn(async move {
                 let pause = tokio::time::Instant::now() + PAUSE;
-                let done = timeout(limit, work(connection)).await;
+                let done = timeout(limit, work(connection.clone())).await;
                 let done = done.unwrap_or_else(|elapsed| Err(unanswered(elapsed)));
                 if let Err(LogError::Unanswered(_)) = done {
+                    connection.change_server_if_unheard().await;
                     sleep_until(pause).await;
+                } else {
+                    *connection.heard.lock() = Instant::now();
                 }
                 done
             });
@@ -196,6 +216,19 @@ impl Log for JetStream {
         })
     }
 
+    fn want_turn(&self, wants: bool) {
+        let connection = self.connection.clone();
+        self.runtime.spawn(async move {
+            if connection.check_connected().is_ok() {
+                connection.turns.tell(&connection.context.client(), wants).await;
+            }
+        });
+    }
+
+    fn turn_of_others(&self) -> Option<BoxFuture<'_, ()>> {
+        self.connection.turns.of_others().map(futures_util::FutureExt::boxed)
+    }
+
     fn trim(&self, up_to: Position) -> BoxFuture<'_, Result<(), LogError>> {
         self.run(ANSWER_TIMEOUT, async move |connection: Arc<Connection>| connection.trim(up_to).await)
     }
@@ -207,6 +240,24 @@ impl Connection {
         match self.context.client().connection_state() {
             State::Connected => Ok(()),
             State::Pending | State::Disconnected => Err(unanswered("there is no connection")),
+        }
+    }
+
+    /// Connects to another server, or to the same one again, if the log has not answered on this connection for long.
+    async fn change_server_if_unheard(&self) {
+        let is_unheard = {
+            let mut heard = self.heard.lock();
+            let is_unheard = heard.elapsed() >= UNHEARD;
+            // A new connection has as long.
+            if is_unheard || self.check_connected().is_err() {
+                *heard = Instant::now();
+            }
+            is_unheard
+        };
+        if is_unheard && self.check_connected().is_ok() {
+            tracing::warn!("the cluster's server gives no answer about the log; changing to any of them");
+            // It takes a place in the client's queue, and is tried again after as long.
+            timeout(ANSWER_TIMEOUT, self.context.client().force_reconnect()).await.ok();
         }
     }
 
@@ -246,7 +297,7 @@ impl Connection {
     /// The stream's state, if it still is this log.
     async fn info(&self) -> Result<Info, LogError> {
         self.check_connected()?;
-        let stream = self.context.get_stream(&self.stream).await.map_err(unanswered)?;
+        let stream = ask(|| self.context.get_stream(&self.stream)).await.map_err(unanswered)?;
         let info = stream.cached_info().clone();
         if connect::log_id(&info) != Some(self.id) {
             return Err(LogError::Replaced { reason: "another one was made under its name" });
@@ -264,6 +315,17 @@ impl Connection {
         let stream = self.context.get_stream_no_info(&self.stream).await.map_err(unanswered)?;
         stream.purge().sequence(up_to + 1).await.map_err(unanswered)?;
         Ok(())
+    }
+}
+
+/// The first answer to a question that changes nothing, and is asked again until there is one. The caller has the timer.
+async fn ask<F: Future>(question: impl Fn() -> F) -> F::Output {
+    let mut asked = FuturesUnordered::new();
+    loop {
+        asked.push(question());
+        if let Ok(Some(answer)) = timeout(ASK_AGAIN, asked.next()).await {
+            return answer;
+        }
     }
 }
 
@@ -294,6 +356,22 @@ mod tests {
         seen.behind_since = Some(long_ago);
         assert!(matches!(seen.judge(8), Err(LogError::Replaced { .. })));
         assert!(matches!(seen.judge(9), Ok(9)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn question_is_asked_again_until_one_is_answered() {
+        let asked = std::cell::Cell::new(0);
+        // The third one gets an answer, and then the first one would.
+        let answer = ask(|| {
+            asked.set(asked.get() + 1);
+            let (number, late) = (asked.get(), if asked.get() == 3 { 100 } else { 5_000 });
+            async move {
+                tokio::time::sleep(Duration::from_millis(late)).await;
+                number
+            }
+        });
+        assert_eq!(answer.await, 3);
+        assert_eq!(asked.get(), 3);
     }
 
     #[test]

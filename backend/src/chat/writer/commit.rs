@@ -44,6 +44,10 @@ impl Group {
         mut evaluate: impl FnMut(&mut Self) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
         loop {
+            if let Some(record) = self.yield_turn() {
+                self.apply_entry(&record)?;
+                continue;
+            }
             match self.attempt(&mut evaluate) {
                 Ok(None) => return Ok(()),
                 Ok(Some(record)) => {
@@ -155,6 +159,13 @@ impl Group {
         match &mut self.commit {
             Commit::Local => None,
             Commit::Replicated(replica) => replica.arrived(),
+        }
+    }
+
+    fn yield_turn(&mut self) -> Option<Record> {
+        match &mut self.commit {
+            Commit::Local => None,
+            Commit::Replicated(replica) => replica.yield_turn(&self.runtime),
         }
     }
 

@@ -31,6 +31,10 @@ const ASK_INTERVAL: Duration = Duration::from_secs(1);
 /// Longest wait for an entry that the log has, until it is followed anew.
 const ENTRY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Races that a node loses in a row before it tells the others that it wants its turn. One that is only a little slower than they are would
+/// lose all of them, and the more commands wait for it, the slower it gets.
+const LOST_RACES: u32 = 2;
+
 /// Result of an append.
 pub(super) enum Outcome {
     /// The changes are durable in the log, as this entry; there is none if there were no changes.
@@ -52,6 +56,8 @@ pub(super) struct Replica {
     draft_bytes: usize,
     /// Number of appends since the last entry that was stored.
     tries: u32,
+    /// Number of entries by which others were first since then.
+    lost: u32,
     /// End of all attempts, while the chat is being opened.
     give_up: Option<Instant>,
 }
@@ -68,7 +74,8 @@ impl Replica {
         shared.current.advance(followed.applied);
         let (applied, chain) = (followed.applied, Chain(followed.chain));
         let (draft, draft_bytes) = (Vec::new(), 0);
-        Self { log, shared, applied, chain, entries: None, draft, draft_bytes, tries: 0, give_up: None }
+        let (entries, give_up) = (None, None);
+        Self { log, shared, applied, chain, entries, draft, draft_bytes, tries: 0, lost: 0, give_up }
     }
 
     /// Sets the end of all attempts to reach the log. `None`: they end when the chat is closed.
@@ -127,14 +134,42 @@ impl Replica {
                     let record = self.wait_for_next(runtime)?;
                     // An earlier attempt, which was not answered, may have stored it.
                     let is_own = record.entry == entry;
-                    return Ok(if is_own { self.stored(entry) } else { Outcome::Overtaken(record) });
+                    return Ok(if is_own { self.stored(entry) } else { self.overtaken(record) });
                 }
                 Err(error) => self.check_unanswered(error)?,
             }
         }
     }
 
+    fn overtaken(&mut self, record: Record) -> Outcome {
+        self.lost += 1;
+        if self.lost >= LOST_RACES {
+            self.log.want_turn(true);
+        }
+        Outcome::Overtaken(record)
+    }
+
+    /// Leaves the next position to nodes that want their turn, for some time; returns the entry that came meanwhile. Those that want
+    /// it race for it.
+    pub(super) fn yield_turn(&mut self, runtime: &runtime::Runtime) -> Option<Record> {
+        if self.lost >= LOST_RACES {
+            return None;
+        }
+        let log = self.log.clone();
+        let turn = log.turn_of_others()?;
+        runtime.block_on(async {
+            tokio::select! {
+                () = turn => None,
+                // A fault of the log shows in the append that follows.
+                next = self.next() => next.ok(),
+            }
+        })
+    }
+
     fn stored(&mut self, entry: Bytes) -> Outcome {
+        if std::mem::take(&mut self.lost) >= LOST_RACES {
+            self.log.want_turn(false);
+        }
         self.shared.metrics.append_tries.observe(std::mem::take(&mut self.tries).into());
         Outcome::Stored(Some(entry))
     }

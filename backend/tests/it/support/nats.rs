@@ -23,6 +23,8 @@ pub(crate) struct NatsServer {
     port: u16,
     /// The monitoring address.
     monitoring: u16,
+    /// Lines of its configuration beside its addresses and its store.
+    config: String,
     child: Option<Child>,
 }
 
@@ -44,9 +46,15 @@ fn free_port() -> u16 {
 impl NatsServer {
     /// Starts it with an empty folder. `None` where it is not there.
     pub(crate) async fn start() -> Option<Self> {
+        Self::start_with(String::new()).await
+    }
+
+    /// Starts it with these lines in its configuration.
+    pub(crate) async fn start_with(config: String) -> Option<Self> {
         let program = program()?;
         let [port, monitoring] = [free_port(), free_port()];
-        let mut server = Self { program, folder: TempDir::new().unwrap(), port, monitoring, child: None };
+        let folder = TempDir::new().unwrap();
+        let mut server = Self { program, folder, port, monitoring, config, child: None };
         server.start_again().await;
         Some(server)
     }
@@ -54,10 +62,11 @@ impl NatsServer {
     /// Starts it with the folder and the ports that it had.
     pub(crate) async fn start_again(&mut self) {
         let config = format!(
-            "listen: 127.0.0.1:{}\nhttp: 127.0.0.1:{}\njetstream {{ store_dir: {:?}, sync_interval: always }}\n",
+            "listen: 127.0.0.1:{}\nhttp: 127.0.0.1:{}\njetstream {{ store_dir: {:?}, sync_interval: always }}\n{}\n",
             self.port,
             self.monitoring,
             self.folder.path().join("store"),
+            self.config,
         );
         let file = self.folder.path().join("nats.conf");
         std::fs::write(&file, config).unwrap();
@@ -79,6 +88,10 @@ impl NatsServer {
 
     pub(crate) fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     pub(crate) fn monitoring_url(&self) -> String {

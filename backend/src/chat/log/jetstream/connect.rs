@@ -17,8 +17,11 @@ use super::{ANSWER_TIMEOUT, ClientError};
 /// Longest time for the first connection, all servers together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Interval of pings; a connection whose second ping is not answered is given up.
-const PING_INTERVAL: Duration = Duration::from_secs(3);
+/// Interval of pings; a connection is given up when two of them were not answered and a third one is due.
+const PING_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Longest pause between two attempts to connect. The client's own pause grows to four seconds while the servers are away.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(250);
 
 /// Commands that wait in the client while it writes; each call of ours is one, or a few.
 const CLIENT_CAPACITY: usize = 256;
@@ -114,6 +117,11 @@ impl Servers {
         format!("chinwag.{}.log.{}", self.name, hex(id))
     }
 
+    /// The subject of questions for the next turn, beside the stream.
+    pub(super) fn turns(&self, id: LogId) -> String {
+        format!("chinwag.{}.turn.{}", self.name, hex(id))
+    }
+
     /// The bucket of the copies.
     pub(super) fn bucket(&self) -> String {
         format!("chinwag-{}", self.name)
@@ -134,6 +142,7 @@ impl Servers {
             .connection_timeout(ANSWER_TIMEOUT)
             .request_timeout(Some(ANSWER_TIMEOUT))
             .ping_interval(PING_INTERVAL)
+            .reconnect_delay_callback(reconnect_pause)
             .client_capacity(CLIENT_CAPACITY)
             .event_callback(|event| async move { report(&event) })
             .connect(self.addresses.as_slice());
@@ -169,6 +178,15 @@ impl Servers {
             Some(id) => Ok((id, info)),
             None => Err(ClusterError::Foreign { stream: self.stream() }),
         }
+    }
+}
+
+/// The pause before an attempt to connect, by its number: 1, 2, 3, ... The servers are tried in turn.
+fn reconnect_pause(attempt: usize) -> Duration {
+    let doublings = u32::try_from(attempt.saturating_sub(1)).unwrap_or(u32::MAX);
+    match doublings {
+        0 => Duration::ZERO,
+        _ => Duration::from_millis(2_u64.saturating_pow(doublings)).min(RECONNECT_PAUSE),
     }
 }
 
@@ -212,6 +230,12 @@ mod tests {
         for other in ["", "7", "x0070102030405060708090a0b0c0dff"] {
             assert_eq!(parse_hex(other), None, "{other:?}");
         }
+    }
+
+    #[test]
+    fn pause_before_an_attempt_to_connect_stays_short() {
+        assert_eq!([1, 2, 3].map(reconnect_pause), [0, 2, 4].map(Duration::from_millis));
+        assert_eq!([9, 100, usize::MAX].map(reconnect_pause), [RECONNECT_PAUSE; 3]);
     }
 
     #[test]

@@ -227,3 +227,40 @@ async fn closing_a_node_that_is_cut_off_ends() {
     let sent = send.await;
     assert!(matches!(sent, Err(ChatError::CannotStore(Fault::LogUnanswered))), "{sent:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn node_that_loses_every_race_gets_its_turn() {
+    let log = Memory::new(1);
+    let nodes = nodes(&log, 3);
+    let ada = nodes[0].test.join("Ada").await;
+    nodes[2].connection.delay(Duration::from_millis(20));
+    let (done, is_done) = watch::channel(false);
+    let rivals = nodes[..2].iter().enumerate().map(|(index, node)| {
+        let (core, author, is_done) = (node.core().clone(), ada.user.clone(), is_done.clone());
+        tokio::spawn(async move {
+            let general = core.room(RoomId::GENERAL).await.unwrap();
+            for number in 0.. {
+                if *is_done.borrow() {
+                    return number;
+                }
+                let operation = operation(index as u64 + 1, number);
+                core.send(&author, &general, operation, text("hi")).await.unwrap();
+            }
+            unreachable!("it ends before all numbers are used")
+        })
+    });
+    let rivals: Vec<_> = rivals.collect();
+    let general = nodes[2].general().await;
+    // In less than that time, all of them together.
+    let sends = async {
+        for number in 0..5 {
+            nodes[2].core().send(&ada.user, &general, operation(9, number), text("ho")).await.unwrap();
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), sends).await.expect("it never has its turn");
+    done.send_replace(true);
+    for rival in rivals {
+        assert!(rival.await.unwrap() > 0);
+    }
+    assert_equal(&log, &nodes).await;
+}

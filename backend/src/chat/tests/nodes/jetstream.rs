@@ -5,7 +5,9 @@
 #[expect(dead_code, reason = "the tests of the program use more of it")]
 mod nats;
 
+use bytes::Bytes;
 use futures_util::StreamExt as _;
+use futures_util::stream::BoxStream;
 
 use self::nats::NatsServer;
 use super::protocol::{entry, keeps_copies, keeps_the_rules, read};
@@ -89,6 +91,75 @@ async fn server_that_was_killed_loses_nothing_and_is_followed_again() {
         Some(Err(error)) => assert!(matches!(error, LogError::Unanswered(_)), "{error}"),
         None => {}
     }
+}
+
+/// The next of those that follow, which comes or fails in time.
+async fn next(followed: &mut BoxStream<'static, Result<Record, LogError>>) -> Result<Record, LogError> {
+    let next = tokio::time::timeout(Duration::from_secs(20), followed.next()).await;
+    next.expect("nothing came").expect("it ended without an error")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn follower_gets_more_than_a_connection_takes_at_once() {
+    let Some((_server, servers)) = cluster().await else { return };
+    let log = JetStream::open(&servers).await.unwrap();
+    let large = Bytes::from(vec![7; 512 * 1024]);
+    for after in 0..40 {
+        assert_eq!(log.append(after, large.clone()).await.unwrap(), Appended::Stored);
+    }
+    let other = JetStream::open(&servers).await.unwrap();
+    let mut followed = other.follow(0);
+    for position in 1..=40 {
+        assert_eq!(next(&mut followed).await.unwrap(), Record { position, entry: large.clone() });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn consumer_that_is_gone_ends_the_following() {
+    let Some((_server, servers)) = cluster().await else { return };
+    let log = JetStream::open(&servers).await.unwrap();
+    log.append(0, entry(1)).await.unwrap();
+    let mut followed = log.follow(0);
+    assert_eq!(next(&mut followed).await.unwrap().position, 1);
+
+    let client = async_nats::connect(servers.addresses.as_slice()).await.unwrap();
+    let stream = async_nats::jetstream::new(client).get_stream("chinwag-team").await.unwrap();
+    let names: Vec<_> = stream.consumer_names().map(Result::unwrap).collect().await;
+    assert_eq!(names.len(), 1);
+    stream.delete_consumer(&names[0]).await.unwrap();
+    log.append(1, entry(2)).await.unwrap();
+
+    let ended = next(&mut followed).await;
+    assert!(matches!(ended, Err(LogError::Unanswered(_))), "{ended:?}");
+    assert_eq!(next(&mut log.follow(1)).await.unwrap(), Record { position: 2, entry: entry(2) });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stream_that_is_full_refuses_entries_and_drops_none() {
+    let Some((_server, servers)) = cluster().await else { return };
+    let log = JetStream::open(&servers).await.unwrap();
+    log.append(0, entry(1)).await.unwrap();
+    let client = async_nats::connect(servers.addresses.as_slice()).await.unwrap();
+    let context = async_nats::jetstream::new(client);
+    let config = context.get_stream("chinwag-team").await.unwrap().cached_info().config.clone();
+    assert!(config.deny_delete, "nobody removes a single entry");
+    let config = async_nats::jetstream::stream::Config { max_messages: 2, ..config };
+    context.update_stream(&config).await.unwrap();
+
+    log.append(1, entry(2)).await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(log.append(2, entry(3)).await, Err(LogError::Unanswered(_))));
+    }
+    let all = [(1, entry(1)), (2, entry(2))].map(|(position, entry)| Record { position, entry });
+    assert_eq!(read(&log, 0, 2).await, all);
+    assert_eq!(log.end().await.unwrap(), 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn server_that_does_not_take_long_entries_is_refused() {
+    let Some(server) = NatsServer::start_with("max_payload: 256KB".to_owned()).await else { return };
+    let made = jetstream::init(&servers(&server), 1, ID, None).await;
+    assert!(matches!(made, Err(ClusterError::Payload { bytes: 262_144 })), "{made:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

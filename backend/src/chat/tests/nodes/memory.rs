@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::path::Path;
+use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::time::Instant;
 
 use super::super::*;
-use crate::chat::log::{Appended, Log, LogError, LogId, Position, Record};
+use crate::chat::log::{Appended, Log, LogError, LogId, Position, Record, TURN};
 
 /// Time after which a connection that was cut gives up. Nothing waits for it to be over.
 const SILENCE: Duration = Duration::from_millis(5);
@@ -40,6 +42,8 @@ pub(super) struct Memory {
     id: LogId,
     state: Mutex<State>,
     changed: watch::Sender<()>,
+    /// The connections that want their turn, and until when.
+    turns: watch::Sender<Vec<(usize, Instant)>>,
 }
 
 #[derive(Default)]
@@ -81,7 +85,7 @@ impl State {
 impl Memory {
     pub(super) fn new(id: u8) -> Arc<Self> {
         let (state, changed) = (Mutex::default(), watch::Sender::new(()));
-        Arc::new(Self { id: LogId([id; 16]), state, changed })
+        Arc::new(Self { id: LogId([id; 16]), state, changed, turns: watch::Sender::default() })
     }
 
     /// A node's connection to the log.
@@ -90,6 +94,8 @@ impl Memory {
         let (held, followed) = (watch::Sender::new(false), Arc::default());
         Arc::new(Connection {
             log: self.clone(),
+            number: NUMBER.fetch_add(1, Ordering::Relaxed),
+            delay: Mutex::default(),
             cut: watch::Sender::new(false),
             appends,
             follows,
@@ -196,9 +202,15 @@ impl Memory {
     }
 }
 
+/// The number of the next connection.
+static NUMBER: AtomicUsize = AtomicUsize::new(0);
+
 /// A node's connection to the log.
 pub(super) struct Connection {
     log: Arc<Memory>,
+    number: usize,
+    /// The way of an append to the log.
+    delay: Mutex<Duration>,
     cut: watch::Sender<bool>,
     appends: Mutex<VecDeque<Option<AppendFault>>>,
     follows: Arc<Mutex<VecDeque<Option<FollowFault>>>>,
@@ -217,6 +229,11 @@ impl Connection {
     /// Cuts the connection, or mends it.
     pub(super) fn cut(&self, cut: bool) {
         self.cut.send_replace(cut);
+    }
+
+    /// Makes the way of each append longer.
+    pub(super) fn delay(&self, delay: Duration) {
+        *self.delay.lock() = delay;
     }
 
     /// Holds the entries back, or lets them come.
@@ -251,6 +268,10 @@ impl Log for Connection {
     fn append(&self, after: Position, entry: Bytes) -> BoxFuture<'_, Result<Appended, LogError>> {
         async move {
             self.while_cut().await?;
+            let delay = *self.delay.lock();
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
             let fault = self.appends.lock().pop_front().flatten();
             self.log.append(after, entry, fault).ok_or(LogError::Unanswered(None))
         }
@@ -300,6 +321,31 @@ impl Log for Connection {
             Ok(self.log.end())
         }
         .boxed()
+    }
+
+    fn want_turn(&self, wants: bool) {
+        self.log.turns.send_modify(|turns| {
+            turns.retain(|(number, _)| *number != self.number);
+            if wants {
+                turns.push((self.number, Instant::now() + TURN));
+            }
+        });
+    }
+
+    fn turn_of_others(&self) -> Option<BoxFuture<'_, ()>> {
+        let mut turns = self.log.turns.subscribe();
+        let end = |turns: &[(usize, Instant)]| {
+            let others = turns.iter().filter(|(number, end)| *number != self.number && *end > Instant::now());
+            others.map(|(_, end)| *end).max()
+        };
+        end(&turns.borrow())?;
+        let others = async move {
+            loop {
+                let Some(end) = end(&turns.borrow_and_update()) else { return };
+                tokio::time::timeout_at(end, turns.changed()).await.ok();
+            }
+        };
+        Some(others.boxed())
     }
 
     fn put_snapshot<'a>(
