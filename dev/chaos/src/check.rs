@@ -61,7 +61,7 @@ pub(crate) struct Verdict {
     pub(crate) lost: u64,
     /// Messages and numbers that occur more than once.
     pub(crate) twice: u64,
-    /// Messages before an earlier one of the same sender, and descending numbers.
+    /// Messages before an earlier one of the same sender, and descending numbers and times.
     pub(crate) out_of_order: u64,
     /// Events that nobody has sent.
     pub(crate) foreign: u64,
@@ -101,6 +101,8 @@ pub(crate) struct LogCheck<'a> {
     /// For each sender, the highest message number in the log.
     highest: Vec<Option<u32>>,
     last_seq: u64,
+    /// Time of the last event.
+    last_ms: i64,
     log: Vec<Written>,
     verdict: Verdict,
 }
@@ -110,13 +112,23 @@ impl<'a> LogCheck<'a> {
     pub(crate) fn new(room: usize, senders: &'a [Sent]) -> Self {
         let places = senders.iter().map(|sent| vec![0; sent.attempted as usize]).collect();
         let highest = vec![None; senders.len()];
-        Self { room, senders, places, highest, last_seq: 0, log: Vec::new(), verdict: Verdict::default() }
+        Self {
+            room,
+            senders,
+            places,
+            highest,
+            last_seq: 0,
+            last_ms: 0,
+            log: Vec::new(),
+            verdict: Verdict::default(),
+        }
     }
 
     /// Checks the next event.
     pub(crate) fn event(&mut self, event: &pb::Event) {
         let written = self.check_author(event, written(event));
         self.check_number(event.seq);
+        self.check_time(event);
         match written {
             Written::Message { sender, number } => self.check_message(event.seq, sender as usize, number),
             Written::Room if event.seq == 1 => {}
@@ -175,6 +187,18 @@ impl<'a> LogCheck<'a> {
         } else {
             self.verdict.out_of_order += 1;
         }
+    }
+
+    /// An event is never older than the one before it, whatever the clocks of the servers say.
+    fn check_time(&mut self, event: &pb::Event) {
+        if event.created_at_ms < self.last_ms {
+            self.verdict.out_of_order += 1;
+            self.verdict.add_finding(format!(
+                "room {}: event {} is older than the one before it",
+                self.room, event.seq
+            ));
+        }
+        self.last_ms = event.created_at_ms;
     }
 
     fn check_message(&mut self, seq: u64, sender: usize, number: u32) {

@@ -1,22 +1,26 @@
-//! Three servers of one chat on three servers of NATS, which are killed and frozen while people send and read through a balancer; and
-//! the check that every server of the chat has exactly what was acknowledged.
+//! Three servers of one chat on three servers of NATS, which are killed, frozen and cut off while people send and read through a
+//! balancer; and the check that every server of the chat has exactly what was acknowledged.
 
 mod faults;
 mod machines;
+mod nats;
+mod network;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
+use futures_util::future::join_all;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use self::faults::FAULTS;
-use self::machines::Machines;
+use self::faults::Done;
+pub(crate) use self::faults::Fault;
+use self::machines::{Commands, Machines};
 use crate::check::Verdict;
 use crate::options::Options;
 use crate::people::People;
@@ -32,12 +36,23 @@ const CALM: Duration = Duration::from_secs(2);
 /// Interval of the looks at the number of acknowledgements.
 const SAMPLE: Duration = Duration::from_millis(10);
 
+/// The figures of all faults of one kind.
+#[derive(Clone, Copy, Debug, Default)]
+struct OfAFault {
+    count: u64,
+    /// Longest time until all servers stored again.
+    recovery: Duration,
+    /// Longest time until the log had a leader.
+    leaderless: Duration,
+}
+
 /// The figures of a run.
 #[derive(Debug, Default)]
 struct Figures {
-    faults: BTreeMap<&'static str, u64>,
+    faults: BTreeMap<Fault, OfAFault>,
+    /// Faults that this machine cannot carry out.
+    impossible: BTreeSet<&'static str>,
     longest_pause: Duration,
-    longest_recovery: Duration,
     entries: String,
     verdict: Verdict,
 }
@@ -76,12 +91,13 @@ async fn carry_out(
     let relay = Relay::start(addresses.clone()).await?;
     let mut people = People::begin(relay.addr, &addresses, shared.clone(), options, rng).await?;
     let pauses = watch_pauses(shared.clone());
-    let broken = break_things(&mut machines, &mut people, rng, time, figures).await;
+    let kinds = options.cluster_faults();
+    let broken = break_things(&mut machines, &mut people, &kinds, rng, time, figures).await;
     broken.with_context(|| format!("the logs end with {:#?}", machines.logs()))?;
     let history = people.finish().await?;
     figures.longest_pause = pauses.await?;
-    figures.entries =
-        machines.status()?.lines().find(|line| line.starts_with("entries")).unwrap_or_default().to_owned();
+    let status = machines.commands.status().await?;
+    figures.entries = status.lines().find(|line| line.starts_with("entries")).unwrap_or_default().to_owned();
     // Every server by itself, and once more after it has read its database anew.
     for round in 0..2 {
         for addr in &addresses {
@@ -101,6 +117,7 @@ async fn carry_out(
 async fn break_things(
     machines: &mut Machines,
     people: &mut People,
+    kinds: &[Fault],
     rng: &mut Rng,
     time: Duration,
     figures: &mut Figures,
@@ -110,31 +127,46 @@ async fn break_things(
     while begun.elapsed() < time && !people.shared.has_failed() {
         sleep(CALM).await;
         if left.is_empty() {
-            left = FAULTS.to_vec();
+            left = kinds.to_vec();
             rng.shuffle(&mut left);
         }
         let Some(fault) = left.pop() else { continue };
-        println!(
-            "{} at {:.0?}, {} acknowledged",
-            fault.name(),
-            begun.elapsed(),
-            people.shared.acknowledged.load(Ordering::Relaxed)
-        );
-        people.shared.step(format!("{} at {:.1} s", fault.name(), begun.elapsed().as_secs_f64()));
-        *figures.faults.entry(fault.name()).or_default() += 1;
+        let (what, at) = (fault.describe(), begun.elapsed().as_secs_f64());
+        println!("{what} at {at:.0} s, {} acknowledged", people.shared.acknowledged.load(Ordering::Relaxed));
+        people.shared.step(format!("{what} at {at:.1} s"));
         let disturbed = people.shared.disturbance.clone().begin();
-        fault.carry_out(machines, rng).await.with_context(|| format!("at the fault `{}`", fault.name()))?;
-        let ended = Instant::now();
-        for witness in &mut people.witnesses {
-            if timeout(RECOVERY_TIMEOUT, witness.send()).await.is_err() {
-                bail!("no recovery within {RECOVERY_TIMEOUT:?} after the fault `{}`", fault.name());
-            }
+        let done = fault.carry_out(machines, rng).await.with_context(|| format!("at the fault `{what}`"))?;
+        if let Done::Impossible(reason) = done {
+            figures.impossible.insert(reason);
+            continue;
         }
-        figures.longest_recovery = figures.longest_recovery.max(ended.elapsed());
+        let recovered = recover(people, &machines.commands).await;
+        let (recovery, leaderless) = recovered.with_context(|| format!("after the fault `{what}`"))?;
+        println!(
+            "  the log had a leader after {leaderless:.1?}, and all servers stored after {recovery:.1?}"
+        );
+        let of_all = figures.faults.entry(fault).or_default();
+        of_all.count += 1;
+        of_all.recovery = of_all.recovery.max(recovery);
+        of_all.leaderless = of_all.leaderless.max(leaderless);
         sleep(RECONNECT_TIME).await;
         drop(disturbed);
     }
     Ok(())
+}
+
+/// Waits until every server stores a message. Returns the time until then, and that until the log had a leader.
+async fn recover(people: &mut People, commands: &Commands) -> Result<(Duration, Duration)> {
+    let ended = Instant::now();
+    let leader = async { commands.leader().await.map(|_| ended.elapsed()) };
+    let sends =
+        join_all(people.witnesses.iter_mut().map(|witness| timeout(RECOVERY_TIMEOUT, witness.send())));
+    let all = async { (sends.await, ended.elapsed()) };
+    let (leaderless, (sent, recovery)) = tokio::join!(leader, all);
+    if let Some(index) = sent.iter().position(Result::is_err) {
+        bail!("server {index} of the chat does not store within {RECOVERY_TIMEOUT:?}");
+    }
+    Ok((recovery, leaderless?))
 }
 
 /// Finds the longest time without an acknowledgement, until the sending ends.
@@ -165,13 +197,19 @@ fn print(seed: u64, figures: &Figures, shared: &Shared, took: Duration) {
     row("calls that failed during faults", count(&shared.excused));
     row("calls that failed outside of faults", count(&shared.calm_failures));
     row("subscriptions opened", count(&shared.subscriptions));
-    for (fault, times) in &figures.faults {
-        row(&format!("faults: {fault}"), times.to_string());
-    }
     row("longest pause of writes, s", seconds(figures.longest_pause));
-    row("longest recovery of all servers, s", seconds(figures.longest_recovery));
     let Verdict { lost, twice, out_of_order, foreign, .. } = &figures.verdict;
     row("lost, twice, out of order, foreign", format!("{lost}, {twice}, {out_of_order}, {foreign}"));
     row("time, s", seconds(took));
+    println!(
+        "\n| fault | times | longest recovery, s | of which without a leader, s |\n|---|---:|---:|---:|"
+    );
+    for (fault, of_all) in &figures.faults {
+        let OfAFault { count, recovery, leaderless } = *of_all;
+        println!("| {} | {count} | {} | {} |", fault.describe(), seconds(recovery), seconds(leaderless));
+    }
     println!();
+    for reason in &figures.impossible {
+        println!("SKIPPED: {reason}");
+    }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
+use crate::cluster::Fault;
 use crate::plan::{KINDS, Kind};
 
 /// Minutes of a run without options: the short form in the tests.
@@ -54,6 +55,10 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with_all = ["messages", "kills", "only", "without", "measure", "plan"])]
     pub(crate) cluster: bool,
 
+    /// Only these faults of the cluster
+    #[arg(long, value_name = "FAULT", value_delimiter = ',', requires = "cluster")]
+    pub(crate) faults: Vec<Fault>,
+
     /// Measure a client's latencies for this many seconds during each attack, and break nothing
     #[arg(long, value_name = "SECONDS")]
     pub(crate) measure: Option<f64>,
@@ -75,6 +80,11 @@ impl Options {
             "--kills needs the fault `kill`, which --only or --without leave out"
         );
         Ok(kinds)
+    }
+
+    /// The chosen faults of a cluster.
+    pub(crate) fn cluster_faults(&self) -> Vec<Fault> {
+        if self.faults.is_empty() { Fault::value_variants().to_vec() } else { self.faults.clone() }
     }
 
     /// Whether the run ends at its targets instead of after a time.
@@ -109,6 +119,10 @@ impl Options {
             if !kinds.is_empty() {
                 add(flag, kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>().join(","));
             }
+        }
+        if !self.faults.is_empty() {
+            let names = self.faults.iter().filter_map(|fault| fault.to_possible_value());
+            add("faults", names.map(|name| name.get_name().to_owned()).collect::<Vec<_>>().join(","));
         }
         command
     }

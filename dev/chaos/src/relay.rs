@@ -1,4 +1,4 @@
-//! A relay between the well-behaved clients and the servers, which can break connections.
+//! A relay between clients and servers, or between two servers, which can break connections, also in one direction.
 //!
 //! It passes bytes on and knows no protocol.
 
@@ -20,7 +20,7 @@ use tokio::time::sleep;
 /// clients as one address.
 const SOURCES: u64 = 200;
 
-/// The treatment of a connection.
+/// The treatment of a connection, or of one of its directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Each chunk of bytes is passed on after this delay.
@@ -31,7 +31,38 @@ pub(crate) enum Mode {
     Cut,
 }
 
-type Links = Arc<Mutex<HashMap<u64, watch::Sender<Mode>>>>;
+/// The treatment of both directions of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Modes {
+    pub(crate) to_server: Mode,
+    pub(crate) to_client: Mode,
+}
+
+impl Modes {
+    pub(crate) fn both(mode: Mode) -> Self {
+        Self { to_server: mode, to_client: mode }
+    }
+
+    fn is_cut(&self) -> bool {
+        self.to_server == Mode::Cut || self.to_client == Mode::Cut
+    }
+}
+
+impl Default for Modes {
+    /// Everything is passed on at once.
+    fn default() -> Self {
+        Self::both(Mode::Pass(Duration::ZERO))
+    }
+}
+
+type Links = Arc<Mutex<Connections>>;
+
+#[derive(Debug, Default)]
+struct Connections {
+    open: HashMap<u64, watch::Sender<Modes>>,
+    /// The treatment of the ones to come.
+    new: Modes,
+}
 
 /// A relay in front of servers. Dropping it stops it.
 #[derive(Debug)]
@@ -54,7 +85,7 @@ impl Relay {
     /// Brings a `share` of the connections into `mode`, at least one, and returns their ids.
     pub(crate) fn disturb(&self, rng: &mut Rng, share: f64, mode: Mode) -> Vec<u64> {
         let links = lock(&self.links);
-        let mut ids: Vec<u64> = links.keys().copied().collect();
+        let mut ids: Vec<u64> = links.open.keys().copied().collect();
         ids.sort_unstable();
         rng.shuffle(&mut ids);
         ids.truncate(((ids.len() as f64 * share).ceil() as usize).max(1));
@@ -66,6 +97,13 @@ impl Relay {
     pub(crate) fn set(&self, ids: &[u64], mode: Mode) {
         set(&lock(&self.links), ids, mode);
     }
+
+    /// Changes the treatment of all connections, and of those to come.
+    pub(crate) fn change_all(&self, change: impl Fn(&mut Modes)) {
+        let mut links = lock(&self.links);
+        change(&mut links.new);
+        links.open.values().for_each(|modes| modes.send_modify(&change));
+    }
 }
 
 impl Drop for Relay {
@@ -74,13 +112,13 @@ impl Drop for Relay {
     }
 }
 
-fn lock(links: &Links) -> MutexGuard<'_, HashMap<u64, watch::Sender<Mode>>> {
+fn lock(links: &Links) -> MutexGuard<'_, Connections> {
     links.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn set(links: &HashMap<u64, watch::Sender<Mode>>, ids: &[u64], mode: Mode) {
-    for sender in ids.iter().filter_map(|id| links.get(id)) {
-        sender.send_replace(mode);
+fn set(links: &Connections, ids: &[u64], mode: Mode) {
+    for sender in ids.iter().filter_map(|id| links.open.get(id)) {
+        sender.send_replace(Modes::both(mode));
     }
 }
 
@@ -91,13 +129,15 @@ async fn accept(listener: TcpListener, servers: Arc<[SocketAddr]>, links: Links)
             sleep(Duration::from_millis(10)).await;
             continue;
         };
-        let (sender, mode) = watch::channel(Mode::Pass(Duration::ZERO));
-        lock(&links).insert(id, sender);
+        let mut connections = lock(&links);
+        let (sender, modes) = watch::channel(connections.new);
+        connections.open.insert(id, sender);
+        drop(connections);
         let (links, servers) = (links.clone(), servers.clone());
         tokio::spawn(async move {
             // Either side may close at any time, which closes the other.
-            link(client, &servers, id, mode).await.ok();
-            lock(&links).remove(&id);
+            link(client, &servers, id, modes).await.ok();
+            lock(&links).open.remove(&id);
         });
     }
 }
@@ -106,18 +146,21 @@ async fn link(
     client: TcpStream,
     servers: &[SocketAddr],
     id: u64,
-    mode: watch::Receiver<Mode>,
+    modes: watch::Receiver<Modes>,
 ) -> io::Result<()> {
+    if modes.borrow().is_cut() {
+        return Ok(());
+    }
     let source = Ipv4Addr::new(127, 0, 1, u8::try_from(id % SOURCES).unwrap_or(0) + 1);
     let server = connect_to_one(source, servers, id as usize).await?;
     client.set_nodelay(true)?;
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let mut cut = mode.clone();
+    let mut cut = modes.clone();
     tokio::select! {
-        result = pump(from_client, to_server, mode.clone()) => result,
-        result = pump(from_server, to_client, mode) => result,
-        _ = cut.wait_for(|mode| *mode == Mode::Cut) => Ok(()),
+        result = pump(from_client, to_server, modes.clone(), |modes| modes.to_server) => result,
+        result = pump(from_server, to_client, modes, |modes| modes.to_client) => result,
+        _ = cut.wait_for(Modes::is_cut) => Ok(()),
     }
 }
 
@@ -145,14 +188,15 @@ pub(crate) async fn connect(source: Ipv4Addr, server: SocketAddr) -> io::Result<
 async fn pump(
     mut from: OwnedReadHalf,
     mut to: OwnedWriteHalf,
-    mut mode: watch::Receiver<Mode>,
+    mut modes: watch::Receiver<Modes>,
+    direction: fn(&Modes) -> Mode,
 ) -> io::Result<()> {
     let mut buffer = vec![0; 16 * 1024];
     loop {
-        passing(&mut mode).await;
+        passing(&mut modes, direction).await;
         let length = from.read(&mut buffer).await?;
         // It may have become silent meanwhile. Then the end of a side is not passed on, either.
-        sleep(passing(&mut mode).await).await;
+        sleep(passing(&mut modes, direction).await).await;
         if length == 0 {
             return to.shutdown().await;
         }
@@ -161,8 +205,9 @@ async fn pump(
 }
 
 /// Waits until bytes may pass, and returns their delay.
-async fn passing(mode: &mut watch::Receiver<Mode>) -> Duration {
-    match mode.wait_for(|mode| matches!(mode, Mode::Pass(_))).await.map(|mode| *mode) {
+async fn passing(modes: &mut watch::Receiver<Modes>, direction: fn(&Modes) -> Mode) -> Duration {
+    let passes = modes.wait_for(|modes| matches!(direction(modes), Mode::Pass(_))).await;
+    match passes.map(|modes| direction(&modes)) {
         Ok(Mode::Pass(delay)) => delay,
         // The relay was dropped.
         _ => Duration::ZERO,
@@ -222,6 +267,35 @@ mod tests {
             client.write_all(b"4").await.unwrap();
             assert_eq!(next(&mut client).await, Some(b'4'));
         }
+    }
+
+    #[tokio::test]
+    async fn one_direction_of_a_new_connection_is_silent() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let relay = Relay::start(vec![listener.local_addr().unwrap()]).await.unwrap();
+        relay.change_all(|modes| modes.to_client = Mode::Silent);
+        let mut client = TcpStream::connect(relay.addr).await.unwrap();
+        client.write_all(b"5").await.unwrap();
+        let (mut server, _) = listener.accept().await.unwrap();
+        assert_eq!(next(&mut server).await, Some(b'5'));
+        server.write_all(b"6").await.unwrap();
+        client.write_all(b"7").await.unwrap();
+        assert_eq!(next(&mut server).await, Some(b'7'));
+        relay.change_all(|modes| modes.to_client = Mode::Cut);
+        assert_eq!(next(&mut client).await, None, "the server's byte was held back until the end");
+    }
+
+    #[tokio::test]
+    async fn no_connection_is_made_while_all_are_cut() {
+        let (relay, mut client) = echo().await;
+        relay.change_all(|modes| modes.to_server = Mode::Cut);
+        assert_eq!(next(&mut client).await, None);
+        let mut refused = TcpStream::connect(relay.addr).await.unwrap();
+        assert_eq!(next(&mut refused).await, None);
+        relay.change_all(|modes| *modes = Modes::default());
+        let mut served = TcpStream::connect(relay.addr).await.unwrap();
+        served.write_all(b"7").await.unwrap();
+        assert_eq!(next(&mut served).await, Some(b'7'));
     }
 
     #[tokio::test]

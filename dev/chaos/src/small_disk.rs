@@ -2,7 +2,6 @@
 //!
 //! The disk is a tmpfs. Without the right to mount one, the step is left out, and the report says so.
 
-use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -10,11 +9,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
 use harness::{PATIENCE, until};
-use rustix::io::Errno;
-use rustix::mount::{MountFlags, UnmountFlags, mount, mount_remount, unmount};
-use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
+use crate::disk::Disk;
 use crate::people::{judge, rooms_of};
 use crate::person::Person;
 use crate::sender::Sender;
@@ -36,8 +33,9 @@ const FULL_MS: u64 = 300;
 /// Fills the disk of a server like `like`, enlarges it, kills the server, and checks its logs. `false` without the right
 /// to mount a disk.
 pub(crate) async fn fill(like: &Server, rng: &mut Rng) -> Result<bool> {
-    let Some(disk) = Disk::mount()? else { return Ok(false) };
-    let mut server = like.another(disk.folder.path())?;
+    let folder = tempfile::tempdir()?;
+    let Some(disk) = Disk::mount(folder.path(), SMALL)? else { return Ok(false) };
+    let mut server = like.another(folder.path())?;
     let filled = fill_disk(&disk, &mut server, rng).await;
     filled.with_context(|| format!("on a small disk; the server's log: {:#?}", server.log()))?;
     // Before the disk is unmounted, on which it has open files.
@@ -84,38 +82,4 @@ async fn fill_disk(disk: &Disk, server: &mut Server, rng: &mut Rng) -> Result<()
 
 async fn reached(counter: &AtomicU64, goal: u64, what: &str) -> Result<()> {
     until(what, || counter.load(Ordering::Relaxed) >= goal).await
-}
-
-/// A disk of memory, unmounted when dropped.
-#[derive(Debug)]
-struct Disk {
-    folder: TempDir,
-}
-
-impl Disk {
-    /// Mounts a small one. `None` without the right to.
-    fn mount() -> Result<Option<Self>> {
-        let folder = tempfile::tempdir()?;
-        match mount("chaos", folder.path(), "tmpfs", MountFlags::empty(), size(SMALL)?.as_c_str()) {
-            Ok(()) => Ok(Some(Self { folder })),
-            Err(Errno::PERM | Errno::ACCESS) => Ok(None),
-            Err(error) => Err(error).context("cannot mount a small disk"),
-        }
-    }
-
-    fn resize(&self, bytes: u64) -> Result<()> {
-        mount_remount(self.folder.path(), MountFlags::empty(), size(bytes)?.as_c_str())
-            .context("cannot enlarge the small disk")
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // A server that still runs keeps its files until its end.
-        unmount(self.folder.path(), UnmountFlags::DETACH).ok();
-    }
-}
-
-fn size(bytes: u64) -> Result<CString> {
-    Ok(CString::new(format!("size={bytes}"))?)
 }

@@ -36,6 +36,8 @@ pub struct Server {
     data: PathBuf,
     addr: SocketAddr,
     flags: Vec<OsString>,
+    /// Environment variables beside those of this program.
+    environment: Vec<(OsString, OsString)>,
     /// Of all starts.
     log: Log,
     process: Option<Process>,
@@ -53,6 +55,7 @@ impl Server {
             data: data.to_owned(),
             addr,
             flags: Vec::new(),
+            environment: Vec::new(),
             log: Log::default(),
             process: None,
         })
@@ -74,6 +77,11 @@ impl Server {
     /// Adds command-line flags for the next start.
     pub fn add_flags<I: Into<OsString>>(&mut self, flags: impl IntoIterator<Item = I>) {
         self.flags.extend(flags.into_iter().map(Into::into));
+    }
+
+    /// Replaces the environment variables of the next start, beside those of this program.
+    pub fn set_environment(&mut self, variables: impl IntoIterator<Item = (OsString, OsString)>) {
+        self.environment = variables.into_iter().collect();
     }
 
     /// The address that it listens on, after the first start.
@@ -175,6 +183,7 @@ impl Server {
         {
             command.env_remove(name);
         }
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("CHINWAG_RATES", "false").args(["-c", WRAPPER]).arg(&self.program);
         command.arg(format!("--listen={}", self.addr)).arg("--data").arg(&self.data).args(&self.flags);
         command

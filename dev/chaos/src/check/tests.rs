@@ -111,6 +111,16 @@ fn numbers_in_another_order_are_reported() {
 }
 
 #[test]
+fn an_event_that_is_older_than_the_one_before_it_is_reported() {
+    let mut log = good_log();
+    (1..).zip(&mut log).for_each(|(ms, event)| event.created_at_ms = ms);
+    log[3].created_at_ms = 3;
+    assert_eq!(faults(&log), [0; 4]);
+    log[3].created_at_ms = 2;
+    assert_eq!(faults(&log), [0, 0, 1, 0]);
+}
+
+#[test]
 fn an_event_that_nobody_sent_is_foreign() {
     let never_tried = event(7, "ada", 0, 3);
     let of_somebody_else = event(7, "mallory", 0, 2);

@@ -1,19 +1,28 @@
-//! The faults of a cluster. Each ends with all servers running.
+//! The faults of a cluster. Each ends with all servers running and all connections passing.
 
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::ValueEnum;
 use fastrand::Rng;
 use tokio::time::sleep;
 
 use super::machines::Machines;
+use super::network::Direction;
+use crate::relay::Mode;
 
-/// Time in which a server is gone or frozen: shorter and longer than an election, milliseconds.
+/// Time in which a server is gone, frozen or cut off: shorter and longer than an election, milliseconds.
 const AWAY_MS: std::ops::Range<u64> = 200..12_000;
 
-/// The ways in which servers fail.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+/// Delay of a chunk of bytes in each direction, milliseconds.
+const DELAY_MS: std::ops::Range<u64> = 5..100;
+
+/// Largest error of a clock, seconds.
+const MAX_CLOCK_ERROR: i64 = 2 * 60 * 60;
+
+/// The ways in which servers and networks fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Fault {
     KillNode,
     StopNode,
     FreezeNode,
@@ -23,23 +32,35 @@ pub(super) enum Fault {
     FreezeLeader,
     KillTwo,
     KillAll,
+    /// One of NATS, and the others, get nothing of each other; their connections stay open.
+    CutOffServer,
+    /// The others get nothing of one of NATS.
+    MuteServer,
+    /// One of NATS gets nothing of the others.
+    DeafServer,
+    /// The connections between two of NATS end, and none is made.
+    CutRoute,
+    DelayRoutes,
+    CutOffNode,
+    MuteNode,
+    DeafNode,
+    /// The connections of a server of the chat end, and none is made.
+    DisconnectNode,
+    DelayNode,
+    FillDisk,
+    ChangeClock,
 }
 
-/// All of them.
-pub(super) const FAULTS: [Fault; 9] = [
-    Fault::KillNode,
-    Fault::StopNode,
-    Fault::FreezeNode,
-    Fault::KillFollower,
-    Fault::KillLeader,
-    Fault::StopLeader,
-    Fault::FreezeLeader,
-    Fault::KillTwo,
-    Fault::KillAll,
-];
+/// The result of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    CarriedOut,
+    /// This machine cannot do it.
+    Impossible(&'static str),
+}
 
 impl Fault {
-    pub(super) fn name(self) -> &'static str {
+    pub(super) fn describe(self) -> &'static str {
         match self {
             Self::KillNode => "a server of the chat is killed",
             Self::StopNode => "a server of the chat is stopped",
@@ -50,30 +71,69 @@ impl Fault {
             Self::FreezeLeader => "the leader of NATS is frozen",
             Self::KillTwo => "two servers of NATS are killed",
             Self::KillAll => "all servers of NATS are killed",
+            Self::CutOffServer => "a server of NATS is cut off from the others",
+            Self::MuteServer => "a server of NATS is not heard by the others",
+            Self::DeafServer => "a server of NATS does not hear the others",
+            Self::CutRoute => "two servers of NATS have no connection",
+            Self::DelayRoutes => "everything between servers of NATS is late",
+            Self::CutOffNode => "a server of the chat is cut off from NATS",
+            Self::MuteNode => "a server of the chat is not heard by NATS",
+            Self::DeafNode => "a server of the chat does not hear NATS",
+            Self::DisconnectNode => "a server of the chat has no connection to NATS",
+            Self::DelayNode => "everything between a server of the chat and NATS is late",
+            Self::FillDisk => "the disk of a server of NATS is full",
+            Self::ChangeClock => "the clock of a server of the chat is wrong",
         }
     }
 
-    /// Carries it out, and starts what has ended.
-    pub(super) async fn carry_out(self, machines: &mut Machines, rng: &mut Rng) -> Result<()> {
-        let node = rng.usize(..machines.nodes.len());
-        let count = machines.nats.len();
-        let leader = machines.leader().await?;
+    /// Carries it out, and mends it.
+    pub(super) async fn carry_out(self, machines: &mut Machines, rng: &mut Rng) -> Result<Done> {
         let away = Duration::from_millis(rng.u64(AWAY_MS));
-        let killed: Vec<usize> = match self {
-            Self::KillNode => {
-                machines.nodes[node].kill()?;
-                sleep(away / 4).await;
-                return machines.nodes[node].start().map(drop);
+        let node = rng.usize(..machines.nodes.len());
+        match self {
+            Self::KillNode | Self::StopNode | Self::FreezeNode => {
+                self.of_a_node(machines, node, away).await?;
             }
-            Self::StopNode => {
-                machines.stop_node(node)?;
-                return machines.nodes[node].start().map(drop);
+            Self::FillDisk => return machines.fill_disk(away).await,
+            Self::ChangeClock => {
+                let seconds = rng.i64(-MAX_CLOCK_ERROR..=MAX_CLOCK_ERROR);
+                return machines.change_clock(node, seconds, away).await;
             }
+            Self::KillFollower
+            | Self::KillLeader
+            | Self::StopLeader
+            | Self::FreezeLeader
+            | Self::KillTwo
+            | Self::KillAll => self.of_nats(machines, rng, away).await?,
+            _ => {
+                self.begin_in_the_network(machines, rng, node);
+                sleep(away).await;
+                machines.network.heal();
+            }
+        }
+        Ok(Done::CarriedOut)
+    }
+
+    async fn of_a_node(self, machines: &mut Machines, node: usize, away: Duration) -> Result<()> {
+        match self {
             Self::FreezeNode => {
                 machines.nodes[node].pause()?;
                 sleep(away).await;
                 return machines.nodes[node].resume();
             }
+            Self::StopNode => drop(machines.stop_node(node)?),
+            _ => {
+                machines.nodes[node].kill()?;
+                sleep(away / 4).await;
+            }
+        }
+        machines.nodes[node].start().map(drop)
+    }
+
+    async fn of_nats(self, machines: &mut Machines, rng: &mut Rng, away: Duration) -> Result<()> {
+        let count = machines.nats.len();
+        let leader = machines.commands.leader().await?;
+        let killed: Vec<usize> = match self {
             Self::FreezeLeader => {
                 machines.nats[leader].pause()?;
                 sleep(away).await;
@@ -91,7 +151,7 @@ impl Fault {
                 let first = rng.usize(..count);
                 vec![first, (first + 1) % count]
             }
-            Self::KillAll => (0..count).collect(),
+            _ => (0..count).collect(),
         };
         for index in &killed {
             machines.nats[*index].kill()?;
@@ -101,5 +161,26 @@ impl Fault {
             machines.start_nats(index)?;
         }
         Ok(())
+    }
+
+    fn begin_in_the_network(self, machines: &Machines, rng: &mut Rng, node: usize) {
+        let Machines { network, nats, .. } = machines;
+        let server = rng.usize(..nats.len());
+        let delay = Duration::from_millis(rng.u64(DELAY_MS));
+        match self {
+            Self::CutOffServer => network.change_server(server, Direction::Both, Mode::Silent),
+            Self::MuteServer => network.change_server(server, Direction::Out, Mode::Silent),
+            Self::DeafServer => network.change_server(server, Direction::In, Mode::Silent),
+            Self::CutRoute => {
+                network.change_link(server, (server + 1) % nats.len(), Direction::Both, Mode::Cut);
+            }
+            Self::DelayRoutes => network.delay_routes(delay),
+            Self::CutOffNode => network.change_node(node, Direction::Both, Mode::Silent),
+            Self::MuteNode => network.change_node(node, Direction::Out, Mode::Silent),
+            Self::DeafNode => network.change_node(node, Direction::In, Mode::Silent),
+            Self::DisconnectNode => network.change_node(node, Direction::Both, Mode::Cut),
+            Self::DelayNode => network.change_node(node, Direction::Both, Mode::Pass(delay)),
+            _ => {}
+        }
     }
 }
