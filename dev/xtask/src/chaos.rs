@@ -1,5 +1,7 @@
 //! `cargo xtask chaos`: builds the server and the program that breaks it, and runs that.
 
+use std::path::Path;
+
 use anyhow::Result;
 
 use crate::command::{Program, cargo, program};
@@ -43,6 +45,14 @@ pub(crate) fn cluster(flags: &[String]) -> Result<()> {
 /// The short form, with the programs that the tests on the host have built.
 pub(crate) fn short() -> Result<()> {
     chaos("debug", &[]).run()
+}
+
+/// The flags of the cluster's short form. The seed begins with faults of many kinds.
+const SHORT_CLUSTER: [&str; 4] = ["--cluster", "--minutes=1", "--seed=3", "--senders=24"];
+
+/// The short form of [`cluster`], with the programs that the tests on the host have built, and `nats`, the server of NATS.
+pub(crate) fn short_cluster(nats: &Path) -> Result<()> {
+    chaos("debug", &SHORT_CLUSTER.map(str::to_owned)).env("CHINWAG_NATS", nats).run()
 }
 
 fn chaos(profile: &str, flags: &[String]) -> Program {

@@ -65,6 +65,11 @@ pub(crate) fn run() -> Result<()> {
     steps.step("Tests in the browser", || in_the_browser(&mut count, &setup))?;
     steps.step("Chaos, the short form", || {
         count.check("chaos", "faults and attacks lose nothing, and other clients are served", chaos::short());
+        stop_if_interrupted()?;
+        if let Some(nats) = &setup.nats_server {
+            let name = "faults of several servers of one chat and of their network lose nothing";
+            count.check("chaos", name, chaos::short_cluster(nats));
+        }
         stop_if_interrupted()
     })?;
     steps.step("The commands that the README names", || {
