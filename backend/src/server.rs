@@ -150,6 +150,11 @@ impl Server {
         let mut background = JoinSet::new();
         background.spawn(rates.clone().clean_up_regularly());
         let readiness = health::readiness(&self.chat);
+        #[cfg(feature = "cluster")]
+        if let Some(cluster) = &self.cluster {
+            let durability = cluster.durability();
+            readiness.set_warning(move || durability.warning());
+        }
         let health = health::service(&self.chat, &readiness, &mut background);
         let methods = methods()?;
         let app = self.app(self.routes(health, &rates)?, methods.clone())?.health_paths(readiness.clone());

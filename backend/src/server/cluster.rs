@@ -4,7 +4,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -14,6 +13,7 @@ use http::{Request, Uri};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use tokio::net::TcpStream;
@@ -38,7 +38,11 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest answer, bytes.
 const MAX_ANSWER: usize = 1024 * 1024;
 
-/// The consequence, for the log and for the metric's help.
+/// The two states that are not safe.
+const LATER: &str = "a server of NATS does not sync every write to disk";
+const UNKNOWN: &str = "it is not known whether the servers of NATS sync every write to disk";
+
+/// The consequence, for the log, `/readyz`, and the metric's help.
 const CONSEQUENCE: &str =
     "a power failure of several servers of NATS can lose what was acknowledged in the last two minutes";
 
@@ -49,25 +53,37 @@ pub(super) struct Cluster {
     durability: Durability,
 }
 
-/// Whether all servers of NATS are known to sync every write.
+/// Whether all servers of NATS are known to sync every write. Clones share their state.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Durability(Arc<AtomicBool>);
+pub(super) struct Durability(Arc<Mutex<Syncs>>);
+
+impl Durability {
+    /// The consequence of what is known, as a sentence for an operator without a full stop; `None` while all is well.
+    pub(super) fn warning(&self) -> Option<String> {
+        match *self.0.lock() {
+            Syncs::EveryWrite => None,
+            Syncs::Later => Some(format!("{LATER}: {CONSEQUENCE}")),
+            Syncs::Unknown => Some(format!("{UNKNOWN}; if they do not, {CONSEQUENCE}")),
+        }
+    }
+}
 
 impl Collector for Durability {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
         let help = format!(
             "1 while all monitored servers of NATS sync every write to disk; otherwise {CONSEQUENCE}"
         );
-        let value = u32::from(self.0.load(Ordering::Relaxed));
+        let value = u32::from(*self.0.lock() == Syncs::EveryWrite);
         gauge(&mut encoder, "chinwag_cluster_syncs_every_write", &help, value)
     }
 }
 
 /// The answer of the monitoring addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Syncs {
     EveryWrite,
     Later,
+    #[default]
     Unknown,
 }
 
@@ -101,7 +117,7 @@ impl Cluster {
         loop {
             ticks.tick().await;
             let (syncs, reason) = self.ask().await;
-            self.durability.0.store(syncs == Syncs::EveryWrite, Ordering::Relaxed);
+            *self.durability.0.lock() = syncs;
             if last.replace(syncs) != Some(syncs) {
                 report(syncs, &reason);
             }
@@ -127,12 +143,9 @@ fn report(syncs: Syncs, reason: &str) {
         Syncs::EveryWrite => tracing::info!("the monitored servers of NATS sync every write to disk"),
         Syncs::Later => tracing::warn!(
             reason,
-            "a server of NATS does not sync every write to disk: {CONSEQUENCE}; set `sync_interval: always` in its jetstream block"
+            "{LATER}: {CONSEQUENCE}; set `sync_interval: always` in its jetstream block"
         ),
-        Syncs::Unknown => tracing::warn!(
-            reason,
-            "it is not known whether the servers of NATS sync every write to disk; if they do not, {CONSEQUENCE}"
-        ),
+        Syncs::Unknown => tracing::warn!(reason, "{UNKNOWN}; if they do not, {CONSEQUENCE}"),
     }
 }
 
@@ -186,6 +199,17 @@ mod tests {
             stream.write_all(answer.as_bytes()).await.unwrap();
         });
         address
+    }
+
+    #[test]
+    fn warning_lasts_until_every_write_is_known_to_be_synced() {
+        let durability = Durability::default();
+        assert!(durability.warning().unwrap().starts_with(UNKNOWN));
+        *durability.0.lock() = Syncs::Later;
+        let warning = durability.warning().unwrap();
+        assert!(warning.starts_with(LATER) && warning.ends_with(CONSEQUENCE), "{warning}");
+        *durability.0.lock() = Syncs::EveryWrite;
+        assert_eq!(durability.warning(), None);
     }
 
     #[tokio::test]

@@ -188,11 +188,15 @@ async fn sync_of_every_write_is_watched() {
     let variables = [format!("CHINWAG_CLUSTER={}", nats.url()), "CHINWAG_CLUSTER_NAME=team".to_owned()];
     let monitored = format!("CHINWAG_CLUSTER_MONITORING={}", nats.monitoring_url());
     let metric = "chinwag_cluster_syncs_every_write";
-    let (_blind, admin) = start_with(&[&variables[0], &variables[1]]).await;
+    let (blind, admin) = start_with(&[&variables[0], &variables[1]]).await;
     assert!(scrape(admin).await.contains(&format!("\n{metric} 0\n")));
+    let ready = async |server: &Program| get(server.addr(), "/readyz", &[]).await.text().to_owned();
+    let unknown = "ok\nwarning: it is not known whether the servers of NATS sync every write to disk";
+    assert!(ready(&blind).await.starts_with(unknown));
     let (server, admin) = start_with(&[&variables[0], &variables[1], &monitored]).await;
     eventually("it is found", async || scrape(admin).await.contains(&format!("\n{metric} 1\n"))).await;
     assert!(server.log().contains("the monitored servers of NATS sync every write to disk"));
+    assert_eq!(ready(&server).await, "ok\n");
 }
 
 #[tokio::test]

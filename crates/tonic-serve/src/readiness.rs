@@ -24,6 +24,9 @@ const READY: &str = "/readyz";
 
 const OK: &str = "ok\n";
 
+/// A condition that an operator should know of, as a sentence without a full stop.
+type Warning = Box<dyn Fn() -> Option<Cow<'static, str>> + Send + Sync>;
+
 /// Whether further clients should be sent to a server, as load balancers ask at `/readyz`.
 ///
 /// A server is not ready while the application's own check fails, from the beginning of its shutdown, while as many calls are
@@ -42,6 +45,7 @@ pub struct Readiness(Arc<Inner>);
 
 struct Inner {
     check: Box<dyn Fn() -> Result<(), NotReady> + Send + Sync>,
+    warning: OnceLock<Warning>,
     draining: watch::Sender<bool>,
     /// The budget of the port, from the time when it is served.
     budget: OnceLock<Weak<BudgetState>>,
@@ -60,9 +64,19 @@ impl Readiness {
     ) -> Self {
         Self(Arc::new(Inner {
             check: Box::new(move || check().map_err(|reason| NotReady(reason.into()))),
+            warning: OnceLock::new(),
             draining: watch::Sender::new(false),
             budget: OnceLock::new(),
         }))
+    }
+
+    /// Adds a second line to the answer of `/readyz` while `warning` returns a sentence, although the server is ready: something
+    /// that an operator should know of. It runs for every request and must not block. A second warning is ignored.
+    pub fn set_warning<W: Into<Cow<'static, str>>>(
+        &self,
+        warning: impl Fn() -> Option<W> + Send + Sync + 'static,
+    ) {
+        self.0.warning.set(Box::new(move || warning().map(Into::into))).ok();
     }
 
     /// Whether the server is ready.
@@ -105,6 +119,13 @@ impl Readiness {
         self.0.budget.set(Arc::downgrade(budget)).ok();
     }
 
+    fn ok(&self) -> Bytes {
+        match self.0.warning.get().and_then(|warning| warning()) {
+            Some(warning) => format!("{OK}warning: {warning}\n").into(),
+            None => OK.into(),
+        }
+    }
+
     /// The response to a request for one of the paths; `None` for other requests. `is_refused`: the limits of calls refuse
     /// the request.
     pub(crate) fn respond<B>(&self, request: &Request<B>, is_refused: bool) -> Option<Response<Body>> {
@@ -118,7 +139,7 @@ impl Readiness {
                 text(StatusCode::SERVICE_UNAVAILABLE, "the limit of open calls is reached\n".into())
             }
             Method::GET | Method::HEAD => match self.check() {
-                Ok(()) => text(StatusCode::OK, OK.into()),
+                Ok(()) => text(StatusCode::OK, self.ok()),
                 Err(reason) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{reason}\n").into()),
             },
             _ => {

@@ -64,6 +64,25 @@ async fn readiness_follows_the_application_and_health_does_not() {
 }
 
 #[tokio::test]
+async fn warning_is_the_second_line_of_a_ready_server_while_it_lasts() {
+    let (server, can_write, readiness) = start(|_| {}).await;
+    let warns = Arc::new(AtomicBool::new(true));
+    let flag = Arc::clone(&warns);
+    readiness.set_warning(move || flag.load(Ordering::SeqCst).then_some("the disk is slow"));
+    let (status, text) = get(server.addr, "/readyz").await;
+    assert_eq!(status, 200, "{text}");
+    assert!(text.contains("content-length: 29\r\n"), "{text}");
+    assert!(text.ends_with("\r\n\r\nok\nwarning: the disk is slow\n"), "{text}");
+    assert!(get(server.addr, "/healthz").await.1.ends_with("\r\n\r\nok\n"));
+    can_write.store(false, Ordering::SeqCst);
+    assert!(get(server.addr, "/readyz").await.1.ends_with("\r\n\r\nthe disk is full\n"));
+    can_write.store(true, Ordering::SeqCst);
+    warns.store(false, Ordering::SeqCst);
+    assert!(get(server.addr, "/readyz").await.1.ends_with("\r\n\r\nok\n"));
+    server.stopped().await;
+}
+
+#[tokio::test]
 async fn head_is_answered_without_a_body_and_other_methods_are_refused() {
     let (server, can_write, _) = start(|_| {}).await;
     can_write.store(false, Ordering::SeqCst);
