@@ -21,6 +21,7 @@ pub mod log;
 mod metrics;
 mod operations;
 mod random;
+mod repair;
 mod service;
 mod session;
 mod snapshots;
@@ -63,10 +64,11 @@ use self::writer::{Started, Writer, WriterThread};
 
 pub use self::current::LogState;
 pub use self::health::{Fault, WRITE_TIMEOUT};
+pub use self::repair::{Comparison, Relation, RepairError, StoppedFolder, start_from_copy};
 pub use self::session::CACHED_SESSIONS;
 pub use self::store::{
-    CheckReport, CopyError, DATABASE_FILE, HEAD_FILE, LOCK_FILE, MAX_FINDINGS, OpenError, Restored, Snapshot,
-    StoreError, backup, check, first_snapshot, restore, snapshot,
+    CheckReport, CopyError, DATABASE_FILE, HEAD_FILE, LOCK_FILE, MAX_FINDINGS, OpenError, Restored,
+    RoomDifference, Snapshot, StoreError, Surplus, backup, check, restore, snapshot,
 };
 pub use self::tail::{TAIL_BYTES, TAIL_FRAMES, TailLimits};
 

@@ -5,6 +5,7 @@
 
 mod apply;
 mod check;
+mod compare;
 mod copy;
 mod damage;
 mod error;
@@ -34,11 +35,14 @@ use self::identity::Identity;
 use super::log::LogId;
 
 pub use self::check::{CheckReport, MAX_FINDINGS, check};
+pub use self::compare::{RoomDifference, Surplus};
 pub use self::copy::{CopyError, Restored, backup, restore};
 pub use self::error::{OpenError, StoreError};
 pub use self::head::HEAD_FILE;
-pub use self::snapshot::{Snapshot, first_snapshot, snapshot};
+pub use self::snapshot::{Snapshot, snapshot};
 
+pub(super) use self::compare::{compare, followed};
+pub(super) use self::copy::set_aside;
 pub(super) use self::damage::{DamageCheck, report as report_damage};
 pub(super) use self::followed_log::FollowedLog;
 pub(super) use self::head::HeadFile;
@@ -46,7 +50,7 @@ pub(super) use self::read::{
     EventsPage, StoredMarker, fingerprint_at, page, replay_page, rooms, session, sessions,
 };
 pub(super) use self::readers::{Purpose, Readers, Requester};
-pub(super) use self::snapshot::{CopyFile, check_snapshot, install_snapshot};
+pub(super) use self::snapshot::{CopyFile, check_snapshot, first_snapshot, install_snapshot};
 pub(super) use self::sweep::Expired;
 pub(super) use self::write::{OperationEvent, RoomRow, WriteStore};
 
@@ -202,7 +206,8 @@ const DURABLE_SETTINGS: [(&str, &str, &str); 6] = [
     ("NO_SYNC", "SELECT sqlite_compileoption_used('NO_SYNC')", "0"),
 ];
 
-fn lock(folder: &Path) -> Result<FolderLock, OpenError> {
+/// Excludes other servers from the folder. Fails while one uses it.
+pub(super) fn lock(folder: &Path) -> Result<FolderLock, OpenError> {
     let path = folder.join(LOCK_FILE);
     let file = File::options()
         .create(true)

@@ -1,4 +1,6 @@
-//! `chinwag cluster init`, `status` and `snapshot`.
+//! `chinwag cluster init`, `status`, `snapshot` and `repair`.
+
+mod repair;
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,11 +9,13 @@ use std::time::SystemTime;
 
 use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
+use tokio::runtime::Runtime;
 
+use self::repair::RepairCommand;
 use super::{DataFolder, write_lines};
 use crate::chat::log::LogId;
 use crate::chat::log::jetstream::{self, FIRST_COPY, Servers, Status};
-use crate::chat::{self, DATABASE_FILE};
+use crate::chat::{DATABASE_FILE, StoppedFolder};
 use crate::config::{ClusterConfig, LogConfig};
 use crate::telemetry;
 
@@ -29,7 +33,7 @@ pub struct ClusterCommand {
 enum Kind {
     /// Makes the log of a cluster, once. The database in the data folder becomes the one that its servers begin with
     ///
-    /// Stop the server of that folder first. All rooms get new epochs, so that clients reload them. The folder is left as it is,
+    /// The server of that folder has to be stopped. All rooms get new epochs, so that clients reload them. The folder is left as it is,
     /// and belongs to a chat on one server: every server of the cluster needs a new folder of its own. Without a database in the
     /// folder the cluster begins a new chat.
     Init(InitCommand),
@@ -39,6 +43,11 @@ enum Kind {
     ///
     /// `chinwag restore` makes a chat on one server of it.
     Snapshot(SnapshotCommand),
+    /// Compares a folder with the cluster whose log does not continue it; changes nothing unless a flag says so
+    ///
+    /// For a server that has stopped following the log, because that was made anew or has lost or replaced entries. The server of
+    /// the folder has to be stopped.
+    Repair(RepairCommand),
 }
 
 /// The cluster, and log options.
@@ -83,6 +92,7 @@ impl ClusterCommand {
                 write_lines(describe(&status))?;
             }
             Kind::Snapshot(command) => command.run()?,
+            Kind::Repair(command) => command.run()?,
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -92,13 +102,14 @@ impl InitCommand {
     fn run(self) -> anyhow::Result<()> {
         let Self { replicas, cluster, folder } = self;
         let (servers, data) = (to_servers(&cluster)?, folder.prepare());
-        let mut id = LogId([0; 16]);
-        getrandom::fill(&mut id.0).context("the system gave no random numbers")?;
+        let id = new_log()?;
         let copy = data.join(COPY);
         let has_chat = data.join(DATABASE_FILE).exists();
-        if has_chat {
+        // Held to the end: what a server stored meanwhile would not be in the copy.
+        let folder = has_chat.then(|| StoppedFolder::new(&data)).transpose()?;
+        if let Some(folder) = &folder {
             remove(&copy)?;
-            chat::first_snapshot(&data, &copy, id, FIRST_COPY)?;
+            folder.first_snapshot(&copy, id, FIRST_COPY)?;
         }
         let made =
             block_on(jetstream::init(&servers, replicas.into(), id, has_chat.then_some(copy.as_path())));
@@ -145,6 +156,12 @@ impl Place {
     }
 }
 
+fn new_log() -> anyhow::Result<LogId> {
+    let mut id = LogId([0; 16]);
+    getrandom::fill(&mut id.0).context("the system gave no random numbers")?;
+    Ok(id)
+}
+
 fn to_servers(cluster: &ClusterConfig) -> anyhow::Result<Servers> {
     if let Err(refusal) = cluster.check() {
         refusal.exit();
@@ -153,8 +170,13 @@ fn to_servers(cluster: &ClusterConfig) -> anyhow::Result<Servers> {
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
+    Ok(runtime()?.block_on(work))
+}
+
+/// A log that is used outside of it works as long as it lives.
+fn runtime() -> anyhow::Result<Runtime> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
-    Ok(runtime.context("cannot start threads")?.block_on(work))
+    runtime.context("cannot start threads")
 }
 
 fn remove(file: &PathBuf) -> anyhow::Result<()> {
@@ -164,10 +186,14 @@ fn remove(file: &PathBuf) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn hex(LogId(id): LogId) -> String {
+    format!("{:032x}", u128::from_be_bytes(id))
+}
+
 fn describe(status: &Status) -> Vec<String> {
     let Status { id, end, first, bytes, leader, replicas, copies } = status;
     let mut lines = vec![
-        format!("log: {:032x}", u128::from_be_bytes(id.0)),
+        format!("log: {}", hex(*id)),
         format!("entries: {first} to {end}, {bytes} bytes"),
         format!("leader: {}", leader.as_deref().unwrap_or("none, or a server without a cluster of NATS")),
     ];

@@ -38,7 +38,7 @@ use super::{Appended, Log, LogError, LogId, Position, Record};
 use self::turns::Turns;
 
 pub use self::connect::{ClusterError, Servers};
-pub use self::manage::{FIRST_COPY, Kept, Replica, Status, init, save_newest, status};
+pub use self::manage::{FIRST_COPY, Kept, Replica, Status, init, replace, save_newest, status};
 
 /// Longest wait for an answer. Calls of the chat that need the log wait for five seconds, so this leaves time for a second try.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);

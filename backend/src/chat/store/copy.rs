@@ -10,7 +10,7 @@ use std::time::Duration;
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
 
-use super::head::{Head, HeadFile, Stamp, sync_folder};
+use super::head::{HEAD_FILE, Head, HeadFile, Stamp, sync_folder};
 use super::identity::with_suffix;
 use super::schema::{self, Found};
 use super::{
@@ -222,6 +222,25 @@ pub fn restore(folder: &Path, file: &Path, replace: bool) -> Result<Restored, Co
     restored
 }
 
+/// Gives the database in `folder`, which the caller has locked, another name, with the date: the folder has none then. Returns the
+/// name.
+pub(in crate::chat) fn set_aside(folder: &Path) -> Result<PathBuf, CopyError> {
+    let database = folder.join(DATABASE_FILE);
+    let date = date(&Connection::open_in_memory()?)?;
+    let aside = keep_aside(folder, &database, true, &date)?;
+    // Its content has the other name now, and the head file belongs to it.
+    for file in [database, folder.join(HEAD_FILE)] {
+        remove(&file).map_err(io_error(&file))?;
+    }
+    sync_folder(folder).map_err(io_error(folder))?;
+    aside.ok_or_else(|| CopyError::NoDatabase { path: folder.to_owned() })
+}
+
+/// The date in the name of a database that was put aside.
+fn date(connection: &Connection) -> Result<String, rusqlite::Error> {
+    connection.query_row("SELECT strftime('%Y-%m-%dT%H-%M-%SZ', 'now')", [], |row| row.get(0))
+}
+
 /// Copies `file` to `new`, checks it, and gives it a new incarnation. Returns its head and the date.
 fn prepare(file: &Path, new: &Path) -> Result<(Head, String), CopyError> {
     fs::copy(file, new).map_err(io_error(file))?;
@@ -248,7 +267,7 @@ fn prepare(file: &Path, new: &Path) -> Result<(Head, String), CopyError> {
     configure_writer(&connection)?;
     schema::migrate(&mut connection)?;
     let head = incarnation::renew(&mut connection)?;
-    let date = connection.query_row("SELECT strftime('%Y-%m-%dT%H-%M-%SZ', 'now')", [], |row| row.get(0))?;
+    let date = date(&connection)?;
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
     connection.close().map_err(|(_, error)| error)?;
     File::open(new).and_then(|file| file.sync_all()).map_err(io_error(new))?;

@@ -77,9 +77,10 @@ pub fn snapshot(folder: &Path, file: &Path) -> Result<Snapshot, CopyError> {
     Ok(snapshot)
 }
 
-/// Copies the database in `folder`, which a server may be using, to the new file `file`, as the beginning of `log`: the copy at
-/// `position`. Its rooms have new epochs, so that every client reloads them.
-pub fn first_snapshot(
+/// Copies the database in `folder` to the new file `file`, as the beginning of `log`: the copy at `position`. Its rooms have new
+/// epochs, so that every client reloads them. A server that uses the folder would go on with another chat, so the caller has locked
+/// it.
+pub(in crate::chat) fn first_snapshot(
     folder: &Path,
     file: &Path,
     log: LogId,

@@ -8,6 +8,7 @@ mod jetstream;
 mod memory;
 mod properties;
 mod protocol;
+mod repair;
 mod snapshots;
 
 use std::collections::BTreeMap;

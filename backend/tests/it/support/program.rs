@@ -47,8 +47,13 @@ impl Program {
 
     /// Starts again after it ended, on another port.
     pub(crate) async fn restart(&mut self) {
+        self.restart_by(&[]).await;
+    }
+
+    /// The same with the command line of `starter` before the server's.
+    pub(crate) async fn restart_by(&mut self, starter: &[&str]) {
         assert!(self.child.is_none(), "it runs");
-        let (child, addr, channel) = spawn(self.dir.path(), &[]).await;
+        let (child, addr, channel) = spawn(self.dir.path(), starter).await;
         self.child = Some(child);
         self.addr = addr;
         self.channel = channel;

@@ -65,9 +65,47 @@ pub async fn init(
     let bucket = bucket(&context, servers, replicas).await?;
     if let Some(database) = database {
         // Before the stream: without that, there is no cluster.
-        let snapshots = Snapshots { bucket, id };
-        timeout(SNAPSHOT_TIMEOUT, snapshots.put(FIRST_COPY, database)).await.map_err(failed)??;
+        put_first(bucket, id, database).await?;
     }
+    create(&context, servers, replicas, id, database.is_some()).await
+}
+
+/// Makes the log `id` in the place of the one that there is, if any: that one is gone then, and its servers stop following. `database`
+/// is the copy that the new one begins with, at [`FIRST_COPY`].
+pub async fn replace(
+    servers: &Servers,
+    replicas: usize,
+    id: LogId,
+    database: &Path,
+) -> Result<(), ClusterError> {
+    let context = servers.connect().await?;
+    let exists = match servers.find(&context).await {
+        Ok(_) => true,
+        Err(ClusterError::Missing { .. }) => false,
+        Err(other) => return Err(other),
+    };
+    let bucket = bucket(&context, servers, replicas).await?;
+    // Before the old log is gone.
+    put_first(bucket, id, database).await?;
+    if exists {
+        context.delete_stream(servers.stream()).await.map_err(failed)?;
+    }
+    create(&context, servers, replicas, id, true).await
+}
+
+async fn put_first(bucket: ObjectStore, id: LogId, database: &Path) -> Result<(), ClusterError> {
+    let snapshots = Snapshots { bucket, id };
+    Ok(timeout(SNAPSHOT_TIMEOUT, snapshots.put(FIRST_COPY, database)).await.map_err(failed)??)
+}
+
+/// Makes the stream.
+async fn create(
+    context: &Context,
+    servers: &Servers,
+    replicas: usize,
+    id: LogId,
+    has_copy: bool,
+) -> Result<(), ClusterError> {
     let config = StreamConfig {
         name: servers.stream(),
         description: Some("the log of a chat on several servers; it is not to be changed by hand".to_owned()),
@@ -77,7 +115,7 @@ pub async fn init(
         // A full stream refuses entries. By default it would drop the oldest.
         discard: DiscardPolicy::New,
         deny_delete: true,
-        first_sequence: database.is_some().then_some(FIRST_COPY + 1),
+        first_sequence: has_copy.then_some(FIRST_COPY + 1),
         metadata: HashMap::from([(LOG_ID.to_owned(), hex(id))]),
         ..StreamConfig::default()
     };

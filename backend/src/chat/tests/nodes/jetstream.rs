@@ -163,6 +163,28 @@ async fn server_that_does_not_take_long_entries_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_in_the_place_of_another_one_begins_with_the_given_database() {
+    let Some((_server, servers)) = cluster().await else { return };
+    let old = JetStream::open(&servers).await.unwrap();
+    old.append(0, entry(1)).await.unwrap();
+    let folder = TempDir::new().unwrap();
+    let (from, into) = (folder.path().join("from"), folder.path().join("into"));
+    std::fs::write(&from, b"a database").unwrap();
+
+    // Once in the place of a log, and once in that of none.
+    for id in [[8; 16], [7; 16]] {
+        jetstream::replace(&servers, 1, LogId(id), &from).await.unwrap();
+        assert!(matches!(old.append(1, entry(2)).await, Err(LogError::Replaced { .. })));
+        let log = JetStream::open(&servers).await.unwrap();
+        assert_eq!((log.id(), log.end().await.unwrap()), (LogId(id), FIRST_COPY));
+        assert_eq!(log.newest_snapshot(&into).await.unwrap(), Some(FIRST_COPY));
+        assert_eq!(std::fs::read(&into).unwrap(), b"a database");
+        let client = async_nats::connect(servers.addresses.as_slice()).await.unwrap();
+        async_nats::jetstream::new(client).delete_stream("chinwag-team").await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn log_that_was_made_anew_is_refused() {
     let Some((_server, servers)) = cluster().await else { return };
     let log = JetStream::open(&servers).await.unwrap();

@@ -199,7 +199,7 @@ async fn chat_of_one_server_becomes_the_beginning_of_a_log() {
     alone.core().send(&ada.user, &general, operation(1, 1), text("hi")).await.unwrap();
     let log = Memory::new(1);
     let file = alone.folder.path().join("copy");
-    let first = first_snapshot(alone.folder.path(), &file, log.connect().id(), 0).unwrap();
+    let first = store::first_snapshot(alone.folder.path(), &file, log.connect().id(), 0).unwrap();
     log.connect().put_snapshot(first.position, &file).await.unwrap();
     // The process of one of them was killed before it had a chat.
     let begun = TempDir::new().unwrap();
