@@ -1,6 +1,7 @@
 //! Several servers of one chat as real processes, with a real server of NATS between them.
 
 mod repair;
+mod secure;
 
 use std::path::Path;
 use std::process::Output;
