@@ -1,5 +1,6 @@
 //! The servers of a cluster: how they are reached, and the names of the cluster's things there.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -8,7 +9,8 @@ use std::time::Duration;
 use async_nats::jetstream::context::{ContextBuilder, GetStreamErrorKind};
 use async_nats::jetstream::stream::Info;
 use async_nats::jetstream::{Context, ErrorCode};
-use async_nats::{ConnectOptions, Event};
+use async_nats::{ConnectOptions, Event, ServerAddr};
+use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 
 use super::super::LogId;
@@ -35,7 +37,7 @@ pub(super) const LOG_ID: &str = "chinwag-log-id";
 /// The servers of a cluster.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Servers {
-    /// Their addresses, such as `nats://10.0.0.1:4222`.
+    /// Their addresses, such as `nats://10.0.0.1:4222`. A user and a password in one of them are for all.
     pub addresses: Vec<String>,
     /// The cluster's name: letters, digits, hyphens and underscores.
     pub name: String,
@@ -134,6 +136,9 @@ impl Servers {
             let unusable = |source| ClusterError::Credentials { path: path.clone(), source };
             options = options.credentials_file(path).await.map_err(unusable)?;
         }
+        if let Some((user, password)) = self.addresses.iter().find_map(|address| user_of(address)) {
+            options = options.user_and_password(user, password);
+        }
         if let Some(authority) = &self.authority {
             options = options.add_root_certificates(authority.clone()).require_tls(true);
         }
@@ -179,6 +184,13 @@ impl Servers {
             None => Err(ClusterError::Foreign { stream: self.stream() }),
         }
     }
+}
+
+/// The user and the password in an address, which the client leaves out.
+fn user_of(address: &str) -> Option<(String, String)> {
+    let address: ServerAddr = address.parse().ok()?;
+    let decode = |text: &str| percent_decode_str(text).decode_utf8().ok().map(Cow::into_owned);
+    Some((decode(address.username()?)?, decode(address.password().unwrap_or_default())?))
 }
 
 /// The pause before an attempt to connect, by its number: 1, 2, 3, ... The servers are tried in turn.
@@ -230,6 +242,13 @@ mod tests {
         for other in ["", "7", "x0070102030405060708090a0b0c0dff"] {
             assert_eq!(parse_hex(other), None, "{other:?}");
         }
+    }
+
+    #[test]
+    fn user_and_password_are_taken_from_an_address() {
+        let user = |address| user_of(address).map(|(user, password)| format!("{user} {password}"));
+        assert_eq!(user("nats://chat:a%40b%20c@host:1").as_deref(), Some("chat a@b c"));
+        assert_eq!(user("nats://host:1"), None);
     }
 
     #[test]
