@@ -73,7 +73,7 @@ pub enum LogError {
     Snapshot(#[source] Box<dyn Error + Send + Sync>),
 }
 
-/// Longest time for which nodes leave the next position to one that has said that it wants its turn.
+/// Longest time for which a group of commands leaves the next position to nodes that have said that they want their turn.
 pub const TURN: Duration = Duration::from_millis(200);
 
 /// One ordered, durable log of entries that all nodes of a chat share.

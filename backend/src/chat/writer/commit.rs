@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::super::entry::{Chain, EntryError};
-use super::super::log::{LogError, Position, Record};
+use super::super::log::{LogError, Position, Record, TURN};
 use super::super::store::StoreError;
 use super::group::Group;
 use super::replica::{Outcome, Replica};
@@ -43,8 +43,9 @@ impl Group {
         &mut self,
         mut evaluate: impl FnMut(&mut Self) -> Result<(), StoreError>,
     ) -> Result<(), StoreError> {
+        let end_of_turns = Instant::now() + TURN;
         loop {
-            if let Some(record) = self.yield_turn() {
+            if let Some(record) = self.yield_turn(end_of_turns) {
                 self.apply_entry(&record)?;
                 continue;
             }
@@ -162,10 +163,10 @@ impl Group {
         }
     }
 
-    fn yield_turn(&mut self) -> Option<Record> {
+    fn yield_turn(&mut self, end: Instant) -> Option<Record> {
         match &mut self.commit {
             Commit::Local => None,
-            Commit::Replicated(replica) => replica.yield_turn(&self.runtime),
+            Commit::Replicated(replica) => replica.yield_turn(&self.runtime, end),
         }
     }
 

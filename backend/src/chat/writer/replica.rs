@@ -149,21 +149,23 @@ impl Replica {
         Outcome::Overtaken(record)
     }
 
-    /// Leaves the next position to nodes that want their turn, for some time; returns the entry that came meanwhile. Those that want
-    /// it race for it.
-    pub(super) fn yield_turn(&mut self, runtime: &runtime::Runtime) -> Option<Record> {
+    /// Leaves the next position to nodes that want their turn, until `end` at most; returns the entry that came meanwhile. Those that
+    /// want it race for it.
+    pub(super) fn yield_turn(&mut self, runtime: &runtime::Runtime, end: Instant) -> Option<Record> {
+        let left = end.checked_duration_since(Instant::now())?;
         if self.lost >= LOST_RACES {
             return None;
         }
         let log = self.log.clone();
         let turn = log.turn_of_others()?;
-        runtime.block_on(async {
+        let next = async {
             tokio::select! {
                 () = turn => None,
                 // A fault of the log shows in the append that follows.
                 next = self.next() => next.ok(),
             }
-        })
+        };
+        runtime.block_on(async { timeout(left, next).await }).ok()?
     }
 
     fn stored(&mut self, entry: Bytes) -> Outcome {

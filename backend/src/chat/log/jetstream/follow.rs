@@ -140,14 +140,7 @@ impl Connection {
         let message = Message { message, context: self.context.clone() };
         let info = message.info().map_err(unanswered)?;
         let (position, delivery) = (info.stream_sequence, info.consumer_sequence);
-        if delivery != due.delivery {
-            return Err(unanswered("an entry was lost on the way"));
-        }
-        match position.cmp(&due.position) {
-            Ordering::Equal => {}
-            Ordering::Greater => return Err(LogError::Trimmed { first: position }),
-            Ordering::Less => return Err(unanswered("the consumer has begun elsewhere")),
-        }
+        check_place(Due { position, delivery }, due)?;
         self.seen.lock().record(position);
         *self.heard.lock() = std::time::Instant::now();
         Ok(Record { position, entry: message.message.payload })
@@ -241,6 +234,18 @@ impl Connection {
     }
 }
 
+/// Checks that the message that came is the one that is due.
+fn check_place(came: Due, due: Due) -> Result<(), LogError> {
+    if came.delivery != due.delivery {
+        return Err(unanswered("an entry was lost on the way"));
+    }
+    match came.position.cmp(&due.position) {
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(LogError::Trimmed { first: came.position }),
+        Ordering::Less => Err(unanswered("the consumer has begun elsewhere")),
+    }
+}
+
 /// Judges a message of the consumer about itself. Returns the subject for an answer, without which the consumer sends nothing more:
 /// it asks before it sends more than a connection can take, and in its next heartbeat again when the answer was lost.
 fn check_status(message: &Received, due: Due) -> Result<Option<Subject>, LogError> {
@@ -275,6 +280,16 @@ mod tests {
             description: None,
             length: 0,
         }
+    }
+
+    #[test]
+    fn only_the_message_that_is_due_is_taken() {
+        let came = |position, delivery| check_place(Due { position, delivery }, DUE);
+        assert!(came(70, 7).is_ok());
+        // Lost on the way, begun elsewhere, and no longer in the log.
+        assert!(matches!(came(71, 8), Err(LogError::Unanswered(_))));
+        assert!(matches!(came(69, 7), Err(LogError::Unanswered(_))));
+        assert!(matches!(came(75, 7), Err(LogError::Trimmed { first: 75 })));
     }
 
     #[test]

@@ -72,16 +72,39 @@ fn end(waiting: &Waiting) -> Option<Instant> {
 
 async fn listen(mut messages: Subscriber, own: String, others: Arc<watch::Sender<Waiting>>) {
     while let Some(message) = messages.next().await {
-        let Some((kind, mark)) = message.payload.split_first() else { continue };
-        if *mark == *own.as_bytes() {
-            continue;
-        }
-        let (wants, mark, now) = (*kind == WANTS, message.payload.slice(1..), Instant::now());
-        others.send_modify(|waiting| {
-            waiting.retain(|(other, end)| *other != mark && *end > now);
-            if wants && waiting.len() < MAX_SERVERS {
-                waiting.push((mark, now + TURN));
-            }
-        });
+        others.send_modify(|waiting| take(waiting, &message.payload, &own, Instant::now()));
+    }
+}
+
+/// Records what another server has told.
+fn take(waiting: &mut Waiting, message: &Bytes, own: &str, now: Instant) {
+    let Some(kind) = message.first() else { return };
+    let mark = message.slice(1..);
+    if mark == own.as_bytes() {
+        return;
+    }
+    waiting.retain(|(other, end)| *other != mark && *end > now);
+    if *kind == WANTS && waiting.len() < MAX_SERVERS {
+        waiting.push((mark, now + TURN));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn server_waits_from_its_message_until_the_next_one_or_the_end_of_the_time() {
+        let (mut waiting, now) = (Waiting::new(), Instant::now());
+        let mut tell = |message: &'static str, at| {
+            take(&mut waiting, &Bytes::from_static(message.as_bytes()), "me", at);
+            waiting.iter().map(|(mark, _)| String::from_utf8_lossy(mark).into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(tell("+a", now), ["a"]);
+        assert_eq!(tell("+me", now), ["a"], "its own does not count");
+        assert_eq!(tell("", now), ["a"]);
+        assert_eq!(tell("+b", now + TURN / 2), ["a", "b"]);
+        assert_eq!(tell("-b", now + TURN / 2), ["a"]);
+        assert_eq!(tell("+c", now + TURN), ["c"]);
     }
 }

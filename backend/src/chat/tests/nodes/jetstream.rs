@@ -127,11 +127,69 @@ async fn consumer_that_is_gone_ends_the_following() {
     let names: Vec<_> = stream.consumer_names().map(Result::unwrap).collect().await;
     assert_eq!(names.len(), 1);
     stream.delete_consumer(&names[0]).await.unwrap();
-    log.append(1, entry(2)).await.unwrap();
 
     let ended = next(&mut followed).await;
     assert!(matches!(ended, Err(LogError::Unanswered(_))), "{ended:?}");
+    log.append(1, entry(2)).await.unwrap();
     assert_eq!(next(&mut log.follow(1)).await.unwrap(), Record { position: 2, entry: entry(2) });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_are_fetched_while_the_servers_make_no_consumer() {
+    let config = r#"authorization { users: [
+        { user: chat, password: word, permissions: { publish: { deny: "$JS.API.CONSUMER.>" } } }
+    ] }"#;
+    let Some(server) = NatsServer::start_with(config.to_owned()).await else { return };
+    let address = server.url().replace("nats://", "nats://chat:word@");
+    let servers = Servers { addresses: vec![address], ..servers(&server) };
+    jetstream::init(&servers, 1, ID, None).await.unwrap();
+    let log = JetStream::open(&servers).await.unwrap();
+    log.append(0, entry(1)).await.unwrap();
+    let mut followed = log.follow(0);
+    for position in 1..4 {
+        let record = Record { position, entry: entry(position as usize) };
+        assert_eq!(next(&mut followed).await.unwrap(), record);
+        log.append(position, entry(position as usize + 1)).await.unwrap();
+    }
+    // A log that was made anew meanwhile is noticed by this way, too.
+    let options = async_nats::ConnectOptions::with_user_and_password("chat".to_owned(), "word".to_owned());
+    let client = options.connect(server.url()).await.unwrap();
+    async_nats::jetstream::new(client).delete_stream("chinwag-team").await.unwrap();
+    jetstream::init(&servers, 1, LogId([8; 16]), None).await.unwrap();
+    let other = JetStream::open(&servers).await.unwrap();
+    for after in 0..5 {
+        other.append(after, entry(9)).await.unwrap();
+    }
+    let mut last = next(&mut followed).await;
+    while matches!(&last, Ok(record) if record.entry == entry(4))
+        || matches!(last, Err(LogError::Unanswered(_)))
+    {
+        last = next(&mut log.follow(4)).await;
+    }
+    assert!(matches!(last, Err(LogError::Replaced { .. })), "{last:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn turn_is_left_to_the_others_until_they_had_it() {
+    let Some((_server, servers)) = cluster().await else { return };
+    let (one, two) = (JetStream::open(&servers).await.unwrap(), JetStream::open(&servers).await.unwrap());
+    assert!(one.turn_of_others().is_none() && two.turn_of_others().is_none());
+    let told = async {
+        loop {
+            one.want_turn(true);
+            // Both messages have come before the answer to a question that was asked later.
+            one.end().await.unwrap();
+            two.end().await.unwrap();
+            if let Some(turn) = two.turn_of_others() {
+                return turn;
+            }
+        }
+    };
+    let turn = tokio::time::timeout(Duration::from_secs(20), told).await.expect("it was not told");
+    assert!(one.turn_of_others().is_none(), "its own turn holds it up");
+    one.want_turn(false);
+    tokio::time::timeout(Duration::from_secs(20), turn).await.expect("it was not told of the end");
+    assert!(two.turn_of_others().is_none());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

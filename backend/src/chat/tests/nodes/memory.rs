@@ -9,10 +9,9 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
-use tokio::time::Instant;
 
 use super::super::*;
-use crate::chat::log::{Appended, Log, LogError, LogId, Position, Record, TURN};
+use crate::chat::log::{Appended, Log, LogError, LogId, Position, Record};
 
 /// Time after which a connection that was cut gives up. Nothing waits for it to be over.
 const SILENCE: Duration = Duration::from_millis(5);
@@ -42,8 +41,8 @@ pub(super) struct Memory {
     id: LogId,
     state: Mutex<State>,
     changed: watch::Sender<()>,
-    /// The connections that want their turn, and until when.
-    turns: watch::Sender<Vec<(usize, Instant)>>,
+    /// The connections that want their turn.
+    turns: watch::Sender<Vec<usize>>,
 }
 
 #[derive(Default)]
@@ -95,7 +94,7 @@ impl Memory {
         Arc::new(Connection {
             log: self.clone(),
             number: NUMBER.fetch_add(1, Ordering::Relaxed),
-            delay: Mutex::default(),
+            yielded: AtomicUsize::new(0),
             cut: watch::Sender::new(false),
             appends,
             follows,
@@ -209,8 +208,8 @@ static NUMBER: AtomicUsize = AtomicUsize::new(0);
 pub(super) struct Connection {
     log: Arc<Memory>,
     number: usize,
-    /// The way of an append to the log.
-    delay: Mutex<Duration>,
+    /// Times that it was told to leave a position to another one.
+    yielded: AtomicUsize,
     cut: watch::Sender<bool>,
     appends: Mutex<VecDeque<Option<AppendFault>>>,
     follows: Arc<Mutex<VecDeque<Option<FollowFault>>>>,
@@ -231,9 +230,9 @@ impl Connection {
         self.cut.send_replace(cut);
     }
 
-    /// Makes the way of each append longer.
-    pub(super) fn delay(&self, delay: Duration) {
-        *self.delay.lock() = delay;
+    /// Times that it was told to leave a position to another one.
+    pub(super) fn yielded(&self) -> usize {
+        self.yielded.load(Ordering::Relaxed)
     }
 
     /// Holds the entries back, or lets them come.
@@ -268,10 +267,6 @@ impl Log for Connection {
     fn append(&self, after: Position, entry: Bytes) -> BoxFuture<'_, Result<Appended, LogError>> {
         async move {
             self.while_cut().await?;
-            let delay = *self.delay.lock();
-            if !delay.is_zero() {
-                tokio::time::sleep(delay).await;
-            }
             let fault = self.appends.lock().pop_front().flatten();
             self.log.append(after, entry, fault).ok_or(LogError::Unanswered(None))
         }
@@ -325,27 +320,22 @@ impl Log for Connection {
 
     fn want_turn(&self, wants: bool) {
         self.log.turns.send_modify(|turns| {
-            turns.retain(|(number, _)| *number != self.number);
+            turns.retain(|number| *number != self.number);
             if wants {
-                turns.push((self.number, Instant::now() + TURN));
+                turns.push(self.number);
             }
         });
     }
 
     fn turn_of_others(&self) -> Option<BoxFuture<'_, ()>> {
+        let wants = |turns: &Vec<usize>| turns.iter().any(|number| *number != self.number);
         let mut turns = self.log.turns.subscribe();
-        let end = |turns: &[(usize, Instant)]| {
-            let others = turns.iter().filter(|(number, end)| *number != self.number && *end > Instant::now());
-            others.map(|(_, end)| *end).max()
-        };
-        end(&turns.borrow())?;
-        let others = async move {
-            loop {
-                let Some(end) = end(&turns.borrow_and_update()) else { return };
-                tokio::time::timeout_at(end, turns.changed()).await.ok();
-            }
-        };
-        Some(others.boxed())
+        if !wants(&turns.borrow()) {
+            return None;
+        }
+        self.yielded.fetch_add(1, Ordering::Relaxed);
+        // The sender lives as long as `self`.
+        Some(async move { drop(turns.wait_for(|turns| !wants(turns)).await) }.boxed())
     }
 
     fn put_snapshot<'a>(
