@@ -7,6 +7,12 @@ pub mod checkout;
 #[cfg(all(unix, feature = "processes"))]
 mod chromium;
 #[cfg(all(unix, feature = "processes"))]
+mod machines;
+#[cfg(all(unix, feature = "processes"))]
+mod nats;
+#[cfg(feature = "processes")]
+mod ports;
+#[cfg(all(unix, feature = "processes"))]
 mod process;
 #[cfg(all(unix, feature = "processes"))]
 pub mod procfs;
@@ -22,6 +28,12 @@ use std::time::Duration;
 #[cfg(all(unix, feature = "processes"))]
 pub use self::chromium::Chromium;
 #[cfg(all(unix, feature = "processes"))]
+pub use self::machines::{LogStatus, Machines};
+#[cfg(all(unix, feature = "processes"))]
+pub use self::nats::Nats;
+#[cfg(feature = "processes")]
+pub use self::ports::free_port;
+#[cfg(all(unix, feature = "processes"))]
 pub use self::process::Process;
 #[cfg(all(unix, feature = "processes"))]
 pub use self::server::{Server, program};
@@ -35,3 +47,6 @@ pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Time limit of a server's start until it listens. Recovery and migration of a large database are part of it.
 pub const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// The environment variable by which the end-to-end tests have three servers of one chat in the place of one, if it is `1`.
+pub const CLUSTER_VARIABLE: &str = "CHINWAG_E2E_CLUSTER";

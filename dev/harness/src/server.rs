@@ -89,6 +89,11 @@ impl Server {
         self.addr
     }
 
+    /// The folder of its database.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
     /// `http://` and its address.
     pub fn url(&self) -> String {
         format!("http://{}", self.addr)
@@ -96,8 +101,13 @@ impl Server {
 
     /// Starts it and waits until it listens. Later starts take the same port.
     pub fn start(&mut self) -> Result<SocketAddr> {
+        self.start_within(START_TIMEOUT)
+    }
+
+    /// As [`Server::start`], with a time limit of its own.
+    pub fn start_within(&mut self, limit: Duration) -> Result<SocketAddr> {
         let (process, addr) =
-            Process::start_with_log(&mut self.command(), self.log.clone(), START_TIMEOUT, listening)?;
+            Process::start_with_log(&mut self.command(), self.log.clone(), limit, listening)?;
         self.process = Some(process);
         self.addr = addr;
         Ok(addr)
