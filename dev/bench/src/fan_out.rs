@@ -23,6 +23,7 @@ use tokio::time::{interval, sleep};
 use self::received::{Received, message};
 use self::servers::{Kind, Measured, Peer};
 pub(crate) use self::write_server::run as write_server;
+use crate::process::load;
 use crate::report::{Samples, Table};
 
 /// Open files of the server and of this program that are no subscriber's. The server itself keeps 192.
@@ -196,10 +197,4 @@ fn subscribers_that_fit() -> Result<usize> {
     setrlimit(Resource::Nofile, limit)?;
     let files = limit.current.unwrap_or(u64::MAX);
     Ok(usize::try_from(files.saturating_sub(OTHER_FILES)).unwrap_or(usize::MAX))
-}
-
-/// The load of the machine in the last minute.
-fn load() -> String {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    load.split(' ').next().unwrap_or_default().to_owned()
 }

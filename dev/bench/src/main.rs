@@ -6,6 +6,7 @@
 
 mod catch_up;
 mod channel;
+mod cluster;
 mod fan_out;
 mod gateway;
 mod grpcwebproxy;
@@ -32,6 +33,7 @@ async fn main() -> Result<()> {
         ["page", options @ ..] => page::run(page::Options::parse_from(options)).await,
         ["gateway", options @ ..] => gateway::run(gateway::Options::parse_from(options)).await,
         ["fan-out", options @ ..] => fan_out::run(fan_out::Options::parse_from(options)).await,
+        ["cluster", options @ ..] => cluster::run(options).await,
         // The comparison of fan-outs starts this program again.
         ["write-server"] => fan_out::write_server(),
         // The comparison of gateways starts this program again.
@@ -42,7 +44,9 @@ async fn main() -> Result<()> {
         }
         // The measurement of a server starts this program again.
         ["channel-server"] => channel::serve_alone().await,
-        _ => bail!("usage: bench chat, bench channel PAGES, bench gateway, bench fan-out, or bench page"),
+        _ => bail!(
+            "usage: bench chat, bench channel PAGES, bench gateway, bench fan-out, bench cluster, or bench page"
+        ),
     }
 }
 

@@ -44,3 +44,9 @@ pub(crate) fn machine() -> String {
     });
     format!("{} cores, {}", cores, model.as_deref().unwrap_or("unknown processor"))
 }
+
+/// The load of the machine in the last minute.
+pub(crate) fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    load.split(' ').next().unwrap_or_default().to_owned()
+}

@@ -12,7 +12,7 @@ use crate::command::{Program, cargo, program};
 use crate::page::pack_module;
 use crate::server::binary;
 use crate::step::{Steps, say};
-use crate::tools::{WasmTools, grpc_web_proxy};
+use crate::tools::{WasmTools, grpc_web_proxy, nats_server};
 use crate::{root, target};
 
 /// The clients in JavaScript, by the names of their sources.
@@ -41,6 +41,12 @@ pub(crate) enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// Three servers of one chat on three of NATS, beside one server alone
+    Cluster {
+        /// `--rounds N`, `--events N`, `--case sends,pauses` and others; `--help` lists them
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// The gateway beside grpcwebproxy and nginx
     Gateway {
         /// `--rounds N`; `--help` lists them
@@ -60,6 +66,7 @@ pub(crate) fn run(what: Bench) -> Result<()> {
         Bench::Chat { options } => chat(&options),
         Bench::Page { options } => page(&options),
         Bench::FanOut { options } => fan_out(&options),
+        Bench::Cluster { options } => cluster(&options),
         Bench::Gateway { options } => gateway(&options),
         Bench::Channel { options } => channel(&options),
     }
@@ -117,6 +124,18 @@ fn centrifuge() -> Result<Option<PathBuf>> {
         return Ok(None);
     }
     Ok(Some(built))
+}
+
+fn cluster(options: &[String]) -> Result<()> {
+    let mut steps = Steps::new(2);
+    let nats = steps.step("Tools", nats_server)?;
+    steps.step("Servers and clients", || {
+        let words = "build --release --package backend --features backend/cluster --package bench";
+        cargo(words.split(' ')).run()
+    })?;
+    let bench = target().join("release").join(format!("bench{}", std::env::consts::EXE_SUFFIX));
+    let measure = program(bench, ["cluster"]).arguments(options);
+    measure.env("CHINWAG_BACKEND", binary("release")).env("CHINWAG_NATS", nats).run_visibly()
 }
 
 fn gateway(options: &[String]) -> Result<()> {
