@@ -108,6 +108,9 @@ impl Default for ReconnectDelay {
 }
 
 impl ReconnectDelay {
+    /// Where other servers have the chat as well, and each gets a part of the clients: up to a second.
+    pub const AMONG_SERVERS: Self = Self { min: Duration::ZERO, max: Duration::from_secs(1) };
+
     fn pick(&self) -> Duration {
         self.min + self.max.saturating_sub(self.min).mul_f64(fastrand::f64())
     }

@@ -19,6 +19,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use tokio::net::TcpStream;
 use tokio::time::{interval, timeout};
 
+use crate::chat::ReconnectDelay;
 use crate::chat::log::jetstream::JetStream;
 use crate::config::Config;
 use crate::metrics::gauge;
@@ -97,6 +98,7 @@ impl Cluster {
             "the chat's log is shared with the other servers of the cluster"
         );
         config.chat.log = Some(Arc::new(log));
+        config.chat.reconnect_delay = ReconnectDelay::AMONG_SERVERS;
         let monitoring = config.cluster.monitoring.clone();
         Ok(Some(Self { monitoring, durability: Durability::default() }))
     }

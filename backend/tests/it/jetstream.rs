@@ -9,6 +9,7 @@ use std::process::Output;
 use http::StatusCode;
 use proto::chat::v1 as pb;
 use proto::chat::v1::subscribe_response::Frame;
+use rustix::process::Signal;
 use tokio::time::timeout;
 use tonic::Code;
 
@@ -233,4 +234,20 @@ async fn cluster_begins_with_the_chat_of_one_server_and_gives_it_back() {
     let restored = Program::start_on(elsewhere, &[]).await;
     let log = ada.over(restored.channel()).log("general").await;
     assert_eq!(log.len(), 4, "the copy is older than the newest message");
+}
+
+#[tokio::test]
+async fn server_that_stops_sends_its_clients_to_the_others_at_once() {
+    let Some(nats) = new_cluster().await else { return };
+    let server = join(&nats).await;
+    let mut ada = Person::join(server.channel(), "Ada").await;
+    let mut streams = Vec::new();
+    for _ in 0..8 {
+        streams.push(ada.follow(Vec::new()).await.1);
+    }
+    server.send(Signal::TERM);
+    for stream in &mut streams {
+        let Frame::Goodbye(goodbye) = stream.next().await else { panic!("no goodbye") };
+        assert!(goodbye.reconnect && goodbye.reconnect_after_ms <= 1_000, "{goodbye:?}");
+    }
 }
