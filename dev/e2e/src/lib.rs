@@ -14,6 +14,7 @@ pub mod page_error;
 pub mod part;
 mod relay;
 pub mod scenario;
+mod servers;
 
 pub use faulty_proxy::{Fault, FaultyProxy};
 pub use files::{axe, dist, js_clients, route_guide};
@@ -25,7 +26,7 @@ pub use other_origin::OtherOrigin;
 pub use page::{Message, Page, keys};
 pub use part::{Part, any, beginning, part};
 pub use relay::Relay;
-pub use scenario::{Browser, World, scenario};
+pub use scenario::{Browser, World, cluster_scenario, scenario};
 
 /// The result of a step: an error fails the scenario and names the missing condition.
 pub type Result<T = ()> = anyhow::Result<T>;

@@ -1,4 +1,5 @@
-//! A relay between browser and server that can fall silent, as networks do, and counts the streams through it.
+//! A relay between browser and server that can fall silent, as networks do, and counts the streams through it. In front of several
+//! servers it is a balancer.
 
 use std::{
     collections::HashMap,
@@ -33,7 +34,7 @@ struct Shared {
     /// Even while bytes pass. A connection lives in the period in which it was opened: after a silence it stays dead.
     period: AtomicU64,
     /// The open connections by their ids, each with whether its last request was a stream.
-    links: Mutex<HashMap<u64, bool>>,
+    links: Mutex<HashMap<usize, bool>>,
     /// Requests that send a message.
     sends: AtomicU64,
 }
@@ -41,16 +42,33 @@ struct Shared {
 impl Relay {
     /// Listens on a free port in front of the server at `url`.
     pub fn start(url: &str) -> Result<Relay> {
-        let server: SocketAddr =
+        let server =
             url.strip_prefix("http://").context("the address does not begin with http://")?.parse()?;
+        Relay::to_first(&[server])
+    }
+
+    /// A balancer that passes each connection on to the first of the servers that accepts it.
+    pub fn to_first(servers: &[SocketAddr]) -> Result<Relay> {
+        Relay::listen(servers.to_vec(), |_| 0)
+    }
+
+    /// A balancer that passes connections on to the servers in turn, or to the next one that accepts them.
+    pub fn in_turn(servers: &[SocketAddr]) -> Result<Relay> {
+        Relay::listen(servers.to_vec(), |id| id)
+    }
+
+    /// `first` is the index of the server that is tried first for a connection.
+    fn listen(servers: Vec<SocketAddr>, first: fn(usize) -> usize) -> Result<Relay> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let relay = Relay { addr: listener.local_addr()?, shared: Arc::default() };
         let shared = relay.shared.clone();
         thread::spawn(move || {
             for (id, browser) in (0..).zip(listener.incoming().map_while(std::io::Result::ok)) {
-                let shared = shared.clone();
+                let (shared, mut servers) = (shared.clone(), servers.clone());
+                let first = first(id) % servers.len();
+                servers.rotate_left(first);
                 // Either side may disconnect at any time.
-                thread::spawn(move || link(id, &browser, server, &shared).ok());
+                thread::spawn(move || link(id, &browser, &servers, &shared).ok());
             }
         });
         Ok(relay)
@@ -83,14 +101,15 @@ impl Relay {
 }
 
 impl Shared {
-    fn links(&self) -> MutexGuard<'_, HashMap<u64, bool>> {
+    fn links(&self) -> MutexGuard<'_, HashMap<usize, bool>> {
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn link(id: u64, browser: &TcpStream, server: SocketAddr, shared: &Shared) -> std::io::Result<()> {
+fn link(id: usize, browser: &TcpStream, servers: &[SocketAddr], shared: &Shared) -> std::io::Result<()> {
     let period = shared.period.load(Ordering::SeqCst);
-    let server = TcpStream::connect(server)?;
+    // It goes on to the next one after any error.
+    let server = TcpStream::connect(servers)?;
     shared.links().insert(id, false);
     thread::scope(|scope| {
         scope.spawn(|| {

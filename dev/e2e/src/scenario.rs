@@ -1,7 +1,8 @@
-//! A scenario: a server, the browsers of several people, and the evidence of a failure.
+//! A scenario: servers, the browsers of several people, and the evidence of a failure.
 
 use std::{
     any::type_name_of_val,
+    net::SocketAddr,
     panic::{AssertUnwindSafe, resume_unwind},
     path::Path,
     time::Duration,
@@ -11,7 +12,7 @@ use anyhow::{Context as _, anyhow, bail};
 use futures_util::FutureExt as _;
 use harness::{PATIENCE, Server, TempFolder, browser::Kind, checkout};
 
-use crate::{Page, Result, driver::Driver, files, part::part};
+use crate::{Page, Result, driver::Driver, part::part, servers::Servers};
 
 /// Time limit of a scenario.
 const SCENARIO_TIMEOUT: Duration = Duration::from_secs(240);
@@ -40,15 +41,17 @@ impl Default for Browser {
     }
 }
 
-/// The server and the browsers of a scenario. They end with it.
+/// The servers and the browsers of a scenario. They end with it.
+///
+/// Mostly there is one server. With several of one chat, browsers go to them in turn, and what happens to the server happens to all.
 #[derive(Debug)]
 pub struct World {
     kind: Kind,
     /// Number of browsers that were opened.
     opened: usize,
-    // Dropped in this order: first the browsers, then the server, then their files.
+    // Dropped in this order: first the browsers, then the servers, then their files.
     pages: Vec<Opened>,
-    server: Server,
+    servers: Servers,
     folder: TempFolder,
 }
 
@@ -61,29 +64,47 @@ struct Opened {
 }
 
 impl World {
-    /// Starts a server. `CHINWAG_E2E_BROWSER` chooses the browsers.
-    pub fn start() -> Result<World> {
+    /// Starts a server, or as many as `CHINWAG_E2E_CLUSTER` says. `CHINWAG_E2E_BROWSER` chooses the browsers.
+    pub async fn start() -> Result<World> {
         let folder = TempFolder::new()?;
-        let mut server = Server::new(&folder.path().join("data"))?.flags([
-            "--page".as_ref(),
-            files::dist()?.as_os_str(),
-            "--log=info".as_ref(),
-        ]);
-        server.start()?;
-        Ok(World { kind: Kind::chosen()?, opened: 0, pages: Vec::new(), server, folder })
+        let servers = Servers::chosen(folder.path()).await?;
+        World::new(folder, servers)
     }
 
-    /// The server's address.
+    /// Starts three servers of one chat.
+    pub async fn start_cluster() -> Result<World> {
+        let folder = TempFolder::new()?;
+        let servers = Servers::cluster(folder.path()).await?;
+        World::new(folder, servers)
+    }
+
+    fn new(folder: TempFolder, servers: Servers) -> Result<World> {
+        Ok(World { kind: Kind::chosen()?, opened: 0, pages: Vec::new(), servers, folder })
+    }
+
+    /// The server's address, or that of the first.
     pub fn url(&self) -> String {
-        self.server.url()
+        self.servers.all()[0].url()
+    }
+
+    /// The addresses of all servers.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        self.servers.all().iter().map(Server::addr).collect()
+    }
+
+    /// Each of the servers.
+    pub fn servers(&mut self) -> &mut [Server] {
+        self.servers.all_mut()
     }
 
     /// Opens a browser with a fresh profile, its page empty.
     pub async fn browser(&mut self, who: &str, browser: Browser) -> Result<Page> {
         let profile = self.folder.path().join(format!("profile-{}", self.opened));
+        let servers = self.servers.all();
+        let url = servers[self.opened % servers.len()].url();
         self.opened += 1;
         let (driver, client) = Driver::open(self.kind, &profile, &browser).await?;
-        let page = Page::new(self.kind, client, driver.output(), self.url());
+        let page = Page::new(self.kind, client, driver.output(), url);
         self.pages.push(Opened { who: who.to_owned(), page: page.clone(), driver });
         page.observe().await?;
         Ok(page)
@@ -106,33 +127,33 @@ impl World {
     /// Starts the server again, on the same port and data, with more flags.
     pub fn restart_with(&mut self, flags: &[&str]) -> Result {
         self.end_server()?;
-        self.server.add_flags(flags);
+        self.servers().iter_mut().for_each(|server| server.add_flags(flags));
         self.restart_server()
     }
 
     /// Sends SIGKILL to the server.
     pub fn kill_server(&mut self) -> Result {
-        self.server.kill()
+        self.servers().iter_mut().try_for_each(Server::kill)
     }
 
     /// Sends SIGTERM to the server and waits for its graceful shutdown.
     pub fn end_server(&mut self) -> Result {
-        self.server.terminate(PATIENCE).map(drop)
+        self.servers().iter_mut().try_for_each(|server| server.terminate(PATIENCE).map(drop))
     }
 
     /// Stops the server's process: it answers nothing and closes nothing.
     pub fn pause_server(&self) -> Result {
-        self.server.pause()
+        self.servers.all().iter().try_for_each(Server::pause)
     }
 
     /// Continues the server's process.
     pub fn resume_server(&self) -> Result {
-        self.server.resume()
+        self.servers.all().iter().try_for_each(Server::resume)
     }
 
     /// Starts the server again on the same port and data.
     pub fn restart_server(&mut self) -> Result {
-        self.server.start().map(drop)
+        self.servers().iter_mut().try_for_each(|server| server.start().map(drop))
     }
 
     /// Closes the browsers, and ends the server.
@@ -160,10 +181,12 @@ impl World {
         if all.is_empty() { Ok(()) } else { bail!("{}", all.join("\n")) }
     }
 
-    /// Writes a picture, the text and the errors of every page, and the server's log.
+    /// Writes a picture, the text and the errors of every page, and the servers' logs.
     async fn keep_evidence(&self, folder: &Path) -> Result {
         std::fs::create_dir_all(folder)?;
-        std::fs::write(folder.join("server.log"), self.server.log().join("\n"))?;
+        for (number, server) in (1..).zip(self.servers.all()) {
+            std::fs::write(folder.join(format!("server-{number}.log")), server.log().join("\n"))?;
+        }
         for Opened { who, page, .. } in &self.pages {
             std::fs::write(folder.join(format!("{who}.png")), page.screenshot().await?)?;
             let path = page.path().await?;
@@ -180,14 +203,23 @@ impl World {
 /// the scenario did not allow.
 pub async fn scenario(body: impl AsyncFnOnce(&mut World) -> Result) -> Result {
     let name = name_of(&body);
-    let mut world = World::start()?;
+    carry_out(World::start().await?, &name, body).await
+}
+
+/// The same with three servers of one chat.
+pub async fn cluster_scenario(body: impl AsyncFnOnce(&mut World) -> Result) -> Result {
+    let name = name_of(&body);
+    carry_out(World::start_cluster().await?, &name, body).await
+}
+
+async fn carry_out(mut world: World, name: &str, body: impl AsyncFnOnce(&mut World) -> Result) -> Result {
     let steps = async {
         body(&mut world).await?;
         world.check_for_errors().await
     };
     let outcome = AssertUnwindSafe(tokio::time::timeout(SCENARIO_TIMEOUT, steps)).catch_unwind().await;
     let failed = !matches!(outcome, Ok(Ok(Ok(()))));
-    let folder = checkout::target()?.join("e2e").join(&name);
+    let folder = checkout::target()?.join("e2e").join(name);
     if failed && let Err(error) = world.keep_evidence(&folder).await {
         eprintln!("some evidence could not be written: {error:#}");
     }

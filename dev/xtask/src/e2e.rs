@@ -1,4 +1,4 @@
-//! `cargo xtask e2e`: the end-to-end scenarios alone, in Chromium or Firefox.
+//! `cargo xtask e2e`: the end-to-end scenarios alone, in Chromium or Firefox, with one server or three of one chat.
 
 use anyhow::Result;
 use clap::ValueEnum;
@@ -30,7 +30,27 @@ const LEFT_OUT_OF_FIREFOX: [(&str, &str); 2] = [
     ("start::a_slow_line_shows_the_shell_and_that_it_loads", "the driver of Firefox cannot slow the network"),
 ];
 
-pub(crate) fn run(browser: Choice, names: &[String]) -> Result<()> {
+/// The files of scenarios that run with three servers of one chat: those of the chat.
+const IN_CLUSTER: [&str; 13] = [
+    "chat::",
+    "composer::",
+    "connection::",
+    "history::",
+    "identity::",
+    "keyboard::",
+    "load::",
+    "message_looks::",
+    "network::",
+    "offline::",
+    "reading::",
+    "rooms::",
+    "tabs::",
+];
+
+/// Scenarios that cannot hold there, with the reason.
+const LEFT_OUT_OF_CLUSTER: [(&str, &str); 0] = [];
+
+pub(crate) fn run(browser: Choice, cluster: bool, names: &[String]) -> Result<()> {
     let mut steps = Steps::new(2);
     let (setup, firefox) = steps.step("Tools and browser", || {
         let firefox = matches!(browser, Choice::Firefox).then(Firefox::set_up).transpose()?;
@@ -38,12 +58,14 @@ pub(crate) fn run(browser: Choice, names: &[String]) -> Result<()> {
     })?;
     steps.step("Page and server", || {
         page::build(&setup.tools.wasm)?;
-        cargo(["build", "--package", "backend"]).run()
+        cargo(["build", "--package", "backend", "--features", "backend/cluster"]).run()
     })?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let program = match &firefox {
         Some(firefox) if names.is_empty() => in_firefox(&IN_FIREFOX, firefox),
         Some(firefox) => in_firefox(&names, firefox),
+        None if cluster && names.is_empty() => in_cluster(&IN_CLUSTER),
+        None if cluster => in_cluster(&names),
         None => scenarios(&names),
     };
     test::end_to_end_environment(program, &setup).run_visibly()
@@ -59,13 +81,22 @@ fn scenarios(names: &[&str]) -> Program {
     cargo(["test", "--package", "e2e", "--test", "e2e", "--"]).arguments(names)
 }
 
-fn in_firefox(names: &[&str], Firefox { firefox, driver }: &Firefox) -> Program {
-    let skipped = LEFT_OUT_OF_FIREFOX.iter().flat_map(|(name, reason)| {
+fn in_cluster(names: &[&str]) -> Program {
+    scenarios(names).arguments(skipped(&LEFT_OUT_OF_CLUSTER)).env(harness::CLUSTER_VARIABLE, "1")
+}
+
+/// The words that leave scenarios out.
+fn skipped(left_out: &[(&'static str, &str)]) -> Vec<&'static str> {
+    let words = left_out.iter().flat_map(|(name, reason)| {
         note(&format!("{name} is left out: {reason}"));
-        ["--skip", name]
+        ["--skip", *name]
     });
+    words.collect()
+}
+
+fn in_firefox(names: &[&str], Firefox { firefox, driver }: &Firefox) -> Program {
     let variable = harness::browser::Kind::VARIABLE;
-    let program = scenarios(names).arguments(skipped);
+    let program = scenarios(names).arguments(skipped(&LEFT_OUT_OF_FIREFOX));
     program.env(variable, "firefox").env("FIREFOX", firefox).env("GECKODRIVER", driver)
 }
 
@@ -74,8 +105,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_scenario_that_firefox_leaves_out_exists() {
-        for (name, _) in LEFT_OUT_OF_FIREFOX {
+    fn every_scenario_that_is_left_out_exists() {
+        for (name, _) in LEFT_OUT_OF_FIREFOX.into_iter().chain(LEFT_OUT_OF_CLUSTER) {
             let (file, test) = name.split_once("::").unwrap();
             let source = crate::root().join(format!("dev/e2e/tests/it/{file}.rs"));
             let source = std::fs::read_to_string(source).unwrap();

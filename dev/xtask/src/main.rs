@@ -63,6 +63,9 @@ enum Command {
         /// Browser of the people in the scenarios
         #[arg(long, value_enum, default_value = "chromium")]
         browser: e2e::Choice,
+        /// Three servers of one chat in the place of one: browsers go to them in turn
+        #[arg(long, conflicts_with = "browser")]
+        cluster: bool,
         /// Parts of the scenarios' names, such as `tabs::`; without them all are run, in Firefox those that it is tested with
         names: Vec<String>,
     },
@@ -155,7 +158,7 @@ fn carry_out(command: Command) -> Result<()> {
     match command {
         Command::Run { open, flags } => run::run(open, flags),
         Command::Test => test::run(),
-        Command::E2e { browser, names } => e2e::run(browser, &names),
+        Command::E2e { browser, cluster, names } => e2e::run(browser, cluster, &names),
         Command::Dev => dev::run(),
         Command::Page => page::run(),
         Command::Size { by_crate: false } => page::size(),

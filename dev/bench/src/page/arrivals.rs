@@ -23,7 +23,7 @@ const LAST: &str = "the very last";
 pub(super) async fn run(rounds: usize, table: &mut Table) -> Result<()> {
     let (mut longest, mut keys, mut memory, mut sent) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let mut world = World::start()?;
+        let mut world = World::start().await?;
         let guest = Guest::join(&world.url(), "Grace").await?;
         let page = person(&mut world, "Ada").await?;
         page.click(&part("textbox", N.message)).await?;

@@ -12,7 +12,7 @@ const ROOM: &str = "Archive";
 const LAST: &str = "the very last";
 
 pub(super) async fn run(rounds: usize, table: &mut Table) -> Result<()> {
-    let mut world = World::start()?;
+    let mut world = World::start().await?;
     let guest = Guest::join(&world.url(), "Grace").await?;
     let room = guest.create_room(ROOM).await?;
     let texts: Vec<String> =

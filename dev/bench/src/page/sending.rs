@@ -14,7 +14,7 @@ const MESSAGES: usize = 100;
 const SINCE_EPOCH: &str = "performance.timeOrigin";
 
 pub(super) async fn run(rounds: usize, table: &mut Table) -> Result<()> {
-    let mut world = World::start()?;
+    let mut world = World::start().await?;
     let ada = person(&mut world, "Ada").await?;
     let grace = person(&mut world, "Grace").await?;
     grace.part(&part("textbox", N.message)).await?;

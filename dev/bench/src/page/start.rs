@@ -15,7 +15,7 @@ const MESSAGES: usize = 300;
 pub(super) async fn run(rounds: usize, table: &mut Table) -> Result<()> {
     let (mut shell, mut form, mut cold, mut warm) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for _ in 0..rounds {
-        let mut world = World::start()?;
+        let mut world = World::start().await?;
         let texts: Vec<String> = (1..=MESSAGES).map(|number| format!("message {number}.")).collect();
         Guest::join(&world.url(), "Grace").await?.send_all("general", &texts).await?;
         let page = watched(&mut world, "Ada").await?;

@@ -36,7 +36,7 @@ const TALK: [(&str, &str); 16] = [
 async fn main() -> Result {
     let folder: PathBuf = std::env::args_os().nth(1).context("say where to: shots <folder>")?.into();
     std::fs::create_dir_all(&folder)?;
-    let mut world = World::start()?;
+    let mut world = World::start().await?;
     talk(&world.url()).await?;
     for (language, names) in [("en-US,en", &ENGLISH), ("zh-CN,zh", &CHINESE)] {
         let browser = Browser { language, ..Browser::default() };
