@@ -205,7 +205,7 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
         arguments.extend(["--skip", "acme::"]);
     }
     if setup.nats_server.is_none() {
-        arguments.extend(["--skip", "jetstream::"]);
+        arguments.extend(["--skip", "jetstream::", "--skip", "several_servers::"]);
     }
     if setup.route_guide.is_none() {
         arguments.extend(["--skip", "route_guide::"]);

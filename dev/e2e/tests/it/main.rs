@@ -22,6 +22,7 @@ mod parts;
 mod reading;
 mod rooms;
 mod route_guide;
+mod several_servers;
 mod sockets;
 mod start;
 mod tabs;
