@@ -108,7 +108,7 @@ impl Default for ReconnectDelay {
 }
 
 impl ReconnectDelay {
-    /// Where other servers have the chat as well, and each gets a part of the clients: up to a second.
+    /// Among other servers that have the chat as well, and of which each gets a part of the clients: up to a second.
     pub const AMONG_SERVERS: Self = Self { min: Duration::ZERO, max: Duration::from_secs(1) };
 
     fn pick(&self) -> Duration {
