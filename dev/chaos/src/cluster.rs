@@ -14,13 +14,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use fastrand::Rng;
 use futures_util::future::join_all;
+use harness::ClusterCommands;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use self::faults::Done;
 pub(crate) use self::faults::Fault;
-use self::machines::{Commands, Machines};
+use self::machines::Machines;
 use crate::check::Verdict;
 use crate::options::Options;
 use crate::people::People;
@@ -97,7 +98,7 @@ async fn carry_out(
     let history = people.finish().await?;
     figures.longest_pause = pauses.await?;
     let status = machines.commands.status().await?;
-    figures.entries = status.lines().find(|line| line.starts_with("entries")).unwrap_or_default().to_owned();
+    figures.entries = format!("{} entries, {} bytes", status.entries, status.bytes);
     // Every server by itself, and once more after it has read its database anew.
     for round in 0..2 {
         for addr in &addresses {
@@ -156,7 +157,7 @@ async fn break_things(
 }
 
 /// Waits until every server stores a message. Returns the time until then, and that until the log had a leader.
-async fn recover(people: &mut People, commands: &Commands) -> Result<(Duration, Duration)> {
+async fn recover(people: &mut People, commands: &ClusterCommands) -> Result<(Duration, Duration)> {
     let ended = Instant::now();
     let leader = async { commands.leader().await.map(|_| ended.elapsed()) };
     let sends =

@@ -30,7 +30,6 @@ mod person;
 #[cfg(target_os = "linux")]
 mod plan;
 #[cfg(target_os = "linux")]
-mod ports;
 #[cfg(target_os = "linux")]
 mod probe;
 #[cfg(target_os = "linux")]

@@ -17,11 +17,11 @@ use crate::faults;
 use crate::measure;
 use crate::options::Options;
 use crate::plan::{Plan, Step};
-use crate::ports::free_port;
 use crate::probe;
 use crate::report::Report;
 use crate::server::Server;
 use crate::world::World;
+use harness::free_port;
 
 /// Length of an attack after the newcomers were served, milliseconds.
 const ATTACK_MS: std::ops::Range<u64> = 50..500;

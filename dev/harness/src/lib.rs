@@ -7,6 +7,8 @@ pub mod checkout;
 #[cfg(all(unix, feature = "processes"))]
 mod chromium;
 #[cfg(all(unix, feature = "processes"))]
+mod cluster_commands;
+#[cfg(all(unix, feature = "processes"))]
 mod machines;
 #[cfg(all(unix, feature = "processes"))]
 mod nats;
@@ -28,7 +30,9 @@ use std::time::Duration;
 #[cfg(all(unix, feature = "processes"))]
 pub use self::chromium::Chromium;
 #[cfg(all(unix, feature = "processes"))]
-pub use self::machines::{LogStatus, Machines};
+pub use self::cluster_commands::{ClusterCommands, LogStatus};
+#[cfg(all(unix, feature = "processes"))]
+pub use self::machines::Machines;
 #[cfg(all(unix, feature = "processes"))]
 pub use self::nats::Nats;
 #[cfg(feature = "processes")]

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use rustix::process::Signal;
 
 use crate::{Process, checkout, procfs};
 
@@ -51,6 +52,16 @@ impl Nats {
     /// Sends SIGTERM and waits for the end.
     pub fn stop(&mut self) -> Result<()> {
         self.process_mut()?.terminate(STOP_TIMEOUT).map(drop)
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.process()?.signal(signal)
+    }
+
+    /// The lines of its log since its last start.
+    pub fn log(&self) -> Vec<String> {
+        self.process.as_ref().map(Process::log).unwrap_or_default()
     }
 
     /// Resident memory, bytes.

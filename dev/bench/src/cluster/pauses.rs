@@ -72,7 +72,7 @@ async fn measure(
     end: End,
     round: usize,
 ) -> Result<Pause> {
-    let leader = machines.healthy().await?;
+    let leader = machines.commands.healthy().await?;
     traffic.goes_on().await?;
     traffic.forget();
     let node = round % machines.nodes.len();

@@ -82,7 +82,7 @@ pub(super) async fn begin_machines(folder: &Path, data: Option<&Path>) -> Result
 
 /// The state of the log now.
 pub(super) async fn log_state(machines: &Machines) -> Result<LogState> {
-    let LogStatus { entries, bytes, .. } = machines.status().await?;
+    let LogStatus { entries, bytes, .. } = machines.commands.status().await?;
     let mut state = LogState { entries: entries as f64, bytes: bytes as f64, tries: 0.0, stored: 0.0 };
     for node in &machines.nodes {
         let text = scrape(admin_address(node)?).await?;

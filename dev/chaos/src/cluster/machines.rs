@@ -3,26 +3,21 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use fastrand::Rng;
-use harness::Server;
-use tokio::task::spawn_blocking;
+use harness::{ClusterCommands, Server, free_port};
 use tokio::time::sleep;
 
 use super::faults::Done;
-use super::nats::{Nats, Place, STOP_TIMEOUT};
+use super::nats::{Nats, Place};
 use super::network::Network;
-use crate::ports::free_port;
 
 /// Servers of each kind.
 const COUNT: usize = 3;
-/// Time limit until the servers of NATS have found each other.
-const CLUSTER_TIMEOUT: Duration = Duration::from_secs(60);
-/// Pause between two looks at the cluster.
-const LOOK: Duration = Duration::from_millis(250);
+/// Time limit of a graceful shutdown.
+const STOP_TIMEOUT: Duration = Duration::from_secs(20);
 /// The server of NATS whose disk becomes full.
 const ON_A_DISK: usize = COUNT - 1;
 /// Size of that disk, bytes. Its files take this machine's memory.
@@ -39,61 +34,42 @@ const NAME: &str = "chaos";
 /// All servers. Dropping them kills them.
 #[derive(Debug)]
 pub(super) struct Machines {
-    pub(super) commands: Commands,
+    /// Its commands go to the servers of NATS by no relay.
+    pub(super) commands: ClusterCommands,
     pub(super) nats: Vec<Nats>,
     pub(super) nodes: Vec<Server>,
     pub(super) network: Network,
 }
 
-/// The commands of `chinwag cluster`, which go to the servers of NATS by no relay.
-#[derive(Clone, Debug)]
-pub(super) struct Commands {
-    flags: [String; 2],
-}
-
 impl Machines {
     /// Starts all of them.
     pub(super) async fn begin(folder: &Path, rng: &mut Rng) -> Result<Self> {
-        let program = std::env::var_os("CHINWAG_NATS").map_or_else(|| "nats-server".into(), PathBuf::from);
         let (mut clients, mut routes) = (Vec::new(), Vec::new());
         for _ in 0..COUNT {
             clients.push(free_port(rng)?);
             routes.push(free_port(rng)?);
         }
         let network = Network::begin(&routes, &clients, COUNT).await?;
-        let commands = Commands { flags: flags(&clients) };
+        let commands = ClusterCommands::new(NAME, &clients);
         let mut machines = Self { commands, nats: Vec::new(), nodes: Vec::new(), network };
         for index in 0..COUNT {
             let (client, route) = (clients[index], routes[index]);
             let place = Place { client, route, others: machines.network.others_of(index) };
             let disk = (index == ON_A_DISK).then_some(DISK);
-            machines.nats.push(Nats::new(&program, folder, index, &place, disk)?);
+            machines.nats.push(Nats::new(folder, index, &place, disk)?);
             machines.start_nats(index)?;
         }
-        machines.init(folder).await?;
+        machines.commands.init(&folder.join("nothing")).await?;
         for index in 0..COUNT {
             let folder = folder.join(format!("node-{index}"));
             let page = format!("--page={}", folder.join("page").display());
             let node = Server::new(&folder.join("data"))?.listen(free_port(rng)?);
             let mut node = node.flags(["--log=info".to_owned(), page]);
-            node.add_flags(flags(&machines.network.servers_of(index)));
+            node.add_flags(ClusterCommands::new(NAME, &machines.network.servers_of(index)).flags());
             node.start()?;
             machines.nodes.push(node);
         }
         Ok(machines)
-    }
-
-    /// Makes the cluster as soon as the servers of NATS have a leader.
-    async fn init(&self, folder: &Path) -> Result<()> {
-        let data = format!("--data={}", folder.join("nothing").display());
-        let until = Instant::now() + CLUSTER_TIMEOUT;
-        loop {
-            match self.commands.run(&["init", &data]).await {
-                Ok(_) => return Ok(()),
-                Err(error) if Instant::now() > until => return Err(error),
-                Err(_) => sleep(LOOK).await,
-            }
-        }
     }
 
     pub(super) fn start_nats(&mut self, index: usize) -> Result<()> {
@@ -164,48 +140,6 @@ impl Machines {
     pub(super) fn panics(&self) -> u64 {
         self.nodes.iter().map(Server::panics).sum()
     }
-}
-
-impl Commands {
-    /// The output of a command.
-    async fn run(&self, words: &[&str]) -> Result<String> {
-        let mut command = Command::new(harness::program()?);
-        command.arg("cluster").args(words).args(&self.flags);
-        let output = spawn_blocking(move || command.output()).await??;
-        let error = String::from_utf8_lossy(&output.stderr);
-        ensure!(output.status.success(), "`chinwag cluster {}` said {error}", words.join(" "));
-        Ok(String::from_utf8(output.stdout)?)
-    }
-
-    /// The output of `chinwag cluster status`.
-    pub(super) async fn status(&self) -> Result<String> {
-        self.run(&["status"]).await
-    }
-
-    /// The index of the server of NATS that leads the log. Waits until there is one.
-    pub(super) async fn leader(&self) -> Result<usize> {
-        let until = Instant::now() + CLUSTER_TIMEOUT;
-        loop {
-            match self.try_leader().await {
-                Ok(leader) => return Ok(leader),
-                Err(error) if Instant::now() > until => return Err(error),
-                Err(_) => sleep(LOOK).await,
-            }
-        }
-    }
-
-    async fn try_leader(&self) -> Result<usize> {
-        let status = self.status().await?;
-        let leader = status.lines().find_map(|line| line.strip_prefix("leader: n"));
-        leader
-            .and_then(|number| number.parse().ok())
-            .with_context(|| format!("the log has no leader that is known here: {status}"))
-    }
-}
-
-fn flags(servers: &[SocketAddr]) -> [String; 2] {
-    let urls: Vec<_> = servers.iter().map(|addr| format!("nats://{addr}")).collect();
-    [format!("--cluster={}", urls.join(",")), format!("--cluster-name={NAME}")]
 }
 
 fn faketime() -> Option<PathBuf> {
