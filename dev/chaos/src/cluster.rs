@@ -20,9 +20,9 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use self::faults::Done;
-pub(crate) use self::faults::Fault;
 use self::machines::Machines;
 use crate::check::Verdict;
+use crate::cluster_fault::Fault;
 use crate::options::Options;
 use crate::people::People;
 use crate::relay::Relay;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use clap::{Parser, ValueEnum};
 
-use crate::cluster::Fault;
+use crate::cluster_fault::Fault;
 use crate::plan::{KINDS, Kind};
 
 /// Minutes of a run without options: the short form in the tests.
