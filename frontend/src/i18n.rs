@@ -48,6 +48,14 @@ impl Language {
         }
     }
 
+    /// The characters between two sentences. Chinese ends a sentence with a full-width mark, which has its own space.
+    pub(crate) fn space_between_sentences(self) -> &'static str {
+        match self {
+            Language::English => " ",
+            Language::Chinese => "",
+        }
+    }
+
     /// The texts; English ones until those of the language are loaded.
     pub(crate) fn messages(self) -> &'static Messages {
         let own = match self {

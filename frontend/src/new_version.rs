@@ -40,7 +40,7 @@ mod worker {
     }
 }
 
-/// Looks for a new version. A server that was away may be a new one.
+/// Looks for a new version.
 pub(crate) fn check_for_new_version() {
     #[cfg(feature = "split")]
     worker::check();

@@ -3,8 +3,9 @@
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread,
+    time::Instant,
 };
 
 use anyhow::Context as _;
@@ -22,15 +23,23 @@ pub enum Fault {
     Close,
     /// The server gets the request, and its response is lost.
     LoseResponse,
-    /// They are passed on when they have ended: never, for a stream.
+    /// They are passed on when they have ended: never, for a stream. The server keeps the stream, also when the browser has gone.
     Buffer,
+}
+
+/// The state that all connections share.
+#[derive(Debug)]
+struct Shared {
+    fault: Fault,
+    /// Times of the method's requests.
+    requests: Vec<Instant>,
 }
 
 /// Passes requests on to a server, and responses back unless a fault replaces them. Runs until this program ends.
 #[derive(Debug)]
 pub struct FaultyProxy {
     addr: SocketAddr,
-    fault: Arc<Mutex<Fault>>,
+    shared: Arc<Mutex<Shared>>,
 }
 
 impl FaultyProxy {
@@ -42,13 +51,13 @@ impl FaultyProxy {
             .parse()?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let addr = listener.local_addr()?;
-        let fault = Arc::new(Mutex::new(Fault::None));
-        let proxy = FaultyProxy { addr, fault: fault.clone() };
+        let shared = Arc::new(Mutex::new(Shared { fault: Fault::None, requests: Vec::new() }));
+        let proxy = FaultyProxy { addr, shared: shared.clone() };
         thread::spawn(move || {
             for stream in listener.incoming().map_while(std::io::Result::ok) {
-                let fault = fault.clone();
+                let shared = shared.clone();
                 // Either side may disconnect at any time.
-                thread::spawn(move || pass(stream, server, method, &fault).ok());
+                thread::spawn(move || pass(stream, server, method, &shared).ok());
             }
         });
         Ok(proxy)
@@ -61,12 +70,21 @@ impl FaultyProxy {
 
     /// Replaces the responses from now on.
     pub fn set_fault(&self, fault: Fault) {
-        *self.fault.lock().unwrap_or_else(PoisonError::into_inner) = fault;
+        lock(&self.shared).fault = fault;
+    }
+
+    /// The times of all requests of the method.
+    pub fn requests(&self) -> Vec<Instant> {
+        lock(&self.shared).requests.clone()
     }
 }
 
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// One request and its response. Each connection carries one request, so that none is missed.
-fn pass(browser: TcpStream, server: SocketAddr, method: &str, fault: &Mutex<Fault>) -> std::io::Result<()> {
+fn pass(browser: TcpStream, server: SocketAddr, method: &str, shared: &Mutex<Shared>) -> std::io::Result<()> {
     let mut reader = BufReader::new(browser.try_clone()?);
     let mut head = Vec::new();
     let mut length = 0;
@@ -90,8 +108,13 @@ fn pass(browser: TcpStream, server: SocketAddr, method: &str, fault: &Mutex<Faul
     reader.read_exact(&mut body)?;
 
     let is_meant = head.starts_with(format!("POST {method}").as_bytes());
-    let fault =
-        if is_meant { fault.lock().unwrap_or_else(PoisonError::into_inner).clone() } else { Fault::None };
+    let fault = if is_meant {
+        let mut shared = lock(shared);
+        shared.requests.push(Instant::now());
+        shared.fault.clone()
+    } else {
+        Fault::None
+    };
     let mut browser = browser;
     match fault {
         Fault::Close => {}

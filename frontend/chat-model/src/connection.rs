@@ -27,7 +27,11 @@ const CHECK_INTERVAL_MS: f64 = 1_000.0;
 /// stream back does not release it when it is mended: only a new attempt gets through. With the time of a check it is less than 5 s.
 const HELD_BACK_AFTER_MS: f64 = 4_000.0;
 
-/// The same for a slow network, as a multiple of the time that the check took: a new connection takes that long several times.
+/// The longest such time, in milliseconds. It doubles with each attempt in a row that is held back: some proxies keep the stream of an attempt
+/// that has ended, and the server allows a person only so many.
+const LONGEST_HELD_BACK_MS: f64 = 30_000.0;
+
+/// The shortest such time for a slow network, as a multiple of the time that the check took: a new connection takes that long several times.
 const HELD_BACK_AFTER_CHECKS: f64 = 4.0;
 
 /// Shortest wait that is counted down, in milliseconds. Numbers that stand for a moment only distract.
@@ -98,6 +102,8 @@ pub struct Connection {
     is_reachable: bool,
     has_too_many_tabs: bool,
     check: Check,
+    /// Attempts in a row that brought no message although the server answered a check.
+    held_back: u32,
     /// Whether the wait for the next attempt is long enough to be counted down.
     is_counted_down: bool,
 }
@@ -168,6 +174,7 @@ impl Connection {
             is_reachable: true,
             has_too_many_tabs: false,
             check: Check::default(),
+            held_back: 0,
             is_counted_down: false,
         };
         connection.set_link(Link::Starting, now_ms);
@@ -184,6 +191,9 @@ impl Connection {
         // An attempt that was replaced before anything came says nothing new.
         let is_replaced = self.link == Link::Connecting && self.cause == Some(Cause::StreamSilent);
         let before = std::mem::replace(&mut self.link, link);
+        if before == Link::Connecting && matches!(link, Link::Waiting { .. }) {
+            self.held_back = if self.check.is_answered { self.held_back.saturating_add(1) } else { 0 };
+        }
         if let Link::Waiting { until_ms, cause } = &mut self.link {
             if (*cause == Cause::Silent && self.check.is_answered) || (*cause == Cause::Ended && is_replaced)
             {
@@ -241,6 +251,7 @@ impl Connection {
         self.is_doubted = false;
         self.is_reachable = true;
         self.cause = None;
+        self.held_back = 0;
     }
 
     /// A gRPC server answered a call, whatever it said.
@@ -272,7 +283,7 @@ impl Connection {
         }
         if self.check.is_answered {
             self.cause = Some(Cause::StreamSilent);
-            self.check.due_ms = now_ms + HELD_BACK_AFTER_MS;
+            self.check.due_ms = now_ms + self.held_back_after_ms();
             return Some(Due::Replacement);
         }
         self.check.asked_ms.get_or_insert(now_ms);
@@ -290,7 +301,8 @@ impl Connection {
             self.call_answered();
             if !std::mem::replace(&mut self.check.is_answered, true) {
                 let took_ms = now_ms - self.check.asked_ms.unwrap_or(now_ms);
-                self.check.due_ms = now_ms + HELD_BACK_AFTER_MS.max(took_ms * HELD_BACK_AFTER_CHECKS);
+                let after_ms = self.held_back_after_ms().max(took_ms * HELD_BACK_AFTER_CHECKS);
+                self.check.due_ms = now_ms + after_ms;
             }
             return self.cause == Some(Cause::Silent) || std::mem::take(&mut self.check.has_failed);
         };
@@ -347,6 +359,13 @@ impl Connection {
             _ => None,
         };
         [grace, next].into_iter().flatten().min_by(f64::total_cmp)
+    }
+
+    /// Time from the answer to a check to the end of the attempt.
+    fn held_back_after_ms(&self) -> f64 {
+        // The first one only tells that there is such a proxy; after three doublings the limit is reached.
+        let doublings = self.held_back.saturating_sub(1).min(3);
+        (HELD_BACK_AFTER_MS * f64::from(1_u32 << doublings)).min(LONGEST_HELD_BACK_MS)
     }
 
     fn failure(&self) -> Option<Cause> {

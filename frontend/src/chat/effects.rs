@@ -3,6 +3,7 @@
 
 mod cause;
 pub(super) mod identity;
+mod interruption;
 pub(super) mod kept;
 mod outbox_storage;
 mod session;

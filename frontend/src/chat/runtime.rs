@@ -27,8 +27,8 @@ pub(super) struct Runtime {
     pub(super) finding: Option<AbortHandle>,
     pub(super) outbox_delays: Delays,
     pub(super) send_timeout: Duration,
-    /// Whether the stream has failed since its last frame.
-    pub(super) was_interrupted: bool,
+    /// Whether the server was out of reach since it was last heard.
+    pub(super) is_interrupted: bool,
     pub(super) frames: VecDeque<pb::SubscribeResponse>,
     /// Frames of another tab's stream. They wait while this tab's own stream runs.
     pub(super) shared_frames: VecDeque<pb::SubscribeResponse>,
@@ -50,7 +50,7 @@ impl Runtime {
             subscription: None,
             reading: None,
             finding: None,
-            was_interrupted: false,
+            is_interrupted: false,
             outbox_delays: RECONNECT_BACKOFF.delays(),
             send_timeout: SEND_TIMEOUT,
             frames: VecDeque::new(),

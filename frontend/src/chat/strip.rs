@@ -3,11 +3,11 @@
 use chat_model::connection::{Cause, Retry, Strip};
 use leptos::prelude::*;
 
-use super::store::{Chat, use_chat};
+use super::store::use_chat;
 use crate::{
     i18n::{Language, Messages, fill, text, use_language, use_messages},
     intl::{self, Moment},
-    new_version::{NewVersion, check_for_new_version},
+    new_version::NewVersion,
 };
 
 /// The strip, on every view. Empty while the connection works.
@@ -23,12 +23,13 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
             Strip::Connecting => Some(m.connecting.into_any()),
             Strip::Offline => Some(m.offline.into_any()),
             Strip::CatchingUp(count) => Some(with_number(m.catching_up, "{count}", count)),
-            Strip::Failing { cause, retry } => Some(failure(m, cause, retry)),
+            Strip::Failing { cause, retry } => Some(failure(language.get(), cause, retry)),
         }
     };
     let kept = move || {
         let at_ms = chat.kept_at_ms.get().filter(|_| chat.strip.get() != Strip::Nothing)?;
-        Some([&kept_text(m.get(), language.get(), at_ms), " "].concat())
+        let language = language.get();
+        Some([&kept_text(language, at_ms), language.space_between_sentences()].concat())
     };
     let can_try = Memo::new(move |_| {
         matches!(chat.strip.get(), Strip::Connecting | Strip::Offline | Strip::Failing { .. })
@@ -40,7 +41,6 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
     });
     // It fails only in a document without an address.
     let reload = move |_| window().location().reload().ok();
-    check_after_interruptions(chat);
     view! {
         <div>
             <div class="chat-strip" data-shown=move || (chat.strip.get() != Strip::Nothing).then_some("")>
@@ -68,19 +68,9 @@ pub(crate) fn ConnectionStrip() -> impl IntoView {
     }
 }
 
-/// Looks for a new version of the page when the connection is back. The stream does so, too, after interruptions that are not shown.
-fn check_after_interruptions(chat: Chat) {
-    Effect::new(move |was_well: Option<bool>| {
-        let is_well = chat.strip.get() == Strip::Nothing;
-        if is_well && was_well == Some(false) {
-            check_for_new_version();
-        }
-        is_well
-    });
-}
-
 /// The reason, and the next attempt.
-fn failure(m: &'static Messages, cause: Cause, retry: Retry) -> AnyView {
+fn failure(language: Language, cause: Cause, retry: Retry) -> AnyView {
+    let m = language.messages();
     let retry = match retry {
         Retry::None => None,
         Retry::Soon => Some(m.reconnecting_soon.into_any()),
@@ -88,7 +78,10 @@ fn failure(m: &'static Messages, cause: Cause, retry: Retry) -> AnyView {
     };
     match retry {
         Some(retry) if cause == Cause::Ended => retry,
-        retry => view! { {reason(m, cause)} " " {retry} }.into_any(),
+        retry => {
+            let space = retry.is_some().then(|| language.space_between_sentences());
+            view! { {reason(m, cause)} {space} {retry} }.into_any()
+        }
     }
 }
 
@@ -121,11 +114,11 @@ fn is_sign_in(status: u16) -> bool {
 }
 
 /// The sentence that says from when the messages are.
-fn kept_text(m: &Messages, language: Language, at_ms: i64) -> String {
+fn kept_text(language: Language, at_ms: i64) -> String {
     let day = |ms| intl::moment(language, Moment::DayWithYear, ms);
     let is_today = day(at_ms) == day(intl::now_ms());
     let moment = if is_today { Moment::Time } else { Moment::Full };
-    fill(m.kept_at, &[("time", &intl::moment(language, moment, at_ms))])
+    fill(language.messages().kept_at, &[("time", &intl::moment(language, moment, at_ms))])
 }
 
 /// A sentence with a changing number, which screen readers leave out: they would read out every change.

@@ -5,7 +5,9 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use e2e::{ENGLISH, Fault, FaultyProxy, Names, Page, Relay, Result, eventually, part, scenario};
+use e2e::{
+    Browser, CHINESE, ENGLISH, Fault, FaultyProxy, Names, Page, Relay, Result, eventually, part, scenario,
+};
 use proto::chat::v1::{SubscribeRequest, chat_service_client::ChatServiceClient};
 use tonic::{Request, metadata::MetadataValue, transport::Endpoint};
 
@@ -171,6 +173,49 @@ async fn a_proxy_that_holds_back_the_stream_is_named() -> Result {
         proxy.set_fault(Fault::None);
         ada.shows_messages(&["before"]).await?;
         ada.strip_is_empty().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn attempts_that_a_proxy_holds_back_become_rarer() -> Result {
+    scenario(async |world| {
+        let proxy = FaultyProxy::start(&world.url(), SUBSCRIBE)?;
+        let ada = world.browser("Ada", Default::default()).await?;
+        join(&ada, &proxy.url()).await?;
+        ada.allow_failed_requests();
+        proxy.set_fault(Fault::Buffer);
+        let before = proxy.requests().len();
+        ada.reload().await?;
+        let attempts = eventually("four attempts", async || {
+            let attempts = proxy.requests().split_off(before);
+            ensure!(attempts.len() >= 4, "{} attempts", attempts.len());
+            Ok(attempts)
+        })
+        .await?;
+        // The server keeps a stream for each attempt, and has a limit.
+        let pauses: Vec<Duration> = attempts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        ensure!(pauses[2] > pauses[1].mul_f64(1.5), "the pauses are {pauses:?}");
+        // When the proxy is mended, a person need not wait for the next one.
+        proxy.set_fault(Fault::None);
+        ada.click(&part("button", "Try now")).await?;
+        ada.shows_messages(&["before"]).await?;
+        ada.strip_is_empty().await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn sentences_in_chinese_have_no_space_between_them() -> Result {
+    scenario(async |world| {
+        let browser = Browser { language: "zh-CN,zh", ..Browser::default() };
+        let page = world.browser("小明", browser).await?.by_names(&CHINESE);
+        page.open("/").await?;
+        page.join("小明").await?;
+        page.part(&part("textbox", CHINESE.message)).await?;
+        page.allow_failed_requests();
+        world.kill_server()?;
+        page.strip_says("无法连接服务器。你写的内容会保存下来，稍后发送。正在重新连接…").await
     })
     .await
 }

@@ -226,22 +226,44 @@ fn held_back() -> Connection {
     connection
 }
 
+/// An attempt that begins at `began_ms`, is checked 250 ms later and ends as its subscription's timeout or replacement does, `after_ms`
+/// after the answer to the check.
+fn hold_back(connection: &mut Connection, began_ms: f64, after_ms: f64) -> f64 {
+    assert_eq!(connection.take_due(began_ms + 250.0), Some(Due::Check));
+    assert!(!connection.checked(None, began_ms + 270.0), "the network works");
+    let now_ms = began_ms + 270.0 + after_ms;
+    assert_eq!(connection.take_due(now_ms - 70.0), None);
+    assert_eq!(connection.changes_in_ms(now_ms - 270.0), Some(270.0));
+    assert_eq!(connection.take_due(now_ms), Some(Due::Replacement));
+    now_ms
+}
+
 #[test]
-fn an_attempt_that_a_proxy_holds_back_is_replaced_within_five_seconds() {
+fn attempts_that_a_proxy_holds_back_are_replaced_less_and_less_often() {
     let mut connection = held_back();
-    for began_ms in [10_000.0, 14_270.0, 18_540.0] {
-        assert_eq!(connection.take_due(began_ms + 250.0), Some(Due::Check));
-        assert!(!connection.checked(None, began_ms + 270.0), "the network works");
-        assert_eq!(connection.take_due(began_ms + 4_200.0), None);
-        let now_ms = began_ms + 4_270.0;
-        assert_eq!(connection.changes_in_ms(began_ms + 4_000.0), Some(270.0));
-        assert_eq!(connection.take_due(now_ms), Some(Due::Replacement));
+    let mut began_ms = 10_000.0;
+    for after_ms in [4_000.0, 8_000.0, 16_000.0, 30_000.0, 30_000.0] {
+        let now_ms = hold_back(&mut connection, began_ms, after_ms);
         // The sentence stays, whatever the subscription says of its end.
         connection.set_link(waiting(now_ms, Cause::Ended), now_ms);
         connection.set_link(Link::Connecting, now_ms);
         assert_eq!(connection.strip(0, now_ms), failing(Cause::StreamSilent, Retry::Soon));
         assert!(connection.can_send());
+        began_ms = now_ms;
     }
+}
+
+#[test]
+fn an_attempt_without_an_answered_check_ends_the_row_of_those_held_back() {
+    let mut connection = held_back();
+    let now_ms = hold_back(&mut connection, 10_000.0, 4_000.0);
+    connection.set_link(waiting(now_ms, Cause::Ended), now_ms);
+    connection.set_link(Link::Connecting, now_ms);
+    connection.set_link(waiting(20_000.0, Cause::Unreachable), 15_000.0);
+    connection.set_link(Link::Connecting, 20_000.0);
+    assert_eq!(connection.take_due(21_500.0), Some(Due::Check));
+    connection.checked(None, 21_510.0);
+    assert_eq!(connection.take_due(25_510.0), Some(Due::Replacement));
 }
 
 #[test]

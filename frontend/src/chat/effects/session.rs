@@ -12,7 +12,7 @@ use leptos::{prelude::*, task::spawn_local};
 use proto::chat::v1 as pb;
 use tonic::{Code, Status};
 
-use super::{cause::cause, kept, stream::waiting};
+use super::{cause::cause, interruption, kept, stream::waiting};
 use crate::{api::RECONNECT_BACKOFF, chat::store::Chat};
 
 /// Time for an answer.
@@ -47,9 +47,15 @@ async fn ask(chat: Chat) {
         let asked_again = tonic_web_channel::rt::sleep(ASK_AGAIN_AFTER);
         match select(calls.next(), std::pin::pin!(asked_again)).await {
             Either::Left((Some(answer), _)) => match verdict(answer) {
-                Ok(Some(user)) => return chat.act(|model, now| model.sign_in(user, now)),
-                Ok(None) => return chat.act(|model, now| model.no_session(now)),
+                Ok(user) => {
+                    interruption::ends(chat);
+                    return chat.act(|model, now| match user {
+                        Some(user) => model.sign_in(user, now),
+                        None => model.no_session(now),
+                    });
+                }
                 Err(cause) => {
+                    interruption::begins(chat);
                     let delay = delays.next().unwrap_or_default().max(MIN_DELAY);
                     chat.act(|model, now| model.set_link(waiting(delay, cause, now), now));
                     kept::load(chat);
@@ -57,7 +63,10 @@ async fn ask(chat: Chat) {
                     chat.act(|model, now| model.set_link(Link::Starting, now));
                 }
             },
-            _ => chat.act(|model, _| model.session_is_silent()),
+            _ => {
+                interruption::begins(chat);
+                chat.act(|model, _| model.session_is_silent());
+            }
         }
     }
 }

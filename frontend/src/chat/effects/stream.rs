@@ -1,6 +1,6 @@
 //! The stream: its state, and its frames on their way to the model.
 
-use std::{mem::take, time::Duration};
+use std::time::Duration;
 
 use chat_model::{
     connection::{Cause, Link},
@@ -15,14 +15,11 @@ use tonic_web_channel::{State, Subscription, SubscriptionHandle, Update};
 
 use super::{
     cause::{self, cause},
-    kept, tabs,
+    interruption, kept, tabs,
 };
-use crate::{
-    chat::{
-        runtime::Runtime,
-        store::{Chat, now},
-    },
-    new_version::check_for_new_version,
+use crate::chat::{
+    runtime::Runtime,
+    store::{Chat, now},
 };
 
 /// Time for which frames are applied before the page may draw, in milliseconds.
@@ -106,7 +103,7 @@ async fn read(chat: Chat, mut subscription: Subscription<pb::SubscribeResponse>)
 
 fn set_stream_state(chat: Chat, state: State) {
     if matches!(state, State::TransientFailure { .. }) {
-        chat.runtime.update_value(|runtime| runtime.was_interrupted = true);
+        interruption::begins(chat);
     }
     chat.act(|model, now| match state {
         // `read` handles the end of the stream. A stream is ready with its headers; the first frame proves more.
@@ -125,6 +122,7 @@ async fn stream_failed(chat: Chat, status: &Status) {
     if status.code() == Code::Unauthenticated && cause(status).is_none() {
         return chat.act(|model, now| model.end_session(true, now));
     }
+    interruption::begins(chat);
     let cause = cause::of_stream(status);
     // A proxy's rules and a gateway's servers change. Other statuses are of this request, and of its cursors.
     let reopens = matches!(cause, Cause::NoChat | Cause::NotAllowed);
@@ -150,14 +148,8 @@ pub(super) fn waiting(delay: Duration, cause: Cause, now: Now) -> Link {
 fn receive(chat: Chat, frame: pb::SubscribeResponse) {
     let is_goodbye = matches!(frame.frame, Some(Frame::Goodbye(_)));
     tabs::pass_on(chat, &frame);
-    let is_back = chat.runtime.try_update_value(|runtime| {
-        runtime.frames.push_back(frame);
-        take(&mut runtime.was_interrupted)
-    });
-    if is_back == Some(true) {
-        // The server may be a new one. The strip does not show an interruption that was short.
-        check_for_new_version();
-    }
+    interruption::ends(chat);
+    chat.runtime.update_value(|runtime| runtime.frames.push_back(frame));
     if is_goodbye {
         // The stream ends after it.
         apply_frames(chat, f64::INFINITY);
