@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "the figures are what some commands are for")]
 
 mod compress;
+mod exports;
 mod files;
 mod merge;
 mod module;

@@ -66,23 +66,12 @@ impl Tools {
         let cache = script.with_extension("names.json");
         let names = names::generated(&module)?;
         let flags = [
-            format!("--alias:the-module={}", glue.display()),
-            format!("--outfile={}", script.display()),
             format!("--mangle-props=^({})$", names.join("|")),
             format!("--mangle-cache={}", cache.display()),
         ];
         // esbuild reads the cache before it writes it.
         fs::write(&cache, "{}")?;
-        let common = [
-            "--bundle",
-            "--minify",
-            "--format=esm",
-            "--log-level=warning",
-            // wasm-bindgen names a module once for each import from it.
-            "--log-override:duplicate-object-key=silent",
-        ];
-        fs::write(glue, names::without_disposers(&fs::read_to_string(glue)?))?;
-        run(self.esbuild()?.arg(entry).args(common).args(flags))?;
+        self.bundle(entry, glue, script, &flags)?;
         let bundle = fs::read_to_string(script)?;
         let short: ShortNames = serde_json::from_slice(&fs::read(&cache)?).context("esbuild's names")?;
         fs::remove_file(&cache)?;
@@ -92,6 +81,22 @@ impl Tools {
             self.optimize(part)?;
         }
         self.optimize(wasm)
+    }
+
+    /// Bundles `entry`, which imports wasm-bindgen's script `glue` as `the-module`, into `script`.
+    pub(crate) fn bundle(&self, entry: &Path, glue: &Path, script: &Path, flags: &[String]) -> Result<()> {
+        let files =
+            [format!("--alias:the-module={}", glue.display()), format!("--outfile={}", script.display())];
+        let common = [
+            "--bundle",
+            "--minify",
+            "--format=esm",
+            "--log-level=warning",
+            // wasm-bindgen names a module once for each import from it.
+            "--log-override:duplicate-object-key=silent",
+        ];
+        fs::write(glue, names::without_disposers(&fs::read_to_string(glue)?))?;
+        run(self.esbuild()?.arg(entry).args(common).args(files).args(flags))
     }
 
     /// Minifies a script or a style sheet in place.

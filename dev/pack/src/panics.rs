@@ -2,12 +2,15 @@
 //! code that formats it, and the places in the sources are no part of the page. Nor are the texts of `Debug`, which are for developers: its
 //! functions write nothing.
 //!
+//! Functions that nothing calls without spread attributes become traps, too (`panics/spread.rs`).
+//!
 //! In a program of the linker, whose relocations say what names what, the sentences lose their names, so that splitting the program drops
 //! them.
 
 mod dead_code;
 mod places;
 mod relocations;
+mod spread;
 
 use std::collections::{HashMap, HashSet};
 
@@ -99,6 +102,7 @@ impl<'a> Functions<'a> {
     fn parse(module: &'a [u8]) -> Result<Self> {
         let (mut imported, mut bodies, mut replaced) = (0, Vec::new(), HashMap::new());
         let (mut has_one_number, mut types) = (Vec::new(), Vec::new());
+        let (mut spreads, mut for_spreading) = (false, Vec::new());
         for payload in Parser::new(0).parse_all(module) {
             match payload.context("this is not a WebAssembly module")? {
                 Payload::TypeSection(section) => {
@@ -122,10 +126,21 @@ impl<'a> Functions<'a> {
                         for naming in names {
                             let naming = naming?;
                             replaced.extend(replacement(naming.name).map(|instead| (naming.index, instead)));
+                            spreads |= spread::is_caller(naming.name);
+                            for_spreading.extend(spread::is_callee(naming.name).then_some(naming.index));
                         }
                     }
                 }
                 _ => {}
+            }
+        }
+        if spreads {
+            for_spreading.clear();
+        }
+        for index in for_spreading {
+            let body = index.checked_sub(imported).and_then(|own| bodies.get(own as usize));
+            if body.is_some_and(spread::calls) {
+                replaced.insert(index, Instead::Trap);
             }
         }
         // The compiler drops a result that nobody reads.

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, anyhow, ensure};
 
 use crate::files::named_by_content;
 use crate::module::{Tools, run};
-use crate::{merge, panics};
+use crate::{exports, merge, panics};
 
 /// The script of wasm-bindgen, and of the program's parts, which import it.
 const GLUE: &str = "page.js";
@@ -25,6 +25,9 @@ const ORDER: [&str; 6] = [WHOLE, "join", "kept", "dialogs", "calls", "greeter"];
 /// A part that the program waits for, so that it is one module.
 const WHOLE: &str = "chinese";
 
+/// The flags of wasm-bindgen: splitting needs the names of the linker.
+const FLAGS: [&str; 2] = ["--keep-lld-exports", "--no-demangle"];
+
 /// The packed script before the module's name is known.
 const ENTRY: &str = "import init from 'the-module'; init({ module_or_path: '/WASM' });";
 
@@ -39,11 +42,12 @@ pub(crate) struct Files {
 
 /// Writes the packed program into `dist`: a script, a module, and a module for each part. `work` is an empty folder.
 pub(crate) fn pack(compiled: &Path, dist: &Path, work: &Path, tools: &Tools) -> Result<Files> {
-    let main = work.join("main.wasm");
-    let parts = split(compiled, &main, work)?;
-    bind(&main, work, tools, &["--keep-lld-exports", "--no-demangle"])?;
     let (entry, script, module) = (work.join("entry.mjs"), work.join("bundle.js"), work.join("page_bg.wasm"));
     fs::write(&entry, ENTRY)?;
+    let used = without_unused(compiled, &entry, work, tools)?;
+    let main = work.join("main.wasm");
+    let parts = split(&used, &main, work)?;
+    bind(&main, work, tools, &FLAGS)?;
     tools.pack(&entry, &work.join(GLUE), &module, &parts, &script)?;
 
     let mut text = fs::read_to_string(&script)?;
@@ -71,13 +75,26 @@ pub(crate) fn copy(compiled: &Path, dist: &Path, tools: &Tools) -> Result<Files>
     Ok(Files { script: "start.js".to_owned(), module: "page_bg.wasm".to_owned(), parts: Vec::new() })
 }
 
-/// Splits the parts off, into `work`. Returns their modules.
-fn split(compiled: &Path, main: &Path, work: &Path) -> Result<Vec<PathBuf>> {
+/// The program without texts of panics and without functions for scripts that its own does not call: both before splitting, which leaves out
+/// what nothing names any more.
+fn without_unused(compiled: &Path, entry: &Path, work: &Path, tools: &Tools) -> Result<Vec<u8>> {
     let wasm = fs::read(compiled).with_context(|| format!("cannot read {}", compiled.display()))?;
-    // Before splitting, which leaves out what nothing names any more.
     let wasm = panics::without_texts(&wasm)?;
+    let whole = work.join("whole");
+    let (program, script) = (whole.join("main.wasm"), whole.join("bundle.js"));
+    fs::create_dir(&whole)?;
+    fs::write(&program, &wasm)?;
+    bind(&program, &whole, tools, &FLAGS)?;
+    // The functions that load parts, which splitting makes.
+    let external = ["--external:__wasm_split_placeholder__".to_owned()];
+    tools.bundle(entry, &whole.join(GLUE), &script, &external)?;
+    exports::without_unused(&wasm, &fs::read_to_string(script)?)
+}
+
+/// Splits the parts off, into `work`. Returns their modules.
+fn split(wasm: &[u8], main: &Path, work: &Path) -> Result<Vec<PathBuf>> {
     let glue = format!("./{GLUE}");
-    let mut options = wasm_split_cli_support::Options::new(&wasm);
+    let mut options = wasm_split_cli_support::Options::new(wasm);
     options.output_dir = work;
     options.main_out_path = main;
     options.main_module = &glue;
