@@ -12,16 +12,15 @@ use crate::{
     account::RecoveryNotice,
     api::Api,
     base::server_address,
-    calls::{CALLS, CallsPanel, provide_calls},
+    calls::{CallsPanel, provide_calls},
     chat::{ConnectionStrip, JOIN, Switcher, provide_chat},
-    chunk::{NotLoaded, preload_when_idle},
+    chunk::{NotLoaded, when_idle},
     file_drop::provide_file_drop,
     focus::{self, guard_focus},
     header::Header,
     i18n::{load_texts, provide_language, text},
     keys::{self, KeysDialog, provide_keys},
     microtasks,
-    observer::observer,
     route::provide_route,
     session_context::provide_session,
     theme::provide_theme,
@@ -51,13 +50,19 @@ pub fn App() -> impl IntoView {
     provide_keys();
     guard_focus();
     provide_file_drop();
-    let api = Api::new(&server_address(), observer(calls)).expect("a page's own address is a valid one");
+    let api = Api::new(&server_address(), calls.observer()).expect("a page's own address is a valid one");
     provide_session(api.clone());
     provide_chat(api.clone());
     provide_context(api);
     keep_tab_title();
     // The Greeter is as large as all of these, and few need it: its link loads it.
-    preload_when_idle(&[JOIN, CALLS, main_view::SETTINGS, keys::KEYS]);
+    when_idle(async move {
+        // What cannot be loaded is tried again when it is shown.
+        JOIN.load().await.ok();
+        calls.collect().await;
+        main_view::SETTINGS.load().await.ok();
+        keys::KEYS.load().await.ok();
+    });
 
     view! {
         <div class="frame">

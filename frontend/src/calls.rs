@@ -1,6 +1,7 @@
 //! All calls of the page: collected from the channel's events, and shown by the calls panel.
 
 mod code_to_copy;
+mod collector;
 mod context;
 mod details;
 #[cfg(target_arch = "wasm32")]
@@ -13,9 +14,8 @@ mod metadata;
 mod panel;
 mod row;
 mod types;
+mod waiting;
 
-#[cfg(target_arch = "wasm32")]
-pub(crate) use self::devtools::describe;
 pub(crate) use self::{
     code_to_copy::CodeToCopy,
     context::{Calls, provide_calls, use_calls},
@@ -23,6 +23,6 @@ pub(crate) use self::{
     frame_view::{FrameKind, FrameLine, HexView, byte_count},
     message::{COMPACT, PRETTY, problem_text},
     metadata::{Entry, decode as entries},
-    panel::{CALLS, CallsPanel},
+    panel::CallsPanel,
     types::{FindMethod, FoundMethod},
 };

@@ -46,17 +46,9 @@ impl Part {
     }
 }
 
-/// Loads parts one after another when the page has had time to start, so that they are there when they are needed.
-pub(crate) fn preload_when_idle(parts: &'static [Part]) {
-    let load = move || {
-        spawn_local(async move {
-            for part in parts {
-                // It is tried again when the part is shown.
-                part.load().await.ok();
-            }
-        });
-    };
-    set_timeout(load, PRELOAD_AFTER);
+/// Does `work`, which loads parts, when the page has had time to start, so that they are there when they are needed.
+pub(crate) fn when_idle(work: impl Future<Output = ()> + 'static) {
+    set_timeout(move || spawn_local(work), PRELOAD_AFTER);
 }
 
 /// `part!(NAME, module: View)` is a [`Part`] with the view in a module of this name.

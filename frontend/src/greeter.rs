@@ -25,7 +25,6 @@ use crate::{
     i18n::text,
     icon::{Icon, IconKind},
     keys::keys,
-    observer::observer,
     route::Route,
     style::{self, add_style},
 };
@@ -89,6 +88,6 @@ fn CallsBar() -> impl IntoView {
 /// Provides the Greeter's calls to the parts of its page. Made there, so that no other page loads the WebSocket's code.
 fn provide_greeter() {
     let server = server_address();
-    let greeter = GreeterApi::new(&server, &socket_address(&server), observer(use_calls()));
+    let greeter = GreeterApi::new(&server, &socket_address(&server), use_calls().observer());
     provide_context(greeter.expect("a page's own address is a valid one"));
 }

@@ -32,7 +32,6 @@ mod keys;
 mod microtasks;
 mod new_version;
 mod not_found;
-mod observer;
 mod preference;
 mod route;
 mod run;

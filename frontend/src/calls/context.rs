@@ -1,14 +1,20 @@
-//! The calls as a context: their log, and whether the panel is shown.
+//! The calls as a context: their events on the way to the log, and whether the panel is shown.
 
 use std::{collections::VecDeque, time::Duration};
 
 use grpc_inspect::frame::FrameBuffer;
 use leptos::{prelude::*, task::spawn_local};
+use tonic_web_channel::{
+    observe::CallEvent,
+    rt::{MaybeSend, MaybeSync},
+};
 use wasm_bindgen::JsCast;
 
 use super::{
+    collector::{self, Collect},
     log::{CallLog, CallRecord, Note},
     types::{FindMethod, Types},
+    waiting::WaitingEvents,
 };
 
 /// Shortest time between two drawings of the open panel. Calls may report thousands of messages a second.
@@ -17,7 +23,7 @@ const REDRAW_INTERVAL: Duration = Duration::from_millis(100);
 /// The page's calls and their panel. All copies are the same.
 #[derive(Clone, Copy)]
 pub(crate) struct Calls {
-    log: StoredValue<CallLog>,
+    events: StoredValue<Events, LocalStorage>,
     version: RwSignal<u64>,
     redraw_is_due: StoredValue<bool>,
     open: RwSignal<bool>,
@@ -25,10 +31,18 @@ pub(crate) struct Calls {
     found: StoredValue<Option<FindMethod>>,
 }
 
+/// The events so far.
+enum Events {
+    /// They wait for the collector.
+    Waiting(WaitingEvents),
+    /// The collector has them.
+    Collected(Box<dyn Collect>),
+}
+
 impl Calls {
     fn new() -> Calls {
         Calls {
-            log: StoredValue::new(CallLog::default()),
+            events: StoredValue::new_local(Events::Waiting(WaitingEvents::default())),
             version: RwSignal::new(0),
             redraw_is_due: StoredValue::new(false),
             open: RwSignal::new(false),
@@ -36,10 +50,39 @@ impl Calls {
         }
     }
 
-    /// Collects an event of the channel.
-    pub(crate) fn observe(self, event: &tonic_web_channel::observe::CallEvent) {
-        self.log.update_value(|log| log.apply(event.call, event.at, &event.kind));
-        self.redraw();
+    /// Collects the events of a channel.
+    pub(crate) fn observer(self) -> impl Fn(&CallEvent) + MaybeSend + MaybeSync + 'static {
+        move |event| {
+            self.events.update_value(|events| match events {
+                Events::Waiting(waiting) => waiting.push(event.clone()),
+                Events::Collected(collector) => collector.collect(event),
+            });
+            self.redraw();
+        }
+    }
+
+    /// Loads the collector, which takes the events so far. Where it cannot be loaded, it is tried again when the panel is opened.
+    pub(crate) async fn collect(self) {
+        if let Ok(collector) = collector::load().await {
+            self.collect_by(collector);
+        }
+    }
+
+    /// Collects the events by code of the panel's part, which is there.
+    pub(super) fn collect_in_panel(self) {
+        self.collect_by(collector::new());
+    }
+
+    /// Gives the events to `collector`, unless another one has them.
+    fn collect_by(self, mut collector: Box<dyn Collect>) {
+        self.events.update_value(|events| {
+            if let Events::Waiting(waiting) = events {
+                for event in std::mem::take(waiting) {
+                    collector.collect(&event);
+                }
+                *events = Events::Collected(collector);
+            }
+        });
     }
 
     /// Whether the panel is shown.
@@ -92,29 +135,38 @@ impl Calls {
 
     /// Drops the calls that have ended.
     pub(super) fn clear(self) {
-        self.log.update_value(CallLog::clear_ended);
+        self.with_log(CallLog::clear_ended);
         self.version.update(|version| *version += 1);
     }
 
     /// The ids of the calls, newest first.
     pub(super) fn ids(self) -> Vec<u64> {
         self.version.track();
-        self.log.with_value(|log| log.records().rev().map(|record| record.id).collect())
+        self.with_log(|log| log.records().rev().map(|record| record.id).collect()).unwrap_or_default()
     }
 
     pub(super) fn record(self, id: u64) -> Option<CallRecord> {
         self.version.track();
-        self.log.with_value(|log| log.get(id).cloned())
+        self.with_log(|log| log.get(id).cloned()).flatten()
     }
 
     pub(super) fn frames(self, id: u64) -> FrameBuffer {
         self.version.track();
-        self.log.with_value(|log| log.frames(id).cloned()).unwrap_or_default()
+        self.with_log(|log| log.frames(id).cloned()).flatten().unwrap_or_default()
     }
 
     pub(super) fn notes(self, id: u64) -> VecDeque<Note> {
         self.version.track();
-        self.log.with_value(|log| log.notes(id).cloned()).unwrap_or_default()
+        self.with_log(|log| log.notes(id).cloned()).flatten().unwrap_or_default()
+    }
+
+    /// Reads or changes the log; `None` before there is a collector.
+    fn with_log<T>(self, act: impl FnOnce(&mut CallLog) -> T) -> Option<T> {
+        let result = self.events.try_update_value(|events| match events {
+            Events::Waiting(_) => None,
+            Events::Collected(collector) => Some(act(collector.log())),
+        });
+        result.flatten()
     }
 
     fn redraw(self) {

@@ -231,7 +231,9 @@ fn add_note(notes: &mut VecDeque<Note>, note: Note) {
 impl CallRecord {
     fn new(id: u64, started: Instant, path: &str, request_metadata: Arc<[Entry]>) -> CallRecord {
         // A clock before 1970 is shown as 1970.
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        // Its event may have waited.
+        let since_epoch = now.saturating_sub(started.elapsed());
         CallRecord {
             id,
             path: path.to_owned(),

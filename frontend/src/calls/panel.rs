@@ -48,6 +48,7 @@ fn CallsContent() -> impl IntoView {
     add_style(style::CALLS);
     let m = use_messages();
     let calls = use_calls();
+    calls.collect_in_panel();
     let ids = Memo::new(move |_| calls.ids());
     let tick = RwSignal::new(0);
     let clock = set_interval_with_handle(move || tick.update(|tick| *tick += 1), TICK);

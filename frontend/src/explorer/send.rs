@@ -11,7 +11,7 @@ use super::{
     metadata::{bearer, metadata},
     state::Explorer,
 };
-use crate::{focus::focus, greeter::deadline, intl, observer::observer};
+use crate::{focus::focus, greeter::deadline, intl};
 
 /// Messages whose texts are kept for the list of earlier calls and for copies.
 const MAX_KEPT_TEXTS: usize = 20;
@@ -86,7 +86,7 @@ fn start(explorer: Explorer, path: String, kind: MethodKind) -> Result<(), Refus
     let requests = exchange.open();
     let connection = explorer.connection();
     let plan = Plan { path, kind, metadata, deadline };
-    let observer = observer(explorer.calls);
+    let observer = explorer.calls.observer();
     let response = async move { connection.call(plan, requests, observer).await };
     exchange.run.start(exchange.follow(response));
     Ok(())

@@ -17,7 +17,6 @@ use super::{
 use crate::{
     base::server_address,
     calls::{Calls, use_calls},
-    observer::observer,
     route::{Route, use_route},
     storage,
 };
@@ -147,7 +146,7 @@ impl Explorer {
         let connection = self.connection();
         let address = self.address.get_untracked();
         let metadata = self.reflection_metadata();
-        let observer = observer(self.calls);
+        let observer = self.calls.observer();
         spawn_local(async move {
             let result = connection.reflect(&metadata, observer).await;
             let result =

@@ -23,17 +23,17 @@ pub(super) fn observer() -> impl Fn(&CallEvent) + 'static {
         let mut open_calls = open_calls.borrow_mut();
         match &event.kind {
             CallEventKind::Started { path, .. } => {
-                let call = OpenCall { path: path.clone(), start_ms: now_ms(), headers_ms: None };
+                let call = OpenCall { path: path.clone(), start_ms: time_ms(event), headers_ms: None };
                 open_calls.insert(event.call, call);
             }
             CallEventKind::Headers { .. } => {
                 if let Some(call) = open_calls.get_mut(&event.call) {
-                    call.headers_ms.get_or_insert_with(now_ms);
+                    call.headers_ms.get_or_insert_with(|| time_ms(event));
                 }
             }
             CallEventKind::Ended { status, .. } => {
                 if let Some(call) = open_calls.remove(&event.call) {
-                    measure(event.call, &call, status);
+                    measure(event.call, &call, time_ms(event), status);
                 }
             }
             _ => {}
@@ -41,7 +41,7 @@ pub(super) fn observer() -> impl Fn(&CallEvent) + 'static {
     }
 }
 
-fn measure(call_id: u64, open_call: &OpenCall, status: &Status) {
+fn measure(call_id: u64, open_call: &OpenCall, end_ms: f64, status: &Status) {
     let performance = global_property("performance");
     let path = JsValue::from(&open_call.path);
     let code = JsValue::from(grpc_wire::status::code_name(i32::from(status.code())));
@@ -61,9 +61,14 @@ fn measure(call_id: u64, open_call: &OpenCall, status: &Status) {
         ("devtools", track.into()),
     ]);
     let options =
-        object([("start", open_call.start_ms.into()), ("end", now_ms().into()), ("detail", detail.into())]);
+        object([("start", open_call.start_ms.into()), ("end", end_ms.into()), ("detail", detail.into())]);
     call(&performance, "clearMeasures", [&path, &JsValue::UNDEFINED]);
     call(&performance, "measure", [&path, &options]);
+}
+
+/// The time of an event, which an application may have held back.
+fn time_ms(event: &CallEvent) -> f64 {
+    now_ms() - event.at.elapsed().as_secs_f64() * 1_000.0
 }
 
 fn now_ms() -> f64 {
