@@ -82,7 +82,7 @@ impl Api {
         let mut request = Request::new(pb::GetSessionRequest {});
         // The callers repeat it, and say so.
         request.no_retry();
-        request.set_timeout(timeout);
+        set_timeout(&mut request, timeout);
         unary(&self.channel, request).await
     }
 
@@ -136,7 +136,7 @@ impl Api {
         let mut request = Request::new(request);
         // The outbox retries, and shows when.
         request.no_retry();
-        request.set_timeout(timeout);
+        set_timeout(&mut request, timeout);
         unary(&self.channel, request).await
     }
 
@@ -172,6 +172,15 @@ impl Api {
             request.no_deadline().no_retry();
             async move { client.subscribe(request).await }
         })
+    }
+}
+
+/// Sets the time for a call, of at most a day: as [`Request::set_timeout`], which formats numbers of 128 bits for longer ones.
+fn set_timeout<T>(request: &mut Request<T>, timeout: Duration) {
+    let milliseconds = timeout.as_secs() * 1_000 + u64::from(timeout.subsec_millis());
+    // Digits and a letter are a valid value.
+    if let Ok(value) = [&milliseconds.to_string(), "m"].concat().parse() {
+        request.metadata_mut().insert("grpc-timeout", value);
     }
 }
 

@@ -352,7 +352,9 @@ impl Connection {
         let grace = Some(self.grace_left_ms(now_ms)).filter(|left| *left > 0.0);
         let next = match self.link {
             Link::Waiting { until_ms, .. } if self.is_counted_down && until_ms > now_ms => {
-                let part = (until_ms - now_ms) % 1_000.0;
+                let left_ms = until_ms - now_ms;
+                // Not by the remainder of floating-point numbers, which is a function of its own.
+                let part = left_ms - (left_ms / 1_000.0).floor() * 1_000.0;
                 Some(if part < 1.0 { 1_000.0 } else { part })
             }
             Link::Connecting => Some((self.check.due_ms - now_ms).max(1.0)),

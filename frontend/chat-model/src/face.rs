@@ -1,14 +1,16 @@
 //! A person's face where there is no picture: initials, and a colour from the id.
 
+use crate::letter::{has_case, is_alphanumeric};
+
 /// Number of colours; `tokens.css` has as many.
 pub const COLOURS: u32 = 8;
 
 /// The first letters of the first and the last word of a name; of a name in a script without spaces only the first.
 pub fn initials(name: &str) -> String {
-    let first_letter = |word: &str| word.chars().find(|letter| letter.is_alphanumeric());
+    let first_letter = |word: &str| word.chars().find(|letter| is_alphanumeric(*letter));
     let mut letters = name.split_whitespace().filter_map(first_letter);
     let first = letters.next().or_else(|| name.chars().find(|letter| !letter.is_whitespace()));
-    let last = letters.next_back().filter(|letter| letter.is_lowercase() || letter.is_uppercase());
+    let last = letters.next_back().filter(|letter| has_case(*letter));
     first.into_iter().chain(last).collect()
 }
 

@@ -38,7 +38,11 @@ pub fn text_to_send(text: &str) -> Option<String> {
     if matches!(LengthBudget::of(text), LengthBudget::Over(_)) {
         return None;
     }
-    let text: String = text.replace("\r\n", "\n").chars().filter_map(sent_as).collect();
+    let mut previous = '\0';
+    // `\r\n` is one line break.
+    let letters =
+        text.chars().filter(|letter| (std::mem::replace(&mut previous, *letter), *letter) != ('\r', '\n'));
+    let text: String = letters.filter_map(sent_as).collect();
     let text = text.trim_matches('\n').trim_end();
     (!text.trim().is_empty()).then(|| text.to_owned())
 }

@@ -1,6 +1,6 @@
 //! The list of rooms and the search in it.
 
-use crate::room::RoomLog;
+use crate::{find::find, room::RoomLog};
 
 /// Rooms that a search offers at most.
 const MAX_FOUND: usize = 8;
@@ -50,8 +50,12 @@ pub struct ShownRoom {
 /// The rooms in two sections: unread ones, and the others. The newest activity comes first; rooms whose activity is not known keep
 /// their order at the end. The room that is shown stays in its section, so that reading does not move it.
 pub fn sections(rooms: &[RoomSummary], shown: &Option<ShownRoom>) -> [Vec<RoomSummary>; 2] {
-    let mut sorted = rooms.to_vec();
-    sorted.sort_by_key(|room| std::cmp::Reverse(room.active_ms));
+    let mut sorted = Vec::with_capacity(rooms.len());
+    for room in rooms {
+        // A sort of the library would be larger in the page, and rooms are few.
+        let at = sorted.partition_point(|earlier: &RoomSummary| earlier.active_ms >= room.active_ms);
+        sorted.insert(at, room.clone());
+    }
     let is_unread = |room: &RoomSummary| match shown {
         Some(shown) if shown.id == room.id => shown.was_unread,
         _ => room.unread > 0,
@@ -76,7 +80,7 @@ fn distance(name: &str, query: &str) -> Option<usize> {
     if name.starts_with(query) {
         return Some(0);
     }
-    if name.contains(query) {
+    if find(name, query).is_some() {
         return Some(1);
     }
     let mut letters = name.chars().enumerate();

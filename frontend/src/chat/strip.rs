@@ -1,6 +1,9 @@
 //! The connection strip, and the warning that messages could not be stored.
 
-use chat_model::connection::{Cause, Retry, Strip};
+use chat_model::{
+    connection::{Cause, Retry, Strip},
+    find::find,
+};
 use leptos::prelude::*;
 
 use super::store::use_chat;
@@ -123,8 +126,9 @@ fn kept_text(language: Language, at_ms: i64) -> String {
 
 /// A sentence with a changing number, which screen readers leave out: they would read out every change.
 fn with_number(template: &'static str, placeholder: &str, number: u64) -> AnyView {
-    match template.split_once(placeholder) {
-        Some((before, after)) => {
+    match find(template, placeholder) {
+        Some(at) => {
+            let (before, after) = (&template[..at], &template[at + placeholder.len()..]);
             view! { {before} <span aria-hidden="true">{number}</span> {after} }.into_any()
         }
         None => fill(template, &[]).into_any(),

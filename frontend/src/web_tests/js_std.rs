@@ -1,6 +1,7 @@
 //! JavaScript's functions give the same results as Rust's.
 
 use crate::js_std::{double, float, lower_case};
+use chat_model::letter::{has_case, is_alphanumeric};
 use wasm_bindgen_test::wasm_bindgen_test;
 
 #[wasm_bindgen_test]
@@ -22,5 +23,13 @@ fn numbers_have_the_fewest_digits() {
 fn lower_case_follows_unicode() {
     for text in ["Chinwag", "ÄÖÜ ẞ", "ΟΔΟΣ", "İstanbul", "ЖУК", "王小明"] {
         assert_eq!(lower_case(text), text.to_lowercase());
+    }
+}
+
+#[wasm_bindgen_test]
+fn kinds_of_letters_follow_unicode() {
+    for letter in "aZ5_- éßÄ中ع٣Ⅷª²ǅ🦀\u{301}\u{200d}".chars() {
+        assert_eq!(is_alphanumeric(letter), letter.is_alphanumeric(), "{letter:?}");
+        assert_eq!(has_case(letter), letter.is_lowercase() || letter.is_uppercase(), "{letter:?}");
     }
 }

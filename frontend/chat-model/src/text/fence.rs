@@ -1,5 +1,7 @@
 //! Code blocks: text between fences of three or more backticks. A fence may stand inside a line, and the last one may be missing.
 
+use crate::find::find;
+
 const FENCE: &str = "```";
 
 /// Lines of other fences that are tried as the end of a block, at most, so that parsing stays linear.
@@ -41,7 +43,7 @@ impl Fences {
             if line.starts_with(FENCE) && line.bytes().all(|byte| byte == b'`') {
                 closing = Some(at);
             }
-            if line.contains(FENCE) {
+            if find(line, FENCE).is_some() {
                 later = Some(at);
             }
         }
@@ -56,7 +58,7 @@ impl Fences {
         if width < FENCE.len() {
             return None;
         }
-        if let Some(end) = rest.find(FENCE) {
+        if let Some(end) = find(rest, FENCE) {
             // A block in one line. With text after it, it is code inside of a sentence.
             let is_block =
                 rest[end..].trim_start_matches('`').trim().is_empty() && !rest[..end].trim().is_empty();
@@ -71,7 +73,7 @@ impl Fences {
         let closing = self.closing_line(lines, at, width);
         let (end, cut) = match (closing, self.later[at]) {
             (Some(end), _) => (end, None),
-            (None, Some(end)) => (end, lines[end].find(FENCE)),
+            (None, Some(end)) => (end, find(lines[end], FENCE)),
             (None, None) => (lines.len(), None),
         };
         let inside = |line: &&'a str| &line[super::list::indentation(line).min(indentation)..];
@@ -93,7 +95,7 @@ impl Fences {
         self.later[at]?;
         let mut open = None;
         let mut from = 0;
-        while let Some(found) = line[from..].find(FENCE) {
+        while let Some(found) = find(&line[from..], FENCE) {
             let start = from + found;
             from = line.len() - line[start..].trim_start_matches('`').len();
             open = if open.is_none() { Some(start) } else { None };

@@ -2,6 +2,8 @@
 
 mod address;
 
+use crate::find::find;
+
 /// An inline part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Inline {
@@ -201,7 +203,7 @@ impl<'a> Parser<'a> {
         if self.in_link || self.has_no_link {
             return false;
         }
-        let Some(middle) = self.rest.find("](") else {
+        let Some(middle) = find(self.rest, "](") else {
             self.has_no_link = true;
             return false;
         };

@@ -1,5 +1,7 @@
 //! Addresses in texts: of the web with and without their scheme, and of e-mail.
 
+use crate::{find::find, letter::is_alphanumeric};
+
 /// Schemes of a link with a text of its own.
 const SCHEMES: [&str; 3] = ["https://", "http://", "mailto:"];
 
@@ -32,13 +34,13 @@ pub(super) fn in_brackets(text: &str) -> Option<&str> {
     let end = text.find(is_end)?;
     let address = text[..end].trim_end();
     let scheme = SCHEMES.into_iter().find(|scheme| starts_with(address, scheme))?;
-    let has_host = address[scheme.len()..].starts_with(char::is_alphanumeric);
+    let has_host = address[scheme.len()..].starts_with(is_alphanumeric);
     (has_host && text[end..].starts_with(')')).then_some(address)
 }
 
 /// Whether a text looks like an address, so that a link from it to another one would mislead.
 pub(super) fn is_like_one(text: &str) -> bool {
-    text.contains("://") || starts_with(text.trim_start(), "www.")
+    find(text, "://").is_some() || starts_with(text.trim_start(), "www.")
 }
 
 /// The length of the web address that a text begins with, and the scheme that it lacks.
@@ -47,7 +49,7 @@ fn web(text: &str) -> Option<(usize, &'static str)> {
         .into_iter()
         .find(|(start, _)| starts_with(text, start))?;
     // Checked before the rest is read, so that repeated schemes do not make parsing quadratic.
-    if !text[start.len()..].chars().next()?.is_alphanumeric() {
+    if !is_alphanumeric(text[start.len()..].chars().next()?) {
         return None;
     }
     let mut length = start.len();
@@ -85,7 +87,8 @@ fn mail(text: &str) -> Option<usize> {
     let host = host.trim_end_matches(['.', '-']);
     let (name, domain) = host.rsplit_once('.')?;
     let is_domain = domain.len() >= 2 && domain.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let is_name = name.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && !host.contains("..");
+    let is_name =
+        name.starts_with(|letter: char| letter.is_ascii_alphanumeric()) && find(host, "..").is_none();
     (is_domain && is_name).then_some(mailbox + 1 + host.len())
 }
 
