@@ -175,20 +175,22 @@ async fn turn_is_left_to_the_others_until_they_had_it() {
     let (one, two) = (JetStream::open(&servers).await.unwrap(), JetStream::open(&servers).await.unwrap());
     assert!(one.turn_of_others().is_none() && two.turn_of_others().is_none());
     let told = async {
-        loop {
+        while two.turn_of_others().is_none() {
             one.want_turn(true);
             // Both messages have come before the answer to a question that was asked later.
             one.end().await.unwrap();
             two.end().await.unwrap();
-            if let Some(turn) = two.turn_of_others() {
-                return turn;
-            }
         }
     };
-    let turn = tokio::time::timeout(Duration::from_secs(20), told).await.expect("it was not told");
+    tokio::time::timeout(Duration::from_secs(20), told).await.expect("it was not told");
     assert!(one.turn_of_others().is_none(), "its own turn holds it up");
     one.want_turn(false);
-    tokio::time::timeout(Duration::from_secs(20), turn).await.expect("it was not told of the end");
+    let end = async {
+        while let Some(turn) = two.turn_of_others() {
+            turn.await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), end).await.expect("it was not told of the end");
     assert!(two.turn_of_others().is_none());
 }
 
