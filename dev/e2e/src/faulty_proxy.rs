@@ -83,15 +83,14 @@ fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One request and its response. Each connection carries one request, so that none is missed.
-fn pass(browser: TcpStream, server: SocketAddr, method: &str, shared: &Mutex<Shared>) -> std::io::Result<()> {
-    let mut reader = BufReader::new(browser.try_clone()?);
+/// The head of a request, without the headers of its connection, and its body; `None` when none came.
+fn read_request(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<(Vec<u8>, Vec<u8>)>> {
     let mut head = Vec::new();
     let mut length = 0;
     loop {
         let mut line = String::new();
         if reader.read_line(&mut line)? == 0 {
-            return Ok(());
+            return Ok(None);
         }
         if line == "\r\n" {
             break;
@@ -106,7 +105,13 @@ fn pass(browser: TcpStream, server: SocketAddr, method: &str, shared: &Mutex<Sha
     }
     let mut body = vec![0; length];
     reader.read_exact(&mut body)?;
+    Ok(Some((head, body)))
+}
 
+/// One request and its response. Each connection carries one request, so that none is missed.
+fn pass(browser: TcpStream, server: SocketAddr, method: &str, shared: &Mutex<Shared>) -> std::io::Result<()> {
+    let mut reader = BufReader::new(browser.try_clone()?);
+    let Some((head, body)) = read_request(&mut reader)? else { return Ok(()) };
     let is_meant = head.starts_with(format!("POST {method}").as_bytes());
     let fault = if is_meant {
         let mut shared = lock(shared);

@@ -134,15 +134,9 @@ impl<'a> Functions<'a> {
                 _ => {}
             }
         }
-        if spreads {
-            for_spreading.clear();
-        }
-        for index in for_spreading {
-            let body = index.checked_sub(imported).and_then(|own| bodies.get(own as usize));
-            if body.is_some_and(spread::calls) {
-                replaced.insert(index, Instead::Trap);
-            }
-        }
+        let own = |index: u32| bodies.get(index.checked_sub(imported)? as usize);
+        for_spreading.retain(|index| !spreads && own(*index).is_some_and(spread::calls));
+        replaced.extend(for_spreading.into_iter().map(|index| (index, Instead::Trap)));
         // The compiler drops a result that nobody reads.
         let returns_number = |index: u32| {
             let ty: Option<&u32> = types.get(index.checked_sub(imported)? as usize);

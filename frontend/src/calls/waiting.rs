@@ -56,7 +56,8 @@ fn content(kind: &mut CallEventKind) -> Option<&mut bytes::Bytes> {
     }
 }
 
-#[cfg(all(test, not(target_arch = "wasm32")))]
+#[cfg(test)]
+#[cfg(not(target_arch = "wasm32"))]
 mod tests {
     use std::{
         convert::Infallible,
