@@ -132,12 +132,16 @@ pub(crate) async fn run(arguments: &[&str], data: &Path) -> Output {
 }
 
 async fn spawn(dir: &Path, starter: &[&str]) -> (Child, SocketAddr, Channel) {
+    // A server without a page warns of it, soon after it has begun to serve.
+    let page = dir.join("page");
+    fs::create_dir_all(&page).unwrap();
+    fs::write(page.join("index.html"), "<!doctype html><title>A page</title>").unwrap();
     let server = command();
     let server = server.as_std();
     let mut words = starter.iter().map(std::ffi::OsStr::new).chain([server.get_program()]);
     let mut whole = Command::new(words.next().unwrap());
     whole.args(words).args(["--listen=127.0.0.1:0", "--log=info"]);
-    whole.arg("--data").arg(dir.join("data")).arg("--page").arg(dir.join("page"));
+    whole.arg("--data").arg(dir.join("data")).arg("--page").arg(page);
     for (key, _) in server.get_envs() {
         whole.env_remove(key);
     }
