@@ -1,16 +1,15 @@
 //! `cargo xtask ci`: the checks of a change, those that fail soonest first.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Result, ensure};
 
-use crate::browser::Browser;
 use crate::command::{cargo, program};
 use crate::step::{Steps, note, say};
 use crate::test::ALL_FEATURES;
-use crate::tools::{Suite, Tools, buf, cargo_deny, wasm_target};
-use crate::{house, root, target, test};
+use crate::tools::{Suite, buf, cargo_deny, wasm_target};
+use crate::{house, manifests, root, test};
 
 pub(crate) fn run() -> Result<()> {
     let mut steps = Steps::new(9);
@@ -101,73 +100,7 @@ fn package() -> Result<()> {
     Ok(())
 }
 
-/// `cargo xtask examples`: builds every example, and runs the command that an example names:
-///
-/// ```toml
-/// [package.metadata.chinwag]
-/// ci = "cargo run -- --check"
-/// ```
-///
-/// The words of `ci` are a program and its arguments. It runs in the example's folder, with the tools on PATH, instead of
-/// the build. An example that is a workspace writes `[workspace.metadata.chinwag]`.
-pub(crate) fn examples() -> Result<()> {
-    let manifests = manifests(&root().join("examples"))?;
-    if manifests.is_empty() {
-        note("there are no examples");
-        return Ok(());
-    }
-    let (tools, browser) = (Tools::set_up()?, Browser::set_up()?);
-    for manifest in manifests {
-        let text = fs::read_to_string(&manifest)?;
-        let command = ci_command(&text).unwrap_or("cargo build");
-        let (name, arguments) = command.split_once(' ').unwrap_or((command, ""));
-        program(name, arguments.split_terminator(' '))
-            .in_folder(manifest.parent().context("a manifest has a folder")?)
-            // The examples share most dependencies.
-            .env("CARGO_TARGET_DIR", target().join("examples"))
-            .env("PATH", tools.path()?)
-            .env("CHROME", &browser.chrome)
-            .env("CHROMEDRIVER", &browser.driver)
-            .run()
-            .with_context(|| format!("example {}", folder_name(&manifest)))?;
-    }
-    Ok(())
-}
-
-/// The value of `ci` under `[package.metadata.chinwag]` or `[workspace.metadata.chinwag]`.
-fn ci_command(manifest: &str) -> Option<&str> {
-    let (_, section) = manifest.split_once(".metadata.chinwag]")?;
-    let section = section.split("\n[").next()?;
-    section.lines().find_map(|line| line.strip_prefix("ci = \"")?.strip_suffix('"'))
-}
-
-/// The manifests of the packages that stand side by side in `folder`.
-fn manifests(folder: &Path) -> Result<Vec<PathBuf>> {
-    let Ok(entries) = fs::read_dir(folder) else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
-    for entry in entries {
-        found.push(entry?.path().join("Cargo.toml"));
-    }
-    found.retain(|manifest| manifest.is_file());
-    found.sort();
-    Ok(found)
-}
-
 fn folder_name(manifest: &Path) -> String {
     let folder = manifest.parent().and_then(Path::file_name).unwrap_or_default();
     folder.to_string_lossy().into_owned()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_command_of_an_example_is_read_from_its_own_section() {
-        let manifest = "[package]\nci = \"no\"\n\n[package.metadata.chinwag]\nci = \"cargo run -- --check\"\n\n[lints]\n";
-        assert_eq!(ci_command(manifest), Some("cargo run -- --check"));
-        assert_eq!(ci_command("[package.metadata.chinwag]\n[lints]\nci = \"no\"\n"), None);
-        assert_eq!(ci_command("[workspace.metadata.chinwag]\nci = \"./check\"\n"), Some("./check"));
-        assert_eq!(ci_command("[package]\n"), None);
-    }
 }

@@ -13,6 +13,7 @@ mod conformance;
 mod dev;
 mod dist;
 mod e2e;
+mod examples;
 mod house;
 mod page;
 mod run;
@@ -22,7 +23,7 @@ mod test;
 mod tools;
 mod webnext;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -171,7 +172,7 @@ fn carry_out(command: Command) -> Result<()> {
         Command::Bench { what } => bench::run(what),
         Command::Shots { folder } => test::shots(&folder),
         Command::Ci => ci::run(),
-        Command::Examples => ci::examples(),
+        Command::Examples => examples::run(),
         Command::Webnext => webnext::run(),
         Command::House => house::run(),
         Command::BrowserTest { arguments } => test::browser::run(&arguments),
@@ -204,6 +205,18 @@ fn root() -> PathBuf {
 /// The folder of build results.
 fn target() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
+}
+
+/// The manifests of the packages that stand side by side in a folder.
+fn manifests(folder: &Path) -> Result<Vec<PathBuf>> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(Vec::new()) };
+    let mut found = Vec::new();
+    for entry in entries {
+        found.push(entry?.path().join("Cargo.toml"));
+    }
+    found.retain(|manifest| manifest.is_file());
+    found.sort();
+    Ok(found)
 }
 
 #[cfg(test)]
