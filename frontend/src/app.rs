@@ -57,7 +57,7 @@ pub fn App() -> impl IntoView {
     keep_tab_title();
     // The Greeter is as large as all of these, and few need it: its link loads it.
     when_idle(async move {
-        // What cannot be loaded is tried again when it is shown.
+        // A part that cannot be loaded is tried again when it is shown.
         JOIN.load().await.ok();
         calls.collect().await;
         main_view::SETTINGS.load().await.ok();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail, ensure};
 use clap::Parser as _;
 use fastrand::Rng;
+use harness::free_port;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
@@ -21,7 +22,6 @@ use crate::probe;
 use crate::report::Report;
 use crate::server::Server;
 use crate::world::World;
-use harness::free_port;
 
 /// Length of an attack after the newcomers were served, milliseconds.
 const ATTACK_MS: std::ops::Range<u64> = 50..500;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::relay::{Mode, Modes, Relay};
 
-/// Who is sent to, as seen from a server of NATS or of the chat.
+/// The direction of bytes, as seen from a server of NATS or of the chat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Direction {
     /// The other servers do not get what this one sends.

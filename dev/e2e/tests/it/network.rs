@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use anyhow::ensure;
 use e2e::{
-    Browser, CHINESE, ENGLISH, Fault, FaultyProxy, Names, Page, Relay, Result, eventually, part, scenario,
+    Browser, CHINESE, ENGLISH, Fault, FaultyProxy, Names, Page, Relay, Result, World, eventually, part,
+    scenario,
 };
 use proto::chat::v1::{SubscribeRequest, chat_service_client::ChatServiceClient};
 use tonic::{Request, metadata::MetadataValue, transport::Endpoint};
@@ -34,6 +35,14 @@ async fn join(page: &Page, url: &str) -> Result {
     page.join("Ada").await?;
     page.write("before").await?;
     page.shows_stored("before").await
+}
+
+/// A proxy that can fail for `method`, and a page behind it that has joined.
+async fn behind_a_proxy(world: &mut World, method: &'static str) -> Result<(FaultyProxy, Page)> {
+    let proxy = FaultyProxy::start(&world.url(), method)?;
+    let ada = world.browser("Ada", Default::default()).await?;
+    join(&ada, &proxy.url()).await?;
+    Ok((proxy, ada))
 }
 
 /// Writes while the server is silent, and waits until the strip says so.
@@ -104,9 +113,7 @@ async fn a_person_who_comes_back_learns_of_a_silent_network() -> Result {
 #[tokio::test]
 async fn a_proxys_answer_refuses_no_message_and_ends_no_session() -> Result {
     scenario(async |world| {
-        let proxy = FaultyProxy::start(&world.url(), CHAT)?;
-        let ada = world.browser("Ada", Default::default()).await?;
-        join(&ada, &proxy.url()).await?;
+        let (proxy, ada) = behind_a_proxy(world, CHAT).await?;
         ada.allow_failed_requests();
         let mut texts = vec!["before".to_owned()];
         for (status, said) in [
@@ -140,9 +147,7 @@ async fn a_proxys_answer_refuses_no_message_and_ends_no_session() -> Result {
 #[tokio::test]
 async fn a_page_that_opens_behind_a_failing_proxy_says_so_and_gets_in() -> Result {
     scenario(async |world| {
-        let proxy = FaultyProxy::start(&world.url(), CHAT)?;
-        let ada = world.browser("Ada", Default::default()).await?;
-        join(&ada, &proxy.url()).await?;
+        let (proxy, ada) = behind_a_proxy(world, CHAT).await?;
         ada.allow_failed_requests();
         for path in ["/", "/greeter", "/settings"] {
             proxy.set_fault(answer("401 Unauthorized"));
@@ -163,9 +168,7 @@ async fn a_page_that_opens_behind_a_failing_proxy_says_so_and_gets_in() -> Resul
 #[tokio::test]
 async fn a_proxy_that_holds_back_the_stream_is_named() -> Result {
     scenario(async |world| {
-        let proxy = FaultyProxy::start(&world.url(), SUBSCRIBE)?;
-        let ada = world.browser("Ada", Default::default()).await?;
-        join(&ada, &proxy.url()).await?;
+        let (proxy, ada) = behind_a_proxy(world, SUBSCRIBE).await?;
         ada.allow_failed_requests();
         proxy.set_fault(Fault::Buffer);
         ada.reload().await?;
@@ -180,9 +183,7 @@ async fn a_proxy_that_holds_back_the_stream_is_named() -> Result {
 #[tokio::test]
 async fn attempts_that_a_proxy_holds_back_become_rarer() -> Result {
     scenario(async |world| {
-        let proxy = FaultyProxy::start(&world.url(), SUBSCRIBE)?;
-        let ada = world.browser("Ada", Default::default()).await?;
-        join(&ada, &proxy.url()).await?;
+        let (proxy, ada) = behind_a_proxy(world, SUBSCRIBE).await?;
         ada.allow_failed_requests();
         proxy.set_fault(Fault::Buffer);
         let before = proxy.requests().len();
@@ -223,9 +224,7 @@ async fn sentences_in_chinese_have_no_space_between_them() -> Result {
 #[tokio::test]
 async fn a_proxy_that_holds_back_the_stream_hides_no_room() -> Result {
     scenario(async |world| {
-        let proxy = FaultyProxy::start(&world.url(), SUBSCRIBE)?;
-        let ada = world.browser("Ada", Default::default()).await?;
-        join(&ada, &proxy.url()).await?;
+        let (proxy, ada) = behind_a_proxy(world, SUBSCRIBE).await?;
         keeps_message(&ada, "before").await?;
         ada.allow_failed_requests();
         proxy.set_fault(Fault::Buffer);
@@ -246,9 +245,7 @@ async fn a_proxy_that_holds_back_the_stream_hides_no_room() -> Result {
 #[tokio::test]
 async fn a_gateway_that_has_the_chat_again_goes_on_with_the_room_that_is_shown() -> Result {
     scenario(async |world| {
-        let proxy = FaultyProxy::start(&world.url(), SUBSCRIBE)?;
-        let ada = world.browser("Ada", Default::default()).await?;
-        join(&ada, &proxy.url()).await?;
+        let (proxy, ada) = behind_a_proxy(world, SUBSCRIBE).await?;
         ada.allow_failed_requests();
         let head = "content-type: application/grpc-web+proto\r\ngrpc-status: 12\r\nconnection: close";
         let unknown = format!("HTTP/1.1 200 OK\r\n{head}\r\ncontent-length: 0\r\n\r\n");
