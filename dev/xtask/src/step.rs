@@ -139,7 +139,7 @@ pub(crate) fn say_end_of_log(output: &[String]) {
 }
 
 /// The first error of a compiler with its explanation, or else the last lines.
-fn explanation(output: &[String]) -> &[String] {
+pub(crate) fn explanation(output: &[String]) -> &[String] {
     let first_error = output.iter().position(|line| line.starts_with("error"));
     let start = first_error.unwrap_or(output.len().saturating_sub(SHOWN_LINES));
     &output[start..output.len().min(start + SHOWN_LINES)]

@@ -81,9 +81,7 @@ pub(crate) fn run() -> Result<()> {
         println!("{kind}: {passed} passed, {failed} failed");
     }
     println!("\nin {}", steps.elapsed());
-    for failure in &count.failures {
-        println!("FAILED: {failure}");
-    }
+    print_failures(&count);
     print_left_out(&setup, firefox.is_some());
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed > 0 {
@@ -91,6 +89,16 @@ pub(crate) fn run() -> Result<()> {
         std::process::exit(1);
     }
     Ok(())
+}
+
+/// Prints the failures again, as the steps' own lines may be far above.
+fn print_failures(count: &Count) {
+    for line in &count.explanations {
+        println!("    {line}");
+    }
+    for failure in &count.failures {
+        println!("FAILED: {failure}");
+    }
 }
 
 /// Prints the tests that were left out, because something is not there.

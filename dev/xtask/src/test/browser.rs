@@ -5,9 +5,10 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 
@@ -35,6 +36,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
     let page = format!("127.0.0.1:{page_port}");
     let _server = if calls_the_backend() { Some(server(&folder.0, page_port)?) } else { None };
     faulty_server::start(page_port + 2)?;
+    knock(page_port);
     program(runner, arguments)
         .in_folder(&std::env::current_dir()?)
         .env("CHROMEDRIVER", &browser.driver)
@@ -43,6 +45,22 @@ pub(crate) fn run(arguments: &[String]) -> Result<()> {
         .env("WASM_BINDGEN_TEST_DRIVER_TIMEOUT", DRIVER_SECONDS)
         .env("WASM_BINDGEN_TEST_TIMEOUT", TESTS_SECONDS)
         .run()
+}
+
+/// Opens and closes a connection to the runner's server again and again, until this program ends.
+///
+/// That server, tiny_http 0.12, has a thread per connection, and counts a thread as free until it wakes. Of connections
+/// that come at the same time, one can thus wait for a thread that another took, for as long as the browser keeps that
+/// one open: five minutes, in which the tests' page does not load. The next connection is given a thread of its own,
+/// which serves those that wait once it is free.
+fn knock(page_port: u16) {
+    const INTERVAL: Duration = Duration::from_millis(100);
+    std::thread::spawn(move || {
+        loop {
+            TcpStream::connect((Ipv4Addr::LOCALHOST, page_port)).ok();
+            std::thread::sleep(INTERVAL);
+        }
+    });
 }
 
 /// The tests of most libraries need no service, and start sooner without one. Cargo runs tests in the folder of their package.

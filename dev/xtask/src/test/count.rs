@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::Result;
 
 use crate::command::Program;
-use crate::step::{log, say, say_end_of_log};
+use crate::step::{explanation, log, say, say_end_of_log};
 
 /// The results of all test programs.
 #[derive(Debug, Default)]
@@ -25,8 +25,8 @@ pub(crate) struct Count {
     unfinished: Option<String>,
     /// Whether the next lines are the output of failed tests.
     in_failures: bool,
-    /// Whether the output of a failed test or program was shown.
-    has_explained: bool,
+    /// What failed tests and programs printed.
+    pub(crate) explanations: Vec<String>,
 }
 
 impl Count {
@@ -45,7 +45,7 @@ impl Count {
                 lines.clear();
             }
             if count.line(line) {
-                say(line);
+                count.explain(line);
             }
             lines.push(line.to_owned());
         })?;
@@ -61,8 +61,8 @@ impl Count {
         if count.passed + count.failed == 0 {
             count.fail(format!("`{shown}` ran no test"));
         }
-        if !succeeded && !count.has_explained {
-            say_end_of_log(&lines);
+        if !succeeded && count.explanations.is_empty() {
+            count.explain_with_end_of(&lines);
         }
         self.add_all(count);
         Ok(())
@@ -72,6 +72,7 @@ impl Count {
         self.passed += other.passed;
         self.failed += other.failed;
         self.failures.append(&mut other.failures);
+        self.explanations.append(&mut other.explanations);
         for (kind, (passed, failed)) in other.kinds {
             let total = self.kinds.entry(kind).or_default();
             *total = (total.0 + passed, total.1 + failed);
@@ -87,7 +88,7 @@ impl Count {
                 self.add(1, 0);
             }
             Err(error) => {
-                say(&format!("test {name} ... FAILED: {error:#}"));
+                self.explain(&format!("test {name} ... FAILED: {error:#}"));
                 self.fail(name.to_owned());
             }
         }
@@ -114,7 +115,6 @@ impl Count {
             line => was_in_failures && !line.starts_with("test result: "),
         };
         self.count(line);
-        self.has_explained |= self.in_failures;
         self.in_failures || line.starts_with("test ") && line.ends_with(" ... FAILED")
     }
 
@@ -149,9 +149,19 @@ impl Count {
     /// Shows the end of `output` when its program ended without a result.
     fn explain_unfinished(&mut self, output: &[String]) {
         if self.unfinished.is_some() {
-            say_end_of_log(output);
-            self.has_explained = true;
+            self.explain_with_end_of(output);
         }
+    }
+
+    fn explain_with_end_of(&mut self, output: &[String]) {
+        say_end_of_log(output);
+        self.explanations.extend_from_slice(explanation(output));
+    }
+
+    /// Shows a line about a failure now, and keeps it for the end of the run.
+    fn explain(&mut self, line: &str) {
+        say(line);
+        self.explanations.push(line.to_owned());
     }
 
     /// The last program has ended.
@@ -247,6 +257,17 @@ mod tests {
         count.tests("empty", program("true", [""; 0])).unwrap();
         assert_eq!((count.passed, count.failed), (0, 2));
         assert_eq!(count.failures, ["`false`", "`true` ran no test"]);
+    }
+
+    #[test]
+    fn the_end_of_a_run_repeats_what_failures_printed() {
+        let mut count = Count::default();
+        let run = "echo '     Running a (b)'; echo 'no browser'; exit 1";
+        count.tests("in the browser", program("sh", ["-c", run])).unwrap();
+        count.check("chaos", "nothing is lost", Err(anyhow::anyhow!("one message is lost")));
+        let expected =
+            ["     Running a (b)", "no browser", "test nothing is lost ... FAILED: one message is lost"];
+        assert_eq!(count.explanations, expected);
     }
 
     #[test]
