@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use self::choice::Choice;
 use crate::{
-    i18n::{Language, text, use_language, use_missing_texts},
+    i18n::{Language, text, use_language_choice, use_missing_texts},
     theme::{Theme, use_theme},
 };
 
@@ -22,7 +22,7 @@ pub(crate) fn Choices(
     /// Distinguishes two sets of radio buttons in one document.
     place: &'static str,
 ) -> impl IntoView {
-    let language = use_language();
+    let language = use_language_choice();
     let theme = use_theme();
     let is_missing = use_missing_texts();
     let (english, chinese) = NOT_LOADED;

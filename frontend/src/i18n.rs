@@ -15,7 +15,7 @@ pub(crate) use self::{
     messages::{Messages, messages},
     template::{fill, plural},
 };
-use crate::{chunk::NotLoaded, preference::preference, storage};
+use crate::{chunk::NotLoaded, preference::preference, scoped::scoped, storage};
 
 const STORAGE_KEY: &str = "chinwag.language";
 
@@ -104,19 +104,19 @@ pub(crate) fn provide_language() {
     let is_missing = RwSignal::new(false);
     // English in the place of texts that are missing is nobody's choice: the next start tries the stored one again.
     let is_chosen = move |language| language != Language::English || !is_missing.get_untracked();
-    let language = preference(STORAGE_KEY, "lang", initial, Language::tag, Language::from_tag, is_chosen);
-    provide_context(LanguageContext { language, is_missing });
+    let choice = preference(STORAGE_KEY, "lang", initial, Language::tag, Language::from_tag, is_chosen);
+    provide_context(LanguageContext { choice, language: follow(move || choice.get()), is_missing });
     Effect::new(move |_| {
-        let chosen = language.get();
+        let chosen = choice.get();
         if !chosen.is_loaded() {
             spawn_local(async move {
                 is_missing.set(false);
                 match chosen.load().await {
                     // The texts are read again.
-                    Ok(()) => language.notify(),
+                    Ok(()) => choice.notify(),
                     Err(NotLoaded) => {
                         is_missing.set(true);
-                        language.set(Language::English);
+                        choice.set(Language::English);
                     }
                 }
             });
@@ -130,9 +130,25 @@ fn initial_language() -> Language {
     stored.as_deref().and_then(Language::from_tag).unwrap_or_else(browser_language)
 }
 
-/// The language. Setting it changes the page and is remembered.
-pub(crate) fn use_language() -> RwSignal<Language> {
+/// Lets the part of the page that is being made, a row of a list for example, read the language without a trace once it is gone.
+pub(crate) fn provide_scoped_language() {
+    let context = expect_context::<LanguageContext>();
+    provide_context(LanguageContext { language: follow(move || context.language.get()), ..context });
+}
+
+/// The language that `read` reads. Its texts may be others although it stays the same: those that were loaded meanwhile.
+fn follow(read: impl Fn() -> Language + Send + Sync + 'static) -> Memo<Language> {
+    scoped(read, |_, _| true)
+}
+
+/// The language.
+pub(crate) fn use_language() -> Memo<Language> {
     expect_context::<LanguageContext>().language
+}
+
+/// The choice of the language. Setting it changes the page and is remembered.
+pub(crate) fn use_language_choice() -> RwSignal<Language> {
+    expect_context::<LanguageContext>().choice
 }
 
 /// Whether the texts of the language that was chosen last could not be loaded, and English ones are in their place.
@@ -157,7 +173,8 @@ pub(crate) type Text = fn(&'static Messages) -> &'static str;
 
 #[derive(Clone, Copy)]
 struct LanguageContext {
-    language: RwSignal<Language>,
+    choice: RwSignal<Language>,
+    language: Memo<Language>,
     is_missing: RwSignal<bool>,
 }
 

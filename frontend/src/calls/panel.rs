@@ -12,6 +12,7 @@ use crate::{
     chunk::{ShowPart, part},
     i18n::{plural, text, use_messages},
     icon::{Icon, IconKind},
+    row_list::RowList,
     style::{self, add_style},
 };
 
@@ -82,9 +83,9 @@ fn CallsContent() -> impl IntoView {
         >
             <Columns />
             <ul class="calls__list">
-                <For each=move || ids.get() key=|id| *id let:id>
+                <RowList each=move || ids.get() key=|id| *id let:id>
                     <CallRow id tick />
-                </For>
+                </RowList>
             </ul>
         </Show>
     }

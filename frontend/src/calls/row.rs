@@ -7,7 +7,10 @@ use tonic::Code;
 
 use self::summary::Summary;
 use super::{context::use_calls, details::Details, log::CallState};
-use crate::i18n::{use_language, use_messages};
+use crate::{
+    i18n::{provide_scoped_language, use_language, use_messages},
+    scoped::{differs, scoped},
+};
 
 /// The line, and the details when it is open.
 #[component]
@@ -18,9 +21,10 @@ pub(super) fn CallRow(
     tick: Signal<u64>,
 ) -> impl IntoView {
     let calls = use_calls();
+    provide_scoped_language();
     let m = use_messages();
     let language = use_language();
-    let record = Memo::new(move |_| calls.record(id));
+    let record = scoped(move || calls.record(id), differs);
     let is_open = RwSignal::new(false);
     let details_id = ["call-", &id.to_string()].concat();
     // Without a record the call was dropped, and the row is about to be removed.

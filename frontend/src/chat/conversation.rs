@@ -20,7 +20,10 @@ use super::{
     list::ListView,
     store::use_chat,
 };
-use crate::route::{Route, navigate};
+use crate::{
+    i18n::provide_scoped_language,
+    route::{Route, navigate},
+};
 
 /// A room.
 #[component]
@@ -32,6 +35,7 @@ pub(crate) fn Conversation(
     /// The message in the address, which is shown and highlighted.
     target: Signal<Option<u64>>,
 ) -> impl IntoView {
+    provide_scoped_language();
     let chat = use_chat();
     let list = ListView::new(chat, room_id.clone(), name, target.get_untracked());
     Effect::new(move |previous: Option<Option<u64>>| {

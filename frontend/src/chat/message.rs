@@ -14,7 +14,7 @@ use super::{
     calendar::day_name,
     list::{DrawnRow, ListView},
 };
-use crate::i18n::{text, use_language, use_messages};
+use crate::i18n::{provide_scoped_language, text, use_language, use_messages};
 
 /// A row of any kind.
 #[component]
@@ -24,6 +24,7 @@ pub(crate) fn RowView(
     /// Its list.
     list: ListView,
 ) -> impl IntoView {
+    provide_scoped_language();
     let m = use_messages();
     let language = use_language();
     match row.key {

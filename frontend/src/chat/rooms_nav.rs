@@ -16,7 +16,7 @@ use self::{
     room_link::RoomLink,
 };
 use super::{new_room::NewRoom, store::use_chat};
-use crate::i18n::text;
+use crate::{i18n::text, row_list::RowList};
 
 /// The rooms, each a link named by the room and its unread messages.
 #[component]
@@ -49,7 +49,7 @@ pub(crate) fn RoomsNav(
     let list = move |section: usize| {
         view! {
             <ul>
-                <For
+                <RowList
                     each=move || in_sections.with(|sections| sections[section].clone())
                     key=|room| room.id.clone()
                     children=move |room| view! { <RoomLink room current by_id /> }

@@ -17,7 +17,7 @@ use super::{
 use crate::{
     calls::{COMPACT, FrameKind, FrameLine, HexView, PRETTY, problem_text},
     copy_button::CopyButton,
-    i18n::{Messages, fill, use_language, use_messages},
+    i18n::{Messages, fill, provide_scoped_language, use_language, use_messages},
     intl,
 };
 
@@ -31,6 +31,7 @@ pub(super) fn MessageRow(
     message: Arc<Message>,
 ) -> impl IntoView {
     let explorer = expect_context::<Explorer>();
+    provide_scoped_language();
     let t = use_texts();
     let language = use_language();
     let direction = message.direction;

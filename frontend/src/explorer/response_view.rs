@@ -12,6 +12,7 @@ use crate::{
     calls::MetadataList,
     i18n::{fill, use_language},
     intl,
+    row_list::RowList,
     run::Facts,
 };
 
@@ -87,13 +88,13 @@ fn Messages() -> impl IntoView {
                 node_ref=list
                 on:scroll=note_position
             >
-                <For
+                <RowList
                     each=move || drawn.with(|drawn| drawn.messages.clone())
                     key=|message| (message.direction == grpc_inspect::frame::Direction::Sent, message.number)
                     let:message
                 >
                     <MessageRow message />
-                </For>
+                </RowList>
             </div>
         </Show>
     }

@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 
 use super::message_log::MessageLog;
-use crate::i18n::{Text, text};
+use crate::{
+    i18n::{Text, text},
+    row_list::RowList,
+};
 
 /// A message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,9 +28,9 @@ pub(super) fn ExchangeLog(
             of_exchange=true
             changed=Signal::derive(move || lines.track())
         >
-            <For each=move || lines.get().into_iter().enumerate() key=Clone::clone let((_, line))>
+            <RowList each=move || lines.get().into_iter().enumerate() key=Clone::clone let((_, line))>
                 {row(line)}
-            </For>
+            </RowList>
         </MessageLog>
     }
 }

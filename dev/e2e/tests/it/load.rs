@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
-use e2e::{ENGLISH, Guest, Names, Result, eventually, part, scenario};
+use e2e::{Browser, ENGLISH, Guest, Names, Result, eventually, part, scenario};
 
 const N: &Names = &ENGLISH;
 
@@ -24,6 +24,18 @@ const WATCH: &str = "
         setTimeout(tick, 5);
     };
     tick();";
+
+/// Records in `window.wasm` the memory of the page's program.
+const WATCH_MEMORY: &str = "
+    for (const name of ['instantiate', 'instantiateStreaming']) {
+        const original = WebAssembly[name];
+        WebAssembly[name] = async (...parameters) => {
+            const result = await original.apply(WebAssembly, parameters);
+            const exports = Object.values((result.instance ?? result).exports);
+            window.wasm ??= exports.find((value) => value instanceof WebAssembly.Memory);
+            return result;
+        };
+    }";
 
 /// The composer's content, and the number of messages in the document.
 const HELD: &str = "return [document.activeElement.value, document.querySelectorAll('article').length]";
@@ -74,6 +86,38 @@ async fn keys_are_kept_and_few_rows_drawn_while_ten_thousand_messages_arrive() -
         ada.click(&field).await?;
         ada.press(e2e::keys::ENTER).await?;
         ada.shows_stored(&typed).await
+    })
+    .await
+}
+
+/// What a row of the list has read, such as the language, must not remember the row after it is gone.
+#[tokio::test]
+async fn memory_does_not_grow_with_the_messages_that_were_shown() -> Result {
+    scenario(async |world| {
+        let ada = world.browser("Ada", Browser::default()).await?;
+        ada.run_before_pages(WATCH_MEMORY).await?;
+        ada.open("/").await?;
+        ada.join("Ada").await?;
+        ada.click(&part("button", N.done)).await?;
+        let guest = Guest::join(&world.url(), "Grace").await?;
+        let mut bytes = Vec::new();
+        for part in 1..=3 {
+            let texts: Vec<String> =
+                (0..COUNT / 2).map(|number| format!("message {number} of part {part}")).collect();
+            guest.send_all("general", &texts).await?;
+            let last = format!("the last of part {part}");
+            guest.send("general", &last).await?;
+            eventually("the last message", async || match ada.messages().await?.last() {
+                Some(shown) if shown.text.contains(&last) => Ok(()),
+                shown => bail!("the last is {shown:?}"),
+            })
+            .await?;
+            bytes.push(ada.run::<f64>("return window.wasm.buffer.byteLength", vec![]).await?);
+        }
+        println!("memory after each part: {bytes:?}");
+        // The first part fills what is bounded: the newest messages of the room, and the log of calls.
+        assert!(bytes[2] < bytes[0] * 1.1, "the memory grows: {bytes:?}");
+        Ok(())
     })
     .await
 }

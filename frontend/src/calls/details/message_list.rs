@@ -11,6 +11,7 @@ use super::super::{
 use crate::{
     i18n::{Text, fill, text, use_language, use_messages},
     intl,
+    row_list::RowList,
 };
 
 /// The newest messages, and how many there were.
@@ -58,9 +59,9 @@ pub(super) fn MessageList(
             <h3>{text(title)}</h3>
             {move || dropped.get().map(|dropped| view! { <p class="call-frames__dropped">{dropped}</p> })}
             <ol class="call-frames">
-                <For each=move || kept.get() key=|frame| frame.number let:frame>
+                <RowList each=move || kept.get() key=|frame| frame.number let:frame>
                     <FrameRow frame kind=FrameKind::Message(direction) types=types.get_value() starts_open />
-                </For>
+                </RowList>
             </ol>
         </Show>
     }

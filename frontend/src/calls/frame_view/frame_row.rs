@@ -12,7 +12,7 @@ use super::{
     frame_line::FrameLine,
     part_text::FrameKind,
 };
-use crate::i18n::{use_language, use_messages};
+use crate::i18n::{provide_scoped_language, use_language, use_messages};
 
 /// Largest decompressed message. A larger one is shown compressed.
 const MAX_DECOMPRESSED_BYTES: usize = 128 * 1024;
@@ -29,6 +29,7 @@ pub(crate) fn FrameRow(
     /// Whether it is open at first.
     starts_open: bool,
 ) -> impl IntoView {
+    provide_scoped_language();
     let m = use_messages();
     let language = use_language();
     let is_open = RwSignal::new(starts_open);

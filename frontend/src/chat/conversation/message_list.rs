@@ -11,6 +11,10 @@ use super::{
     },
     history_edge::HistoryEdge,
 };
+use crate::{
+    row_list::RowList,
+    scoped::{differs, scoped},
+};
 
 /// The list.
 #[component]
@@ -20,8 +24,10 @@ pub(super) fn MessageList(
 ) -> impl IntoView {
     let chat = use_chat();
     let content = NodeRef::<html::Div>::new();
+    let version = scoped(move || chat.version.get(), differs);
     Effect::new(move |_| {
-        chat.version.track();
+        // `track` alone would not run the memo, which has to run to be told of changes.
+        version.get();
         if list.scroller.get().is_some() {
             list.refresh();
         }
@@ -51,7 +57,7 @@ pub(super) fn MessageList(
         >
             <div class="chat-log__rows" node_ref=content>
                 <HistoryEdge loading=list.earlier loading_text=|m| m.older_loading />
-                <For
+                <RowList
                     each=move || list.rows.get()
                     key=|row: &DrawnRow| row.key.clone()
                     children=move |row| view! { <RowView row list /> }

@@ -7,6 +7,7 @@ use crate::{
     i18n::{fill, use_language, use_messages},
     icon::{Icon, IconKind},
     intl::{self, Moment},
+    scoped::{differs, scoped},
 };
 
 /// The header. On a narrow page the page's header shows the name, and this one is for screen readers.
@@ -20,12 +21,13 @@ pub(super) fn RoomHeader(
     let m = use_messages();
     let language = use_language();
     let chat = use_chat();
-    let creation = Memo::new(move |_| {
+    let read = move || {
         chat.version.track();
         chat.read_room(&room_id, |room| {
             (room.creator().map(|creator| creator.name.clone()), room.created_at_ms())
         })
-    });
+    };
+    let creation = scoped(read, differs);
     let sentence = move || {
         let (creator, at_ms) = creation.get()?;
         let day = intl::moment(language.get(), Moment::DayWithYear, at_ms);

@@ -1,6 +1,6 @@
 //! A message.
 
-use chat_model::rows::{Delivery, MessageRow, RowBody};
+use chat_model::rows::{Delivery, MessageRow, RowBody, RowKey};
 use leptos::prelude::*;
 
 use super::{
@@ -16,6 +16,7 @@ use crate::{
     i18n::use_language,
     intl::{self, Moment},
     route::Route,
+    scoped::{differs, scoped},
 };
 
 /// A message. The article holds the text and the delivery state; author and time are its name, and stand beside it for the eye.
@@ -28,16 +29,14 @@ pub(super) fn MessageView(
 ) -> impl IntoView {
     let language = use_language();
     let (key, body) = (row.key, row.body);
-    let active_key = key.clone();
-    let is_active = Memo::new(move |_| {
-        list.active.with(|active| active.as_ref().is_some_and(|active| *active == active_key))
-    });
-    // Tab leads into the active message only, so that the list is one stop.
-    let tab_index = Signal::derive(move || (!is_active.get()).then_some("-1"));
     let message = Signal::derive(move || match &*body.read() {
         RowBody::Message(message) => Some(message.clone()),
         _ => None,
     });
+    let seq = Memo::new(move |_| message.with(|message| message.as_ref().and_then(|message| message.seq)));
+    let marks = marks(list, key.clone(), seq);
+    // Tab leads into the active message only, so that the list is one stop.
+    let tab_index = Signal::derive(move || (!marks.get().is_active).then_some("-1"));
     // The text never changes, so it is parsed once.
     let text =
         message.with_untracked(|message| message.as_ref().map(|message| text_view(&message.text, tab_index)));
@@ -51,7 +50,6 @@ pub(super) fn MessageView(
         let time = intl::moment(language.get(), Moment::Time, at_ms.get());
         [author().as_str(), ", ", &time].concat()
     };
-    let seq = Memo::new(move |_| message.with(|message| message.as_ref().and_then(|message| message.seq)));
     let starts_group = Memo::new(move |_| {
         message.with(|message| message.as_ref().is_some_and(|message| message.starts_group))
     });
@@ -61,8 +59,7 @@ pub(super) fn MessageView(
         Delivery::NotSent(_) => "not-sent",
     };
     let has_actions =
-        Memo::new(move |_| seq.get().is_some() && (is_active.get() || list.hovered.get() == seq.get()));
-    let is_highlighted = move || seq.get().is_some_and(|seq| list.highlighted.get() == Some(seq));
+        Memo::new(move |_| marks.with(|marks| seq.get().is_some() && (marks.is_active || marks.is_hovered)));
     view! {
         <div
             class="chat-message"
@@ -70,7 +67,7 @@ pub(super) fn MessageView(
             data-head=move || starts_group.get().then_some("")
             data-state=state
             data-seq=move || seq.get()
-            data-highlighted=move || is_highlighted().then_some("")
+            data-highlighted=move || marks.get().is_highlighted.then_some("")
             on:focusin=move |_| list.focus_entered(key.clone(), seq.get_untracked())
         >
             <div class="chat-message__head" aria-hidden="true">
@@ -83,7 +80,7 @@ pub(super) fn MessageView(
             <article
                 class="chat-message__body"
                 aria-label=label
-                tabindex=move || if is_active.get() { "0" } else { "-1" }
+                tabindex=move || if marks.get().is_active { "0" } else { "-1" }
             >
                 {text}
                 <DeliveryView message delivery tab_index />
@@ -93,6 +90,28 @@ pub(super) fn MessageView(
             </Show>
         </div>
     }
+}
+
+/// The marks of a message in its list.
+#[derive(Clone, Copy, PartialEq)]
+struct Marks {
+    is_active: bool,
+    is_hovered: bool,
+    is_highlighted: bool,
+}
+
+fn marks(list: ListView, key: RowKey, seq: Memo<Option<u64>>) -> Memo<Marks> {
+    let is_own = move |of_list: RwSignal<Option<u64>>| {
+        of_list.with(|seq_of_list| seq_of_list.is_some() && *seq_of_list == seq.get())
+    };
+    scoped(
+        move || Marks {
+            is_active: list.active.with(|active| active.as_ref() == Some(&key)),
+            is_hovered: is_own(list.hovered),
+            is_highlighted: is_own(list.highlighted),
+        },
+        differs,
+    )
 }
 
 /// The time as a link to the message.

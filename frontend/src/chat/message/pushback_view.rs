@@ -3,13 +3,17 @@
 use leptos::prelude::*;
 
 use super::super::store::use_chat;
-use crate::i18n::{fill, text, use_messages};
+use crate::{
+    i18n::{fill, text, use_messages},
+    scoped::{differs, scoped},
+};
 
 /// A countdown for the eye, and the fact once for screen readers, which read out every change of the list.
 #[component]
 pub(super) fn PushbackView() -> impl IntoView {
     let m = use_messages();
-    let seconds = use_chat().pushback_seconds;
+    let chat = use_chat();
+    let seconds = scoped(move || chat.pushback_seconds.get(), differs);
     let has_pushback = Memo::new(move |_| seconds.get().is_some());
     let countdown = move || {
         let seconds = seconds.get().unwrap_or_default().to_string();

@@ -7,9 +7,10 @@ use leptos::prelude::*;
 
 use super::unread_badge::UnreadBadge;
 use crate::{
-    i18n::{fill, use_messages},
+    i18n::{fill, provide_scoped_language, use_messages},
     icon::{Icon, IconKind},
     route::Route,
+    scoped::{differs, scoped},
 };
 
 /// A link to a room.
@@ -22,12 +23,14 @@ pub(super) fn RoomLink(
     /// All rooms, as they are.
     by_id: Memo<HashMap<String, RoomSummary>>,
 ) -> impl IntoView {
+    // A link is made anew whenever its room changes to the other section.
+    provide_scoped_language();
     let m = use_messages();
     let id = room.id.clone();
-    let room = Memo::new(move |_| by_id.with(|rooms| rooms.get(&id).unwrap_or(&room).clone()));
+    let room = scoped(move || by_id.with(|rooms| rooms.get(&id).unwrap_or(&room).clone()), differs);
     let id = room.with_untracked(|room| room.id.clone());
     let href = Route::Room { id: id.clone(), seq: None }.address();
-    let is_current = move || current.with(|current| current.as_deref() == Some(id.as_str()));
+    let is_current = scoped(move || current.with(|current| current.as_deref() == Some(id.as_str())), differs);
     let unread = move || room.with(|room| room.unread);
     let label = move || {
         room.with(|room| match room.unread {
@@ -41,7 +44,7 @@ pub(super) fn RoomLink(
                 class="chat-rooms__link"
                 href=href
                 aria-label=label
-                aria-current=move || is_current().then_some("page")
+                aria-current=move || is_current.get().then_some("page")
                 data-unread=move || (unread() > 0).then_some("")
             >
                 <Icon kind=IconKind::Room />

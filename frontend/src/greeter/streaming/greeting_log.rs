@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use super::{super::message_log::MessageLog, screen::Greetings};
 use crate::{
     i18n::{fill, plural, use_messages},
+    row_list::RowList,
     run::Run,
 };
 
@@ -35,9 +36,9 @@ pub(super) fn GreetingLog(
             placeholder=|m| m.greetings_none
             changed=Signal::derive(move || greetings.track())
         >
-            <For each=move || greetings.with(|all| all.newest.clone()) key=|(index, _)| *index let:greeting>
+            <RowList each=move || greetings.with(|all| all.newest.clone()) key=|(index, _)| *index let:greeting>
                 <p>{greeting.1}</p>
-            </For>
+            </RowList>
         </MessageLog>
         <p class="greetings__count">{count}</p>
     }
