@@ -2,7 +2,11 @@
 
 import { basePath } from "./base.js";
 
+// Time until a check that failed is repeated.
+const REPETITION_MS = 5_000;
+
 let registration;
+let repetition;
 // Whether a check came before the registration, which waits until the page has loaded its parts.
 let isWanted = false;
 
@@ -33,8 +37,13 @@ export function register(replaced) {
     );
 }
 
-/// Asks the server for a new version.
-export function check() {
+/// Asks the server for a new version. A server that has just come back may drop the request, which is then repeated twice.
+export function check(attempts = 3) {
     isWanted = true;
-    registration?.update().catch(() => {});
+    clearTimeout(repetition);
+    registration?.update().catch(() => {
+        if (attempts > 1) {
+            repetition = setTimeout(check, REPETITION_MS, attempts - 1);
+        }
+    });
 }
