@@ -27,6 +27,18 @@ impl Chain {
     }
 }
 
+/// A server that writes entries: random, of one run of it. 0 of one that does not say who it is.
+pub(super) type Writer = u64;
+
+/// The content of an entry.
+#[derive(Debug)]
+pub(super) struct Content {
+    /// The server that wrote it.
+    pub(super) writer: Writer,
+    /// Its changes, in their order.
+    pub(super) changes: Vec<Change>,
+}
+
 /// Why an entry cannot be applied.
 #[derive(Debug, thiserror::Error)]
 pub enum EntryError {
@@ -51,6 +63,7 @@ pub enum EntryError {
 /// Encodes the entry of a group of changes.
 pub(super) fn encode(
     log: LogId,
+    writer: Writer,
     previous: Chain,
     written_at_ms: i64,
     changes: &mut Vec<pb::Change>,
@@ -62,6 +75,7 @@ pub(super) fn encode(
         previous: previous.0.to_vec(),
         written_at_ms,
         changes: std::mem::take(changes),
+        writer,
     };
     Ok(entry.encode_to_vec().into())
 }
@@ -72,7 +86,7 @@ pub(super) fn decode(
     position: Position,
     log: LogId,
     previous: Chain,
-) -> Result<Vec<Change>, EntryError> {
+) -> Result<Content, EntryError> {
     let diverged = |reason| EntryError::Diverged { position, reason };
     let entry = pb::Entry::decode(bytes).map_err(|_| diverged("it cannot be decoded"))?;
     if entry.log_id != log.0 {
@@ -85,7 +99,7 @@ pub(super) fn decode(
         return Err(diverged("it follows another entry"));
     }
     let kinds = entry.changes.into_iter().map(|change| change.kind.ok_or(EntryError::Newer { position }));
-    kinds.collect()
+    Ok(Content { writer: entry.writer, changes: kinds.collect::<Result<_, _>>()? })
 }
 
 #[cfg(test)]
@@ -93,6 +107,7 @@ mod tests {
     use super::*;
 
     const LOG: LogId = LogId([7; 16]);
+    const WRITER: Writer = 6;
     const BEFORE: Chain = Chain([3; 32]);
 
     fn change() -> pb::Change {
@@ -100,17 +115,18 @@ mod tests {
     }
 
     fn entry() -> pb::Entry {
-        let bytes = encode(LOG, BEFORE, 5, &mut vec![change()]).unwrap();
+        let bytes = encode(LOG, WRITER, BEFORE, 5, &mut vec![change()]).unwrap();
         pb::Entry::decode(bytes).unwrap()
     }
 
-    fn decoded(entry: &pb::Entry) -> Result<Vec<Change>, String> {
+    fn decoded(entry: &pb::Entry) -> Result<Content, String> {
         decode(&entry.encode_to_vec(), 9, LOG, BEFORE).map_err(|error| error.to_string())
     }
 
     #[test]
     fn entry_has_its_changes_and_an_id_of_its_own() {
-        assert_eq!(decoded(&entry()).unwrap(), [change().kind.unwrap()]);
+        let content = decoded(&entry()).unwrap();
+        assert_eq!((content.writer, content.changes), (WRITER, vec![change().kind.unwrap()]));
         assert_ne!(entry().entry_id, entry().entry_id);
         assert_ne!(Chain::after(&entry().encode_to_vec()), BEFORE);
     }

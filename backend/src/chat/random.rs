@@ -11,6 +11,11 @@ pub(super) fn epoch() -> Result<u64, RandomError> {
     getrandom::u64()
 }
 
+/// The mark of a server in the entries that it writes to a log.
+pub(super) fn writer() -> Result<u64, RandomError> {
+    getrandom::u64()
+}
+
 /// A public id: 96 bits as 16 characters, safe in a URL's path and beginning with a letter or digit.
 pub(super) fn id() -> Result<String, RandomError> {
     let id = URL_SAFE_NO_PAD.encode(bytes::<12>()?);

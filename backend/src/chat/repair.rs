@@ -14,7 +14,7 @@ use futures_util::StreamExt as _;
 use tokio::runtime::{self, Runtime};
 use tokio::time::timeout;
 
-use super::entry::{self, Chain};
+use super::entry::{self, Chain, Content};
 use super::log::{Log, LogError, LogId, Position, Record};
 use super::snapshots;
 use super::store::{
@@ -214,7 +214,7 @@ fn apply(
     followed: &FollowedLog,
     record: &Record,
 ) -> Result<Chain, StoreError> {
-    let changes = entry::decode(&record.entry, record.position, log, Chain(followed.chain))?;
+    let Content { changes, .. } = entry::decode(&record.entry, record.position, log, Chain(followed.chain))?;
     let after = Chain::after(&record.entry);
     store.begin()?;
     changes.iter().try_for_each(|change| store.apply(change))?;

@@ -9,6 +9,7 @@ mod effects;
 mod group;
 mod maintenance;
 mod mutations;
+mod order;
 mod replica;
 mod session_mutations;
 mod undo;
@@ -276,9 +277,7 @@ fn run(group: &mut Group, maintenance: &mut Maintenance, waiting: &mut mpsc::Rec
             Wake::Lost(error) => report(group, maintenance, &error),
             Wake::Closed => return,
         }
-        let closing = commands.iter().any(|command| matches!(command, Command::Close));
-        write(group, maintenance, &mut commands);
-        if closing {
+        if write(group, maintenance, &mut commands, waiting) {
             return;
         }
         maintenance.run_if_due(group);
@@ -300,15 +299,30 @@ fn report(group: &Group, maintenance: &mut Maintenance, error: &StoreError) {
 }
 
 /// Commits the commands as one transaction, or as few as possible. If one of them makes it fail, each is retried alone, so that it
-/// does not take the others with it.
-fn write(group: &mut Group, maintenance: &mut Maintenance, commands: &mut Vec<Command>) {
+/// does not take the others with it. Takes those of `waiting` that come meanwhile, too. Returns whether it was told to stop.
+fn write(
+    group: &mut Group,
+    maintenance: &mut Maintenance,
+    commands: &mut Vec<Command>,
+    waiting: &mut mpsc::Receiver<Command>,
+) -> bool {
+    let (mut closing, mut more) = (false, Some(waiting));
     while !commands.is_empty() {
-        write_some(group, maintenance, commands);
+        // Once, so that this ends.
+        let tried = try_write(group, maintenance, commands, more.take());
+        closing |= commands.iter().any(|command| matches!(command, Command::Close));
+        answer_some(group, maintenance, commands, tried);
     }
+    closing
 }
 
-fn write_some(group: &mut Group, maintenance: &mut Maintenance, commands: &mut Vec<Command>) {
-    match try_write(group, maintenance, commands) {
+fn answer_some(
+    group: &mut Group,
+    maintenance: &mut Maintenance,
+    commands: &mut Vec<Command>,
+    tried: Result<usize, Failure>,
+) {
+    match tried {
         Ok(taken) => commands.drain(..taken).for_each(Command::answer),
         // Retrying each alone would fail as often as there are commands, and keep the disk busy.
         Err(Failure::Fault(fault)) => {
@@ -318,9 +332,9 @@ fn write_some(group: &mut Group, maintenance: &mut Maintenance, commands: &mut V
             let error = ErrorChain(&error);
             tracing::warn!(%error, commands = commands.len(), "a group of writes failed: retrying each alone");
             for command in commands.drain(..) {
-                let mut alone = [command];
-                let written = try_write(group, maintenance, &mut alone);
-                let [command] = alone;
+                let mut alone = vec![command];
+                let written = try_write(group, maintenance, &mut alone, None);
+                let Some(command) = alone.pop() else { continue };
                 match written {
                     Ok(_) => command.answer(),
                     Err(Failure::Fault(fault)) => command.fail(ChatError::CannotStore(fault)),
@@ -342,12 +356,13 @@ enum Failure {
 fn try_write(
     group: &mut Group,
     maintenance: &mut Maintenance,
-    commands: &mut [Command],
+    commands: &mut Vec<Command>,
+    more: Option<&mut mpsc::Receiver<Command>>,
 ) -> Result<usize, Failure> {
     if let Some(fault) = maintenance.refusal(group) {
         return Err(Failure::Fault(fault));
     }
-    match group.write(commands) {
+    match group.write(commands, more) {
         Ok(taken) => {
             maintenance.write_succeeded(group);
             Ok(taken)

@@ -7,11 +7,11 @@ use proto::chat::log::v1::change::Kind as Change;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::super::entry::{Chain, EntryError};
-use super::super::log::{LogError, Position, Record, TURN};
+use super::super::entry::{Chain, Content, EntryError};
+use super::super::log::{LogError, Record, TURN};
 use super::super::store::StoreError;
 use super::group::Group;
-use super::replica::{Outcome, Replica};
+use super::replica::{Advance, Outcome, Replica};
 use super::{Command, GROUP};
 use crate::error_chain::ErrorChain;
 
@@ -45,7 +45,8 @@ impl Group {
     ) -> Result<(), StoreError> {
         let end_of_turns = Instant::now() + TURN;
         loop {
-            if let Some(record) = self.yield_turn(end_of_turns) {
+            // A group behind an older entry would be refused.
+            if let Some(record) = self.arrived().or_else(|| self.yield_turn(end_of_turns)) {
                 self.apply_entry(&record)?;
                 continue;
             }
@@ -54,9 +55,6 @@ impl Group {
                 Ok(Some(record)) => {
                     self.abandon();
                     self.apply_entry(&record)?;
-                    while let Some(record) = self.arrived() {
-                        self.apply_entry(&record)?;
-                    }
                 }
                 Err(error) => {
                     self.abandon();
@@ -72,17 +70,24 @@ impl Group {
         &mut self,
         evaluate: &mut impl FnMut(&mut Self) -> Result<(), StoreError>,
     ) -> Result<Option<Record>, StoreError> {
+        let begun = Instant::now();
         self.begin()?;
         evaluate(self)?;
         let start = Instant::now();
         let mut appended = None;
         if let Commit::Replicated(replica) = &mut self.commit {
             match replica.append(&self.runtime, self.now_ms)? {
-                Outcome::Stored(entry) => appended = entry.map(|entry| replica.after(&entry)),
+                Outcome::Stored(entry) => appended = entry.map(|entry| replica.after_own(&entry)),
                 Outcome::Overtaken(record) => return Ok(Some(record)),
             }
         }
+        let is_appended = appended.is_some();
         self.finish(appended)?;
+        if let Commit::Replicated(replica) = &mut self.commit
+            && is_appended
+        {
+            replica.wrote_in(begun.elapsed());
+        }
         self.shared.metrics.commit_seconds.observe(start.elapsed().as_secs_f64());
         Ok(None)
     }
@@ -103,7 +108,8 @@ impl Group {
 
     fn try_apply_entry(&mut self, record: &Record) -> Result<(), StoreError> {
         let Commit::Replicated(replica) = &self.commit else { return Ok(()) };
-        let (changes, after) = (replica.decode(record)?, replica.after(&record.entry));
+        let Content { writer, changes } = replica.decode(record)?;
+        let after = replica.after(&record.entry, writer);
         self.begin()?;
         for change in changes {
             self.change(change)?;
@@ -112,13 +118,13 @@ impl Group {
     }
 
     /// Commits the open transaction, with the position in the log if it is an entry, and publishes its effects.
-    fn finish(&mut self, entry: Option<(Position, Chain)>) -> Result<(), StoreError> {
-        if let Some((applied, Chain(chain))) = &entry {
-            self.store.record_applied(*applied, chain)?;
+    fn finish(&mut self, after: Option<Advance>) -> Result<(), StoreError> {
+        if let Some(Advance { position, chain: Chain(chain), .. }) = &after {
+            self.store.record_applied(*position, chain)?;
         }
         self.commit_and_publish()?;
-        if let (Commit::Replicated(replica), Some(entry)) = (&mut self.commit, entry) {
-            replica.advance(entry);
+        if let (Commit::Replicated(replica), Some(after)) = (&mut self.commit, after) {
+            replica.advance(after);
         }
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! A group of commands in evaluation: they become changes, each of which is applied at once to the open transaction, so that the
 //! next command sees it.
 
+use std::iter;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +12,7 @@ use proto::chat::log::v1::{
     UserRemoved,
 };
 use tokio::runtime;
+use tokio::sync::mpsc;
 
 use super::super::Shared;
 use super::super::encoding::EventBody;
@@ -22,11 +24,11 @@ use super::super::session::TokenHash;
 use super::super::store::{Expired, OpenError, RoomRow, StoreError, StoredMarker, WriteStore};
 use super::super::text::name_key;
 use super::super::types::{OperationId, RoomId, RoomKey, UserKey};
-use super::Command;
 use super::commit::Commit;
 use super::effects::Effects;
 use super::replica::Replica;
 use super::undo::{Authors, Undo};
+use super::{Command, GROUP};
 use crate::error_chain::ErrorChain;
 
 /// Maximum number of authors, each with a room, whose counts are cached. Any other costs two queries.
@@ -73,7 +75,7 @@ impl Group {
             runtime::Builder::new_current_thread().enable_time().build().map_err(OpenError::Thread)?;
         let commit = match (log, store.followed_log()?) {
             (Some(log), Some(followed)) => {
-                Commit::Replicated(Box::new(Replica::new(log, shared.clone(), followed)))
+                Commit::Replicated(Box::new(Replica::new(log, shared.clone(), followed, random::writer()?)))
             }
             _ => Commit::Local,
         };
@@ -104,12 +106,21 @@ impl Group {
         Ok(())
     }
 
-    /// Evaluates `commands`, commits their changes as one transaction and publishes it. Returns how many of them it took: an entry
-    /// of a log is bounded. After an error none of them is written.
-    pub(super) fn write(&mut self, commands: &mut [Command]) -> Result<usize, StoreError> {
+    /// Evaluates `commands`, and those of `more` that have come until then, commits their changes as one transaction and publishes
+    /// it. Returns how many of them it took: an entry of a log is bounded. After an error none of them is written.
+    pub(super) fn write(
+        &mut self,
+        commands: &mut Vec<Command>,
+        mut more: Option<&mut mpsc::Receiver<Command>>,
+    ) -> Result<usize, StoreError> {
         let mut taken = 0;
         self.transact(|group| {
             taken = 0;
+            // While other nodes were first, some have come.
+            if let Some(more) = &mut more {
+                let places = GROUP.saturating_sub(commands.len());
+                commands.extend(iter::from_fn(|| more.try_recv().ok()).take(places));
+            }
             for command in commands.iter_mut() {
                 if group.is_full() {
                     break;

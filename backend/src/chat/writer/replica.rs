@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::future::pending;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
 use prost::Message as _;
@@ -17,9 +18,10 @@ use tokio::runtime;
 use tokio::time::timeout;
 
 use super::super::Shared;
-use super::super::entry::{self, Chain, EntryError};
+use super::super::entry::{self, Chain, Content, EntryError, Writer};
 use super::super::log::{Appended, Log, LogError, Position, Record};
 use super::super::store::{FollowedLog, StoreError};
+use super::order::Order;
 
 /// An entry takes no further command when its changes have reached this size, bytes, so that no entry is longer than 512 KiB: a
 /// command adds some ten KiB at most.
@@ -43,6 +45,15 @@ pub(super) enum Outcome {
     Overtaken(Record),
 }
 
+/// The state of the database after an entry.
+pub(super) struct Advance {
+    /// The entry.
+    pub(super) position: Position,
+    pub(super) chain: Chain,
+    /// The server that wrote it.
+    writer: Writer,
+}
+
 /// The writer's end of a log.
 pub(super) struct Replica {
     log: Arc<dyn Log>,
@@ -58,6 +69,8 @@ pub(super) struct Replica {
     tries: u32,
     /// Number of entries by which others were first since then.
     lost: u32,
+    /// The order of the servers that write at the same time.
+    order: Order,
     /// End of all attempts, while the chat is being opened.
     give_up: Option<Instant>,
 }
@@ -70,12 +83,22 @@ impl fmt::Debug for Replica {
 }
 
 impl Replica {
-    pub(super) fn new(log: Arc<dyn Log>, shared: Arc<Shared>, followed: FollowedLog) -> Self {
+    pub(super) fn new(log: Arc<dyn Log>, shared: Arc<Shared>, followed: FollowedLog, writer: Writer) -> Self {
         shared.current.advance(followed.applied);
         let (applied, chain) = (followed.applied, Chain(followed.chain));
-        let (draft, draft_bytes) = (Vec::new(), 0);
-        let (entries, give_up) = (None, None);
-        Self { log, shared, applied, chain, entries, draft, draft_bytes, tries: 0, lost: 0, give_up }
+        Self {
+            log,
+            shared,
+            applied,
+            chain,
+            entries: None,
+            draft: Vec::new(),
+            draft_bytes: 0,
+            tries: 0,
+            lost: 0,
+            order: Order::new(writer),
+            give_up: None,
+        }
     }
 
     /// Sets the end of all attempts to reach the log. `None`: they end when the chat is closed.
@@ -120,7 +143,7 @@ impl Replica {
             self.tries = 0;
             return self.confirm_end(runtime);
         }
-        let entry = entry::encode(self.log.id(), self.chain, now_ms, &mut self.draft)?;
+        let entry = entry::encode(self.log.id(), self.order.own(), self.chain, now_ms, &mut self.draft)?;
         loop {
             self.tries += 1;
             let start = Instant::now();
@@ -149,15 +172,18 @@ impl Replica {
         Outcome::Overtaken(record)
     }
 
-    /// Leaves the next position to nodes that want their turn, until `end` at most; returns the entry that came meanwhile. Those that
-    /// want it race for it.
+    /// Leaves the next position to nodes that want their turn, or to those whose turn it is by the order of the entries, until `end`
+    /// at most; returns the entry that came meanwhile. Those that want their turn race for it.
     pub(super) fn yield_turn(&mut self, runtime: &runtime::Runtime, end: Instant) -> Option<Record> {
-        let left = end.checked_duration_since(Instant::now())?;
         if self.lost >= LOST_RACES {
             return None;
         }
         let log = self.log.clone();
-        let turn = log.turn_of_others()?;
+        let (turn, end) = match log.turn_of_others() {
+            Some(turn) => (turn, end),
+            None => (pending().boxed(), self.order.wait_until()?.min(end)),
+        };
+        let left = end.checked_duration_since(Instant::now())?;
         let next = async {
             tokio::select! {
                 () = turn => None,
@@ -248,20 +274,31 @@ impl Replica {
         }
     }
 
-    /// The changes of the next entry.
-    pub(super) fn decode(&self, record: &Record) -> Result<Vec<Change>, EntryError> {
+    /// The content of the next entry.
+    pub(super) fn decode(&self, record: &Record) -> Result<Content, EntryError> {
         entry::decode(&record.entry, record.position, self.log.id(), self.chain)
     }
 
-    /// Position and chain after the next entry.
-    pub(super) fn after(&self, entry: &[u8]) -> (Position, Chain) {
-        (self.applied + 1, Chain::after(entry))
+    /// The state after the next entry, which another node wrote.
+    pub(super) fn after(&self, entry: &[u8], writer: Writer) -> Advance {
+        Advance { position: self.applied + 1, chain: Chain::after(entry), writer }
+    }
+
+    /// The state after the next entry, which this node wrote.
+    pub(super) fn after_own(&self, entry: &[u8]) -> Advance {
+        self.after(entry, self.order.own())
     }
 
     /// The database has the next entry.
-    pub(super) fn advance(&mut self, (applied, chain): (Position, Chain)) {
-        (self.applied, self.chain) = (applied, chain);
-        self.shared.current.advance(applied);
+    pub(super) fn advance(&mut self, Advance { position, chain, writer }: Advance) {
+        self.order.came(writer, Instant::now());
+        (self.applied, self.chain) = (position, chain);
+        self.shared.current.advance(position);
+    }
+
+    /// A group was evaluated, stored and committed in this time.
+    pub(super) fn wrote_in(&mut self, time: Duration) {
+        self.order.wrote_in(time);
     }
 
     /// The database does not have an entry that was taken: the next ones begin behind the last one that it has.

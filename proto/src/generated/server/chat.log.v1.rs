@@ -23,6 +23,10 @@ pub struct Entry {
     /// The changes, in their order.
     #[prost(message, repeated, tag = "6")]
     pub changes: ::prost::alloc::vec::Vec<Change>,
+    /// The server that wrote the entry, as a random number of its own; 0 when it
+    /// did not say. A hint for the order in which servers write.
+    #[prost(fixed64, tag = "7")]
+    pub writer: u64,
 }
 /// One change. A server that finds no kind here does not know it: it must stop,
 /// and not skip the change.

@@ -22,6 +22,32 @@ async fn append_without_an_answer_is_stored_once_and_acknowledged() {
 }
 
 #[tokio::test]
+async fn commands_that_come_while_others_are_first_are_in_the_same_entry() {
+    let log = Memory::new(1);
+    let nodes = nodes(&log, 2);
+    let ada = nodes[0].test.join("Ada").await;
+    let bob = nodes[1].test.join("Bob").await;
+    let general = nodes[0].general().await;
+    nodes[0].catch_up().await;
+    nodes[0].connection.hold(true);
+    let elsewhere = nodes[1].general().await;
+    nodes[1].core().send(&bob.user, &elsewhere, operation(2, 0), text("hi")).await.unwrap();
+    let end = log.end();
+    let send = |number| nodes[0].core().send(&ada.user, &general, operation(1, number), text("hi"));
+    let mut sends = vec![Box::pin(send(0))];
+    assert!(futures_util::poll!(sends[0].as_mut()).is_pending());
+    log.until(|log| log.counts().conflicts > 0).await;
+    for number in 1..5 {
+        sends.push(Box::pin(send(number)));
+        assert!(futures_util::poll!(sends[number as usize].as_mut()).is_pending());
+    }
+    nodes[0].connection.hold(false);
+    assert!(futures_util::future::join_all(sends).await.into_iter().all(|sent| sent.is_ok()));
+    assert_eq!(log.end(), end + 1);
+    assert_equal(&log, &nodes).await;
+}
+
+#[tokio::test]
 async fn node_that_is_cut_off_reads_and_never_says_that_something_does_not_exist() {
     let log = Memory::new(1);
     let nodes = nodes(&log, 2);
