@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 use async_nats::connection::State;
 use async_nats::header::NATS_EXPECTED_LAST_SEQUENCE;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
+use async_nats::jetstream::publish::PublishAck;
 use async_nats::jetstream::stream::Info;
 use async_nats::jetstream::{Context, ErrorCode};
 use async_nats::{HeaderMap, HeaderValue};
@@ -262,15 +263,8 @@ impl Connection {
     }
 
     async fn append(&self, after: Position, entry: Bytes) -> Result<Appended, LogError> {
-        self.check_connected()?;
-        let mut headers = HeaderMap::new();
-        headers.insert(NATS_EXPECTED_LAST_SEQUENCE, HeaderValue::from(after));
-        let published = self.context.publish_with_headers(self.subject.clone(), headers, entry).await;
-        let acknowledged = match published {
-            Ok(acknowledged) => acknowledged.await,
-            Err(error) => Err(error),
-        };
-        match acknowledged {
+        // An answer is lost with the server that would have given it. Of several attempts the condition lets one be stored.
+        match ask(|| self.publish(after, entry.clone())).await? {
             Ok(answer) if answer.sequence == after + 1 => {
                 self.seen.lock().record(answer.sequence);
                 Ok(Appended::Stored)
@@ -287,6 +281,20 @@ impl Connection {
                 Err(unanswered(error))
             }
         }
+    }
+
+    async fn publish(
+        &self,
+        after: Position,
+        entry: Bytes,
+    ) -> Result<Result<PublishAck, PublishError>, LogError> {
+        self.check_connected()?;
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_EXPECTED_LAST_SEQUENCE, HeaderValue::from(after));
+        Ok(match self.context.publish_with_headers(self.subject.clone(), headers, entry).await {
+            Ok(acknowledged) => acknowledged.await,
+            Err(error) => Err(error),
+        })
     }
 
     async fn end(&self) -> Result<Position, LogError> {
@@ -318,7 +326,7 @@ impl Connection {
     }
 }
 
-/// The first answer to a question that changes nothing, and is asked again until there is one. The caller has the timer.
+/// The first answer to a question that may be asked twice, and is asked again until there is one. The caller has the timer.
 async fn ask<F: Future>(question: impl Fn() -> F) -> F::Output {
     let mut asked = FuturesUnordered::new();
     loop {

@@ -30,8 +30,12 @@ const FULL_BYTES: usize = 448 * 1024;
 /// Interval between two questions for the log's end while the writer has no other reason to ask.
 const ASK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Longest wait for an entry that the log has, until it is followed anew.
-const ENTRY_TIMEOUT: Duration = Duration::from_secs(5);
+/// First wait for an entry that the log has, until it is followed anew: a server of NATS that stops takes its consumers with it. Each
+/// further wait is twice as long, because following anew takes its time, too.
+const ENTRY_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Longest of these waits.
+const MAX_ENTRY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Races that a node loses in a row before it tells the others that it wants its turn. One that is only a little slower than they are would
 /// lose all of them, and the more commands wait for it, the slower it gets.
@@ -69,6 +73,8 @@ pub(super) struct Replica {
     tries: u32,
     /// Number of entries by which others were first since then.
     lost: u32,
+    /// Wait for the next entry that the log has.
+    entry_timeout: Duration,
     /// The order of the servers that write at the same time.
     order: Order,
     /// End of all attempts, while the chat is being opened.
@@ -96,6 +102,7 @@ impl Replica {
             draft_bytes: 0,
             tries: 0,
             lost: 0,
+            entry_timeout: ENTRY_TIMEOUT,
             order: Order::new(writer),
             give_up: None,
         }
@@ -144,23 +151,42 @@ impl Replica {
             return self.confirm_end(runtime);
         }
         let entry = entry::encode(self.log.id(), self.order.own(), self.chain, now_ms, &mut self.draft)?;
+        // When it was stored after this, the log ended with it; entries of others may have come since.
+        let start = Instant::now();
         loop {
             self.tries += 1;
-            let start = Instant::now();
             // The same entry behind the same position, so that a late attempt and this one exclude each other.
-            match runtime.block_on(self.log.append(self.applied, entry.clone())) {
-                Ok(Appended::Stored) => {
+            match runtime.block_on(self.try_append(&entry)) {
+                Ok(Some(record)) if record.entry != entry => return Ok(self.overtaken(record)),
+                // This attempt has stored it, or an earlier one, which was not answered.
+                Ok(_) => {
                     self.shared.current.answered(start, self.applied + 1);
                     return Ok(self.stored(entry));
                 }
-                Ok(Appended::Conflict) => {
-                    let record = self.wait_for_next(runtime)?;
-                    // An earlier attempt, which was not answered, may have stored it.
-                    let is_own = record.entry == entry;
-                    return Ok(if is_own { self.stored(entry) } else { self.overtaken(record) });
-                }
                 Err(error) => self.check_unanswered(error)?,
             }
+        }
+    }
+
+    /// Appends an entry. Returns the one that came to its position, which may be this one before its answer; `None` after the answer.
+    async fn try_append(&mut self, entry: &Bytes) -> Result<Option<Record>, LogError> {
+        let log = self.log.clone();
+        let mut append = log.append(self.applied, entry.clone());
+        let appended = loop {
+            tokio::select! {
+                appended = &mut append => break appended?,
+                next = self.next() => match next {
+                    Ok(record) => return Ok(Some(record)),
+                    // It is followed anew.
+                    Err(LogError::Unanswered(_)) => {}
+                    Err(_) => break append.await?,
+                },
+            }
+        };
+        match appended {
+            Appended::Stored => Ok(None),
+            // An entry that was on its way to a leader that died may never come: then this one is appended again.
+            Appended::Conflict => self.next_in_time().await.map(Some),
         }
     }
 
@@ -242,10 +268,24 @@ impl Replica {
     /// Waits for the next entry, which the log has.
     fn wait_for_next(&mut self, runtime: &runtime::Runtime) -> Result<Record, StoreError> {
         loop {
-            match runtime.block_on(async { timeout(ENTRY_TIMEOUT, self.next()).await }) {
-                Ok(Ok(record)) => return Ok(record),
-                Ok(Err(error)) => self.check_unanswered(error)?,
-                Err(_) => self.check_unanswered(LogError::Unanswered(None))?,
+            match runtime.block_on(self.next_in_time()) {
+                Ok(record) => return Ok(record),
+                Err(error) => self.check_unanswered(error)?,
+            }
+        }
+    }
+
+    /// Waits for the next entry, which the log has, for some time.
+    async fn next_in_time(&mut self) -> Result<Record, LogError> {
+        let limit = self.entry_timeout;
+        match timeout(limit, self.next()).await {
+            Ok(next) => {
+                self.entry_timeout = ENTRY_TIMEOUT;
+                next
+            }
+            Err(_) => {
+                self.entry_timeout = (limit * 2).min(MAX_ENTRY_TIMEOUT);
+                Err(LogError::Unanswered(None))
             }
         }
     }

@@ -22,6 +22,31 @@ async fn append_without_an_answer_is_stored_once_and_acknowledged() {
 }
 
 #[tokio::test]
+async fn entry_that_comes_before_the_answer_to_its_append_is_acknowledged() {
+    let log = Memory::new(1);
+    let nodes = nodes(&log, 2);
+    let ada = nodes[0].test.join("Ada").await;
+    let general = nodes[0].general().await;
+    nodes[0].connection.order(vec![Some(AppendFault::Silent)], Vec::new());
+    let sent = nodes[0].core().send(&ada.user, &general, operation(1, 1), text("hi")).await.unwrap();
+    assert_eq!((sent.seq, sent.duplicate), (2, false));
+    assert_eq!(log.counts().conflicts, 0);
+    assert_equal(&log, &nodes).await;
+}
+
+#[tokio::test]
+async fn append_that_was_refused_for_an_entry_that_never_comes_is_repeated() {
+    let log = Memory::new(1);
+    let nodes = nodes(&log, 2);
+    let ada = nodes[0].test.join("Ada").await;
+    let general = nodes[0].general().await;
+    nodes[0].connection.order(vec![Some(AppendFault::Refused)], Vec::new());
+    let sent = nodes[0].core().send(&ada.user, &general, operation(1, 1), text("hi")).await.unwrap();
+    assert_eq!((sent.seq, sent.duplicate), (2, false));
+    assert_equal(&log, &nodes).await;
+}
+
+#[tokio::test]
 async fn commands_that_come_while_others_are_first_are_in_the_same_entry() {
     let log = Memory::new(1);
     let nodes = nodes(&log, 2);

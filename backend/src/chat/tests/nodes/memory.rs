@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, pending};
 use futures_util::stream::{self, BoxStream};
 use futures_util::{FutureExt as _, StreamExt as _};
 
@@ -25,6 +25,10 @@ pub(super) enum AppendFault {
     Lost,
     /// There is no answer; it arrives before some later append.
     Delayed,
+    /// It is stored, and the answer never comes.
+    Silent,
+    /// It is refused, because of an entry that never comes.
+    Refused,
 }
 
 /// A fault of one entry that a node follows.
@@ -175,7 +179,8 @@ impl Memory {
         }
         let answer = match fault {
             None => Some(state.append(after, entry)),
-            Some(AppendFault::AnswerLost) => {
+            Some(AppendFault::Refused) => Some(Appended::Conflict),
+            Some(AppendFault::AnswerLost | AppendFault::Silent) => {
                 state.append(after, entry);
                 None
             }
@@ -268,7 +273,11 @@ impl Log for Connection {
         async move {
             self.while_cut().await?;
             let fault = self.appends.lock().pop_front().flatten();
-            self.log.append(after, entry, fault).ok_or(LogError::Unanswered(None))
+            let answer = self.log.append(after, entry, fault);
+            if fault == Some(AppendFault::Silent) {
+                return pending().await;
+            }
+            answer.ok_or(LogError::Unanswered(None))
         }
         .boxed()
     }

@@ -13,8 +13,12 @@ const NODES: usize = 3;
 type Faults = (Vec<Option<AppendFault>>, Vec<Option<FollowFault>>);
 
 fn append_faults() -> impl Strategy<Value = Vec<Option<AppendFault>>> {
-    let fault =
-        prop_oneof![Just(AppendFault::AnswerLost), Just(AppendFault::Lost), Just(AppendFault::Delayed)];
+    let fault = prop_oneof![
+        Just(AppendFault::AnswerLost),
+        Just(AppendFault::Lost),
+        Just(AppendFault::Delayed),
+        Just(AppendFault::Silent)
+    ];
     vec(weighted(0.4, fault), 0..40)
 }
 
