@@ -8,7 +8,15 @@
 //! this takes part.
 
 #[cfg(feature = "cluster")]
+pub mod cluster;
+#[cfg(feature = "cluster")]
 pub mod jetstream;
+#[cfg(feature = "cluster")]
+mod seen;
+#[cfg(feature = "cluster")]
+pub mod servers;
+#[cfg(feature = "cluster")]
+mod turns;
 
 use std::error::Error;
 use std::fmt;
@@ -71,6 +79,11 @@ pub enum LogError {
     /// A copy of the database cannot be read from its file, written to it, or is not whole.
     #[error("the log's copy of the database cannot be used")]
     Snapshot(#[source] Box<dyn Error + Send + Sync>),
+}
+
+#[cfg(feature = "cluster")]
+fn unanswered(error: impl Into<cluster::ClientError>) -> LogError {
+    LogError::Unanswered(Some(error.into()))
 }
 
 /// Longest time for which a group of commands leaves the next position to nodes that have said that they want their turn.

@@ -14,7 +14,8 @@ use tokio::runtime::Runtime;
 use self::repair::RepairCommand;
 use super::{DataFolder, write_lines};
 use crate::chat::log::LogId;
-use crate::chat::log::jetstream::{self, FIRST_COPY, Servers, Status};
+use crate::chat::log::cluster::{FIRST_COPY, Status, hex};
+use crate::chat::log::servers::Servers;
 use crate::chat::{DATABASE_FILE, StoppedFolder};
 use crate::config::{ClusterConfig, LogConfig};
 use crate::telemetry;
@@ -88,7 +89,7 @@ impl ClusterCommand {
         match self.command {
             Kind::Init(command) => command.run()?,
             Kind::Status(place) => {
-                let status = block_on(jetstream::status(&place.prepare()?))??;
+                let status = block_on(place.prepare()?.status())??;
                 write_lines(describe(&status))?;
             }
             Kind::Snapshot(command) => command.run()?,
@@ -111,8 +112,7 @@ impl InitCommand {
             remove(&copy)?;
             folder.first_snapshot(&copy, id, FIRST_COPY)?;
         }
-        let made =
-            block_on(jetstream::init(&servers, replicas.into(), id, has_chat.then_some(copy.as_path())));
+        let made = block_on(servers.init(replicas.into(), id, has_chat.then_some(copy.as_path())));
         remove(&copy)?;
         made??;
         let data = data.display();
@@ -123,7 +123,7 @@ impl InitCommand {
         } else {
             format!("its servers begin a new chat, because {data} has none")
         };
-        write_lines([format!("made the cluster {}; {begin}", servers.name)])?;
+        write_lines([format!("made the cluster {}; {begin}", servers.name())])?;
         Ok(())
     }
 }
@@ -134,12 +134,12 @@ impl SnapshotCommand {
         let servers = place.prepare()?;
         let path = file.display();
         ensure!(!file.exists(), "the file {path} exists, and was left as it is: choose another FILE");
-        let saved = block_on(jetstream::save_newest(&servers, &file));
+        let saved = block_on(servers.save_newest(&file));
         if !matches!(saved, Ok(Ok(Some(_)))) {
             remove(&file)?;
         }
         let position = saved??
-            .with_context(|| format!("the cluster {} has no copy of the database yet", servers.name))?;
+            .with_context(|| format!("the cluster {} has no copy of the database yet", servers.name()))?;
         fs::File::open(&file)
             .and_then(|file| file.sync_all())
             .with_context(|| format!("cannot write {path}"))?;
@@ -166,7 +166,9 @@ fn to_servers(cluster: &ClusterConfig) -> anyhow::Result<Servers> {
     if let Err(refusal) = cluster.check() {
         refusal.exit();
     }
-    cluster.to_servers().context("name the servers of NATS by --cluster, and the cluster by --cluster-name")
+    cluster
+        .to_servers()
+        .context("name the servers of the log by --cluster, and the cluster by --cluster-name")
 }
 
 fn block_on<T>(work: impl Future<Output = T>) -> anyhow::Result<T> {
@@ -184,10 +186,6 @@ fn remove(file: &PathBuf) -> anyhow::Result<()> {
         fs::remove_file(file).with_context(|| format!("cannot remove {}", file.display()))?;
     }
     Ok(())
-}
-
-fn hex(LogId(id): LogId) -> String {
-    format!("{:032x}", u128::from_be_bytes(id))
 }
 
 fn describe(status: &Status) -> Vec<String> {

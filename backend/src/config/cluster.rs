@@ -8,7 +8,9 @@ use http::Uri;
 
 use super::{Config, refuse};
 #[cfg(feature = "cluster")]
-use crate::chat::log::jetstream::Servers;
+use crate::chat::log::jetstream;
+#[cfg(feature = "cluster")]
+use crate::chat::log::servers::Servers;
 
 /// Flags as clap writes them in its own errors.
 const CLUSTER: &str = "--cluster <URL>";
@@ -95,7 +97,12 @@ impl ClusterConfig {
     pub(crate) fn to_servers(&self) -> Option<Servers> {
         let (name, false) = (self.name.clone()?, self.servers.is_empty()) else { return None };
         let (credentials, authority) = (self.credentials.clone(), self.authority.clone());
-        Some(Servers { addresses: self.servers.clone(), name, credentials, authority })
+        Some(Servers::Nats(jetstream::Servers {
+            addresses: self.servers.clone(),
+            name,
+            credentials,
+            authority,
+        }))
     }
 }
 

@@ -20,7 +20,6 @@ use tokio::net::TcpStream;
 use tokio::time::{interval, timeout};
 
 use crate::chat::ReconnectDelay;
-use crate::chat::log::jetstream::JetStream;
 use crate::config::Config;
 use crate::metrics::gauge;
 
@@ -92,12 +91,12 @@ impl Cluster {
     /// Connects to the servers of NATS and puts the log into the configuration. `None` where no cluster is configured.
     pub(super) async fn open(config: &mut Config) -> anyhow::Result<Option<Self>> {
         let Some(servers) = config.cluster.to_servers() else { return Ok(None) };
-        let log = JetStream::open(&servers).await?;
+        let log = servers.open().await?;
         tracing::info!(
-            cluster = servers.name,
+            cluster = servers.name(),
             "the chat's log is shared with the other servers of the cluster"
         );
-        config.chat.log = Some(Arc::new(log));
+        config.chat.log = Some(log);
         config.chat.reconnect_delay = ReconnectDelay::AMONG_SERVERS;
         let monitoring = config.cluster.monitoring.clone();
         Ok(Some(Self { monitoring, durability: Durability::default() }))

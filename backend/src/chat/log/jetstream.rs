@@ -34,12 +34,14 @@ use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 
-use super::{Appended, Log, LogError, LogId, Position, Record};
+use super::cluster::ClusterError;
+use super::seen::Seen;
+use super::{Appended, Log, LogError, LogId, Position, Record, unanswered};
 
 use self::turns::Turns;
 
-pub use self::connect::{ClusterError, Servers};
-pub use self::manage::{FIRST_COPY, Kept, Replica, Status, init, replace, save_newest, status};
+pub use self::connect::Servers;
+pub use self::manage::{init, replace, save_newest, status};
 
 /// Longest wait for an answer. Calls of the chat that need the log wait for five seconds, so this leaves time for a second try.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -54,23 +56,12 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// Longest time for a copy of the database.
 const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(600);
 
-/// Time in which a leader that was deposed may still answer, and longer: a server learns after ten seconds that it has lost the
-/// others.
-const STALE_LEADER: Duration = Duration::from_secs(15);
-
 /// Time without an answer after which the connection changes to another server: the one that it has may be cut off from the others.
 /// Longer than an election, during which no server answers.
 const UNHEARD: Duration = Duration::from_secs(10);
 
 /// Entries that were received and not yet taken; the next ones wait in the client.
 const QUEUE: usize = 16;
-
-/// An error of the client.
-type ClientError = Box<dyn std::error::Error + Send + Sync>;
-
-fn unanswered(error: impl Into<ClientError>) -> LogError {
-    LogError::Unanswered(Some(error.into()))
-}
 
 /// The log of a cluster. Clones are handles to the same connection.
 #[derive(Clone)]
@@ -99,41 +90,12 @@ struct Connection {
     heard: Mutex<Instant>,
 }
 
-/// The part of the log that this connection has seen.
-#[derive(Debug, Default)]
-struct Seen {
-    /// The highest position that certainly was in the log.
-    end: Position,
-    /// Since when the servers say that the log ends before it.
-    behind_since: Option<Instant>,
-}
-
-impl Seen {
-    fn record(&mut self, position: Position) {
-        self.end = self.end.max(position);
-    }
-
-    /// Judges an answer about the log's end. A leader that was deposed does not know the newest entries, and does not know that
-    /// for some time; a log that has lost entries says so for longer.
-    fn judge(&mut self, end: Position) -> Result<Position, LogError> {
-        if end >= self.end {
-            *self = Self { end, behind_since: None };
-            return Ok(end);
-        }
-        let since = *self.behind_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < STALE_LEADER {
-            return Err(unanswered("a server answered that does not know the newest entries"));
-        }
-        Err(LogError::Replaced { reason: "it ends before entries that this server has" })
-    }
-}
-
 impl JetStream {
     /// Connects, and opens the log that [`init`] has made. Needs a runtime, which has to live as long as the log is used.
     pub async fn open(servers: &Servers) -> Result<Self, ClusterError> {
         let context = servers.connect().await?;
         let (id, info) = servers.find(&context).await?;
-        let seen = Seen { end: info.state.last_sequence, behind_since: None };
+        let seen = Seen::new(info.state.last_sequence);
         let turns = Turns::listen(&context.client(), servers.turns(id)).await?;
         let connection = Connection {
             context,
@@ -351,20 +313,6 @@ fn is_conflict(error: &PublishError) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn end_before_a_known_entry_is_not_believed_until_it_lasts() {
-        let mut seen = Seen::default();
-        seen.record(7);
-        assert!(matches!(seen.judge(9), Ok(9)));
-        assert!(matches!(seen.judge(8), Err(LogError::Unanswered(_))), "a leader that was deposed");
-        assert!(matches!(seen.judge(9), Ok(9)));
-        assert!(matches!(seen.judge(8), Err(LogError::Unanswered(_))));
-        let Some(long_ago) = Instant::now().checked_sub(STALE_LEADER) else { return };
-        seen.behind_since = Some(long_ago);
-        assert!(matches!(seen.judge(8), Err(LogError::Replaced { .. })));
-        assert!(matches!(seen.judge(9), Ok(9)));
-    }
 
     #[tokio::test(start_paused = true)]
     async fn question_is_asked_again_until_one_is_answered() {

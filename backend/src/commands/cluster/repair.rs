@@ -1,12 +1,15 @@
 //! `chinwag cluster repair`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
 use clap::Args;
 
 use super::{COPY, DataFolder, block_on, hex, new_log, remove, to_servers, write_lines};
-use crate::chat::log::jetstream::{self, ClusterError, FIRST_COPY, JetStream, Servers, Status};
+use crate::chat::log::Log;
+use crate::chat::log::cluster::{ClusterError, FIRST_COPY, Status};
+use crate::chat::log::servers::Servers;
 use crate::chat::{self, Comparison, Relation, StoppedFolder, Surplus};
 use crate::config::ClusterConfig;
 
@@ -40,7 +43,7 @@ pub(super) struct RepairCommand {
 
 /// The log that the cluster has.
 struct Found {
-    log: JetStream,
+    log: Arc<dyn Log>,
     status: Status,
 }
 
@@ -56,13 +59,13 @@ impl RepairCommand {
             (true, _) => {
                 let Found { log, .. } = found.with_context(|| missing(&servers))?;
                 let aside = folder.set_aside()?;
-                chat::start_from_copy(&data, &log)?;
+                chat::start_from_copy(&data, &*log)?;
                 write_lines([format!("the folder begins anew; its database is kept in {}", aside.display())])?;
             }
             (_, true) => {
                 ensure!(relation != Some(Relation::Continues), "nothing was changed: the log continues the folder");
                 let aside = make_anew(&servers, &data, folder, replicas)?;
-                let name = &servers.name;
+                let name = servers.name();
                 write_lines([
                     format!("made the log of the cluster {name} anew from the folder, and kept its database in {}", aside.display()),
                     "repair every other server with --from-cluster before it is started".to_owned(),
@@ -80,13 +83,13 @@ impl RepairCommand {
 }
 
 fn missing(servers: &Servers) -> String {
-    format!("these servers have no cluster named {}", servers.name)
+    format!("these servers have no cluster named {}", servers.name())
 }
 
 /// The cluster, if there is one.
 async fn find(servers: &Servers) -> anyhow::Result<Option<Found>> {
-    match JetStream::open(servers).await {
-        Ok(log) => Ok(Some(Found { log, status: jetstream::status(servers).await? })),
+    match servers.open().await {
+        Ok(log) => Ok(Some(Found { log, status: servers.status().await? })),
         Err(ClusterError::Missing { .. }) => Ok(None),
         Err(error) => Err(error.into()),
     }
@@ -107,7 +110,7 @@ fn report(
     let Some(Found { log, status }) = found else {
         write_lines([format!(
             "cluster {}: {}; the folder has everything that is left",
-            servers.name,
+            servers.name(),
             missing(servers)
         )])?;
         return Ok(None);
@@ -116,10 +119,10 @@ fn report(
     let copy = copies.first().map_or_else(|| "none".to_owned(), |copy| format!("at {}", copy.position));
     write_lines([format!(
         "cluster {}: has the log {}, entries {first} to {end}, newest copy: {copy}",
-        servers.name,
+        servers.name(),
         hex(*id)
     )])?;
-    match folder.compare(log) {
+    match folder.compare(&**log) {
         Ok(comparison) => {
             write_lines(describe(&comparison))?;
             Ok(Some(comparison.relation))
@@ -170,7 +173,7 @@ fn make_anew(servers: &Servers, data: &Path, folder: StoppedFolder, replicas: u8
     let (id, copy) = (new_log()?, data.join(COPY));
     remove(&copy)?;
     folder.first_snapshot(&copy, id, FIRST_COPY)?;
-    let made = block_on(jetstream::replace(servers, replicas.into(), id, &copy));
+    let made = block_on(servers.replace(replicas.into(), id, &copy));
     remove(&copy)?;
     made??;
     let aside = folder.set_aside()?;
@@ -181,8 +184,8 @@ fn make_anew(servers: &Servers, data: &Path, folder: StoppedFolder, replicas: u8
 /// Puts the copy with which the new log begins into the folder.
 fn start(servers: &Servers, data: &Path) -> anyhow::Result<()> {
     let runtime = super::runtime()?;
-    let log = runtime.block_on(JetStream::open(servers))?;
-    if !chat::start_from_copy(data, &log)? {
+    let log = runtime.block_on(servers.open())?;
+    if !chat::start_from_copy(data, &*log)? {
         bail!("the new log has no copy of the database");
     }
     Ok(())

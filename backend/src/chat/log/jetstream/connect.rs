@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,7 +13,8 @@ use percent_encoding::percent_decode_str;
 use tokio::time::timeout;
 
 use super::super::LogId;
-use super::{ANSWER_TIMEOUT, ClientError};
+use super::super::cluster::{ClientError, ClusterError, hex, parse_hex};
+use super::ANSWER_TIMEOUT;
 
 /// Longest time for the first connection, all servers together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,55 +51,6 @@ impl fmt::Debug for Servers {
     /// Without the addresses, which may have passwords in them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Servers").field("name", &self.name).finish_non_exhaustive()
-    }
-}
-
-/// Why a cluster cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
-    /// The file cannot be used.
-    #[error("the credentials in {} cannot be used", path.display())]
-    Credentials {
-        /// The file.
-        path: PathBuf,
-        /// The cause.
-        source: io::Error,
-    },
-    /// No server accepts the connection.
-    #[error("no server of the cluster can be reached")]
-    Unreachable(#[source] ClientError),
-    /// A server answered with an error, or not at all.
-    #[error("JetStream did not do it: the servers have to have JetStream, and most of them to run")]
-    Failed(#[source] ClientError),
-    /// There is no such cluster.
-    #[error("these servers have no cluster named {name}: `chinwag cluster init` makes it, once")]
-    Missing {
-        /// The cluster's name.
-        name: String,
-    },
-    /// There is one already.
-    #[error("these servers have a cluster named {name} already; nothing was changed")]
-    Exists {
-        /// The cluster's name.
-        name: String,
-    },
-    /// Another program has made the stream.
-    #[error("the stream {stream} was not made by `chinwag cluster init`")]
-    Foreign {
-        /// The stream.
-        stream: String,
-    },
-    /// Entries would not fit.
-    #[error("the servers take messages of {bytes} bytes; max_payload has to be 1MB, as it is by default")]
-    Payload {
-        /// Their limit.
-        bytes: usize,
-    },
-}
-
-impl From<super::LogError> for ClusterError {
-    fn from(error: super::LogError) -> Self {
-        Self::Failed(error.into())
     }
 }
 
@@ -216,15 +167,6 @@ fn report(event: &Event) {
     }
 }
 
-pub(super) fn hex(LogId(id): LogId) -> String {
-    format!("{:032x}", u128::from_be_bytes(id))
-}
-
-fn parse_hex(text: &str) -> Option<LogId> {
-    let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32)?;
-    Some(LogId(number.to_be_bytes()))
-}
-
 /// The id of the log whose entries the stream has.
 pub(super) fn log_id(info: &Info) -> Option<LogId> {
     parse_hex(info.config.metadata.get(LOG_ID)?)
@@ -233,16 +175,6 @@ pub(super) fn log_id(info: &Info) -> Option<LogId> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn log_id_is_written_as_32_digits_and_read_back() {
-        let id = LogId([0, 7, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 255]);
-        assert_eq!(hex(id).len(), 32);
-        assert_eq!(parse_hex(&hex(id)), Some(id));
-        for other in ["", "7", "x0070102030405060708090a0b0c0dff"] {
-            assert_eq!(parse_hex(other), None, "{other:?}");
-        }
-    }
 
     #[test]
     fn user_and_password_are_taken_from_an_address() {

@@ -19,8 +19,9 @@ use futures_util::StreamExt as _;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
-use super::super::{LogError, Position, Record};
-use super::{ANSWER_TIMEOUT, ClientError, Connection, PAUSE, unanswered};
+use super::super::cluster::ClientError;
+use super::super::{LogError, Position, Record, unanswered};
+use super::{ANSWER_TIMEOUT, Connection, PAUSE};
 
 /// Longest wait for a new consumer. The servers do not answer while they have no leader, and a request that reached none is lost.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(1);

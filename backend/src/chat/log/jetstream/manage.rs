@@ -9,44 +9,11 @@ use async_nats::jetstream::stream::{Config as StreamConfig, DiscardPolicy, Stora
 use async_nats::jetstream::{Context, ErrorCode};
 use tokio::time::timeout;
 
+use super::super::cluster::{ClusterError, FIRST_COPY, Replica, Status, hex};
 use super::super::{LogId, Position};
 use super::SNAPSHOT_TIMEOUT;
-use super::connect::{ClusterError, LOG_ID, Servers, failed, hex};
+use super::connect::{LOG_ID, Servers, failed};
 use super::snapshots::Snapshots;
-
-pub use super::snapshots::Kept;
-
-/// The position of the database that a cluster begins with. The stream's first entry comes behind it, so no server can begin without
-/// that copy.
-pub const FIRST_COPY: Position = 1;
-
-/// The state of a cluster.
-#[derive(Clone, Debug)]
-pub struct Status {
-    /// The log's id.
-    pub id: LogId,
-    /// The position of the last entry.
-    pub end: Position,
-    /// The first entry that is left.
-    pub first: Position,
-    /// Size of the entries that are left.
-    pub bytes: u64,
-    /// The server that takes the entries; `None` when there is none now.
-    pub leader: Option<String>,
-    /// The other servers that have the entries.
-    pub replicas: Vec<Replica>,
-    /// The copies of the database, the newest first.
-    pub copies: Vec<Kept>,
-}
-
-/// A server that has the entries.
-#[derive(Clone, Debug)]
-pub struct Replica {
-    /// Its name.
-    pub name: String,
-    /// Whether it has all entries.
-    pub is_current: bool,
-}
 
 /// Makes the log `id` on this many servers. `database` is the copy that its servers begin with, at [`FIRST_COPY`]; without one
 /// they begin a new chat.

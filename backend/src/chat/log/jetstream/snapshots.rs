@@ -13,9 +13,10 @@ use tokio::fs::File;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use super::super::{LogError, LogId, Position};
-use super::connect::{LOG_ID, hex};
-use super::{ANSWER_TIMEOUT, Connection, unanswered};
+use super::super::cluster::{ClientError, Kept, hex};
+use super::super::{LogError, LogId, Position, unanswered};
+use super::connect::LOG_ID;
+use super::{ANSWER_TIMEOUT, Connection};
 
 /// The names of the copies.
 const NAMES: [&str; 2] = ["database-a", "database-b"];
@@ -26,24 +27,13 @@ const POSITION: &str = "position";
 /// Bytes that are written to the file at once.
 const BUFFER: usize = 256 * 1024;
 
-/// A copy of the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Kept {
-    /// Its position in the log.
-    pub position: Position,
-    /// Its size.
-    pub bytes: u64,
-    /// The time when it was made.
-    pub made: Option<SystemTime>,
-}
-
 /// The bucket of one log.
 pub(super) struct Snapshots {
     pub(super) bucket: ObjectStore,
     pub(super) id: LogId,
 }
 
-fn unusable(error: impl Into<super::ClientError>) -> LogError {
+fn unusable(error: impl Into<ClientError>) -> LogError {
     LogError::Snapshot(error.into())
 }
 

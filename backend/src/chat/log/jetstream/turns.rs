@@ -1,110 +1,45 @@
-//! The servers of the chat that want their turn: they tell the others by messages outside of the stream, which are lost when nobody
-//! listens.
+//! Turns by messages outside of the stream.
 
 use std::sync::Arc;
 
 use async_nats::{Client, Subscriber};
-use bytes::{BufMut as _, Bytes, BytesMut};
 use futures_util::StreamExt as _;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
 
-use super::super::TURN;
-use super::connect::{ClusterError, failed};
-
-/// Servers that are listened to; more than a chat has.
-const MAX_SERVERS: usize = 64;
-
-/// The first byte of a message, before the server's own mark.
-const WANTS: u8 = b'+';
-const HAD: u8 = b'-';
-
-/// The marks of the servers that want their turn, and until when.
-type Waiting = Vec<(Bytes, Instant)>;
+use super::super::cluster::ClusterError;
+use super::super::turns;
+use super::connect::failed;
 
 /// Listens until it is dropped.
 #[derive(Debug)]
 pub(super) struct Turns {
     subject: String,
-    /// The mark of this server.
-    own: String,
-    others: Arc<watch::Sender<Waiting>>,
+    known: Arc<turns::Turns>,
     _listening: JoinSet<()>,
 }
 
 impl Turns {
     pub(super) async fn listen(client: &Client, subject: String) -> Result<Self, ClusterError> {
-        let own = client.new_inbox();
-        let others = Arc::<watch::Sender<Waiting>>::default();
+        let known = Arc::new(turns::Turns::new(client.new_inbox()));
         let messages = client.subscribe(subject.clone()).await.map_err(failed)?;
         let mut listening = JoinSet::new();
-        listening.spawn(listen(messages, own.clone(), others.clone()));
-        Ok(Self { subject, own, others, _listening: listening })
+        listening.spawn(listen(messages, known.clone()));
+        Ok(Self { subject, known, _listening: listening })
     }
 
     pub(super) async fn tell(&self, client: &Client, wants: bool) {
-        let mut message = BytesMut::new();
-        message.put_u8(if wants { WANTS } else { HAD });
-        message.put_slice(self.own.as_bytes());
         // Without a connection there is no race.
-        client.publish(self.subject.clone(), message.freeze()).await.ok();
+        client.publish(self.subject.clone(), self.known.message(wants)).await.ok();
     }
 
     /// Completes when no other server waits. `None`: none does now.
     pub(super) fn of_others(&self) -> Option<impl Future<Output = ()> + use<>> {
-        end(&self.others.borrow())?;
-        let mut others = self.others.subscribe();
-        Some(async move {
-            loop {
-                let Some(end) = end(&others.borrow_and_update()) else { return };
-                // At the end of the time, or of the listening, nobody waits.
-                timeout_at(end, others.changed()).await.ok();
-            }
-        })
+        self.known.of_others()
     }
 }
 
-/// The end of the time of the last one that waits.
-fn end(waiting: &Waiting) -> Option<Instant> {
-    waiting.iter().map(|(_, end)| *end).filter(|end| *end > Instant::now()).max()
-}
-
-async fn listen(mut messages: Subscriber, own: String, others: Arc<watch::Sender<Waiting>>) {
+async fn listen(mut messages: Subscriber, known: Arc<turns::Turns>) {
     while let Some(message) = messages.next().await {
-        others.send_modify(|waiting| take(waiting, &message.payload, &own, Instant::now()));
-    }
-}
-
-/// Records what another server has told.
-fn take(waiting: &mut Waiting, message: &Bytes, own: &str, now: Instant) {
-    let Some(kind) = message.first() else { return };
-    let mark = message.slice(1..);
-    if mark == own.as_bytes() {
-        return;
-    }
-    waiting.retain(|(other, end)| *other != mark && *end > now);
-    if *kind == WANTS && waiting.len() < MAX_SERVERS {
-        waiting.push((mark, now + TURN));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn server_waits_from_its_message_until_the_next_one_or_the_end_of_the_time() {
-        let (mut waiting, now) = (Waiting::new(), Instant::now());
-        let mut tell = |message: &'static str, at| {
-            take(&mut waiting, &Bytes::from_static(message.as_bytes()), "me", at);
-            waiting.iter().map(|(mark, _)| String::from_utf8_lossy(mark).into_owned()).collect::<Vec<_>>()
-        };
-        assert_eq!(tell("+a", now), ["a"]);
-        assert_eq!(tell("+me", now), ["a"], "its own does not count");
-        assert_eq!(tell("", now), ["a"]);
-        assert_eq!(tell("+b", now + TURN / 2), ["a", "b"]);
-        assert_eq!(tell("-b", now + TURN / 2), ["a"]);
-        assert_eq!(tell("+c", now + TURN), ["c"]);
+        known.hear(&message.payload);
     }
 }

@@ -12,7 +12,8 @@ use futures_util::stream::BoxStream;
 use self::nats::NatsServer;
 use super::protocol::{entry, keeps_copies, keeps_the_rules, read};
 use super::*;
-use crate::chat::log::jetstream::{self, ClusterError, FIRST_COPY, JetStream, Servers};
+use crate::chat::log::cluster::{ClusterError, FIRST_COPY};
+use crate::chat::log::jetstream::{self, JetStream, Servers};
 use crate::chat::log::{Appended, LogError, LogId, Record};
 
 const ID: LogId = LogId([9; 16]);
