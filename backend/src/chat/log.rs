@@ -11,6 +11,8 @@
 pub mod cluster;
 #[cfg(feature = "cluster")]
 pub mod jetstream;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "cluster")]
 mod seen;
 #[cfg(feature = "cluster")]

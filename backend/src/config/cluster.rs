@@ -1,4 +1,4 @@
-//! The cluster that this server belongs to: several servers of one chat, whose log is on servers of NATS JetStream.
+//! The cluster that this server belongs to: several servers of one chat, whose log is on servers of NATS JetStream, or of PostgreSQL.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -9,6 +9,8 @@ use http::Uri;
 use super::{Config, refuse};
 #[cfg(feature = "cluster")]
 use crate::chat::log::jetstream;
+#[cfg(feature = "postgres")]
+use crate::chat::log::postgres;
 #[cfg(feature = "cluster")]
 use crate::chat::log::servers::Servers;
 
@@ -16,16 +18,22 @@ use crate::chat::log::servers::Servers;
 const CLUSTER: &str = "--cluster <URL>";
 const CREDENTIALS: &str = "--cluster-credentials <FILE>";
 const AUTHORITY: &str = "--cluster-tls-ca <FILE>";
+const MONITORING: &str = "--cluster-monitoring <URL>";
+
+/// The scheme of a server of PostgreSQL, with its separator.
+const POSTGRES: &str = "postgres://";
 
 /// Longest name of a cluster.
 const MAX_NAME: usize = 32;
 
-/// The servers of NATS that have a cluster's log.
+/// The servers that have a cluster's log.
 #[derive(Args, Clone, Debug, Default)]
 pub struct ClusterConfig {
     /// A server of NATS JetStream that has the log of this chat, such as nats://10.0.0.1:4222; repeatable (in the
     /// environment: separated by commas). Every server of the chat names the same ones. tls:// demands TLS; without it, the
-    /// server of NATS decides
+    /// server of NATS decides. In a program with the feature postgres also servers of PostgreSQL, one of which takes the
+    /// entries, such as postgres://chat:password@10.0.0.1/chat; they are reached by TLS with --cluster-tls-ca, and without
+    /// TLS otherwise
     #[arg(
         id = "cluster",
         long = "cluster",
@@ -57,7 +65,7 @@ pub struct ClusterConfig {
     )]
     pub credentials: Option<PathBuf>,
 
-    /// PEM file with the authority that signed the certificates of the servers of NATS; the connection then has to use TLS
+    /// PEM file with the authority that signed the certificates of these servers; the connection then has to use TLS
     #[arg(
         id = "cluster_tls_ca",
         long = "cluster-tls-ca",
@@ -88,21 +96,47 @@ impl ClusterConfig {
             let reason = "this program was built without clusters; build it by `cargo xtask dist` or with the feature cluster";
             return Err(refuse(CLUSTER, without_password(server), reason));
         }
+        self.check_postgres(server)?;
         check_file(CREDENTIALS, self.credentials.as_deref())?;
         check_file(AUTHORITY, self.authority.as_deref())
+    }
+
+    /// Refuses a server of PostgreSQL where the program cannot use it, beside servers of NATS, and with their flags.
+    fn check_postgres(&self, server: &str) -> Result<(), clap::Error> {
+        let is_postgres = server.starts_with(POSTGRES);
+        if let Some(other) = self.servers.iter().find(|other| other.starts_with(POSTGRES) != is_postgres) {
+            let reason = "all servers have to be of one kind: NATS or PostgreSQL";
+            return Err(refuse(CLUSTER, without_password(other), reason));
+        }
+        if !is_postgres {
+            return Ok(());
+        }
+        if !cfg!(feature = "postgres") {
+            let reason = "this program was built without PostgreSQL; build it with the feature postgres";
+            return Err(refuse(CLUSTER, without_password(server), reason));
+        }
+        if self.authority.is_none() && self.servers.iter().any(|server| demands_tls(server)) {
+            let reason = "it demands TLS: name the authority of its certificate by --cluster-tls-ca";
+            return Err(refuse(CLUSTER, without_password(server), reason));
+        }
+        let reason = "it is for servers of NATS only";
+        if let Some(file) = &self.credentials {
+            return Err(refuse(CREDENTIALS, file, reason));
+        }
+        self.monitoring.first().map_or(Ok(()), |url| Err(refuse(MONITORING, url.to_string(), reason)))
     }
 
     /// The servers, if there are any.
     #[cfg(feature = "cluster")]
     pub(crate) fn to_servers(&self) -> Option<Servers> {
         let (name, false) = (self.name.clone()?, self.servers.is_empty()) else { return None };
-        let (credentials, authority) = (self.credentials.clone(), self.authority.clone());
-        Some(Servers::Nats(jetstream::Servers {
-            addresses: self.servers.clone(),
-            name,
-            credentials,
-            authority,
-        }))
+        let (addresses, authority) = (self.servers.clone(), self.authority.clone());
+        #[cfg(feature = "postgres")]
+        if addresses[0].starts_with(POSTGRES) {
+            return Some(Servers::Postgres(postgres::Servers { addresses, name, authority }));
+        }
+        let credentials = self.credentials.clone();
+        Some(Servers::Nats(jetstream::Servers { addresses, name, credentials, authority }))
     }
 }
 
@@ -130,12 +164,25 @@ fn without_password(server: &str) -> String {
     }
 }
 
+/// Whether an address of PostgreSQL asks for more than a connection in the clear.
+fn demands_tls(server: &str) -> bool {
+    let modes = server.split_once('?').map_or("", |(_, query)| query).split('&');
+    modes
+        .filter_map(|word| word.strip_prefix("sslmode="))
+        .any(|mode| !matches!(mode, "disable" | "allow" | "prefer"))
+}
+
 fn parse_server(value: &str) -> Result<String, &'static str> {
     match value.parse::<Uri>() {
         Ok(uri) if matches!(uri.scheme_str(), Some("nats" | "tls")) && is_server(&uri) => {
             Ok(value.to_owned())
         }
-        _ => Err("it has to be the address of a server, for example nats://10.0.0.1:4222"),
+        Ok(uri) if value.starts_with(POSTGRES) && uri.host().is_some_and(|host| !host.is_empty()) => {
+            Ok(value.to_owned())
+        }
+        _ => Err(
+            "it has to be the address of a server, for example nats://10.0.0.1:4222 or postgres://10.0.0.1/chat",
+        ),
     }
 }
 
@@ -192,6 +239,7 @@ mod tests {
             (&["--cluster=nats://a", "--cluster-name=the team"], "--cluster-name <NAME>"),
             (&["--cluster=nats://a", "--cluster-name="], "--cluster-name <NAME>"),
             (&["--cluster-credentials=file"], "--cluster <URL>"),
+            (&["--cluster=postgres:///chat", "--cluster-name=team"], "--cluster <URL>"),
             (
                 &["--cluster=nats://a", "--cluster-name=team", "--cluster-monitoring=https://a:8222"],
                 "--cluster-monitoring <URL>",
@@ -212,6 +260,27 @@ mod tests {
             let named = if cfg!(feature = "cluster") { named } else { CLUSTER };
             assert!(refusal.contains(named), "{refusal}");
         }
+    }
+
+    #[test]
+    fn server_of_postgresql_has_flags_of_its_own() {
+        let postgres = "--cluster=postgres://chat:secret@a/chat";
+        let demanding = format!("{postgres}?sslmode=require");
+        for (flags, named) in [
+            (vec![postgres, "--cluster=nats://a"], "of one kind"),
+            (vec![postgres, "--cluster-credentials=file"], CREDENTIALS),
+            (vec![postgres, "--cluster-monitoring=http://a"], MONITORING),
+            (vec![&*demanding], "--cluster-tls-ca"),
+        ] {
+            let config = parse(&[&flags[..], &["--cluster-name=team"]].concat()).unwrap();
+            let refusal = config.check_cluster().unwrap_err().to_string();
+            // A program that cannot use it says that first.
+            let has_kinds = cfg!(feature = "cluster") && named == "of one kind";
+            let named = if cfg!(feature = "postgres") || has_kinds { named } else { CLUSTER };
+            assert!(refusal.contains(named) && !refusal.contains("secret"), "{refusal}");
+        }
+        let config = parse(&[postgres, "--cluster-name=team"]).unwrap();
+        assert_eq!(config.check_cluster().is_ok(), cfg!(feature = "postgres"));
     }
 
     #[test]

@@ -20,6 +20,7 @@ use tokio::net::TcpStream;
 use tokio::time::{interval, timeout};
 
 use crate::chat::ReconnectDelay;
+use crate::chat::log::servers::Servers;
 use crate::config::Config;
 use crate::metrics::gauge;
 
@@ -58,6 +59,15 @@ pub(super) struct Cluster {
 pub(super) struct Durability(Arc<Mutex<Syncs>>);
 
 impl Durability {
+    /// A server of PostgreSQL that does not sync is refused when it is opened.
+    fn of(servers: &Servers) -> Self {
+        match servers {
+            Servers::Nats(_) => Self::default(),
+            #[cfg(feature = "postgres")]
+            Servers::Postgres(_) => Self(Arc::new(Mutex::new(Syncs::EveryWrite))),
+        }
+    }
+
     /// The consequence of what is known, as a sentence for an operator without a full stop; `None` while all is well.
     pub(super) fn warning(&self) -> Option<String> {
         match *self.0.lock() {
@@ -99,7 +109,7 @@ impl Cluster {
         config.chat.log = Some(log);
         config.chat.reconnect_delay = ReconnectDelay::AMONG_SERVERS;
         let monitoring = config.cluster.monitoring.clone();
-        Ok(Some(Self { monitoring, durability: Durability::default() }))
+        Ok(Some(Self { monitoring, durability: Durability::of(&servers) }))
     }
 
     /// The metric.
@@ -110,6 +120,9 @@ impl Cluster {
     /// Asks the monitoring addresses now and then. Ends only with its task, or when there are none.
     pub(super) async fn watch(self) {
         if self.monitoring.is_empty() {
+            if *self.durability.0.lock() == Syncs::EveryWrite {
+                return;
+            }
             report(Syncs::Unknown, "--cluster-monitoring names no address that says it");
             return;
         }

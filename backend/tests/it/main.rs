@@ -28,6 +28,8 @@ mod jetstream;
 mod metrics;
 mod older_copy;
 mod page;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod program;
 mod rates;
 #[cfg(target_os = "linux")]

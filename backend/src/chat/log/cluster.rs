@@ -70,6 +70,14 @@ pub enum ClusterError {
     /// A server answered with an error, or not at all.
     #[error("JetStream did not do it: the servers have to have JetStream, and most of them to run")]
     Failed(#[source] ClientError),
+    /// PostgreSQL answered with an error, or not at all.
+    #[cfg(feature = "postgres")]
+    #[error("PostgreSQL did not do it")]
+    Database(#[source] ClientError),
+    /// PostgreSQL does not write what it acknowledges.
+    #[cfg(feature = "postgres")]
+    #[error("this server of PostgreSQL has `fsync = off`, so that a crash loses everything: switch it on")]
+    Unsynced,
     /// There is no such cluster.
     #[error("these servers have no cluster named {name}: `chinwag cluster init` makes it, once")]
     Missing {

@@ -4,6 +4,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::cluster::{ClusterError, Status};
+#[cfg(feature = "postgres")]
+use super::postgres;
 use super::{Log, LogId, Position, jetstream};
 
 /// The servers that have the log of a cluster.
@@ -11,6 +13,9 @@ use super::{Log, LogId, Position, jetstream};
 pub enum Servers {
     /// Servers of NATS with JetStream.
     Nats(jetstream::Servers),
+    /// Servers of PostgreSQL, one of which takes the entries.
+    #[cfg(feature = "postgres")]
+    Postgres(postgres::Servers),
 }
 
 impl Servers {
@@ -18,6 +23,8 @@ impl Servers {
     pub fn name(&self) -> &str {
         match self {
             Self::Nats(servers) => &servers.name,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(servers) => &servers.name,
         }
     }
 
@@ -25,11 +32,13 @@ impl Servers {
     pub async fn open(&self) -> Result<Arc<dyn Log>, ClusterError> {
         Ok(match self {
             Self::Nats(servers) => Arc::new(jetstream::JetStream::open(servers).await?),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(servers) => Arc::new(postgres::Postgres::open(servers).await?),
         })
     }
 
     /// Makes the log `id`. `database` is the copy that its servers begin with, at [`super::cluster::FIRST_COPY`]; without one they
-    /// begin a new chat. Each of `replicas` servers has every entry.
+    /// begin a new chat. `replicas` are for servers of NATS; those of PostgreSQL are told in their own configuration.
     pub async fn init(
         &self,
         replicas: usize,
@@ -38,6 +47,8 @@ impl Servers {
     ) -> Result<(), ClusterError> {
         match self {
             Self::Nats(servers) => jetstream::init(servers, replicas, id, database).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(servers) => postgres::init(servers, id, database).await,
         }
     }
 
@@ -45,6 +56,8 @@ impl Servers {
     pub async fn replace(&self, replicas: usize, id: LogId, database: &Path) -> Result<(), ClusterError> {
         match self {
             Self::Nats(servers) => jetstream::replace(servers, replicas, id, database).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(servers) => postgres::replace(servers, id, database).await,
         }
     }
 
@@ -52,6 +65,8 @@ impl Servers {
     pub async fn status(&self) -> Result<Status, ClusterError> {
         match self {
             Self::Nats(servers) => jetstream::status(servers).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(servers) => postgres::status(servers).await,
         }
     }
 
@@ -59,6 +74,8 @@ impl Servers {
     pub async fn save_newest(&self, file: &Path) -> Result<Option<Position>, ClusterError> {
         match self {
             Self::Nats(servers) => jetstream::save_newest(servers, file).await,
+            #[cfg(feature = "postgres")]
+            Self::Postgres(servers) => postgres::save_newest(servers, file).await,
         }
     }
 }

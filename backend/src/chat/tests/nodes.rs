@@ -6,6 +6,8 @@ mod freshness;
 #[cfg(feature = "cluster")]
 mod jetstream;
 mod memory;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod properties;
 mod protocol;
 mod repair;
@@ -114,8 +116,7 @@ fn scrape(chat: &Chat) -> String {
 }
 
 /// The rows of all tables that nodes share, as texts, from one snapshot.
-fn tables(node: &Node) -> BTreeMap<String, Vec<String>> {
-    let mut database = node.database();
+fn tables(mut database: rusqlite::Connection) -> BTreeMap<String, Vec<String>> {
     let snapshot = database.transaction().unwrap();
     let mut names = snapshot.prepare("SELECT name FROM sqlite_schema WHERE type = 'table'").unwrap();
     let names = names.query_map([], |row| row.get::<_, String>(0)).unwrap().map(Result::unwrap);
@@ -142,7 +143,7 @@ async fn assert_equal(log: &Memory, nodes: &[Node]) {
         for node in nodes {
             node.catch_up().await;
         }
-        let all: Vec<_> = nodes.iter().map(tables).collect();
+        let all: Vec<_> = nodes.iter().map(|node| tables(node.database())).collect();
         // A session's use may be recorded meanwhile.
         if log.end() != end {
             continue;

@@ -3,6 +3,8 @@
 pub(crate) mod http;
 #[cfg(feature = "cluster")]
 pub(crate) mod nats;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 pub(crate) mod program;
 
 use std::net::{Ipv4Addr, SocketAddr};

@@ -1,0 +1,153 @@
+//! Several servers of one chat as real processes, with a real server of PostgreSQL between them.
+
+use std::path::Path;
+use std::process::Output;
+
+use http::StatusCode;
+use tokio::time::timeout;
+use tonic::Code;
+
+use crate::chat_client::{Person, eventually, operation_id, text_of};
+use crate::support::http::get;
+use crate::support::postgres::PostgresServer;
+use crate::support::program::{Program, run};
+use crate::support::{ChildServer, PATIENCE, command};
+
+const NAME: &str = "--cluster-name=team";
+
+/// Runs a command of `chinwag cluster` for a server of PostgreSQL.
+async fn cluster(server: &PostgresServer, words: &[&str]) -> Output {
+    let mut command = command();
+    command.arg("cluster").args(words).arg(format!("--cluster={}", server.url())).arg(NAME);
+    command.stderr(std::process::Stdio::piped());
+    timeout(PATIENCE, command.output()).await.expect("the command did not end in time").unwrap()
+}
+
+fn said(output: &Output) -> String {
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+async fn init(server: &PostgresServer, data: &Path) -> String {
+    said(&cluster(server, &["init", &format!("--data={}", data.display())]).await)
+}
+
+/// A server of PostgreSQL with a new cluster. `None` where there is no such server.
+async fn new_cluster() -> Option<PostgresServer> {
+    let server = PostgresServer::start().await?;
+    let nothing = tempfile::tempdir().unwrap();
+    assert!(init(&server, nothing.path()).await.contains("begin a new chat"));
+    Some(server)
+}
+
+async fn join(server: &PostgresServer) -> ChildServer {
+    ChildServer::start_with(&[format!("--cluster={}", server.url()), NAME.to_owned()]).await
+}
+
+#[tokio::test]
+async fn message_sent_to_one_server_arrives_at_the_other() {
+    let Some(server) = new_cluster().await else { return };
+    let (a, b) = (join(&server).await, join(&server).await);
+    let mut ada = Person::join(a.channel(), "Ada").await;
+    let mut ada_at_b = ada.over(b.channel());
+    let (_, mut stream) = ada_at_b.follow(Vec::new()).await;
+
+    ada.send("general", "hi").await;
+
+    assert_eq!(text_of(&stream.events().await[0]), "hi");
+    let mut bob = Person::join(b.channel(), "Bob").await;
+    bob.send("general", "ho").await;
+    assert_eq!(text_of(&stream.events().await[0]), "ho");
+    assert_eq!(ada.log("general").await, bob.log("general").await);
+    let status = said(&cluster(&server, &["status"]).await);
+    assert!(status.contains("entries: 1 to ") && status.contains("leader: the server"), "{status}");
+    assert_eq!(get(a.addr, "/readyz", &[("host", "localhost")]).await.text(), "ok\n", "it is known to sync");
+}
+
+#[tokio::test]
+async fn without_the_log_reading_goes_on_and_writing_says_so_until_it_is_back() {
+    let Some(mut server) = new_cluster().await else { return };
+    let (a, b) = (join(&server).await, join(&server).await);
+    let mut ada = Person::join(a.channel(), "Ada").await;
+    ada.send("general", "before").await;
+    let (_, mut stream) = ada.follow(Vec::new()).await;
+
+    server.crash().await;
+
+    let id = operation_id("Ada", 99);
+    let refused = ada.try_send("general", id.clone(), "meanwhile").await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    assert_eq!(text_of(&ada.log("general").await[1]), "before");
+    let (addr, host) = (a.addr, [("host", "localhost")]);
+    eventually("readiness ends", async || {
+        get(addr, "/readyz", &host).await.status == StatusCode::SERVICE_UNAVAILABLE
+    })
+    .await;
+
+    server.start_again().await;
+
+    let (ada_ref, id_ref) = (&ada, &id);
+    eventually("writing goes on", async || {
+        ada_ref.clone().try_send("general", id_ref.clone(), "meanwhile").await.is_ok()
+    })
+    .await;
+    // Stored once, although it was sent at least twice, and told to those who follow, at both servers.
+    assert_eq!(stream.events().await.iter().map(text_of).collect::<Vec<_>>(), ["meanwhile"]);
+    let mut elsewhere = ada.over(b.channel());
+    eventually("the other server has it", async || elsewhere.clone().log("general").await.len() == 3).await;
+    assert_eq!(elsewhere.send("general", "after").await.seq, 4);
+    eventually("readiness returns", async || get(addr, "/readyz", &host).await.status == StatusCode::OK)
+        .await;
+}
+
+#[tokio::test]
+async fn flags_that_do_not_fit_are_refused_at_the_start() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let nothing = tempfile::tempdir().unwrap();
+    let refused = async |flags: &[&str], part: &str| {
+        let mut command = command();
+        command.args(["--listen=127.0.0.1:0", NAME]).arg("--data").arg(nothing.path()).args(flags);
+        command.stderr(std::process::Stdio::piped());
+        let output = timeout(PATIENCE, command.output()).await.expect("it did not end in time").unwrap();
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{error}");
+        assert!(error.contains(part), "{part:?} is not in {error}");
+    };
+    let url = &*format!("--cluster={}", server.url());
+    refused(&[url], "have no cluster named team: `chinwag cluster init`").await;
+    refused(&[url, "--cluster-credentials=/none"], "--cluster-credentials <FILE>").await;
+    refused(&[url, "--cluster-monitoring=http://a:8222"], "--cluster-monitoring <URL>").await;
+    refused(&[url, "--cluster=nats://127.0.0.1:1"], "of one kind").await;
+    refused(&["--cluster=postgres://me@127.0.0.1:1/chat"], "no server of the cluster can be reached").await;
+    // It does not offer TLS, and is not talked to without.
+    let file = nothing.path().join("authority");
+    std::fs::write(&file, "").unwrap();
+    let authority = format!("--cluster-tls-ca={}", file.display());
+    refused(&[url, &authority], "no server of the cluster can be reached").await;
+}
+
+#[tokio::test]
+async fn cluster_begins_with_the_chat_of_one_server_and_gives_it_back() {
+    let Some(server) = PostgresServer::start().await else { return };
+    let mut alone = Program::start().await;
+    let mut ada = Person::join(alone.channel(), "Ada").await;
+    for number in 0..3 {
+        ada.send("general", &number.to_string()).await;
+    }
+    alone.terminate().await;
+    assert!(init(&server, &alone.data()).await.contains("begin with the chat of"));
+
+    let (a, b) = (join(&server).await, join(&server).await);
+    let (mut at_a, at_b) = (ada.over(a.channel()), ada.over(b.channel()));
+    assert_eq!(at_a.send("general", "more").await.seq, 5, "she is signed in, and her messages are there");
+    eventually("the other one has it", async || at_b.clone().log("general").await.len() == 5).await;
+
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("copy.db");
+    let file = file.to_str().unwrap();
+    assert!(said(&cluster(&server, &["snapshot", file]).await).contains("wrote the copy at position 1"));
+    said(&run(&["restore", file], &elsewhere.path().join("data")).await);
+    let restored = Program::start_on(elsewhere, &[]).await;
+    let log = ada.over(restored.channel()).log("general").await;
+    assert_eq!(log.len(), 4, "the copy is older than the newest message");
+}
