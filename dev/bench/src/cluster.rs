@@ -37,6 +37,9 @@ pub(crate) struct Options {
     /// Rounds of the rebuild, which are longer
     #[arg(long, default_value_t = 3, value_parser = RangedU64ValueParser::<usize>::new().range(1..=100))]
     rebuilds: usize,
+    /// Measure also three servers of a chat whose log is in PostgreSQL, except for the rebuild
+    #[arg(long)]
+    postgres: bool,
     /// Cases to measure, instead of all
     #[arg(long = "case", value_enum, value_delimiter = ',')]
     cases: Vec<Case>,
@@ -74,7 +77,7 @@ pub(crate) async fn run(words: &[&str]) -> Result<()> {
     );
     let mut table = Table::new();
     if [Case::Sends, Case::Delivery, Case::Pauses].iter().any(|case| options.measures(*case)) {
-        let mut servers = Servers::begin().await?;
+        let mut servers = Servers::begin(options.postgres).await?;
         if options.measures(Case::Sends) {
             sends::run(&servers, &options, &mut table).await?;
         }

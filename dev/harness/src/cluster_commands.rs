@@ -44,6 +44,12 @@ impl ClusterCommands {
         Self { flags, servers: servers.len() }
     }
 
+    /// For a cluster whose log is at one address, of whatever kind.
+    pub fn at(name: &str, url: &str) -> Self {
+        let flags = [format!("--cluster={url}"), format!("--cluster-name={name}")];
+        Self { flags, servers: 1 }
+    }
+
     /// The flags that name the cluster.
     pub fn flags(&self) -> &[String] {
         &self.flags

@@ -15,6 +15,8 @@ mod nats;
 #[cfg(feature = "processes")]
 mod ports;
 #[cfg(all(unix, feature = "processes"))]
+mod postgres;
+#[cfg(all(unix, feature = "processes"))]
 mod process;
 #[cfg(all(unix, feature = "processes"))]
 pub mod procfs;
@@ -37,6 +39,8 @@ pub use self::machines::Machines;
 pub use self::nats::Nats;
 #[cfg(feature = "processes")]
 pub use self::ports::free_port;
+#[cfg(all(unix, feature = "processes"))]
+pub use self::postgres::Postgres;
 #[cfg(all(unix, feature = "processes"))]
 pub use self::process::Process;
 #[cfg(all(unix, feature = "processes"))]

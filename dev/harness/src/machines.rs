@@ -6,7 +6,7 @@ use anyhow::Result;
 use fastrand::Rng;
 
 use crate::cluster_commands::{cluster_urls, nats_name};
-use crate::{ClusterCommands, Nats, Server, free_port};
+use crate::{ClusterCommands, Nats, Postgres, Server, free_port};
 
 /// Servers of each kind.
 const COUNT: usize = 3;
@@ -18,6 +18,8 @@ const NAME: &str = "team";
 pub struct Machines {
     /// The servers of NATS, which sync every write.
     pub nats: Vec<Nats>,
+    /// The server of PostgreSQL that has the log in their place.
+    pub postgres: Option<Postgres>,
     /// The servers of the chat.
     pub nodes: Vec<Server>,
     /// The commands of `chinwag cluster`.
@@ -38,7 +40,7 @@ impl Machines {
             routes.push(free_port(rng)?);
         }
         let commands = ClusterCommands::new(NAME, &clients);
-        let mut machines = Self { nats: Vec::new(), nodes: Vec::new(), commands };
+        let mut machines = Self { nats: Vec::new(), postgres: None, nodes: Vec::new(), commands };
         for index in 0..COUNT {
             let folder = folder.join(nats_name(index));
             let (client, route, others) = (clients[index], routes[index], cluster_urls(&routes));
@@ -53,13 +55,33 @@ impl Machines {
             machines.nats.push(nats);
         }
         machines.commands.init(data.unwrap_or(&folder.join("nothing"))).await?;
+        machines.start_nodes(folder, rng, flags)?;
+        Ok(machines)
+    }
+
+    /// The same with one server of PostgreSQL in the place of those of NATS, for a new chat.
+    ///
+    /// # Errors
+    ///
+    /// There is no program of PostgreSQL, or the server's was built without the feature `postgres`.
+    pub async fn begin_on_postgres(folder: &Path, rng: &mut Rng, flags: &[String]) -> Result<Self> {
+        let mut postgres = Postgres::new(free_port(rng)?)?;
+        postgres.start()?;
+        let commands = ClusterCommands::at(NAME, &postgres.url());
+        let mut machines = Self { nats: Vec::new(), postgres: Some(postgres), nodes: Vec::new(), commands };
+        machines.commands.init(&folder.join("nothing")).await?;
+        machines.start_nodes(folder, rng, flags)?;
+        Ok(machines)
+    }
+
+    fn start_nodes(&mut self, folder: &Path, rng: &mut Rng, flags: &[String]) -> Result<()> {
         for index in 0..COUNT {
-            let mut node = machines.node(&folder.join(format!("node-{index}")))?.listen(free_port(rng)?);
+            let mut node = self.node(&folder.join(format!("node-{index}")))?.listen(free_port(rng)?);
             node.add_flags(flags);
             node.start()?;
-            machines.nodes.push(node);
+            self.nodes.push(node);
         }
-        Ok(machines)
+        Ok(())
     }
 
     /// Another server of the chat with its data in `folder`, not started.

@@ -130,7 +130,8 @@ fn cluster(options: &[String]) -> Result<()> {
     let mut steps = Steps::new(2);
     let nats = steps.step("Tools", nats_server)?;
     steps.step("Servers and clients", || {
-        let words = "build --release --package backend --features backend/cluster --package bench";
+        let words =
+            "build --release --package backend --features backend/cluster,backend/postgres --package bench";
         cargo(words.split(' ')).run()
     })?;
     let bench = target().join("release").join(format!("bench{}", std::env::consts::EXE_SUFFIX));

@@ -38,27 +38,32 @@ struct Sent {
 }
 
 pub(super) async fn run(servers: &Servers, options: &Options, table: &mut Table) -> Result<()> {
-    // The cluster's reader is at the second server, and all senders are at the first.
-    let places =
-        [(&servers.at_alone, servers.at_alone.channel(0)), (&servers.at_one, servers.at_all.channel(1))];
-    let (mut rates, mut rounds) = ([0.0; 2], [Rounds::default(), Rounds::default()]);
-    for ((place, _), rate) in places.iter().zip(&mut rates) {
-        *rate = sends::measure(place, SENDERS, options.length()).await?.per_second / 2.0;
+    // A cluster's reader is at the second server, and all senders are at the first.
+    let mut places = vec![("one server", &servers.at_alone, servers.at_alone.channel(0))];
+    places.extend(servers.clusters.iter().map(|of| (of.log, &of.at_one, of.at_all.channel(1))));
+    let (mut rates, mut rounds) = (Vec::new(), Vec::new());
+    for (_, place, _) in &places {
+        rates.push(sends::measure(place, SENDERS, options.length()).await?.per_second / 2.0);
+        rounds.push(Rounds::default());
     }
     for _ in 0..options.rounds {
-        for (((place, reader), rate), rounds) in places.iter().zip(&rates).zip(&mut rounds) {
+        for (((_, place, reader), rate), rounds) in places.iter().zip(&rates).zip(&mut rounds) {
             rounds.measure(place, reader.clone(), *rate, options.length()).await?;
         }
     }
-    let [alone, cluster] = &rounds;
-    let load = format!("at {:.0} and {:.0} sends per second, half of the load of each", rates[1], rates[0]);
-    let mut row = |what: &str, one: fn(&Rounds) -> &Vec<f64>, goal: &str| {
-        let [cluster, alone] = [one(cluster), one(alone)].map(|of| Samples::new(of.clone()).show());
-        table.row(what, cluster, &format!("ms; one server: {alone} ms, {load}"), goal);
-    };
-    row("p50 from the acknowledgement to a reader of another server", |of| &of.delivered_p50, "-");
-    row("p99 from the acknowledgement to a reader of another server", |of| &of.delivered_p99, "<= 20");
-    row("p99 of the acknowledgement meanwhile", |of| &of.acknowledged_p99, "-");
+    for (index, (log, ..)) in places.iter().enumerate().skip(1) {
+        let load =
+            format!("at {:.0} and {:.0} sends per second, half of the load of each", rates[index], rates[0]);
+        let mut row = |what: &str, one: fn(&Rounds) -> &Vec<f64>, goal: &str| {
+            let [cluster, alone] =
+                [one(&rounds[index]), one(&rounds[0])].map(|of| Samples::new(of.clone()).show());
+            let what = format!("{what}, log on {log}");
+            table.row(&what, cluster, &format!("ms; one server: {alone} ms, {load}"), goal);
+        };
+        row("p50 from the acknowledgement to a reader of another server", |of| &of.delivered_p50, "-");
+        row("p99 from the acknowledgement to a reader of another server", |of| &of.delivered_p99, "<= 20");
+        row("p99 of the acknowledgement meanwhile", |of| &of.acknowledged_p99, "-");
+    }
     Ok(())
 }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
-use harness::{Machines, Server};
+use anyhow::{Context as _, Result};
+use harness::{Machines, Postgres, Server};
 use tokio::task::block_in_place;
 
 use super::Options;
-use super::servers::Servers;
+use super::servers::{Cluster, Servers};
 use super::traffic::{Pause, Traffic};
 use crate::report::{Samples, Table};
 
@@ -47,8 +47,10 @@ pub(super) async fn run(servers: &mut Servers, options: &Options, table: &mut Ta
         }
     }
     drop(traffic);
-    let urls: Vec<String> = servers.machines.nodes.iter().map(Server::url).collect();
-    let mut traffic = Traffic::begin(&urls, &servers.at_all.guests)?;
+    let Servers { clusters, .. } = servers;
+    let Some((Cluster { machines, at_all, .. }, others)) = clusters.split_first_mut() else { return Ok(()) };
+    let urls: Vec<String> = machines.nodes.iter().map(Server::url).collect();
+    let mut traffic = Traffic::begin(&urls, &at_all.guests)?;
     for (what, whose, end, alone) in [
         ("the log's leader is killed", Whose::Leader, End::Kill, &killed),
         ("the log's leader is stopped", Whose::Leader, End::Stop, &stopped),
@@ -57,7 +59,38 @@ pub(super) async fn run(servers: &mut Servers, options: &Options, table: &mut Ta
     ] {
         let mut rounds = Rounds::default();
         for round in 0..options.rounds {
-            rounds.add(measure(&mut servers.machines, &mut traffic, whose, end, round).await?);
+            rounds.add(measure(machines, &mut traffic, whose, end, round).await?);
+        }
+        row(table, what, &rounds, alone);
+    }
+    drop(traffic);
+    for cluster in others {
+        restart_postgres(cluster, options, table, [&killed, &stopped]).await?;
+    }
+    Ok(())
+}
+
+/// The waits while the server of PostgreSQL ends and is started at once.
+async fn restart_postgres(
+    cluster: &mut Cluster,
+    options: &Options,
+    table: &mut Table,
+    [killed, stopped]: [&Rounds; 2],
+) -> Result<()> {
+    let Cluster { machines: Machines { postgres, nodes, .. }, at_all, .. } = cluster;
+    let postgres = postgres.as_mut().context("the cluster has no PostgreSQL")?;
+    let urls: Vec<String> = nodes.iter().map(Server::url).collect();
+    let mut traffic = Traffic::begin(&urls, &at_all.guests)?;
+    for (what, end, alone) in [
+        ("PostgreSQL crashes and is started at once", Postgres::crash as fn(&mut Postgres) -> _, killed),
+        ("PostgreSQL is stopped and started at once", Postgres::stop, stopped),
+    ] {
+        let mut rounds = Rounds::default();
+        for _ in 0..options.rounds {
+            traffic.goes_on().await?;
+            traffic.forget();
+            block_in_place(|| end(postgres).and_then(|()| postgres.start()))?;
+            rounds.add(traffic.goes_on().await?);
         }
         row(table, what, &rounds, alone);
     }

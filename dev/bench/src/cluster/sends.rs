@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use futures_util::future::try_join_all;
 
-use super::servers::{LogState, Place, SENDERS, Sender, Servers, TEXT, log_state};
+use super::servers::{Cluster, LogState, Place, SENDERS, Sender, Servers, TEXT, log_state};
 use super::{Options, both};
 use crate::report::{Samples, Table};
 
@@ -27,19 +27,27 @@ pub(super) struct Sent {
 
 pub(super) async fn run(servers: &Servers, options: &Options, table: &mut Table) -> Result<()> {
     for (count, goals) in [(1, ["-", "-"]), (SENDERS, [">= 0.5", ">= 0.4"])] {
-        let (mut alone, mut one, mut all) = (Rounds::default(), Rounds::default(), Rounds::default());
+        let mut alone = Rounds::default();
+        let mut clusters: Vec<_> =
+            servers.clusters.iter().map(|_| [Rounds::default(), Rounds::default()]).collect();
         for _ in 0..options.rounds {
             alone.add(&measure(&servers.at_alone, count, options.length()).await?);
-            for (place, rounds) in [(&servers.at_one, &mut one), (&servers.at_all, &mut all)] {
-                let before = log_state(&servers.machines).await?;
-                let sent = measure(place, count, options.length()).await?;
-                rounds.add(&sent);
-                rounds.add_log(&sent, &before, &log_state(&servers.machines).await?);
+            for (Cluster { machines, at_one, at_all, .. }, rounds) in
+                servers.clusters.iter().zip(&mut clusters)
+            {
+                for (place, rounds) in [at_one, at_all].into_iter().zip(rounds) {
+                    let before = log_state(machines).await?;
+                    let sent = measure(place, count, options.length()).await?;
+                    rounds.add(&sent);
+                    rounds.add_log(&sent, &before, &log_state(machines).await?);
+                }
             }
         }
         let senders = if count == 1 { "1 sender" } else { &format!("{count} senders") };
-        for (place, rounds, goal) in [("one of three", &one, goals[0]), ("all three", &all, goals[1])] {
-            rows(table, &format!("{senders} at {place}"), rounds, &alone, goal);
+        for (Cluster { log, .. }, [one, all]) in servers.clusters.iter().zip(&clusters) {
+            for (place, rounds, goal) in [("one of three", one, goals[0]), ("all three", all, goals[1])] {
+                rows(table, &format!("{senders} at {place}, log on {log}"), rounds, &alone, goal);
+            }
         }
     }
     Ok(())

@@ -27,15 +27,23 @@ pub(super) const TEXT: &str = "The quick brown fox jumps over the lazy dog, twic
 /// All servers, and guests of each chat.
 pub(super) struct Servers {
     pub(super) alone: Server,
-    pub(super) machines: Machines,
     /// Guests of the server that has its chat alone.
     pub(super) at_alone: Place,
+    /// The cluster on servers of NATS, and that on PostgreSQL, if it is measured.
+    pub(super) clusters: Vec<Cluster>,
+    // Removed when the servers have ended.
+    _folder: TempDir,
+}
+
+/// Three servers of one chat, with its log.
+pub(super) struct Cluster {
+    /// The place of the log, for the report.
+    pub(super) log: &'static str,
+    pub(super) machines: Machines,
     /// Guests of the cluster at one of its servers.
     pub(super) at_one: Place,
     /// The same guests, spread over all servers.
     pub(super) at_all: Place,
-    // Removed when the servers have ended.
-    _folder: TempDir,
 }
 
 /// Guests, and the servers that they are connected to.
@@ -63,21 +71,36 @@ pub(super) struct LogState {
 }
 
 impl Servers {
-    pub(super) async fn begin() -> Result<Self> {
+    pub(super) async fn begin(with_postgres: bool) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let alone = backend(&folder.path().join("alone"))?;
         let at_alone = Place::join(std::slice::from_ref(&alone)).await?;
-        let machines = begin_machines(&folder.path().join("cluster"), None).await?;
+        let on_nats = begin_machines(&folder.path().join("cluster"), None).await?;
+        let mut clusters = vec![Cluster::new("three servers of NATS", on_nats).await?];
+        if with_postgres {
+            let folder = folder.path().join("on-postgres");
+            let machines = Machines::begin_on_postgres(&folder, &mut Rng::new(), &node_flags()).await?;
+            clusters.push(Cluster::new("PostgreSQL", machines).await?);
+        }
+        Ok(Self { alone, at_alone, clusters, _folder: folder })
+    }
+}
+
+impl Cluster {
+    async fn new(log: &'static str, machines: Machines) -> Result<Self> {
         let at_all = Place::join(&machines.nodes).await?;
         let at_one = Place { channels: at_all.channels[..1].to_vec(), guests: at_all.guests.clone() };
-        Ok(Self { alone, machines, at_alone, at_one, at_all, _folder: folder })
+        Ok(Self { log, machines, at_one, at_all })
     }
 }
 
 /// Three servers of a chat that begins with the database in the folder `data`, if there is one. They have metrics.
 pub(super) async fn begin_machines(folder: &Path, data: Option<&Path>) -> Result<Machines> {
-    let flags = ["--log=info".to_owned(), "--admin=127.0.0.1:0".to_owned()];
-    Machines::begin(folder, data, &mut Rng::new(), &flags).await
+    Machines::begin(folder, data, &mut Rng::new(), &node_flags()).await
+}
+
+fn node_flags() -> [String; 2] {
+    ["--log=info".to_owned(), "--admin=127.0.0.1:0".to_owned()]
 }
 
 /// The state of the log now.
