@@ -21,12 +21,11 @@ use crate::e2e;
 use crate::page;
 use crate::server::binary;
 use crate::step::{Steps, note, say};
-use crate::tools::{Suite, Tools, axe, can_trace, nats_server, pebble, route_guide};
+use crate::tools::{Suite, Tools, axe, can_trace, nats_server, pebble, postgres, route_guide};
 
 /// The features that no package has by default. One list for lints, documentation and tests: each other one would build its own
 /// variants of shared dependencies.
-pub(crate) const ALL_FEATURES: &str =
-    "xtask/codegen,proto/server,grpc-inspect/client,backend/acme,backend/cluster,backend/otlp";
+pub(crate) const ALL_FEATURES: &str = "xtask/codegen,proto/server,grpc-inspect/client,backend/acme,backend/cluster,backend/otlp,backend/postgres";
 
 /// Programs and files that the tests need.
 pub(crate) struct Setup {
@@ -41,6 +40,7 @@ pub(crate) struct Setup {
     pebble: Option<PathBuf>,
     /// The server of NATS.
     nats_server: Option<PathBuf>,
+    postgres: Option<PathBuf>,
     /// The folder with the server of gRPC's route guide, in Go.
     route_guide: Option<PathBuf>,
     /// Whether strace may follow another process.
@@ -125,6 +125,9 @@ fn print_left_out(setup: &Setup, has_firefox: bool) {
             "NOT RUN: several servers of one chat, for which Go has to be there and to reach its modules"
         );
     }
+    if setup.postgres.is_none() {
+        println!("NOT RUN: several servers of one chat on PostgreSQL, which has to be there");
+    }
     if setup.route_guide.is_none() {
         println!(
             "NOT RUN: calls of the route guide's server, for which Go has to be there and to reach its modules"
@@ -168,6 +171,7 @@ pub(crate) fn set_up() -> Result<Setup> {
     let suite = optional(Suite::set_up, "conformance")?;
     let pebble = optional(pebble, "certificates from an authority")?;
     let nats_server = optional(nats_server, "several servers of one chat")?;
+    let postgres = optional(postgres, "several servers of one chat on PostgreSQL")?;
     let route_guide = optional(route_guide, "calls of the route guide's server")?;
     let traces = can_trace();
     if !traces {
@@ -182,6 +186,7 @@ pub(crate) fn set_up() -> Result<Setup> {
         suite,
         pebble,
         nats_server,
+        postgres,
         route_guide,
         traces,
     })
@@ -214,6 +219,9 @@ fn on_the_host(count: &mut Count, setup: &Setup) -> Result<()> {
     }
     if setup.nats_server.is_none() {
         arguments.extend(["--skip", "jetstream::", "--skip", "several_servers::"]);
+    }
+    if setup.postgres.is_none() {
+        arguments.extend(["--skip", "postgres::"]);
     }
     if setup.route_guide.is_none() {
         arguments.extend(["--skip", "route_guide::"]);
@@ -280,6 +288,7 @@ pub(crate) fn end_to_end_environment(program: Program, setup: &Setup) -> Program
         ("CHINWAG_JS_CLIENTS", &setup.js_clients),
         ("CHINWAG_NATS", &setup.nats_server),
         ("CHINWAG_PEBBLE", &setup.pebble),
+        ("CHINWAG_POSTGRES", &setup.postgres),
         ("CHINWAG_ROUTE_GUIDE", &setup.route_guide),
     ];
     let program = found.into_iter().fold(program, |program, (name, script)| match script {

@@ -6,6 +6,7 @@
 
 mod go_install;
 mod npm;
+mod postgres;
 mod proxy;
 mod route_guide;
 mod suite;
@@ -23,6 +24,7 @@ use crate::step::{note, say};
 
 pub(crate) use self::go_install::{nats_server, pebble};
 pub(crate) use self::npm::{PackTools, axe, buf, js_clients};
+pub(crate) use self::postgres::postgres;
 pub(crate) use self::proxy::grpc_web_proxy;
 pub(crate) use self::route_guide::route_guide;
 pub(crate) use self::suite::Suite;
