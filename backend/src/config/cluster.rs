@@ -20,8 +20,8 @@ const CREDENTIALS: &str = "--cluster-credentials <FILE>";
 const AUTHORITY: &str = "--cluster-tls-ca <FILE>";
 const MONITORING: &str = "--cluster-monitoring <URL>";
 
-/// The scheme of a server of PostgreSQL, with its separator.
-const POSTGRES: &str = "postgres://";
+/// The schemes of a server of PostgreSQL, with their separator.
+const POSTGRES: [&str; 2] = ["postgres://", "postgresql://"];
 
 /// Longest name of a cluster.
 const MAX_NAME: usize = 32;
@@ -103,8 +103,8 @@ impl ClusterConfig {
 
     /// Refuses a server of PostgreSQL where the program cannot use it, beside servers of NATS, and with their flags.
     fn check_postgres(&self, server: &str) -> Result<(), clap::Error> {
-        let is_postgres = server.starts_with(POSTGRES);
-        if let Some(other) = self.servers.iter().find(|other| other.starts_with(POSTGRES) != is_postgres) {
+        let is_postgres = is_postgres(server);
+        if let Some(other) = self.servers.iter().find(|other| self::is_postgres(other) != is_postgres) {
             let reason = "all servers have to be of one kind: NATS or PostgreSQL";
             return Err(refuse(CLUSTER, without_password(other), reason));
         }
@@ -132,7 +132,7 @@ impl ClusterConfig {
         let (name, false) = (self.name.clone()?, self.servers.is_empty()) else { return None };
         let (addresses, authority) = (self.servers.clone(), self.authority.clone());
         #[cfg(feature = "postgres")]
-        if addresses[0].starts_with(POSTGRES) {
+        if is_postgres(&addresses[0]) {
             return Some(Servers::Postgres(postgres::Servers { addresses, name, authority }));
         }
         let credentials = self.credentials.clone();
@@ -164,6 +164,10 @@ fn without_password(server: &str) -> String {
     }
 }
 
+fn is_postgres(server: &str) -> bool {
+    POSTGRES.iter().any(|scheme| server.starts_with(scheme))
+}
+
 /// Whether an address of PostgreSQL asks for more than a connection in the clear.
 fn demands_tls(server: &str) -> bool {
     let modes = server.split_once('?').map_or("", |(_, query)| query).split('&');
@@ -177,7 +181,7 @@ fn parse_server(value: &str) -> Result<String, &'static str> {
         Ok(uri) if matches!(uri.scheme_str(), Some("nats" | "tls")) && is_server(&uri) => {
             Ok(value.to_owned())
         }
-        Ok(uri) if value.starts_with(POSTGRES) && uri.host().is_some_and(|host| !host.is_empty()) => {
+        Ok(uri) if is_postgres(value) && uri.host().is_some_and(|host| !host.is_empty()) => {
             Ok(value.to_owned())
         }
         _ => Err(
@@ -279,8 +283,10 @@ mod tests {
             let named = if cfg!(feature = "postgres") || has_kinds { named } else { CLUSTER };
             assert!(refusal.contains(named) && !refusal.contains("secret"), "{refusal}");
         }
-        let config = parse(&[postgres, "--cluster-name=team"]).unwrap();
-        assert_eq!(config.check_cluster().is_ok(), cfg!(feature = "postgres"));
+        for server in [postgres, "--cluster=postgresql://a/chat"] {
+            let config = parse(&[server, "--cluster-name=team"]).unwrap();
+            assert_eq!(config.check_cluster().is_ok(), cfg!(feature = "postgres"), "{server}");
+        }
     }
 
     #[test]
