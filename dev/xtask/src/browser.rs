@@ -1,10 +1,11 @@
 //! The browsers and their drivers for the tests: found, or installed on a Debian of which this user is root.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use crate::command::program;
+use crate::debian::{install, may_install};
 use crate::step::{note, say};
 use crate::tools::geckodriver;
 
@@ -61,20 +62,4 @@ fn note_versions(programs: [&PathBuf; 2]) {
         let version = program(file, ["--version"]).output().unwrap_or_default();
         note(version.lines().next().unwrap_or_default());
     }
-}
-
-/// Installs Debian's packages.
-pub(crate) fn install(packages: &[&str]) -> Result<()> {
-    program("apt-get", ["update"]).run()?;
-    program("apt-get", ["install", "--yes", "--no-install-recommends"])
-        .arguments(packages)
-        .env("DEBIAN_FRONTEND", "noninteractive")
-        .run()
-}
-
-/// Whether this is a Debian of which this user is root.
-pub(crate) fn may_install() -> bool {
-    cfg!(target_os = "linux")
-        && Path::new("/etc/debian_version").exists()
-        && program("id", ["-u"]).output().as_deref() == Some("0")
 }

@@ -10,6 +10,7 @@ mod clients;
 mod codegen;
 mod command;
 mod conformance;
+mod debian;
 mod dev;
 mod dist;
 mod e2e;

@@ -2,8 +2,8 @@
 
 use anyhow::{Context as _, Result};
 
-use crate::browser::{install, may_install};
 use crate::command::{cargo, program};
+use crate::debian::{install, may_install};
 use crate::step::say;
 use crate::{root, target};
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 
-use crate::browser::{install, may_install};
+use crate::debian::{install, may_install};
 use crate::step::{note, say};
 
 /// The folder of Debian's versions.
