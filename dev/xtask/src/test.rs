@@ -18,6 +18,7 @@ use crate::clients::Clients;
 use crate::command::{Program, cargo, interrupted};
 use crate::conformance::{self, Programs, Transport};
 use crate::e2e;
+use crate::examples;
 use crate::page;
 use crate::server::binary;
 use crate::step::{Steps, note, say};
@@ -48,7 +49,7 @@ pub(crate) struct Setup {
 }
 
 pub(crate) fn run() -> Result<()> {
-    let mut steps = Steps::new(8);
+    let mut steps = Steps::new(9);
     let (setup, firefox) = steps
         .step("Tools and browsers", || Ok((set_up()?, optional(Firefox::set_up, "scenarios in Firefox")?)))?;
     let mut count = Count::default();
@@ -76,6 +77,7 @@ pub(crate) fn run() -> Result<()> {
         smoke::run(&mut count, &setup.path)?;
         stop_if_interrupted()
     })?;
+    steps.step("The applications in examples/", || check_examples(&mut count, &setup))?;
 
     for (kind, (passed, failed)) in &count.kinds {
         println!("{kind}: {passed} passed, {failed} failed");
@@ -275,6 +277,14 @@ fn in_the_browser(count: &mut Count, setup: &Setup) -> Result<()> {
     let arguments = "test --target wasm32-unknown-unknown -p frontend -p tonic-web-channel -p tonic-web-devtools --tests --no-fail-fast";
     let program = cargo(arguments.split(' '));
     count.tests("in the browser", program.env("CHINWAG_BACKEND", binary("debug")).env("PATH", &setup.path))
+}
+
+fn check_examples(count: &mut Count, setup: &Setup) -> Result<()> {
+    for example in examples::all()? {
+        count.check("examples", &example.name(), example.check(&setup.tools, &setup.browser));
+        stop_if_interrupted()?;
+    }
+    Ok(())
 }
 
 pub(crate) fn end_to_end_environment(program: Program, setup: &Setup) -> Program {
