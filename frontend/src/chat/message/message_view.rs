@@ -44,34 +44,35 @@ pub(super) fn MessageView(
         message.with(|message| message.as_ref().map_or(Delivery::Stored, |message| message.delivery.clone()))
     });
     let at_ms =
-        Memo::new(move |_| message.with(|message| message.as_ref().map_or(0, |message| message.at_ms)));
+        Signal::derive(move || message.with(|message| message.as_ref().map_or(0, |message| message.at_ms)));
     let author = move || author_of(message);
     let label = move || {
         let time = intl::moment(language.get(), Moment::Time, at_ms.get());
         [author().as_str(), ", ", &time].concat()
     };
-    let starts_group = Memo::new(move |_| {
-        message.with(|message| message.as_ref().is_some_and(|message| message.starts_group))
-    });
+    let starts_group =
+        move || message.with(|message| message.as_ref().is_some_and(|message| message.starts_group));
     let state = move || match delivery.get() {
         Delivery::Stored => "stored",
         Delivery::Waiting => "waiting",
         Delivery::NotSent(_) => "not-sent",
     };
-    let has_actions =
-        Memo::new(move |_| marks.with(|marks| seq.get().is_some() && (marks.is_active || marks.is_hovered)));
+    let has_actions = move || {
+        let marks = marks.get();
+        (marks.is_active || marks.is_hovered) && seq.get().is_some()
+    };
     view! {
         <div
             class="chat-message"
             data-anchor=""
-            data-head=move || starts_group.get().then_some("")
+            data-head=move || starts_group().then_some("")
             data-state=state
             data-seq=move || seq.get()
             data-highlighted=move || marks.get().is_highlighted.then_some("")
             on:focusin=move |_| list.focus_entered(key.clone(), seq.get_untracked())
         >
             <div class="chat-message__head" aria-hidden="true">
-                <Show when=move || starts_group.get() fallback=|| ()>
+                <Show when=starts_group fallback=|| ()>
                     {face(message)}
                     <span class="chat-message__author"><bdi>{author}</bdi></span>
                 </Show>
@@ -85,7 +86,7 @@ pub(super) fn MessageView(
                 {text}
                 <DeliveryView message delivery tab_index />
             </article>
-            <Show when=move || has_actions.get() fallback=|| ()>
+            <Show when=has_actions fallback=|| ()>
                 <MessageActions message list tab_index />
             </Show>
         </div>
@@ -115,7 +116,7 @@ fn marks(list: ListView, key: RowKey, seq: Memo<Option<u64>>) -> Memo<Marks> {
 }
 
 /// The time as a link to the message.
-fn time_link(list: ListView, seq: Memo<Option<u64>>, at_ms: Memo<i64>) -> impl IntoView {
+fn time_link(list: ListView, seq: Memo<Option<u64>>, at_ms: Signal<i64>) -> impl IntoView {
     let language = use_language();
     let link = move || seq.get().map(|seq| Route::Room { id: list.room_id(), seq: Some(seq) }.address());
     let moment = move || intl::moment(language.get(), Moment::Full, at_ms.get());
