@@ -16,6 +16,7 @@ mod nats;
 mod ports;
 #[cfg(all(unix, feature = "processes"))]
 mod postgres;
+mod postgres_programs;
 #[cfg(all(unix, feature = "processes"))]
 mod process;
 #[cfg(all(unix, feature = "processes"))]
@@ -41,6 +42,7 @@ pub use self::nats::Nats;
 pub use self::ports::free_port;
 #[cfg(all(unix, feature = "processes"))]
 pub use self::postgres::Postgres;
+pub use self::postgres_programs::postgres_programs;
 #[cfg(all(unix, feature = "processes"))]
 pub use self::process::Process;
 #[cfg(all(unix, feature = "processes"))]

@@ -13,14 +13,13 @@ use anyhow::{Context as _, Result, ensure};
 use rustix::process::Signal;
 
 use crate::Process;
+use crate::postgres_programs::postgres_programs;
 use crate::temp_folder::TempFolder;
 
 /// Time limit of a start, with what is to be recovered, and of an end.
 const LIMIT: Duration = Duration::from_secs(60);
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(5);
-/// The folder of Debian's versions.
-const DEBIAN: &str = "/usr/lib/postgresql";
 
 /// A server of PostgreSQL with a database of its own, which keeps its folder over restarts. It syncs as it does by default. Dropping it
 /// kills it.
@@ -43,9 +42,7 @@ impl Postgres {
     ///
     /// There are no such programs.
     pub fn new(address: SocketAddr) -> Result<Self> {
-        let programs = programs().context(
-            "there is no PostgreSQL: install it, or name the folder of its programs in CHINWAG_POSTGRES",
-        )?;
+        let programs = postgres_programs()?;
         let folder = TempFolder::new()?;
         let user = user(fs::metadata(folder.path())?.uid())?;
         if let Some((user, group)) = user {
@@ -126,15 +123,6 @@ impl Postgres {
         }
         command
     }
-}
-
-fn programs() -> Option<PathBuf> {
-    if let Some(named) = std::env::var_os("CHINWAG_POSTGRES") {
-        return Some(PathBuf::from(named));
-    }
-    let folders = fs::read_dir(DEBIAN).ok()?.flatten().map(|entry| entry.path());
-    let version = |folder: &PathBuf| folder.file_name()?.to_str()?.parse::<u32>().ok();
-    Some(folders.max_by_key(version)?.join("bin"))
 }
 
 /// The user of Debian's package, if this is root.

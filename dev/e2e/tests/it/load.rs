@@ -90,7 +90,7 @@ async fn keys_are_kept_and_few_rows_drawn_while_ten_thousand_messages_arrive() -
     .await
 }
 
-/// What a row of the list has read, such as the language, must not remember the row after it is gone.
+/// A signal that a row of the list has read, such as the language, must not keep memory of the row after it is gone.
 #[tokio::test]
 async fn memory_does_not_grow_with_the_messages_that_were_shown() -> Result {
     scenario(async |world| {

@@ -25,7 +25,7 @@ pub(crate) struct Count {
     unfinished: Option<String>,
     /// Whether the next lines are the output of failed tests.
     in_failures: bool,
-    /// What failed tests and programs printed.
+    /// The output of failed tests and programs.
     pub(crate) explanations: Vec<String>,
 }
 

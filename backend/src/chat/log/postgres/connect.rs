@@ -243,7 +243,7 @@ impl Servers {
             // A server that takes no entries, and one that does not answer, are passed by.
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .load_balance_hosts(LoadBalanceHosts::Random)
-            // Whatever the server's own default is: an entry that was acknowledged is durable.
+            // An acknowledged entry is durable, also on a server with another default.
             .options("-c synchronous_commit=on");
         Ok(config)
     }
