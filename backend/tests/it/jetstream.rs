@@ -4,7 +4,6 @@ mod repair;
 mod secure;
 
 use std::path::Path;
-use std::process::Output;
 
 use http::StatusCode;
 use proto::chat::v1 as pb;
@@ -15,29 +14,15 @@ use tonic::Code;
 
 use crate::chat_client::{Person, cursor, eventually, operation_id, seqs, states, text_of};
 use crate::metrics::{scrape, start_with};
+use crate::support::cluster::{NAME, cluster, said};
 use crate::support::http::get;
 use crate::support::nats::NatsServer;
 use crate::support::program::{Program, run};
 use crate::support::{ChildServer, PATIENCE, command};
 
-const NAME: &str = "--cluster-name=team";
-
-/// Runs a command of `chinwag cluster` for a server of NATS.
-async fn cluster(nats: &NatsServer, words: &[&str]) -> Output {
-    let mut command = command();
-    command.arg("cluster").args(words).arg(format!("--cluster={}", nats.url())).arg(NAME);
-    command.stderr(std::process::Stdio::piped());
-    timeout(PATIENCE, command.output()).await.expect("the command did not end in time").unwrap()
-}
-
-fn said(output: &Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
 async fn init(nats: &NatsServer, data: &Path) -> String {
     let data = format!("--data={}", data.display());
-    said(&cluster(nats, &["init", "--replicas=1", &data]).await)
+    said(&cluster(&nats.url(), &["init", "--replicas=1", &data]).await)
 }
 
 /// A server of NATS with a new cluster. `None` where there is no such server.
@@ -74,7 +59,7 @@ async fn message_sent_to_one_server_arrives_at_the_other() {
     let first = ada.try_send("general", id.clone(), "once").await.unwrap();
     let again = ada_at_b.try_send("general", id, "once").await.unwrap();
     assert_eq!((first.seq, first.duplicate, again.seq, again.duplicate), (4, false, 4, true));
-    let status = said(&cluster(&nats, &["status"]).await);
+    let status = said(&cluster(&nats.url(), &["status"]).await);
     assert!(status.contains("entries: 1 to ") && status.contains("leader: "), "{status}");
 }
 
@@ -226,8 +211,8 @@ async fn cluster_begins_with_the_chat_of_one_server_and_gives_it_back() {
     let elsewhere = tempfile::tempdir().unwrap();
     let file = elsewhere.path().join("copy.db");
     let file = file.to_str().unwrap();
-    assert!(said(&cluster(&nats, &["snapshot", file]).await).contains("wrote the copy at position 1"));
-    let again = cluster(&nats, &["snapshot", file]).await;
+    assert!(said(&cluster(&nats.url(), &["snapshot", file]).await).contains("wrote the copy at position 1"));
+    let again = cluster(&nats.url(), &["snapshot", file]).await;
     assert!(String::from_utf8(again.stderr).unwrap().contains("exists, and was left as it is"));
     let data = elsewhere.path().join("data");
     said(&run(&["restore", file], &data).await);

@@ -1,35 +1,20 @@
 //! Several servers of one chat as real processes, with a real server of PostgreSQL between them.
 
 use std::path::Path;
-use std::process::Output;
 
 use http::StatusCode;
 use tokio::time::timeout;
 use tonic::Code;
 
 use crate::chat_client::{Person, eventually, operation_id, text_of};
+use crate::support::cluster::{NAME, cluster, said};
 use crate::support::http::get;
 use crate::support::postgres::PostgresServer;
 use crate::support::program::{Program, run};
 use crate::support::{ChildServer, PATIENCE, command};
 
-const NAME: &str = "--cluster-name=team";
-
-/// Runs a command of `chinwag cluster` for a server of PostgreSQL.
-async fn cluster(server: &PostgresServer, words: &[&str]) -> Output {
-    let mut command = command();
-    command.arg("cluster").args(words).arg(format!("--cluster={}", server.url())).arg(NAME);
-    command.stderr(std::process::Stdio::piped());
-    timeout(PATIENCE, command.output()).await.expect("the command did not end in time").unwrap()
-}
-
-fn said(output: &Output) -> String {
-    assert!(output.status.success(), "{output:?}");
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
 async fn init(server: &PostgresServer, data: &Path) -> String {
-    said(&cluster(server, &["init", &format!("--data={}", data.display())]).await)
+    said(&cluster(&server.url(), &["init", &format!("--data={}", data.display())]).await)
 }
 
 /// A server of PostgreSQL with a new cluster. `None` where there is no such server.
@@ -59,7 +44,7 @@ async fn message_sent_to_one_server_arrives_at_the_other() {
     bob.send("general", "ho").await;
     assert_eq!(text_of(&stream.events().await[0]), "ho");
     assert_eq!(ada.log("general").await, bob.log("general").await);
-    let status = said(&cluster(&server, &["status"]).await);
+    let status = said(&cluster(&server.url(), &["status"]).await);
     assert!(status.contains("entries: 1 to ") && status.contains("leader: the server"), "{status}");
     assert_eq!(get(a.addr, "/readyz", &[("host", "localhost")]).await.text(), "ok\n", "it is known to sync");
 }
@@ -145,7 +130,9 @@ async fn cluster_begins_with_the_chat_of_one_server_and_gives_it_back() {
     let elsewhere = tempfile::tempdir().unwrap();
     let file = elsewhere.path().join("copy.db");
     let file = file.to_str().unwrap();
-    assert!(said(&cluster(&server, &["snapshot", file]).await).contains("wrote the copy at position 1"));
+    assert!(
+        said(&cluster(&server.url(), &["snapshot", file]).await).contains("wrote the copy at position 1")
+    );
     said(&run(&["restore", file], &elsewhere.path().join("data")).await);
     let restored = Program::start_on(elsewhere, &[]).await;
     let log = ada.over(restored.channel()).log("general").await;

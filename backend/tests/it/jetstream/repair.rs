@@ -6,7 +6,7 @@ use super::*;
 
 async fn repair(nats: &NatsServer, data: &Path, flags: &[&str]) -> Output {
     let data = format!("--data={}", data.display());
-    cluster(nats, &[&["repair", &data], flags].concat()).await
+    cluster(&nats.url(), &[&["repair", &data], flags].concat()).await
 }
 
 fn error_of(output: &Output) -> String {
@@ -26,9 +26,9 @@ async fn folder_whose_server_runs_is_neither_made_a_cluster_nor_repaired() {
     let alone = Program::start().await;
     let data = format!("--data={}", alone.data().display());
     let in_use = "another server uses the data folder";
-    let error = error_of(&cluster(&nats, &["init", "--replicas=1", &data]).await);
+    let error = error_of(&cluster(&nats.url(), &["init", "--replicas=1", &data]).await);
     assert!(error.contains(in_use), "{error}");
-    let status = error_of(&cluster(&nats, &["status"]).await);
+    let status = error_of(&cluster(&nats.url(), &["status"]).await);
     assert!(status.contains("no cluster named team"), "nothing was made: {status}");
     let error = error_of(&repair(&nats, &alone.data(), &[]).await);
     assert!(error.contains(in_use), "{error}");

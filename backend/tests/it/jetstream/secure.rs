@@ -1,29 +1,20 @@
 //! Servers of NATS that demand TLS, or the credentials of an account.
 
 use std::path::{Path, PathBuf};
-use std::process::Output;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use nkeys::KeyPair;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::timeout;
 
-use super::{NAME, said};
 use crate::chat_client::{Person, eventually, text_of};
+use crate::support::ChildServer;
+use crate::support::cluster::{NAME, cluster_by, said};
 use crate::support::nats::NatsServer;
-use crate::support::{ChildServer, PATIENCE, command};
-
-/// Runs a command of `chinwag cluster` with these flags, with no folder.
-async fn cluster(words: &[&str], flags: &[String]) -> Output {
-    let mut command = command();
-    command.arg("cluster").args(words).arg(NAME).args(flags).stderr(std::process::Stdio::piped());
-    timeout(PATIENCE, command.output()).await.expect("the command did not end in time").unwrap()
-}
 
 async fn refused(flags: &[String], part: &str) {
-    let output = cluster(&["status"], flags).await;
+    let output = cluster_by(&["status"], flags).await;
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(!output.status.success() && error.contains(part), "{part:?} is not in {error}");
 }
@@ -32,7 +23,7 @@ async fn refused(flags: &[String], part: &str) {
 async fn works(flags: &[String]) {
     let nothing = TempDir::new().unwrap();
     let data = format!("--data={}", nothing.path().display());
-    said(&cluster(&["init", "--replicas=1", &data], flags).await);
+    said(&cluster_by(&["init", "--replicas=1", &data], flags).await);
     let flags: Vec<_> = flags.iter().cloned().chain([NAME.to_owned()]).collect();
     let (a, b) = (ChildServer::start_with(&flags).await, ChildServer::start_with(&flags).await);
     let mut ada = Person::join(a.channel(), "Ada").await;

@@ -1,5 +1,7 @@
 //! Servers for tests: in this process, or as a child process that can be killed and restarted.
 
+#[cfg(feature = "cluster")]
+pub(crate) mod cluster;
 pub(crate) mod http;
 #[cfg(feature = "cluster")]
 pub(crate) mod nats;

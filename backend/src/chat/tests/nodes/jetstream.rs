@@ -7,10 +7,9 @@ mod nats;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
 
 use self::nats::NatsServer;
-use super::protocol::{entry, keeps_copies, keeps_the_rules, read};
+use super::protocol::{entry, keeps_copies, keeps_the_rules, next, read};
 use super::*;
 use crate::chat::log::cluster::{ClusterError, FIRST_COPY};
 use crate::chat::log::jetstream::{self, JetStream, Servers};
@@ -92,12 +91,6 @@ async fn server_that_was_killed_loses_nothing_and_is_followed_again() {
         Some(Err(error)) => assert!(matches!(error, LogError::Unanswered(_)), "{error}"),
         None => {}
     }
-}
-
-/// The next of those that follow, which comes or fails in time.
-async fn next(followed: &mut BoxStream<'static, Result<Record, LogError>>) -> Result<Record, LogError> {
-    let next = tokio::time::timeout(Duration::from_secs(20), followed.next()).await;
-    next.expect("nothing came").expect("it ended without an error")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -7,10 +7,9 @@ mod server;
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use futures_util::stream::BoxStream;
 
 use self::server::PostgresServer;
-use super::protocol::{entry, keeps_copies, keeps_the_rules, read};
+use super::protocol::{entry, keeps_copies, keeps_the_rules, next, read};
 use super::*;
 use crate::chat::log::cluster::{ClusterError, FIRST_COPY};
 use crate::chat::log::postgres::{self, Postgres, Servers};
@@ -32,12 +31,6 @@ async fn execute(servers: &Servers, statement: &str) -> u64 {
         tokio_postgres::connect(&servers.addresses[0], tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
     client.execute(statement, &[]).await.unwrap()
-}
-
-/// The next of those that follow, which comes or fails in time.
-async fn next(followed: &mut BoxStream<'static, Result<Record, LogError>>) -> Result<Record, LogError> {
-    let next = tokio::time::timeout(Duration::from_secs(20), followed.next()).await;
-    next.expect("nothing came").expect("it ended without an error")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

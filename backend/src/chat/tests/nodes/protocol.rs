@@ -2,6 +2,8 @@
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
+#[cfg(feature = "cluster")]
+use futures_util::stream::BoxStream;
 
 use super::*;
 use crate::chat::log::{Appended, LogError, Record};
@@ -13,6 +15,15 @@ pub(super) fn entry(number: usize) -> Bytes {
 
 pub(super) async fn read(log: &dyn Log, after: Position, count: usize) -> Vec<Record> {
     log.follow(after).take(count).map(Result::unwrap).collect().await
+}
+
+/// The next of those that follow, which comes or fails in time.
+#[cfg(feature = "cluster")]
+pub(super) async fn next(
+    followed: &mut BoxStream<'static, Result<Record, LogError>>,
+) -> Result<Record, LogError> {
+    let next = tokio::time::timeout(Duration::from_secs(20), followed.next()).await;
+    next.expect("nothing came").expect("it ended without an error")
 }
 
 /// Checks the rules with two connections to one new log.
