@@ -14,6 +14,8 @@ pub mod jetstream;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "cluster")]
+mod remote;
+#[cfg(feature = "cluster")]
 mod seen;
 #[cfg(feature = "cluster")]
 pub mod servers;

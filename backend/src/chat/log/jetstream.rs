@@ -2,90 +2,61 @@
 //!
 //! The condition of an append is the stream-wide `Nats-Expected-Last-Sequence`, which is a part of what the servers agree on. The
 //! subject of the entries has the log's id in it, so an append for one log can never be stored in another one under the same name.
-//!
-//! Everything runs as a task of the runtime that opened the log, with a timer of its own: the client's futures may wait for ever
-//! while it has no connection, and the writer's own runtime runs only while the writer waits. Knows no entry's content.
+//! Knows no entry's content.
 
 mod connect;
 mod follow;
 mod manage;
 mod snapshots;
-mod turns;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_nats::connection::State;
+use async_nats::connection::State as ConnectionState;
 use async_nats::header::NATS_EXPECTED_LAST_SEQUENCE;
 use async_nats::jetstream::context::{PublishError, PublishErrorKind};
 use async_nats::jetstream::publish::PublishAck;
-use async_nats::jetstream::stream::Info;
+use async_nats::jetstream::stream::{Info, State};
 use async_nats::jetstream::{Context, ErrorCode};
-use async_nats::{HeaderMap, HeaderValue};
+use async_nats::{HeaderMap, HeaderValue, Subscriber};
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use futures_util::stream::{BoxStream, FuturesUnordered};
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
-use tokio::sync::mpsc;
-use tokio::time::{sleep_until, timeout};
-use tokio_stream::wrappers::ReceiverStream;
+use tokio::sync::mpsc::Sender;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use super::cluster::ClusterError;
+use super::remote::{self, ANSWER_TIMEOUT, Remote, UNHEARD};
 use super::seen::Seen;
-use super::{Appended, Log, LogError, LogId, Position, Record, unanswered};
-
-use self::turns::Turns;
+use super::turns::Turns;
+use super::{Appended, LogError, LogId, Position, Record, unanswered};
 
 pub use self::connect::Servers;
 pub use self::manage::{init, replace, save_newest, status};
-
-/// Longest wait for an answer. Calls of the chat that need the log wait for five seconds, so this leaves time for a second try.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time after which a question that was not answered is asked again. While a stream has no leader, nobody answers, and the next leader
 /// does not know the questions before.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
-/// Shortest time until a call says that the log does not answer: callers may call again at once.
-const PAUSE: Duration = Duration::from_millis(250);
-
-/// Longest time for a copy of the database.
-const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(600);
-
-/// Time without an answer after which the connection changes to another server: the one that it has may be cut off from the others.
-/// Longer than an election, during which no server answers.
-const UNHEARD: Duration = Duration::from_secs(10);
-
-/// Entries that were received and not yet taken; the next ones wait in the client.
-const QUEUE: usize = 16;
-
 /// The log of a cluster. Clones are handles to the same connection.
-#[derive(Clone)]
-pub struct JetStream {
-    connection: Arc<Connection>,
-    runtime: Handle,
-}
-
-impl fmt::Debug for JetStream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Connection { stream, id, .. } = &*self.connection;
-        f.debug_struct("JetStream").field("stream", stream).field("id", id).finish_non_exhaustive()
-    }
-}
+pub type JetStream = Remote<Connection>;
 
 /// The connection to the servers, and what is known of the stream.
-struct Connection {
+pub struct Connection {
     context: Context,
     stream: String,
     subject: String,
     bucket: String,
     id: LogId,
     seen: Mutex<Seen>,
-    turns: Turns,
+    turns: Arc<Turns>,
+    turns_subject: String,
+    /// Hears the messages about turns.
+    _listening: JoinSet<()>,
     /// Time of the last answer, or of the connection that may still give one.
     heard: Mutex<Instant>,
 }
@@ -95,133 +66,35 @@ impl JetStream {
     pub async fn open(servers: &Servers) -> Result<Self, ClusterError> {
         let context = servers.connect().await?;
         let (id, info) = servers.find(&context).await?;
-        let seen = Seen::new(info.state.last_sequence);
-        let turns = Turns::listen(&context.client(), servers.turns(id)).await?;
-        let connection = Connection {
+        let client = context.client();
+        let (turns, turns_subject) = (Arc::new(Turns::new(client.new_inbox())), servers.turns(id));
+        let messages = client.subscribe(turns_subject.clone()).await.map_err(connect::failed)?;
+        let mut listening = JoinSet::new();
+        listening.spawn(listen(messages, turns.clone()));
+        Ok(Self::new(Connection {
             context,
             stream: servers.stream(),
             subject: servers.subject(id),
             bucket: servers.bucket(),
             id,
-            seen: Mutex::new(seen),
+            seen: Mutex::new(Seen::new(info.state.last_sequence)),
             turns,
+            turns_subject,
+            _listening: listening,
             heard: Mutex::new(Instant::now()),
-        };
-        Ok(Self { connection: Arc::new(connection), runtime: Handle::current() })
-    }
-
-    /// Runs a task with a timer. One that fails sooner than [`PAUSE`] is not answered until then.
-    fn run<T, F>(
-        &self,
-        limit: Duration,
-        work: impl FnOnce(Arc<Connection>) -> F + Send + 'static,
-    ) -> BoxFuture<'static, Result<T, LogError>>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, LogError>> + Send + 'static,
-    {
-        let (connection, runtime) = (self.connection.clone(), self.runtime.clone());
-        async move {
-            let task = runtime.spawn(async move {
-                let pause = tokio::time::Instant::now() + PAUSE;
-                let done = timeout(limit, work(connection.clone())).await;
-                let done = done.unwrap_or_else(|elapsed| Err(unanswered(elapsed)));
-                if let Err(LogError::Unanswered(_)) = done {
-                    connection.change_server_if_unheard().await;
-                    sleep_until(pause).await;
-                } else {
-                    *connection.heard.lock() = Instant::now();
-                }
-                done
-            });
-            task.await.unwrap_or_else(|error| Err(unanswered(error)))
-        }
-        .boxed()
+        }))
     }
 }
 
-impl Log for JetStream {
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl remote::Connection for Connection {
     fn id(&self) -> LogId {
-        self.connection.id
-    }
-
-    fn append(&self, after: Position, entry: Bytes) -> BoxFuture<'_, Result<Appended, LogError>> {
-        self.run(ANSWER_TIMEOUT, async move |connection: Arc<Connection>| {
-            connection.append(after, entry).await
-        })
-    }
-
-    fn follow(&self, after: Position) -> BoxStream<'static, Result<Record, LogError>> {
-        let (entries, received) = mpsc::channel(QUEUE);
-        self.runtime.spawn(self.connection.clone().follow(after, entries));
-        ReceiverStream::new(received).boxed()
-    }
-
-    fn end(&self) -> BoxFuture<'_, Result<Position, LogError>> {
-        self.run(ANSWER_TIMEOUT, async move |connection: Arc<Connection>| connection.end().await)
-    }
-
-    fn put_snapshot<'a>(
-        &'a self,
-        position: Position,
-        database: &'a Path,
-    ) -> BoxFuture<'a, Result<(), LogError>> {
-        let database = PathBuf::from(database);
-        self.run(SNAPSHOT_TIMEOUT, async move |connection: Arc<Connection>| {
-            connection.snapshots().await?.put(position, &database).await
-        })
-    }
-
-    fn newest_snapshot<'a>(&'a self, into: &'a Path) -> BoxFuture<'a, Result<Option<Position>, LogError>> {
-        let into = PathBuf::from(into);
-        self.run(SNAPSHOT_TIMEOUT, async move |connection: Arc<Connection>| {
-            connection.snapshots().await?.newest(&into).await
-        })
-    }
-
-    fn want_turn(&self, wants: bool) {
-        let connection = self.connection.clone();
-        self.runtime.spawn(async move {
-            if connection.check_connected().is_ok() {
-                connection.turns.tell(&connection.context.client(), wants).await;
-            }
-        });
-    }
-
-    fn turn_of_others(&self) -> Option<BoxFuture<'_, ()>> {
-        self.connection.turns.of_others().map(futures_util::FutureExt::boxed)
-    }
-
-    fn trim(&self, up_to: Position) -> BoxFuture<'_, Result<(), LogError>> {
-        self.run(ANSWER_TIMEOUT, async move |connection: Arc<Connection>| connection.trim(up_to).await)
-    }
-}
-
-impl Connection {
-    /// The client keeps commands while it has no connection, and sends them later, so nothing is given to it then.
-    fn check_connected(&self) -> Result<(), LogError> {
-        match self.context.client().connection_state() {
-            State::Connected => Ok(()),
-            State::Pending | State::Disconnected => Err(unanswered("there is no connection")),
-        }
-    }
-
-    /// Connects to another server, or to the same one again, if the log has not answered on this connection for long.
-    async fn change_server_if_unheard(&self) {
-        let is_unheard = {
-            let mut heard = self.heard.lock();
-            let is_unheard = heard.elapsed() >= UNHEARD;
-            // A new connection has as long.
-            if is_unheard || self.check_connected().is_err() {
-                *heard = Instant::now();
-            }
-            is_unheard
-        };
-        if is_unheard && self.check_connected().is_ok() {
-            tracing::warn!("the cluster's server gives no answer about the log; changing to any of them");
-            // It takes a place in the client's queue, and is tried again after as long.
-            timeout(ANSWER_TIMEOUT, self.context.client().force_reconnect()).await.ok();
-        }
+        self.id
     }
 
     async fn append(&self, after: Position, entry: Bytes) -> Result<Appended, LogError> {
@@ -245,6 +118,83 @@ impl Connection {
         }
     }
 
+    async fn read(
+        &self,
+        after: Position,
+        entries: &Sender<Result<Record, LogError>>,
+    ) -> Result<(), LogError> {
+        self.deliver(after, entries).await
+    }
+
+    async fn end(&self) -> Result<Position, LogError> {
+        Ok(self.state().await?.last_sequence)
+    }
+
+    async fn put_snapshot(&self, position: Position, database: &Path) -> Result<(), LogError> {
+        self.snapshots().await?.put(position, database).await
+    }
+
+    async fn newest_snapshot(&self, into: &Path) -> Result<Option<Position>, LogError> {
+        self.snapshots().await?.newest(into).await
+    }
+
+    async fn trim(&self, up_to: Position) -> Result<(), LogError> {
+        let state = self.info().await?.state;
+        // Beyond its end a stream would skip numbers.
+        let up_to = up_to.min(state.last_sequence);
+        if up_to < state.first_sequence {
+            return Ok(());
+        }
+        let stream = self.context.get_stream_no_info(&self.stream).await.map_err(unanswered)?;
+        stream.purge().sequence(up_to + 1).await.map_err(unanswered)?;
+        Ok(())
+    }
+
+    fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
+    async fn tell(&self, message: Bytes) {
+        // Without a connection there is no race.
+        if self.check_connected().is_ok() {
+            self.context.client().publish(self.turns_subject.clone(), message).await.ok();
+        }
+    }
+
+    fn hear(&self) {
+        *self.heard.lock() = Instant::now();
+    }
+
+    /// Connects to another server, or to the same one again: the one that it has may be cut off from the others.
+    async fn miss(&self) {
+        let is_unheard = {
+            let mut heard = self.heard.lock();
+            let is_unheard = heard.elapsed() >= UNHEARD;
+            // A new connection has as long.
+            if is_unheard || self.check_connected().is_err() {
+                *heard = Instant::now();
+            }
+            is_unheard
+        };
+        if is_unheard && self.check_connected().is_ok() {
+            tracing::warn!("the cluster's server gives no answer about the log; changing to any of them");
+            // It takes a place in the client's queue, and is tried again after as long.
+            timeout(ANSWER_TIMEOUT, self.context.client().force_reconnect()).await.ok();
+        }
+    }
+}
+
+impl Connection {
+    /// The client keeps commands while it has no connection, and sends them later, so nothing is given to it then.
+    fn check_connected(&self) -> Result<(), LogError> {
+        match self.context.client().connection_state() {
+            ConnectionState::Connected => Ok(()),
+            ConnectionState::Pending | ConnectionState::Disconnected => {
+                Err(unanswered("there is no connection"))
+            }
+        }
+    }
+
     async fn publish(
         &self,
         after: Position,
@@ -259,12 +209,14 @@ impl Connection {
         })
     }
 
-    async fn end(&self) -> Result<Position, LogError> {
-        let info = self.info().await?;
-        self.seen.lock().judge(info.state.last_sequence)
+    /// The stream's state as the servers say it, judged by what was seen.
+    async fn state(&self) -> Result<State, LogError> {
+        let state = self.info().await?.state;
+        self.seen.lock().judge(state.last_sequence)?;
+        Ok(state)
     }
 
-    /// The stream's state, if it still is this log.
+    /// The stream, if it still is this log.
     async fn info(&self) -> Result<Info, LogError> {
         self.check_connected()?;
         let stream = ask(|| self.context.get_stream(&self.stream)).await.map_err(unanswered)?;
@@ -274,17 +226,11 @@ impl Connection {
         }
         Ok(info)
     }
+}
 
-    async fn trim(&self, up_to: Position) -> Result<(), LogError> {
-        let state = self.info().await?.state;
-        // Beyond its end a stream would skip numbers.
-        let up_to = up_to.min(state.last_sequence);
-        if up_to < state.first_sequence {
-            return Ok(());
-        }
-        let stream = self.context.get_stream_no_info(&self.stream).await.map_err(unanswered)?;
-        stream.purge().sequence(up_to + 1).await.map_err(unanswered)?;
-        Ok(())
+async fn listen(mut messages: Subscriber, turns: Arc<Turns>) {
+    while let Some(message) = messages.next().await {
+        turns.hear(&message.payload);
     }
 }
 

@@ -14,63 +14,33 @@ mod manage;
 mod snapshots;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
-use futures_util::stream::BoxStream;
-use futures_util::{FutureExt as _, StreamExt as _};
 use parking_lot::Mutex;
-use tokio::runtime::Handle;
-use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep_until, timeout};
+use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_stream::wrappers::ReceiverStream;
 
 use super::cluster::ClusterError;
+use super::remote::{self, Connection as _, Remote, UNHEARD};
 use super::seen::Seen;
 use super::turns::Turns;
-use super::{Appended, Log, LogError, LogId, Position, Record, unanswered};
+use super::{Appended, LogError, LogId, Position, Record, unanswered};
 
 use self::connect::{Heard, Link, Session};
 
 pub use self::connect::Servers;
 pub use self::manage::{init, replace, save_newest, status};
 
-/// Longest wait for an answer. Calls of the chat that need the log wait for five seconds, so this leaves time for a second try.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Shortest time until a call says that the log does not answer: callers may call again at once.
-const PAUSE: Duration = Duration::from_millis(250);
-
-/// Longest time for a copy of the database, and for removing entries.
-const SNAPSHOT_TIMEOUT: Duration = Duration::from_secs(600);
-
-/// Time without an answer after which the connections are made anew. An append waits as long as the server waits for its standby:
-/// giving up a connection then would leave a process of the server behind each time.
-const UNHEARD: Duration = Duration::from_secs(10);
-
-/// Entries that were received and not yet taken; the next ones wait in the database.
-const QUEUE: usize = 16;
-
 /// The log of a cluster. Clones are handles to the same connections.
-#[derive(Clone)]
-pub struct Postgres {
-    connection: Arc<Connection>,
-    runtime: Handle,
-}
-
-impl fmt::Debug for Postgres {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Postgres").field("id", &self.connection.id).finish_non_exhaustive()
-    }
-}
+pub type Postgres = Remote<Connection>;
 
 /// The connections to the server, and what is known of the log.
-struct Connection {
+pub struct Connection {
     servers: Servers,
     id: LogId,
     /// The channel of the bell, which is also its name as an identifier.
@@ -109,123 +79,19 @@ impl Postgres {
         };
         // So that the first answers about the end are judged, and the bell is heard before there is a follower.
         connection.end().await.map_err(|error| ClusterError::Database(error.into()))?;
-        Ok(Self { connection: Arc::new(connection), runtime: Handle::current() })
-    }
-
-    /// Runs a task with a timer. One that fails sooner than [`PAUSE`] is not answered until then.
-    fn run<T, F>(
-        &self,
-        limit: Duration,
-        work: impl FnOnce(Arc<Connection>) -> F + Send + 'static,
-    ) -> BoxFuture<'static, Result<T, LogError>>
-    where
-        T: Send + 'static,
-        F: Future<Output = Result<T, LogError>> + Send + 'static,
-    {
-        let (connection, runtime) = (self.connection.clone(), self.runtime.clone());
-        async move {
-            let task = runtime.spawn(async move {
-                let pause = tokio::time::Instant::now() + PAUSE;
-                let done = timeout(limit, work(connection.clone())).await;
-                let done = done.unwrap_or_else(|elapsed| Err(unanswered(elapsed)));
-                if let Err(LogError::Unanswered(_)) = done {
-                    connection.connect_again_if_unheard();
-                    sleep_until(pause).await;
-                }
-                done
-            });
-            task.await.unwrap_or_else(|error| Err(unanswered(error)))
-        }
-        .boxed()
+        Ok(Self::new(connection))
     }
 }
 
-impl Log for Postgres {
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl remote::Connection for Connection {
     fn id(&self) -> LogId {
-        self.connection.id
-    }
-
-    fn append(&self, after: Position, entry: Bytes) -> BoxFuture<'_, Result<Appended, LogError>> {
-        self.run(ANSWER_TIMEOUT, async move |connection: Arc<Connection>| {
-            connection.append(after, entry).await
-        })
-    }
-
-    fn follow(&self, after: Position) -> BoxStream<'static, Result<Record, LogError>> {
-        let (entries, received) = mpsc::channel(QUEUE);
-        self.runtime.spawn(self.connection.clone().follow(after, entries));
-        ReceiverStream::new(received).boxed()
-    }
-
-    fn end(&self) -> BoxFuture<'_, Result<Position, LogError>> {
-        self.run(ANSWER_TIMEOUT, async move |connection: Arc<Connection>| connection.end().await)
-    }
-
-    fn put_snapshot<'a>(
-        &'a self,
-        position: Position,
-        database: &'a Path,
-    ) -> BoxFuture<'a, Result<(), LogError>> {
-        let database = PathBuf::from(database);
-        self.run(SNAPSHOT_TIMEOUT, async move |connection: Arc<Connection>| {
-            connection.snapshots().await?.put(position, &database).await
-        })
-    }
-
-    fn newest_snapshot<'a>(&'a self, into: &'a Path) -> BoxFuture<'a, Result<Option<Position>, LogError>> {
-        let into = PathBuf::from(into);
-        self.run(SNAPSHOT_TIMEOUT, async move |connection: Arc<Connection>| {
-            connection.snapshots().await?.newest(&into).await
-        })
-    }
-
-    fn want_turn(&self, wants: bool) {
-        let connection = self.connection.clone();
-        let message = connection.turns.message(wants);
-        self.runtime.spawn(async move { connection.tell(&String::from_utf8_lossy(&message)).await });
-    }
-
-    fn turn_of_others(&self) -> Option<BoxFuture<'_, ()>> {
-        self.connection.turns.of_others().map(futures_util::FutureExt::boxed)
-    }
-
-    fn trim(&self, up_to: Position) -> BoxFuture<'_, Result<(), LogError>> {
-        self.run(SNAPSHOT_TIMEOUT, async move |connection: Arc<Connection>| connection.trim(up_to).await)
-    }
-}
-
-impl Connection {
-    /// The connection of one kind, which is made again when it was lost.
-    async fn session(&self, link: &Link) -> Result<Arc<Session>, LogError> {
-        link.session(&self.servers).await.map_err(unanswered)
-    }
-
-    /// Records that the server answers.
-    fn hear(&self) {
-        *self.heard.lock() = Instant::now();
-    }
-
-    fn connect_again_if_unheard(&self) {
-        let mut heard = self.heard.lock();
-        if heard.elapsed() >= UNHEARD {
-            tracing::warn!("the cluster's database gives no answer; connecting to it again");
-            *heard = Instant::now();
-            self.writing.give_up();
-            self.reading.give_up();
-        }
-    }
-
-    /// The error of a question. A table that is gone may be that of a log in the place of which there is another one.
-    async fn fault(&self, client: &Client, error: tokio_postgres::Error) -> LogError {
-        if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
-            match self.servers.find(client).await {
-                Ok(id) if id != self.id => {
-                    return LogError::Replaced { reason: "another one was made under its name" };
-                }
-                _ => {}
-            }
-        }
-        unanswered(error)
+        self.id
     }
 
     /// An append that was given up goes on until the server answers, and the next one waits for that: while the server waits for a
@@ -246,7 +112,6 @@ impl Connection {
             Ok(inserted) => inserted,
             Err(error) => return Err(self.fault(&session.client, error).await),
         };
-        self.hear();
         if inserted == 0 {
             // The other one's entry is there; its bell may still be on its way.
             self.bell.send_replace(());
@@ -256,12 +121,19 @@ impl Connection {
         Ok(Appended::Stored)
     }
 
+    async fn read(
+        &self,
+        after: Position,
+        entries: &Sender<Result<Record, LogError>>,
+    ) -> Result<(), LogError> {
+        self.deliver(after, entries).await
+    }
+
     /// The end as the server says it, judged by what was seen.
     async fn end(&self) -> Result<Position, LogError> {
         let session = self.session(&self.reading).await?;
         match session.client.query_one(&self.servers.end_query(self.id), &[]).await {
             Ok(row) => {
-                self.hear();
                 // Without any row it has lost everything.
                 let end = row.try_get::<_, Option<i64>>(0).map_err(unanswered)?.map_or(0, unsigned);
                 self.seen.lock().judge(end)
@@ -270,17 +142,12 @@ impl Connection {
         }
     }
 
-    /// Tells all servers, this one included. A hint, which may be lost.
-    async fn tell(&self, message: &str) {
-        let told = async {
-            let session = self.session(&self.reading).await?;
-            // In one message, so that the end of a turn never overtakes its beginning. Our own mark has no quotes in it.
-            let notify = format!("NOTIFY {}, '{message}'", self.channel);
-            session.client.batch_execute(&notify).await.map_err(unanswered)
-        };
-        if let Ok(Err(error)) = timeout(ANSWER_TIMEOUT, told).await {
-            tracing::debug!(%error, "the other servers are not told of a turn");
-        }
+    async fn put_snapshot(&self, position: Position, database: &Path) -> Result<(), LogError> {
+        self.snapshots().await?.put(position, database).await
+    }
+
+    async fn newest_snapshot(&self, into: &Path) -> Result<Option<Position>, LogError> {
+        self.snapshots().await?.newest(into).await
     }
 
     async fn trim(&self, up_to: Position) -> Result<(), LogError> {
@@ -290,6 +157,58 @@ impl Connection {
             Ok(_) => Ok(()),
             Err(error) => Err(self.fault(&client, error).await),
         }
+    }
+
+    fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
+    async fn tell(&self, message: Bytes) {
+        let told = async {
+            let session = self.session(&self.reading).await?;
+            // In one message, so that the end of a turn never overtakes its beginning. Our own mark has no quotes in it.
+            let notify = format!("NOTIFY {}, '{}'", self.channel, String::from_utf8_lossy(&message));
+            session.client.batch_execute(&notify).await.map_err(unanswered)
+        };
+        if let Err(error) = told.await {
+            tracing::debug!(%error, "the other servers are not told of a turn");
+        }
+    }
+
+    fn hear(&self) {
+        *self.heard.lock() = Instant::now();
+    }
+
+    /// An append waits as long as the server waits for its standby: giving up a connection sooner would leave a process of the server
+    /// behind each time.
+    async fn miss(&self) {
+        let mut heard = self.heard.lock();
+        if heard.elapsed() >= UNHEARD {
+            tracing::warn!("the cluster's database gives no answer; connecting to it again");
+            *heard = Instant::now();
+            self.writing.give_up();
+            self.reading.give_up();
+        }
+    }
+}
+
+impl Connection {
+    /// The connection of one kind, which is made again when it was lost.
+    async fn session(&self, link: &Link) -> Result<Arc<Session>, LogError> {
+        link.session(&self.servers).await.map_err(unanswered)
+    }
+
+    /// The error of a question. A table that is gone may be that of a log in the place of which there is another one.
+    async fn fault(&self, client: &Client, error: tokio_postgres::Error) -> LogError {
+        if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
+            match self.servers.find(client).await {
+                Ok(id) if id != self.id => {
+                    return LogError::Replaced { reason: "another one was made under its name" };
+                }
+                _ => {}
+            }
+        }
+        unanswered(error)
     }
 }
 

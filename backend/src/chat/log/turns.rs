@@ -19,7 +19,7 @@ type Waiting = Vec<(Bytes, Instant)>;
 
 /// The turns as one server knows them.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub struct Turns {
     /// The mark of this server.
     own: String,
     others: watch::Sender<Waiting>,

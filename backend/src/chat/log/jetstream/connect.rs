@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::super::LogId;
 use super::super::cluster::{ClientError, ClusterError, hex, parse_hex};
-use super::ANSWER_TIMEOUT;
+use super::super::remote::ANSWER_TIMEOUT;
 
 /// Longest time for the first connection, all servers together.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

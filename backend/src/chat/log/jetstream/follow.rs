@@ -4,7 +4,6 @@
 //! after the servers are back. Here every fault ends the following, and the caller begins it again.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -16,12 +15,13 @@ use async_nats::jetstream::stream::LastRawMessageErrorKind;
 use async_nats::{Message as Received, StatusCode, Subject, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, sleep, sleep_until, timeout, timeout_at};
 
 use super::super::cluster::ClientError;
+use super::super::remote::{ANSWER_TIMEOUT, Connection as _, PAUSE};
 use super::super::{LogError, Position, Record, unanswered};
-use super::{ANSWER_TIMEOUT, Connection, PAUSE};
+use super::Connection;
 
 /// Longest wait for a new consumer. The servers do not answer while they have no leader, and a request that reached none is lost.
 const CREATE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -61,31 +61,11 @@ struct Due {
 }
 
 impl Connection {
-    /// Sends the entries above `after` until nobody takes them any more, or the log cannot be followed.
-    pub(super) async fn follow(
-        self: Arc<Self>,
-        after: Position,
-        entries: mpsc::Sender<Result<Record, LogError>>,
-    ) {
-        let pause = Instant::now() + PAUSE;
-        let followed = tokio::select! {
-            () = entries.closed() => return,
-            followed = self.read(after, &entries) => followed,
-        };
-        if let Err(error) = followed {
-            if let LogError::Unanswered(_) = error {
-                sleep_until(pause).await;
-            }
-            // It may have lost its interest meanwhile.
-            entries.send(Err(error)).await.ok();
-        }
-    }
-
-    /// Ends without an error when nobody takes the entries any more.
-    async fn read(
+    /// Sends the entries above `after`. Ends without an error when nobody takes them any more.
+    pub(super) async fn deliver(
         &self,
         after: Position,
-        entries: &mpsc::Sender<Result<Record, LogError>>,
+        entries: &Sender<Result<Record, LogError>>,
     ) -> Result<(), LogError> {
         timeout(ANSWER_TIMEOUT, self.check_beginning(after)).await.map_err(unanswered)??;
         let next = AtomicU64::new(after + 1);
@@ -102,7 +82,7 @@ impl Connection {
         first: Position,
         mut messages: Subscriber,
         next: Position,
-        entries: &mpsc::Sender<Result<Record, LogError>>,
+        entries: &Sender<Result<Record, LogError>>,
     ) -> Result<(), LogError> {
         let mut due = Due { position: first, delivery: 1 };
         let mut heard = Instant::now();
@@ -143,7 +123,7 @@ impl Connection {
         let (position, delivery) = (info.stream_sequence, info.consumer_sequence);
         check_place(Due { position, delivery }, due)?;
         self.seen.lock().record(position);
-        *self.heard.lock() = std::time::Instant::now();
+        self.hear();
         Ok(Record { position, entry: message.message.payload })
     }
 
@@ -151,8 +131,7 @@ impl Connection {
     /// would wait at the end of a stream that has lost entries.
     async fn check_beginning(&self, after: Position) -> Result<(), LogError> {
         self.seen.lock().record(after);
-        let state = self.info().await?.state;
-        self.seen.lock().judge(state.last_sequence)?;
+        let state = self.state().await?;
         if after + 1 < state.first_sequence {
             return Err(LogError::Trimmed { first: state.first_sequence });
         }
@@ -199,7 +178,7 @@ impl Connection {
     async fn fetch(
         &self,
         next: &AtomicU64,
-        entries: &mpsc::Sender<Result<Record, LogError>>,
+        entries: &Sender<Result<Record, LogError>>,
     ) -> Result<(), LogError> {
         sleep(FETCH_AFTER).await;
         let stream = self.context.get_stream_no_info(&self.stream).await.map_err(unanswered)?;
@@ -211,7 +190,7 @@ impl Connection {
                 }
                 Ok(message) => {
                     self.seen.lock().record(position);
-                    *self.heard.lock() = std::time::Instant::now();
+                    self.hear();
                     if entries.send(Ok(Record { position, entry: message.payload })).await.is_err() {
                         return Ok(());
                     }

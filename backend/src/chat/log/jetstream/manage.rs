@@ -10,8 +10,8 @@ use async_nats::jetstream::{Context, ErrorCode};
 use tokio::time::timeout;
 
 use super::super::cluster::{ClusterError, FIRST_COPY, Replica, Status, hex};
+use super::super::remote::SNAPSHOT_TIMEOUT;
 use super::super::{LogId, Position};
-use super::SNAPSHOT_TIMEOUT;
 use super::connect::{LOG_ID, Servers, failed};
 use super::snapshots::Snapshots;
 

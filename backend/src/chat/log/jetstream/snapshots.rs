@@ -14,9 +14,10 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::super::cluster::{ClientError, Kept, hex};
+use super::super::remote::ANSWER_TIMEOUT;
 use super::super::{LogError, LogId, Position, unanswered};
+use super::Connection;
 use super::connect::LOG_ID;
-use super::{ANSWER_TIMEOUT, Connection};
 
 /// The names of the copies.
 const NAMES: [&str; 2] = ["database-a", "database-b"];

@@ -1,15 +1,15 @@
 //! Following the table: looks for the next entries whenever the bell rings, and by a timer.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::sync::mpsc::Sender;
+use tokio::time::timeout;
 use tokio_postgres::Row;
 
+use super::super::remote::{ANSWER_TIMEOUT, Connection as _};
 use super::super::{LogError, Position, Record, unanswered};
-use super::{ANSWER_TIMEOUT, Connection, PAUSE, number, unsigned};
+use super::{Connection, number, unsigned};
 
 /// Entries that are read at once.
 const BATCH: i64 = 16;
@@ -18,32 +18,11 @@ const BATCH: i64 = 16;
 const LOOK: Duration = Duration::from_millis(250);
 
 impl Connection {
-    /// Sends the entries above `after` until nobody takes them any more, or the log cannot be followed.
-    pub(super) async fn follow(
-        self: Arc<Self>,
-        after: Position,
-        entries: mpsc::Sender<Result<Record, LogError>>,
-    ) {
-        let pause = Instant::now() + PAUSE;
-        let followed = tokio::select! {
-            () = entries.closed() => return,
-            followed = self.read(after, &entries) => followed,
-        };
-        if let Err(error) = followed {
-            if let LogError::Unanswered(_) = error {
-                self.connect_again_if_unheard();
-                sleep_until(pause).await;
-            }
-            // It may have lost its interest meanwhile.
-            entries.send(Err(error)).await.ok();
-        }
-    }
-
-    /// Ends without an error when nobody takes the entries any more.
-    async fn read(
+    /// Sends the entries above `after`. Ends without an error when nobody takes them any more.
+    pub(super) async fn deliver(
         &self,
         mut after: Position,
-        entries: &mpsc::Sender<Result<Record, LogError>>,
+        entries: &Sender<Result<Record, LogError>>,
     ) -> Result<(), LogError> {
         self.seen.lock().record(after);
         let mut bell = self.bell.subscribe();

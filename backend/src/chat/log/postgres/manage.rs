@@ -8,10 +8,11 @@ use tokio_postgres::Transaction;
 use tokio_postgres::error::SqlState;
 
 use super::super::cluster::{ClusterError, FIRST_COPY, Replica, Status};
+use super::super::remote::SNAPSHOT_TIMEOUT;
 use super::super::{LogId, Position};
 use super::connect::{Heard, Servers, failed};
 use super::snapshots::{Snapshots, store};
-use super::{SNAPSHOT_TIMEOUT, number, unsigned};
+use super::{number, unsigned};
 
 /// Makes the log `id`. `database` is the copy that its servers begin with, at [`FIRST_COPY`]; without one they begin a new chat.
 pub async fn init(servers: &Servers, id: LogId, database: Option<&Path>) -> Result<(), ClusterError> {
