@@ -211,8 +211,9 @@ impl Connection {
 
     /// The stream's state as the servers say it, judged by what was seen.
     async fn state(&self) -> Result<State, LogError> {
+        let expected = self.seen.lock().end();
         let state = self.info().await?.state;
-        self.seen.lock().judge(state.last_sequence)?;
+        self.seen.lock().judge(expected, state.last_sequence)?;
         Ok(state)
     }
 

@@ -132,11 +132,12 @@ impl remote::Connection for Connection {
     /// The end as the server says it, judged by what was seen.
     async fn end(&self) -> Result<Position, LogError> {
         let session = self.session(&self.reading).await?;
+        let expected = self.seen.lock().end();
         match session.client.query_one(&self.servers.end_query(self.id), &[]).await {
             Ok(row) => {
                 // Without any row it has lost everything.
                 let end = row.try_get::<_, Option<i64>>(0).map_err(unanswered)?.map_or(0, unsigned);
-                self.seen.lock().judge(end)
+                self.seen.lock().judge(expected, end)
             }
             Err(error) => Err(self.fault(&session.client, error).await),
         }

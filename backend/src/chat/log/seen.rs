@@ -1,4 +1,4 @@
-//! The end of a log as one server has seen it, and the judgement of an answer that says less.
+//! The end of a log as one server of the chat has seen it, and the judgement of an answer that says less.
 
 use std::time::{Duration, Instant};
 
@@ -22,15 +22,21 @@ impl Seen {
         Self { end, behind_since: None }
     }
 
+    /// The end that an answer has to know, to a question that is asked now.
+    pub(super) fn end(&self) -> Position {
+        self.end
+    }
+
     pub(super) fn record(&mut self, position: Position) {
         self.end = self.end.max(position);
     }
 
-    /// Judges an answer about the log's end. A leader that was deposed does not know the newest entries, and does not know that
-    /// for some time; a log that has lost entries says so for longer.
-    pub(super) fn judge(&mut self, end: Position) -> Result<Position, LogError> {
-        if end >= self.end {
-            *self = Self { end, behind_since: None };
+    /// Judges the answer `end` to a question that was asked when [`Self::end`] was `expected`: entries may have come since. A leader
+    /// that was deposed does not know the newest entries, and does not know that for some time; a log that has lost entries says so
+    /// for longer.
+    pub(super) fn judge(&mut self, expected: Position, end: Position) -> Result<Position, LogError> {
+        if end >= expected {
+            *self = Self { end: self.end.max(end), behind_since: None };
             return Ok(end);
         }
         let since = *self.behind_since.get_or_insert_with(Instant::now);
@@ -49,13 +55,23 @@ mod tests {
     fn end_before_a_known_entry_is_not_believed_until_it_lasts() {
         let mut seen = Seen::default();
         seen.record(7);
-        assert!(matches!(seen.judge(9), Ok(9)));
-        assert!(matches!(seen.judge(8), Err(LogError::Unanswered(_))), "a leader that was deposed");
-        assert!(matches!(seen.judge(9), Ok(9)));
-        assert!(matches!(seen.judge(8), Err(LogError::Unanswered(_))));
+        assert!(matches!(seen.judge(7, 9), Ok(9)));
+        assert!(matches!(seen.judge(9, 8), Err(LogError::Unanswered(_))), "a leader that was deposed");
+        assert!(matches!(seen.judge(9, 9), Ok(9)));
+        assert!(matches!(seen.judge(9, 8), Err(LogError::Unanswered(_))));
         let Some(long_ago) = Instant::now().checked_sub(STALE_LEADER) else { return };
         seen.behind_since = Some(long_ago);
-        assert!(matches!(seen.judge(8), Err(LogError::Replaced { .. })));
-        assert!(matches!(seen.judge(9), Ok(9)));
+        assert!(matches!(seen.judge(9, 8), Err(LogError::Replaced { .. })));
+        assert!(matches!(seen.judge(9, 9), Ok(9)));
+    }
+
+    #[test]
+    fn answer_need_not_know_what_came_after_the_question() {
+        let mut seen = Seen::new(7);
+        let expected = seen.end();
+        seen.record(8);
+        assert!(matches!(seen.judge(expected, 7), Ok(7)));
+        assert!(seen.end() == 8 && seen.behind_since.is_none());
+        assert!(matches!(seen.judge(seen.end(), 7), Err(LogError::Unanswered(_))));
     }
 }

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 
 use self::server::PostgresServer;
-use super::protocol::{entry, keeps_copies, keeps_the_rules, next, read};
+use super::protocol::{answers_beside_appends, entry, keeps_copies, keeps_the_rules, next, read};
 use super::*;
 use crate::chat::log::cluster::{ClusterError, FIRST_COPY};
 use crate::chat::log::postgres::{self, Postgres, Servers};
@@ -58,6 +58,7 @@ async fn log_in_a_table_keeps_the_rules() {
     assert_eq!(two.append(11, entry(3)).await.unwrap(), Appended::Conflict);
     assert_eq!(two.append(12, entry(3)).await.unwrap(), Appended::Stored);
     assert_eq!(read(&one, 12, 1).await, [Record { position: 13, entry: entry(3) }]);
+    answers_beside_appends(&one).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

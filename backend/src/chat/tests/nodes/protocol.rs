@@ -60,6 +60,25 @@ pub(super) async fn keeps_the_rules(one: &dyn Log, two: &dyn Log) {
     assert_eq!(waiting.next().await.unwrap().unwrap(), Record { position: 12, entry: entry(2) });
 }
 
+/// Checks that the end is answered while entries come, which an answer that is on its way cannot know.
+pub(super) async fn answers_beside_appends(log: &dyn Log) {
+    let before = log.end().await.unwrap();
+    let appended = async {
+        for position in before..before + 300 {
+            assert_eq!(log.append(position, entry(1)).await.unwrap(), Appended::Stored);
+        }
+    };
+    let asked = async {
+        let mut end = before;
+        while end < before + 300 {
+            let answer = log.end().await.unwrap();
+            assert!(answer >= end, "{answer} after {end}");
+            end = answer;
+        }
+    };
+    tokio::join!(appended, asked);
+}
+
 /// Checks the rules of copies with two connections to one log that has none.
 pub(super) async fn keeps_copies(one: &dyn Log, two: &dyn Log) {
     let folder = TempDir::new().unwrap();
@@ -83,6 +102,7 @@ async fn log_in_memory_keeps_the_rules() {
     let log = Memory::new(1);
     let (one, two) = (log.connect(), log.connect());
     keeps_the_rules(&*one, &*two).await;
+    answers_beside_appends(&*one).await;
     keeps_copies(&*one, &*two).await;
     two.trim(4).await.unwrap();
     assert_eq!(read(&*one, 4, 1).await[0].position, 5);
