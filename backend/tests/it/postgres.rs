@@ -19,7 +19,7 @@ async fn init(server: &PostgresServer, data: &Path) -> String {
 
 /// A server of PostgreSQL with a new cluster. `None` where there is no such server.
 async fn new_cluster() -> Option<PostgresServer> {
-    let server = PostgresServer::start().await?;
+    let server = PostgresServer::start()?;
     let nothing = tempfile::tempdir().unwrap();
     assert!(init(&server, nothing.path()).await.contains("begin a new chat"));
     Some(server)
@@ -57,7 +57,7 @@ async fn without_the_log_reading_goes_on_and_writing_says_so_until_it_is_back() 
     ada.send("general", "before").await;
     let (_, mut stream) = ada.follow(Vec::new()).await;
 
-    server.crash().await;
+    server.crash();
 
     let id = operation_id("Ada", 99);
     let refused = ada.try_send("general", id.clone(), "meanwhile").await.unwrap_err();
@@ -69,7 +69,7 @@ async fn without_the_log_reading_goes_on_and_writing_says_so_until_it_is_back() 
     })
     .await;
 
-    server.start_again().await;
+    server.start_again();
 
     let (ada_ref, id_ref) = (&ada, &id);
     eventually("writing goes on", async || {
@@ -87,7 +87,7 @@ async fn without_the_log_reading_goes_on_and_writing_says_so_until_it_is_back() 
 
 #[tokio::test]
 async fn flags_that_do_not_fit_are_refused_at_the_start() {
-    let Some(server) = PostgresServer::start().await else { return };
+    let Some(server) = PostgresServer::start() else { return };
     let nothing = tempfile::tempdir().unwrap();
     let refused = async |flags: &[&str], part: &str| {
         let mut command = command();
@@ -113,7 +113,7 @@ async fn flags_that_do_not_fit_are_refused_at_the_start() {
 
 #[tokio::test]
 async fn cluster_begins_with_the_chat_of_one_server_and_gives_it_back() {
-    let Some(server) = PostgresServer::start().await else { return };
+    let Some(server) = PostgresServer::start() else { return };
     let mut alone = Program::start().await;
     let mut ada = Person::join(alone.channel(), "Ada").await;
     for number in 0..3 {

@@ -1,10 +1,11 @@
 //! Pebble as a child process, and a resolver by which it finds every name on this machine.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Command as StdCommand, Stdio};
 use std::sync::Arc;
 
+use fastrand::Rng;
 use http::Request;
 use http_body_util::Full;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
@@ -48,7 +49,7 @@ fn program() -> Option<PathBuf> {
 }
 
 fn free_port() -> u16 {
-    StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    harness::free_port(&mut Rng::new()).unwrap().port()
 }
 
 impl Pebble {

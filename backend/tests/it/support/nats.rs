@@ -1,15 +1,12 @@
-//! A server of NATS with JetStream as a child process. The unit tests have this file, too.
-//!
-//! `CHINWAG_NATS` names its program; `cargo xtask test` installs it by Go. Without it the tests say that they are skipped.
+//! A server of NATS with JetStream. The unit tests have this file, too.
 
-use std::net::{Ipv4Addr, TcpListener as StdListener};
-use std::path::PathBuf;
-use std::process::{Command as StdCommand, Stdio};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use fastrand::Rng;
+use harness::{Nats, free_port};
 use tempfile::TempDir;
 use tokio::net::TcpStream;
-use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 /// Time limit for a start.
@@ -18,83 +15,67 @@ const START_TIMEOUT: Duration = Duration::from_secs(20);
 /// The server. Killed when dropped.
 #[derive(Debug)]
 pub(crate) struct NatsServer {
-    program: PathBuf,
-    folder: TempDir,
-    port: u16,
+    server: Nats,
+    addr: SocketAddr,
     /// The monitoring address.
-    monitoring: u16,
-    /// Lines of its configuration beside its addresses and its store.
-    config: String,
-    child: Option<Child>,
-}
-
-/// The program, where it is.
-fn program() -> Option<PathBuf> {
-    let named = std::env::var_os("CHINWAG_NATS").map_or_else(|| "nats-server".into(), PathBuf::from);
-    let runs = StdCommand::new(&named).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let found = runs.is_ok_and(|status| status.success()).then_some(named);
-    if found.is_none() {
-        eprintln!("skipped: there is no nats-server; name its program in CHINWAG_NATS");
-    }
-    found
-}
-
-fn free_port() -> u16 {
-    StdListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
+    monitoring: SocketAddr,
+    _folder: TempDir,
 }
 
 impl NatsServer {
-    /// Starts it with an empty folder. `None` where it is not there.
+    /// Starts it with an empty folder. `None` where its program is not.
     pub(crate) async fn start() -> Option<Self> {
         Self::start_with(String::new()).await
     }
 
     /// Starts it with these lines in its configuration.
     pub(crate) async fn start_with(config: String) -> Option<Self> {
-        let program = program()?;
-        let [port, monitoring] = [free_port(), free_port()];
+        let [addr, monitoring] = [(); 2].map(|()| free_port(&mut Rng::new()).unwrap());
         let folder = TempDir::new().unwrap();
-        let mut server = Self { program, folder, port, monitoring, config, child: None };
-        server.start_again().await;
+        let config = format!(
+            "listen: {addr}\nhttp: {monitoring}\njetstream {{ store_dir: {:?}, sync_interval: always }}\n{config}\n",
+            folder.path().join("store"),
+        );
+        let mut server = Nats::new(folder.path(), &config).unwrap();
+        if let Err(error) = server.start() {
+            eprintln!("skipped: {error:#}");
+            return None;
+        }
+        let mut server = Self { server, addr, monitoring, _folder: folder };
+        server.listens().await;
         Some(server)
     }
 
     /// Starts it with the folder and the ports that it had.
     pub(crate) async fn start_again(&mut self) {
-        let config = format!(
-            "listen: 127.0.0.1:{}\nhttp: 127.0.0.1:{}\njetstream {{ store_dir: {:?}, sync_interval: always }}\n{}\n",
-            self.port,
-            self.monitoring,
-            self.folder.path().join("store"),
-            self.config,
-        );
-        let file = self.folder.path().join("nats.conf");
-        std::fs::write(&file, config).unwrap();
-        let mut command = Command::new(&self.program);
-        command.arg("-c").arg(file).stdout(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
-        self.child = Some(command.spawn().unwrap());
+        self.server.start().unwrap();
+        self.listens().await;
+    }
+
+    async fn listens(&mut self) {
         let opened = async {
-            while TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).await.is_err() {
+            while TcpStream::connect(self.addr).await.is_err() {
                 tokio::task::yield_now().await;
             }
         };
-        timeout(START_TIMEOUT, opened).await.expect("nats-server does not listen in time");
+        let opened = timeout(START_TIMEOUT, opened).await;
+        assert!(opened.is_ok(), "nats-server does not listen in time: {:#?}", self.server.log());
     }
 
     /// Sends SIGKILL and waits for the end.
     pub(crate) async fn kill(&mut self) {
-        self.child.take().unwrap().kill().await.unwrap();
+        self.server.kill().unwrap();
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("nats://{}", self.addr)
     }
 
     pub(crate) fn port(&self) -> u16 {
-        self.port
+        self.addr.port()
     }
 
     pub(crate) fn monitoring_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.monitoring)
+        format!("http://{}", self.monitoring)
     }
 }

@@ -19,7 +19,7 @@ const ID: LogId = LogId([9; 16]);
 
 /// A new cluster on a server of its own. `None` where there is no such server.
 async fn cluster() -> Option<(PostgresServer, Servers)> {
-    let server = PostgresServer::start().await?;
+    let server = PostgresServer::start()?;
     let servers = Servers { addresses: vec![server.url()], name: "team".to_owned(), authority: None };
     postgres::init(&servers, ID, None).await.unwrap();
     Some((server, servers))
@@ -69,10 +69,10 @@ async fn server_that_crashed_loses_nothing_and_is_followed_again() {
     let mut followed = log.follow(0);
     assert_eq!(followed.next().await.unwrap().unwrap().position, 1);
 
-    server.crash().await;
+    server.crash();
     assert!(matches!(log.append(1, entry(2)).await, Err(LogError::Unanswered(_))));
     assert!(matches!(log.end().await, Err(LogError::Unanswered(_))));
-    server.start_again().await;
+    server.start_again();
 
     // The entry that was not answered is not stored twice, whatever became of it.
     let appended = loop {

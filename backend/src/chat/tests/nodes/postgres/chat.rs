@@ -86,8 +86,8 @@ async fn senders_on_three_nodes_keep_the_invariants_while_the_server_crashes() {
         while head.head() < crash * 20 && senders.iter().any(|sender| !sender.is_finished()) {
             tokio::task::yield_now().await;
         }
-        server.crash().await;
-        server.start_again().await;
+        server.crash();
+        server.start_again();
     }
     let mut accounts: Vec<Account> = Vec::new();
     for sender in senders {
@@ -150,9 +150,9 @@ async fn node_that_starts_from_a_copy_becomes_equal_and_one_without_the_log_says
     nodes.push(node(log, TempDir::new().unwrap()));
     become_equal(&nodes).await;
 
-    server.crash().await;
+    server.crash();
     let unknown = nodes[3].core().session(&TokenHash::of("unknown"), SOMEBODY).await;
     assert!(!matches!(unknown, Ok(_) | Err(ChatError::NoSession)), "it cannot know that");
-    server.start_again().await;
+    server.start_again();
     become_equal(&nodes).await;
 }
