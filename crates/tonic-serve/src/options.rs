@@ -162,7 +162,8 @@ pub struct ServeOptions {
     /// At shutdown: time for open calls before they are ended with UNAVAILABLE. Default 2 s.
     pub call_grace: Duration,
     /// At shutdown: time for the whole drain before the remaining connections are closed. A connection without a call is
-    /// closed after half a second. Default 2.7 s, which keeps a stop below three seconds.
+    /// closed after half a second, in which a new one may still make its first. Default 2.7 s, which keeps a stop below three
+    /// seconds.
     pub drain_timeout: Duration,
 }
 

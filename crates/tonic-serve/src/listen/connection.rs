@@ -26,7 +26,7 @@ use bytes::BytesMut;
 use hyper::rt::Executor;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::transport::server::Connected as _;
@@ -38,6 +38,7 @@ pub(super) use self::open_connections::OpenConnections;
 use self::opened_tunnel::PendingTunnel;
 use self::service::{Client, ConnectionService};
 use self::watch::{Ending, Watch};
+use self::watches::IDLE_GRACE;
 use super::request_body::BodyDrain;
 use crate::app::AppService;
 use crate::budget::{ConnectionPermit, Peer};
@@ -107,7 +108,8 @@ impl ConnectionContext {
         Ok((Rewind { first: rest, socket }, client))
     }
 
-    /// The result of a step before the first request. `None` when it failed, timed out, or the server is stopping.
+    /// The result of a step before the first request. `None` when it failed, timed out, or the server has been stopping for
+    /// [`IDLE_GRACE`].
     async fn before_first_request<T>(
         &self,
         accepted: Instant,
@@ -125,7 +127,10 @@ impl ConnectionContext {
                     None
                 }
             },
-            () = self.draining.cancelled() => None,
+            () = async {
+                self.draining.cancelled().await;
+                sleep(IDLE_GRACE).await;
+            } => None,
         }
     }
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use h2::client::{Builder, ResponseFuture, SendRequest};
 use h2::{RecvStream, SendStream};
 use http::Request;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -84,7 +84,7 @@ pub(crate) fn cancel(stream: u32) -> Vec<u8> {
 }
 
 /// Reads until the head of a response on `stream`. `false`: the connection ended before.
-pub(crate) async fn has_response(connection: &mut TcpStream, stream: u32) -> bool {
+pub(crate) async fn has_response(connection: &mut (impl AsyncRead + Unpin), stream: u32) -> bool {
     let reading = async {
         loop {
             let mut head = [0; 9];

@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use http::StatusCode;
 use http_body_util::BodyExt as _;
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::raw;
 use crate::support::{ENDLESS, HELD, Http1, Http2, PATIENCE, SILENT, Server, eventually};
+use crate::tls::{connect, connect_over, self_signed, tls};
 
 #[tokio::test]
 async fn idle_connections_do_not_delay_a_shutdown() {
@@ -104,4 +105,46 @@ async fn peers_that_do_not_respond_cannot_delay_a_shutdown() {
     // Calls would have two seconds; these peers have no call.
     assert!(took < Duration::from_secs(2), "it took {took:?}");
     drop((half, silent));
+}
+
+/// Opens two connections, stops the server once it has accepted both, and makes the first request on one. Whether it is answered.
+async fn answers_a_first_request_at_the_stop(is_http2: bool) -> bool {
+    let pair = self_signed();
+    let mut server = Server::start(|options| options.tls = Some(tls(&pair))).await;
+    let alpn: &[&str] = if is_http2 { &["h2"] } else { &["http/1.1"] };
+    let stream = TcpStream::connect(server.addr).await.unwrap();
+    // Connections are accepted in order, so the first one is, too.
+    let later = connect(&server, &pair, None, alpn).await.unwrap();
+    server.begin_stop();
+    while TcpStream::connect(server.addr).await.is_ok() {
+        tokio::task::yield_now().await;
+    }
+
+    let Ok(mut stream) = connect_over(stream, &pair, None, alpn).await else { return false };
+    let is_answered = if is_http2 {
+        let call = raw::call(1, "/unknown.Service/Method");
+        let hello = [raw::PREFACE, &raw::frame(raw::SETTINGS, 0, 0, &[]), &call].concat();
+        stream.write_all(&hello).await.is_ok() && raw::has_response(&mut stream, 1).await
+    } else {
+        let mut response = String::new();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nhost: test\r\n\r\n").await.ok();
+        timeout(PATIENCE, stream.read_to_string(&mut response)).await.expect("it stays open").ok();
+        response.contains("connection: close\r\n")
+    };
+    let took = server.stopped().await;
+    assert!(took < Duration::from_secs(2), "it took {took:?}");
+    drop(later);
+    is_answered
+}
+
+#[tokio::test]
+async fn a_connection_that_was_accepted_before_the_stop_makes_its_first_request() {
+    for is_http2 in [false, true] {
+        // It has half a second, which a busy machine may take for itself.
+        let mut tries = 1;
+        while !answers_a_first_request_at_the_stop(is_http2).await {
+            tries += 1;
+            assert!(tries < 20, "no request is answered");
+        }
+    }
 }

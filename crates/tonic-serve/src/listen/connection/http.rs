@@ -80,8 +80,8 @@ where
     pub(super) fn graceful_shutdown(&mut self) {
         self.is_shutting_down = true;
         match &mut self.state {
-            // No request has come.
-            State::ReadingVersion(_) => self.state = State::Ended,
+            // The first request may be on its way: a client that has just connected does not repeat it.
+            State::ReadingVersion(_) => {}
             State::Http1(http1) => Pin::new(&mut http1.connection).graceful_shutdown(),
             State::Streaming(stream) => stream.close_at_end(),
             State::Http2(connection, _) => Pin::new(&mut **connection).graceful_shutdown(),
@@ -110,9 +110,15 @@ where
             State::ReadingVersion(unknown) => {
                 let Unknown { stream, service, executor } = *unknown;
                 if stream.activity.may_be_http1() {
-                    State::http1(&self.options, stream, service)
+                    State::http1(&self.options, stream, service, !self.is_shutting_down)
                 } else {
-                    State::http2(&self.options, stream, service, executor)
+                    let mut http2 = State::http2(&self.options, stream, service, executor);
+                    if let State::Http2(connection, _) = &mut http2
+                        && self.is_shutting_down
+                    {
+                        Pin::new(&mut **connection).graceful_shutdown();
+                    }
+                    http2
                 }
             }
             State::Http1(http1) => {
@@ -129,7 +135,7 @@ where
                 State::Streaming(stream)
             }
             State::Streaming(stream) => match stream.into_parts() {
-                Some((stream, service)) => State::http1(&self.options, stream, service),
+                Some((stream, service)) => State::http1(&self.options, stream, service, true),
                 None => State::Ended,
             },
             State::Http2(..) | State::Ended => State::Ended,
@@ -159,10 +165,18 @@ impl<S> State<S>
 where
     S: Socket + AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    fn http1(options: &ServeOptions, stream: MeteredStream<S>, service: ConnectionService) -> Self {
+    /// `keep_alive`: whether the connection is left open after the next response.
+    fn http1(
+        options: &ServeOptions,
+        stream: MeteredStream<S>,
+        service: ConnectionService,
+        keep_alive: bool,
+    ) -> Self {
         let leaving = LeavingBody::new(&stream.activity);
         let service = service.leaving(leaving.clone());
-        let connection = options.http1().serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut builder = options.http1();
+        builder.keep_alive(keep_alive);
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
         Self::Http1(Box::new(Http1 { connection, leaving }))
     }
 

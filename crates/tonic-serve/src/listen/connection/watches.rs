@@ -12,9 +12,10 @@ use crate::options::ServeOptions;
 /// Shortest interval between two checks, for a timeout near zero.
 const MIN_STALL_INTERVAL: Duration = Duration::from_millis(1);
 
-/// At shutdown: time for a connection without a call to close. HTTP/2 closes when its peer has answered a ping, HTTP/1.1 when a
-/// head that has begun is complete; a hostile peer does neither.
-const IDLE_GRACE: Duration = Duration::from_millis(500);
+/// At shutdown: time for a connection without a call to close, and for each step of one that has made no request to be made.
+/// HTTP/2 closes when its peer has answered a ping, HTTP/1.1 when a head that has begun is complete, and a new connection when its
+/// first request is answered; a hostile peer does none of it.
+pub(super) const IDLE_GRACE: Duration = Duration::from_millis(500);
 
 /// Checks whether the client takes bytes.
 #[derive(Debug)]
