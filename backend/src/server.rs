@@ -11,6 +11,7 @@ mod rate_limit;
 mod redirect;
 mod unknown_method;
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use http::{HeaderName, HeaderValue};
@@ -19,12 +20,13 @@ use proto::health::v1::health_server::{Health, HealthServer};
 use proto::helloworld::server::greeter_server::{GreeterServer, SERVICE_NAME as GREETER};
 use proto::limits::greeter::{COUNT_KEY, INTERVAL_KEY};
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tonic::codec::CompressionEncoding as Encoding;
 use tonic::service::Routes;
 use tonic_serve::{App, Methods, Observer, Page, Tls};
 
-use crate::chat::{Chat, ChatOptions, MAX_REQUEST_BYTES};
+use crate::chat::{Chat, ChatOptions, Fault, MAX_REQUEST_BYTES};
 use crate::config::{Config, DEFAULT_PAGE, PortConfig};
 use crate::greeter::GreeterService;
 use crate::metrics::Metrics;
@@ -69,8 +71,18 @@ const PAGES_TRACE: HeaderValue = HeaderValue::from_static("traceparent");
 const REDIRECT_WITHOUT_TLS: &str =
     "the socket redirect-http of systemd needs --tls-certificate or --acme-domain";
 
+/// Why a server ends by itself.
+const OUTRUN: &str = "the log that the servers share no longer has the entries that this server needs next; started again, it begins \
+                      with the newest copy of the database in the log";
+
 /// The document that is served while the page is not built.
 const PAGE_NOT_BUILT: &str = include_str!("server/page_not_built.html");
+
+/// Completes when the log no longer has the entries that the chat needs next: only another start begins with the copy in the log.
+async fn outrun(mut faults: watch::Receiver<Option<Fault>>) {
+    // The sender is a part of the chat.
+    faults.wait_for(|fault| *fault == Some(Fault::LogTrimmed)).await.ok();
+}
 
 /// A server whose database is open, ready to accept connections.
 #[derive(Debug)]
@@ -139,8 +151,8 @@ impl Server {
         &self.config.port
     }
 
-    /// Serves on `listener` until `shutdown` resolves. Then: no new connections, goodbyes on the chat's streams, drain,
-    /// close the database.
+    /// Serves on `listener` until `shutdown` resolves, or the log no longer has the entries that the database needs. Then: no new
+    /// connections, goodbyes on the chat's streams, drain, close the database.
     pub async fn serve(
         mut self,
         listener: TcpListener,
@@ -171,8 +183,10 @@ impl Server {
         self.start_tasks(listener.local_addr()?.port(), options.tls.clone(), &mut background);
         self.config.port.log_start(&listener, self.has_page())?;
         let chat = self.chat.clone();
+        let fault = chat.health();
+        let outrun = outrun(fault.clone());
         let stopping = async move {
-            shutdown.await;
+            futures_util::future::select(pin!(shutdown), pin!(outrun)).await;
             readiness.begin_drain();
             chat.begin_shutdown();
         };
@@ -183,6 +197,7 @@ impl Server {
             traces.finish().await;
         }
         served?;
+        anyhow::ensure!(*fault.borrow() != Some(Fault::LogTrimmed), OUTRUN);
         tracing::info!("stopped");
         Ok(())
     }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use http::StatusCode;
+use rustix::process::Signal;
 use tokio::time::timeout;
 use tonic::Code;
 
@@ -43,10 +44,44 @@ async fn message_sent_to_one_server_arrives_at_the_other() {
     let mut bob = Person::join(b.channel(), "Bob").await;
     bob.send("general", "ho").await;
     assert_eq!(text_of(&stream.events().await[0]), "ho");
-    assert_eq!(ada.log("general").await, bob.log("general").await);
+    let log = bob.log("general").await;
+    eventually("the first server has it, too", async || ada.clone().log("general").await == log).await;
     let status = said(&cluster(&server.url(), &["status"]).await);
     assert!(status.contains("entries: 1 to ") && status.contains("leader: the server"), "{status}");
     assert_eq!(get(a.addr, "/readyz", &[("host", "localhost")]).await.text(), "ok\n", "it is known to sync");
+}
+
+/// Removes all entries of the cluster's log, as if some copy of the database had them.
+async fn trim(server: &PostgresServer) {
+    let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
+    tokio::spawn(connection);
+    let table =
+        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE tablename LIKE 'entries_%'";
+    let table: String = client.query_one(table, &[]).await.unwrap().get(0);
+    let last = format!("(SELECT max(position) FROM {table})");
+    let trim = format!(
+        "DELETE FROM {table} WHERE position < {last}; UPDATE {table} SET entry = NULL WHERE position = {last}"
+    );
+    client.batch_execute(&trim).await.unwrap();
+}
+
+#[tokio::test]
+async fn server_that_the_log_has_outrun_ends_so_that_its_next_start_begins_with_the_copy() {
+    let Some(server) = new_cluster().await else { return };
+    let (a, mut b) = (join(&server).await, join(&server).await);
+    let mut ada = Person::join(a.channel(), "Ada").await;
+    let at_b = ada.over(b.channel());
+    eventually("the other server follows", async || at_b.clone().log("general").await.len() == 1).await;
+    b.send(Signal::STOP);
+    ada.send("general", "while it stands still").await;
+    trim(&server).await;
+    b.send(Signal::CONT);
+
+    assert_eq!(b.exit_status().await.code(), Some(1));
+
+    let reason = "started again, it begins with the newest copy";
+    eventually("it says why", async || b.log().concat().contains(reason)).await;
+    assert_eq!(ada.send("general", "after").await.seq, 3, "the other one goes on");
 }
 
 #[tokio::test]
