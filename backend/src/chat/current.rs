@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{self, watch};
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 
 use super::error::ChatError;
 use super::log::{Log, LogError, Position};
@@ -17,6 +17,9 @@ use crate::error_chain::ErrorChain;
 
 /// Longest wait until the database has everything that the log had at the beginning of the wait.
 const CURRENT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Interval between two entries that only confirm the log's end: whoever asks for what does not exist must not make the log long.
+const CONFIRM_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Time without an answer of the log after which it counts as silent.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -51,8 +54,17 @@ pub(super) struct Current {
     contact: Mutex<Contact>,
     /// Number of questions for the log's end that callers have begun.
     asked: AtomicU64,
-    /// Held during a question: its number, and its answer if there was one.
-    answer: sync::Mutex<(u64, Option<Position>)>,
+    /// Held during a question.
+    answer: sync::Mutex<Answer>,
+}
+
+/// The newest question for the log's end, and its answer if there was one.
+#[derive(Debug)]
+struct Answer {
+    question: u64,
+    end: Option<Position>,
+    /// The earliest time for the next entry that only confirms the end.
+    confirm_at: Instant,
 }
 
 /// The things that are known of the log.
@@ -84,7 +96,8 @@ impl Current {
         let contact =
             Contact { heard: now, end: 0, current_at: now, awaited: None, is_silence_logged: false };
         let (applied, contact) = (watch::Sender::new(0), Mutex::new(contact));
-        Self { log, applied, contact, asked: AtomicU64::new(0), answer: sync::Mutex::new((0, None)) }
+        let answer = sync::Mutex::new(Answer { question: 0, end: None, confirm_at: now });
+        Self { log, applied, contact, asked: AtomicU64::new(0), answer }
     }
 
     /// Whether other nodes write, too.
@@ -170,34 +183,60 @@ impl Current {
         self.applied.subscribe().wait_for(|applied| *applied >= position).await.ok();
     }
 
-    /// Waits until the database has everything that was in the log when this was called.
-    pub(super) async fn wait(&self) -> Result<(), ChatError> {
+    /// The newest question for the log's end that was begun.
+    pub(super) fn newest_question(&self) -> u64 {
+        self.asked.load(Ordering::Acquire)
+    }
+
+    /// Waits until the database has everything that was in the log when `before` was the newest question. `confirm` appends an entry
+    /// without changes, and completes when the database has it.
+    pub(super) async fn wait(
+        &self,
+        before: u64,
+        confirm: impl Future<Output = Result<(), ChatError>>,
+    ) -> Result<(), ChatError> {
         let Some(log) = &self.log else { return Ok(()) };
         let catch_up = async {
-            let end = self.end(&**log).await.ok_or(ChatError::LogUnavailable)?;
+            let end = self.end(&**log, before, confirm).await.ok_or(ChatError::LogUnavailable)?;
             self.reaches(end).await;
             Ok(())
         };
         timeout(CURRENT_TIMEOUT, catch_up).await.unwrap_or(Err(ChatError::LogUnavailable))
     }
 
-    /// The log's end at some time after this was called. Those who wait for an answer take the next one together.
-    async fn end(&self, log: &dyn Log) -> Option<Position> {
-        let before = self.asked.load(Ordering::Acquire);
+    /// The log's end by a question that was begun after `before`. Those who wait for an answer take the next one together.
+    async fn end(
+        &self,
+        log: &dyn Log,
+        before: u64,
+        confirm: impl Future<Output = Result<(), ChatError>>,
+    ) -> Option<Position> {
         let mut answer = self.answer.lock().await;
-        // That question was begun after this was called.
-        if answer.0 > before {
-            return answer.1;
+        if answer.question > before {
+            return answer.end;
         }
-        let number = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        if log.end_may_be_old() {
+            sleep_until(answer.confirm_at.into()).await;
+        }
+        let question = self.asked.fetch_add(1, Ordering::AcqRel) + 1;
+        let end = if log.end_may_be_old() {
+            answer.confirm_at = Instant::now() + CONFIRM_INTERVAL;
+            confirm.await.ok().map(|()| self.applied())
+        } else {
+            self.ask(log).await
+        };
+        (answer.question, answer.end) = (question, end);
+        end
+    }
+
+    async fn ask(&self, log: &dyn Log) -> Option<Position> {
         let start = Instant::now();
         let end = log.end().await;
         match &end {
             Ok(end) => self.answered(start, *end),
             Err(error) => self.unanswered(error),
         }
-        *answer = (number, end.ok());
-        answer.1
+        end.ok()
     }
 
     /// Lets the last contact with the log seem older.

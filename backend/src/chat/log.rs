@@ -108,8 +108,12 @@ pub trait Log: fmt::Debug + Send + Sync + 'static {
     /// followed again. An entry may come twice. Entries that are no longer there are [`LogError::Trimmed`], never left out.
     fn follow(&self, after: Position) -> BoxStream<'static, Result<Record, LogError>>;
 
-    /// The position of the last entry at some time after this call began.
+    /// The position of the last entry at some time after this call began; before it, if [`Self::end_may_be_old`].
     fn end(&self) -> BoxFuture<'_, Result<Position, LogError>>;
+
+    /// Whether an answer of [`Self::end`] may be older than its question. Then only an entry that was appended tells what was before
+    /// it.
+    fn end_may_be_old(&self) -> bool;
 
     /// Keeps a copy of the database at `position`, which `database` is a file of. Older copies may go once it is kept whole.
     fn put_snapshot<'a>(

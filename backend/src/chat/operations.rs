@@ -21,8 +21,8 @@ use super::types::{
     UserKey, UserName,
 };
 use super::writer::{
-    CreateRoom, EndSession, ExtendSession, Join, MarkRead, MarkUsed, Recover, SendMessage, SetRecoveryCode,
-    StartSession, Writer,
+    ConfirmEnd, CreateRoom, EndSession, ExtendSession, Join, MarkRead, MarkUsed, Recover, SendMessage,
+    SetRecoveryCode, StartSession, Writer,
 };
 use super::{ChatOptions, DATABASE_FILE, Shared, StoreError, random};
 use crate::error_chain::ErrorChain;
@@ -130,7 +130,7 @@ impl Core {
         let mut token = self.find_session(user, id).await?;
         if token.is_none() && self.shared.current.is_shared() {
             // Another node may have made it just now.
-            self.shared.current.wait().await?;
+            self.wait_until_current().await?;
             token = self.find_session(user, id).await?;
         }
         match token {
@@ -166,7 +166,7 @@ impl Core {
     ) -> Result<Arc<Session>, ChatError> {
         match self.known_session(token, requester).await {
             Err(ChatError::NoSession) if self.shared.current.is_shared() => {
-                self.shared.current.wait().await?;
+                self.wait_until_current().await?;
                 self.known_session(token, requester).await
             }
             found => found,
@@ -249,13 +249,23 @@ impl Core {
         if let Some(room) = self.shared.directory.find(id) {
             return Ok(room);
         }
-        self.shared.current.wait().await?;
+        self.wait_until_current().await?;
         self.shared.directory.find(id).ok_or(ChatError::RoomNotFound)
+    }
+
+    /// Waits until this node has everything that was in the log when this was called.
+    pub(super) async fn wait_until_current(&self) -> Result<(), ChatError> {
+        let (shared, writer) = (self.shared.clone(), self.writer.clone());
+        let before = shared.current.newest_question();
+        // In its own task: others take its answer, too, which must not depend on a client that takes nothing.
+        let waiting =
+            tokio::spawn(async move { shared.current.wait(before, writer.write(ConfirmEnd)).await });
+        waiting.await.unwrap_or(Err(ChatError::ShuttingDown))
     }
 
     /// Waits for the log if a client has seen more of a room than this node has: it comes from another one.
     async fn wait_for_seq(&self, room: &Room, seq: u64) -> Result<(), ChatError> {
-        if seq > room.head() { self.shared.current.wait().await } else { Ok(()) }
+        if seq > room.head() { self.wait_until_current().await } else { Ok(()) }
     }
 
     pub(super) async fn send(
@@ -299,7 +309,7 @@ impl Core {
             self.shared.directory.find(cursor.room.as_str()).is_none_or(|room| cursor.seq > room.head())
         };
         if cursors.iter().any(is_ahead) {
-            self.shared.current.wait().await?;
+            self.wait_until_current().await?;
         }
         let waker = self.shared.tail.add_reader();
         let open = self.shared.streams.open(session.user.key, session.token, waker.handle())?;

@@ -27,7 +27,7 @@ use tokio::time::timeout;
 use self::commit::Wake;
 use self::group::Group;
 use self::maintenance::Maintenance;
-pub(super) use self::mutations::{CreateRoom, MarkRead, SendMessage};
+pub(super) use self::mutations::{ConfirmEnd, CreateRoom, MarkRead, SendMessage};
 pub(super) use self::session_mutations::{
     EndSession, ExtendSession, Join, MarkUsed, Recover, SetRecoveryCode, StartSession,
 };
@@ -82,6 +82,7 @@ pub(super) enum Command {
     CreateRoom(Job<CreateRoom>),
     SendMessage(Job<SendMessage>),
     MarkRead(Job<MarkRead>),
+    ConfirmEnd(Job<ConfirmEnd>),
     /// Commit everything before, then stop.
     Close,
 }
@@ -127,7 +128,8 @@ commands!(
     EndSession,
     CreateRoom,
     SendMessage,
-    MarkRead
+    MarkRead,
+    ConfirmEnd
 );
 
 impl<I: Mutation> Job<I> {

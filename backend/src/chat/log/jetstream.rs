@@ -130,6 +130,12 @@ impl remote::Connection for Connection {
         Ok(self.state().await?.last_sequence)
     }
 
+    /// A leader that was deposed answers until it has noticed, up to ten seconds later, and a new one before it has applied what was
+    /// stored before it. No question of JetStream is put to the other servers, too.
+    fn end_may_be_old(&self) -> bool {
+        true
+    }
+
     async fn put_snapshot(&self, position: Position, database: &Path) -> Result<(), LogError> {
         self.snapshots().await?.put(position, database).await
     }

@@ -143,6 +143,11 @@ impl remote::Connection for Connection {
         }
     }
 
+    /// There is one server that takes entries.
+    fn end_may_be_old(&self) -> bool {
+        false
+    }
+
     async fn put_snapshot(&self, position: Position, database: &Path) -> Result<(), LogError> {
         self.snapshots().await?.put(position, database).await
     }

@@ -57,6 +57,9 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// See [`Log::end`].
     fn end(&self) -> impl Future<Output = Result<Position, LogError>> + Send;
 
+    /// See [`Log::end_may_be_old`].
+    fn end_may_be_old(&self) -> bool;
+
     /// See [`Log::put_snapshot`].
     fn put_snapshot(
         &self,
@@ -150,6 +153,10 @@ impl<C: Connection> Log for Remote<C> {
 
     fn end(&self) -> BoxFuture<'_, Result<Position, LogError>> {
         self.run(ANSWER_TIMEOUT, async move |connection: Arc<C>| connection.end().await)
+    }
+
+    fn end_may_be_old(&self) -> bool {
+        self.connection.end_may_be_old()
     }
 
     fn put_snapshot<'a>(

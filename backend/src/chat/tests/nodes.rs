@@ -68,7 +68,7 @@ impl Node {
 
     /// Waits until the node has everything that is in the log.
     async fn catch_up(&self) {
-        self.core().shared.current.wait().await.unwrap();
+        self.core().wait_until_current().await.unwrap();
     }
 
     async fn session(&self, token: &TokenHash) -> Result<Arc<Session>, ChatError> {

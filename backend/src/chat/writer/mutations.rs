@@ -125,6 +125,18 @@ impl Mutation for MarkRead {
     }
 }
 
+/// Changes nothing. Its answer says that this node has everything that the log had when the command was queued.
+#[derive(Debug)]
+pub(in crate::chat) struct ConfirmEnd;
+
+impl Mutation for ConfirmEnd {
+    type Output = ();
+
+    fn evaluate(&self, _: &mut Group) -> Result<(), ChatError> {
+        Ok(())
+    }
+}
+
 /// An operation id was used for two actions.
 pub(super) fn operation_reused() -> ChatError {
     InvalidField::new(

@@ -43,7 +43,7 @@ const LOST_RACES: u32 = 2;
 
 /// Result of an append.
 pub(super) enum Outcome {
-    /// The changes are durable in the log, as this entry; there is none if there were no changes.
+    /// The changes are durable in the log, as this entry; there may be none if there were no changes.
     Stored(Option<Bytes>),
     /// The log had another entry, which has to be applied before the commands are evaluated again.
     Overtaken(Record),
@@ -144,9 +144,10 @@ impl Replica {
     }
 
     /// Appends the group's changes behind the last entry that was applied. A group without changes only asks whether that entry is
-    /// the last one: what it says to its callers has to be true now.
+    /// the last one: what it says to its callers has to be true now. Where the answer may be old, it appends an entry without
+    /// changes; not while the chat is being opened, because nobody is told anything yet.
     pub(super) fn append(&mut self, runtime: &runtime::Runtime, now_ms: i64) -> Result<Outcome, StoreError> {
-        if self.draft.is_empty() {
+        if self.draft.is_empty() && (self.give_up.is_some() || !self.log.end_may_be_old()) {
             self.tries = 0;
             return self.confirm_end(runtime);
         }

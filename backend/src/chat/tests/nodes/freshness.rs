@@ -1,5 +1,8 @@
 //! Nodes that are not current: they say yes from what they have, and no only when they have everything.
 
+use std::fmt;
+use std::pin::pin;
+
 use super::*;
 
 /// Longer than a node is ready without the log.
@@ -53,6 +56,64 @@ async fn callers_that_wait_at_once_ask_for_the_end_together() {
     // One for the first, one for those that came after it had begun, and some of the writer.
     let asked = log.counts().ends - before;
     assert!(asked <= 10, "{asked}");
+}
+
+/// The answer to `ask` of a node whose entries do not come until it has found out that there are some.
+async fn asked_too_early<T: fmt::Debug>(log: &Memory, node: &Node, ask: impl Future<Output = T>) -> T {
+    let before = log.counts().conflicts;
+    let mut ask = pin!(ask);
+    tokio::select! {
+        biased;
+        answer = &mut ask => panic!("it cannot know that: {answer:?}"),
+        () = log.until(|log| log.counts().conflicts > before) => {}
+    }
+    node.connection.hold(false);
+    ask.await
+}
+
+#[tokio::test]
+async fn node_whose_log_answers_of_the_past_does_not_deny_what_is_new() {
+    let log = Memory::new(1);
+    let nodes = nodes(&log, 2);
+    let ada = nodes[0].test.join("Ada").await;
+    nodes[1].catch_up().await;
+    let core = nodes[1].core();
+    let ada_there = nodes[1].session(&ada.token).await.unwrap();
+    let general = nodes[1].general().await;
+    nodes[1].connection.keep_old_end();
+    nodes[1].connection.hold(true);
+    let name = RoomName::parse("Tea").unwrap();
+    let tea = nodes[0].core().create_room(&ada.user, name, operation(1, 1)).await.unwrap();
+    asked_too_early(&log, &nodes[1], core.room(tea.id.as_str())).await.unwrap();
+
+    nodes[1].connection.hold(true);
+    nodes[0].core().send(&ada.user, &general, operation(1, 2), text("hi")).await.unwrap();
+    let marker = asked_too_early(&log, &nodes[1], core.mark_read(&ada_there.user, &general, 2)).await;
+    assert_eq!(marker.unwrap().read, 2);
+
+    nodes[1].connection.hold(true);
+    nodes[0].core().send(&ada.user, &general, operation(1, 3), text("hi")).await.unwrap();
+    let cursor = ClientCursor { room: general.id.clone(), epoch: general.epoch, seq: 3, fingerprint: 0 };
+    let states = async {
+        let subscriber = core.subscribe(ada_there, vec![cursor], 0).await.unwrap();
+        Frames(Box::pin(subscriber.into_stream())).until_caught_up().await
+    };
+    let states = asked_too_early(&log, &nodes[1], states).await;
+    let is_lost = |frame: &Frame| matches!(frame, Frame::RoomState(state) if state.lost_reason() == pb::LostReason::Future);
+    assert!(!states.iter().any(is_lost), "{states:?}");
+}
+
+#[tokio::test]
+async fn callers_that_ask_for_what_does_not_exist_do_not_make_the_log_long() {
+    let log = Memory::new(1);
+    let node = Node::open(&log);
+    node.connection.keep_old_end();
+    let before = log.end();
+    for room in futures_util::future::join_all((0..100).map(|_| node.core().room("none"))).await {
+        assert!(matches!(room, Err(ChatError::RoomNotFound)), "{room:?}");
+    }
+    let entries = log.end() - before;
+    assert!((1..=2).contains(&entries), "one for the first, and one for the others: {entries}");
 }
 
 #[tokio::test]
@@ -114,7 +175,7 @@ async fn node_is_ready_while_it_is_current() {
     nodes[0].core().send(&ada.user, &general, operation(1, 1), text("hi")).await.unwrap();
     current.age(LONG);
     tokio::time::pause();
-    current.wait().await.unwrap_err();
+    nodes[1].core().wait_until_current().await.unwrap_err();
     tokio::time::resume();
     assert_eq!(chat.check_writable(), Err("the database lacks entries of the log that the servers share"));
     nodes[1].connection.hold(false);

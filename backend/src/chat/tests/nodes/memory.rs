@@ -104,6 +104,7 @@ impl Memory {
             follows,
             held,
             followed,
+            old_end: Mutex::default(),
         })
     }
 
@@ -221,6 +222,8 @@ pub(super) struct Connection {
     /// Whether entries do not come, while everything else works.
     held: watch::Sender<bool>,
     followed: Arc<AtomicU64>,
+    /// The end that it answers, of some time ago.
+    old_end: Mutex<Option<Position>>,
 }
 
 impl fmt::Debug for Connection {
@@ -243,6 +246,11 @@ impl Connection {
     /// Holds the entries back, or lets them come.
     pub(super) fn hold(&self, held: bool) {
         self.held.send_replace(held);
+    }
+
+    /// Answers from now on that the log ends where it ends now.
+    pub(super) fn keep_old_end(&self) {
+        *self.old_end.lock() = Some(self.log.end());
     }
 
     /// The newest entry that came.
@@ -322,9 +330,13 @@ impl Log for Connection {
             self.while_cut().await?;
             self.log.state.lock().counts.ends += 1;
             self.log.changed.send_replace(());
-            Ok(self.log.end())
+            Ok(self.old_end.lock().unwrap_or_else(|| self.log.end()))
         }
         .boxed()
+    }
+
+    fn end_may_be_old(&self) -> bool {
+        self.old_end.lock().is_some()
     }
 
     fn want_turn(&self, wants: bool) {

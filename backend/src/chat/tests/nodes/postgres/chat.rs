@@ -33,7 +33,7 @@ async fn become_equal(nodes: &[TestChat]) {
     let equal = async {
         loop {
             for node in nodes {
-                node.core().shared.current.wait().await.unwrap();
+                node.core().wait_until_current().await.unwrap();
             }
             let all: Vec<_> = nodes.iter().map(|node| tables(database(node.folder.path()))).collect();
             // A session's use may be recorded meanwhile, which is an entry.
