@@ -174,3 +174,18 @@ async fn a_pause_times_out_except_between_messages_of_a_bidirectional_stream() {
     assert_eq!(timed(BIDI, inside).await, (Some(Code::DeadlineExceeded), 20));
     assert_eq!(timed(UNARY, vec![(21, message(3))]).await, (Some(Code::DeadlineExceeded), 20));
 }
+
+#[test]
+fn a_message_is_whole_at_its_last_byte() {
+    let mut scan = MessageScan::new(STREAM);
+    let mut is_whole_after = |bytes: &[u8]| {
+        scan.scan(bytes).unwrap();
+        scan.has_whole_message()
+    };
+    let (first, second) = (message(3), message(2));
+    assert!(!is_whole_after(b""));
+    assert!(!is_whole_after(&first[..PREFIX_LEN]));
+    assert!(!is_whole_after(&first[PREFIX_LEN..7]));
+    assert!(is_whole_after(&first[7..]));
+    assert!(is_whole_after(&second[..6]), "the first one stays");
+}
