@@ -10,6 +10,8 @@ mod memory;
 mod postgres;
 mod properties;
 mod protocol;
+#[cfg(feature = "cluster")]
+mod remote;
 mod repair;
 mod snapshots;
 
