@@ -152,7 +152,7 @@ fn report_final(group: &Group, fault: Fault, error: &StoreError) {
     }
     if fault.is_of_the_log() {
         let error = ErrorChain(error);
-        return tracing::error!(%error, "this server stops following the log, and keeps and serves what it has");
+        return tracing::error!(%error, "this server stops following the log, and keeps what it has");
     }
     let error = ErrorChain(error);
     match group.store.save_nameless_log() {
