@@ -138,6 +138,8 @@ async fn node_that_starts_from_a_copy_becomes_equal_and_one_without_the_log_says
     for number in 0..30 {
         send(number).await.unwrap();
     }
+    // The other nodes need the entries that are trimmed.
+    become_equal(&nodes).await;
     let elsewhere = TempDir::new().unwrap();
     let file = elsewhere.path().join("copy");
     let copy = snapshot(nodes[0].folder.path(), &file).unwrap();
