@@ -9,10 +9,9 @@ mod follow;
 mod manage;
 mod snapshots;
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_nats::connection::State as ConnectionState;
 use async_nats::header::NATS_EXPECTED_LAST_SEQUENCE;
@@ -24,16 +23,15 @@ use async_nats::{HeaderMap, HeaderValue, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use parking_lot::Mutex;
 use tokio::sync::mpsc::Sender;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::cluster::ClusterError;
-use super::remote::{self, ANSWER_TIMEOUT, Remote, UNHEARD};
+use super::remote::{self, ANSWER_TIMEOUT, Known, Remote, UNHEARD};
 use super::seen::Seen;
 use super::turns::Turns;
-use super::{Appended, LogError, LogId, Position, Record, unanswered};
+use super::{Appended, LogError, Position, Record, unanswered};
 
 pub use self::connect::Servers;
 pub use self::manage::{init, replace, save_newest, status};
@@ -43,27 +41,23 @@ pub use self::manage::{init, replace, save_newest, status};
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
 /// The log of a cluster. Clones are handles to the same connection.
-pub type JetStream = Remote<Connection>;
+pub(in crate::chat) type JetStream = Remote<Connection>;
 
 /// The connection to the servers, and what is known of the stream.
-pub struct Connection {
+pub(in crate::chat) struct Connection {
     context: Context,
     stream: String,
     subject: String,
     bucket: String,
-    id: LogId,
-    seen: Mutex<Seen>,
-    turns: Arc<Turns>,
+    known: Known,
     turns_subject: String,
     /// Hears the messages about turns.
     _listening: JoinSet<()>,
-    /// Time of the last answer, or of the connection that may still give one.
-    heard: Mutex<Instant>,
 }
 
 impl JetStream {
     /// Connects, and opens the log that [`init`] has made. Needs a runtime, which has to live as long as the log is used.
-    pub async fn open(servers: &Servers) -> Result<Self, ClusterError> {
+    pub(in crate::chat) async fn open(servers: &Servers) -> Result<Self, ClusterError> {
         let context = servers.connect().await?;
         let (id, info) = servers.find(&context).await?;
         let client = context.client();
@@ -76,32 +70,27 @@ impl JetStream {
             stream: servers.stream(),
             subject: servers.subject(id),
             bucket: servers.bucket(),
-            id,
-            seen: Mutex::new(Seen::new(info.state.last_sequence)),
-            turns,
+            known: Known::new(id, Seen::new(info.state.last_sequence), turns),
             turns_subject,
             _listening: listening,
-            heard: Mutex::new(Instant::now()),
         }))
     }
 }
 
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
 impl remote::Connection for Connection {
-    fn id(&self) -> LogId {
-        self.id
+    /// A leader that was deposed answers until it has noticed, up to ten seconds later, and a new one before it has applied what was
+    /// stored before it. No question of JetStream is put to the other servers, too.
+    const END_MAY_BE_OLD: bool = true;
+
+    fn known(&self) -> &Known {
+        &self.known
     }
 
     async fn append(&self, after: Position, entry: Bytes) -> Result<Appended, LogError> {
         // An answer is lost with the server that would have given it. Of several attempts the condition lets one be stored.
         match ask(|| self.publish(after, entry.clone())).await? {
             Ok(answer) if answer.sequence == after + 1 => {
-                self.seen.lock().record(answer.sequence);
+                self.known.seen.lock().record(answer.sequence);
                 Ok(Appended::Stored)
             }
             Ok(_) => {
@@ -130,12 +119,6 @@ impl remote::Connection for Connection {
         Ok(self.state().await?.last_sequence)
     }
 
-    /// A leader that was deposed answers until it has noticed, up to ten seconds later, and a new one before it has applied what was
-    /// stored before it. No question of JetStream is put to the other servers, too.
-    fn end_may_be_old(&self) -> bool {
-        true
-    }
-
     async fn put_snapshot(&self, position: Position, database: &Path) -> Result<(), LogError> {
         self.snapshots().await?.put(position, database).await
     }
@@ -156,10 +139,6 @@ impl remote::Connection for Connection {
         Ok(())
     }
 
-    fn turns(&self) -> &Turns {
-        &self.turns
-    }
-
     async fn tell(&self, message: Bytes) {
         // Without a connection there is no race.
         if self.check_connected().is_ok() {
@@ -167,14 +146,10 @@ impl remote::Connection for Connection {
         }
     }
 
-    fn hear(&self) {
-        *self.heard.lock() = Instant::now();
-    }
-
     /// Connects to another server, or to the same one again: the one that it has may be cut off from the others.
     async fn miss(&self) {
         let is_unheard = {
-            let mut heard = self.heard.lock();
+            let mut heard = self.known.heard.lock();
             let is_unheard = heard.elapsed() >= UNHEARD;
             // A new connection has as long.
             if is_unheard || self.check_connected().is_err() {
@@ -217,9 +192,9 @@ impl Connection {
 
     /// The stream's state as the servers say it, judged by what was seen.
     async fn state(&self) -> Result<State, LogError> {
-        let expected = self.seen.lock().end();
+        let expected = self.known.seen.lock().end();
         let state = self.info().await?.state;
-        self.seen.lock().judge(expected, state.last_sequence)?;
+        self.known.seen.lock().judge(expected, state.last_sequence)?;
         Ok(state)
     }
 
@@ -228,7 +203,7 @@ impl Connection {
         self.check_connected()?;
         let stream = ask(|| self.context.get_stream(&self.stream)).await.map_err(unanswered)?;
         let info = stream.cached_info().clone();
-        if connect::log_id(&info) != Some(self.id) {
+        if connect::log_id(&info) != Some(self.known.id) {
             return Err(LogError::Replaced { reason: "another one was made under its name" });
         }
         Ok(info)

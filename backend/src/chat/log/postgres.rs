@@ -13,23 +13,21 @@ mod follow;
 mod manage;
 mod snapshots;
 
-use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use super::cluster::ClusterError;
-use super::remote::{self, Connection as _, Remote, UNHEARD};
+use super::remote::{self, Connection as _, Known, Remote, UNHEARD};
 use super::seen::Seen;
 use super::turns::Turns;
-use super::{Appended, LogError, LogId, Position, Record, unanswered};
+use super::{Appended, LogError, Position, Record, unanswered};
 
 use self::connect::{Heard, Link, Session};
 
@@ -37,26 +35,22 @@ pub use self::connect::Servers;
 pub use self::manage::{init, replace, save_newest, status};
 
 /// The log of a cluster. Clones are handles to the same connections.
-pub type Postgres = Remote<Connection>;
+pub(in crate::chat) type Postgres = Remote<Connection>;
 
 /// The connections to the server, and what is known of the log.
-pub struct Connection {
+pub(in crate::chat) struct Connection {
     servers: Servers,
-    id: LogId,
+    known: Known,
     /// The channel of the bell, which is also its name as an identifier.
     channel: String,
     writing: Link,
     reading: Link,
-    seen: Mutex<Seen>,
     bell: Arc<watch::Sender<()>>,
-    turns: Arc<Turns>,
-    /// Time of the last answer.
-    heard: Mutex<Instant>,
 }
 
 impl Postgres {
     /// Connects, and opens the log that [`init`] has made. Needs a runtime, which has to live as long as the log is used.
-    pub async fn open(servers: &Servers) -> Result<Self, ClusterError> {
+    pub(in crate::chat) async fn open(servers: &Servers) -> Result<Self, ClusterError> {
         let mut own = [0; 8];
         getrandom::fill(&mut own).map_err(|error| ClusterError::Database(error.into()))?;
         let turns = Arc::new(Turns::new(format!("{:016x}", u64::from_be_bytes(own))));
@@ -70,12 +64,9 @@ impl Postgres {
             writing: Link::new(Heard::Nothing, servers.append_statement(id)),
             reading: Link::new(heard, servers.read_statement(id)),
             servers: servers.clone(),
-            id,
+            known: Known::new(id, Seen::default(), turns),
             channel,
-            seen: Mutex::default(),
             bell,
-            turns,
-            heard: Mutex::new(Instant::now()),
         };
         // So that the first answers about the end are judged, and the bell is heard before there is a follower.
         connection.end().await.map_err(|error| ClusterError::Database(error.into()))?;
@@ -83,15 +74,12 @@ impl Postgres {
     }
 }
 
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection").field("id", &self.id).finish_non_exhaustive()
-    }
-}
-
 impl remote::Connection for Connection {
-    fn id(&self) -> LogId {
-        self.id
+    /// There is one server that takes entries.
+    const END_MAY_BE_OLD: bool = false;
+
+    fn known(&self) -> &Known {
+        &self.known
     }
 
     /// An append that was given up goes on until the server answers, and the next one waits for that: while the server waits for a
@@ -117,7 +105,7 @@ impl remote::Connection for Connection {
             self.bell.send_replace(());
             return Ok(Appended::Conflict);
         }
-        self.seen.lock().record(after + 1);
+        self.known.seen.lock().record(after + 1);
         Ok(Appended::Stored)
     }
 
@@ -132,20 +120,15 @@ impl remote::Connection for Connection {
     /// The end as the server says it, judged by what was seen.
     async fn end(&self) -> Result<Position, LogError> {
         let session = self.session(&self.reading).await?;
-        let expected = self.seen.lock().end();
-        match session.client.query_one(&self.servers.end_query(self.id), &[]).await {
+        let expected = self.known.seen.lock().end();
+        match session.client.query_one(&self.servers.end_query(self.known.id), &[]).await {
             Ok(row) => {
                 // Without any row it has lost everything.
                 let end = row.try_get::<_, Option<i64>>(0).map_err(unanswered)?.map_or(0, unsigned);
-                self.seen.lock().judge(expected, end)
+                self.known.seen.lock().judge(expected, end)
             }
             Err(error) => Err(self.fault(&session.client, error).await),
         }
-    }
-
-    /// There is one server that takes entries.
-    fn end_may_be_old(&self) -> bool {
-        false
     }
 
     async fn put_snapshot(&self, position: Position, database: &Path) -> Result<(), LogError> {
@@ -159,14 +142,10 @@ impl remote::Connection for Connection {
     async fn trim(&self, up_to: Position) -> Result<(), LogError> {
         // Many entries take their time, for which appends must not wait.
         let client = self.servers.connect(&Heard::Nothing).await.map_err(unanswered)?;
-        match client.execute(&self.servers.trim_statement(self.id), &[&number(up_to)]).await {
+        match client.execute(&self.servers.trim_statement(self.known.id), &[&number(up_to)]).await {
             Ok(_) => Ok(()),
             Err(error) => Err(self.fault(&client, error).await),
         }
-    }
-
-    fn turns(&self) -> &Turns {
-        &self.turns
     }
 
     async fn tell(&self, message: Bytes) {
@@ -181,14 +160,10 @@ impl remote::Connection for Connection {
         }
     }
 
-    fn hear(&self) {
-        *self.heard.lock() = Instant::now();
-    }
-
     /// An append waits as long as the server waits for its standby: giving up a connection sooner would leave a process of the server
     /// behind each time.
     async fn miss(&self) {
-        let mut heard = self.heard.lock();
+        let mut heard = self.known.heard.lock();
         if heard.elapsed() >= UNHEARD {
             tracing::warn!("the cluster's database gives no answer; connecting to it again");
             *heard = Instant::now();
@@ -208,7 +183,7 @@ impl Connection {
     async fn fault(&self, client: &Client, error: tokio_postgres::Error) -> LogError {
         if error.code() == Some(&SqlState::UNDEFINED_TABLE) {
             match self.servers.find(client).await {
-                Ok(id) if id != self.id => {
+                Ok(id) if id != self.known.id => {
                     return LogError::Replaced { reason: "another one was made under its name" };
                 }
                 _ => {}

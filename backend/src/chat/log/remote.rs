@@ -12,11 +12,13 @@ use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use futures_util::{FutureExt as _, StreamExt as _};
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{self, Sender};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 
+use super::seen::Seen;
 use super::turns::Turns;
 use super::{Appended, Log, LogError, LogId, Position, Record, unanswered};
 
@@ -36,9 +38,12 @@ pub(super) const UNHEARD: Duration = Duration::from_secs(10);
 const QUEUE: usize = 16;
 
 /// The connections to the servers of one kind, for one log. They answer as [`Log`] says, but need not keep time.
-pub trait Connection: fmt::Debug + Send + Sync + 'static {
-    /// The log's identity.
-    fn id(&self) -> LogId;
+pub(in crate::chat) trait Connection: Send + Sync + 'static {
+    /// See [`Log::end_may_be_old`].
+    const END_MAY_BE_OLD: bool;
+
+    /// What is known of the log.
+    fn known(&self) -> &Known;
 
     /// See [`Log::append`].
     fn append(
@@ -57,9 +62,6 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// See [`Log::end`].
     fn end(&self) -> impl Future<Output = Result<Position, LogError>> + Send;
 
-    /// See [`Log::end_may_be_old`].
-    fn end_may_be_old(&self) -> bool;
-
     /// See [`Log::put_snapshot`].
     fn put_snapshot(
         &self,
@@ -74,22 +76,37 @@ pub trait Connection: fmt::Debug + Send + Sync + 'static {
     /// See [`Log::trim`].
     fn trim(&self, up_to: Position) -> impl Future<Output = Result<(), LogError>> + Send;
 
-    /// The turns of the log's writers.
-    fn turns(&self) -> &Turns;
-
     /// Sends a message about turns to all servers of the chat. It may be lost.
     fn tell(&self, message: Bytes) -> impl Future<Output = ()> + Send;
-
-    /// The servers have answered.
-    fn hear(&self);
 
     /// The servers have not answered. Those that have not for [`UNHEARD`] are connected to anew.
     fn miss(&self) -> impl Future<Output = ()> + Send;
 }
 
+/// The things that are known of a log on servers.
+pub(in crate::chat) struct Known {
+    /// The log's identity.
+    pub(super) id: LogId,
+    pub(super) seen: Mutex<Seen>,
+    /// The turns of the log's writers.
+    pub(super) turns: Arc<Turns>,
+    /// Time of the servers' last answer, or of the connection that may still give one.
+    pub(super) heard: Mutex<Instant>,
+}
+
+impl Known {
+    pub(super) fn new(id: LogId, seen: Seen, turns: Arc<Turns>) -> Self {
+        Self { id, seen: Mutex::new(seen), turns, heard: Mutex::new(Instant::now()) }
+    }
+
+    /// The servers have answered.
+    pub(super) fn hear(&self) {
+        *self.heard.lock() = Instant::now();
+    }
+}
+
 /// The log. Clones are handles to the same connections.
-#[derive(Debug)]
-pub struct Remote<C> {
+pub(in crate::chat) struct Remote<C> {
     connection: Arc<C>,
     runtime: Handle,
 }
@@ -97,6 +114,12 @@ pub struct Remote<C> {
 impl<C> Clone for Remote<C> {
     fn clone(&self) -> Self {
         Self { connection: self.connection.clone(), runtime: self.runtime.clone() }
+    }
+}
+
+impl<C: Connection> fmt::Debug for Remote<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remote").field("id", &self.connection.known().id).finish_non_exhaustive()
     }
 }
 
@@ -126,7 +149,7 @@ impl<C: Connection> Remote<C> {
                     connection.miss().await;
                     sleep_until(pause).await;
                 } else {
-                    connection.hear();
+                    connection.known().hear();
                 }
                 done
             });
@@ -138,7 +161,7 @@ impl<C: Connection> Remote<C> {
 
 impl<C: Connection> Log for Remote<C> {
     fn id(&self) -> LogId {
-        self.connection.id()
+        self.connection.known().id
     }
 
     fn append(&self, after: Position, entry: Bytes) -> BoxFuture<'_, Result<Appended, LogError>> {
@@ -156,7 +179,7 @@ impl<C: Connection> Log for Remote<C> {
     }
 
     fn end_may_be_old(&self) -> bool {
-        self.connection.end_may_be_old()
+        C::END_MAY_BE_OLD
     }
 
     fn put_snapshot<'a>(
@@ -177,12 +200,12 @@ impl<C: Connection> Log for Remote<C> {
 
     fn want_turn(&self, wants: bool) {
         let connection = self.connection.clone();
-        let message = connection.turns().message(wants);
+        let message = connection.known().turns.message(wants);
         self.runtime.spawn(async move { timeout(ANSWER_TIMEOUT, connection.tell(message)).await });
     }
 
     fn turn_of_others(&self) -> Option<BoxFuture<'_, ()>> {
-        self.connection.turns().of_others().map(futures_util::FutureExt::boxed)
+        self.connection.known().turns.of_others().map(futures_util::FutureExt::boxed)
     }
 
     fn trim(&self, up_to: Position) -> BoxFuture<'_, Result<(), LogError>> {

@@ -19,7 +19,7 @@ type Waiting = Vec<(Bytes, Instant)>;
 
 /// The turns as one server knows them.
 #[derive(Debug)]
-pub struct Turns {
+pub(super) struct Turns {
     /// The mark of this server.
     own: String,
     others: watch::Sender<Waiting>,

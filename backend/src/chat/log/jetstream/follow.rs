@@ -122,15 +122,15 @@ impl Connection {
         let info = message.info().map_err(unanswered)?;
         let (position, delivery) = (info.stream_sequence, info.consumer_sequence);
         check_place(Due { position, delivery }, due)?;
-        self.seen.lock().record(position);
-        self.hear();
+        self.known.seen.lock().record(position);
+        self.known.hear();
         Ok(Record { position, entry: message.message.payload })
     }
 
     /// Checks that the stream has what is wanted next: a consumer would begin with the first entry that is left, and not say so, and
     /// would wait at the end of a stream that has lost entries.
     async fn check_beginning(&self, after: Position) -> Result<(), LogError> {
-        self.seen.lock().record(after);
+        self.known.seen.lock().record(after);
         let state = self.state().await?;
         if after + 1 < state.first_sequence {
             return Err(LogError::Trimmed { first: state.first_sequence });
@@ -189,8 +189,8 @@ impl Connection {
                     return Err(LogError::Replaced { reason: "another one was made under its name" });
                 }
                 Ok(message) => {
-                    self.seen.lock().record(position);
-                    self.hear();
+                    self.known.seen.lock().record(position);
+                    self.known.hear();
                     if entries.send(Ok(Record { position, entry: message.payload })).await.is_err() {
                         return Ok(());
                     }

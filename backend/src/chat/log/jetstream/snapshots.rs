@@ -42,7 +42,7 @@ impl Connection {
     pub(super) async fn snapshots(&self) -> Result<Snapshots, LogError> {
         self.check_connected()?;
         let bucket = self.context.get_object_store(&self.bucket).await.map_err(unanswered)?;
-        Ok(Snapshots { bucket, id: self.id })
+        Ok(Snapshots { bucket, id: self.known.id })
     }
 }
 

@@ -24,7 +24,7 @@ impl Connection {
         mut after: Position,
         entries: &Sender<Result<Record, LogError>>,
     ) -> Result<(), LogError> {
-        self.seen.lock().record(after);
+        self.known.seen.lock().record(after);
         let mut bell = self.bell.subscribe();
         loop {
             // Before the question, so that an entry that comes behind its answer is looked for again.
@@ -36,7 +36,7 @@ impl Connection {
             }
             for record in found {
                 after = record.position;
-                self.seen.lock().record(after);
+                self.known.seen.lock().record(after);
                 if entries.send(Ok(record)).await.is_err() {
                     return Ok(());
                 }
@@ -51,7 +51,7 @@ impl Connection {
             Ok(rows) => rows,
             Err(error) => return Err(self.fault(&session.client, error).await),
         };
-        self.hear();
+        self.known.hear();
         let rows = rows.iter().map(read_row).collect::<Result<Vec<_>, _>>().map_err(unanswered)?;
         if rows.is_empty() {
             self.end().await?;

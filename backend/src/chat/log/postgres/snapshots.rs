@@ -33,7 +33,7 @@ pub(super) struct Snapshots {
 impl Connection {
     pub(super) async fn snapshots(&self) -> Result<Snapshots, LogError> {
         let client = self.servers.connect(&Heard::Nothing).await.map_err(unanswered)?;
-        Ok(Snapshots::new(client, &self.servers, self.id))
+        Ok(Snapshots::new(client, &self.servers, self.known.id))
     }
 }
 
