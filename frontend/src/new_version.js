@@ -4,23 +4,24 @@ import { basePath } from "./base.js";
 
 // Time until a check that failed is repeated.
 const REPETITION_MS = 5_000;
+// A server that has just come back may drop the request, or that of one of the files.
+const ATTEMPTS = 3;
+// Longest wait for a new worker that replaces the one before.
+const REPLACEMENT_TIMEOUT_MS = 2_000;
 
 let registration;
 let repetition;
-// Whether a check came before the registration, which waits until the page has loaded its parts.
-let isWanted = false;
+let attemptsLeft = 0;
 
-/// Registers the worker. Calls `replaced` when a worker of another version takes over, or has done so since the page started.
+/// Registers the worker, and looks for a new version. Calls `replaced` whenever a worker keeps another version than this page.
 export function register(replaced) {
     const { serviceWorker } = navigator;
     if (!serviceWorker) {
         return;
     }
     const own = new URL(import.meta.url).pathname;
-    const folder = (script) => script.slice(0, script.lastIndexOf("/"));
     serviceWorker.addEventListener("message", ({ data }) => {
-        // A worker tells all pages of the origin, also those of servers under other paths.
-        if (data !== own && folder(data) === folder(own)) {
+        if (data !== own) {
             replaced();
         }
     });
@@ -28,22 +29,69 @@ export function register(replaced) {
     serviceWorker.register(`${basePath()}service-worker.js`, { updateViaCache: "none" }).then(
         (registered) => {
             registration = registered;
-            registered.active?.postMessage("version");
-            if (isWanted) {
-                check();
-            }
+            watch();
+            registered.addEventListener("updatefound", watch);
+            check();
         },
         () => {},
     );
 }
 
-/// Asks the server for a new version. A server that has just come back may drop the request, which is then repeated twice.
-export function check(attempts = 3) {
-    isWanted = true;
+/// Asks the server for a new version.
+export function check() {
+    attemptsLeft = ATTEMPTS;
+    attempt();
+}
+
+function attempt() {
     clearTimeout(repetition);
-    registration?.update().catch(() => {
-        if (attempts > 1) {
-            repetition = setTimeout(check, REPETITION_MS, attempts - 1);
+    attemptsLeft -= 1;
+    registration?.update().then(() => {
+        // Before an update the active one may be older than the page.
+        if (!registration.installing) {
+            ask(registration.waiting ?? registration.active);
         }
-    });
+    }, repeat);
+}
+
+function repeat() {
+    if (attemptsLeft > 0) {
+        repetition = setTimeout(attempt, REPETITION_MS);
+    }
+}
+
+// Waits for a new worker to keep its files. It can be asked from then on: until the one before has ended its work, which may take
+// minutes, it is not active.
+function watch() {
+    const { installing } = registration;
+    installing?.addEventListener(
+        "statechange",
+        () => {
+            if (installing.state === "redundant") {
+                repeat();
+            } else {
+                ask(installing);
+            }
+        },
+        { once: true },
+    );
+}
+
+// The worker answers with the path of its page's script, and asks the browser again to let it replace the one before.
+function ask(worker) {
+    worker?.postMessage("version");
+}
+
+/// Loads the page again. A new worker replaces the one before first: Chromium loses the request of a page by a worker that is replaced
+/// meanwhile, and would wait for its answer.
+export function reload() {
+    const begin = () => location.reload();
+    const waiting = registration?.waiting;
+    if (waiting) {
+        waiting.addEventListener("statechange", () => waiting.state === "activated" && begin());
+        ask(waiting);
+        setTimeout(begin, REPLACEMENT_TIMEOUT_MS);
+    } else {
+        begin();
+    }
 }

@@ -18,6 +18,7 @@ mod worker {
     extern "C" {
         fn register(replaced: &Closure<dyn Fn()>);
         pub(super) fn check();
+        pub(super) fn reload();
     }
 
     /// Time after the start at which the worker is registered, when the page has loaded its parts.
@@ -52,8 +53,10 @@ pub(crate) fn NewVersion() -> impl IntoView {
     let is_ready = RwSignal::new(false);
     #[cfg(feature = "split")]
     worker::start(is_ready);
-    // It fails only in a document without an address.
-    let reload = move |_| drop(window().location().reload());
+    let reload = move |_| {
+        #[cfg(feature = "split")]
+        worker::reload();
+    };
     view! {
         <div class="chat-strip" data-shown=move || is_ready.get().then_some("")>
             <p role="status">{move || is_ready.get().then(|| text(|m| m.new_version))}</p>

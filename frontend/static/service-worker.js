@@ -36,8 +36,9 @@ addEventListener("activate", (event) => {
     event.waitUntil(FILES.length > 0 ? replace() : leave());
 });
 
-// A page asks for the version: one that came while the page was starting was told to nobody.
+// A page asks for the version. Chromium forgets that this worker is not to wait when the one before is started again at that moment.
 addEventListener("message", ({ source }) => {
+    skipWaiting();
     if (FILES.length > 0) {
         source.postMessage(SCRIPT);
     }
@@ -76,8 +77,6 @@ async function replace() {
     // Pages of the version before may be open.
     const older = (await earlierCaches()).slice(0, -1);
     await Promise.all(older.map((name) => caches.delete(name)));
-    const pages = await clients.matchAll({ type: "window", includeUncontrolled: true });
-    pages.forEach((page) => page.postMessage(SCRIPT));
 }
 
 async function leave() {

@@ -1,4 +1,4 @@
-//! A proxy between browser and server that replaces the responses of one method, as faulty networks do.
+//! A proxy between browser and server that replaces the responses for one path, as faulty networks do.
 
 use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
@@ -12,7 +12,7 @@ use anyhow::Context as _;
 
 use crate::Result;
 
-/// The treatment of the method's responses.
+/// The treatment of the path's responses.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// They are passed on.
@@ -21,6 +21,8 @@ pub enum Fault {
     Response(Vec<u8>),
     /// The connection is closed without a response.
     Close,
+    /// No response comes, and the connection stays open until the browser closes it.
+    Silence,
     /// The server gets the request, and its response is lost.
     LoseResponse,
     /// They are passed on when they have ended: never, for a stream. The server keeps the stream, also when the browser has gone.
@@ -31,7 +33,7 @@ pub enum Fault {
 #[derive(Debug)]
 struct Shared {
     fault: Fault,
-    /// Times of the method's requests.
+    /// Times of the path's requests.
     requests: Vec<Instant>,
 }
 
@@ -43,8 +45,9 @@ pub struct FaultyProxy {
 }
 
 impl FaultyProxy {
-    /// Listens on a free port in front of the server at `url`. Faults concern the calls whose path begins with `method`.
-    pub fn start(url: &str, method: &'static str) -> Result<FaultyProxy> {
+    /// Listens on a free port in front of the server at `url`. Faults concern the requests whose path begins with `path`, as
+    /// that of a method.
+    pub fn start(url: &str, path: &'static str) -> Result<FaultyProxy> {
         let server = url
             .strip_prefix("http://")
             .context("the server's address does not begin with http://")?
@@ -57,7 +60,7 @@ impl FaultyProxy {
             for stream in listener.incoming().map_while(std::io::Result::ok) {
                 let shared = shared.clone();
                 // Either side may disconnect at any time.
-                thread::spawn(move || pass(stream, server, method, &shared).ok());
+                thread::spawn(move || pass(stream, server, path, &shared).ok());
             }
         });
         Ok(proxy)
@@ -73,7 +76,7 @@ impl FaultyProxy {
         lock(&self.shared).fault = fault;
     }
 
-    /// The times of all requests of the method.
+    /// The times of all requests for the path.
     pub fn requests(&self) -> Vec<Instant> {
         lock(&self.shared).requests.clone()
     }
@@ -109,10 +112,11 @@ fn read_request(reader: &mut BufReader<TcpStream>) -> std::io::Result<Option<(Ve
 }
 
 /// One request and its response. Each connection carries one request, so that none is missed.
-fn pass(browser: TcpStream, server: SocketAddr, method: &str, shared: &Mutex<Shared>) -> std::io::Result<()> {
+fn pass(browser: TcpStream, server: SocketAddr, path: &str, shared: &Mutex<Shared>) -> std::io::Result<()> {
     let mut reader = BufReader::new(browser.try_clone()?);
     let Some((head, body)) = read_request(&mut reader)? else { return Ok(()) };
-    let is_meant = head.starts_with(format!("POST {method}").as_bytes());
+    let target = head.split(|byte| *byte == b' ').nth(1).unwrap_or_default();
+    let is_meant = target.starts_with(path.as_bytes());
     let fault = if is_meant {
         let mut shared = lock(shared);
         shared.requests.push(Instant::now());
@@ -123,6 +127,7 @@ fn pass(browser: TcpStream, server: SocketAddr, method: &str, shared: &Mutex<Sha
     let mut browser = browser;
     match fault {
         Fault::Close => {}
+        Fault::Silence => drop(std::io::copy(&mut reader, &mut std::io::sink())?),
         Fault::Response(response) => browser.write_all(&response)?,
         Fault::LoseResponse => {
             let mut server = send(server, &head, &body)?;

@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use anyhow::{Context as _, ensure};
-use e2e::{ENGLISH, Names, Page, Result, World, eventually, part, scenario};
+use e2e::{ENGLISH, Fault, FaultyProxy, Names, Page, Result, World, eventually, part, scenario};
 use harness::{Server, TempFolder};
 use serde_json::{Value, json};
 
@@ -192,6 +192,9 @@ struct Upgrade {
 }
 
 impl Upgrade {
+    /// The path of the other build's script.
+    const NEW_SCRIPT: &str = "/page-00000000000000ff.js";
+
     fn start() -> Result<Upgrade> {
         let folder = TempFolder::new()?;
         let page = folder.path().join("page");
@@ -214,7 +217,7 @@ impl Upgrade {
     /// Replaces the page by another build, and starts the server again. Returns the name of the new script.
     fn install(&mut self) -> Result<String> {
         let page = self.folder.path().join("page");
-        let (old, new) = (script(&page)?, "page-00000000000000ff.js".to_owned());
+        let (old, new) = (script(&page)?, Upgrade::NEW_SCRIPT[1..].to_owned());
         self.server.kill()?;
         let text = fs::read_to_string(page.join(&old))?;
         fs::write(page.join(&new), format!("{text}\n// Another build."))?;
@@ -290,6 +293,65 @@ async fn a_new_version_is_said_and_taken_at_the_next_start() -> Result {
         ada.strip_says(KEPT_AT).await?;
         ensure!(runs_script(&ada, &new).await?, "the old version runs");
         ada.shows_messages(&["before", "from the old version"]).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_new_version_is_said_while_the_worker_before_is_busy() -> Result {
+    scenario(async |world| {
+        let mut upgrade = Upgrade::start()?;
+        let proxy = FaultyProxy::start(&upgrade.server.url(), "/slow-")?;
+        proxy.set_fault(Fault::Silence);
+        let url = format!("{}/", proxy.url());
+        let ada = world.browser("Ada", Default::default()).await?;
+        ada.visit(&url).await?;
+        ada.join("Ada").await?;
+        keeps_the_page(&ada).await?;
+        ada.allow_failed_requests();
+        ada.visit(&url).await?;
+        // The worker fetches it, as it has a hash in its name.
+        ada.run::<()>("fetch('/slow-0000000000000000.js').catch(() => {})", vec![]).await?;
+        eventually("the request of the worker", async || {
+            ensure!(!proxy.requests().is_empty(), "there was none");
+            Ok(())
+        })
+        .await?;
+
+        let new = upgrade.install()?;
+        ada.strip_says(NEW_VERSION).await?;
+        ada.click(&part("button", "Reload")).await?;
+        eventually("the new version", async || {
+            ensure!(runs_script(&ada, &new).await?, "the old one runs");
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_new_version_that_could_not_be_kept_is_tried_again() -> Result {
+    scenario(async |world| {
+        let mut upgrade = Upgrade::start()?;
+        let proxy = FaultyProxy::start(&upgrade.server.url(), Upgrade::NEW_SCRIPT)?;
+        let ada = world.browser("Ada", Default::default()).await?;
+        ada.visit(&format!("{}/", proxy.url())).await?;
+        ada.join("Ada").await?;
+        keeps_the_page(&ada).await?;
+        ada.allow_failed_requests();
+
+        // A connection that is closed would be tried again by the browser.
+        let busy = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
+        proxy.set_fault(Fault::Response(busy.into()));
+        upgrade.install()?;
+        eventually("the request of the new script", async || {
+            ensure!(!proxy.requests().is_empty(), "there was none");
+            Ok(())
+        })
+        .await?;
+        proxy.set_fault(Fault::None);
+        ada.strip_says(NEW_VERSION).await
     })
     .await
 }

@@ -33,6 +33,8 @@ impl Count {
     /// Runs test programs and counts their results. Compile errors, programs without a result and ignored tests count
     /// as failed.
     pub(crate) fn tests(&mut self, kind: &'static str, program: Program) -> Result<()> {
+        // Of long outputs often the end alone is kept, and backtraces would take its place.
+        let program = program.env("RUST_BACKTRACE", "0");
         let shown = program.shown();
         log(&format!("$ {shown}"));
         let shared = Arc::new(Mutex::new((Count { kind, ..Count::default() }, Vec::new())));
