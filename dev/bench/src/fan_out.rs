@@ -9,6 +9,7 @@ mod idle;
 mod received;
 mod restart;
 mod servers;
+mod socket;
 mod write_server;
 
 use std::path::PathBuf;
@@ -47,7 +48,7 @@ pub(crate) struct Options {
     /// Messages in a second
     #[arg(long, default_value_t = 10)]
     rate: u32,
-    /// Connections of the subscribers; Centrifuge and bare writes have HTTP/1.1 only
+    /// Connections of the subscribers; sockets, Centrifuge and bare writes have HTTP/1.1 only
     #[arg(long, value_enum, default_value_t = Protocol::Http1)]
     protocol: Protocol,
     /// Servers to measure, instead of all that have the protocol
@@ -111,7 +112,7 @@ fn kinds(options: &Options) -> Vec<Kind> {
     let is_there = |kind: &Kind| match kind {
         Kind::Ours => true,
         Kind::CentrifugeStream | Kind::CentrifugeWebSocket => has_peer,
-        Kind::Writes => options.protocol == Protocol::Http1,
+        Kind::OursBySocket | Kind::Writes => options.protocol == Protocol::Http1,
     };
     let is_wanted = |kind: &Kind| options.only.is_empty() || options.only.contains(kind);
     Kind::value_variants().iter().copied().filter(is_there).filter(is_wanted).collect()

@@ -25,7 +25,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::connections::{Request, Subscribers, open};
 use super::received::Received;
-use super::{Protocol, http2, write_server};
+use super::{Protocol, http2, socket, write_server};
 use crate::people::{Guest, join};
 use crate::process::own_server;
 use crate::tls;
@@ -35,6 +35,8 @@ use crate::tls;
 pub(super) enum Kind {
     /// The application's server
     Ours,
+    /// The application's server by socket
+    OursBySocket,
     /// Centrifuge, which streams a response as ours does
     CentrifugeStream,
     /// Centrifuge by WebSocket
@@ -47,6 +49,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Ours => "Chinwag",
+            Self::OursBySocket => "Chinwag, socket",
             Self::CentrifugeStream => "Centrifuge, HTTP streaming",
             Self::CentrifugeWebSocket => "Centrifuge, WebSocket",
             Self::Writes => "bare `write(2)`",
@@ -90,11 +93,13 @@ enum Publisher {
 
 /// The requests of subscribers.
 enum Subscription {
-    /// Over HTTP/1.1, the same for all but the guest.
+    /// The same for all but the guest.
     Guests {
         guests: Vec<Guest>,
-        protocol: Protocol,
+        request: fn(&Guest) -> Request,
     },
+    /// Over shared connections of HTTP/2.
+    Shared(Vec<Guest>),
     Same(Request),
 }
 
@@ -106,7 +111,8 @@ impl Measured {
         peer: Option<Peer<'_>>,
     ) -> Result<Self> {
         match kind {
-            Kind::Ours => Self::ours(protocol, subscribers).await,
+            Kind::Ours => Self::ours(protocol, subscribers, grpc_web).await,
+            Kind::OursBySocket => Self::ours(protocol, subscribers, socket::subscribe).await,
             Kind::CentrifugeStream => Self::centrifuge(peer, http_stream()).await,
             Kind::CentrifugeWebSocket => Self::centrifuge(peer, web_socket()).await,
             Kind::Writes => {
@@ -118,7 +124,7 @@ impl Measured {
         }
     }
 
-    async fn ours(protocol: Protocol, subscribers: usize) -> Result<Self> {
+    async fn ours(protocol: Protocol, subscribers: usize, request: fn(&Guest) -> Request) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let mut server = Server::new(folder.path())?.flags(["--log=warn"]);
         server.add_flags([
@@ -136,11 +142,15 @@ impl Measured {
         };
         let guests = join(&channel, subscribers).await?;
         let author = guests.first().context("there are no subscribers")?.clone();
+        let subscription = match protocol {
+            Protocol::Http2 => Subscription::Shared(guests),
+            Protocol::Http1 | Protocol::Tls => Subscription::Guests { guests, request },
+        };
         Ok(Self {
             addr,
             process: Running::Ours { server, _folder: folder },
             publisher: Publisher::Chat { client: ChatServiceClient::new(channel), author },
-            subscription: Subscription::Guests { guests, protocol },
+            subscription,
             tls: tls.map(|identity| identity.connector()),
         })
     }
@@ -165,11 +175,9 @@ impl Measured {
     pub(super) async fn subscribe(&self, count: usize, received: &Arc<Received>) -> Result<Subscribers> {
         let tls = self.tls.as_ref();
         match &self.subscription {
-            Subscription::Guests { guests, protocol: Protocol::Http2 } => {
-                http2::open(self.addr, guests, received).await
-            }
-            Subscription::Guests { guests, .. } => {
-                open(self.addr, count, tls, |index| grpc_web(&guests[index]), received).await
+            Subscription::Shared(guests) => http2::open(self.addr, guests, received).await,
+            Subscription::Guests { guests, request } => {
+                open(self.addr, count, tls, |index| request(&guests[index]), received).await
             }
             Subscription::Same(request) => open(self.addr, count, tls, |_| request.clone(), received).await,
         }
@@ -249,13 +257,10 @@ fn http_stream() -> Request {
 }
 
 fn web_socket() -> Request {
-    const SWITCH: &str = "upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n\
-                          sec-websocket-key: MDEyMzQ1Njc4OWFiY2RlZg==\r\n\r\n";
-    let head = format!("GET /websocket HTTP/1.1\r\nhost: localhost\r\n{SWITCH}");
-    // A text frame, masked with zeros.
-    let length = u8::try_from(CONNECT.len()).unwrap_or_default();
-    let then = [&[0x81, 0x80 | length, 0, 0, 0, 0], CONNECT.as_bytes()].concat();
-    Request { first: head.into_bytes(), then }
+    Request {
+        first: socket::handshake("/websocket", "").into_bytes(),
+        then: socket::message(socket::TEXT, CONNECT.as_bytes()),
+    }
 }
 
 fn get(path: &str) -> Vec<u8> {
