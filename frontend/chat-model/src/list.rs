@@ -114,6 +114,8 @@ pub struct ListModel {
     announced_not_sent: Option<HashSet<Uuid>>,
     /// Whether the reader was reading at the last look, and had skipped nothing.
     reads: bool,
+    /// The last sequence number of the browser's copy, while that is shown. What comes after it is as new as in a room that opens.
+    copy_end: Option<u64>,
     /// The row that has the focus, which stays in the document, with its sequence number.
     focused: Option<(RowKey, Option<u64>)>,
 }
@@ -131,6 +133,7 @@ impl ListModel {
             announced,
             announced_not_sent: None,
             reads: false,
+            copy_end: None,
             focused: None,
         }
     }
@@ -183,9 +186,15 @@ impl ListModel {
         let room = state.room(room_id)?;
         let pending: Vec<&PendingMessage> = state.outbox.of_room(room_id).collect();
         let bounds = rows::bounds(room, pending.len());
-        let announcements = self.take_announcements(room, &pending);
+        let mut announcements = self.take_announcements(room, &pending);
+        if self.copy_end.is_some() {
+            // The page has just begun, and nobody has listened to the room yet.
+            announcements.messages.clear();
+        }
         let is_target_missing = self.check_target(room, bounds);
-        self.place_unread_line(room, follow);
+        let is_brought_up_to_date = self.copy_end.is_some() && !state.is_kept();
+        self.copy_end = state.is_kept().then(|| self.copy_end.unwrap_or(room.last()));
+        self.place_unread_line(room, follow, is_brought_up_to_date);
         let is_loading = room.loaded() == 0 && room.last() > 0;
         let has_target = self.target.is_some() && !is_target_missing;
         if is_loading || has_target && self.window.is_none() {
@@ -269,7 +278,8 @@ impl ListModel {
                 in_view => in_view.map(|in_view| in_view.last),
             }
         });
-        self.reads = read.is_some();
+        let read = read.map(|read| read.min(self.copy_end.unwrap_or(u64::MAX)));
+        self.reads = read.is_some() && self.copy_end.is_none();
         self.is_line_read |= read.is_some() && read == room.map(RoomLog::last);
         read
     }
@@ -302,16 +312,16 @@ impl ListModel {
     }
 
     /// Places the line above the first unread message. It stays until everything was read; messages that arrive unseen then move it.
-    fn place_unread_line(&mut self, room: &RoomLog, follow: bool) {
+    fn place_unread_line(&mut self, room: &RoomLog, follow: bool, is_brought_up_to_date: bool) {
         self.is_line_read |= room.unread() == 0;
-        if !self.wants_unread_line(room) {
-            return;
+        let is_new = self.wants_unread_line(room);
+        if is_new {
+            self.unread_from = Some(room.read_seq() + 1);
+            self.is_line_read = false;
         }
-        self.unread_from = Some(room.read_seq() + 1);
-        self.is_line_read = false;
         // Only a room that opens goes there: a reader at the end stays at the end, however fast messages come.
-        let opens = self.window.is_none() && room.loaded() > 0;
-        if opens
+        let opens = is_new && self.window.is_none() && room.loaded() > 0;
+        if (opens || is_brought_up_to_date)
             && !self.touched
             && self.goal.is_none()
             && self.target.is_none()

@@ -24,6 +24,8 @@ pub struct ChatState {
     view: Option<View>,
     /// The reader's places in rooms that were left above their end.
     places: HashMap<String, Place>,
+    /// Whether the rooms are those of a copy that the server has not brought up to date.
+    is_kept: bool,
     /// Messages of the user that are not in a log yet.
     pub outbox: Outbox,
 }
@@ -97,6 +99,7 @@ impl ChatState {
             Frame::CaughtUp(pb::CaughtUp {}) => {
                 self.rooms.retain(RoomLog::is_confirmed);
                 self.rooms.iter_mut().for_each(RoomLog::finish_catch_up);
+                self.is_kept = false;
                 Some(StreamSignal::CaughtUp)
             }
             Frame::ReadMarker(marker) => {
@@ -161,6 +164,12 @@ impl ChatState {
         let rooms = rooms.iter().zip(messages);
         self.rooms =
             rooms.filter_map(|(room, messages)| RoomLog::from_kept(room, messages, &self.user_id)).collect();
+        self.is_kept = true;
+    }
+
+    /// Whether the rooms are those of a copy that the server has not brought up to date.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.is_kept
     }
 
     /// The messages of these rooms that have changed since they were written into the copy.

@@ -17,6 +17,7 @@ mod load;
 mod looks;
 mod message_looks;
 mod network;
+mod new_versions;
 mod offline;
 mod parts;
 mod reading;

@@ -7,7 +7,7 @@ use e2e::{
 
 const N: &Names = &ENGLISH;
 
-const UNREAD_LINE: &str = "New messages";
+pub(crate) const UNREAD_LINE: &str = "New messages";
 
 fn link(room: &str, unread: u32) -> Part {
     part("link", &N.room(room, unread)).within(&part("navigation", N.rooms))

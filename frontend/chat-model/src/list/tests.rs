@@ -170,6 +170,58 @@ fn the_unread_line_stays_while_the_reader_reads_and_moves_afterwards() {
     assert_eq!(line_above(&mut list, &state), Some(RowKey::Seq(101)));
 }
 
+/// The browser's copy of a room whose events up to `head` are loaded and read.
+fn copy(head: u64) -> ChatState {
+    let mut state = state(1, head, head);
+    let rooms = state.rooms().iter().map(RoomLog::state).collect();
+    let messages = state.take_to_keep(&[ROOM.to_owned()]).into_iter().map(|(_, messages)| messages).collect();
+    state.restore(rooms, messages);
+    state
+}
+
+fn caught_up(state: &mut ChatState) {
+    let frame = pb::subscribe_response::Frame::CaughtUp(pb::CaughtUp {});
+    state.apply(pb::SubscribeResponse { frame: Some(frame) });
+}
+
+#[test]
+fn a_room_from_the_copy_goes_to_its_unread_line_once_it_is_up_to_date() {
+    let mut state = copy(100);
+    let mut list = ListModel::new(None, 100);
+    plan(&mut list, &state);
+    let end = Some(Some(InView { first: 85, last: 140 }));
+    assert_eq!(list.read_up_to(state.room(ROOM), end, true), Some(100));
+    arrive(&mut state, 101, 140);
+    let planned = plan(&mut list, &state);
+    assert_eq!((list.take_goal(), planned.announcements.is_empty()), (None, true));
+    assert_eq!(list.read_up_to(state.room(ROOM), end, true), Some(100), "what is new is not up to date");
+
+    caught_up(&mut state);
+    let planned = plan(&mut list, &state);
+    assert!(planned.rows.iter().any(|row| row.body == RowBody::Unread));
+    assert_eq!((list.take_goal(), planned.announcements.is_empty()), (Some(Goal::UnreadLine), true));
+    arrive(&mut state, 141, 141);
+    assert_eq!(plan(&mut list, &state).announcements.messages.len(), 1);
+    assert_eq!(list.take_goal(), None);
+}
+
+#[test]
+fn a_copy_that_is_up_to_date_takes_no_reader_elsewhere() {
+    for (arrives, scrolls) in [(0, false), (40, true), (61, false)] {
+        let mut state = copy(100);
+        let mut list = ListModel::new(None, 100);
+        plan(&mut list, &state);
+        if scrolls {
+            list.touch();
+        }
+        arrive(&mut state, 101, 100 + arrives);
+        plan(&mut list, &state);
+        caught_up(&mut state);
+        plan(&mut list, &state);
+        assert_eq!(list.take_goal(), None, "{arrives} messages");
+    }
+}
+
 #[test]
 fn a_target_that_does_not_exist_is_said_and_the_end_is_shown() {
     let state = state(50, 100, 100);

@@ -35,19 +35,21 @@ const ROOM_KEY: &str = "room/";
 /// Time after a change at which the copy is brought up to date.
 const SAVE_AFTER: Duration = Duration::from_secs(3);
 
-/// Time after which a start shows the copy: from the question for the session without an answer, or from the stream's without a frame.
+/// Time without a frame of the stream after which a start shows the copy, when it was read too late for the question for the session.
 const LOAD_AFTER: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Job {
-    Load,
+    Load { step: Phase },
     Save,
 }
 
-/// Shows the copy, while the rooms are not known.
+/// Shows the copy, while the rooms are not known, unless this step of the start is over before the copy was read: the stream of the next
+/// step has begun without the copy's cursors.
 pub(super) fn load(chat: Chat) {
+    let step = chat.read_model(ChatModel::phase);
     if !chat.read_model(ChatModel::is_ready) && storage::get(EXISTS_KEY).is_some() {
-        spawn_local(run(chat, Job::Load));
+        spawn_local(run(chat, Job::Load { step }));
     }
 }
 
@@ -110,19 +112,21 @@ async fn run(chat: Chat, job: Job) {
 #[cfg_attr(feature = "split", wasm_split_helpers::wasm_split(kept, fallible))]
 fn start(chat: Chat, job: Job) -> Result<LocalBoxFuture<'static, ()>, NotLoaded> {
     Ok(match job {
-        Job::Load => load_now(chat).map(drop).boxed_local(),
+        Job::Load { step } => load_now(chat, step).map(drop).boxed_local(),
         Job::Save => save(chat).map(drop).boxed_local(),
     })
 }
 
-async fn load_now(chat: Chat) -> Option<()> {
+async fn load_now(chat: Chat, step: Phase) -> Option<()> {
     let list = read_entries(&[LIST_KEY.to_owned()]).await?.pop()??;
     let list = KeptList::decode(&list)?;
     let keys: Vec<String> =
         list.rooms.iter().map(|room| room_key(room.room.as_ref().map_or("", |room| &room.id))).collect();
     let entries = read_entries(&keys).await?;
     let kept = Kept::new(list, entries.into_iter());
-    chat.act(|model, _| model.restore(kept));
+    if chat.read_model(ChatModel::phase) == step {
+        chat.act(|model, _| model.restore(kept));
+    }
     Some(())
 }
 

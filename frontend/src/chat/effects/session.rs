@@ -31,7 +31,7 @@ pub(super) fn find(chat: Chat) {
     if let Some(earlier) = earlier {
         earlier.abort();
     }
-    kept::load_later(chat);
+    kept::load(chat);
     spawn_local(async move {
         // It is aborted when a new question replaces it.
         task.await.ok();
@@ -58,7 +58,6 @@ async fn ask(chat: Chat) {
                     interruption::begins(chat);
                     let delay = delays.next().unwrap_or_default().max(MIN_DELAY);
                     chat.act(|model, now| model.set_link(waiting(delay, cause, now), now));
-                    kept::load(chat);
                     tonic_web_channel::rt::sleep(delay).await;
                     chat.act(|model, now| model.set_link(Link::Starting, now));
                 }
