@@ -83,17 +83,15 @@ pub enum Error {
     /// The answer has an HTTP status other than 200 and is not gRPC: it comes from a proxy or another kind of server.
     /// The code follows gRPC's table "HTTP to gRPC Status Code Mapping".
     #[error(
-        "something between here and the server answered with HTTP status {status} instead of gRPC; check the \
-         proxy and the address"
+        "something between here and the server answered with HTTP status {status} instead of gRPC; check {}",
+        place_to_check(*.status)
     )]
     Http {
         /// The HTTP status.
         status: u16,
     },
     /// The answer has HTTP status 200 and a content type other than gRPC's. `UNKNOWN`.
-    #[error(
-        "the answer has content type `{found}` instead of gRPC's; check that the address is the server's"
-    )]
+    #[error("the answer has content type `{found}` instead of gRPC's; check that {}", check_of_type(.found))]
     ContentType {
         /// The content type of the answer; empty for none.
         found: String,
@@ -155,7 +153,10 @@ pub enum Error {
         timeout: Duration,
     },
     /// Nothing came from the server within the idle timeout. `UNAVAILABLE`.
-    #[error("nothing came from the server for {}", seconds(*.timeout))]
+    #[error(
+        "nothing came from the server for {}; a stream that is quiet for longer needs heartbeats, or a longer idle timeout",
+        seconds(*.timeout)
+    )]
     Idle {
         /// The idle timeout.
         timeout: Duration,
@@ -262,10 +263,30 @@ fn fetch_failed(origin: &str, offline: bool) -> String {
         );
     }
     format!(
-        "the server at {origin} cannot be reached, or the browser blocks the call, and does not tell a page which; \
-         check that the server runs, that it allows this page's origin (CORS), and that this page's content security \
-         policy allows the server (CSP connect-src)"
+        "the server at {origin} cannot be reached, or the browser blocks the call, and tells it only in its console; \
+         check that the server runs{}, that it allows this page's origin and the call's headers (CORS), and that this \
+         page's content security policy allows the server (CSP connect-src)",
+        if origin.starts_with("https:") { " with a certificate that the browser trusts" } else { "" }
     )
+}
+
+/// The things to check after an answer that is not gRPC.
+fn place_to_check(status: u16) -> &'static str {
+    match status {
+        // A proxy's own, where the server does not answer it: 500 is trunk's.
+        500 | 502..=504 => {
+            "that the server behind the proxy runs, that the proxy has its address, and that both speak the same version of HTTP"
+        }
+        _ => "the proxy and the address",
+    }
+}
+
+fn check_of_type(found: &str) -> &'static str {
+    if found.starts_with("application/grpc") {
+        "the server speaks gRPC-Web, which pages need, and not only native gRPC"
+    } else {
+        "the address is the server's"
+    }
 }
 
 fn place(end: BodyEnd) -> &'static str {
