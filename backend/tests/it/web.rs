@@ -274,3 +274,21 @@ async fn refused_page_is_logged_with_the_flag_that_allows_it() {
     assert!(line.contains("WARN") && line.contains("--host"), "{line}");
     assert_eq!(server.ended().await, Some(0));
 }
+
+#[tokio::test]
+async fn page_whose_origin_is_not_listed_is_logged() {
+    for cors in [&[][..], &["--cors-origin=https://listed.example"][..]] {
+        let mut server = Logged::start(&[&flags(&["--listen=127.0.0.1:0"])[..], &flags(cors)].concat()).await;
+        let preflight = Request::options("/helloworld.Greeter/SayHello")
+            .header("origin", "http://other.example:8080")
+            .header("access-control-request-method", "POST")
+            .body(Full::<Bytes>::default())
+            .unwrap();
+
+        fetch(server.addr, Http::One, preflight).await;
+
+        let line = server.logged("list the origin for CORS").await;
+        assert!(line.contains("WARN") && line.contains("http://other.example:8080"), "{line}");
+        assert_eq!(server.ended().await, Some(0));
+    }
+}

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use grpc_wire::content_type::ContentType;
-use http::header::{ALLOW, RETRY_AFTER as RETRY_AFTER_HEADER};
+use http::header::{ALLOW, ORIGIN, RETRY_AFTER as RETRY_AFTER_HEADER};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body as HttpBody;
 use tokio_util::sync::CancellationToken;
@@ -32,8 +32,8 @@ use crate::readiness::Readiness;
 use crate::response::{CommonHeaders, ResponseFuture, plain_text, ready};
 use crate::websocket::is_websocket;
 
-/// Shortest interval between two warnings of foreign pages.
-const FOREIGN_PAGE_INTERVAL: Duration = Duration::from_secs(60);
+/// Shortest interval between two warnings of the same kind that pages can cause.
+const WARNING_INTERVAL: Duration = Duration::from_secs(60);
 
 /// An [`App`] that handles requests.
 #[derive(Clone, Debug)]
@@ -79,7 +79,8 @@ impl AppService {
             cors,
             tls: options.tls.is_some(),
             web_sockets: options.web_sockets,
-            warned: Mutex::default(),
+            foreign_page: RareWarning::default(),
+            unlisted_origin: RareWarning::default(),
         });
         let calls = CheckedCalls { grpc, checks: Arc::clone(&checks), observer };
         let cors = checks.cors.wrap(calls.clone());
@@ -100,6 +101,10 @@ impl AppService {
         let is_call = is_call(request.headers());
         // A browser whose preflight is refused makes no call at all, so preflights pass where calls are counted.
         let is_call_or_preflight = is_call || self.cors.is_some() && is_preflight(&request);
+        // Other preflights are the application's.
+        if is_preflight(&request) && (self.cors.is_some() || !matches!(self.fallback, Fallback::Service(_))) {
+            self.checks.warn_of_unlisted_origin(&request);
+        }
         let account = request.extensions().get::<Arc<CallAccount>>();
         if !is_call_or_preflight && account.is_some_and(|account| account.is_refused()) {
             return ready(too_many_requests());
@@ -166,21 +171,51 @@ pub(super) struct Checks {
     pub(super) cors: CorsOptions,
     pub(super) tls: bool,
     pub(super) web_sockets: bool,
-    /// The last warning of a foreign page.
-    pub(super) warned: Mutex<Option<Instant>>,
+    foreign_page: RareWarning,
+    unlisted_origin: RareWarning,
+}
+
+/// A warning that any page can cause, so the operator is told rarely.
+#[derive(Debug, Default)]
+struct RareWarning {
+    last: Mutex<Option<Instant>>,
+}
+
+impl RareWarning {
+    fn is_due(&self) -> bool {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| last.elapsed() > WARNING_INTERVAL);
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
+    }
 }
 
 impl Checks {
     /// Tells the operator that calls of pages are refused: behind a proxy that does not pass on the host, these are the server's own
-    /// pages. Foreign pages are refused as well, so it is told rarely.
+    /// pages.
     fn warn_of_foreign_page(&self) {
-        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
-        if warned.is_none_or(|warned| warned.elapsed() > FOREIGN_PAGE_INTERVAL) {
-            *warned = Some(Instant::now());
+        if self.foreign_page.is_due() {
             tracing::warn!(
                 "refusing calls with cookies, because their page has another host than their request asks for; if it is this \
                  server's own page, a proxy in front does not pass on the host name {}",
                 self.hosts.how_to_allow()
+            );
+        }
+    }
+
+    /// Tells the operator that a browser is about to refuse the calls of a page whose origin CORS does not list: the browser tells
+    /// its page nothing.
+    fn warn_of_unlisted_origin<B>(&self, preflight: &Request<B>) {
+        let origin = preflight.headers().get(ORIGIN).filter(|origin| !self.cors.lists(origin));
+        if let Some(origin) = origin
+            && !self.cors.allows_any()
+            && self.unlisted_origin.is_due()
+        {
+            tracing::warn!(
+                ?origin,
+                "a page of this origin may not call; if it should, list the origin for CORS"
             );
         }
     }

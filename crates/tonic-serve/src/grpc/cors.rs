@@ -107,7 +107,7 @@ impl CorsOptions {
     }
 
     /// Whether pages of every origin may call, without cookies.
-    pub(super) fn allows_any(&self) -> bool {
+    pub(crate) fn allows_any(&self) -> bool {
         matches!(self.origins, Origins::Any)
     }
 
