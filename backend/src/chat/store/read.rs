@@ -298,6 +298,8 @@ fn blob<'a>(row: &'a Row<'_>, column: usize) -> Result<&'a [u8], StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::super::encoding::FRAME_BYTES;
+    use super::super::schema;
     use super::*;
 
     #[test]
@@ -339,5 +341,28 @@ mod tests {
         assert_eq!(grow(&sizes, 2, 100), (0, 4));
         // A large neighbour on one side does not stop the other side.
         assert_eq!(grow(&[4, 100, 4, 4, 4], 2, 12), (2, 4));
+    }
+
+    #[test]
+    fn replay_goes_on_after_a_full_page_and_fails_at_a_gap() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        schema::migrate(&mut connection).unwrap();
+        connection.execute("INSERT INTO rooms VALUES (1, 'room', 'Room', 'room', 1, 0)", []).unwrap();
+        for seq in 1..=3 {
+            let event = vec![0u8; FRAME_BYTES];
+            connection.execute("INSERT INTO events VALUES (1, ?1, 0, 0, ?2)", params![seq, event]).unwrap();
+        }
+        let replay = |after| {
+            let page = replay_page(&connection, RoomKey::from_index(0), after, 3, FRAME_BYTES);
+            page.map(|(frames, last)| (frames.len(), last))
+        };
+        for after in 0..3 {
+            assert_eq!(replay(after).unwrap(), (1, after + 1), "a page of one event, and no gap behind it");
+        }
+        assert_eq!(replay(3).unwrap(), (0, 3));
+
+        connection.execute("DELETE FROM events WHERE seq = 2", []).unwrap();
+        assert_eq!(replay(0).unwrap(), (1, 1), "the events before the gap are served");
+        assert!(matches!(replay(1).unwrap_err(), StoreError::Gap { room: 1, after: 1 }));
     }
 }
