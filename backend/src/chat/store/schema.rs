@@ -267,6 +267,7 @@ fn read_header(path: &Path) -> Result<Option<Header>, OpenError> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::identity::with_suffix;
     use super::*;
 
     fn tables(connection: &Connection) -> Vec<String> {
@@ -315,5 +316,31 @@ mod tests {
         assert_eq!(tables(&connection), ["CREATE TABLE a (x)"]);
         migrate_with(&mut connection, &["CREATE TABLE a (x)", "CREATE TABLE b (x)"]).unwrap();
         assert_eq!(user_version(&connection).unwrap(), 2);
+    }
+
+    /// Leaves the database as a kill does while a transaction writes to it.
+    fn interrupt(path: &Path) {
+        let connection = Connection::open(path).unwrap();
+        connection
+            .execute_batch("PRAGMA cache_size = 1; BEGIN IMMEDIATE; CREATE TABLE interrupted (x)")
+            .unwrap();
+        connection.execute("INSERT INTO interrupted VALUES (zeroblob(?1))", [64 * 4096]).unwrap();
+        let journal = with_suffix(path, "-journal");
+        let hot = std::fs::read(&journal).unwrap();
+        drop(connection);
+        std::fs::write(journal, hot).unwrap();
+    }
+
+    #[test]
+    fn interrupted_database_is_recognized_by_its_application() {
+        let folder = tempfile::tempdir().unwrap();
+        let (ours, other) = (folder.path().join("ours.db"), folder.path().join("other.db"));
+        migrate(&mut Connection::open(&ours).unwrap()).unwrap();
+        Connection::open(&other).unwrap().execute_batch("CREATE TABLE diary (x)").unwrap();
+        interrupt(&ours);
+        interrupt(&other);
+
+        assert_eq!(check_read_only(&ours).unwrap(), Found::Interrupted);
+        assert!(matches!(check_read_only(&other).unwrap_err(), OpenError::Foreign { path } if path == other));
     }
 }
