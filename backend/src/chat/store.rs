@@ -300,4 +300,21 @@ mod tests {
         configure_writer(&in_memory).unwrap();
         assert_eq!(refused(&in_memory), Some("journal_mode"));
     }
+
+    #[test]
+    fn database_is_checked_unless_it_is_as_the_last_server_left_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = open(folder.path(), None).unwrap();
+        assert!(!first.needs_check, "nothing was there");
+        let Opened { store, head, lock, .. } = first;
+        store.close().unwrap();
+        head.record_closed(0).unwrap();
+        drop(lock);
+
+        let closed = open(folder.path(), None).unwrap();
+        assert!(!closed.needs_check, "it was closed");
+        drop(closed);
+
+        assert!(open(folder.path(), None).unwrap().needs_check, "its server has ended without closing it");
+    }
 }

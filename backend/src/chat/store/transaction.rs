@@ -105,3 +105,26 @@ impl WriteStore {
         self.connection.close().map_err(|(_, error)| error.into())
     }
 }
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use super::super::identity::with_suffix;
+    use super::super::open;
+    use super::*;
+
+    #[test]
+    fn removed_log_is_saved_and_one_in_its_place_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = open(folder.path(), None).unwrap();
+        opened.store.probe(7).unwrap();
+        assert!(!opened.store.save_nameless_log().unwrap(), "the next start finds the log");
+        std::fs::remove_file(with_suffix(&opened.path, "-wal")).unwrap();
+
+        assert!(opened.store.save_nameless_log().unwrap());
+
+        opened.store.close_as_it_is().unwrap();
+        let saved = Connection::open(&opened.path).unwrap();
+        assert_eq!(incarnation::written_ms(&saved).unwrap(), 7);
+    }
+}
