@@ -202,17 +202,19 @@ fn missing_database_is_an_error_at_the_start() {
     assert!(matches!(Readers::open(&folder.path().join("missing")), Err(OpenError::Sqlite(_))));
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn caller_times_out_while_readers_are_blocked() {
     let answer_timeout = Duration::from_millis(50);
     let (readers, _folder) = readers(ReadLimits { readers: 1, answer_timeout, ..ReadLimits::default() });
     let (query, begun, release) = blocking();
     let running = spawn_call(&readers, query);
+    // Until then no time passes, however long the thread takes to begin.
     has_begun(begun).await;
 
     assert!(matches!(readers.read(GRACE, Purpose::Call, count).await, Err(StoreError::TookTooLong)));
     assert!(matches!(running.await.unwrap(), Err(StoreError::TookTooLong)));
     drop(release);
+    tokio::time::resume();
     // The reader becomes free again at some time.
     while readers.read(GRACE, Purpose::Call, count).await.is_err() {}
 }
