@@ -230,19 +230,7 @@ impl Chat {
     fn open_database(options: ChatOptions) -> Result<Self, OpenError> {
         let log = options.log.clone();
         let opened = store::open(&options.data, log.as_ref().map(|log| log.id()))?;
-        let shared = Arc::new(Shared {
-            directory: Directory::default(),
-            tail: Tail::new(options.tail),
-            sessions: SessionCache::default(),
-            streams: Arc::default(),
-            clock: options.clock.clone(),
-            current: Current::new(log.clone()),
-            newest_snapshot: Mutex::default(),
-            health: Health::default(),
-            closing: AtomicBool::new(false),
-            tail_gaps: AtomicU64::new(0),
-            metrics: ChatMetrics::default(),
-        });
+        let shared = Arc::new(Shared::new(&options));
         let (path, needs_check) = (opened.path.clone(), opened.needs_check);
         let Started { writer, thread, database_id } =
             Writer::start(opened, shared.clone(), log.clone(), options.unused_lifetime)
@@ -361,6 +349,22 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(options: &ChatOptions) -> Self {
+        Self {
+            directory: Directory::default(),
+            tail: Tail::new(options.tail),
+            sessions: SessionCache::default(),
+            streams: Arc::default(),
+            clock: options.clock.clone(),
+            current: Current::new(options.log.clone()),
+            newest_snapshot: Mutex::default(),
+            health: Health::default(),
+            closing: AtomicBool::new(false),
+            tail_gaps: AtomicU64::new(0),
+            metrics: ChatMetrics::default(),
+        }
+    }
+
     fn is_closing(&self) -> bool {
         self.closing.load(Ordering::Acquire)
     }
