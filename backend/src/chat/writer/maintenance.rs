@@ -173,3 +173,59 @@ fn report_final(group: &Group, fault: Fault, error: &StoreError) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::sync::Arc;
+
+    use tempfile::TempDir;
+
+    use super::super::super::store::{HEAD_FILE, Opened, open};
+    use super::super::super::{ChatOptions, Shared};
+    use super::*;
+
+    /// The parts of a writer that does not run, and their folder.
+    fn writer() -> (Maintenance, Group, TempDir) {
+        let folder = TempDir::new().unwrap();
+        let Opened { store, path, head, .. } = open(folder.path(), None).unwrap();
+        let shared = Arc::new(Shared::new(&ChatOptions::default()));
+        let group = Group::open(store, path, shared, None).unwrap();
+        (Maintenance::new(head, Duration::MAX), group, folder)
+    }
+
+    #[test]
+    fn writes_are_refused_for_a_while_after_a_failure_and_then_tried() {
+        let (mut maintenance, group, _folder) = writer();
+        assert_eq!(maintenance.refusal(&group), None);
+        let before = Instant::now();
+        maintenance.write_failed(&group, Fault::DiskFull, &StoreError::Busy);
+        assert!(maintenance.retry_at >= Some(before + RETRY_DELAY));
+
+        maintenance.retry_at = Some(Instant::now() + Duration::from_secs(3_600));
+        assert_eq!(maintenance.refusal(&group), Some(Fault::DiskFull));
+        maintenance.retry_at = Some(Instant::now());
+        assert_eq!(maintenance.refusal(&group), None, "the next write shows whether it is over");
+        assert_eq!(group.health().fault(), Some(Fault::DiskFull));
+
+        maintenance.write_succeeded(&group);
+        assert_eq!((group.health().fault(), maintenance.retry_at), (None, None));
+    }
+
+    #[test]
+    fn head_file_counts_the_events_now_and_then() {
+        let (mut maintenance, group, folder) = writer();
+        let counted = || {
+            let line = fs::read_to_string(folder.path().join(HEAD_FILE)).unwrap();
+            line.split(' ').nth(2).unwrap().parse::<u64>().unwrap()
+        };
+        assert_eq!((group.events(), counted()), (1, 0));
+        maintenance.head_updated = Instant::now() + HEAD_INTERVAL;
+        maintenance.update_head_file(&group);
+        assert_eq!(counted(), 0, "not again so soon");
+
+        maintenance.head_updated -= 2 * HEAD_INTERVAL;
+        maintenance.update_head_file(&group);
+        assert_eq!(counted(), 1);
+    }
+}
