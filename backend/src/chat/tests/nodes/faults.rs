@@ -73,6 +73,34 @@ async fn commands_that_come_while_others_are_first_are_in_the_same_entry() {
 }
 
 #[tokio::test]
+async fn writes_that_wait_behind_one_without_an_answer_are_counted() {
+    let log = Memory::new(1);
+    let node = Node::open(&log);
+    let ada = node.test.join("Ada").await;
+    let general = node.general().await;
+    let queued = || node.test.chat.stats().queued_writes;
+    assert_eq!(queued(), 0);
+    // The writer waits for an answer or for the entry; the answer never comes.
+    node.connection.hold(true);
+    node.connection.order(vec![Some(AppendFault::Silent)], Vec::new());
+    let end = log.end();
+    let send = |number| node.core().send(&ada.user, &general, operation(1, number), text("hi"));
+    let mut sends = vec![Box::pin(send(0))];
+    assert!(futures_util::poll!(sends[0].as_mut()).is_pending());
+    log.until(|log| log.end() > end).await;
+    for number in 1..3 {
+        sends.push(Box::pin(send(number)));
+        assert!(futures_util::poll!(sends[number as usize].as_mut()).is_pending());
+    }
+    assert_eq!(queued(), 2);
+
+    node.connection.hold(false);
+
+    assert!(futures_util::future::join_all(sends).await.into_iter().all(|sent| sent.is_ok()));
+    assert_eq!(queued(), 0);
+}
+
+#[tokio::test]
 async fn node_that_is_cut_off_reads_and_never_says_that_something_does_not_exist() {
     let log = Memory::new(1);
     let nodes = nodes(&log, 2);
