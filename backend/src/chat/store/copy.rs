@@ -324,3 +324,41 @@ pub(super) fn remove(path: &Path) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::open;
+    use super::*;
+
+    #[test]
+    fn existing_file_is_refused_even_if_it_leads_nowhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("backup.db");
+        let is_refused = || matches!(refuse_existing(&file), Err(CopyError::Exists { path }) if path == file);
+        refuse_existing(&file).unwrap();
+        fs::write(&file, "precious").unwrap();
+        assert!(is_refused());
+        #[cfg(unix)]
+        {
+            fs::remove_file(&file).unwrap();
+            std::os::unix::fs::symlink(folder.path().join("nowhere"), &file).unwrap();
+            assert!(is_refused());
+        }
+    }
+
+    #[test]
+    fn empty_file_is_restored_over_like_none_and_a_database_is_not() {
+        let (from, into) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        drop(open(from.path(), None).unwrap());
+        let file = from.path().join("backup.db");
+        backup(from.path(), &file).unwrap();
+        fs::write(into.path().join(DATABASE_FILE), "").unwrap();
+
+        let restored = restore(into.path(), &file, false).unwrap();
+
+        assert_eq!(restored, Restored { events: 0, replaced: None });
+        assert!(matches!(restore(into.path(), &file, false), Err(CopyError::Occupied { .. })));
+        let replaced = restore(into.path(), &file, true).unwrap().replaced.unwrap();
+        assert!(replaced.metadata().unwrap().len() > 0);
+    }
+}
