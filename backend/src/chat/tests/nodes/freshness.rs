@@ -184,6 +184,25 @@ async fn node_is_ready_while_it_is_current() {
 }
 
 #[tokio::test]
+async fn node_that_is_opened_appends_nothing_even_where_the_end_may_be_old() {
+    let log = Memory::new(1);
+    let folder = Node::open(&log).close().await;
+    let (connection, entries) = (log.connect(), log.end());
+    connection.keep_old_end();
+    let options = ChatOptions {
+        data: folder.path().to_owned(),
+        log: Some(connection),
+        snapshots: NO_SNAPSHOTS,
+        ..ChatOptions::default()
+    };
+
+    let chat = Chat::open(options).unwrap();
+
+    assert_eq!(log.end(), entries, "nobody was told anything that has to be true");
+    chat.close().await;
+}
+
+#[tokio::test]
 async fn idle_node_asks_for_the_end_again_and_again() {
     let log = Memory::new(1);
     let _node = Node::open(&log);
