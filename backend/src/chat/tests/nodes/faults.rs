@@ -220,6 +220,12 @@ async fn entry_of_a_newer_version_stops_the_node_until_it_is_upgraded() {
 
         assert_eq!(node.fault().await, Fault::LogNewer);
         assert_eq!(node.test.log(&general).await.len(), 1);
+        let follows = log.counts().follows;
+        for _ in 0..20 {
+            let refused = node.test.join_unused("Ada").await;
+            assert!(matches!(refused, Err(ChatError::CannotStore(Fault::LogNewer))));
+        }
+        assert_eq!(log.counts().follows, follows, "it does not try the entry again");
         let folder = node.close().await;
         let refused = Node::open_in(&log, folder).map(drop).unwrap_err();
         let refused = ErrorChain(&refused).to_string();

@@ -65,8 +65,9 @@ pub(super) struct Counts {
     pub(super) stored: u64,
     pub(super) conflicts: u64,
     pub(super) unanswered: u64,
-    /// Questions for the end.
+    /// Questions for the end, and times that a node began to follow.
     pub(super) ends: u64,
+    pub(super) follows: u64,
 }
 
 impl State {
@@ -295,6 +296,7 @@ impl Log for Connection {
         let (held, followed) = (self.held.clone(), self.followed.clone());
         let changes = (log.changed.subscribe(), cut.subscribe());
         let start = (after, changes, None::<Record>);
+        log.state.lock().counts.follows += 1;
         stream::unfold(start, move |(after, (mut changed, mut mended), again)| {
             let (log, faults) = (log.clone(), faults.clone());
             let (held, followed) = (held.clone(), followed.clone());
