@@ -95,3 +95,29 @@ pub(super) fn quick_check(connection: &Connection) -> Result<Option<String>, Sto
     let finding: String = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
     Ok((finding != "ok").then_some(finding))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn finds_damage(connection: &Connection) -> bool {
+        let mut found = false;
+        run(connection, PathBuf::new(), || found = true);
+        found
+    }
+
+    #[test]
+    fn unreadable_file_is_damaged_and_a_check_that_was_stopped_finds_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("test.db");
+        let mut connection = Connection::open(&path).unwrap();
+        connection.execute_batch("CREATE TABLE t (x)").unwrap();
+        assert!(!finds_damage(&connection), "it is whole");
+        connection.progress_handler(1, Some(|| true)).unwrap();
+        assert!(!finds_damage(&connection), "it was stopped");
+        drop(connection);
+
+        std::fs::write(&path, [0xA5; 4096]).unwrap();
+        assert!(finds_damage(&Connection::open(&path).unwrap()));
+    }
+}
