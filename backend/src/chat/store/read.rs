@@ -343,15 +343,30 @@ mod tests {
         assert_eq!(grow(&[4, 100, 4, 4, 4], 2, 12), (2, 4));
     }
 
-    #[test]
-    fn replay_goes_on_after_a_full_page_and_fails_at_a_gap() {
+    /// A database with a room of these events.
+    fn room_of(events: impl IntoIterator<Item = Vec<u8>>) -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
         schema::migrate(&mut connection).unwrap();
         connection.execute("INSERT INTO rooms VALUES (1, 'room', 'Room', 'room', 1, 0)", []).unwrap();
-        for seq in 1..=3 {
-            let event = vec![0u8; FRAME_BYTES];
+        for (event, seq) in events.into_iter().zip(1..) {
             connection.execute("INSERT INTO events VALUES (1, ?1, 0, 0, ?2)", params![seq, event]).unwrap();
         }
+        connection
+    }
+
+    #[test]
+    fn page_of_long_events_is_cut_around_its_middle() {
+        let long = |seq| pb::Event { seq, room_id: "x".repeat(PAGE_BYTES / 3 - 100), ..Default::default() };
+        let connection = room_of((1..10).map(|seq| long(seq).encode_to_vec()));
+        for (limit, middle, seqs) in [(9, 5, [4, 5, 6]), (5, 6, [5, 6, 7]), (5, 9, [7, 8, 9])] {
+            let page = page(&connection, RoomKey::from_index(0), PageRange::Around(middle), limit).unwrap();
+            assert!(page.events.iter().map(|event| event.seq).eq(seqs), "around {middle}");
+        }
+    }
+
+    #[test]
+    fn replay_goes_on_after_a_full_page_and_fails_at_a_gap() {
+        let connection = room_of((0..3).map(|_| vec![0; FRAME_BYTES]));
         let replay = |after| {
             let page = replay_page(&connection, RoomKey::from_index(0), after, 3, FRAME_BYTES);
             page.map(|(frames, last)| (frames.len(), last))
