@@ -214,4 +214,22 @@ mod tests {
             assert!(matches!(relation, Relation::Same), "{relation:?}");
         }
     }
+
+    #[test]
+    fn rooms_of_an_older_copy_get_new_epochs_unless_a_log_has_what_it_lacks() {
+        for renews in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut connection = Connection::open_in_memory().unwrap();
+            schema::migrate(&mut connection).unwrap();
+            connection.execute("INSERT INTO rooms VALUES (1, 'room', 'Room', 'room', 7, 0)", []).unwrap();
+            let epoch = |connection: &Connection| -> i64 {
+                connection.query_row("SELECT epoch FROM rooms", [], |row| row.get(0)).unwrap()
+            };
+            begin(&mut connection, folder.path(), None, renews).unwrap();
+            assert_eq!(epoch(&connection), 7, "it was never opened before");
+            // Now it was, and its head file is missing.
+            begin(&mut connection, folder.path(), None, renews).unwrap();
+            assert_eq!(epoch(&connection) != 7, renews);
+        }
+    }
 }
