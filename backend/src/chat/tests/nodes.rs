@@ -46,7 +46,14 @@ impl Node {
     }
 
     fn open_with(log: &Arc<Memory>, folder: TempDir, snapshots: SnapshotOptions) -> Result<Self, OpenError> {
-        let connection = log.connect();
+        Self::open_by(log.connect(), folder, snapshots)
+    }
+
+    fn open_by(
+        connection: Arc<Connection>,
+        folder: TempDir,
+        snapshots: SnapshotOptions,
+    ) -> Result<Self, OpenError> {
         let options = ChatOptions {
             data: folder.path().to_owned(),
             log: Some(connection.clone()),

@@ -189,17 +189,25 @@ async fn node_that_is_opened_appends_nothing_even_where_the_end_may_be_old() {
     let folder = Node::open(&log).close().await;
     let (connection, entries) = (log.connect(), log.end());
     connection.keep_old_end();
-    let options = ChatOptions {
-        data: folder.path().to_owned(),
-        log: Some(connection),
-        snapshots: NO_SNAPSHOTS,
-        ..ChatOptions::default()
-    };
 
-    let chat = Chat::open(options).unwrap();
+    let node = Node::open_by(connection, folder, NO_SNAPSHOTS).unwrap();
 
     assert_eq!(log.end(), entries, "nobody was told anything that has to be true");
-    chat.close().await;
+    node.close().await;
+}
+
+#[tokio::test]
+async fn node_is_opened_although_its_log_does_not_answer_at_once() {
+    let log = Memory::new(1);
+    let connection = log.connect();
+    let faults = [AppendFault::Lost, AppendFault::Delayed, AppendFault::AnswerLost];
+    connection.order(faults.map(Some).to_vec(), Vec::new());
+
+    let node = Node::open_by(connection, TempDir::new().unwrap(), NO_SNAPSHOTS).unwrap();
+
+    assert_eq!(log.counts().unanswered, 3);
+    assert_equal(&log, &[node]).await;
+    assert_eq!(log.end(), 1, "the chat was made once");
 }
 
 #[tokio::test]
