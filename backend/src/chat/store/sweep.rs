@@ -82,3 +82,18 @@ impl WriteStore {
 fn row(row: &rusqlite::Row<'_>) -> Result<(TokenHash, UserKey), rusqlite::Error> {
     Ok((TokenHash::from_bytes(row.get(0)?), UserKey(row.get(1)?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_expired_only_when_there_is_neither_session_nor_guest_nor_attempt() {
+        let (user, token) = (UserKey(1), TokenHash::from_bytes([1; 32]));
+        let is_empty = |sessions, users, joins| Expired { sessions, users, joins }.is_empty();
+        assert!(is_empty(vec![], vec![], vec![]));
+        assert!(!is_empty(vec![(token, user)], vec![], vec![]));
+        assert!(!is_empty(vec![], vec![user], vec![]));
+        assert!(!is_empty(vec![], vec![], vec![vec![1; 32]]));
+    }
+}
