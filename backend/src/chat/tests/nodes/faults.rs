@@ -1,9 +1,12 @@
 //! Nodes whose log does not answer, has changed under them, or is not theirs.
 
+use std::time::Instant;
+
 use proto::chat::log::v1 as changes;
 use sha2::Digest as _;
 
 use super::*;
+use crate::chat::log::TURN;
 use crate::error_chain::ErrorChain;
 
 #[tokio::test]
@@ -326,8 +329,10 @@ async fn node_leaves_the_next_position_to_one_that_wants_its_turn_for_some_time(
     assert_eq!(nodes[0].connection.yielded(), 0);
     // It never says that it had it.
     nodes[1].connection.want_turn(true);
+    let start = Instant::now();
     send(1).await;
     assert_eq!(nodes[0].connection.yielded(), 1);
+    assert!(start.elapsed() >= TURN);
     nodes[1].connection.want_turn(false);
     send(2).await;
     assert_eq!(nodes[0].connection.yielded(), 1);
