@@ -181,7 +181,7 @@ mod tests {
 
     use tempfile::TempDir;
 
-    use super::super::super::store::{HEAD_FILE, Opened, open};
+    use super::super::super::store::{DATABASE_FILE, HEAD_FILE, Opened, open};
     use super::super::super::{ChatOptions, Shared};
     use super::*;
 
@@ -227,5 +227,21 @@ mod tests {
         maintenance.head_updated -= 2 * HEAD_INTERVAL;
         maintenance.update_head_file(&group);
         assert_eq!(counted(), 1);
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn what_was_stored_is_saved_when_the_write_ahead_log_is_gone() {
+        let (mut maintenance, group, folder) = writer();
+        let database = folder.path().join(DATABASE_FILE);
+        fs::remove_file(folder.path().join("chinwag.db-wal")).unwrap();
+        let error = group.store.check_files().unwrap_err();
+
+        maintenance.write_failed(&group, Fault::Replaced, &error);
+        maintenance.close(group);
+
+        let saved = rusqlite::Connection::open(database).unwrap();
+        let events = saved.query_row("SELECT count(*) FROM events", [], |row| row.get::<_, u64>(0));
+        assert_eq!(events.unwrap(), 1);
     }
 }
