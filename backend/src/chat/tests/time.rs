@@ -101,6 +101,26 @@ async fn join_can_be_repeated_for_ten_minutes() {
 }
 
 #[tokio::test]
+async fn repeated_join_ends_the_sessions_that_nobody_has_used_and_no_others() {
+    let chat = TestChat::open();
+    let attempt = JoinAttempt::parse(&[1; 16], &[2; 16]).unwrap();
+    let join = async || {
+        let joined = chat.core().join(UserName::parse("Ada").unwrap(), attempt, Device::default()).await;
+        TokenHash::of(joined.unwrap().token.as_str())
+    };
+    let used = join().await;
+    chat.core().session(&used, SOMEBODY).await.unwrap();
+    let lost = join().await;
+    let last = join().await;
+
+    assert!(matches!(chat.core().session(&lost, SOMEBODY).await, Err(ChatError::NoSession)));
+    for kept in [used, last] {
+        let session = chat.core().session(&kept, SOMEBODY).await.unwrap();
+        assert_eq!(chat.core().sessions(&session.user).await.unwrap().len(), 2);
+    }
+}
+
+#[tokio::test]
 async fn use_of_a_session_is_recorded_every_ten_minutes() {
     let time = TestTime::start();
     let chat = TestChat::open_with(|options| options.clock = time.clock());
