@@ -296,4 +296,18 @@ mod tests {
         assert_eq!((report.findings.len(), report.omitted), (MAX_FINDINGS, 5));
         assert_eq!(report.findings.last().map(String::as_str), Some("finding 99"));
     }
+
+    #[test]
+    fn room_without_an_event_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let opened = super::super::open(folder.path(), None).unwrap();
+        let database = Connection::open(&opened.path).unwrap();
+        database.execute("INSERT INTO rooms VALUES (1, 'room', 'Room', 'room', 1, 0)", []).unwrap();
+        drop((database, opened));
+
+        let report = check(folder.path()).unwrap();
+
+        assert_eq!((report.rooms, report.events), (1, 0));
+        assert_eq!(report.findings, ["room 1: it has no event"]);
+    }
 }
