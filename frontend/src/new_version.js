@@ -87,11 +87,16 @@ function ask(worker) {
 export function reload() {
     const begin = () => location.reload();
     const waiting = registration?.waiting;
-    if (waiting) {
-        waiting.addEventListener("statechange", () => waiting.state === "activated" && begin());
-        ask(waiting);
-        setTimeout(begin, REPLACEMENT_TIMEOUT_MS);
-    } else {
+    if (!waiting) {
         begin();
+        return;
     }
+    const timeout = setTimeout(begin, REPLACEMENT_TIMEOUT_MS);
+    waiting.addEventListener("statechange", () => {
+        if (waiting.state === "activated") {
+            clearTimeout(timeout);
+            begin();
+        }
+    });
+    ask(waiting);
 }
