@@ -112,8 +112,17 @@ async fn messages_written_offline_are_sent_once_afterwards() -> Result {
         ada.write("online").await?;
         grace.shows_messages(&["online"]).await?;
         ada.allow_failed_requests();
-        ada.set_offline(true).await?;
-        ada.strip_says("Offline. What you write is kept and sent later.").await?;
+        // A frame that was on its way shows that the network is there. Then the browser has to report the loss again.
+        eventually("the strip to say that the network is lost", async || {
+            let said = ada.strip().await?;
+            if said.iter().any(|said| said.contains("Offline. What you write is kept and sent later.")) {
+                return Ok(());
+            }
+            ada.set_offline(false).await?;
+            ada.set_offline(true).await?;
+            bail!("it says {said:?}")
+        })
+        .await?;
         ada.write("offline one").await?;
         ada.write("offline two").await?;
         eventually("both to wait", async || {
