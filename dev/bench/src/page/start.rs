@@ -1,7 +1,7 @@
 //! The start of the page, with the processor four times slower and a slow network.
 
-use anyhow::Result;
-use e2e::{Guest, Page, World};
+use anyhow::{Result, ensure};
+use e2e::{Guest, Page, World, eventually};
 use serde_json::json;
 
 use super::{N, row, value, watched};
@@ -33,6 +33,7 @@ pub(super) async fn run(rounds: usize, table: &mut Table) -> Result<()> {
             json!({ "origin": world.url(), "storageTypes": "cache_storage,indexeddb,service_workers" });
         page.devtools("Storage.clearDataForOrigin", storage).await?;
         cold.push(to_messages(&page).await?);
+        keeps_copy(&page).await?;
         page.visit("about:blank").await?;
         warm.push(to_messages(&page).await?);
         world.close().await;
@@ -51,6 +52,32 @@ pub(super) async fn run(rounds: usize, table: &mut Table) -> Result<()> {
 async fn to_messages(page: &Page) -> Result<f64> {
     page.open("/").await?;
     value(page, "watch.messages").await
+}
+
+/// Waits until the browser keeps a copy of the chat.
+async fn keeps_copy(page: &Page) -> Result<()> {
+    const COUNT: &str = "const done = arguments[arguments.length - 1];
+        window.kept = 0;
+        indexedDB.databases().then((all) => {
+            if (all.length === 0) return done();
+            const request = indexedDB.open(all[0].name);
+            request.onsuccess = () => {
+                const count = request.result.transaction('kept').objectStore('kept').count();
+                count.onsuccess = () => {
+                    request.result.close();
+                    window.kept = count.result;
+                    done();
+                };
+            };
+        })";
+    eventually("the copy of the chat", async || {
+        page.run_async(COUNT).await?;
+        let entries: u32 = page.run("return window.kept", vec![]).await?;
+        // One is of the list of rooms, and one of each room.
+        ensure!(entries >= 2, "it has {entries} entries");
+        Ok(())
+    })
+    .await
 }
 
 async fn throttle(page: &Page) -> Result<()> {
