@@ -192,8 +192,9 @@ impl ListModel {
             announcements.messages.clear();
         }
         let is_target_missing = self.check_target(room, bounds);
-        let is_brought_up_to_date = self.copy_end.is_some() && !state.is_kept();
-        self.copy_end = state.is_kept().then(|| self.copy_end.unwrap_or(room.last()));
+        let is_kept = state.kept_at_ms().is_some();
+        let is_brought_up_to_date = self.copy_end.is_some() && !is_kept;
+        self.copy_end = is_kept.then(|| self.copy_end.unwrap_or(room.last()));
         self.place_unread_line(room, follow, is_brought_up_to_date);
         let is_loading = room.loaded() == 0 && room.last() > 0;
         let has_target = self.target.is_some() && !is_target_missing;

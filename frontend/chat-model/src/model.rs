@@ -61,8 +61,6 @@ pub struct ChatModel {
     has_session: bool,
     /// Whether the rooms are known.
     is_ready: bool,
-    /// Time of the copy that is shown, in milliseconds since the Unix epoch.
-    kept_at_ms: Option<i64>,
     connection: Connection,
     loads: HistoryLoads,
     read_markers: ReadMarkers,
@@ -80,7 +78,6 @@ impl ChatModel {
             user: None,
             has_session: false,
             is_ready: false,
-            kept_at_ms: None,
             connection: Connection::new(online, now.page_ms),
             loads: HistoryLoads::default(),
             read_markers: ReadMarkers::default(),
@@ -209,7 +206,6 @@ impl ChatModel {
         }
         self.state = state;
         self.is_ready = false;
-        self.kept_at_ms = None;
         self.loads.clear();
         self.read_markers.clear();
     }
@@ -233,7 +229,6 @@ impl ChatModel {
             }
             Some(StreamSignal::CaughtUp) => {
                 self.is_ready = true;
-                self.kept_at_ms = None;
                 self.connection.set_link(Link::Live, now.page_ms);
                 self.loads.forget_failures();
                 self.resume_outbox(now);

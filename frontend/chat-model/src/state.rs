@@ -24,8 +24,8 @@ pub struct ChatState {
     view: Option<View>,
     /// The reader's places in rooms that were left above their end.
     places: HashMap<String, Place>,
-    /// Whether the rooms are those of a copy that the server has not brought up to date.
-    is_kept: bool,
+    /// Time of the copy that the rooms are from, in milliseconds since the Unix epoch, until the server has brought them up to date.
+    kept_at_ms: Option<i64>,
     /// Messages of the user that are not in a log yet.
     pub outbox: Outbox,
 }
@@ -99,7 +99,7 @@ impl ChatState {
             Frame::CaughtUp(pb::CaughtUp {}) => {
                 self.rooms.retain(RoomLog::is_confirmed);
                 self.rooms.iter_mut().for_each(RoomLog::finish_catch_up);
-                self.is_kept = false;
+                self.kept_at_ms = None;
                 Some(StreamSignal::CaughtUp)
             }
             Frame::ReadMarker(marker) => {
@@ -159,17 +159,23 @@ impl ChatState {
         self.settle_stored();
     }
 
-    /// Fills the state with the rooms of a copy.
-    pub(crate) fn restore(&mut self, rooms: Vec<pb::RoomState>, messages: Vec<pb::ListEventsResponse>) {
+    /// Fills the state with the rooms of a copy of `at_ms`.
+    pub(crate) fn restore(
+        &mut self,
+        at_ms: i64,
+        rooms: Vec<pb::RoomState>,
+        messages: Vec<pb::ListEventsResponse>,
+    ) {
         let rooms = rooms.iter().zip(messages);
         self.rooms =
             rooms.filter_map(|(room, messages)| RoomLog::from_kept(room, messages, &self.user_id)).collect();
-        self.is_kept = true;
+        self.kept_at_ms = Some(at_ms);
     }
 
-    /// Whether the rooms are those of a copy that the server has not brought up to date.
-    pub(crate) fn is_kept(&self) -> bool {
-        self.is_kept
+    /// Time of the copy that the rooms are from, in milliseconds since the Unix epoch; `None` once the server has brought them up to
+    /// date.
+    pub(crate) fn kept_at_ms(&self) -> Option<i64> {
+        self.kept_at_ms
     }
 
     /// The messages of these rooms that have changed since they were written into the copy.

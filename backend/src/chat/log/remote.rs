@@ -42,7 +42,7 @@ pub(in crate::chat) trait Connection: Send + Sync + 'static {
     /// See [`Log::end_may_be_old`].
     const END_MAY_BE_OLD: bool;
 
-    /// What is known of the log.
+    /// The log's identity, end and turns, as far as they are known.
     fn known(&self) -> &Known;
 
     /// See [`Log::append`].

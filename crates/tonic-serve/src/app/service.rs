@@ -100,9 +100,10 @@ impl AppService {
     {
         let is_call = is_call(request.headers());
         // A browser whose preflight is refused makes no call at all, so preflights pass where calls are counted.
-        let is_call_or_preflight = is_call || self.cors.is_some() && is_preflight(&request);
+        let is_preflight = is_preflight(&request);
+        let is_call_or_preflight = is_call || self.cors.is_some() && is_preflight;
         // Other preflights are the application's.
-        if is_preflight(&request) && (self.cors.is_some() || !matches!(self.fallback, Fallback::Service(_))) {
+        if is_preflight && (self.cors.is_some() || !matches!(self.fallback, Fallback::Service(_))) {
             self.checks.warn_of_unlisted_origin(&request);
         }
         let account = request.extensions().get::<Arc<CallAccount>>();

@@ -56,23 +56,8 @@ async fn to_messages(page: &Page) -> Result<f64> {
 
 /// Waits until the browser keeps a copy of the chat.
 async fn keeps_copy(page: &Page) -> Result<()> {
-    const COUNT: &str = "const done = arguments[arguments.length - 1];
-        window.kept = 0;
-        indexedDB.databases().then((all) => {
-            if (all.length === 0) return done();
-            const request = indexedDB.open(all[0].name);
-            request.onsuccess = () => {
-                const count = request.result.transaction('kept').objectStore('kept').count();
-                count.onsuccess = () => {
-                    request.result.close();
-                    window.kept = count.result;
-                    done();
-                };
-            };
-        })";
     eventually("the copy of the chat", async || {
-        page.run_async(COUNT).await?;
-        let entries: u32 = page.run("return window.kept", vec![]).await?;
+        let entries = page.kept_chat().await?.len();
         // One is of the list of rooms, and one of each room.
         ensure!(entries >= 2, "it has {entries} entries");
         Ok(())

@@ -52,6 +52,38 @@ impl Page {
         .await
     }
 
+    /// Waits until the message of this text is in view.
+    pub async fn shows_in_view(&self, text: &str) -> Result {
+        eventually(&format!("{text:?} in view"), async || {
+            let messages = self.messages().await?;
+            let message = messages.iter().find(|message| message.text == text).context("it is not there")?;
+            if (0.0..600.0).contains(&message.top) { Ok(()) } else { bail!("it is at {}", message.top) }
+        })
+        .await
+    }
+
+    /// The entries of the copy of the chat in the browser's database, as text; none without a copy.
+    pub async fn kept_chat(&self) -> Result<Vec<String>> {
+        self.run_async(
+            "const done = arguments[arguments.length - 1];
+             window.kept = [];
+             indexedDB.databases().then((all) => {
+                 if (all.length === 0) return done();
+                 const request = indexedDB.open(all[0].name);
+                 request.onsuccess = () => {
+                     const entries = request.result.transaction('kept').objectStore('kept').getAll();
+                     entries.onsuccess = () => {
+                         request.result.close();
+                         window.kept = entries.result.map((entry) => new TextDecoder().decode(entry));
+                         done();
+                     };
+                 };
+             })",
+        )
+        .await?;
+        self.run("return window.kept", vec![]).await
+    }
+
     /// Waits until a message is on the screen, without a mark that it waits or was refused.
     pub async fn shows_stored(&self, text: &str) -> Result {
         eventually(&format!("{text:?} to be stored"), async || {

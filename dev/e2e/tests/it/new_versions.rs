@@ -78,6 +78,25 @@ async fn runs_script(page: &Page, name: &str) -> Result<bool> {
     Ok(address == json!(name))
 }
 
+/// Takes the new version, whose script has this name.
+async fn reload_into(page: &Page, script: &str) -> Result {
+    page.click(&part("button", "Reload")).await?;
+    eventually("the new version", async || {
+        ensure!(runs_script(page, script).await?, "the old one runs");
+        Ok(())
+    })
+    .await
+}
+
+/// Waits until the path of the proxy was asked for.
+async fn is_asked(proxy: &FaultyProxy) -> Result {
+    eventually("the request", async || {
+        ensure!(!proxy.requests().is_empty(), "there was none");
+        Ok(())
+    })
+    .await
+}
+
 #[tokio::test]
 async fn a_new_version_is_said_and_taken_at_the_next_start() -> Result {
     scenario(async |world| {
@@ -103,12 +122,7 @@ async fn a_new_version_is_said_and_taken_at_the_next_start() -> Result {
         ada.write("from the old version").await?;
         ada.shows_stored("from the old version").await?;
         ada.fill(&part("textbox", N.message), "a draft").await?;
-        ada.click(&part("button", "Reload")).await?;
-        eventually("the new version", async || {
-            ensure!(runs_script(&ada, &new).await?, "the old one runs");
-            Ok(())
-        })
-        .await?;
+        reload_into(&ada, &new).await?;
         ada.strip_is_empty().await?;
         ada.shows_messages(&["before", "from the old version"]).await?;
         ada.composer_holds("a draft").await?;
@@ -139,20 +153,11 @@ async fn a_new_version_is_said_while_the_worker_before_is_busy() -> Result {
         ada.visit(&url).await?;
         // The worker fetches it, as it has a hash in its name.
         ada.run::<()>("fetch('/slow-0000000000000000.js').catch(() => {})", vec![]).await?;
-        eventually("the request of the worker", async || {
-            ensure!(!proxy.requests().is_empty(), "there was none");
-            Ok(())
-        })
-        .await?;
+        is_asked(&proxy).await?;
 
         let new = upgrade.install()?;
         ada.strip_says(NEW_VERSION).await?;
-        ada.click(&part("button", "Reload")).await?;
-        eventually("the new version", async || {
-            ensure!(runs_script(&ada, &new).await?, "the old one runs");
-            Ok(())
-        })
-        .await
+        reload_into(&ada, &new).await
     })
     .await
 }
@@ -172,11 +177,7 @@ async fn a_new_version_that_could_not_be_kept_is_tried_again() -> Result {
         let busy = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n\r\n";
         proxy.set_fault(Fault::Response(busy.into()));
         upgrade.install()?;
-        eventually("the request of the new script", async || {
-            ensure!(!proxy.requests().is_empty(), "there was none");
-            Ok(())
-        })
-        .await?;
+        is_asked(&proxy).await?;
         proxy.set_fault(Fault::None);
         ada.strip_says(NEW_VERSION).await
     })

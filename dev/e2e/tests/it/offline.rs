@@ -1,6 +1,6 @@
 //! Starts without the server, from what the browser keeps: the page's files, and a copy of the chat.
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use e2e::{ENGLISH, Guest, Names, Page, Result, World, eventually, part, scenario};
 use serde_json::json;
 
@@ -24,34 +24,11 @@ pub(crate) async fn keeps_the_page(page: &Page) -> Result {
     .await
 }
 
-/// The copy of the chat, as text. `None` where there is none.
-async fn copy(page: &Page) -> Result<Option<String>> {
-    page.run_async(
-        "const done = arguments[arguments.length - 1];
-         window.copy = null;
-         indexedDB.databases().then((all) => {
-             if (all.length === 0) return done();
-             const request = indexedDB.open(all[0].name);
-             request.onsuccess = () => {
-                 const entries = request.result.transaction('kept').objectStore('kept').getAll();
-                 entries.onsuccess = () => {
-                     request.result.close();
-                     const texts = entries.result.map((entry) => new TextDecoder().decode(entry));
-                     if (texts.length > 0) window.copy = texts.join('');
-                     done();
-                 };
-             };
-         })",
-    )
-    .await?;
-    page.run("return window.copy", vec![]).await
-}
-
 /// Waits until the copy has a message.
 pub(crate) async fn keeps_message(page: &Page, text: &str) -> Result {
     eventually("the copy of the chat", async || {
-        let copy = copy(page).await?.context("there is none")?;
-        ensure!(copy.contains(text), "it lacks {text:?}");
+        let copy = page.kept_chat().await?;
+        ensure!(copy.iter().any(|entry| entry.contains(text)), "it lacks {text:?}");
         Ok(())
     })
     .await
@@ -59,7 +36,7 @@ pub(crate) async fn keeps_message(page: &Page, text: &str) -> Result {
 
 async fn keeps_nothing(page: &Page) -> Result {
     eventually("the end of the copy of the chat", async || {
-        ensure!(copy(page).await?.is_none(), "it is there");
+        ensure!(page.kept_chat().await?.is_empty(), "it is there");
         Ok(())
     })
     .await
@@ -135,14 +112,7 @@ async fn a_start_from_the_copy_leads_to_what_is_new() -> Result {
         ada.shows_messages(&["before"]).await?;
         world.resume_server()?;
         ada.page_contains(UNREAD_LINE).await?;
-        eventually("the first new message in view", async || {
-            let messages = ada.messages().await?;
-            let first = messages.iter().find(|message| message.text == "message 1.");
-            let top = first.context("it is not there")?.top;
-            ensure!((0.0..600.0).contains(&top), "it is at {top}");
-            Ok(())
-        })
-        .await
+        ada.shows_in_view("message 1.").await
     })
     .await
 }

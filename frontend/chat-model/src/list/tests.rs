@@ -175,7 +175,7 @@ fn copy(head: u64) -> ChatState {
     let mut state = state(1, head, head);
     let rooms = state.rooms().iter().map(RoomLog::state).collect();
     let messages = state.take_to_keep(&[ROOM.to_owned()]).into_iter().map(|(_, messages)| messages).collect();
-    state.restore(rooms, messages);
+    state.restore(0, rooms, messages);
     state
 }
 

@@ -29,20 +29,19 @@ impl ChatModel {
         } else {
             return;
         }
-        self.state.restore(rooms, messages);
+        self.state.restore(at_ms, rooms, messages);
         self.is_ready = true;
-        self.kept_at_ms = Some(at_ms);
     }
 
     /// Time of the copy that is shown, in milliseconds since the Unix epoch; `None` once the server has brought it up to date.
     pub fn kept_at_ms(&self) -> Option<i64> {
-        self.kept_at_ms
+        self.state.kept_at_ms()
     }
 
     /// The entries that bring the copy up to date; `None` while the chat itself is not.
     pub fn take_to_keep(&mut self, now: Now) -> Option<ToKeep> {
         let user = self.user.clone()?;
-        if !self.is_ready || self.kept_at_ms.is_some() {
+        if !self.is_ready || self.kept_at_ms().is_some() {
             return None;
         }
         let user = proto::chat::v1::User { id: user.id.clone(), name: user.name.clone() };
