@@ -36,6 +36,10 @@ pub(super) struct Runtime {
     /// The current plan to apply frames. Timers of other plans do nothing.
     pub(super) planned: Option<u32>,
     pub(super) plans: u32,
+    /// The time at which frames were applied last, by the page's clock, until the next drawing.
+    pub(super) applied_ms: Option<f64>,
+    /// The time at which frames arrived or waited last, by the page's clock.
+    pub(super) frames_at_ms: f64,
     /// Whether a timer will write the copy of the chat.
     pub(super) is_save_planned: bool,
     /// The current wake timer. Others do nothing.
@@ -58,6 +62,8 @@ impl Runtime {
             tabs: SharedTabs::new(shares_with_tabs),
             planned: None,
             plans: 0,
+            applied_ms: None,
+            frames_at_ms: f64::NEG_INFINITY,
             is_save_planned: false,
             wake: 0,
         }

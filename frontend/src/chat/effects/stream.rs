@@ -25,6 +25,13 @@ use crate::chat::{
 /// Time for which frames are applied before the page may draw, in milliseconds.
 const APPLY_BUDGET_MS: f64 = 10.0;
 
+/// Time without frames after which one counts as rare, in milliseconds: two drawings of a screen.
+const RARE_MS: f64 = 32.0;
+
+/// Time from applying frames to the next drawing above which the frames after it wait for one more drawing, in milliseconds: a key that was
+/// pressed meanwhile is answered first.
+const BUSY_MS: f64 = 24.0;
+
 /// Longest delay of frames in a tab that draws nothing, such as one in the background.
 const APPLY_WITHIN: Duration = Duration::from_millis(100);
 
@@ -143,7 +150,8 @@ pub(super) fn waiting(delay: Duration, cause: Cause, now: Now) -> Link {
     Link::Waiting { until_ms: now.page_ms + delay.as_secs_f64() * 1_000.0, cause }
 }
 
-// Frames: collected until the page is about to draw, because drawing is the expensive part.
+// Frames: those that come seldom are applied at once, which ends before the page draws next. Others are collected until then, because
+// making rows is the expensive part.
 
 fn receive(chat: Chat, frame: pb::SubscribeResponse) {
     let is_goodbye = matches!(frame.frame, Some(Frame::Goodbye(_)));
@@ -158,29 +166,46 @@ fn receive(chat: Chat, frame: pb::SubscribeResponse) {
     }
 }
 
-/// Applies the frames before the next drawing, or soon where nothing is drawn.
+/// Applies the frames at once when they come seldom; otherwise before the next drawing, or soon where nothing is drawn.
 pub(super) fn plan_to_apply(chat: Chat) {
+    let now_ms = now().page_ms;
     let plan = chat.runtime.try_update_value(|runtime| {
+        let is_rare = now_ms - std::mem::replace(&mut runtime.frames_at_ms, now_ms) > RARE_MS;
         (runtime.planned.is_none() && has_frames(runtime)).then(|| {
             runtime.plans = runtime.plans.wrapping_add(1);
             runtime.planned = Some(runtime.plans);
-            runtime.plans
+            (runtime.plans, is_rare)
         })
     });
-    let Some(Some(plan)) = plan else { return };
+    let Some(Some((plan, is_rare))) = plan else { return };
     let apply = move || {
         if chat.runtime.with_value(|runtime| runtime.planned == Some(plan)) {
             apply_frames(chat, APPLY_BUDGET_MS);
         }
     };
-    request_animation_frame(apply);
+    if is_rare {
+        // In a task of its own, with all frames that have arrived by then.
+        return set_timeout(apply, Duration::ZERO);
+    }
+    let before_drawing = move || {
+        let applied_ms = chat.runtime.try_update_value(|runtime| runtime.applied_ms.take()).flatten();
+        match applied_ms.is_some_and(|applied_ms| now().page_ms - applied_ms > BUSY_MS) {
+            true => request_animation_frame(apply),
+            false => apply(),
+        }
+    };
+    request_animation_frame(before_drawing);
     set_timeout(apply, APPLY_WITHIN);
 }
 
 /// Applies frames for as long as the budget lasts, in milliseconds, and plans to apply the rest.
 fn apply_frames(chat: Chat, budget_ms: f64) {
-    chat.runtime.update_value(|runtime| runtime.planned = None);
-    let until_ms = now().page_ms + budget_ms;
+    let now_ms = now().page_ms;
+    chat.runtime.update_value(|runtime| {
+        runtime.planned = None;
+        runtime.applied_ms = Some(now_ms);
+    });
+    let until_ms = now_ms + budget_ms;
     let mut is_caught_up = false;
     chat.act(|model, now_at_start| {
         while let Some((is_shared, frame)) = next_frame(chat) {
