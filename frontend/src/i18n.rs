@@ -105,7 +105,8 @@ pub(crate) fn provide_language() {
     // English in the place of texts that are missing is nobody's choice: the next start tries the stored one again.
     let is_chosen = move |language| language != Language::English || !is_missing.get_untracked();
     let choice = preference(STORAGE_KEY, "lang", initial, Language::tag, Language::from_tag, is_chosen);
-    provide_context(LanguageContext { choice, language: follow(move || choice.get()), is_missing });
+    let of_page = follow(move || choice.get());
+    provide_context(LanguageContext { choice, of_page, language: of_page, is_missing });
     Effect::new(move |_| {
         let chosen = choice.get();
         if !chosen.is_loaded() {
@@ -132,8 +133,9 @@ fn initial_language() -> Language {
 
 /// Lets the part of the page that is being made, a row of a list for example, read the language without a trace once it is gone.
 pub(crate) fn provide_scoped_language() {
+    // An effect that runs again finds the context of its last run, whose language is gone.
     let context = expect_context::<LanguageContext>();
-    provide_context(LanguageContext { language: follow(move || context.language.get()), ..context });
+    provide_context(LanguageContext { language: follow(move || context.of_page.get()), ..context });
 }
 
 /// The language that `read` reads. Its texts may be others although it stays the same: those that were loaded meanwhile.
@@ -174,6 +176,9 @@ pub(crate) type Text = fn(&'static Messages) -> &'static str;
 #[derive(Clone, Copy)]
 struct LanguageContext {
     choice: RwSignal<Language>,
+    /// The language, for as long as the page is open.
+    of_page: Memo<Language>,
+    /// The language, for as long as the part of the page.
     language: Memo<Language>,
     is_missing: RwSignal<bool>,
 }

@@ -28,18 +28,43 @@ pub(crate) enum Moment {
     Full,
 }
 
+impl Moment {
+    /// The longest time within which all moments have one text, counted from the epoch, in milliseconds. Time zones differ by whole minutes.
+    fn unit_ms(self) -> i64 {
+        match self {
+            Moment::TimeWithSeconds => 1_000,
+            Moment::Time | Moment::Day | Moment::DayWithYear | Moment::Full => 60_000,
+        }
+    }
+}
+
 /// The format of a moment, or that of numbers.
 type Format = Option<Moment>;
+
+/// The text of a moment, which is given in the units of [`Moment::unit_ms`].
+type MomentText = ((Language, Moment, i64), String);
 
 thread_local! {
     // Making a formatter takes about a hundred times as long as using one.
     static FORMATS: RefCell<Vec<((Language, Format), Function)>> = const { RefCell::new(Vec::new()) };
+    // The last text of each format: many messages are of one minute, and three texts were a tenth of the time that a message takes.
+    static LAST_TEXTS: RefCell<Vec<MomentText>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A moment, given in milliseconds since 1970-01-01T00:00:00Z, in the reader's time zone.
 pub(crate) fn moment(language: Language, moment: Moment, unix_ms: i64) -> String {
-    // A double holds the milliseconds of all dates that are shown exactly.
-    call(&format(language, Some(moment)), Date::new(&JsValue::from_f64(unix_ms as f64)).as_ref())
+    let of = (language, moment, unix_ms.div_euclid(moment.unit_ms()));
+    LAST_TEXTS.with_borrow_mut(|texts| {
+        if let Some((_, text)) = texts.iter().find(|(known, _)| *known == of) {
+            return text.clone();
+        }
+        // A double holds the milliseconds of all dates that are shown exactly.
+        let date = Date::new(&JsValue::from_f64(unix_ms as f64));
+        let text = call(&format(language, Some(moment)), date.as_ref());
+        texts.retain(|((of_language, of_moment, _), _)| (*of_language, *of_moment) != (language, moment));
+        texts.push((of, text.clone()));
+        text
+    })
 }
 
 /// An integer with separated thousands.

@@ -1,6 +1,7 @@
 //! The message list of one room between two looks at the state: its window, the unread line, the scroll goal, and the messages to
 //! announce. Measuring and scrolling are the page's.
 
+mod focused;
 #[cfg(test)]
 mod tests;
 
@@ -9,6 +10,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use self::focused::Focused;
 use crate::history::HistoryPage;
 use crate::message::{Body, Message};
 use crate::outbox::{PendingMessage, PendingState};
@@ -99,6 +101,8 @@ pub enum Look {
 #[derive(Debug)]
 pub struct ListModel {
     window: Option<Window>,
+    /// Entries that had the height of the view at the last look.
+    of_view: u64,
     goal: Option<Goal>,
     /// A message or place to go to that is not loaded yet.
     target: Option<Goal>,
@@ -116,8 +120,8 @@ pub struct ListModel {
     reads: bool,
     /// The last sequence number of the browser's copy, while that is shown. What comes after it is as new as in a room that opens.
     copy_end: Option<u64>,
-    /// The row that has the focus, which stays in the document, with its sequence number.
-    focused: Option<(RowKey, Option<u64>)>,
+    /// The row that has the focus, which stays in the document.
+    focused: Option<Focused>,
 }
 
 impl ListModel {
@@ -125,6 +129,7 @@ impl ListModel {
     pub fn new(target: Option<Goal>, announced: u64) -> ListModel {
         ListModel {
             window: None,
+            of_view: 0,
             goal: None,
             target,
             unread_from: None,
@@ -157,7 +162,7 @@ impl ListModel {
 
     /// Sets the row that has the focus, with its sequence number.
     pub fn set_focused(&mut self, focused: Option<(RowKey, Option<u64>)>) {
-        self.focused = focused;
+        self.focused = focused.map(|(key, seq)| Focused::new(key, seq));
     }
 
     /// Whether a goal waits for the rows to be drawn.
@@ -210,11 +215,13 @@ impl ListModel {
             });
         }
         let window = self.window.get_or_insert_with(|| Window::at_end(bounds));
-        window.fit(bounds, follow);
+        window.fit(bounds, follow, self.of_view);
         let builder = Rows { room, pending: &pending, user_id: state.user_id(), day_of };
         let mut rows = builder.of_window(*window, self.unread_from);
         let is_empty = !room.has_earlier() && !rows.iter().any(|row| matches!(row.body, RowBody::Message(_)));
-        self.keep_focused(&mut rows, &builder);
+        if let Some(focused) = &mut self.focused {
+            focused.keep(&mut rows, &builder, *window);
+        }
         Some(Plan {
             rows,
             has_earlier: room.has_earlier(),
@@ -240,6 +247,7 @@ impl ListModel {
         let Some(window) = &mut self.window else {
             return self.first_page(state, room_id).map(Look::LoadFirst);
         };
+        self.of_view = window.entries_of_view(scroll);
         let moved = window.follow_reader(scroll, bounds);
         let attached = room.is_attached();
         let sees_end = scroll.is_at_end() && window.end == bounds.end && attached && !has_target;
@@ -330,21 +338,6 @@ impl ListModel {
             && follow
         {
             self.goal = Some(Goal::UnreadLine);
-        }
-    }
-
-    /// Adds the row that has the focus where it is outside of the window: a row that is removed loses the focus.
-    fn keep_focused(&mut self, rows: &mut Vec<Row>, builder: &Rows<'_>) {
-        let Some((key, seq)) = &mut self.focused else { return };
-        if let Some(row) = rows.iter().find(|row| row.key == *key) {
-            if let RowBody::Message(message) = &row.body {
-                *seq = message.seq;
-            }
-        } else if let Some(row) = builder.of_message(key, *seq) {
-            let is_above = self.window.is_some_and(|window| seq.is_some_and(|seq| seq < window.first));
-            // Below the day, as before: a row that moves loses the focus, too.
-            let above = usize::from(matches!(rows.first(), Some(Row { body: RowBody::Day { .. }, .. })));
-            rows.insert(if is_above { above } else { rows.len() }, row);
         }
     }
 

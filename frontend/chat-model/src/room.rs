@@ -17,7 +17,13 @@ pub const REPLAY_LIMIT: u32 = 500;
 /// Messages kept of a room that is not shown: enough to fill a screen when it is opened.
 pub(crate) const BACKGROUND_MAX: usize = 200;
 
-/// Messages kept of the room that is shown. Beyond it the far end is dropped, and loaded again when the reader scrolls there.
+/// Messages that are dropped at once, so that not every new one moves the range.
+const REMOVED_AT_ONCE: usize = 100;
+
+/// Messages kept of the room that is shown to a reader at its end: some screens to scroll up, before older ones are loaded again.
+pub(crate) const END_MAX: usize = 500;
+
+/// Messages kept of the room that is shown to a reader of older ones. Beyond it the far end is dropped, and loaded again when the reader scrolls there.
 pub(crate) const VIEWED_MAX: usize = 2_000;
 
 /// The reader's place in a room.
@@ -347,19 +353,21 @@ impl RoomLog {
         }
     }
 
+    /// Drops the oldest messages when there are more than `max`.
+    fn keep_newest(&mut self, max: usize) {
+        if self.messages.len() > max {
+            let excess = self.messages.len() - (max - REMOVED_AT_ONCE);
+            self.messages.drain(..excess);
+            self.first += excess as u64;
+        }
+    }
+
     /// Drops messages that the reader does not need.
     pub(crate) fn trim(&mut self) {
         match self.reader {
-            Reader::AtEnd => self.limit_range(false),
+            Reader::AtEnd => self.keep_newest(END_MAX),
             Reader::Above => {}
-            Reader::Away if self.is_attached() => {
-                // Half at a time, so that not every message moves the range.
-                if self.messages.len() > BACKGROUND_MAX {
-                    let excess = self.messages.len() - BACKGROUND_MAX / 2;
-                    self.messages.drain(..excess);
-                    self.first += excess as u64;
-                }
-            }
+            Reader::Away if self.is_attached() => self.keep_newest(BACKGROUND_MAX),
             Reader::Away => {
                 self.messages = VecDeque::new();
                 self.first = self.last + 1;

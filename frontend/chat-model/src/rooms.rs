@@ -6,7 +6,7 @@ use crate::{find::find, room::RoomLog};
 const MAX_FOUND: usize = 8;
 
 /// A room in the list of rooms.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RoomSummary {
     /// The room's id.
     pub id: String,

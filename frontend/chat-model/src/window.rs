@@ -2,14 +2,17 @@
 //!
 //! Positions are sequence numbers. Pending messages come after the last one, so a message keeps its position when it is stored.
 
-/// Largest number of entries in the window.
+/// Largest number of entries in the window, unless four views hold more.
 pub const LIMIT: u64 = 160;
 
 /// Entries in the window after opening a room or a jump.
-pub const INITIAL: u64 = 80;
+pub const INITIAL: u64 = 60;
 
 /// Entries by which the window moves when the reader comes near its edge.
 pub const STEP: u64 = 40;
+
+/// New entries at the end for which old ones stay: several rows are removed at a time, not one for every message.
+const SURPLUS: u64 = 20;
 
 /// Loaded entries beyond the window below which more history is loaded.
 const PREFETCH: u64 = 120;
@@ -18,7 +21,13 @@ const PREFETCH: u64 = 120;
 const END_TOLERANCE: f64 = 32.0;
 
 /// Distance from an edge at which the window moves, in heights of the view.
-const EDGE_VIEWS: f64 = 1.5;
+const EDGE_VIEWS: f64 = 1.25;
+
+/// Heights of the view that a window at the end keeps, of entries as high as those at the last look. With fewer it would move at once.
+const KEPT_VIEWS: f64 = EDGE_VIEWS + 1.25;
+
+/// Heights of the view that a window may always hold, so that it never gives up one edge for the other.
+const LIMIT_VIEWS: f64 = 4.0;
 
 /// The positions that exist: from `first` up to and not including `end`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,8 +100,17 @@ impl Window {
         Window { first: bounds.first.max(end.saturating_sub(INITIAL)), end }
     }
 
-    /// Adapts to new bounds: with `follow` the window ends at the newest entry, otherwise it stays where it is.
-    pub fn fit(&mut self, bounds: Bounds, follow: bool) {
+    /// Entries that have the height of the view, or a few more; 0 while nothing has a height.
+    pub fn entries_of_view(&self, scroll: Scroll) -> u64 {
+        if scroll.content <= 0.0 {
+            return 0;
+        }
+        ((self.end - self.first) as f64 * scroll.view / scroll.content).ceil() as u64
+    }
+
+    /// Adapts to new bounds: with `follow` the window ends at the newest entry, otherwise it stays where it is. `of_view` is the number of
+    /// entries that had the height of the view at the last look.
+    pub fn fit(&mut self, bounds: Bounds, follow: bool, of_view: u64) {
         let disjoint = self.end <= bounds.first || self.first >= bounds.end;
         if disjoint {
             *self = Window::at_end(bounds);
@@ -102,9 +120,9 @@ impl Window {
         self.end = self.end.min(bounds.end);
         if follow {
             self.end = bounds.end;
-            // Several rows at a time, so that not every message removes one.
-            if self.end - self.first > LIMIT {
-                self.first = self.end - INITIAL;
+            let kept = INITIAL.max(views(KEPT_VIEWS, of_view));
+            if self.end - self.first > kept + SURPLUS {
+                self.first = self.end - kept;
             }
         } else if self.end - self.first < INITIAL {
             // A short list is filled.
@@ -115,12 +133,13 @@ impl Window {
     /// Moves the window when the reader is near one of its edges and more is loaded there. Returns whether it moved.
     pub fn follow_reader(&mut self, scroll: Scroll, bounds: Bounds) -> bool {
         let before = *self;
+        let limit = LIMIT.max(views(LIMIT_VIEWS, self.entries_of_view(scroll)));
         if scroll.is_near_top() && self.first > bounds.first {
             self.first = bounds.first.max(self.first.saturating_sub(STEP));
-            self.end = self.end.min(self.first + LIMIT);
+            self.end = self.end.min(self.first + limit);
         } else if scroll.is_near_bottom() && self.end < bounds.end {
             self.end = bounds.end.min(self.end + STEP);
-            self.first = self.first.max(self.end.saturating_sub(LIMIT));
+            self.first = self.first.max(self.end.saturating_sub(limit));
         }
         *self != before
     }
@@ -139,6 +158,11 @@ impl Window {
     pub fn contains(&self, position: u64) -> bool {
         (self.first..self.end).contains(&position)
     }
+}
+
+/// Entries of `count` views, of which one holds `of_view`.
+fn views(count: f64, of_view: u64) -> u64 {
+    (count * of_view as f64).ceil() as u64
 }
 
 #[cfg(test)]
@@ -180,7 +204,7 @@ mod tests {
         let mut window = Window::around(500, ALL);
         let before = window;
         assert!(!window.follow_reader(MIDDLE, ALL));
-        window.fit(Bounds { first: 1, end: 200_000 }, false);
+        window.fit(Bounds { first: 1, end: 200_000 }, false, 0);
         assert_eq!(window, before);
     }
 
@@ -188,17 +212,46 @@ mod tests {
     fn the_window_follows_new_messages_at_the_end() {
         let mut window = Window::at_end(ALL);
         for end in 100_002..101_000 {
-            window.fit(Bounds { first: 1, end }, true);
+            window.fit(Bounds { first: 1, end }, true, 0);
             assert_eq!(window.end, end);
             assert!(window.end - window.first <= LIMIT);
         }
     }
 
     #[test]
+    fn a_window_at_the_end_moves_once_for_many_messages_at_any_height() {
+        for (view, row) in [(300.0, 26.0), (640.0, 26.0), (640.0, 60.0), (1_250.0, 26.0), (4_000.0, 20.0)] {
+            let mut bounds = ALL;
+            let mut window = Window::at_end(bounds);
+            let at_end = |window: &Window| {
+                let content = (window.end - window.first) as f64 * row;
+                Scroll { top: (content - view).max(0.0), view, content }
+            };
+            let mut moves = 0;
+            for _ in 0..10 * SURPLUS {
+                let mut looks = 0;
+                while window.follow_reader(at_end(&window), bounds) {
+                    looks += 1;
+                    assert!(looks < 100, "the window of {view} pixels never stands still");
+                }
+                moves += looks;
+                assert_eq!(window.end, bounds.end, "the end is left in a view of {view} pixels");
+                bounds.end += 1;
+                let of_view = window.entries_of_view(at_end(&window));
+                window.fit(bounds, true, of_view);
+            }
+            let most = views(LIMIT_VIEWS, window.entries_of_view(at_end(&window))).max(LIMIT);
+            assert!(window.end - window.first <= most, "{window:?}");
+            // The first ones fill the view.
+            assert!(moves <= 20, "{moves} moves in a view of {view} pixels");
+        }
+    }
+
+    #[test]
     fn a_window_out_of_bounds_moves_to_the_end() {
         let mut window = Window { first: 10, end: 20 };
-        window.fit(Bounds { first: 500, end: 900 }, false);
-        assert_eq!(window, Window { first: 820, end: 900 });
+        window.fit(Bounds { first: 500, end: 900 }, false, 0);
+        assert_eq!(window, Window { first: 900 - INITIAL, end: 900 });
     }
 
     #[test]
@@ -232,9 +285,9 @@ mod tests {
                 match what {
                     0 => { window.follow_reader(TOP, bounds); }
                     1 => { window.follow_reader(END, bounds); }
-                    2 => { bounds.end += by; window.fit(bounds, true); }
-                    3 => { bounds.end += by; window.fit(bounds, false); }
-                    _ => { bounds.first = (bounds.first + by).min(bounds.end); window.fit(bounds, false); }
+                    2 => { bounds.end += by; window.fit(bounds, true, 0); }
+                    3 => { bounds.end += by; window.fit(bounds, false, 0); }
+                    _ => { bounds.first = (bounds.first + by).min(bounds.end); window.fit(bounds, false, 0); }
                 }
                 prop_assert!(window.first >= bounds.first && window.end <= bounds.end);
                 prop_assert!(window.first <= window.end && window.end - window.first <= LIMIT);

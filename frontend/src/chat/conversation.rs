@@ -53,6 +53,12 @@ pub(crate) fn Conversation(
         }
         list.go_to_end();
     });
+    // At the end, the list follows a message as soon as it is drawn.
+    let written = Callback::new(move |()| {
+        if target.get_untracked().is_some() || !list.is_at_end() {
+            to_end.run(());
+        }
+    });
     let composer = ComposerHandle::new();
     provide_context(composer);
     let keydown = move |event: ev::KeyboardEvent| {
@@ -78,7 +84,7 @@ pub(crate) fn Conversation(
                 <UnreadBar list />
                 <JumpToLatest list to_end />
             </div>
-            <Composer handle=composer room_id room_name=name written=to_end />
+            <Composer handle=composer room_id room_name=name written />
             <Announcer list />
         </section>
     }

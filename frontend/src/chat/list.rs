@@ -12,16 +12,24 @@ use chat_model::{
     list::{Announcements, Goal, InView, ListModel, Look, Plan},
     room::RoomLog,
     rows::RowKey,
+    window::Scroll,
 };
 use leptos::{html, prelude::*, task::spawn_local};
 
-pub(crate) use self::drawn_rows::DrawnRow;
-use self::{anchor::Anchor, drawn_rows::DrawnRows, focus::FocusGoal};
+pub(crate) use self::drawn_rows::{DrawnRow, RowContent};
+use self::{
+    anchor::Anchor,
+    drawn_rows::{DrawnRows, Marked},
+    focus::FocusGoal,
+};
 use super::{
     calendar::day_of,
     store::{Chat, set_if_changed},
 };
-use crate::intl;
+use crate::{
+    i18n::{Language, use_language},
+    intl,
+};
 
 /// The list of one room. All copies are the same list.
 #[derive(Clone, Copy)]
@@ -34,6 +42,7 @@ pub(crate) struct ListView {
     /// The messages in view at the last look.
     anchor: StoredValue<Option<Anchor>, LocalStorage>,
     focus_goal: StoredValue<Option<FocusGoal>>,
+    language: Memo<Language>,
     pub(crate) room_name: Signal<String>,
     pub(crate) scroller: NodeRef<html::Div>,
     pub(crate) rows: RwSignal<Vec<DrawnRow>>,
@@ -60,7 +69,7 @@ pub(crate) struct ListView {
 }
 
 /// The last measurements, in pixels.
-#[derive(Clone, Copy, Default)]
+#[derive(Clone, Copy, Default, PartialEq)]
 struct Measured {
     /// Height of the view; 0 while the list is not displayed.
     view: f64,
@@ -68,6 +77,12 @@ struct Measured {
     content: f64,
     /// The scroll position.
     scrolled_to: f64,
+}
+
+impl Measured {
+    fn of(scroll: Scroll) -> Measured {
+        Measured { view: scroll.view, content: scroll.content, scrolled_to: scroll.top }
+    }
 }
 
 impl ListView {
@@ -89,6 +104,7 @@ impl ListView {
             measured: StoredValue::new(Measured::default()),
             anchor: StoredValue::new_local(None),
             focus_goal: StoredValue::new(None),
+            language: use_language(),
             room_name,
             scroller: NodeRef::new(),
             rows: RwSignal::new(Vec::new()),
@@ -140,6 +156,14 @@ impl ListView {
         self.refresh();
     }
 
+    /// Whether the reader is at the end of the room, and the newest message is loaded.
+    pub(crate) fn is_at_end(self) -> bool {
+        let is_drawn = self.model.with_value(|model| model.has_window() && !model.has_goal());
+        let is_attached =
+            self.room_id.with_value(|room_id| self.chat.read_room(room_id, RoomLog::is_attached));
+        is_drawn && is_attached == Some(true) && self.at_end.get_untracked()
+    }
+
     /// Goes to the newest message.
     pub(crate) fn go_to_end(self) {
         let room_id = self.room_id();
@@ -172,7 +196,8 @@ impl ListView {
             // Most changes concern other rooms, and measuring is expensive.
             return self.look_again();
         }
-        let anchor = Anchor::new(&scroller);
+        // At the end nothing has to be measured before, and the layout is computed once.
+        let anchor = if follow { Anchor::of_focus(&scroller) } else { Anchor::new(&scroller) };
         self.show(plan, edges);
         spawn_local(async move {
             // The effects that draw the rows, and those that they set off.
@@ -192,7 +217,9 @@ impl ListView {
     }
 
     fn show(self, plan: Plan, [earlier, later]: [Option<Loading>; 2]) {
-        let rows = self.drawn.try_update_value(|drawn| drawn.replace(plan.rows)).unwrap_or_default();
+        let (language, marked) = untrack(|| (self.language.get(), self.marked()));
+        let rows = self.drawn.try_update_value(|drawn| drawn.replace(plan.rows, language, &marked));
+        let rows = rows.unwrap_or_default();
         let same_keys = self.rows.with_untracked(|shown| {
             shown.len() == rows.len() && shown.iter().zip(&rows).all(|(one, other)| one.key == other.key)
         });
@@ -205,6 +232,16 @@ impl ListView {
         set_if_changed(self.is_empty, plan.is_empty);
         set_if_changed(self.is_target_missing, plan.is_target_missing);
         set_if_changed(self.today, day_of(intl::now_ms()));
+    }
+
+    fn marked(self) -> Marked {
+        Marked { active: self.active.get(), hovered: self.hovered.get(), highlighted: self.highlighted.get() }
+    }
+
+    /// Tells the rows of their marks and the language, in an effect.
+    pub(crate) fn mark_rows(self) {
+        let (language, marked) = (self.language.get(), self.marked());
+        self.drawn.with_value(|drawn| drawn.mark(language, &marked));
     }
 
     /// After the rows have changed: scrolls to the goal or keeps the reader's place, then looks at the result.
@@ -234,11 +271,13 @@ impl ListView {
     /// The list was scrolled: by the reader, or by the browser because its size changed. A reader at the end stays there.
     pub(crate) fn scrolled(self) {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
-        let scroll = anchor::scroll(&scroller);
-        let same_size = self
-            .measured
-            .try_with_value(|measured| measured.view == scroll.view && measured.content == scroll.content);
-        if same_size.unwrap_or(true) { self.look() } else { self.resized() }
+        let Some(before) = self.measured.try_get_value() else { return };
+        let now = Measured::of(anchor::scroll(&scroller));
+        if before.view != now.view || before.content != now.content {
+            self.resized();
+        } else if before != now {
+            self.look();
+        }
     }
 
     /// The list changed its size or its place in the window, or its text breaks at other places.
@@ -246,6 +285,10 @@ impl ListView {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
         let Some(before) = self.measured.try_get_value() else { return };
         if self.at_end.get_untracked() {
+            if before == Measured::of(anchor::scroll(&scroller)) {
+                // The rows that were drawn last: the end is in view already.
+                return;
+            }
             anchor::show_end(&scroller);
         } else if before.view == 0.0 {
             // A list that is not displayed loses its scroll position.
@@ -278,9 +321,7 @@ impl ListView {
             // A narrow page shows the rooms instead of the list.
             return self.measured.update_value(|measured| measured.view = 0.0);
         }
-        self.measured.update_value(|measured| {
-            *measured = Measured { view: scroll.view, content: scroll.content, scrolled_to: scroll.top };
-        });
+        self.measured.set_value(Measured::of(scroll));
         let anchor = Anchor::new(&scroller);
         let (in_view, place) = (anchor.in_view(), anchor.place());
         self.anchor.set_value(Some(anchor));

@@ -12,9 +12,9 @@ use leptos::prelude::*;
 use self::{message_view::MessageView, start_row::StartRow};
 use super::{
     calendar::day_name,
-    list::{DrawnRow, ListView},
+    list::{DrawnRow, ListView, RowContent},
 };
-use crate::i18n::{provide_scoped_language, text, use_language, use_messages};
+use crate::i18n::{provide_scoped_language, text, use_messages};
 
 /// A row of any kind.
 #[component]
@@ -24,21 +24,36 @@ pub(crate) fn RowView(
     /// Its list.
     list: ListView,
 ) -> impl IntoView {
-    provide_scoped_language();
-    let m = use_messages();
-    let language = use_language();
     match row.key {
         RowKey::Start => view! { <StartRow row list /> }.into_any(),
-        RowKey::Day(_) => {
-            let name = move || match *row.body.read() {
-                RowBody::Day { at_ms } => day_name(m.get(), language.get(), at_ms, list.today.get()),
-                _ => String::new(),
-            };
-            view! { <div class="chat-day"><h2>{name}</h2></div> }.into_any()
-        }
-        RowKey::Unread => {
-            view! { <p class="chat-unread"><span>{text(|m| m.unread_line)}</span></p> }.into_any()
-        }
+        RowKey::Day(_) => view! { <DayRow row list /> }.into_any(),
+        RowKey::Unread => view! { <UnreadLine /> }.into_any(),
         RowKey::Seq(_) | RowKey::Own(_) => view! { <MessageView row list /> }.into_any(),
     }
+}
+
+/// The name of the day of the messages below.
+#[component]
+fn DayRow(
+    /// The row.
+    row: DrawnRow,
+    /// Its list.
+    list: ListView,
+) -> impl IntoView {
+    provide_scoped_language();
+    let m = use_messages();
+    let name = move || match *row.content.read() {
+        RowContent { body: RowBody::Day { at_ms }, language } => {
+            day_name(m.get(), language, at_ms, list.today.get())
+        }
+        _ => String::new(),
+    };
+    view! { <div class="chat-day"><h2>{name}</h2></div> }
+}
+
+/// The line above the unread messages.
+#[component]
+fn UnreadLine() -> impl IntoView {
+    provide_scoped_language();
+    view! { <p class="chat-unread"><span>{text(|m| m.unread_line)}</span></p> }
 }

@@ -31,7 +31,11 @@ pub(crate) fn RoomsNav(
         })
     });
     let shown = shown_room(current, by_id);
-    let in_sections = Memo::new(move |_| chat.rooms.with(|rooms| shown.with(|shown| sections(rooms, shown))));
+    // The ids alone: a message that changes nobody's place draws and measures nothing here.
+    let in_sections = Memo::new(move |_| {
+        let sections = chat.rooms.with(|rooms| shown.with(|shown| sections(rooms, shown)));
+        sections.map(|rooms| rooms.into_iter().map(|room| room.id).collect::<Vec<_>>())
+    });
     let has_unread = Memo::new(move |_| in_sections.with(|[unread, _]| !unread.is_empty()));
     let nav = NodeRef::<html::Nav>::new();
     let hints = FoldHints::new(nav);
@@ -51,8 +55,8 @@ pub(crate) fn RoomsNav(
             <ul>
                 <RowList
                     each=move || in_sections.with(|sections| sections[section].clone())
-                    key=|room| room.id.clone()
-                    children=move |room| view! { <RoomLink room current by_id /> }
+                    key=|id| id.clone()
+                    children=move |id| view! { <RoomLink id current by_id /> }
                 />
             </ul>
         }

@@ -8,10 +8,10 @@ use leptos::prelude::*;
 use self::code_block::CodeBlock;
 
 /// The tab index of links and other parts that take the focus.
-pub(crate) type TabIndex = Signal<Option<&'static str>>;
+pub(crate) type TabIndex = ArcSignal<Option<&'static str>>;
 
 /// The text with its marks as elements. It never passes through HTML.
-pub(crate) fn text_view(text: &str, tab_index: TabIndex) -> AnyView {
+pub(crate) fn text_view(text: &str, tab_index: &TabIndex) -> AnyView {
     if is_emoji_only(text) {
         let text = text.to_owned();
         return view! { <p class="chat-emoji">{text}</p> }.into_any();
@@ -19,13 +19,13 @@ pub(crate) fn text_view(text: &str, tab_index: TabIndex) -> AnyView {
     blocks_view(parse(text), Some("auto"), tab_index)
 }
 
-fn blocks_view(blocks: Vec<Block>, direction: Option<&'static str>, tab_index: TabIndex) -> AnyView {
+fn blocks_view(blocks: Vec<Block>, direction: Option<&'static str>, tab_index: &TabIndex) -> AnyView {
     blocks.into_iter().map(|block| block_view(block, direction, tab_index)).collect_view().into_any()
 }
 
 /// A block. `direction` is the attribute `dir` of its paragraphs: each has its own. Those of a list or a quote have none, because
 /// the browser looks for the direction of the whole, which has the markers and the bar, outside of elements with that attribute.
-fn block_view(block: Block, direction: Option<&'static str>, tab_index: TabIndex) -> AnyView {
+fn block_view(block: Block, direction: Option<&'static str>, tab_index: &TabIndex) -> AnyView {
     match block {
         Block::Paragraph(inlines) => {
             view! { <p dir=direction>{inlines_view(inlines, tab_index)}</p> }.into_any()
@@ -43,11 +43,13 @@ fn block_view(block: Block, direction: Option<&'static str>, tab_index: TabIndex
                 None => view! { <ul dir="auto">{items}</ul> }.into_any(),
             }
         }
-        Block::Code { language, text } => view! { <CodeBlock language code=text tab_index /> }.into_any(),
+        Block::Code { language, text } => {
+            view! { <CodeBlock language code=text tab_index=tab_index.clone() /> }.into_any()
+        }
     }
 }
 
-fn inlines_view(inlines: Vec<Inline>, tab_index: TabIndex) -> AnyView {
+fn inlines_view(inlines: Vec<Inline>, tab_index: &TabIndex) -> AnyView {
     let inline_view = |inline| match inline {
         Inline::Text(text) => text.into_any(),
         Inline::Code(code) => view! { <code>{code}</code> }.into_any(),
@@ -55,7 +57,7 @@ fn inlines_view(inlines: Vec<Inline>, tab_index: TabIndex) -> AnyView {
         Inline::Italic(children) => view! { <em>{inlines_view(children, tab_index)}</em> }.into_any(),
         Inline::Strike(children) => view! { <del>{inlines_view(children, tab_index)}</del> }.into_any(),
         Inline::Link { text, address } => view! {
-            <a href=address target="_blank" rel="noopener noreferrer nofollow" tabindex=tab_index>
+            <a href=address target="_blank" rel="noopener noreferrer nofollow" tabindex=tab_index.clone()>
                 {inlines_view(text, tab_index)}
             </a>
         }

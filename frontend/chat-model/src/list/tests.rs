@@ -72,7 +72,7 @@ fn a_room_with_many_unread_messages_opens_at_its_end_and_has_the_line() {
     plan(&mut list, &state);
     assert_eq!(list.take_goal(), None);
     list.go_to(31);
-    let rows = plan(&mut list, &state).rows;
+    let rows = list.plan(&state, ROOM, false, &|_| 0).unwrap().rows;
     let line = rows.iter().position(|row| row.body == RowBody::Unread).unwrap();
     assert_eq!(rows[line + 1].key, RowKey::Seq(31));
 }
@@ -276,8 +276,11 @@ fn the_row_with_the_focus_stays_outside_of_the_window() {
     list.go_to_end();
     plan(&mut list, &state);
     list.set_focused(Some((RowKey::Seq(390), Some(390))));
-    arrive(&mut state, 401, 900);
+    arrive(&mut state, 401, 480);
     assert_eq!(plan(&mut list, &state).rows[1].key, RowKey::Seq(390), "below the day");
+    arrive(&mut state, 481, 980);
+    assert!(state.room(ROOM).unwrap().get(390).is_none(), "the log has dropped the message");
+    assert_eq!(plan(&mut list, &state).rows[1].key, RowKey::Seq(390));
     list.set_focused(None);
     assert!(plan(&mut list, &state).rows.iter().all(|row| row.key != RowKey::Seq(390)));
 }

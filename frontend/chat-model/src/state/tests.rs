@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::message::Author;
-use crate::room::{BACKGROUND_MAX, VIEWED_MAX};
+use crate::room::{BACKGROUND_MAX, END_MAX, VIEWED_MAX};
 
 const ME: &str = "me";
 const ROOM: &str = "general";
@@ -382,9 +382,18 @@ fn a_room_in_the_background_keeps_few_messages() {
 fn the_room_that_is_shown_is_bounded() {
     let max = VIEWED_MAX as u64;
     let mut state = fresh();
-    connect(&mut state, Recovery::Fresh, 0, vec![]);
+    connect(&mut state, Recovery::Fresh, 10, vec![]);
     read_at_end(&mut state);
-    arrive(&mut state, others(1..=max + 10));
+    for seq in 11..=max {
+        arrive(&mut state, others(seq..=seq));
+        assert!(room(&state).loaded() <= END_MAX);
+    }
+    assert!(room(&state).loaded() >= END_MAX / 2);
+
+    let mut state = fresh();
+    connect(&mut state, Recovery::Fresh, 10, vec![]);
+    read_above(&mut state);
+    arrive(&mut state, others(11..=max + 10));
     assert_eq!((room(&state).first(), room(&state).loaded()), (11, VIEWED_MAX));
     state.apply_history(ROOM, HistoryPage::Before(11), page(others(1..=10), max + 10));
     assert_eq!((room(&state).first(), room(&state).end()), (1, max));

@@ -42,9 +42,12 @@ pub(crate) fn is_typing(event: &KeyboardEvent) -> bool {
     !is_composing(event) && !event.alt_key() && (is_paste || is_character && !commanded)
 }
 
-/// Makes the field as high as its text; the style sheet limits the height. While the text is measured, the box around keeps its height:
+/// Makes the field as high as its text, in browsers that do not do so by the style sheet, which limits the height. While the text is measured, the box around keeps its height:
 /// otherwise the list above would grow for a moment, and its end would leave the view.
 pub(super) fn fit_height(field: &HtmlTextAreaElement) {
+    if web_sys::css::supports_with_value("field-sizing", "content").unwrap_or(false) {
+        return;
+    }
     let around = field.parent_element().and_then(|around| around.dyn_into::<HtmlElement>().ok());
     if let Some(around) = &around {
         set_height(around, &[&around.offset_height().to_string(), "px"].concat());

@@ -32,6 +32,7 @@ pub(super) fn MessageList(
             list.refresh();
         }
     });
+    Effect::new(move |_| list.mark_rows());
     observe_size(list, content);
     view! {
         <div

@@ -31,15 +31,23 @@ impl Anchor {
     pub(super) fn new(scroller: &HtmlElement) -> Anchor {
         let edges = scroller.get_bounding_client_rect();
         let (upper_edge, lower_edge) = (edges.top(), edges.bottom());
-        let rows = messages(scroller)
+        let rows: Vec<Element> = messages(scroller).collect();
+        let first = rows.partition_point(|row| row.get_bounding_client_rect().bottom() <= upper_edge);
+        let rows = rows
+            .into_iter()
+            .skip(first)
             .map(|row| (row.get_bounding_client_rect(), row))
-            .skip_while(|(place, _)| place.bottom() <= upper_edge)
             .take_while(|(place, _)| place.top() < lower_edge)
             .map(|(place, row)| (row, place))
             .collect();
+        Anchor { rows, upper_edge, lower_edge, ..Anchor::of_focus(scroller) }
+    }
+
+    /// Notes the focus, and measures nothing.
+    pub(super) fn of_focus(scroller: &HtmlElement) -> Anchor {
         let focused = document().active_element().filter(|focused| scroller.contains(Some(focused)));
         let focused = focused.and_then(|focused| focused.dyn_into().ok());
-        Anchor { rows, focused, upper_edge, lower_edge }
+        Anchor { rows: Vec::new(), focused, upper_edge: 0.0, lower_edge: 0.0 }
     }
 
     /// Gives the focus back to an element that lost it because its row was moved in the document.

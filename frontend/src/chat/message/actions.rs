@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use super::super::{composer::ComposerHandle, list::ListView, text_view::TabIndex};
 use crate::{
     clipboard,
-    i18n::{text, use_messages},
+    i18n::{provide_scoped_language, text, use_messages},
     icon::{Icon, IconKind},
     route::room_link,
 };
@@ -15,27 +15,22 @@ use crate::{
 #[component]
 pub(super) fn MessageActions(
     /// The message.
-    message: Signal<Option<MessageRow>>,
+    message: MessageRow,
     /// Its list.
     list: ListView,
     /// The tab index of the buttons.
     tab_index: TabIndex,
 ) -> impl IntoView {
+    provide_scoped_language();
     let m = use_messages();
     let composer = expect_context::<ComposerHandle>();
     let link_copied = RwSignal::new(false);
     let text_copied = RwSignal::new(false);
-    let message_text = move || {
-        message
-            .with_untracked(|message| message.as_ref().map(|message| message.text.to_string()))
-            .unwrap_or_default()
-    };
-    let copy_link = move |_| {
-        let seq = message.with_untracked(|message| message.as_ref().and_then(|message| message.seq));
-        clipboard::copy(&room_link(&list.room_id(), seq), link_copied);
-    };
-    let copy_text = move |_| clipboard::copy(&message_text(), text_copied);
-    let quote = move |_| composer.edit(&quotation(&message_text()));
+    let MessageRow { seq, text: written, .. } = message;
+    let quoted = written.clone();
+    let copy_link = move |_| clipboard::copy(&room_link(&list.room_id(), seq), link_copied);
+    let copy_text = move |_| clipboard::copy(&written, text_copied);
+    let quote = move |_| composer.edit(&quotation(&quoted));
     let copied = move || (link_copied.get() || text_copied.get()).then(|| m.get().copied);
     view! {
         <div
@@ -45,10 +40,10 @@ pub(super) fn MessageActions(
             // The focus stays in the composer.
             on:mousedown=|event| event.prevent_default()
         >
-            <button type="button" tabindex=tab_index aria-label=text(|m| m.copy_link) title=text(|m| m.copy_link) on:click=copy_link>
+            <button type="button" tabindex=tab_index.clone() aria-label=text(|m| m.copy_link) title=text(|m| m.copy_link) on:click=copy_link>
                 {icon(IconKind::Link, link_copied)}
             </button>
-            <button type="button" tabindex=tab_index aria-label=text(|m| m.quote) title=text(|m| m.quote) on:click=quote>
+            <button type="button" tabindex=tab_index.clone() aria-label=text(|m| m.quote) title=text(|m| m.quote) on:click=quote>
                 <Icon kind=IconKind::Quote />
             </button>
             <button type="button" tabindex=tab_index aria-label=text(|m| m.copy_text) title=text(|m| m.copy_text) on:click=copy_text>

@@ -1,11 +1,11 @@
 //! A message.
 
-use chat_model::rows::{Delivery, MessageRow, RowBody, RowKey};
+use chat_model::rows::{Delivery, MessageRow, RowBody};
 use leptos::prelude::*;
 
 use super::{
     super::{
-        list::{DrawnRow, ListView},
+        list::{DrawnRow, ListView, RowContent},
         text_view::text_view,
     },
     actions::MessageActions,
@@ -13,13 +13,14 @@ use super::{
 };
 use crate::{
     face::Face,
-    i18n::use_language,
+    i18n::Language,
     intl::{self, Moment},
     route::Route,
-    scoped::{differs, scoped},
 };
 
 /// A message. The article holds the text and the delivery state; author and time are its name, and stand beside it for the eye.
+///
+/// One effect follows the content: one for each attribute would take more memory and time, for changes that few messages see.
 #[component]
 pub(super) fn MessageView(
     /// The row.
@@ -27,112 +28,78 @@ pub(super) fn MessageView(
     /// Its list.
     list: ListView,
 ) -> impl IntoView {
-    let language = use_language();
-    let (key, body) = (row.key, row.body);
-    let message = Signal::derive(move || match &*body.read() {
-        RowBody::Message(message) => Some(message.clone()),
+    move || match row.content.get() {
+        RowContent { body: RowBody::Message(message), language } => {
+            Some(message_view(&row, message, language, list))
+        }
         _ => None,
-    });
-    let seq = Memo::new(move |_| message.with(|message| message.as_ref().and_then(|message| message.seq)));
-    let marks = marks(list, key.clone(), seq);
+    }
+}
+
+fn message_view(
+    row: &DrawnRow,
+    message: MessageRow,
+    language: Language,
+    list: ListView,
+) -> impl IntoView + use<> {
+    let DrawnRow { key, marks, has_actions, .. } = row.clone();
+    let seq = message.seq;
+    let link = seq.map(|seq| Route::Room { id: list.room_id(), seq: Some(seq) }.address());
+    let moment = |moment| intl::moment(language, moment, message.at_ms);
+    let time = moment(Moment::Time);
+    let label = [message.author.name.as_str(), ", ", &time].concat();
+    let (active, highlighted) = (marks.clone(), marks.clone());
     // Tab leads into the active message only, so that the list is one stop.
-    let tab_index = Signal::derive(move || (!marks.get().is_active).then_some("-1"));
-    // The text never changes, so it is parsed once.
-    let text =
-        message.with_untracked(|message| message.as_ref().map(|message| text_view(&message.text, tab_index)));
-    let delivery = Memo::new(move |_| {
-        message.with(|message| message.as_ref().map_or(Delivery::Stored, |message| message.delivery.clone()))
-    });
-    let at_ms =
-        Signal::derive(move || message.with(|message| message.as_ref().map_or(0, |message| message.at_ms)));
-    let author = move || author_of(message);
-    let label = move || {
-        let time = intl::moment(language.get(), Moment::Time, at_ms.get());
-        [author().as_str(), ", ", &time].concat()
-    };
-    let starts_group =
-        move || message.with(|message| message.as_ref().is_some_and(|message| message.starts_group));
-    let state = move || match delivery.get() {
-        Delivery::Stored => "stored",
-        Delivery::Waiting => "waiting",
-        Delivery::NotSent(_) => "not-sent",
-    };
-    let has_actions = move || {
-        let marks = marks.get();
-        (marks.is_active || marks.is_hovered) && seq.get().is_some()
+    let tab_index = ArcSignal::derive(move || (!marks.get().is_active).then_some("-1"));
+    let inner = tab_index.clone();
+    let acted_on = message.clone();
+    let actions = move || {
+        let (message, tab_index) = (acted_on.clone(), inner.clone());
+        has_actions.get().then(|| view! { <MessageActions message list tab_index /> })
     };
     view! {
         <div
             class="chat-message"
             data-anchor=""
-            data-head=move || starts_group().then_some("")
-            data-state=state
-            data-seq=move || seq.get()
-            data-highlighted=move || marks.get().is_highlighted.then_some("")
-            on:focusin=move |_| list.focus_entered(key.clone(), seq.get_untracked())
+            data-head=message.starts_group.then_some("")
+            data-state=state(&message.delivery)
+            data-seq=seq
+            data-highlighted=move || highlighted.get().is_highlighted.then_some("")
+            on:focusin=move |_| list.focus_entered(key.clone(), seq)
         >
             <div class="chat-message__head" aria-hidden="true">
-                <Show when=starts_group fallback=|| ()>
-                    {face(message)}
-                    <span class="chat-message__author"><bdi>{author}</bdi></span>
-                </Show>
-                {time_link(list, seq, at_ms)}
+                {message.starts_group.then(|| author_view(&message))}
+                <a class="chat-message__time" href=link title=moment(Moment::Full) tabindex="-1">
+                    {time}
+                </a>
             </div>
             <article
                 class="chat-message__body"
                 aria-label=label
-                tabindex=move || if marks.get().is_active { "0" } else { "-1" }
+                tabindex=move || if active.get().is_active { "0" } else { "-1" }
             >
-                {text}
-                <DeliveryView message delivery tab_index />
+                {text_view(&message.text, &tab_index)}
+                <DeliveryView message=message.clone() tab_index />
             </article>
-            <Show when=has_actions fallback=|| ()>
-                <MessageActions message list tab_index />
-            </Show>
+            {actions}
         </div>
     }
 }
 
-/// The marks of a message in its list.
-#[derive(Clone, Copy, PartialEq)]
-struct Marks {
-    is_active: bool,
-    is_hovered: bool,
-    is_highlighted: bool,
-}
-
-fn marks(list: ListView, key: RowKey, seq: Memo<Option<u64>>) -> Memo<Marks> {
-    let is_own = move |of_list: RwSignal<Option<u64>>| {
-        of_list.with(|seq_of_list| seq_of_list.is_some() && *seq_of_list == seq.get())
-    };
-    scoped(
-        move || Marks {
-            is_active: list.active.with(|active| active.as_ref() == Some(&key)),
-            is_hovered: is_own(list.hovered),
-            is_highlighted: is_own(list.highlighted),
-        },
-        differs,
-    )
-}
-
-/// The time as a link to the message.
-fn time_link(list: ListView, seq: Memo<Option<u64>>, at_ms: Signal<i64>) -> impl IntoView {
-    let language = use_language();
-    let link = move || seq.get().map(|seq| Route::Room { id: list.room_id(), seq: Some(seq) }.address());
-    let moment = move || intl::moment(language.get(), Moment::Full, at_ms.get());
-    let time = move || intl::moment(language.get(), Moment::Time, at_ms.get());
-    view! {
-        <a class="chat-message__time" href=link title=moment tabindex="-1">
-            {time}
-        </a>
+/// The delivery state, for the style sheet.
+fn state(delivery: &Delivery) -> &'static str {
+    match delivery {
+        Delivery::Stored => "stored",
+        Delivery::Waiting => "waiting",
+        Delivery::NotSent(_) => "not-sent",
     }
 }
 
-fn face(message: Signal<Option<MessageRow>>) -> impl IntoView {
-    let author = message.with_untracked(|message| message.as_ref().map(|message| message.author.clone()));
-    author.map(|author| view! { <Face id=author.id.clone() name=author.name.clone() /> })
-}
-
-fn author_of(message: Signal<Option<MessageRow>>) -> String {
-    message.with(|message| message.as_ref().map(|message| message.author.name.clone()).unwrap_or_default())
+/// The face and the name of the author.
+fn author_view(message: &MessageRow) -> impl IntoView + use<> {
+    let author = &message.author;
+    view! {
+        <Face id=author.id.clone() name=author.name.clone() />
+        <span class="chat-message__author"><bdi>{author.name.clone()}</bdi></span>
+    }
 }

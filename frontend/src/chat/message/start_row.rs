@@ -3,10 +3,10 @@
 use chat_model::rows::RowBody;
 use leptos::prelude::*;
 
-use super::super::list::{DrawnRow, ListView};
+use super::super::list::{DrawnRow, ListView, RowContent};
 use crate::{
     copy_button::CopyButton,
-    i18n::{fill, text, use_language, use_messages},
+    i18n::{fill, provide_scoped_language, text, use_messages},
     icon::{Icon, IconKind},
     intl::{self, Moment},
     route::room_link,
@@ -20,11 +20,11 @@ pub(super) fn StartRow(
     /// Its list.
     list: ListView,
 ) -> impl IntoView {
+    provide_scoped_language();
     let m = use_messages();
-    let language = use_language();
-    let sentence = move || match &*row.body.read() {
-        RowBody::Start { author, at_ms } if !author.name.is_empty() => {
-            let day = intl::moment(language.get(), Moment::DayWithYear, *at_ms);
+    let sentence = move || match &*row.content.read() {
+        RowContent { body: RowBody::Start { author, at_ms }, language } if !author.name.is_empty() => {
+            let day = intl::moment(*language, Moment::DayWithYear, *at_ms);
             let room = list.room_name.get();
             fill(m.get().room_start_by, &[("name", &author.name), ("room", &room), ("day", &day)])
         }

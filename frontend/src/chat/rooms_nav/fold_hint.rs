@@ -68,7 +68,8 @@ impl FoldHints {
     /// The nearest unread room beyond an edge.
     fn hidden(self, fold: Fold) -> Option<HtmlElement> {
         let nav = self.nav.try_get_untracked().flatten()?;
-        let links = nav.query_selector_all("[data-unread]").ok()?;
+        // The room that is shown may become read or unread at any time, and its reader needs no hint.
+        let links = nav.query_selector_all("[data-unread]:not([aria-current])").ok()?;
         let mut hidden = (0..links.length())
             .filter_map(|at| links.item(at)?.dyn_into::<HtmlElement>().ok())
             .filter(|link| beyond(&nav, link) == Some(fold));

@@ -16,8 +16,8 @@ use crate::{
 /// A link to a room.
 #[component]
 pub(super) fn RoomLink(
-    /// The room, as it was when the link was made.
-    room: RoomSummary,
+    /// The room's id.
+    id: String,
     /// The id of the room that is shown.
     current: Signal<Option<String>>,
     /// All rooms, as they are.
@@ -26,10 +26,10 @@ pub(super) fn RoomLink(
     // A link is made anew whenever its room changes to the other section.
     provide_scoped_language();
     let m = use_messages();
-    let id = room.id.clone();
-    let room = scoped(move || by_id.with(|rooms| rooms.get(&id).unwrap_or(&room).clone()), differs);
-    let id = room.with_untracked(|room| room.id.clone());
     let href = Route::Room { id: id.clone(), seq: None }.address();
+    let wanted = id.clone();
+    // A room that is gone loses its link in the same step.
+    let room = scoped(move || by_id.with(|rooms| rooms.get(&wanted).cloned()).unwrap_or_default(), differs);
     let is_current = scoped(move || current.with(|current| current.as_deref() == Some(id.as_str())), differs);
     let unread = move || room.with(|room| room.unread);
     let label = move || {

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::TabIndex;
 use crate::{
     clipboard,
-    i18n::{text, use_messages},
+    i18n::{provide_scoped_language, text, use_messages},
     icon::{Icon, IconKind},
 };
 
@@ -19,6 +19,7 @@ pub(super) fn CodeBlock(
     /// The tab index of the button, and of the code, which scrolls where it is wide.
     tab_index: TabIndex,
 ) -> impl IntoView {
+    provide_scoped_language();
     let m = use_messages();
     let copied = RwSignal::new(false);
     let shown = code.clone();
@@ -30,7 +31,7 @@ pub(super) fn CodeBlock(
                 class="button button--icon"
                 aria-label=text(|m| m.copy_code)
                 title=text(|m| m.copy_code)
-                tabindex=tab_index
+                tabindex=tab_index.clone()
                 on:click=move |_| clipboard::copy(&code, copied)
             >
                 {move || {
