@@ -51,10 +51,42 @@ async fn message_sent_to_one_server_arrives_at_the_other() {
     assert_eq!(get(a.addr, "/readyz", &[("host", "localhost")]).await.text(), "ok\n", "it is known to sync");
 }
 
-/// Removes all entries of the cluster's log, as if some copy of the database had them.
-async fn trim(server: &PostgresServer) {
+async fn database(server: &PostgresServer) -> tokio_postgres::Client {
     let (client, connection) = tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(connection);
+    client
+}
+
+/// Whether a server of the chat that starts now says that no standby is synchronous.
+async fn warns_of_standbys(server: &PostgresServer) -> bool {
+    let cluster = format!("CHINWAG_CLUSTER={}", server.url());
+    let joined = Program::start_by(&["env", &cluster, "CHINWAG_CLUSTER_NAME=team"]).await;
+    assert!(joined.log().contains("connected to the cluster's database"), "{}", joined.log());
+    joined.log().contains("no standby of the cluster's database is synchronous")
+}
+
+#[tokio::test]
+async fn standbys_of_which_none_is_synchronous_are_said() {
+    let Some(server) = new_cluster().await else { return };
+    assert!(!warns_of_standbys(&server).await, "it has none");
+    let _standby = server.0.start_standby().unwrap();
+    let client = database(&server).await;
+    let state = async || {
+        let row = client.query_opt("SELECT sync_state FROM pg_stat_replication", &[]).await.unwrap();
+        row.and_then(|row| row.get::<_, Option<String>>(0))
+    };
+    eventually("the standby is there", async || state().await.as_deref() == Some("async")).await;
+    assert!(warns_of_standbys(&server).await);
+
+    client.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'pg_receivewal'").await.unwrap();
+    client.batch_execute("SELECT pg_reload_conf()").await.unwrap();
+    eventually("the standby is synchronous", async || state().await.as_deref() == Some("sync")).await;
+    assert!(!warns_of_standbys(&server).await);
+}
+
+/// Removes all entries of the cluster's log, as if some copy of the database had them.
+async fn trim(server: &PostgresServer) {
+    let client = database(server).await;
     let table =
         "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables WHERE tablename LIKE 'entries_%'";
     let table: String = client.query_one(table, &[]).await.unwrap().get(0);

@@ -73,6 +73,19 @@ impl Postgres {
         Ok(())
     }
 
+    /// Starts a program that receives and syncs all that the server writes, as a standby does. Its name is `pg_receivewal`.
+    pub fn start_standby(&self) -> Result<Process> {
+        let mut command = self.command("pg_receivewal");
+        let folder = self.folder.path().join("standby");
+        fs::create_dir_all(&folder)?;
+        if let Some((user, group)) = self.user {
+            chown(&folder, Some(user), Some(group))?;
+        }
+        command.arg("-D").arg(folder).args(["--synchronous", "--no-password", "-U", "chat"]);
+        command.args(["-h", &self.address.ip().to_string(), "-p", &self.address.port().to_string()]);
+        Process::start_quietly(&mut command)
+    }
+
     /// Waits until it takes connections.
     pub fn answers(&self) -> Result<()> {
         let give_up = Instant::now() + LIMIT;

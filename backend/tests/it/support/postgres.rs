@@ -5,7 +5,7 @@ use harness::{Postgres, free_port, postgres_programs};
 
 /// The server. Killed when dropped.
 #[derive(Debug)]
-pub(crate) struct PostgresServer(Postgres);
+pub(crate) struct PostgresServer(pub(crate) Postgres);
 
 impl PostgresServer {
     /// Starts it with an empty database. `None` where its programs are not.

@@ -99,6 +99,7 @@ impl Link {
         *current = Some(session.clone());
         if let Heard::Bell { .. } = self.heard {
             tracing::info!("connected to the cluster's database");
+            servers.warn_of_standbys(&session.client).await;
             // There may have been entries while nobody heard the bell.
             self.heard.ring();
         }
@@ -254,6 +255,22 @@ impl Servers {
         match row.try_get(0).map_err(failed)? {
             "on" => Ok(()),
             _ => Err(ClusterError::Unsynced),
+        }
+    }
+
+    /// Logs standbys of which none is synchronous: a failover to one loses what was acknowledged last. A server alone has nothing to fail
+    /// over to.
+    async fn warn_of_standbys(&self, client: &Client) {
+        // Others than its administrators see how many there are, and no more.
+        const QUESTION: &str = "SELECT current_setting('synchronous_standby_names') = '' \
+                                AND EXISTS (SELECT FROM pg_stat_replication)";
+        match client.query_one(QUESTION, &[]).await.and_then(|row| row.try_get::<_, bool>(0)) {
+            Ok(true) => tracing::warn!(
+                "no standby of the cluster's database is synchronous: a failover to one loses the entries that were acknowledged last; \
+                 name them in synchronous_standby_names"
+            ),
+            Ok(false) => {}
+            Err(error) => tracing::debug!(%error, "cannot ask the cluster's database for its standbys"),
         }
     }
 
