@@ -75,7 +75,7 @@ impl Postgres {
 
     /// Starts a program that receives and syncs all that the server writes, as a standby does. Its name is `pg_receivewal`.
     pub fn start_standby(&self) -> Result<Process> {
-        let mut command = self.command("pg_receivewal");
+        let mut command = self.program("pg_receivewal");
         let folder = self.folder.path().join("standby");
         fs::create_dir_all(&folder)?;
         if let Some((user, group)) = self.user {
@@ -128,9 +128,17 @@ impl Postgres {
         Ok(())
     }
 
+    /// A program on the server's folder.
     fn command(&self, program: &str) -> Command {
+        let mut command = self.program(program);
+        command.arg("-D").arg(self.folder.path().join("data"));
+        command
+    }
+
+    /// A program by the server's user.
+    fn program(&self, program: &str) -> Command {
         let mut command = Command::new(self.programs.join(program));
-        command.arg("-D").arg(self.folder.path().join("data")).current_dir(self.folder.path());
+        command.current_dir(self.folder.path());
         command.stdin(Stdio::null());
         if let Some((user, group)) = self.user {
             command.uid(user).gid(group);

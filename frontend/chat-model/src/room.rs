@@ -344,22 +344,23 @@ impl RoomLog {
 
     /// Drops messages over the limit of the room that is shown: at the end after loading at the start, otherwise at the start.
     fn limit_range(&mut self, at_start: bool) {
-        let excess = self.messages.len().saturating_sub(VIEWED_MAX);
         if at_start {
             self.messages.truncate(VIEWED_MAX);
         } else {
-            self.messages.drain(..excess);
-            self.first += excess as u64;
+            self.drop_oldest(self.messages.len().saturating_sub(VIEWED_MAX));
         }
     }
 
     /// Drops the oldest messages when there are more than `max`.
     fn keep_newest(&mut self, max: usize) {
         if self.messages.len() > max {
-            let excess = self.messages.len() - (max - REMOVED_AT_ONCE);
-            self.messages.drain(..excess);
-            self.first += excess as u64;
+            self.drop_oldest(self.messages.len() - (max - REMOVED_AT_ONCE));
         }
+    }
+
+    fn drop_oldest(&mut self, count: usize) {
+        self.messages.drain(..count);
+        self.first += count as u64;
     }
 
     /// Drops messages that the reader does not need.

@@ -39,7 +39,7 @@ pub struct Bounds {
 }
 
 /// The scroll position of the list, in pixels.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Scroll {
     /// Height of the content above the view.
     pub top: f64,

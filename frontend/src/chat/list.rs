@@ -38,7 +38,8 @@ pub(crate) struct ListView {
     room_id: StoredValue<String>,
     model: StoredValue<ListModel, LocalStorage>,
     drawn: StoredValue<DrawnRows, LocalStorage>,
-    measured: StoredValue<Measured>,
+    /// The last measurements. The height of the view is 0 while the list is not displayed.
+    measured: StoredValue<Scroll>,
     /// The messages in view at the last look.
     anchor: StoredValue<Option<Anchor>, LocalStorage>,
     focus_goal: StoredValue<Option<FocusGoal>>,
@@ -68,23 +69,6 @@ pub(crate) struct ListView {
     pub(crate) announcements: RwSignal<Announcements>,
 }
 
-/// The last measurements, in pixels.
-#[derive(Clone, Copy, Default, PartialEq)]
-struct Measured {
-    /// Height of the view; 0 while the list is not displayed.
-    view: f64,
-    /// Height of the content.
-    content: f64,
-    /// The scroll position.
-    scrolled_to: f64,
-}
-
-impl Measured {
-    fn of(scroll: Scroll) -> Measured {
-        Measured { view: scroll.view, content: scroll.content, scrolled_to: scroll.top }
-    }
-}
-
 impl ListView {
     pub(crate) fn new(
         chat: Chat,
@@ -101,7 +85,7 @@ impl ListView {
             room_id: StoredValue::new(room_id),
             model: StoredValue::new_local(ListModel::new(goal, announced)),
             drawn: StoredValue::new_local(DrawnRows::default()),
-            measured: StoredValue::new(Measured::default()),
+            measured: StoredValue::new(Scroll::default()),
             anchor: StoredValue::new_local(None),
             focus_goal: StoredValue::new(None),
             language: use_language(),
@@ -272,7 +256,7 @@ impl ListView {
     pub(crate) fn scrolled(self) {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
         let Some(before) = self.measured.try_get_value() else { return };
-        let now = Measured::of(anchor::scroll(&scroller));
+        let now = anchor::scroll(&scroller);
         if before.view != now.view || before.content != now.content {
             self.resized();
         } else if before != now {
@@ -285,14 +269,14 @@ impl ListView {
         let Some(scroller) = self.scroller.try_get_untracked().flatten() else { return };
         let Some(before) = self.measured.try_get_value() else { return };
         if self.at_end.get_untracked() {
-            if before == Measured::of(anchor::scroll(&scroller)) {
+            if before == anchor::scroll(&scroller) {
                 // The rows that were drawn last: the end is in view already.
                 return;
             }
             anchor::show_end(&scroller);
         } else if before.view == 0.0 {
             // A list that is not displayed loses its scroll position.
-            scroller.scroll_to_with_x_and_y(0.0, before.scrolled_to);
+            scroller.scroll_to_with_x_and_y(0.0, before.top);
         } else {
             self.anchor.try_with_value(|anchor| anchor.iter().for_each(|anchor| anchor.restore(&scroller)));
         }
@@ -321,7 +305,7 @@ impl ListView {
             // A narrow page shows the rooms instead of the list.
             return self.measured.update_value(|measured| measured.view = 0.0);
         }
-        self.measured.set_value(Measured::of(scroll));
+        self.measured.set_value(scroll);
         let anchor = Anchor::new(&scroller);
         let (in_view, place) = (anchor.in_view(), anchor.place());
         self.anchor.set_value(Some(anchor));

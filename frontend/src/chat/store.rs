@@ -204,7 +204,7 @@ pub(crate) fn use_chat() -> Chat {
 }
 
 /// Sets a signal, when its value differs and it still exists.
-pub(super) fn set_if_changed<T: PartialEq + Send + Sync + 'static>(signal: RwSignal<T>, value: T) {
+pub(super) fn set_if_changed<T: PartialEq>(signal: impl WithUntracked<Value = T> + Set<Value = T>, value: T) {
     if signal.try_with_untracked(|shown| *shown != value) == Some(true) {
         signal.set(value);
     }

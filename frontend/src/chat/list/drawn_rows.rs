@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chat_model::rows::{Row, RowBody, RowKey};
 use leptos::prelude::*;
 
+use super::super::store::set_if_changed;
 use crate::i18n::Language;
 
 /// A row in the document: its key stays, its content and its marks may change. Its signals are its own: those of the list would keep the
@@ -62,7 +63,7 @@ impl DrawnRows {
             let content = RowContent { body: row.body, language };
             let drawn = match before.remove(&row.key) {
                 Some(drawn) => {
-                    set_if_changed(&drawn.content, content);
+                    set_if_changed(drawn.content.clone(), content);
                     drawn
                 }
                 None => DrawnRow::new(row.key, content),
@@ -103,13 +104,7 @@ impl DrawnRow {
         };
         let is_active = marked.active.as_ref() == Some(&self.key);
         let is_highlighted = seq.is_some() && marked.highlighted == seq;
-        set_if_changed(&self.marks, Marks { is_active, is_highlighted });
-        set_if_changed(&self.has_actions, seq.is_some() && (is_active || marked.hovered == seq));
-    }
-}
-
-fn set_if_changed<T: PartialEq + 'static>(signal: &ArcRwSignal<T>, value: T) {
-    if *signal.read_untracked() != value {
-        signal.set(value);
+        set_if_changed(self.marks.clone(), Marks { is_active, is_highlighted });
+        set_if_changed(self.has_actions.clone(), seq.is_some() && (is_active || marked.hovered == seq));
     }
 }
